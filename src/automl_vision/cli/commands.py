@@ -1,0 +1,243 @@
+"""The commands: each parses, calls one public function, prints. Heavy imports are late."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from automl_vision.experiment.run import Run
+
+app = typer.Typer(
+    name="automl-vision",
+    help="AutoML for images: labelled images in, a proven model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def train(
+    job: Annotated[Path | None, typer.Argument(help="A job file in YAML; or use the options.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the experiment.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated."),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
+    workspace: WorkspaceOption = None,
+    settings: dict[str, str] | None = None,
+) -> None:
+    """Train a model on labelled images: `train job.yaml`, or `train --training-data FOLDER`."""
+    from automl_vision.cli.options import config_from
+    from automl_vision.experiment.experiment import Experiment
+
+    name, config = config_from(job, experiment, settings or {}, set_ or [])
+    run = Experiment(_workspace(workspace), name).submit(config)
+    typer.echo(f"run {run.id}")
+    if not detach:
+        _follow(run)
+
+
+def add_train(*, called: bool) -> None:
+    """Add `train`, with its options derived from the config only when it is called."""
+    from automl_vision.cli.options import with_config_options
+
+    def listed() -> None:
+        """Train a model on labelled images."""
+
+    app.command("train")(with_config_options(train) if called else listed)
+
+
+@app.command()
+def resume(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
+    """Go on with a run that was interrupted, canceled or failed."""
+    _follow(_run(run_id, workspace).resume())
+
+
+@app.command()
+def cancel(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
+    """End a run and its trials."""
+    run = _run(run_id, workspace)
+    run.cancel()
+    typer.echo(run.get_status())
+
+
+@app.command()
+def watch(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
+    """Show the live progress of a run; Ctrl-C leaves it running."""
+    from automl_vision.experiment.progress import show_progress
+
+    show_progress(_run(run_id, workspace).folder)
+
+
+@app.command()
+def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List all runs."""
+    from automl_vision.experiment.run import Run
+
+    space = _workspace(workspace)
+    rows = []
+    for run_id in space.run_ids():
+        run = Run(space, run_id)
+        best = next((row.score for row in run.leaderboard() if row.score is not None), None)
+        spec = run.folder.spec()
+        rows.append(
+            {
+                "run": run_id,
+                "task": spec["task"],
+                "status": run.get_status(),
+                spec["primary_metric"]: None if best is None else round(best["value"], 4),
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        typer.echo(f"no runs in {space.path}")
+    for row in [] if as_json else rows:
+        *facts, (metric, value) = row.items()
+        typer.echo("  ".join(str(fact) for _, fact in facts) + ("" if value is None else f"  {metric} {value}"))
+
+
+@app.command()
+def leaderboard(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every trial of a run, best first, with intervals."""
+    board = _run(run_id, workspace).leaderboard()
+    if as_json:
+        typer.echo(json.dumps(board.to_json(), indent=2))
+        return
+    from automl_vision.cli.tables import print_table
+
+    print_table(board.columns(), board.cells())
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="The model folder.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    as_json: JsonOption = False,
+    threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+) -> None:
+    """Predict images with a packaged model."""
+    from automl_vision.serving.command import predict_files, write_predictions
+
+    if write_predictions(predict_files(model, images, threads=threads), sys.stdout, as_json=as_json):
+        raise typer.Exit(2)
+
+
+@app.command()
+def models(
+    pattern: Annotated[str, typer.Argument(help="Name with * and ?.")] = "*",
+    all_names: Annotated[bool, typer.Option("--all", help="Also timm's own architectures.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List algorithms with size, licence and source of their weights."""
+    from automl_vision.cli.tables import print_table
+    from automl_vision.core.errors import UnknownModelError
+    from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+    from automl_vision.models.registry import describe_model, list_models
+
+    names = list_models(pattern)
+    if pattern == "*" and not all_names:
+        names = [name for name in names if name in CLASSIFICATION_ARCHITECTURES]
+    if not names:
+        raise UnknownModelError(f'no model matches "{pattern}"; list all with: automl-vision models --all')
+    described = [describe_model(name) for name in names]
+    if as_json:
+        typer.echo(json.dumps([vars(description) for description in described], indent=2))
+        return
+    cells = [
+        [d.name, d.architecture, f"{d.parameters / 1e6:.1f} M", d.licence or "not stated", d.weights] for d in described
+    ]
+    print_table(["name", "architecture", "parameters", "licence of weights", "weights"], cells)
+
+
+@data_app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Folder or annotation file.")],
+    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
+    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    as_json: JsonOption = False,
+) -> None:
+    """Open a data set, decode every image, and say what cannot be used and why."""
+    from automl_vision.data.check import check_dataset
+    from automl_vision.data.dataset import Dataset
+
+    dataset = check_dataset(Dataset.open(path, task=task, format=format_, max_bad_share=max_bad_share))
+    dataset.require_usable(max_bad_share=max_bad_share)
+    if as_json:
+        typer.echo(json.dumps({**dataset.summary(), "report": dataset.report.to_json()}, indent=2, ensure_ascii=False))
+        return
+    _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of job files."""
+    from automl_vision.experiment.job_file import job_schema
+
+    typer.echo(json.dumps(job_schema(), indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from automl_vision import __version__
+
+    typer.echo(__version__)
+
+
+def _workspace(path: Path | None) -> Any:
+    from automl_vision.workspace.workspace import Workspace
+
+    return Workspace(path)
+
+
+def _run(run_id: str, workspace: Path | None) -> Run:
+    from automl_vision.experiment.run import Run
+
+    return Run(_workspace(workspace), run_id)
+
+
+def _follow(run: Run) -> None:
+    """Show a run until it ends, then its leaderboard and where its model lies."""
+    from automl_vision.cli.tables import print_table
+
+    run.wait_for_completion(show_output=True)
+    board = run.leaderboard()
+    print_table(board.columns(), board.cells())
+    typer.echo(f"model  {run.model_path}")
+
+
+def _print_summary(summary: dict[str, Any], problems: list[tuple[str, str]], report: str) -> None:
+    from automl_vision.cli.tables import print_table
+
+    typer.echo(f"{summary['task']}, format {summary['format']}, {report}")
+    splits = list(summary["images"])
+    rows = [["(images)", *[str(summary["images"][s]) for s in splits]]]
+    rows += [[name, *[str(counts[s]) for s in splits]] for name, counts in summary["classes"].items()]
+    print_table(["class", *splits], rows)
+    for place, reason in problems:
+        typer.echo(f"left out  {place}: {reason}")

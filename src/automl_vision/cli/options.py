@@ -1,0 +1,90 @@
+"""Options of `train`, derived from the config's fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+if TYPE_CHECKING:
+    from automl_vision.experiment.config import AutoMLVisionConfig
+
+_WITHOUT_OPTION = ("arguments",)  # given by --set
+
+
+def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `settings` is replaced by one option for each field of `AutoMLVisionConfig`.
+
+    Loads the config, which takes a fifth of a second, so only `train` itself is decorated, and only when it is called.
+    """
+    from automl_vision.experiment.config import AutoMLVisionConfig
+
+    fields = {name: f for name, f in AutoMLVisionConfig.model_fields.items() if name not in _WITHOUT_OPTION}
+    declared = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
+    derived = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=_option(name, field),
+        )
+        for name, field in fields.items()
+    ]
+
+    def wrapper(**values: Any) -> None:
+        settings = {name: values.pop(name) for name in fields}
+        command(**values, settings={name: value for name, value in settings.items() if value is not None})
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in declared] + derived
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    return wrapper
+
+
+def _option(name: str, field: Any) -> Any:
+    """The type of a derived option: a text, which the config checks."""
+    flag = f"--{name.replace('_', '-')}"
+    return Annotated[str | None, typer.Option(flag, help=_help(field), rich_help_panel="Configuration")]
+
+
+def _help(field: Any) -> str:
+    default = "" if field.is_required() or field.default is None else f" [default: {field.default}]"
+    return f"{field.description}{default}"
+
+
+def config_from(
+    job: Path | None, experiment: str | None, options: dict[str, str], settings: list[str]
+) -> tuple[str, AutoMLVisionConfig]:
+    """Experiment name and config from a job file or from options.
+
+    Raises:
+        ConfigError: both are given, or what is given breaks the config's rules.
+    """
+    from automl_vision.core.errors import ConfigError
+    from automl_vision.experiment.config import AutoMLVisionConfig
+    from automl_vision.experiment.job_file import DEFAULT_EXPERIMENT, read_job
+
+    if job is not None:
+        if options or settings:
+            raise ConfigError(["give a job file or options, not both"], subject="The command")
+        name, config = read_job(job)
+        return experiment or name, config
+    if "task" not in options and "training_data" in options:
+        options = {"task": _task_of(options["training_data"]), **options}
+    bad = [text for text in settings if "=" not in text]
+    if bad:
+        raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
+    arguments = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
+    return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**options, arguments=arguments)
+
+
+def _task_of(training_data: str) -> str:
+    """The task that the labels suggest."""
+    from automl_vision.data.dataset import Dataset
+
+    return Dataset.open(training_data).task

@@ -1,0 +1,173 @@
+"""Jobs as processes of this machine, forked from a server that has the heavy libraries imported.
+
+A job starts in milliseconds instead of seconds, has a process group and a log of its own, and dies with its parent;
+what goes wrong in it (an exception, a native crash, a kill for lack of memory) reaches nothing else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.core.files import read_json, write_json
+
+LOG_FILE = "log.txt"
+_ERROR_FILE = "error.json"
+_LOG_LINES = 20
+_GRACE = 3.0  # seconds between asking a job to end and killing it
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function to call in a process of its own.
+
+    Attributes:
+        function: as "module:name"; it takes the arguments as keywords.
+        arguments: JSON values.
+        folder: for the job's log; made when missing.
+    """
+
+    function: str
+    arguments: dict[str, Any]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed.
+
+    Attributes:
+        reason: one sentence.
+        log: the last lines that it printed.
+    """
+
+    reason: str
+    log: str
+
+
+class RunningJob:
+    """A job that was submitted."""
+
+    def __init__(self, job: Job, process: BaseProcess) -> None:
+        self.job = job
+        self._process = process
+
+    def is_running(self) -> bool:
+        """Whether it still works."""
+        return self._process.is_alive()
+
+    def failure(self) -> Failure | None:
+        """Why the ended job failed, or None when it succeeded."""
+        code = self._process.exitcode
+        if code == 0:
+            return None
+        return Failure(_reason(code, self.job.folder), last_lines(self.job.folder / LOG_FILE))
+
+    def cancel(self) -> None:
+        """End the job and everything that it started."""
+        self._signal(signal.SIGTERM)
+        self._process.join(_GRACE)
+        self._signal(signal.SIGKILL)
+        self._process.join()
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._process.pid
+        if pid is None or not self._process.is_alive():
+            return
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # the group does not exist yet, or not any more
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                return
+
+
+class LocalCompute:
+    """Runs jobs as processes of this machine.
+
+    Args:
+        preload: modules that the fork server imports once, for all jobs.
+    """
+
+    def __init__(self, preload: Sequence[str] = ()) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
+
+    def warm_up(self) -> None:
+        """Start the fork server, so that it imports while the caller does other work."""
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+
+    def submit(self, job: Job) -> RunningJob:
+        """Start a job."""
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / _ERROR_FILE).unlink(missing_ok=True)
+        process = self._context.Process(target=_run, args=(job.function, job.arguments, str(job.folder)))
+        process.start()
+        return RunningJob(job, process)
+
+
+def _run(function: str, arguments: dict[str, Any], folder: str) -> None:
+    """The body of a job's process."""
+    _die_with_parent()
+    os.setpgid(0, 0)
+    log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable()
+    module, _, name = function.partition(":")
+    try:
+        getattr(importlib.import_module(module), name)(**arguments)
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
+        write_json(Path(folder) / _ERROR_FILE, {"reason": reason})
+        sys.stderr.flush()
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # native libraries' exit handlers have been seen to crash after the work was done
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent, the fork server, is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _reason(code: int | None, folder: Path) -> str:
+    """One sentence on an exit code."""
+    error = folder / _ERROR_FILE
+    if error.exists():
+        return str(read_json(error)["reason"])
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = "; the machine may have run out of memory" if name == "SIGKILL" else ", a crash of native code"
+        return f"the process was ended by {name}{hint if name != 'SIGTERM' else ''}"
+    return f"the process ended with exit code {code}"
+
+
+def last_lines(file: Path, lines: int = _LOG_LINES) -> str:
+    """The end of a text file, or nothing when it is not there."""
+    if not file.exists():
+        return ""
+    with file.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 16_384))
+        text = stream.read().decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])

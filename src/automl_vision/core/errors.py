@@ -1,0 +1,68 @@
+"""The one error tree. A message states the rule, what came, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AutoMLVisionError(Exception):
+    """Base of every error that is the user's to repair; the command line prints it and exits with 2."""
+
+
+class ConfigError(AutoMLVisionError):
+    """A configuration breaks its rules. All mistakes are raised at once.
+
+    Attributes:
+        problems: one sentence per mistake.
+    """
+
+    def __init__(self, problems: Sequence[str], *, subject: str = "The configuration") -> None:
+        self.problems = list(problems)
+        count = len(self.problems)
+        noun = "mistake" if count == 1 else "mistakes"
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"{subject} has {count} {noun}:{lines}")
+
+
+class UnknownModelError(AutoMLVisionError):
+    """No algorithm has the given name."""
+
+
+class WeightsUnavailableError(AutoMLVisionError):
+    """Pretrained weights were asked for and no source has them."""
+
+
+class DataError(AutoMLVisionError):
+    """A data set as a whole cannot be used."""
+
+
+class ImageError(AutoMLVisionError):
+    """One image cannot be used; the reason is the message."""
+
+
+class TrialError(AutoMLVisionError):
+    """A trial ended without a result."""
+
+
+class PackagingError(AutoMLVisionError):
+    """A trial could not be turned into a model folder."""
+
+
+class ParityError(PackagingError):
+    """The exported model does not give what the trained model gives."""
+
+
+class ModelFolderError(AutoMLVisionError):
+    """A folder is not a usable model folder."""
+
+
+class RunNotFoundError(AutoMLVisionError):
+    """No run has the given id in this workspace."""
+
+
+class RunFailedError(AutoMLVisionError):
+    """A run ended without a model."""
+
+
+class WorkspaceError(AutoMLVisionError):
+    """The workspace cannot be read or written."""

@@ -1,0 +1,133 @@
+"""From the bytes of an image to upright RGB pixels; needs only NumPy and Pillow.
+
+Training, evaluation and the predictor all come through `load_pixels`, so a deployed model sees the pixels that it
+was trained on.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from automl_vision.core.errors import ImageError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+MAX_PIXELS = 200_000_000  # a 200-megapixel photo decodes to 600 MB; anything above is refused before decoding
+MAX_ASPECT = 4.0  # of a panorama only the middle is kept, so that no image needs 4 times the pixels of another
+
+_EXIF_ORIENTATION = 0x0112
+_TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+def open_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open an image from its bytes without decoding its pixels.
+
+    Raises:
+        ImageError: the bytes are empty, no image, of a format outside `IMAGE_SUFFIXES`, or larger than `max_pixels`.
+    """
+    if not data:
+        raise ImageError("the file is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns above its own limit; the limit that counts is checked below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "MPO"))
+    except UnidentifiedImageError:
+        raise ImageError("the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp)") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"the image is larger than {max_pixels:,} pixels") from None
+    except Exception as error:  # Pillow's parsers raise nearly anything on hostile bytes
+        raise ImageError(f"the image header cannot be read ({error})") from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(f"the image is larger than {max_pixels:,} pixels ({width} x {height})")
+    return image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height in pixels as seen after EXIF rotation, without decoding."""
+    width, height = image.size
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block is no reason to lose the picture
+        return width, height
+    return (height, width) if orientation in _TRANSPOSED else (width, height)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Upright 8-bit RGB: alpha is laid over white, 16-bit and float are scaled to 8 bit."""
+    try:
+        image = ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
+        image.load()
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_scale_to_8_bit(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, "white")
+        image.alpha_composite(layer)
+    return image.convert("RGB")
+
+
+def _scale_to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map 16-bit integers, 32-bit integers and floats onto 0..255; floats up to 1 count as shares."""
+    values = np.nan_to_num(values.astype(np.float64))
+    top = float(values.max(initial=0.0))
+    scale = 255.0 if 0 < top <= 1.0 else 1.0 if top <= 255 else 255.0 / max(65535.0, top)
+    return np.clip(values * scale, 0, 255).astype(np.uint8)
+
+
+def load_pixels(data: bytes, *, short_side: int | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode an image to upright RGB pixels, resized so that its shorter side is `short_side`.
+
+    JPEGs are decoded at reduced scale where that still leaves twice the wanted size. Aspects beyond `MAX_ASPECT`
+    are cut to their middle.
+
+    Args:
+        data: the bytes of the file.
+        short_side: wanted length of the shorter side in pixels; None keeps the size.
+        max_pixels: images with more pixels are refused.
+
+    Returns:
+        Pixels (height, width, 3), uint8.
+
+    Raises:
+        ImageError: the image is broken, truncated, too large or no image.
+    """
+    image = open_image(data, max_pixels=max_pixels)
+    try:
+        if short_side is not None and image.format == "JPEG":
+            image.draft("RGB" if image.mode == "RGB" else None, (2 * short_side, 2 * short_side))
+        rgb = to_rgb(image)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, MemoryError, ...
+        raise ImageError(f"the image is broken or truncated ({error})") from error
+    if short_side is not None:
+        rgb = _resize_short_side(rgb, short_side)
+    return np.asarray(rgb)
+
+
+def _resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
+    """Bicubic with antialiasing; the box cuts what is beyond `MAX_ASPECT`."""
+    width, height = image.size
+    kept_width, kept_height = min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
+    left, top = (width - kept_width) / 2, (height - kept_height) / 2
+    scale = short_side / min(width, height)
+    size = (round(kept_width * scale), round(kept_height * scale))
+    if size == image.size:
+        return image
+    box = (left, top, left + kept_width, top + kept_height)
+    return image.resize(size, Image.Resampling.BICUBIC, box=box)
+
+
+def center_crop(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The middle `size` x `size` of (height, width, 3) pixels whose sides are at least `size`."""
+    height, width = pixels.shape[:2]
+    top, left = (height - size) // 2, (width - size) // 2
+    return pixels[top : top + size, left : left + size]

@@ -1,0 +1,158 @@
+"""Decoded, resized images in one memory-mapped file: decoded once, then pure reads.
+
+The file is keyed by the contents of the images and the size, so trials, runs and versions share it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import ImageError
+from automl_vision.core.files import atomic_path, read_json, write_json
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.files import read_image_bytes
+from automl_vision.data.images import MAX_ASPECT, load_pixels
+from automl_vision.data.scan import Progress, parallel_map
+
+_VERSION = "1"  # changes whenever `load_pixels` gives other pixels
+_MAX_DISK_SHARE = 0.5  # of the free space on the cache's disk
+
+
+class Pixels(Protocol):
+    """Images by row of the manifest."""
+
+    problems: dict[int, str]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        """Pixels (height, width, 3), uint8, the shorter side resized."""
+        ...
+
+
+@dataclass
+class PixelCache:
+    """Images from the memory-mapped file.
+
+    Attributes:
+        data: all pixels, flat.
+        offsets: (images,), where each image starts.
+        sizes: (images, 2), height and width; zeros for an unreadable image.
+        problems: reason by row for images that could not be decoded.
+    """
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    problems: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        height, width = self.sizes[row].tolist()
+        start = int(self.offsets[row])
+        return self.data[start : start + 3 * height * width].reshape(height, width, 3)
+
+
+@dataclass
+class DecodedOnDemand:
+    """Images decoded at every read, for sets that do not fit on the disk."""
+
+    dataset: Dataset
+    short_side: int
+    problems: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        image = self.dataset.table["image"][row].as_py()
+        return load_pixels(read_image_bytes(self.dataset.root, image), short_side=self.short_side)
+
+
+def open_pixels(
+    dataset: Dataset,
+    short_side: int,
+    folder: Path,
+    *,
+    limit_bytes: int | None = None,
+    progress: Progress | None = None,
+) -> Pixels:
+    """The data set's images with the shorter side resized to `short_side` pixels.
+
+    Decodes every image once and keeps the pixels in `folder`; later calls with the same contents open the file.
+    Concurrent callers wait for the first one.
+
+    Args:
+        dataset: its rows give the order.
+        short_side: in pixels.
+        folder: where cache files live.
+        limit_bytes: largest file to write; None allows half of the disk's free space.
+        progress: called with (images done, images in all).
+
+    Returns:
+        The images; `problems` names the rows that could not be decoded.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = dataset.table["digest"].to_pylist()
+    key = hashlib.blake2b("\n".join([_VERSION, str(short_side), *digests]).encode(), digest_size=12).hexdigest()
+    limit = limit_bytes if limit_bytes is not None else int(_MAX_DISK_SHARE * shutil.disk_usage(folder).free)
+    with (folder / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / f"{key}.json").exists():
+            _build(dataset, short_side, folder / key, limit, progress)
+    index = read_json(folder / f"{key}.json")
+    problems = {int(row): reason for row, reason in index["problems"].items()}
+    if not index["cached"]:
+        return DecodedOnDemand(dataset, short_side, problems)
+    sizes = np.asarray(index["sizes"], np.int32).reshape(-1, 2)
+    lengths = 3 * sizes.astype(np.int64).prod(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    pixels = folder / f"{key}.pixels"
+    data = np.memmap(pixels, np.uint8, "r") if pixels.stat().st_size else np.zeros(0, np.uint8)
+    return PixelCache(data, offsets, sizes, problems)
+
+
+def _build(dataset: Dataset, short_side: int, stem: Path, limit: int, progress: Progress | None) -> None:
+    """Decode all images; the pixels are kept when their estimated size is within the limit."""
+    cached = _estimated_bytes(dataset, short_side) <= limit
+    sizes, problems = [], {}
+    decode = partial(_decode, root=dataset.root, short_side=short_side)
+    with atomic_path(stem.with_suffix(".pixels")) as temporary, temporary.open("wb") as file:
+        images: Sequence[str] = dataset.table["image"].to_pylist()
+        for row, result in enumerate(parallel_map(decode, images, progress=progress)):
+            if isinstance(result, str):
+                problems[row] = result
+                sizes.append((0, 0))
+                continue
+            sizes.append((result.shape[0], result.shape[1]))
+            if cached:
+                file.write(result.data)
+    write_json(stem.with_suffix(".json"), {"cached": cached, "sizes": sizes, "problems": problems})
+
+
+def _estimated_bytes(dataset: Dataset, short_side: int) -> int:
+    """Size of all resized images in bytes."""
+    widths = dataset.table["width"].to_numpy().astype(float)
+    heights = dataset.table["height"].to_numpy().astype(float)
+    aspects = np.maximum(widths, heights) / np.maximum(np.minimum(widths, heights), 1)
+    return int(3 * short_side**2 * np.minimum(aspects, MAX_ASPECT).sum())
+
+
+def _decode(image: str, *, root: str, short_side: int) -> NDArray[np.uint8] | str:
+    """The pixels, or the reason why there are none."""
+    try:
+        return np.ascontiguousarray(load_pixels(read_image_bytes(root, image), short_side=short_side))
+    except ImageError as error:
+        return str(error)

@@ -1,0 +1,1 @@
+"""The public face of training: `AutoMLVisionConfig`, `Experiment`, `Run`. Nothing is imported here."""

@@ -1,0 +1,183 @@
+"""`AutoMLVisionConfig`: everything that a user decides, checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from automl_vision.core.errors import ConfigError
+from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, did_you_mean, normalize_task
+from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
+from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+from automl_vision.tasks.hyperparameters import (
+    Hyperparameters,
+    check_hyperparameters,
+    parse_arguments,
+    validation_sentences,
+)
+
+SIX_DAYS = 144.0  # hours
+
+PRIMARY_METRICS = {
+    CLASSIFICATION: ("accuracy",),
+    MULTI_LABEL: ("iou",),
+}
+"""The metrics that can rank trials, the default first."""
+
+
+class AutoMLVisionConfig(BaseModel):
+    """What to learn, from what, how, and for how long.
+
+    Every field is checked when the config is made, all mistakes at once.
+
+    Raises:
+        ConfigError: one sentence per mistake.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        populate_by_name=True,
+    )
+
+    task: str = Field(description="`image-classification` or `image-classification-multi-label`")
+    training_data: Dataset | str = Field(description="a labelled data set: a path, or an opened `Dataset`")
+    validation_data: Dataset | str | None = Field(
+        None, description="another one; without it `validation_data_size` of the training data is held out"
+    )
+    validation_data_size: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        validation_alias=AliasChoices("validation_data_size", "split_ratio"),
+        description="share of the training data to hold out when there is no validation data; none: 0.2",
+    )
+    compute_target: str = Field("local", description="where trials run: `local`, `cpu` or `cuda` of this machine")
+    model_name: str | None = Field(None, description="the algorithm; none: the default for the machine")
+    iterations: int = Field(1, ge=1, le=1000, description="most configurations to try")
+    max_concurrent_iterations: int = Field(1, ge=1, le=100, description="trials at once")
+    primary_metric: str | None = Field(None, description="ranks the trials; none: the task's own")
+    experiment_timeout_hours: float = Field(
+        SIX_DAYS, gt=0, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict,
+        description='fixed hyperparameters, as a mapping or as `["--early_stopping", 1, ...]`',
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
+    max_bad_share: float = Field(MAX_BAD_SHARE, ge=0, le=1, description="largest share of records that may be unusable")
+    threads: int = Field(0, ge=0, description="cores for a trial; 0: all")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_all_problems(error, values)) from None
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        return normalize_task(value)
+
+    @field_validator("training_data", "validation_data", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
+    @field_validator("compute_target")
+    @classmethod
+    def _known_target(cls, value: str) -> str:
+        if value not in ("local", "cpu", "cuda"):
+            raise ValueError(f'"{value}" is no compute target.{did_you_mean(value, ("local", "cpu", "cuda"))}')
+        return value
+
+    @field_validator("model_name")
+    @classmethod
+    def _known_model(cls, value: str | None) -> str | None:
+        if value is None or value in CLASSIFICATION_ARCHITECTURES:
+            return value
+        from automl_vision.core.errors import UnknownModelError
+        from automl_vision.models.registry import (
+            architecture_of,
+        )  # loads timm, only for names that are not ours
+
+        try:
+            architecture_of(value)
+        except UnknownModelError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _pairs(cls, value: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
+        try:
+            return parse_arguments(value)
+        except ConfigError as error:
+            raise ValueError("; ".join(error.problems)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AutoMLVisionConfig:
+        problems = []
+        metrics = PRIMARY_METRICS[self.task]
+        if self.primary_metric is not None and self.primary_metric not in metrics:
+            problems.append(
+                f'"{self.primary_metric}" does not rank trials of {self.task}.'
+                f"{did_you_mean(self.primary_metric, metrics)} Choose from: {', '.join(metrics)}"
+            )
+        _, mistakes = check_hyperparameters(self.task, self._settings())
+        problems += [f"arguments: {mistake}" for mistake in mistakes]
+        if self.iterations > 1 or self.max_concurrent_iterations > 1:
+            problems.append(
+                "iterations and max_concurrent_iterations above 1 need sweeps, which this version does not have yet; "
+                "submit one run for each configuration"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The typed hyperparameters, all defaults filled in."""
+        checked, mistakes = check_hyperparameters(self.task, self._settings())
+        if checked is None:
+            raise ConfigError(mistakes)
+        return checked
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks trials."""
+        return self.primary_metric or PRIMARY_METRICS[self.task][0]
+
+    def _settings(self) -> dict[str, Any]:
+        """The arguments, with the fields of the config that are hyperparameters too."""
+        settings = {name: value for name, value in self.arguments.items() if name != "model_name"}
+        if self.validation_data_size is not None:
+            settings.setdefault("split_ratio", self.validation_data_size)
+        return settings
+
+
+def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:
+    """One sentence per mistake; pydantic skips the cross-checks when a field is wrong, so hyperparameters come here."""
+    known = [*AutoMLVisionConfig.model_fields, "split_ratio"]
+    problems = [
+        line for text in validation_sentences(error, known, noun="setting") for line in text.split("\n") if line
+    ]
+    try:
+        task = normalize_task(str(values.get("task")))
+        _, mistakes = check_hyperparameters(task, parse_arguments(values.get("arguments")))
+    except (ValueError, ConfigError):
+        return problems
+    return problems + [f"arguments: {m}" for m in mistakes if f"arguments: {m}" not in problems]

@@ -1,0 +1,158 @@
+"""`Experiment`: runs that belong together; submitting one starts it in a process of its own."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from automl_vision.core.errors import ConfigError, RunFailedError
+from automl_vision.data.dataset import Dataset
+from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.experiment.run import Run
+from automl_vision.models.names import DEFAULT_CLASSIFICATION_MODEL
+from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
+from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.workspace import Workspace
+
+
+class Experiment:
+    """A name under which runs are kept.
+
+    Args:
+        workspace: where.
+        name: letters, digits, spaces, `-`, `_` and `.`.
+
+    Raises:
+        ConfigError: the name has other characters.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        if not name.strip() or not all(c.isalnum() or c in " -_." for c in name) or name.startswith("."):
+            raise ConfigError(
+                [f"an experiment's name is made of letters, digits, spaces, - _ and ., not {name!r}"],
+                subject="The experiment",
+            )
+        self.workspace = workspace
+        self.name = name
+
+    def submit(self, config: AutoMLVisionConfig) -> Run:
+        """Start a run and return at once; it goes on when this process ends.
+
+        The data is opened here, so that a mistake in it is seen at once.
+
+        Args:
+            config: what to run.
+
+        Raises:
+            DataError: the data cannot be used.
+            RunNotFoundError: `checkpoint_run_id` names no run.
+        """
+        dataset = open_training_data(config)
+        folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
+        manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
+        if not manifest.exists():
+            dataset.save(manifest)
+        spec = sweep_spec(config, self, manifest)
+        folder.create(spec.model_dump(), {"experiment": self.name})
+        start_controller(folder)
+        return Run(self.workspace, folder.id)
+
+    def runs(self) -> list[Run]:
+        """The experiment's runs, oldest first."""
+        ids = self.workspace.run_ids()
+        return [
+            Run(self.workspace, run_id)
+            for run_id in ids
+            if self.workspace.run_folder(run_id).status().get("experiment") == self.name
+        ]
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r}, {self.workspace!r})"
+
+
+def open_training_data(config: AutoMLVisionConfig) -> Dataset:
+    """The training data with the validation data in it, of the config's task.
+
+    Raises:
+        DataError: it cannot be used.
+    """
+    dataset = _opened(config.training_data, config)
+    if config.validation_data is not None:
+        dataset = dataset.joined_validation(_opened(config.validation_data, config))
+    return dataset
+
+
+def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Path) -> SweepSpec:
+    """The run that a config describes."""
+    hyperparameters = config.hyperparameters
+    trial = PlannedTrial(
+        model_name=config.model_name or config.arguments.get("model_name") or DEFAULT_CLASSIFICATION_MODEL,
+        hyperparameters=hyperparameters,
+        start_from=_start_from(experiment.workspace, hyperparameters),
+    )
+    return SweepSpec(
+        experiment=experiment.name,
+        task=config.task,
+        manifest=str(manifest),
+        max_bad_share=config.max_bad_share,
+        primary_metric=config.metric,
+        maximize=True,
+        trials=[trial],
+        budget_seconds=3600 * config.experiment_timeout_hours,
+        seed=config.seed,
+        device="auto" if config.compute_target == "local" else config.compute_target,
+        threads=config.threads,
+        workspace=str(experiment.workspace.path),
+    )
+
+
+def new_run_id(experiment: str) -> str:
+    """A readable id that no other run has."""
+    words = "-".join("".join(c if c.isalnum() else " " for c in experiment).split())
+    return f"{words}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def start_controller(folder: RunFolder) -> None:
+    """Start the process that works on a run, in a session of its own so that Ctrl-C does not reach it."""
+    log = (folder.path / "controller.log").open("ab")
+    with log:
+        subprocess.Popen(
+            [sys.executable, "-m", "automl_vision.sweeps.run", str(folder.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _opened(data: Dataset | str, config: AutoMLVisionConfig) -> Dataset:
+    if isinstance(data, Dataset):
+        dataset = data.as_task(config.task)
+        dataset.require_usable(max_bad_share=config.max_bad_share)
+        return dataset
+    return Dataset.open(data, task=config.task, max_bad_share=config.max_bad_share)
+
+
+def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str | None:
+    """Weights of an earlier run: of its model, or the named file of one of its trials.
+
+    Raises:
+        RunNotFoundError: no run has the id.
+        RunFailedError: the run has no such weights.
+    """
+    run_id, filename = hyperparameters.checkpoint_run_id, hyperparameters.checkpoint_filename
+    if run_id is None:
+        return None
+    folder = workspace.run_folder(run_id)
+    if filename is None:
+        found = [folder.model / "weights.safetensors"]
+    else:
+        found = [trial.path / Path(filename).name for trial in folder.trials()]
+    for weights in found:
+        if weights.exists():
+            return str(weights)
+    raise RunFailedError(f'checkpoint_run_id: run "{run_id}" has no {filename or "model"} to start from')

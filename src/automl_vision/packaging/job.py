@@ -1,0 +1,12 @@
+"""Packaging as a job's function: what a fork server calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def run_package(trial: str, destination: str, provenance: dict[str, Any]) -> None:
+    """Package a finished trial."""
+    from automl_vision.packaging.package import package
+
+    package(trial, destination, provenance=provenance)

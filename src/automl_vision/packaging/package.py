@@ -1,0 +1,204 @@
+"""From a finished trial to a model folder that is proven to give what the trained model gives."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import warnings
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from automl_vision.core.errors import PackagingError, ParityError
+from automl_vision.core.files import read_json
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.files import read_image_bytes
+from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.models.image_model import ImageModel
+from automl_vision.models.registry import Model, create_model
+from automl_vision.models.weights import read_state_dict
+from automl_vision.packaging.card import write_card
+from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription, Preprocessing
+from automl_vision.serving.predictor import Predictor
+from automl_vision.tasks.hyperparameters import FAMILIES
+from automl_vision.tasks.task import create_task
+
+PARITY_TOLERANCE = 1e-4  # of a probability
+_PARITY_IMAGES = 32
+_LATENCY_CALLS = 20
+
+
+def package(trial: str | Path, destination: str | Path, *, provenance: dict[str, Any] | None = None) -> Path:
+    """Turn a finished trial into a model folder.
+
+    Exports the best weights to ONNX, predicts real validation images with the exported model through the predictor,
+    from their files on, and refuses to give a folder when a probability differs from the trained model's by more
+    than 1e-4.
+
+    Args:
+        trial: folder of the trial, with its spec, weights and metrics.
+        destination: the model folder to write; it appears whole or not at all.
+        provenance: what to record of run and trial.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        PackagingError: the trial is not finished, or the model cannot be exported.
+        ParityError: the exported model differs from the trained one.
+    """
+    trial, destination = Path(trial), Path(destination)
+    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    dataset = Dataset.load(spec["manifest"])
+    model = _trained_model(trial, spec, result, dataset)
+    staging = destination.with_name(f".{destination.name}.part")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        _export(model, spec["hyperparameters"]["validation_crop_size"], staging / ONNX_FILE)
+        weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
+        save_file(weights, staging / WEIGHTS_FILE)
+        description = _describe(spec, result, metrics, dataset, model, provenance or {})
+        description.save(staging)
+        predictor = Predictor(staging)
+        description.parity.update(_parity(predictor, model, dataset, spec))
+        description.latency.update(_latency(staging, description.preprocessing.crop))
+        description.save(staging)
+        write_card(description, staging)
+        shutil.rmtree(destination, ignore_errors=True)
+        staging.replace(destination)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return destination
+
+
+def _read(trial: Path, name: str) -> Any:
+    try:
+        return read_json(trial / name)
+    except FileNotFoundError:
+        raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
+
+
+def _trained_model(trial: Path, spec: dict[str, Any], result: dict[str, Any], dataset: Dataset) -> Model:
+    """The network with the trial's best weights, in evaluation mode."""
+    hyperparameters = FAMILIES[spec["task"]].model_validate({**spec["hyperparameters"], "pretrained": False})
+    model = create_model(spec["model_name"], classes=len(dataset.classes), hyperparameters=hyperparameters)
+    model.network.load_state_dict(read_state_dict(trial / f"weights-epoch-{result['best_epoch']}.safetensors"))
+    model.network.eval()
+    return model
+
+
+def _export(model: Model, size: int, file: Path) -> None:
+    """Write the network as ONNX with any number of images a batch."""
+    example = torch.zeros(2, 3, size, size)
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # the exporter warns of its own deprecated internals, which a user can do nothing about
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model.network,
+                (example,),
+                str(file),
+                dynamo=True,
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter raises many kinds for operators that it does not know
+        raise PackagingError(f"{model.name} cannot be exported to ONNX ({error})") from error
+    finally:
+        exporter_log.setLevel(level)
+
+
+def _parity(predictor: Predictor, model: Model, dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
+    """Largest difference of a probability between predictor and trained model on real validation images.
+
+    Raises:
+        ParityError: it is above the tolerance.
+    """
+    hyperparameters = FAMILIES[spec["task"]].model_validate(spec["hyperparameters"])
+    pixels = open_pixels(dataset, hyperparameters.validation_resize_size, Path(spec["cache"]))
+    dataset = dataset.excluding(pixels.problems)
+    rows = np.flatnonzero(dataset.splits == "val")[:_PARITY_IMAGES].tolist()
+    task = create_task(spec["task"], dataset, hyperparameters)
+    network = ImageModel(model.network, model.normalization).eval()
+    with torch.inference_mode():
+        trained = predictor.decode(task.predict(network, task.evaluation_batch(pixels, rows)))
+    files = [read_image_bytes(dataset.root, dataset.table["image"][row].as_py()) for row in rows]
+    exported = predictor(files)
+    difference = float(max(np.abs(a.probs - b.probs).max() for a, b in zip(trained, exported, strict=True)))
+    if not difference <= PARITY_TOLERANCE:
+        raise ParityError(
+            f"the exported model's probabilities differ from the trained model's by up to {difference:.2g} on "
+            f"{len(rows)} images; at most {PARITY_TOLERANCE:g} is allowed, so no model folder was written"
+        )
+    return {"images": len(rows), "largest_difference": difference, "tolerance": PARITY_TOLERANCE}
+
+
+def _latency(folder: Path, crop: int) -> dict[str, Any]:
+    """Milliseconds of one image through the network on this machine, median and 95th percentile."""
+    inputs = np.zeros((1, 3, crop, crop), np.float32)
+    figures = {}
+    for threads in (1, 0):
+        predictor = Predictor(folder, threads=threads)
+        times = [_milliseconds(predictor, inputs) for _ in range(_LATENCY_CALLS + 3)][3:]
+        name = "1 thread" if threads else "all threads"
+        figures[name] = {"median_ms": float(np.median(times)), "p95_ms": float(np.percentile(times, 95))}
+    return figures
+
+
+def _milliseconds(predictor: Predictor, inputs: NDArray[np.float32]) -> float:
+    start = time.perf_counter()
+    predictor.predict_inputs(inputs)
+    return 1000 * (time.perf_counter() - start)
+
+
+def _describe(
+    spec: dict[str, Any],
+    result: dict[str, Any],
+    metrics: dict[str, Any],
+    dataset: Dataset,
+    model: Model,
+    provenance: dict[str, Any],
+) -> ModelDescription:
+    hyperparameters = spec["hyperparameters"]
+    return ModelDescription(
+        task=spec["task"],
+        classes=dataset.classes,
+        preprocessing=Preprocessing(
+            short_side=hyperparameters["validation_resize_size"],
+            crop=hyperparameters["validation_crop_size"],
+            mean=model.normalization.mean,
+            std=model.normalization.std,
+        ),
+        temperature=metrics["calibration"]["temperature"],
+        thresholds=tuple(metrics["calibration"]["thresholds"]),
+        model_name=model.name,
+        architecture=model.architecture,
+        metrics=metrics["splits"],
+        data={
+            "fingerprint": spec["fingerprint"],
+            "format": dataset.format,
+            "images": dataset.summary()["images"],
+        },
+        weights={"source": result["weights_source"], "licence": result["weights_licence"]},
+        provenance={
+            **provenance,
+            "best_epoch": result["best_epoch"],
+            "parameters": result["parameters"],
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
+        },
+    )

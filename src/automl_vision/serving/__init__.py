@@ -1,0 +1,1 @@
+"""Predictions from a model folder, without torch. Nothing is imported here."""

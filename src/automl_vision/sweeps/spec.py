@@ -1,0 +1,36 @@
+"""What a run is, in a form that travels as JSON: written when it is submitted, read by the process that works on it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from automl_vision.tasks.hyperparameters import Hyperparameters
+
+
+class PlannedTrial(BaseModel):
+    """One configuration to try."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model_name: str
+    hyperparameters: Hyperparameters
+    start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+
+
+class SweepSpec(BaseModel):
+    """A run: a data set, the trials to run on it, and the budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    experiment: str
+    task: str
+    manifest: str = Field(description="Parquet file of the data set as it was opened")
+    max_bad_share: float = Field(description="largest share of unusable records")
+    primary_metric: str
+    maximize: bool
+    trials: list[PlannedTrial]
+    budget_seconds: float
+    seed: int
+    device: str
+    threads: int
+    workspace: str

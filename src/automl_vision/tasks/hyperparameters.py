@@ -1,0 +1,166 @@
+"""Typed hyperparameters; search space, job file, command line and documentation are derived from these fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from automl_vision.core.errors import ConfigError
+from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, did_you_mean
+
+
+class TrainingHyperparameters(BaseModel):
+    """Hyperparameters of every algorithm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    number_of_epochs: int = Field(15, gt=0, description="passes over the training images")
+    training_batch_size: int | None = Field(None, gt=0, description="images a step; none: by device memory")
+    validation_batch_size: int | None = Field(
+        None, gt=0, description="images a validation step; none: twice the training batch"
+    )
+    grad_accumulation_step: int = Field(1, gt=0, description="batches whose gradients are added up for one step")
+    early_stopping: bool = Field(True, description="end when validation no longer gains")
+    early_stopping_patience: int = Field(5, gt=0, description="evaluations without gain before the end")
+    early_stopping_delay: int = Field(5, ge=0, description="evaluations before gain starts to count")
+    learning_rate: float | None = Field(
+        None, ge=0, le=1, description="highest learning rate; none: the task's default for the optimizer"
+    )
+    lr_scheduler: Literal["warmup_cosine", "step"] = Field("warmup_cosine", description="course of the rate")
+    step_lr_gamma: float = Field(0.5, ge=0, le=1, description="step: factor at each step")
+    step_lr_step_size: int = Field(5, gt=0, description="step: epochs between steps")
+    warmup_cosine_lr_cycles: float = Field(0.45, ge=0, le=1, description="warmup_cosine: periods of the cosine")
+    warmup_cosine_lr_warmup_epochs: int = Field(2, gt=0, description="warmup_cosine: epochs of linear rise from 0")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="update rule")
+    momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
+    nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
+    beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
+    beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
+    amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
+    evaluation_frequency: int = Field(1, gt=0, description="epochs between validations")
+    checkpoint_frequency: int | None = Field(
+        None, gt=0, description="epochs between kept weights; none: the best epoch only"
+    )
+    checkpoint_run_id: str | None = Field(None, description="run whose best trial's weights are the start")
+    checkpoint_filename: str | None = Field(None, description="file of weights in that run's trial")
+    layers_to_freeze: int | None = Field(None, gt=0, description="the first so many stages do not train")
+    split_ratio: float = Field(0.2, gt=0, lt=1, description="share held out for validation when none is given")
+    log_training_metrics: bool = Field(False, description="also compute the metrics on training batches")
+    log_validation_loss: bool = Field(True, description="record the validation loss")
+    pretrained: bool = Field(True, description="start from pretrained weights")
+    weights: str | None = Field(None, description="file or folder with weights to start from instead of a hub's")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the weights' moving average; 0: none")
+    freeze_batch_norm: bool = Field(True, description="keep the pretrained batch-norm statistics")
+
+
+class ClassificationHyperparameters(TrainingHyperparameters):
+    """Hyperparameters of both kinds of image classification."""
+
+    weighted_loss: Literal[0, 1, 2] = Field(
+        0, description="0: none; 1: root of the class weights; 2: class weights, total / (classes x count)"
+    )
+    training_crop_size: int = Field(
+        224,
+        gt=0,
+        validation_alias=AliasChoices("training_crop_size", "crop_size"),
+        description="pixels, square",
+    )
+    validation_resize_size: int = Field(
+        256,
+        gt=0,
+        validation_alias=AliasChoices("validation_resize_size", "resize_size"),
+        description="pixels of the shorter side before the crop",
+    )
+    validation_crop_size: int = Field(224, gt=0, description="pixels, square; also the deployed model's input")
+    linear_probe: bool = Field(
+        True,
+        description="start the head from a logistic regression on the pretrained features, then fine-tune",
+    )
+    augmentation: Literal["none", "flip", "trivial_augment"] = Field(
+        "trivial_augment", description="changes of training images besides the random crop"
+    )
+    random_crop_scale: float = Field(0.35, gt=0, le=1, description="least share of the image in a random crop")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of the target spread over all classes")
+    mixup_alpha: float = Field(0.0, ge=0, description="mixup's beta distribution; 0: none")
+    cutmix_alpha: float = Field(0.0, ge=0, description="cutmix's beta distribution; 0: none")
+    drop_rate: float = Field(0.0, ge=0, lt=1, description="dropout before the head")
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> ClassificationHyperparameters:
+        if self.validation_crop_size > self.validation_resize_size:
+            raise ValueError(
+                f"validation_crop_size ({self.validation_crop_size}) must not exceed "
+                f"validation_resize_size ({self.validation_resize_size})"
+            )
+        return self
+
+
+Hyperparameters = ClassificationHyperparameters
+
+FAMILIES: dict[str, type[Hyperparameters]] = {
+    CLASSIFICATION: ClassificationHyperparameters,
+    MULTI_LABEL: ClassificationHyperparameters,
+}
+"""The typed hyperparameters of each task's algorithms."""
+
+
+def hyperparameter_names(task: str) -> list[str]:
+    """Every accepted name, old names included."""
+    names = []
+    for name, field in FAMILIES[task].model_fields.items():
+        alias = field.validation_alias
+        names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+    return names
+
+
+def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
+
+    Raises:
+        ConfigError: the list is not made of pairs of `--name` and value.
+    """
+    if arguments is None:
+        return {}
+    if isinstance(arguments, Mapping):
+        return {str(name).removeprefix("--").replace("-", "_"): value for name, value in arguments.items()}
+    problems = []
+    if len(arguments) % 2:
+        problems.append(f'arguments must be pairs of "--name" and value; {arguments[-1]!r} has no partner')
+    names = list(arguments[::2])
+    problems += [
+        f'arguments: {name!r} stands where a "--name" is expected'
+        for name in names
+        if not (isinstance(name, str) and name.startswith("--"))
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
+
+
+def check_hyperparameters(task: str, values: Mapping[str, Any]) -> tuple[Hyperparameters | None, list[str]]:
+    """Typed hyperparameters with all defaults filled in, or one sentence per mistake."""
+    try:
+        return FAMILIES[task].model_validate(dict(values)), []
+    except ValidationError as error:
+        return None, validation_sentences(error, hyperparameter_names(task), noun="hyperparameter")
+
+
+def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: str) -> list[str]:
+    """One sentence per mistake: the rule, what came, and the near match of a misspelt name."""
+    sentences = []
+    for detail in error.errors():
+        place = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            sentences.append(f'no {noun} is named "{place}".{did_you_mean(place, known)}')
+        elif detail["type"] == "missing":
+            sentences.append(f"{place} is required")
+        elif detail["type"] == "value_error":
+            message = detail["msg"].removeprefix("Value error, ")
+            sentences.append(f"{place}: {message}" if place else message)
+        else:
+            sentences.append(f"{place}: {detail['msg'].lower()}, not {detail['input']!r}")
+    return sentences

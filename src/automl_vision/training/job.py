@@ -1,0 +1,17 @@
+"""The trial as a job's function: what a fork server calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from automl_vision.training.reporter import FileReporter
+from automl_vision.training.spec import TrialSpec
+
+
+def run_trial(spec: dict[str, Any]) -> None:
+    """Train the trial that a JSON spec describes; it reports into its folder."""
+    from automl_vision.training.trial import train
+
+    trial = TrialSpec.model_validate(spec)
+    train(trial, FileReporter(Path(trial.folder)))

@@ -1,0 +1,231 @@
+"""Steps and predictions of one model. The loop knows no task: it sees `task.loss` and `task.predict` alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timm.utils import ModelEmaV3
+from torch import nn, optim
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from automl_vision.data.pixel_cache import Pixels
+from automl_vision.models.image_model import ImageModel
+from automl_vision.tasks.task import Batch, Task
+from automl_vision.training.batch_size import is_out_of_memory
+from automl_vision.training.precision import Precision
+from automl_vision.training.schedules import learning_rate_factor
+
+OnStep = Callable[[int, float], bool]
+"""Called after each step with (images done, mean loss so far); False ends the epoch."""
+
+_LOADER_WORKERS = 4  # on a GPU; on a CPU the model itself uses every core
+
+
+@dataclass
+class Plan:
+    """What is fixed before the first step and kept over a resume.
+
+    Attributes:
+        epochs: passes planned.
+        batch_size: images whose gradients make one optimizer step.
+        micro_batch: images that run at once.
+        validation_batch: images that validate at once.
+        learning_rate: highest of the schedule.
+        precision: name of the number format.
+        channels_last: the memory layout.
+    """
+
+    epochs: int
+    batch_size: int
+    micro_batch: int
+    validation_batch: int
+    learning_rate: float
+    precision: str
+    channels_last: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return asdict(self)
+
+
+class _LazyBatches(TorchDataset[Batch]):
+    """Batches made when a loader asks for them."""
+
+    def __init__(self, make: Callable[[list[int]], Batch], groups: Sequence[list[int]]) -> None:
+        self._make, self._groups = make, groups
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._make(self._groups[index])
+
+
+def load_batches(
+    make: Callable[[list[int]], Batch], groups: Sequence[list[int]], device: torch.device
+) -> Iterator[Batch]:
+    """Batches in order, on the device; made by worker processes where a GPU would wait for them.
+
+    Args:
+        make: from rows to a batch.
+        groups: the rows of each batch.
+        device: where the batches go.
+    """
+    workers = _LOADER_WORKERS if device.type == "cuda" and len(groups) > _LOADER_WORKERS else 0
+    loader: DataLoader[Batch] = DataLoader(_LazyBatches(make, groups), batch_size=None, num_workers=workers)
+    for batch in loader:
+        yield batch.to(device)
+
+
+def chunks(rows: Sequence[int], size: int) -> list[list[int]]:
+    """Rows in pieces of at most `size`."""
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
+    """Training mode, but batch norms that are frozen, or whose parameters are, keep their statistics."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            fixed = all(not parameter.requires_grad for parameter in module.parameters())
+            if freeze_batch_norm or fixed:
+                module.eval()
+
+
+class Loop:
+    """Trains a model for one epoch after another and predicts with it.
+
+    Args:
+        model: on its device, in its memory format.
+        task: gives batches, loss and predictions.
+        pixels: images by row.
+        plan: batch sizes, rate and precision.
+        seed: of every random choice.
+    """
+
+    def __init__(self, model: ImageModel, task: Task, pixels: Pixels, plan: Plan, *, seed: int) -> None:
+        self.model, self.task, self.pixels, self.plan = model, task, pixels, plan
+        self._seed = seed
+        self._device = next(model.parameters()).device
+        self.precision = Precision(plan.precision, plan.channels_last)
+        decay = task.hyperparameters.ema_decay
+        self.ema = ModelEmaV3(model, decay=decay, use_warmup=True) if decay > 0 else None
+
+    @property
+    def averaged(self) -> ImageModel:
+        """The model to validate and keep: the moving average, where there is one."""
+        if self.ema is None:
+            return self.model
+        module: ImageModel = self.ema.module
+        return module
+
+    def train_epoch(
+        self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
+    ) -> tuple[float, bool]:
+        """One pass over the training rows in an order that depends on seed and epoch alone.
+
+        Args:
+            epoch: counted from 1.
+            rows: of the training images.
+            optimizer: of the model's parameters.
+            on_step: told after each step; ends the epoch by False.
+
+        Returns:
+            Mean loss, and whether the epoch was finished.
+        """
+        set_training_mode(self.model, freeze_batch_norm=self.task.hyperparameters.freeze_batch_norm)
+        torch.manual_seed(1_000_003 * (self._seed + 1) + epoch)  # for dropout; a resumed epoch draws the same
+        order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
+        steps = chunks(order, self.plan.batch_size)
+        micro_batches = [chunk for step in steps for chunk in chunks(step, self.plan.micro_batch)]
+        batches = load_batches(self._training_batch(epoch), micro_batches, self._device)
+        done, total_loss = 0, 0.0
+        for number, step in enumerate(steps):
+            self._set_rate(optimizer, epoch - 1 + (number + 1) / len(steps))
+            loss = self._step(step, batches, optimizer)
+            if self.ema is not None:
+                self.ema.update(self.model, step=(epoch - 1) * len(steps) + number + 1)
+            done += len(step)
+            total_loss += loss * len(step)
+            if not on_step(done, total_loss / done):
+                return total_loss / done, False
+        return total_loss / done, True
+
+    def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> NDArray[np.float32]:
+        """What the averaged model gives for evaluation images, (rows, ...).
+
+        Args:
+            rows: of the manifest.
+            precision: of the computation; the training's own by default.
+        """
+        model = self.averaged.eval()
+        precision = precision or self.precision
+        while True:
+            groups = chunks(rows, self.plan.validation_batch)
+            try:
+                with torch.inference_mode(), precision.autocast(self._device):
+                    batches = load_batches(self._evaluation_batch, groups, self._device)
+                    return np.concatenate([self.task.predict(model, batch) for batch in batches])
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.plan.validation_batch == 1:
+                    raise
+                self.plan.validation_batch //= 2
+
+    def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
+        """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
+        model = self.model.eval()
+        groups = chunks(rows, self.plan.micro_batch)
+        parts, done = [], 0
+        with torch.inference_mode(), self.precision.autocast(self._device):
+            for batch in load_batches(self._evaluation_batch, groups, self._device):
+                both = model.features(batch.images).float() + model.features(batch.images.flip(3)).float()
+                parts.append((both / 2).cpu().numpy())
+                done += len(both)
+                on_step(done)
+        return np.concatenate(parts)
+
+    def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
+        return lambda rows: self.task.train_batch(self.pixels, rows, seed=(self._seed, epoch))
+
+    def _evaluation_batch(self, rows: list[int]) -> Batch:
+        return self.task.evaluation_batch(self.pixels, rows)
+
+    def _step(self, rows: list[int], batches: Iterator[Batch], optimizer: optim.Optimizer) -> float:
+        """One optimizer step over the micro-batches of its rows; gives the mean loss."""
+        optimizer.zero_grad(set_to_none=True)
+        left, total = len(rows), 0.0
+        while left:
+            batch = next(batches)
+            share = len(batch.images) / len(rows)
+            with self.precision.autocast(self._device):
+                loss = self.task.loss(self.model, batch) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+            left -= len(batch.images)
+        optimizer.step()
+        return total
+
+    def _set_rate(self, optimizer: optim.Optimizer, epoch: float) -> None:
+        factor = learning_rate_factor(epoch, self.plan.epochs, self.task.hyperparameters)
+        for group in optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * factor
+
+
+class Stopwatch:
+    """Seconds of work, with those before an interruption."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return self._before + time.monotonic() - self._start

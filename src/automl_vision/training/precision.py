@@ -1,0 +1,89 @@
+"""Number format and memory layout, chosen by timing a few steps on the device in hand."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from automl_vision.core.files import read_json, write_json
+
+_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How the forward and backward pass are computed.
+
+    Attributes:
+        name: "fp32" or "bf16" (autocast; the weights stay fp32).
+        channels_last: whether images and weights lie channels last in memory.
+    """
+
+    name: str
+    channels_last: bool
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Torch's name of the layout."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """The context in which the model runs."""
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.name == "bf16")
+
+    def __str__(self) -> str:
+        return f"{self.name}{' channels_last' if self.channels_last else ''}"
+
+
+def candidates(wanted: str, device: torch.device) -> list[Precision]:
+    """What can be chosen from; fp32 on a CUDA device is TF32 where the device has it."""
+    names = ["bf16", "fp32"] if wanted == "auto" else [wanted]
+    if "bf16" in names and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        names = ["fp32"]
+    return [Precision(name, channels_last) for name in names for channels_last in (True, False)]
+
+
+def fastest_precision(
+    step: Callable[[Precision], None], wanted: str, device: torch.device, *, cache: Path, key: str
+) -> tuple[Precision, dict[str, float]]:
+    """The fastest candidate by the time of a training step; measured once per device and model.
+
+    Args:
+        step: runs one training step in a precision and leaves the weights as they were.
+        wanted: "auto", "fp32" or "bf16".
+        device: in hand.
+        cache: folder that keeps earlier measurements.
+        key: names model and input size.
+
+    Returns:
+        The choice, and the seconds of a step by candidate.
+    """
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
+    file = cache / "precision.json"
+    entry = "|".join([key, wanted, name, f"{torch.get_num_threads()} threads", torch.__version__])
+    known = read_json(file) if file.exists() else {}
+    if entry not in known:
+        options = candidates(wanted, device)
+        known[entry] = {str(option): _seconds(step, option, device) for option in options}
+        write_json(file, known)
+    seconds: dict[str, float] = known[entry]
+    chosen = min(seconds, key=lambda option: seconds[option])
+    return Precision(chosen.split()[0], "channels_last" in chosen), seconds
+
+
+def _seconds(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> float:
+    """Least time of a step after one to warm up."""
+    times = []
+    for _ in range(_REPEATS + 1):
+        start = time.perf_counter()
+        step(precision)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])

@@ -1,0 +1,28 @@
+"""Learning rate as a factor of the highest one, by the course of the epochs."""
+
+from __future__ import annotations
+
+import math
+
+from automl_vision.tasks.hyperparameters import Hyperparameters
+
+
+def learning_rate_factor(epoch: float, epochs: int, hyperparameters: Hyperparameters) -> float:
+    """The factor after `epoch` epochs, fractions included.
+
+    `warmup_cosine` rises linearly from 0 over the warm-up epochs, then follows (1 + cos(2 pi cycles progress)) / 2.
+    `step` multiplies by gamma after every `step_lr_step_size` epochs. When the warm-up would fill more than half of
+    the epochs, it is shortened to half of them.
+
+    Args:
+        epoch: passes over the data so far.
+        epochs: passes planned.
+        hyperparameters: of the trial.
+    """
+    if hyperparameters.lr_scheduler == "step":
+        return float(hyperparameters.step_lr_gamma ** int(epoch // hyperparameters.step_lr_step_size))
+    warmup = min(hyperparameters.warmup_cosine_lr_warmup_epochs, epochs / 2)
+    if epoch < warmup:
+        return epoch / warmup
+    progress = min(1.0, (epoch - warmup) / max(epochs - warmup, 1e-9))
+    return 0.5 * (1 + math.cos(2 * math.pi * hyperparameters.warmup_cosine_lr_cycles * progress))

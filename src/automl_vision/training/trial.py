@@ -1,0 +1,400 @@
+"""One trial: from a spec to the best weights on validation, and the proof of how good they are."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import DataError, TrialError
+from automl_vision.core.files import write_json
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.pixel_cache import Pixels, open_pixels
+from automl_vision.models.image_model import ImageModel
+from automl_vision.models.registry import Model, create_model, freeze_stages
+from automl_vision.models.weights import read_state_dict
+from automl_vision.tasks.task import Calibration, Task, create_task
+from automl_vision.training.batch_size import activation_bytes, batch_size_for, is_out_of_memory
+from automl_vision.training.checkpoint import (
+    keep_weights,
+    load_state,
+    load_weights,
+    save_state,
+    save_weights,
+    weights_file,
+)
+from automl_vision.training.early_stopping import EarlyStopping
+from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode
+from automl_vision.training.optimizers import create_optimizer, default_learning_rate
+from automl_vision.training.precision import Precision, fastest_precision
+from automl_vision.training.reporter import Reporter
+from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
+
+_MEASURED_BATCH = 8
+_FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
+
+
+def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+    """Run a trial, or go on with one that was interrupted: state is read from and kept in the spec's folder.
+
+    The trial starts with the head from a logistic regression on the pretrained features (epoch 0) and then fine-tunes
+    (LP-FT, Kumar et al. 2022). The weights that are kept are the best on validation, epoch 0 included.
+
+    Args:
+        spec: everything that the trial depends on.
+        reporter: hears of every validation, and may ask to stop.
+
+    Returns:
+        The result; weights, outputs and metrics are in the spec's folder.
+
+    Raises:
+        DataError: the data set changed, or too few images can be decoded.
+        WeightsUnavailableError: pretrained weights were asked for and no source has them.
+    """
+    return _Trial(spec, reporter).run()
+
+
+class _Trial:
+    """A trial at work. Its life in order: `__init__` opens data and model, `run` calls the steps below it."""
+
+    def __init__(self, spec: TrialSpec, reporter: Reporter) -> None:
+        self.spec, self.reporter = spec, reporter
+        self.folder = Path(spec.folder)
+        self.hyperparameters = spec.hyperparameters
+        self.device = _device(spec.device)
+        if spec.threads:
+            torch.set_num_threads(spec.threads)
+        torch.manual_seed(spec.seed)
+        state = load_state(self.folder)
+        self.watch = Stopwatch(state["seconds"] if state else 0.0)
+        dataset, self.pixels = _open_data(spec, reporter)
+        self.dataset = dataset
+        self.task: Task = create_task(spec.task, dataset, self.hyperparameters)
+        self.source: Model = create_model(
+            spec.model_name, classes=len(dataset.classes), hyperparameters=self.hyperparameters
+        )
+        self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
+        if spec.start_from:
+            self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
+        if self.hyperparameters.layers_to_freeze:
+            freeze_stages(self.model.network, self.hyperparameters.layers_to_freeze)
+        self.early_stopping = EarlyStopping(
+            self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
+        )
+        self.best: dict[str, Any] = {"epoch": -1, "score": float("-inf"), "loss": float("inf")}
+        self.evaluations: list[Evaluation] = []
+        self.stopped: str | None = None
+        self.plan, self.step_seconds = self._plan(state)
+        self.model.to(memory_format=Precision(self.plan.precision, self.plan.channels_last).memory_format)
+        self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed)
+        self.optimizer = create_optimizer(self.model, self.hyperparameters, self.plan.learning_rate)
+        if state:
+            self._restore(state)
+
+    def run(self) -> TrialResult:
+        """The steps of a trial, from wherever it stands."""
+        if not self.evaluations:
+            self._start_head()
+            self._evaluate(0)
+            self._fit_into_budget()
+            self._save()
+        while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.epochs:
+            self._train_until_evaluation(epoch)
+        return self._finish()
+
+    def _rows(self, split: str) -> NDArray[np.intp]:
+        return np.flatnonzero(self.dataset.splits == split)
+
+    def _plan(self, state: dict[str, Any] | None) -> tuple[Plan, float]:
+        """Batch sizes by memory, precision by measurement; the plan of an interrupted trial stays.
+
+        Returns:
+            The plan, and the seconds of training per image.
+        """
+        if state:
+            return Plan(**state["plan"]), state["step_seconds"]
+        rows = self._rows("train")
+        wanted = self.hyperparameters.training_batch_size
+        if wanted is None:
+            example = self.task.evaluation_batch(self.pixels, rows[:1].tolist()).to(self.device)
+            wanted = batch_size_for(activation_bytes(self.model, example.images), self.device, len(rows))
+        precision, seconds = self._fastest_precision(rows[:_MEASURED_BATCH].tolist())
+        rate = self.hyperparameters.learning_rate
+        plan = Plan(
+            epochs=self.hyperparameters.number_of_epochs,
+            batch_size=wanted * self.hyperparameters.grad_accumulation_step,
+            micro_batch=wanted,
+            validation_batch=self.hyperparameters.validation_batch_size or 2 * wanted,
+            learning_rate=default_learning_rate(self.hyperparameters) if rate is None else rate,
+            precision=precision.name,
+            channels_last=precision.channels_last,
+        )
+        return plan, seconds
+
+    def _fastest_precision(self, rows: list[int]) -> tuple[Precision, float]:
+        """The choice and its seconds per image, measured on a copy of the model."""
+        model = copy.deepcopy(self.model)
+        set_training_mode(model, freeze_batch_norm=self.hyperparameters.freeze_batch_norm)
+        batch = self.task.train_batch(self.pixels, rows, seed=(0, 0)).to(self.device)
+
+        def step(precision: Precision) -> None:
+            model.to(memory_format=precision.memory_format)
+            model.zero_grad()
+            batch.images = batch.images.contiguous(memory_format=precision.memory_format)
+            with precision.autocast(self.device):
+                loss = self.task.loss(model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+
+        size, frozen = self.hyperparameters.training_crop_size, self.hyperparameters.layers_to_freeze
+        chosen, seconds = fastest_precision(
+            step,
+            self.hyperparameters.precision,
+            self.device,
+            cache=Path(self.spec.cache),
+            key=f"{self.source.architecture} {size}px {len(rows)} images, {frozen or 0} stages frozen",
+        )
+        timings = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
+        self.reporter.message(f"precision {chosen} (a step of {len(rows)} images: {timings})")
+        return chosen, seconds[str(chosen)] / len(rows)
+
+    def _start_head(self) -> None:
+        """Give the head its start by a probe on pretrained features, where there are any."""
+        head = self.model.head
+        known = self.hyperparameters.pretrained and not self.spec.start_from
+        if not self.hyperparameters.linear_probe or not known or head is None:
+            return
+        rows = self._rows("train")
+        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        self.reporter.message(self.task.warm_start(head, features, rows))
+        if self.loop.ema is not None:
+            self.loop.ema.set(self.model)
+
+    def _fit_into_budget(self) -> None:
+        """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
+        if self.spec.budget_seconds is None:
+            return
+        images = len(self._rows("train"))
+        epoch_seconds = images * self.step_seconds + self._validation_seconds
+        left = self.spec.budget_seconds - self.watch.seconds - self._final_seconds()
+        fitting = int(left / (1.1 * epoch_seconds))  # a tenth for a machine that slows down
+        if fitting < self.plan.epochs:
+            self.plan.epochs = max(0, fitting)
+            self.reporter.message(
+                f"{self.plan.epochs} of {self.hyperparameters.number_of_epochs} epochs fit: "
+                f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
+            )
+            if not self.plan.epochs:
+                self.stopped = "the time budget allows no epoch of fine-tuning"
+
+    def _final_seconds(self) -> float:
+        """Time to keep for the last predictions, which run in fp32 on validation and test images."""
+        images = len(self._rows("val")) + len(self._rows("test"))
+        return _FINAL_RESERVE + 3 * self._validation_seconds * images / max(1, len(self._rows("val")))
+
+    def _train_until_evaluation(self, first: int) -> None:
+        """Train up to the next epoch that is validated, validate it and save the state."""
+        frequency = self.hyperparameters.evaluation_frequency
+        last = min(self.plan.epochs, first + frequency - 1)
+        epoch = first
+        while epoch <= last and self.stopped is None:
+            start = time.monotonic()
+            try:
+                loss, finished = self.loop.train_epoch(
+                    epoch, self._rows("train"), self.optimizer, self._on_step(epoch, start)
+                )
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.plan.micro_batch == 1:
+                    raise
+                self._halve_batch()
+                epoch = first
+                continue
+            if not finished:
+                self.stopped = self._stop_reason() or "stopped"
+            rate = len(self._rows("train")) / (time.monotonic() - start)
+            epoch += 1
+        self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
+        score = self._score(self.evaluations[-1])
+        stopping = self.hyperparameters.early_stopping and self.early_stopping.should_stop(score)
+        if stopping and self.stopped is None and epoch <= self.plan.epochs:
+            self.stopped = f"no gain over {self.early_stopping.patience} evaluations"
+        self._save()
+
+    def _on_step(self, epoch: int, start: float) -> Any:
+        total = len(self._rows("train"))
+
+        def on_step(done: int, loss: float) -> bool:
+            speed = done / (time.monotonic() - start)
+            left = (total - done + total * (self.plan.epochs - epoch)) / speed
+            left += self._validation_seconds * (self.plan.epochs - epoch + 1)
+            self.reporter.progress(
+                f"epoch {epoch}/{self.plan.epochs}",
+                done,
+                total,
+                loss=loss,
+                images_per_second=speed,
+                seconds_left=left,
+            )
+            return self._stop_reason() is None
+
+        return on_step
+
+    def _stop_reason(self) -> str | None:
+        budget = self.spec.budget_seconds
+        if budget is not None and self.watch.seconds > budget - self._final_seconds():
+            return f"the time budget of {budget:.0f} s is used up"
+        return self.reporter.stop_reason()
+
+    def _halve_batch(self) -> None:
+        """Go back to the last saved state with half the images at once; an optimizer step stays as large."""
+        self.plan.micro_batch = max(1, self.plan.micro_batch // 2)
+        self.reporter.message(
+            f"out of memory: batches of {self.plan.micro_batch} from now on, "
+            f"gradients added up to steps of {self.plan.batch_size} images"
+        )
+        state = load_state(self.folder)
+        if state is None:
+            raise TrialError("out of memory before the first state was saved")
+        self._restore(state)
+
+    def _evaluate(self, epoch: int, **training: float) -> None:
+        """Predict the validation images, report, and keep the weights if they are the best so far."""
+        rows = self._rows("val")
+        start = time.monotonic()
+        outputs = self.loop.outputs(rows.tolist())
+        self._validation_seconds = time.monotonic() - start
+        loss = self.task.validation_loss(outputs, rows)
+        evaluation = Evaluation(
+            epoch=epoch,
+            metrics=self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)),
+            validation_loss=loss if self.hyperparameters.log_validation_loss else None,
+            train_metrics=self._training_metrics() if epoch else {},
+            learning_rate=self.optimizer.param_groups[0]["lr"] if epoch else 0.0,
+            seconds=self.watch.seconds,
+            **training,
+        )
+        self.evaluations.append(evaluation)
+        rank = (self._score(evaluation), -loss)
+        better = rank > (self.best["score"], -self.best["loss"])
+        if better:
+            self.best = {"epoch": epoch, "score": rank[0], "loss": loss}
+        if better or self._is_kept(epoch):
+            save_weights(self.folder, epoch, self.loop.averaged.network.state_dict())
+        self.reporter.evaluation(evaluation)
+
+    def _training_metrics(self) -> dict[str, float]:
+        """Metrics on as many training images as there are validation images, when asked for."""
+        if not self.hyperparameters.log_training_metrics:
+            return {}
+        rows = np.random.default_rng(self.spec.seed).permutation(self._rows("train"))[: len(self._rows("val"))]
+        outputs = self.loop.outputs(rows.tolist())
+        return self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+
+    def _score(self, evaluation: Evaluation) -> float:
+        value = evaluation.metrics[self.task.primary_metric]
+        return value if self.task.maximize else -value
+
+    def _is_kept(self, epoch: int) -> bool:
+        frequency = self.hyperparameters.checkpoint_frequency
+        return frequency is not None and epoch > 0 and epoch % frequency == 0
+
+    def _save(self) -> None:
+        """Write the state; weights that it no longer names are removed after it is on disk."""
+        state = {
+            "model": self.model.state_dict(),
+            "ema": self.loop.ema.module.state_dict() if self.loop.ema is not None else None,
+            "optimizer": self.optimizer.state_dict(),
+            "plan": self.plan.to_json(),
+            "step_seconds": self.step_seconds,
+            "validation_seconds": self._validation_seconds,
+            "best": self.best,
+            "early_stopping": asdict(self.early_stopping),
+            "evaluations": [evaluation.model_dump() for evaluation in self.evaluations],
+            "stopped": self.stopped,
+            "seconds": self.watch.seconds,
+        }
+        save_state(self.folder, state)
+        keep_weights(self.folder, {self.best["epoch"]} | {e.epoch for e in self.evaluations if self._is_kept(e.epoch)})
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take over everything that `_save` wrote, but the plan, which may have changed since."""
+        self.model.load_state_dict(state["model"])
+        if self.loop.ema is not None:
+            self.loop.ema.module.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        self.early_stopping = EarlyStopping(**state["early_stopping"])
+        self.evaluations = [Evaluation(**values) for values in state["evaluations"]]
+        self.stopped = state["stopped"]
+        self._validation_seconds = state["validation_seconds"]
+
+    def _finish(self) -> TrialResult:
+        """Calibrate the best weights and report them on validation and test images, in fp32 as they are deployed."""
+        self.loop.averaged.network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
+        precision = Precision("fp32", self.plan.channels_last)
+        rows = {split: self._rows(split) for split in ("val", "test") if len(self._rows(split))}
+        outputs = {}
+        for split, split_rows in rows.items():
+            self.reporter.progress(f"final {split}", 0, len(split_rows))
+            outputs[split] = self.loop.outputs(split_rows.tolist(), precision=precision)
+        calibration = self.task.calibrate(outputs["val"], rows["val"])
+        self._write_results(rows, outputs, calibration)
+        result = TrialResult(
+            best_epoch=self.best["epoch"],
+            epochs=self.evaluations[-1].epoch,
+            primary_metric=self.task.primary_metric,
+            score=self.task.metrics(outputs["val"], rows["val"], calibration)[self.task.primary_metric],
+            stopped=self.stopped,
+            seconds=self.watch.seconds,
+            weights_source=f"{self.source.weights.source}: {self.source.weights.name}",
+            weights_licence=self.source.weights.licence,
+            parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
+            precision=str(self.loop.precision),
+            batch_size=self.plan.batch_size,
+        )
+        write_json(self.folder / "result.json", result.model_dump())
+        return result
+
+    def _write_results(
+        self,
+        rows: dict[str, NDArray[np.intp]],
+        outputs: dict[str, NDArray[np.float32]],
+        calibration: Calibration,
+    ) -> None:
+        """Reports by split, and the outputs that they were computed from."""
+        reports = {split: self.task.report(outputs[split], rows[split], calibration).to_json() for split in outputs}
+        write_json(self.folder / "metrics.json", {"calibration": calibration.to_json(), "splits": reports})
+        arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows} | {
+            f"{s}_outputs": o for s, o in outputs.items()
+        }
+        np.savez_compressed(self.folder / "outputs.npz", **arrays)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
+    """The data set and its decoded images; images that cannot be decoded leave their split.
+
+    Raises:
+        DataError: the data set is another one than the spec names.
+    """
+    dataset = Dataset.load(spec.manifest)
+    if dataset.fingerprint != spec.fingerprint:
+        raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
+    size = spec.hyperparameters.validation_resize_size
+    pixels = open_pixels(
+        dataset,
+        size,
+        Path(spec.cache),
+        progress=lambda done, total: reporter.progress("decoding", done, total),
+    )
+    return dataset.excluding(pixels.problems), pixels

@@ -1,0 +1,1 @@
+"""What must survive: runs with their trials, metrics, artifacts and models. Nothing is imported here."""

@@ -1,0 +1,193 @@
+"""A run on disk: written by the process that works on it, read by anyone; every file is whole at any moment."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from automl_vision.core.errors import WorkspaceError
+from automl_vision.core.files import append_json_line, read_json, read_json_lines, write_json
+
+FINAL = frozenset({"Completed", "Failed", "Canceled"})
+
+_STATUS, _SPEC, _EVENTS, _CANCEL, _LOCK = (
+    "status.json",
+    "spec.json",
+    "events.jsonl",
+    "cancel",
+    "controller.lock",
+)
+
+
+class RunFolder:
+    """The files of one run.
+
+    A run is `NotStarted`, `Preparing`, `Running`, `Finalizing`, then `Completed`, `Failed` or `Canceled`; it is
+    `Interrupted` when it is none of the last three and no process works on it.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing = threading.Lock()
+        self.manifest = path / "manifest.parquet"
+        self.model = path / "model"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    def create(self, spec: dict[str, Any], status: dict[str, Any]) -> None:
+        """Make the folder with the run's specification."""
+        self.path.mkdir(parents=True)
+        write_json(self.path / _SPEC, spec)
+        self.update_status(status="NotStarted", created=time.time(), **status)
+
+    def spec(self) -> dict[str, Any]:
+        """The run's specification."""
+        spec: dict[str, Any] = read_json(self.path / _SPEC)
+        return spec
+
+    def status(self) -> dict[str, Any]:
+        """All that is recorded, with `status` as it is now."""
+        record: dict[str, Any] = read_json(self.path / _STATUS)
+        starting = record["status"] == "NotStarted" and time.time() - record["created"] < 30
+        if record["status"] not in FINAL and not starting and not self.is_worked_on():
+            record["status"] = "Interrupted"
+        return record
+
+    def update_status(self, **values: Any) -> None:
+        """Record values beside those that are there."""
+        file = self.path / _STATUS
+        with self._writing:
+            write_json(file, {**(read_json(file) if file.exists() else {}), **values})
+
+    def message(self, text: str) -> None:
+        """Record something that the user should read."""
+        append_json_line(self.path / _EVENTS, {"event": "message", "time": time.time(), "text": text})
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Record how far a phase is."""
+        event = {"event": "progress", "time": time.time(), "phase": phase, "done": done, "total": total}
+        append_json_line(self.path / _EVENTS, event)
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The run's own events from a byte offset on, and the next offset."""
+        return read_json_lines(self.path / _EVENTS, offset)
+
+    def trial(self, number: int) -> TrialFolder:
+        """A trial's folder, which need not exist yet."""
+        return TrialFolder(self.path / "trials" / str(number))
+
+    def trials(self) -> list[TrialFolder]:
+        """The trials that were started, in order."""
+        folders = (self.path / "trials").glob("*/" + _SPEC)
+        return [TrialFolder(file.parent) for file in sorted(folders, key=lambda file: int(file.parent.name))]
+
+    def request_cancel(self) -> None:
+        """Ask the process that works on the run to end it."""
+        (self.path / _CANCEL).touch()
+
+    def cancel_requested(self) -> bool:
+        """Whether the run should end."""
+        return (self.path / _CANCEL).exists()
+
+    def clear_cancel(self) -> None:
+        """Forget a request to cancel."""
+        (self.path / _CANCEL).unlink(missing_ok=True)
+
+    def is_worked_on(self) -> bool:
+        """Whether a living process holds the run."""
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Work on the run; the lock goes with the process, however it ends.
+
+        Raises:
+            WorkspaceError: another process works on it.
+        """
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            for attempt in range(10):  # a reader's test of the lock holds it for an instant
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if attempt == 9:
+                        raise WorkspaceError(f"another process works on run {self.id} already") from None
+                    time.sleep(0.05)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class TrialFolder:
+    """The files of one trial.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        """The trial's place in its run, from 0."""
+        return int(self.path.name)
+
+    def spec(self) -> dict[str, Any]:
+        """What the trial is."""
+        return self._read(_SPEC) or {}
+
+    def write_spec(self, spec: dict[str, Any]) -> None:
+        """Record what the trial is."""
+        write_json(self.path / _SPEC, spec)
+
+    def status(self) -> dict[str, Any]:
+        """`status`, `started`, `ended`, `reason`, `log`."""
+        return self._read(_STATUS) or {"status": "NotStarted"}
+
+    def update_status(self, **values: Any) -> None:
+        """Record values beside those that are there."""
+        write_json(self.path / _STATUS, {**(self._read(_STATUS) or {}), **values})
+
+    def result(self) -> dict[str, Any] | None:
+        """The trial's result, once it has one."""
+        return self._read("result.json")
+
+    def metrics(self) -> dict[str, Any] | None:
+        """Calibration and reports by split, once there are any."""
+        return self._read("metrics.json")
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The trial's events from a byte offset on, and the next offset."""
+        return read_json_lines(self.path / _EVENTS, offset)
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The validations so far, the last word on each epoch."""
+        events, _ = self.events()
+        by_epoch = {event["epoch"]: event for event in events if event["event"] == "evaluation"}
+        return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        file = self.path / name
+        value: dict[str, Any] | None = read_json(file) if file.exists() else None
+        return value

@@ -1,0 +1,89 @@
+"""The workspace: a folder with runs, caches and an MLflow store on SQLite; or any MLflow server beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from automl_vision.core.errors import RunNotFoundError, WorkspaceError
+from automl_vision.core.names import did_you_mean
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.tracking import Tracking
+
+DEFAULT_FOLDER = ".automl-vision"
+
+
+class Workspace:
+    """Where experiments, runs and models are kept.
+
+    Args:
+        path: the folder; by default `AUTOML_VISION_WORKSPACE`, or `.automl-vision` in the current folder.
+
+    Raises:
+        WorkspaceError: the folder cannot be made or written.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        chosen = path or os.environ.get("AUTOML_VISION_WORKSPACE") or DEFAULT_FOLDER
+        self.path = Path(chosen).expanduser().resolve()
+        try:
+            for folder in (self.runs_path, self.cache_path):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(f"the workspace {self.path} cannot be made ({error.strerror})") from error
+        if not os.access(self.path, os.W_OK):
+            raise WorkspaceError(f"the workspace {self.path} cannot be written")
+
+    @property
+    def runs_path(self) -> Path:
+        """Folder of all runs."""
+        return self.path / "runs"
+
+    @property
+    def cache_path(self) -> Path:
+        """Folder of pixel caches and device measurements; it may be deleted at any time."""
+        return self.path / "cache"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store: `MLFLOW_TRACKING_URI`, or SQLite in the folder."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.path / 'mlflow.db'}"
+
+    def run_folder(self, run_id: str) -> RunFolder:
+        """A run's files by its id.
+
+        Raises:
+            RunNotFoundError: no run has this id.
+        """
+        if run_id in self.run_ids():
+            return RunFolder(self.runs_path / run_id)
+        hint = did_you_mean(run_id, self.run_ids())
+        raise RunNotFoundError(f'no run "{run_id}" is in {self.path}.{hint} List them with: automl-vision runs')
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs, oldest first."""
+        folders = [file.parent for file in self.runs_path.glob("*/status.json")]
+        return [folder.name for folder in sorted(folders, key=lambda f: ((f / "spec.json").stat().st_mtime, f.name))]
+
+    def tracking(
+        self,
+        experiment: str,
+        *,
+        known: dict[str, str],
+        on_ids: Callable[[dict[str, str]], None],
+        on_failure: Callable[[str], None],
+    ) -> Tracking:
+        """A publisher to this workspace's MLflow store."""
+        local = "MLFLOW_TRACKING_URI" not in os.environ
+        return Tracking(
+            self.tracking_uri,
+            experiment,
+            artifacts=self.path / "artifacts" if local else None,
+            known=known,
+            on_ids=on_ids,
+            on_failure=on_failure,
+        )
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.path)!r})"
