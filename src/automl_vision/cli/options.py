@@ -74,11 +74,11 @@ def config_from(
             raise ConfigError(["give a job file or options, not both"], subject="The command")
         name, config = read_job(job)
         return experiment or name, config
-    if "task" not in options and "training_data" in options:
-        options = {"task": _task_of(options["training_data"]), **options}
     bad = [text for text in settings if "=" not in text]
     if bad:
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
+    if "task" not in options and "training_data" in options:
+        options = {"task": _task_of(options["training_data"]), **options}
     arguments = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
     return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**options, arguments=arguments)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 
 class AutoMLVisionError(Exception):
@@ -14,14 +16,19 @@ class ConfigError(AutoMLVisionError):
 
     Attributes:
         problems: one sentence per mistake.
+        subject: what has the mistakes.
     """
 
     def __init__(self, problems: Sequence[str], *, subject: str = "The configuration") -> None:
-        self.problems = list(problems)
+        self.problems, self.subject = list(problems), subject
         count = len(self.problems)
         noun = "mistake" if count == 1 else "mistakes"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{subject} has {count} {noun}:{lines}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # an exception is pickled by its message, which is not what the constructor takes
+        return partial(type(self), subject=self.subject), (self.problems,)
 
 
 class UnknownModelError(AutoMLVisionError):

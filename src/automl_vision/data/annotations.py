@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -54,13 +55,17 @@ class Annotations:
 
     def add(self, record: Record) -> None:
         """Add one usable record."""
+        texts = (record.image, *record.labels, record.group or "")
+        if not all(_is_unicode(text) for text in texts):
+            self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
+            return
         self.report.total += 1
         self.records.append(record)
 
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
         self.report.total += 1
-        self.report.add(place, reason, kind)
+        self.report.add(place.encode(errors="backslashreplace").decode(), reason, kind)
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,32 @@ class Columns:
     group: str | None = None
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written; file names in another encoding arrive with lone surrogates, which cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def read_text(path: Path) -> str:
-    """The text of an annotation file: UTF-8 with or without mark, else Windows-1252, which spreadsheets write."""
+    """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
     data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
+
+
+def parse_split(value: str) -> str | None:
+    """The product's name of a split that a record states, or None when it states none.
+
+    Raises:
+        ValueError: the split is unknown; to train on what was meant to be held out would be worse than to leave it.
+    """
+    split = normalize_split(value)
+    if value.strip() and split is None:
+        raise ValueError(f'the split "{value}" is unknown; splits: {", ".join(SPLIT_NAMES)}')
+    return split
 
 
 def normalize_split(value: str | None) -> str | None:

@@ -19,6 +19,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, normalize_task
 from automl_vision.data.annotations import Annotations, Columns, Record
+from automl_vision.data.files import is_url
 from automl_vision.data.formats import find_format
 from automl_vision.data.images import MAX_PIXELS
 from automl_vision.data.report import ImportReport
@@ -109,8 +110,10 @@ class Dataset:
         root = Path(path).expanduser().resolve()
         if not root.exists():
             raise DataError(f"{path} does not exist")
-        format_ = find_format(root, options.format)
+        format_ = find_format(root, options.format, options.columns)
         annotations = format_.read(root, options.columns)
+        if not annotations.report.total:
+            raise DataError(f'{path} holds no records of the format "{format_.name}": {format_.layout}')
         folder = root.parent if root.is_file() else root
         facts = scan_images(
             annotations.records,
@@ -143,9 +146,11 @@ class Dataset:
         usable = int((self.splits != LEFT_OUT).sum())
         if usable < MIN_IMAGES:
             raise DataError(f"at least {MIN_IMAGES} usable labelled images are needed, {usable} found{examples}")
-        if self.task == CLASSIFICATION and len(self.classes) < 2:
-            raise DataError(f"at least 2 classes are needed, found only: {', '.join(self.classes) or 'none'}")
-        if self.task == MULTI_LABEL and not self.classes:
+        found = self.targets[self.splits != LEFT_OUT].any(axis=0)
+        classes = [name for name, is_found in zip(self.classes, found, strict=True) if is_found]
+        if self.task == CLASSIFICATION and len(classes) < 2:
+            raise DataError(f"at least 2 classes are needed, found only: {', '.join(classes) or 'none'}")
+        if self.task == MULTI_LABEL and not classes:
             raise DataError("at least 1 label is needed, every image is without labels")
 
     def __len__(self) -> int:
@@ -186,14 +191,15 @@ class Dataset:
         if task == CLASSIFICATION:
             lengths = self.table["labels"].combine_chunks().value_lengths().to_pylist()
             reason = "{} needs exactly 1 label an image, this one has {}"
-            changed = changed.excluding({i: reason.format(task, n) for i, n in enumerate(lengths) if n != 1})
+            problems = {i: reason.format(task, n) for i, n in enumerate(lengths) if n != 1}
+            changed = changed.excluding(problems, kind="bad label")
         return changed
 
     def with_validation(self, share: float, *, seed: int = 0) -> Dataset:
         """Give every image a split; a share of the training images is held out when none is for validation.
 
         Images of unknown split count as training images. The choice is deterministic by seed, stratified by class,
-        keeps groups together and leaves a split that the data brings alone.
+        keeps groups and copies of the same image together and leaves a split that the data brings alone.
 
         Args:
             share: share of the training images to hold out, in (0, 1).
@@ -207,10 +213,10 @@ class Dataset:
             (rows,) = np.nonzero(splits == "train")
             held_out = stratified_holdout(
                 self.targets[rows],
-                [self.table["digest"][i].as_py() for i in rows.tolist()],
+                self.table["digest"].take(rows).to_pylist(),
                 share,
                 seed=seed,
-                groups=self._groups(rows),
+                groups=[self._groups[row] for row in rows.tolist()],
             )
             splits[rows[held_out]] = "val"
         for split in ("train", "val"):
@@ -222,26 +228,34 @@ class Dataset:
         """This data set for training (and testing), another one for validation.
 
         Images of the other set whose labels are unknown here are left out and reported.
+
+        Raises:
+            DataError: no image of the other set can be used.
         """
+        other = other.as_task(self.task)
         known = set(self.classes)
         report = ImportReport(self.report.total + other.report.total, self.report.problems + other.report.problems)
         rows = []
-        for row in other.table.to_pylist():
+        for row in other.table.filter(pa.array(other.splits != LEFT_OUT)).to_pylist():
             unknown = sorted(set(row["labels"]) - known)
             if unknown:
                 report.add(row["image"], f"the training data has no class {unknown}", "unknown class")
                 continue
-            rows.append({**row, "split": "val", "image": str(Path(other.root) / row["image"])})
+            image = row["image"] if is_url(row["image"]) else str(Path(other.root) / row["image"])
+            rows.append({**row, "split": "val", "image": image})
+        if not rows:
+            raise DataError(f"no image of the validation data can be used; the classes are: {', '.join(self.classes)}")
         mine = self.table.filter(pa.array(self.splits != "val"))
         table = pa.concat_tables([mine, pa.Table.from_pylist(rows, schema=SCHEMA)])
         joined = replace(self, table=table, report=report)
         return joined.with_validation(0.2)
 
-    def excluding(self, problems: dict[int, str]) -> Dataset:
+    def excluding(self, problems: dict[int, str], *, kind: str = "unreadable image") -> Dataset:
         """The data set with some rows out of every split, each reported with its reason; rows keep their numbers.
 
         Args:
             problems: reason by row.
+            kind: short name of the rule, for counting.
         """
         splits = self.splits.astype("<U8")
         new = {row: reason for row, reason in problems.items() if splits[row] != LEFT_OUT}
@@ -249,7 +263,7 @@ class Dataset:
             return self
         report = ImportReport(self.report.total, list(self.report.problems))
         for row, reason in new.items():
-            report.add(self.table["image"][row].as_py(), reason, "unreadable image")
+            report.add(self.table["image"][row].as_py(), reason, kind)
             splits[row] = LEFT_OUT
         return replace(self._with_splits(splits), report=report)
 
@@ -275,7 +289,7 @@ class Dataset:
             DataError: the file is no manifest.
         """
         try:
-            table = pq.read_table(path)
+            table = pq.read_table(path, partitioning=None)
             metadata = json.loads(table.schema.metadata[_METADATA])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is no manifest of a data set ({error})") from error
@@ -309,12 +323,11 @@ class Dataset:
             f"{len(self.classes)} classes, {self.report})"
         )
 
-    def _groups(self, rows: NDArray[np.intp]) -> list[str] | None:
-        """Groups of some rows; an image without a group is its own. None when no image has one."""
-        groups = self.table["group"].to_pylist()
-        if not any(groups):
-            return None
-        return [groups[i] or f"\0{self.table['digest'][i].as_py()}" for i in rows.tolist()]
+    @cached_property
+    def _groups(self) -> list[str]:
+        """Each image's group; without one an image makes a group with its copies, which may not stand in two splits."""
+        columns = (self.table["group"].to_pylist(), self.table["digest"].to_pylist())
+        return [f"\0{group}" if group else digest for group, digest in zip(*columns, strict=True)]
 
     def _with_splits(self, splits: NDArray[np.str_]) -> Dataset:
         column = self.table.schema.get_field_index("split")
@@ -369,8 +382,7 @@ def _label_problem(record: Record, task: str) -> str | None:
 
 
 def _classes(annotations: Annotations, rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """The source's own classes as far as they occur, in its order; otherwise all labels, sorted."""
+    """The source's own classes as far as they occur, in its order; then all other labels, sorted."""
     found = {label for row in rows for label in row["labels"]}
-    if annotations.classes is None:
-        return tuple(sorted(found))
-    return tuple(name for name in annotations.classes if name in found)
+    own = [name for name in annotations.classes or [] if name in found]
+    return (*own, *sorted(found.difference(own)))

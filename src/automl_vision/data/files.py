@@ -6,6 +6,8 @@ from pathlib import Path
 
 from automl_vision.core.errors import ImageError
 
+_REMOTE = frozenset({"http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
+
 
 def is_url(path: str) -> bool:
     """Whether a path is a URL and not a file."""
@@ -24,11 +26,7 @@ def read_image_bytes(root: str, image: str) -> bytes:
     """
     try:
         if is_url(image):
-            import fsspec
-
-            with fsspec.open(image, "rb") as file:
-                data: bytes = file.read()
-            return data
+            return _read_url(image)
         return (Path(root) / image).read_bytes()
     except FileNotFoundError:
         raise ImageError("the file is missing") from None
@@ -40,14 +38,40 @@ def read_image_bytes(root: str, image: str) -> bytes:
         raise ImageError(f"the path cannot be read ({error})") from error
 
 
+def _read_url(url: str) -> bytes:
+    """The bytes behind a URL.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ImageError: it cannot be read, or the package that reads such URLs is not installed.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(url, "rb") as file:
+            data: bytes = file.read()
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each store's client has its own tree of errors
+        raise ImageError(f"the URL cannot be read ({error or type(error).__name__})") from error
+    return data
+
+
 def resolve_inside(root: Path, image: str, *, allow_outside: bool = False) -> str:
     """Resolve an image's path against the data's root and give it relative to the root.
 
     Raises:
-        ImageError: the path leads outside of the root, which only `allow_outside` permits.
+        ImageError: the path leads outside of the root, or a URL such as `file://` may, which only `allow_outside`
+            permits.
     """
     if is_url(image):
-        return image
+        protocol = image.partition("://")[0]
+        if allow_outside or protocol.lower() in _REMOTE:
+            return image
+        raise ImageError(
+            f"a {protocol}:// URL may lead outside of the data's folder; open the data with allow_outside=True if "
+            "that is meant"
+        )
     try:
         resolved = (root / image).resolve()
     except (OSError, ValueError, RuntimeError) as error:

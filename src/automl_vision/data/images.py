@@ -7,12 +7,22 @@ was trained on.
 from __future__ import annotations
 
 import io
-import warnings
+import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from automl_vision.core.errors import ImageError
 
@@ -20,6 +30,17 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 MAX_PIXELS = 200_000_000  # a 200-megapixel photo decodes to 600 MB; anything above is refused before decoding
 MAX_ASPECT = 4.0  # of a panorama only the middle is kept, so that no image needs 4 times the pixels of another
 
+_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        BmpImagePlugin.BmpImageFile,
+        TiffImagePlugin.TiffImageFile,
+        GifImagePlugin.GifImageFile,
+        WebPImagePlugin.WebPImageFile,
+    )
+)
 _EXIF_ORIENTATION = 0x0112
 _TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
@@ -33,25 +54,36 @@ def open_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if not data:
         raise ImageError("the file is empty (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns above its own limit; the limit that counts is checked below
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "MPO"))
-    except UnidentifiedImageError:
-        raise ImageError("the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp)") from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"the image is larger than {max_pixels:,} pixels") from None
+        image = _parse_header(data)
     except Exception as error:  # Pillow's parsers raise nearly anything on hostile bytes
         raise ImageError(f"the image header cannot be read ({error})") from error
+    if image is None:
+        raise ImageError("the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp)")
     width, height = image.size
     if width * height > max_pixels:
         raise ImageError(f"the image is larger than {max_pixels:,} pixels ({width} x {height})")
     return image
 
 
+def _parse_header(data: bytes) -> Image.Image | None:
+    """The image by the first format that accepts the bytes, or None.
+
+    `Image.open` would do the same, but it refuses what is above its own process-wide limit of 179 megapixels and
+    warns from half of that on.
+    """
+    for name in _FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is None or accept(data[:16]) is True:
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # what `Image.open` takes for "not this"
+                return factory(io.BytesIO(data), "")
+    return None
+
+
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height in pixels as seen after EXIF rotation, without decoding."""
     width, height = image.size
+    if image.format == "TIFF":  # whose size Pillow gives upright
+        return width, height
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block is no reason to lose the picture

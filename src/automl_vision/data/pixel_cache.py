@@ -110,8 +110,9 @@ def open_pixels(
     limit = limit_bytes if limit_bytes is not None else int(_MAX_DISK_SHARE * shutil.disk_usage(folder).free)
     with (folder / f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / f"{key}.json").exists():
-            _build(dataset, short_side, folder / key, limit, progress)
+        fits = _estimated_bytes(dataset, short_side) <= limit
+        if not _is_built(folder / key, fits):
+            _build(dataset, short_side, folder / key, fits, progress)
     index = read_json(folder / f"{key}.json")
     problems = {int(row): reason for row, reason in index["problems"].items()}
     if not index["cached"]:
@@ -124,9 +125,14 @@ def open_pixels(
     return PixelCache(data, offsets, sizes, problems)
 
 
-def _build(dataset: Dataset, short_side: int, stem: Path, limit: int, progress: Progress | None) -> None:
-    """Decode all images; the pixels are kept when their estimated size is within the limit."""
-    cached = _estimated_bytes(dataset, short_side) <= limit
+def _is_built(stem: Path, fits: bool) -> bool:
+    """Whether index and pixels are there; an index without pixels does not count once the pixels fit."""
+    index, pixels = stem.with_suffix(".json"), stem.with_suffix(".pixels")
+    return index.exists() and pixels.exists() and (not fits or bool(read_json(index)["cached"]))
+
+
+def _build(dataset: Dataset, short_side: int, stem: Path, cached: bool, progress: Progress | None) -> None:
+    """Decode all images; the pixels are kept when `cached`."""
     sizes, problems = [], {}
     decode = partial(_decode, root=dataset.root, short_side=short_side)
     with atomic_path(stem.with_suffix(".pixels")) as temporary, temporary.open("wb") as file:

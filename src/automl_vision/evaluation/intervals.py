@@ -38,7 +38,7 @@ class Difference:
 
     Attributes:
         interval: of second minus first.
-        p_value: two-sided, of no difference.
+        p_value: two-sided, of no difference; NaN where the metric is undefined.
     """
 
     interval: Interval
@@ -93,5 +93,7 @@ def paired_difference(metric: Callable[[int, Floats], Floats], images: int, *, s
     interval = bootstrap_interval(difference, images, seed=seed)
     values = difference(bootstrap_weights(images, seed=seed))
     values = values[np.isfinite(values)]
+    if not len(values):
+        return Difference(interval, float("nan"))
     below, above = (values <= 0).mean(), (values >= 0).mean()
     return Difference(interval, float(min(1.0, 2 * min(below, above))))

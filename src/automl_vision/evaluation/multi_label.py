@@ -52,9 +52,7 @@ def multi_label_metrics(probabilities: Floats, truth: NDArray[np.bool_], thresho
         "expected_calibration_error": expected_calibration_error(probabilities.ravel(), truth.ravel()),
     }
     for average in ("macro", "micro", "weighted"):
-        precision, recall, f1, _ = sk.precision_recall_fscore_support(
-            truth, predicted, average=average, zero_division=0
-        )
+        precision, recall, f1, _ = _figures(predicted, truth, average=average)
         values |= {f"precision_{average}": precision, f"recall_{average}": recall, f"f1_{average}": f1}
     values |= ranking_metrics(probabilities, truth)
     return {name: float(value) for name, value in values.items()}
@@ -107,7 +105,13 @@ def per_label(
     probabilities: Floats, truth: NDArray[np.bool_], thresholds: Floats, classes: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """Precision, recall, F1 and number of images of each label."""
-    figures = sk.precision_recall_fscore_support(
-        truth, probabilities >= thresholds, average=None, zero_division=0, labels=np.arange(len(classes))
-    )
-    return class_rows(classes, *figures)
+    return class_rows(classes, *_figures(probabilities >= thresholds, truth, average=None))
+
+
+def _figures(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], *, average: str | None) -> tuple[Any, ...]:
+    """Precision, recall, F1 and support over labels, as scikit-learn gives them.
+
+    A single column it would take for two classes, "absent" and "present"; only "present" is a label.
+    """
+    labels = [1] if truth.shape[1] == 1 else None
+    return tuple(sk.precision_recall_fscore_support(truth, predicted, average=average, zero_division=0, labels=labels))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
+    InstanceOf,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -28,6 +30,9 @@ from automl_vision.tasks.hyperparameters import (
 )
 
 SIX_DAYS = 144.0  # hours
+
+DataSource = Annotated[InstanceOf[Dataset] | str, WithJsonSchema({"type": "string"})]
+"""An opened data set, or its path; in a file only a path can stand."""
 
 PRIMARY_METRICS = {
     CLASSIFICATION: ("accuracy",),
@@ -54,8 +59,8 @@ class AutoMLVisionConfig(BaseModel):
     )
 
     task: str = Field(description="`image-classification` or `image-classification-multi-label`")
-    training_data: Dataset | str = Field(description="a labelled data set: a path, or an opened `Dataset`")
-    validation_data: Dataset | str | None = Field(
+    training_data: DataSource = Field(description="a labelled data set: a path, or an opened `Dataset`")
+    validation_data: DataSource | None = Field(
         None, description="another one; without it `validation_data_size` of the training data is held out"
     )
     validation_data_size: float | None = Field(

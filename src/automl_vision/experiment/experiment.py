@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -120,13 +121,14 @@ def start_controller(folder: RunFolder) -> None:
     """Start the process that works on a run, in a session of its own so that Ctrl-C does not reach it."""
     log = (folder.path / "controller.log").open("ab")
     with log:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "automl_vision.sweeps.run", str(folder.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no dead process is left behind
 
 
 def _opened(data: Dataset | str, config: AutoMLVisionConfig) -> Dataset:

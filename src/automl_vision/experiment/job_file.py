@@ -51,8 +51,6 @@ def job_schema() -> dict[str, Any]:
     """JSON Schema of a job file, derived from the config and the hyperparameters."""
     schema = AutoMLVisionConfig.model_json_schema(by_alias=False)
     properties = schema["properties"]
-    for name in ("training_data", "validation_data"):
-        properties[name] = {"type": "string", "description": properties[name]["description"]}
     hyperparameters = {
         name: field
         for family in FAMILIES.values()

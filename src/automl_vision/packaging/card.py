@@ -22,8 +22,8 @@ def card_text(description: ModelDescription) -> str:
         f"{len(description.classes)} classes: {', '.join(description.classes)}.",
         "## How good it is",
         *(_split_table(split, report) for split, report in description.metrics.items()),
-        "Intervals are of 95 %, over images (Wilson for accuracy, bootstrap otherwise). The validation images chose the "
-        "epoch and the temperature, so their figures are a little too good; test images, where there are any, saw "
+        "Intervals are of 95 %, over images (Wilson for accuracy, bootstrap otherwise). The validation images chose "
+        "the epoch and the temperature, so their figures are a little too good; test images, where there are any, saw "
         "neither.",
         "## What it needs",
         f"Images are turned upright, resized to {preprocessing.short_side} px on the shorter side, and the middle "

@@ -57,7 +57,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     trial, destination = Path(trial), Path(destination)
     spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
     dataset = Dataset.load(spec["manifest"])
-    model = _trained_model(trial, spec, result, dataset)
+    model = _trained_model(trial, spec, dataset)
     staging = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -86,11 +86,11 @@ def _read(trial: Path, name: str) -> Any:
         raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
 
 
-def _trained_model(trial: Path, spec: dict[str, Any], result: dict[str, Any], dataset: Dataset) -> Model:
+def _trained_model(trial: Path, spec: dict[str, Any], dataset: Dataset) -> Model:
     """The network with the trial's best weights, in evaluation mode."""
     hyperparameters = FAMILIES[spec["task"]].model_validate({**spec["hyperparameters"], "pretrained": False})
     model = create_model(spec["model_name"], classes=len(dataset.classes), hyperparameters=hyperparameters)
-    model.network.load_state_dict(read_state_dict(trial / f"weights-epoch-{result['best_epoch']}.safetensors"))
+    model.network.load_state_dict(read_state_dict(trial / WEIGHTS_FILE))
     model.network.eval()
     return model
 
@@ -197,6 +197,7 @@ def _describe(
         provenance={
             **provenance,
             "best_epoch": result["best_epoch"],
+            "fine_tuned_share": result["fine_tuned_share"],
             "parameters": result["parameters"],
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},

@@ -65,9 +65,8 @@ class Leaderboard(Sequence[Row]):
 
     def columns(self) -> list[str]:
         """Headings of `cells`."""
-        return [
-            "rank", "trial", "model", f"{self.metric} (validation)", f"{self.metric} (test)", "best epoch", "time", "status",
-        ]  # fmt: skip
+        scores = [f"{self.metric} (validation)", f"{self.metric} (test)"]
+        return ["rank", "trial", "model", *scores, "best epoch", "time", "status"]
 
     def cells(self) -> list[list[str]]:
         """The rows as texts, for tables."""

@@ -37,6 +37,7 @@ class TrainingHyperparameters(BaseModel):
     momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
     nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="factor on the rate for each stage further from the head")
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
     amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
@@ -54,7 +55,15 @@ class TrainingHyperparameters(BaseModel):
     weights: str | None = Field(None, description="file or folder with weights to start from instead of a hub's")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the weights' moving average; 0: none")
+    weight_interpolation: bool = Field(
+        True, description="keep weights between the start and the best epoch when validation says so (WiSE-FT)"
+    )
     freeze_batch_norm: bool = Field(True, description="keep the pretrained batch-norm statistics")
+
+    @property
+    def keeps_batch_norm(self) -> bool:
+        """Whether batch norms keep their statistics; random weights have none worth keeping."""
+        return self.freeze_batch_norm and self.pretrained
 
 
 class ClassificationHyperparameters(TrainingHyperparameters):

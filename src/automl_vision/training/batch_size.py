@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 _MEMORY_SHARE = 0.4  # of what is free now; the rest is for gradients' scratch space and other programs
+# the last one is oneDNN's, when it gets no scratch space
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive")
 _LARGEST = {"cuda": 78, "cpu": 32}  # beyond 32 a CPU gains no speed and a small set loses steps
 
 
@@ -28,10 +30,13 @@ def activation_bytes(model: nn.Module, images: Tensor) -> int:
 
     leaves = [module for module in model.modules() if not list(module.children())]
     hooks = [module.register_forward_hook(count) for module in leaves]
+    training = model.training
+    model.eval()  # in training mode one image would spoil batch norms' statistics, or be refused by them
     try:
         with torch.no_grad():
             model(images)
     finally:
+        model.train(training)
         for hook in hooks:
             hook.remove()
     return 2 * 4 * numbers
@@ -60,6 +65,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device has no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
-    )
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)

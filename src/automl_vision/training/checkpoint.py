@@ -11,6 +11,9 @@ from torch import Tensor
 
 from automl_vision.core.files import atomic_path
 
+BEST_WEIGHTS = "weights.safetensors"
+"""What a finished trial gives."""
+
 _STATE_FILE = "checkpoint.pt"
 
 
@@ -34,9 +37,9 @@ def weights_file(folder: Path, epoch: int) -> Path:
     return folder / f"weights-epoch-{epoch}.safetensors"
 
 
-def save_weights(folder: Path, epoch: int, weights: dict[str, Tensor]) -> None:
-    """Write an epoch's weights."""
-    with atomic_path(weights_file(folder, epoch)) as temporary:
+def save_weights(file: Path, weights: dict[str, Tensor]) -> None:
+    """Write weights."""
+    with atomic_path(file) as temporary:
         save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
 
 

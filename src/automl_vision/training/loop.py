@@ -89,6 +89,15 @@ def chunks(rows: Sequence[int], size: int) -> list[list[int]]:
     return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
+def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
+    """Rows in pieces of `size`; a single one that is left over joins the piece before, for batch norm needs two."""
+    steps = chunks(rows, size)
+    if len(steps) > 1 and len(steps[-1]) == 1 and size > 1:
+        single = steps.pop()
+        steps[-1] += single
+    return steps
+
+
 def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
     """Training mode, but batch norms that are frozen, or whose parameters are, keep their statistics."""
     model.train()
@@ -140,11 +149,11 @@ class Loop:
         Returns:
             Mean loss, and whether the epoch was finished.
         """
-        set_training_mode(self.model, freeze_batch_norm=self.task.hyperparameters.freeze_batch_norm)
+        set_training_mode(self.model, freeze_batch_norm=self.task.hyperparameters.keeps_batch_norm)
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch)  # for dropout; a resumed epoch draws the same
         order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
-        steps = chunks(order, self.plan.batch_size)
-        micro_batches = [chunk for step in steps for chunk in chunks(step, self.plan.micro_batch)]
+        steps = training_steps(order, self.plan.batch_size)
+        micro_batches = [batch for step in steps for batch in training_steps(step, self.plan.micro_batch)]
         batches = load_batches(self._training_batch(epoch), micro_batches, self._device)
         done, total_loss = 0, 0.0
         for number, step in enumerate(steps):
@@ -166,30 +175,37 @@ class Loop:
             precision: of the computation; the training's own by default.
         """
         model = self.averaged.eval()
-        precision = precision or self.precision
+        return self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
+
+    def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
+        """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
+        model = self.model.eval()
+        done = 0
+
+        def mean_features(batch: Batch) -> NDArray[np.float32]:
+            nonlocal done
+            both = model.features(batch.images).float() + model.features(batch.images.flip(3)).float()
+            done += len(both)
+            on_step(done)
+            means: NDArray[np.float32] = (both / 2).cpu().numpy()
+            return means
+
+        return self._inference(rows, mean_features, self.precision)
+
+    def _inference(
+        self, rows: Sequence[int], function: Callable[[Batch], NDArray[np.float32]], precision: Precision
+    ) -> NDArray[np.float32]:
+        """A function of evaluation batches without gradients; out of memory, with half the images at once."""
         while True:
             groups = chunks(rows, self.plan.validation_batch)
             try:
                 with torch.inference_mode(), precision.autocast(self._device):
                     batches = load_batches(self._evaluation_batch, groups, self._device)
-                    return np.concatenate([self.task.predict(model, batch) for batch in batches])
+                    return np.concatenate([function(batch) for batch in batches])
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.validation_batch == 1:
                     raise
                 self.plan.validation_batch //= 2
-
-    def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
-        """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
-        model = self.model.eval()
-        groups = chunks(rows, self.plan.micro_batch)
-        parts, done = [], 0
-        with torch.inference_mode(), self.precision.autocast(self._device):
-            for batch in load_batches(self._evaluation_batch, groups, self._device):
-                both = model.features(batch.images).float() + model.features(batch.images.flip(3)).float()
-                parts.append((both / 2).cpu().numpy())
-                done += len(both)
-                on_step(done)
-        return np.concatenate(parts)
 
     def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
         return lambda rows: self.task.train_batch(self.pixels, rows, seed=(self._seed, epoch))
@@ -215,7 +231,7 @@ class Loop:
     def _set_rate(self, optimizer: optim.Optimizer, epoch: float) -> None:
         factor = learning_rate_factor(epoch, self.plan.epochs, self.task.hyperparameters)
         for group in optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate * factor
+            group["lr"] = self.plan.learning_rate * factor * group["lr_scale"]
 
 
 class Stopwatch:

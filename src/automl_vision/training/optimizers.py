@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from timm.optim import param_groups_weight_decay
-from torch import nn, optim
+from timm.optim import param_groups_layer_decay
+from torch import optim
 
+from automl_vision.models.image_model import ImageModel
 from automl_vision.tasks.hyperparameters import Hyperparameters
 
 DEFAULT_RATES = {"sgd": 0.01, "adam": 3e-4, "adamw": 3e-4}
 
 
-def create_optimizer(model: nn.Module, hyperparameters: Hyperparameters, learning_rate: float) -> optim.Optimizer:
+def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learning_rate: float) -> optim.Optimizer:
     """The optimizer over the parameters that train; biases and norms do not decay.
+
+    Each group's `lr_scale` is the share of the rate that its stage gets: 1 for the head, less for each stage before it
+    (Bao et al. 2021).
 
     Args:
         model: with frozen parameters already marked.
         hyperparameters: of the trial.
         learning_rate: the highest of the schedule.
     """
-    groups = param_groups_weight_decay(model, hyperparameters.weight_decay)
-    groups = [group for group in groups if group["params"]]
+    groups = param_groups_layer_decay(
+        model.network, hyperparameters.weight_decay, layer_decay=hyperparameters.layer_decay
+    )
     if hyperparameters.optimizer == "sgd":
         nesterov = hyperparameters.nesterov and hyperparameters.momentum > 0
         return optim.SGD(groups, lr=learning_rate, momentum=hyperparameters.momentum, nesterov=nesterov)

@@ -13,7 +13,7 @@ import torch
 
 from automl_vision.core.files import read_json, write_json
 
-_REPEATS = 2
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,22 @@ def fastest_precision(
     entry = "|".join([key, wanted, name, f"{torch.get_num_threads()} threads", torch.__version__])
     known = read_json(file) if file.exists() else {}
     if entry not in known:
-        options = candidates(wanted, device)
-        known[entry] = {str(option): _seconds(step, option, device) for option in options}
+        known[entry] = _measure(step, candidates(wanted, device), device)
         write_json(file, known)
     seconds: dict[str, float] = known[entry]
     chosen = min(seconds, key=lambda option: seconds[option])
     return Precision(chosen.split()[0], "channels_last" in chosen), seconds
 
 
-def _seconds(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> float:
-    """Least time of a step after one to warm up."""
-    times = []
-    for _ in range(_REPEATS + 1):
-        start = time.perf_counter()
-        step(precision)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+def _measure(step: Callable[[Precision], None], options: list[Precision], device: torch.device) -> dict[str, float]:
+    """Least seconds of a step by option; the options take turns, so that a slow moment of the machine hits them all."""
+    seconds = {str(option): float("inf") for option in options}
+    for round_ in range(_ROUNDS + 1):
+        for option in options:
+            start = time.perf_counter()
+            step(option)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if round_:  # the first round warms up
+                seconds[str(option)] = min(seconds[str(option)], time.perf_counter() - start)
+    return seconds

@@ -47,6 +47,7 @@ class TrialResult(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     best_epoch: int = Field(description="0 is the probe")
+    fine_tuned_share: float = Field(description="of the kept weights: 0 are the start's, 1 the best epoch's")
     epochs: int = Field(description="epochs trained")
     primary_metric: str
     score: float = Field(description="the primary metric on the validation images")

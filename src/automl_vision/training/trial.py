@@ -19,9 +19,10 @@ from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
-from automl_vision.tasks.task import Calibration, Task, create_task
+from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import activation_bytes, batch_size_for, is_out_of_memory
 from automl_vision.training.checkpoint import (
+    BEST_WEIGHTS,
     keep_weights,
     load_state,
     load_weights,
@@ -30,6 +31,7 @@ from automl_vision.training.checkpoint import (
     weights_file,
 )
 from automl_vision.training.early_stopping import EarlyStopping
+from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
 from automl_vision.training.precision import Precision, fastest_precision
@@ -108,6 +110,12 @@ class _Trial:
             self._train_until_evaluation(epoch)
         return self._finish()
 
+    @property
+    def _probes(self) -> bool:
+        """Whether the head starts from a probe: there must be pretrained features and a linear head."""
+        known = self.hyperparameters.pretrained and not self.spec.start_from
+        return self.hyperparameters.linear_probe and known and self.model.head is not None
+
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
 
@@ -124,7 +132,7 @@ class _Trial:
         if wanted is None:
             example = self.task.evaluation_batch(self.pixels, rows[:1].tolist()).to(self.device)
             wanted = batch_size_for(activation_bytes(self.model, example.images), self.device, len(rows))
-        precision, seconds = self._fastest_precision(rows[:_MEASURED_BATCH].tolist())
+        precision, seconds = self._fastest_precision(rows[: min(_MEASURED_BATCH, wanted)].tolist())
         rate = self.hyperparameters.learning_rate
         plan = Plan(
             epochs=self.hyperparameters.number_of_epochs,
@@ -140,7 +148,7 @@ class _Trial:
     def _fastest_precision(self, rows: list[int]) -> tuple[Precision, float]:
         """The choice and its seconds per image, measured on a copy of the model."""
         model = copy.deepcopy(self.model)
-        set_training_mode(model, freeze_batch_norm=self.hyperparameters.freeze_batch_norm)
+        set_training_mode(model, freeze_batch_norm=self.hyperparameters.keeps_batch_norm)
         batch = self.task.train_batch(self.pixels, rows, seed=(0, 0)).to(self.device)
 
         def step(precision: Precision) -> None:
@@ -152,13 +160,18 @@ class _Trial:
             loss.backward()  # type: ignore[no-untyped-call]
 
         size, frozen = self.hyperparameters.training_crop_size, self.hyperparameters.layers_to_freeze
-        chosen, seconds = fastest_precision(
-            step,
-            self.hyperparameters.precision,
-            self.device,
-            cache=Path(self.spec.cache),
-            key=f"{self.source.architecture} {size}px {len(rows)} images, {frozen or 0} stages frozen",
-        )
+        try:
+            chosen, seconds = fastest_precision(
+                step,
+                self.hyperparameters.precision,
+                self.device,
+                cache=Path(self.spec.cache),
+                key=f"{self.source.architecture} {size}px {len(rows)} images, {frozen or 0} stages frozen",
+            )
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or len(rows) == 1:
+                raise
+            return self._fastest_precision(rows[: len(rows) // 2])
         timings = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
         self.reporter.message(f"precision {chosen} (a step of {len(rows)} images: {timings})")
         return chosen, seconds[str(chosen)] / len(rows)
@@ -166,8 +179,7 @@ class _Trial:
     def _start_head(self) -> None:
         """Give the head its start by a probe on pretrained features, where there are any."""
         head = self.model.head
-        known = self.hyperparameters.pretrained and not self.spec.start_from
-        if not self.hyperparameters.linear_probe or not known or head is None:
+        if not self._probes or head is None:
             return
         rows = self._rows("train")
         features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
@@ -193,9 +205,10 @@ class _Trial:
                 self.stopped = "the time budget allows no epoch of fine-tuning"
 
     def _final_seconds(self) -> float:
-        """Time to keep for the last predictions, which run in fp32 on validation and test images."""
+        """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
         images = len(self._rows("val")) + len(self._rows("test"))
-        return _FINAL_RESERVE + 3 * self._validation_seconds * images / max(1, len(self._rows("val")))
+        passes = 5 if self.hyperparameters.weight_interpolation else 0
+        return _FINAL_RESERVE + self._validation_seconds * (passes + 3 * images / max(1, len(self._rows("val"))))
 
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
@@ -274,7 +287,7 @@ class _Trial:
             metrics=self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)),
             validation_loss=loss if self.hyperparameters.log_validation_loss else None,
             train_metrics=self._training_metrics() if epoch else {},
-            learning_rate=self.optimizer.param_groups[0]["lr"] if epoch else 0.0,
+            learning_rate=max(group["lr"] for group in self.optimizer.param_groups) if epoch else 0.0,
             seconds=self.watch.seconds,
             **training,
         )
@@ -283,8 +296,8 @@ class _Trial:
         better = rank > (self.best["score"], -self.best["loss"])
         if better:
             self.best = {"epoch": epoch, "score": rank[0], "loss": loss}
-        if better or self._is_kept(epoch):
-            save_weights(self.folder, epoch, self.loop.averaged.network.state_dict())
+        if better or epoch == 0 or self._is_kept(epoch):
+            save_weights(weights_file(self.folder, epoch), self.loop.averaged.network.state_dict())
         self.reporter.evaluation(evaluation)
 
     def _training_metrics(self) -> dict[str, float]:
@@ -319,7 +332,9 @@ class _Trial:
             "seconds": self.watch.seconds,
         }
         save_state(self.folder, state)
-        keep_weights(self.folder, {self.best["epoch"]} | {e.epoch for e in self.evaluations if self._is_kept(e.epoch)})
+        keep_weights(
+            self.folder, {0, self.best["epoch"]} | {e.epoch for e in self.evaluations if self._is_kept(e.epoch)}
+        )
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take over everything that `_save` wrote, but the plan, which may have changed since."""
@@ -334,21 +349,18 @@ class _Trial:
         self._validation_seconds = state["validation_seconds"]
 
     def _finish(self) -> TrialResult:
-        """Calibrate the best weights and report them on validation and test images, in fp32 as they are deployed."""
-        self.loop.averaged.network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
-        precision = Precision("fp32", self.plan.channels_last)
+        """Choose the weights to keep, write them and their reports."""
+        share = self._choose_weights()
+        save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
         rows = {split: self._rows(split) for split in ("val", "test") if len(self._rows(split))}
-        outputs = {}
-        for split, split_rows in rows.items():
-            self.reporter.progress(f"final {split}", 0, len(split_rows))
-            outputs[split] = self.loop.outputs(split_rows.tolist(), precision=precision)
-        calibration = self.task.calibrate(outputs["val"], rows["val"])
-        self._write_results(rows, outputs, calibration)
+        self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
+        metrics = write_reports(self.loop, self.task, rows, self.folder)
         result = TrialResult(
             best_epoch=self.best["epoch"],
+            fine_tuned_share=share,
             epochs=self.evaluations[-1].epoch,
             primary_metric=self.task.primary_metric,
-            score=self.task.metrics(outputs["val"], rows["val"], calibration)[self.task.primary_metric],
+            score=metrics[self.task.primary_metric],
             stopped=self.stopped,
             seconds=self.watch.seconds,
             weights_source=f"{self.source.weights.source}: {self.source.weights.name}",
@@ -360,19 +372,31 @@ class _Trial:
         write_json(self.folder / "result.json", result.model_dump())
         return result
 
-    def _write_results(
-        self,
-        rows: dict[str, NDArray[np.intp]],
-        outputs: dict[str, NDArray[np.float32]],
-        calibration: Calibration,
-    ) -> None:
-        """Reports by split, and the outputs that they were computed from."""
-        reports = {split: self.task.report(outputs[split], rows[split], calibration).to_json() for split in outputs}
-        write_json(self.folder / "metrics.json", {"calibration": calibration.to_json(), "splits": reports})
-        arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows} | {
-            f"{s}_outputs": o for s, o in outputs.items()
-        }
-        np.savez_compressed(self.folder / "outputs.npz", **arrays)
+    def _choose_weights(self) -> float:
+        """Load the best weights, or those between the start and them; gives the share of fine-tuning."""
+        network = self.loop.averaged.network
+        start = load_weights(weights_file(self.folder, 0))
+        if self.best["epoch"] == 0:
+            end = {name: value.clone() for name, value in network.state_dict().items()}
+        else:
+            end = load_weights(weights_file(self.folder, self.best["epoch"]))
+        if not (self.hyperparameters.weight_interpolation and self._probes) or self.evaluations[-1].epoch == 0:
+            network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
+            return float(self.best["epoch"] > 0)
+        rows = self._rows("val")
+
+        def evaluate(share: float) -> Choice:
+            network.load_state_dict(interpolated(start, end, share))
+            outputs = self.loop.outputs(rows.tolist())
+            calibration = self.task.calibrate(outputs, rows)
+            metrics = self.task.metrics(outputs, rows, calibration)
+            score = metrics[self.task.primary_metric]
+            return Choice(share, score if self.task.maximize else -score, metrics["log_loss"])
+
+        chosen = choose_share(evaluate)
+        network.load_state_dict(interpolated(start, end, chosen.share))
+        self.reporter.message(f"kept weights: {chosen.share:.0%} of the way from the start to the fine-tuned ones")
+        return chosen.share
 
 
 def _device(name: str) -> torch.device:

@@ -21,13 +21,14 @@ class Format:
     Attributes:
         name: as in `Dataset.open(path, format=name)`.
         layout: what it looks like, for messages.
-        detect: whether a path looks like this format; reads as little as it can.
+        detect: whether a path looks like this format; reads as little as it can; named columns
+            help to recognise a table.
         read: all annotations under a path.
     """
 
     name: str
     layout: str
-    detect: Callable[[Path], bool]
+    detect: Callable[[Path, Columns], bool]
     read: Callable[[Path, Columns], Annotations]
 
 
@@ -35,7 +36,7 @@ _FORMATS: dict[str, Format] = {}
 
 
 def dataset_format(
-    name: str, *, layout: str, detect: Callable[[Path], bool]
+    name: str, *, layout: str, detect: Callable[[Path, Columns], bool]
 ) -> Callable[[Callable[[Path, Columns], Annotations]], Callable[[Path, Columns], Annotations]]:
     """Register the decorated function as the reader of a format."""
 
@@ -53,7 +54,7 @@ def list_formats() -> list[Format]:
     return list(_FORMATS.values())
 
 
-def find_format(path: Path, name: str | None) -> Format:
+def find_format(path: Path, name: str | None, columns: Columns) -> Format:
     """The named format, or the first one that recognises the path.
 
     Raises:
@@ -67,7 +68,7 @@ def find_format(path: Path, name: str | None) -> Format:
             )
         return formats[name]
     for format_ in formats.values():
-        if format_.detect(path):
+        if format_.detect(path, columns):
             return format_
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
     raise DataError(f"no known format was found in {path}. Known formats:{layouts}")

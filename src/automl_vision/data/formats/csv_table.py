@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
-from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split, read_text
+from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split, parse_split, read_text
 from automl_vision.data.formats import dataset_format
 
 _IMAGE = ("image", "image_url", "image_path", "filename", "file_name", "file", "path", "filepath")
@@ -17,6 +20,9 @@ _LABEL = ("label", "labels", "class", "classes", "category", "target", "tags")
 _SPLIT = ("split", "subset", "set", "partition")
 _GROUP = ("group", "group_id")
 _SEPARATORS = ("|", ";")
+_FLAGS = {"0": False, "1": True, "false": False, "true": True}
+_DETECTION_ROWS = 20  # one good row among so many makes a table of flags
+_END = "\0"  # a line of its own after the last row, unless a quotation mark is open there
 
 
 @dataclass(frozen=True)
@@ -32,14 +38,27 @@ class _Layout:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their line numbers; the delimiter is the most frequent of comma, semicolon and tab in the header."""
-    lines = read_text(path).splitlines()
-    header = lines[0] if lines else ""
+    """Rows with the numbers of their first lines; the delimiter is the most frequent of `,;` and tab in the header.
+
+    Raises:
+        DataError: a quotation mark is never closed, or a cell is too long.
+    """
+    lines = list(io.StringIO(read_text(path), newline=""))
+    header = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
-    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    for row in rows:
-        if any(cell.strip() for cell in row):
-            yield rows.line_num, [cell.strip() for cell in row]
+    rows = csv.reader([*lines, "\n", _END], delimiter=delimiter, skipinitialspace=True)
+    start = 1
+    try:
+        for row in rows:
+            if row == [_END]:
+                return
+            if row and row[-1].endswith(_END):
+                raise DataError(f"{path}:{start}: a quotation mark is never closed, which hides the rows below it")
+            if any(cell.strip() for cell in row):
+                yield start, [cell.strip() for cell in row]
+            start = rows.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}:{start}: {error}") from error
 
 
 def _find(header: Sequence[str], wanted: str | None, usual: Sequence[str]) -> int | None:
@@ -51,7 +70,9 @@ def _find(header: Sequence[str], wanted: str | None, usual: Sequence[str]) -> in
     lowered = [name.lower() for name in header]
     if wanted is not None:
         if wanted not in header:
-            raise DataError(f'the table has no column "{wanted}".{did_you_mean(wanted, header)} It has: {header}')
+            raise DataError(
+                f'the table has no column "{wanted}".{did_you_mean(wanted, header)} It has: {", ".join(header)}'
+            )
         return list(header).index(wanted)
     return next((lowered.index(name) for name in usual if name in lowered), None)
 
@@ -78,17 +99,22 @@ def _files(path: Path) -> list[Path]:
 
 
 def _labelled(path: Path) -> list[Path]:
-    """The tables under a path that hold labels, by their header and first row."""
+    """The tables under a path that hold labels, by their header and first rows."""
     found = []
     for file in _files(path):
-        rows = [row for _, row in zip(range(2), _rows(file), strict=False)]
-        if len(rows) < 2:
-            continue
-        layout = _layout(rows[0][1], Columns())
-        first = rows[1][1]
-        if layout and (layout.label is not None or all(first[i] in ("0", "1") for i in layout.flags.values())):
-            found.append(file)
+        with suppress(DataError):  # an unreadable table beside the data is no reason to refuse the data
+            rows = _rows(file)
+            _, header = next(rows, (0, []))
+            layout = _layout(header, Columns())
+            whole = (row for _, row in islice(rows, _DETECTION_ROWS) if len(row) == len(header))
+            if layout and any(all(row[i].lower() in _FLAGS for i in layout.flags.values()) for row in whole):
+                found.append(file)
     return found
+
+
+def _tables(path: Path, columns: Columns) -> list[Path]:
+    """The tables to read: one that is named itself, or all in a folder when columns are named, are read in any case."""
+    return _files(path) if path.is_file() or columns != Columns() else _labelled(path)
 
 
 def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
@@ -98,10 +124,10 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
         ValueError: a flag is not 0 or 1, or the label is empty.
     """
     if layout.label is None:
-        bad = [name for name, i in layout.flags.items() if row[i] not in ("0", "1")]
+        bad = [name for name, i in layout.flags.items() if row[i].lower() not in _FLAGS]
         if bad:
             raise ValueError(f'column "{bad[0]}" must hold 0 or 1, not "{row[layout.flags[bad[0]]]}"')
-        return tuple(name for name, i in layout.flags.items() if row[i] == "1")
+        return tuple(name for name, i in layout.flags.items() if _FLAGS[row[i].lower()])
     cell = row[layout.label]
     if layout.several:
         separator = next((s for s in _SEPARATORS if s in cell), _SEPARATORS[0])
@@ -114,24 +140,23 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
 @dataset_format(
     "csv",
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group',
-    detect=lambda path: bool(_labelled(path)),
+    detect=lambda path, columns: bool(_tables(path, columns)),
 )
 def read(path: Path, columns: Columns) -> Annotations:
     """Read labelled tables; several rows of one image make a multi-label set."""
     root = path.parent if path.is_file() else path
     annotations = Annotations("label")
     merged: dict[str, Record] = {}
-    files = _files(path) if columns != Columns() else _labelled(path)
-    for file in files:
+    for file in _tables(path, columns):
         rows = _rows(file)
         _, header = next(rows, (0, []))
         layout = _layout(header, columns)
         if layout is None:
-            raise DataError(f"{file} needs a column for the image and one for the label; it has: {header}")
+            raise DataError(f"{file} needs a column for the image and one for the label; it has: {', '.join(header)}")
         if layout.label is None or layout.several:
             annotations.kind = "labels"
         if layout.flags:
-            annotations.classes = list(layout.flags)
+            annotations.classes = list(dict.fromkeys([*(annotations.classes or []), *layout.flags]))
         for number, row in rows:
             place = f"{file.relative_to(root).as_posix()}:{number}"
             try:
@@ -154,13 +179,13 @@ def _read_row(row: list[str], width: int, layout: _Layout, place: str, fallback_
     """One row's record.
 
     Raises:
-        ValueError: the row has another length than the header, no image, or no usable label.
+        ValueError: the row has another length than the header, no image, no usable label, or an unknown split.
     """
     if len(row) != width:
         raise ValueError(f"the row has {len(row)} cells, the header {width}")
     if not row[layout.image]:
         raise ValueError("the image is empty")
-    split = normalize_split(row[layout.split]) if layout.split is not None else None
+    split = parse_split(row[layout.split]) if layout.split is not None else None
     group = row[layout.group] or None if layout.group is not None else None
     return Record(row[layout.image], _row_labels(row, layout), place, split or fallback_split, group)
 

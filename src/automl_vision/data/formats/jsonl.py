@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split, read_text
+from automl_vision.core.names import did_you_mean
+from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split, parse_split, read_text
 from automl_vision.data.formats import dataset_format
 
 
@@ -43,16 +44,19 @@ def _record(line: str, place: str, columns: Columns, fallback_split: str | None)
         raise ValueError("the JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("the line is not a JSON object")
-    image = value.get(columns.image or "image_url") or value.get("image")
+    image_key, label_key = columns.image or "image_url", columns.label or "label"
+    image = value.get(image_key) or value.get("image")
     if not isinstance(image, str) or not image.strip():
-        raise ValueError('the line has no "image_url"')
-    label = value.get(columns.label or "label")
+        raise ValueError(f'the line has no "{image_key}".{did_you_mean(image_key, value)}')
+    if label_key not in value:
+        raise ValueError(f'the line has no "{label_key}".{did_you_mean(label_key, value)}')
+    label = value[label_key]
     split, group = value.get(columns.split or "split"), value.get(columns.group or "group")
     record = Record(
         image=image.strip(),
         labels=_labels(label),
         place=place,
-        split=normalize_split(split if isinstance(split, str) else None) or fallback_split,
+        split=(None if split is None else parse_split(str(split))) or fallback_split,
         group=None if group is None else str(group),
     )
     return record, isinstance(label, list)
@@ -61,7 +65,7 @@ def _record(line: str, place: str, columns: Columns, fallback_split: str | None)
 @dataset_format(
     "jsonl",
     layout='one object a line: {"image_url": "a.jpg", "label": "cat"} or {..., "label": ["cat", "sofa"]}',
-    detect=lambda path: bool(_files(path)),
+    detect=lambda path, _: bool(_files(path)),
 )
 def read(path: Path, columns: Columns) -> Annotations:
     """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""

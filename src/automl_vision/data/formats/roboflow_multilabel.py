@@ -20,7 +20,7 @@ def _files(path: Path) -> list[Path]:
 @dataset_format(
     "roboflow-multilabel",
     layout="[train|valid|test/]_classes.csv with columns filename, LABEL, LABEL, ... of 0 and 1",
-    detect=lambda path: bool(_files(path)),
+    detect=lambda path, _: bool(_files(path)),
 )
 def read(path: Path, columns: Columns) -> Annotations:  # noqa: ARG001 - the columns are fixed by the format
     """Read every `_classes.csv` under a folder; each folder's name is its split."""

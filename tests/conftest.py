@@ -1,0 +1,162 @@
+"""What all tests share: drawn images, a small network, real sets where they are."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two cores with their own child processes
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from automl_vision.data.dataset import Dataset
+from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+from automl_vision.training.spec import Evaluation, TrialSpec
+
+SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
+CLASSES = ("circle", "square", "cross")
+
+
+def _draw(draw: ImageDraw.ImageDraw, name: str, x: int, y: int, r: int) -> None:
+    if name == "circle":
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=(220, 60, 60))
+    elif name == "square":
+        draw.rectangle((x - r, y - r, x + r, y + r), fill=(60, 200, 60))
+    else:
+        draw.line((x - r, y - r, x + r, y + r), fill=(60, 60, 220), width=5)
+        draw.line((x - r, y + r, x + r, y - r), fill=(60, 60, 220), width=5)
+
+
+def draw_shapes(names: tuple[str, ...], seed: int, *, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """A noisy picture that holds the named shapes."""
+    random = np.random.default_rng(seed)
+    image = Image.fromarray(random.integers(90, 150, (size[1], size[0], 3), dtype=np.uint8))
+    draw = ImageDraw.Draw(image)
+    for name in names:
+        x, y = random.integers(12, size[0] - 12), random.integers(12, size[1] - 12)
+        _draw(draw, name, int(x), int(y), int(random.integers(7, 11)))
+    return image
+
+
+def write_shape_folders(root: Path, *, per_class: int = 8, classes: tuple[str, ...] = CLASSES) -> Path:
+    """One folder a class of drawn images."""
+    for name in classes:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(per_class):
+            draw_shapes((name,), zlib.crc32(f"{name}{i}".encode())).save(root / name / f"{name}-{i}.png")
+    return root
+
+
+def write_multi_label_csv(root: Path, *, images: int = 24) -> Path:
+    """A Roboflow `_classes.csv` with drawn images of any subset of the shapes."""
+    root.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(3)
+    lines = ["filename, " + ", ".join(CLASSES)]
+    for i in range(images):
+        flags = random.random(len(CLASSES)) < 0.5
+        names = tuple(name for name, on in zip(CLASSES, flags, strict=True) if on)
+        draw_shapes(names, 100 + i).save(root / f"image {i}.png")
+        lines.append(", ".join([f"image {i}.png", *(str(int(on)) for on in flags)]))
+    (root / "_classes.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def small_hyperparameters(**changes: object) -> ClassificationHyperparameters:
+    """Everything small and exact: 32 pixels, fp32, no random changes of images."""
+    values: dict[str, object] = {
+        "pretrained": False,
+        "training_crop_size": 32,
+        "validation_resize_size": 32,
+        "validation_crop_size": 32,
+        "precision": "fp32",
+        "augmentation": "none",
+        "random_crop_scale": 1.0,
+        "label_smoothing": 0.0,
+        "number_of_epochs": 2,
+        "training_batch_size": 8,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "freeze_batch_norm": False,
+    }
+    return ClassificationHyperparameters.model_validate(values | changes)
+
+
+class RecordingReporter:
+    """Keeps what a trial reports; asks it to stop after a number of progress reports."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.messages: list[str] = []
+        self.evaluations: list[Evaluation] = []
+        self.steps = 0
+        self._stop_after = stop_after
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
+        self.steps += phase.startswith("epoch")
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        self.evaluations.append(evaluation)
+
+    def stop_reason(self) -> str | None:
+        return "asked to" if self._stop_after is not None and self.steps >= self._stop_after else None
+
+
+@pytest.fixture(scope="session")
+def shapes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of drawn shapes, 8 images each."""
+    return write_shape_folders(tmp_path_factory.mktemp("shapes"))
+
+
+@pytest.fixture(scope="session")
+def shapes(shapes_folder: Path) -> Dataset:
+    """The drawn shapes with a validation split."""
+    return Dataset.open(shapes_folder).with_validation(0.25)
+
+
+@pytest.fixture(scope="session")
+def multi_label_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A multi-label set of drawn shapes."""
+    return write_multi_label_csv(tmp_path_factory.mktemp("multi"))
+
+
+@pytest.fixture
+def make_spec(tmp_path: Path) -> Callable[..., TrialSpec]:
+    """A small trial on a data set, in the test's folder."""
+
+    def make(dataset: Dataset, name: str = "trial", **changes: object) -> TrialSpec:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        manifest = tmp_path / f"{dataset.fingerprint}.parquet"
+        dataset.save(manifest)
+        fields = set(TrialSpec.model_fields)
+        top = {key: changes.pop(key) for key in list(changes) if key in fields}
+        return TrialSpec(
+            **{
+                "task": dataset.task,
+                "manifest": str(manifest),
+                "fingerprint": dataset.fingerprint,
+                "model_name": SMALL_MODEL,
+                "hyperparameters": small_hyperparameters(**changes),
+                "folder": str(folder),
+                "cache": str(tmp_path / "cache"),
+                "threads": 1,
+                **top,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real image sets, where they are."""
+    folder = Path(os.environ.get("AUTOML_VISION_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real image sets in {folder}; name their folder in AUTOML_VISION_TEST_DATA")
+    return folder

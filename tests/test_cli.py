@@ -1,0 +1,174 @@
+"""The command line as its users meet it: real processes, real output, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import SMALL_MODEL, write_shape_folders
+
+SMALL = """
+model_name: {model}
+threads: 1
+arguments:
+  pretrained: 0
+  number_of_epochs: 1
+  training_crop_size: 32
+  validation_resize_size: 32
+  validation_crop_size: 32
+  precision: fp32
+"""
+
+
+def automl_vision(*arguments: object, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | ({"AUTOML_VISION_WORKSPACE": str(workspace)} if workspace else {})
+    command = [str(Path(sys.executable).with_name("automl-vision")), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def run_id(workspace: Path, shapes_folder: Path) -> str:
+    """A run that a job file started; data paths are relative to the file."""
+    job = shapes_folder.parent / "job.yaml"
+    job.write_text(
+        f"experiment: from file\ntask: image-classification\ntraining_data: {shapes_folder.name}\n"
+        + SMALL.format(model=SMALL_MODEL)
+    )
+    done = automl_vision("train", job, workspace=workspace)
+    assert done.returncode == 0, done.stderr
+    assert "epoch  1" in done.stdout
+    assert "model  " in done.stdout
+    return done.stdout.splitlines()[0].removeprefix("run ")
+
+
+def test_runs_and_leaderboard(workspace: Path, run_id: str):
+    listed = json.loads(automl_vision("runs", "--json", workspace=workspace).stdout)
+    assert listed[0]["run"] == run_id
+    assert listed[0]["status"] == "Completed"
+    assert run_id in automl_vision("runs", workspace=workspace).stdout
+    board = json.loads(automl_vision("leaderboard", run_id, "--json", workspace=workspace).stdout)
+    assert board[0]["score"].keys() == {"value", "low", "high"}
+    assert SMALL_MODEL in automl_vision("leaderboard", run_id, workspace=workspace).stdout
+
+
+def test_predict(workspace: Path, run_id: str, shapes_folder: Path):
+    model = workspace / "runs" / run_id / "model"
+    done = automl_vision("predict", model, shapes_folder / "circle", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 8
+
+
+def test_train_by_options(workspace: Path, shapes_folder: Path):
+    settings = ["pretrained=0", "number_of_epochs=1", "crop_size=32", "resize_size=32", "validation_crop_size=32"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = automl_vision(
+        "train", "--training-data", shapes_folder, "--model-name", SMALL_MODEL, "--threads", 1, *options, "--detach",
+        workspace=workspace,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run_id = done.stdout.split()[1]
+    assert automl_vision("watch", run_id, workspace=workspace).returncode == 0
+    assert automl_vision("resume", run_id, workspace=workspace).returncode == 0
+
+
+def test_data_check(shapes_folder: Path, tmp_path: Path):
+    done = automl_vision("data", "check", shapes_folder)
+    assert done.returncode == 0, done.stderr
+    assert "none left out" in done.stdout
+    data = write_shape_folders(tmp_path / "data")
+    image = data / "circle" / "circle-0.png"
+    image.write_bytes(image.read_bytes()[:200])
+    told = automl_vision("data", "check", data)
+    assert told.returncode == 0
+    assert "left out  circle/circle-0.png: " in told.stdout
+    assert json.loads(automl_vision("data", "check", data, "--json").stdout)["left_out"] == {"unreadable image": 1}
+
+
+def test_models():
+    done = automl_vision("models", "efficientnet_lite*")
+    assert done.returncode == 0, done.stderr
+    assert "4.7 M" in done.stdout
+    assert "apache-2.0" in done.stdout
+    rows = json.loads(automl_vision("models", "resnet18", "--json").stdout)
+    assert rows[0]["parameters"] == 11_689_512
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "task is required"),
+        (["train", "--training-data", "nowhere"], "nowhere does not exist"),
+        (["train", "--task", "image-clasification", "--training-data", "x"], 'Did you mean "image-classification"'),
+        (["train", "--training-data", ".", "--set", "nonsense"], "NAME=VALUE"),
+        (["train", "--iteratons", "3"], "--iterations"),
+        (["train", "nowhere.yaml"], "cannot be read"),
+        (["train", "nowhere.yaml", "--seed", "1"], "not both"),
+        (["leaderboard", "nothing"], 'no run "nothing"'),
+        (["resume", "nothing"], 'no run "nothing"'),
+        (["cancel", "nothing"], 'no run "nothing"'),
+        (["watch", "nothing"], 'no run "nothing"'),
+        (["predict", "nowhere", "x.jpg"], "no model folder"),
+        (["models", "resnet5O"], "no model matches"),
+        (["data", "check", "nowhere"], "does not exist"),
+        (["nonsense"], "No such command"),
+        ([], "Usage"),
+    ],
+)
+def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path):
+    done = automl_vision(*arguments, workspace=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("task: image-classification\ntraining_data: x\niteratons: 3\n", ["line 3", 'Did you mean "iterations"']),
+        (
+            "task: image-classification\ntraining_data: x\narguments:\n  seeds: 1\n  learning_rat: 0.1\n",
+            ["line 5", 'Did you mean "learning_rate"', "line 4"],
+        ),
+        ("task: image-classification\ntraining_data: x\nseed: minus one\n", ["line 3", "seed"]),
+        ("task: image-clasification\ntraining_data: x\n", ["line 1", "Did you mean"]),
+        ("- a\n- b\n", ["must be a mapping"]),
+        ("a: [\n", ["no valid YAML"]),
+        ("", ["must be a mapping"]),
+    ],
+)
+def test_a_mistake_in_a_job_file_is_told_with_its_line(text: str, messages: list[str], tmp_path: Path):
+    job = tmp_path / "job.yaml"
+    job.write_text(text)
+    done = automl_vision("train", job, workspace=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for message in messages:
+        assert message in done.stderr
+
+
+def test_the_schema_is_json_schema():
+    schema = json.loads(automl_vision("schema").stdout)
+    assert schema["additionalProperties"] is False
+    assert {"task", "training_data", "arguments", "experiment"} <= schema["properties"].keys()
+    assert schema["required"] == ["task", "training_data"]
+    hyperparameters = schema["properties"]["arguments"]["anyOf"][0]["properties"]
+    assert {"learning_rate", "crop_size", "training_crop_size", "model_name"} <= hyperparameters.keys()
+
+
+def test_a_closed_pipe_is_no_error(shapes_folder: Path, workspace: Path, run_id: str):
+    model = workspace / "runs" / run_id / "model"
+    program = Path(sys.executable).with_name("automl-vision")
+    done = subprocess.run(
+        f"{program} predict {model} {shapes_folder} | head -1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""

@@ -1,0 +1,109 @@
+"""Jobs in processes of their own: what goes wrong in one reaches nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from automl_vision.compute.local import Job, LocalCompute, RunningJob, last_lines
+
+
+def work(behaviour: str, path: str = "") -> None:
+    """A job's function for these tests."""
+    print("working", flush=True)
+    if behaviour == "raise":
+        raise ValueError("a bad value")
+    if behaviour == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "sleep":
+        child = subprocess.Popen(["sleep", "60"])
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(60)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _wait(condition: object, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> RunningJob:
+    job = compute.submit(Job("test_compute:work", {"behaviour": behaviour}, folder))
+    assert _wait(lambda: not job.is_running())
+    return job
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("succeed", None),
+        ("raise", "ValueError: a bad value"),
+        ("crash", "SIGSEGV, a crash of native code"),
+        ("killed", "SIGKILL; the machine may have run out of memory"),
+    ],
+)
+def test_how_a_job_ends_is_told(tmp_path: Path, behaviour: str, reason: str | None):
+    failure = _finished(LocalCompute(), behaviour, tmp_path).failure()
+    if reason is None:
+        assert failure is None
+        assert last_lines(tmp_path / "log.txt") == "working"
+    else:
+        assert failure is not None
+        assert reason in failure.reason
+        assert "working" in failure.log
+
+
+def test_a_failed_job_leaves_the_next_one_alone(tmp_path: Path):
+    compute = LocalCompute()
+    assert _finished(compute, "crash", tmp_path / "first").failure() is not None
+    assert _finished(compute, "succeed", tmp_path / "second").failure() is None
+
+
+def test_cancel_ends_the_job_and_what_it_started(tmp_path: Path):
+    pids = tmp_path / "pids"
+    job = LocalCompute().submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
+    assert _wait(pids.exists)
+    time.sleep(0.1)
+    job.cancel()
+    assert not job.is_running()
+    assert _wait(lambda: not any(_is_alive(int(pid)) for pid in pids.read_text().split()))
+
+
+def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
+    pids = tmp_path / "pids"
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from automl_vision.compute.local import Job, LocalCompute\n"
+        f"job = Job('test_compute:work', {{'behaviour': 'sleep', 'path': {str(pids)!r}}}, Path({str(tmp_path)!r}))\n"
+        "running = LocalCompute().submit(job)\n"
+        "time.sleep(60)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    parent = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    assert _wait(pids.exists)
+    time.sleep(0.1)
+    job_and_its_child = [int(pid) for pid in pids.read_text().split()]
+    assert all(_is_alive(pid) for pid in job_and_its_child)
+    parent.kill()
+    parent.wait()
+    assert _wait(lambda: not any(_is_alive(pid) for pid in job_and_its_child))

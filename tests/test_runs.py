@@ -1,0 +1,369 @@
+"""A run from submission to a model that predicts without torch, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace
+from automl_vision.core.errors import (
+    ConfigError,
+    DataError,
+    ImageError,
+    ModelFolderError,
+    ParityError,
+    RunFailedError,
+    RunNotFoundError,
+)
+from automl_vision.core.files import read_json, write_json
+from automl_vision.packaging.package import package
+from automl_vision.serving.command import main as predict_main
+from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
+
+SMALL = {
+    "pretrained": False,
+    "training_crop_size": 32,
+    "validation_resize_size": 36,
+    "validation_crop_size": 32,
+    "precision": "fp32",
+    "number_of_epochs": 2,
+    "training_batch_size": 8,
+}
+
+
+def small_config(data: Path | Dataset, **changes: object) -> AutoMLVisionConfig:
+    arguments = SMALL | dict(changes.pop("arguments", {}))  # type: ignore[call-overload]
+    values = {"task": "image-classification", "training_data": data, "model_name": SMALL_MODEL, "threads": 1}
+    return AutoMLVisionConfig(**{**values, "arguments": arguments, **changes})
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def completed(workspace: Workspace, shapes_folder: Path) -> Run:
+    """A completed run."""
+    run = Experiment(workspace, "shapes").submit(small_config(shapes_folder))
+    run.wait_for_completion()
+    return run
+
+
+def test_submit_returns_at_once_and_the_run_completes(completed: Run, workspace: Workspace):
+    assert completed.get_status() == "Completed"
+    assert [run.id for run in Experiment(workspace, "shapes").runs()] == [completed.id]
+    assert completed.get_metrics()["val"].keys() >= {"accuracy", "log_loss", "auc_macro", "f1_micro"}
+    assert completed.get_best_child().number == 0
+    assert len(completed.get_children()) == len(completed.get_children_sorted_by_primary_metric()) == 1
+
+
+def test_the_leaderboard_has_intervals(completed: Run):
+    board = completed.leaderboard()
+    row = board[0]
+    assert (row.rank, row.status, row.model_name) == (1, "Completed", SMALL_MODEL)
+    assert row.score["low"] <= row.score["value"] <= row.score["high"]
+    assert f"{row.score['value']:.4f} [" in repr(board)
+    assert "<table>" in board._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
+def test_mlflow_shows_the_run_and_its_trial(completed: Run, workspace: Workspace):
+    from mlflow.tracking import MlflowClient
+
+    ids = completed.get_details()["mlflow"]
+    client = MlflowClient(workspace.tracking_uri)
+    parent, trial = client.get_run(ids["run"]), client.get_run(ids["trial 0"])
+    assert parent.info.status == trial.info.status == "FINISHED"
+    assert trial.data.tags["mlflow.parentRunId"] == ids["run"]
+    assert trial.data.params["model_name"] == SMALL_MODEL
+    assert trial.data.params["number_of_epochs"] == "2"
+    assert [metric.step for metric in client.get_metric_history(ids["trial 0"], "accuracy")] == [0, 1, 2]
+    assert "final_val_accuracy_low" in trial.data.metrics
+    names = {artifact.path for artifact in client.list_artifacts(ids["run"], "model")}
+    assert {"model/model.onnx", "model/model.json", "model/card.md", "model/weights.safetensors"} <= names
+
+
+def test_files_are_downloaded(completed: Run, tmp_path: Path):
+    completed.download_files("model", tmp_path)
+    assert (tmp_path / "model" / "model.onnx").exists()
+    assert completed.download_file("manifest.parquet", tmp_path / "m.parquet").exists()
+    with pytest.raises(RunFailedError, match="has no file"):
+        completed.download_file("../../../etc/passwd", tmp_path)
+
+
+def test_a_new_process_picks_the_run_up(completed: Run, workspace: Workspace):
+    code = (
+        "from automl_vision import Run, Workspace\n"
+        f"run = Run(Workspace({str(workspace.path)!r}), {completed.id!r})\n"
+        "print(run.wait_for_completion(show_output=True)['status'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "epoch  2" in done.stdout
+    assert done.stdout.strip().endswith("Completed")
+
+
+def test_an_unknown_run_names_the_nearest(workspace: Workspace, completed: Run):
+    with pytest.raises(RunNotFoundError, match=f'Did you mean "{completed.id}"'):
+        Run(workspace, completed.id[:-1])
+
+
+def test_the_predictor_gives_what_the_trial_gave(completed: Run):
+    """From the image files on, with the exported model, against the outputs of the trained one."""
+    predictor = Predictor(completed.model_path)
+    dataset = Dataset.load(completed.folder.manifest)
+    trial = completed.get_best_child()
+    outputs = np.load(trial.path / "outputs.npz")
+    files = [Path(dataset.root) / dataset.table["image"][row].as_py() for row in outputs["val_rows"].tolist()]
+    expected = predictor.decode(outputs["val_outputs"])
+    for prediction, wanted in zip(predictor(files), expected, strict=True):
+        np.testing.assert_allclose(prediction.probs, wanted.probs, atol=1e-4)
+    description = predictor.description
+    assert description.parity["largest_difference"] <= 1e-4
+    assert description.latency["1 thread"]["median_ms"] > 0
+    assert description.data["fingerprint"] == dataset.fingerprint
+
+
+def test_the_predictor_takes_images_in_any_form(completed: Run, shapes_folder: Path):
+    predictor = Predictor(completed.model_path)
+    file = next((shapes_folder / "circle").glob("*.png"))
+    image = Image.open(file)
+    forms = [file, str(file), file.read_bytes(), image, np.asarray(image)]
+    for prediction in predictor(forms):
+        np.testing.assert_allclose(prediction.probs, predictor(file)[0].probs, atol=1e-6)
+        assert prediction.probs.sum() == pytest.approx(1)
+        assert prediction.label in description_labels(predictor)
+    assert predictor(file)[0].to_json().keys() == {"probs", "labels"}
+    assert predictor([]) == []
+    with pytest.raises(ImageError, match="cannot be read"):
+        predictor("missing.jpg")
+    with pytest.raises(ImageError, match="uint8"):
+        predictor(np.zeros((4, 4), np.float32))
+
+
+def description_labels(predictor: Predictor) -> tuple[str, ...]:
+    return predictor.description.classes
+
+
+def test_predicting_loads_only_numpy_pillow_and_onnxruntime(completed: Run, shapes_folder: Path):
+    blocked = [
+        "torch",
+        "torchvision",
+        "timm",
+        "mlflow",
+        "pydantic",
+        "typer",
+        "rich",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "fsspec",
+        "yaml",
+        "psutil",
+    ]
+    code = (
+        "import sys\n"
+        "class Blocker:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {blocked!r}: raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+        "from automl_vision.cli.main import main\n"
+        "main()"
+    )
+    folder = shapes_folder / "cross"
+    command = [sys.executable, "-c", code, "predict", str(completed.model_path), str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 8
+    assert rows[0].keys() == {"filename", "probs", "labels", "predicted"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "model.json").unlink(), "no model folder"),
+        (lambda folder: (folder / "model.json").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "model.json").write_text('{"format_version": 99}'), "format version 99"),
+        (lambda folder: (folder / "model.json").write_text('{"format_version": 1}'), "lacks or misnames"),
+        (lambda folder: (folder / "model.onnx").write_bytes(b"nonsense"), "cannot be loaded"),
+    ],
+)
+def test_a_damaged_model_folder_is_told(completed: Run, tmp_path: Path, damage: Callable[[Path], object], message: str):
+    completed.download_files("model", tmp_path)
+    damage(tmp_path / "model")
+    with pytest.raises(ModelFolderError, match=message):
+        Predictor(tmp_path / "model")
+
+
+def test_packaging_fails_when_the_export_differs(completed: Run, tmp_path: Path):
+    """The trained model as recorded is another one than the weights that are exported."""
+    trial = completed.get_best_child()
+    folder = tmp_path / "trial"
+    subprocess.run(["cp", "-r", str(trial.path), str(folder)], check=True)
+    metrics = read_json(folder / "metrics.json")
+    metrics["calibration"]["temperature"] = float("nan")
+    write_json(folder / "metrics.json", metrics)
+    with pytest.raises(ParityError, match="no model folder was written"):
+        package(folder, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert not list(tmp_path.glob(".model*"))
+
+
+def test_a_broken_image_does_not_end_the_run(workspace: Workspace, tmp_path: Path):
+    data = write_shape_folders(tmp_path / "data")
+    good = (data / "circle" / "circle-0.png").read_bytes()
+    (data / "circle" / "truncated.png").write_bytes(good[: len(good) // 2])
+    (data / "circle" / "empty.png").write_bytes(b"")
+    run = Experiment(workspace, "broken").submit(small_config(data, arguments={"number_of_epochs": 1}))
+    run.wait_for_completion()
+    left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
+    assert "truncated" in left_out["circle/truncated.png"]
+    assert "empty" in left_out["circle/empty.png"]
+
+
+def test_cancel_ends_the_run_and_its_processes(workspace: Workspace, shapes_folder: Path):
+    arguments = {"number_of_epochs": 10_000, "early_stopping": False}
+    run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
+    wait_for(lambda: run.get_children() and run.get_children()[0].evaluations())
+    run.cancel()
+    assert run.get_status() == "Canceled"
+    wait_for(lambda: not run.folder.is_worked_on())
+    with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
+        run.wait_for_completion()
+
+
+def test_ctrl_c_cancels(workspace: Workspace, shapes_folder: Path):
+    arguments = {"number_of_epochs": 10_000, "early_stopping": False}
+    run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
+    code = (
+        "from automl_vision import Run, Workspace\n"
+        f"Run(Workspace({str(workspace.path)!r}), {run.id!r}).wait_for_completion(show_output=True)"
+    )
+    waiting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for(lambda: run.get_children() and run.get_children()[0].evaluations())
+    waiting.send_signal(signal.SIGINT)
+    waiting.wait(30)
+    assert run.get_status() == "Canceled"
+
+
+def test_a_killed_controller_is_resumed(workspace: Workspace, shapes_folder: Path):
+    arguments = {"number_of_epochs": 6, "training_batch_size": 1, "early_stopping": False}
+    run = Experiment(workspace, "killed").submit(small_config(shapes_folder, arguments=arguments))
+    wait_for(lambda: run.get_children() and len(run.get_children()[0].evaluations()) >= 2)
+    controller = subprocess.run(["pgrep", "-f", run.id], capture_output=True, text=True, check=True)
+    for pid in controller.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    wait_for(lambda: run.get_status() == "Interrupted")
+    time.sleep(1)  # the trial's own watch ends it
+    with pytest.raises(RunFailedError, match="automl-vision resume"):
+        run.wait_for_completion()
+    run.resume().wait_for_completion()
+    assert [e["epoch"] for e in run.get_children()[0].evaluations()] == list(range(7))
+    assert run.model_path.exists()
+
+
+def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder: Path, tmp_path: Path):
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"no weights")
+    arguments = {"pretrained": True, "weights": str(weights)}
+    run = Experiment(workspace, "failing").submit(small_config(shapes_folder, arguments=arguments))
+    with pytest.raises(RunFailedError, match="no weights can be read"):
+        run.wait_for_completion()
+    assert run.get_children()[0].status()["status"] == "Failed"
+    assert run.leaderboard()[0].status == "Failed"
+    with pytest.raises(RunFailedError, match="has no model"):
+        _ = run.model_path
+
+
+def test_a_multi_label_run_predicts_sets(workspace: Workspace, tmp_path: Path):
+    data = write_multi_label_csv(tmp_path / "data")
+    config = small_config(data, task="image-multi-labeling", arguments={"number_of_epochs": 1})
+    run = Experiment(workspace, "labels").submit(config)
+    run.wait_for_completion()
+    prediction = Predictor(run.model_path)(draw_shapes(("circle",), 1))[0]
+    assert set(prediction.predicted) == {
+        name for name, p in zip(prediction.labels, prediction.probs, strict=True) if p >= 0.5
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({"task": "image-clasification"}, ['Did you mean "image-classification"']),
+        ({"iterations": 0, "seed": -1}, ["iterations", "seed"]),
+        ({"iterations": 1001}, ["iterations"]),
+        ({"experiment_timeout_hours": 0}, ["experiment_timeout_hours"]),
+        ({"primary_metric": "acuracy"}, ['Did you mean "accuracy"']),
+        ({"compute_target": "gpu"}, ["no compute target"]),
+        ({"model_name": "resnet5"}, ['Did you mean "resnet50"']),
+        ({"arguments": ["--learning_rat", 0.1]}, ['Did you mean "learning_rate"']),
+        ({"arguments": ["--early_stopping"]}, ["has no partner"]),
+        ({"arguments": {"learning_rate": 2, "optimizer": "sdg"}}, ["learning_rate", "optimizer"]),
+        ({"arguments": {"validation_crop_size": 300, "validation_resize_size": 256}}, ["must not exceed"]),
+        ({"iteratons": 3}, ['no setting is named "iteratons". Did you mean "iterations"']),
+        ({"iterations": 0, "arguments": {"learning_rat": 1}}, ["iterations", "learning_rat"]),
+    ],
+)
+def test_every_mistake_of_a_config_is_told_at_once(changes: dict[str, object], problems: list[str]):
+    values = {"task": "image-classification", "training_data": "photos", **changes}
+    with pytest.raises(ConfigError) as caught:
+        AutoMLVisionConfig(**values)
+    assert len(caught.value.problems) == len(problems)
+    for problem in problems:
+        assert problem in str(caught.value)
+
+
+def test_old_names_and_texts_are_understood():
+    config = AutoMLVisionConfig(
+        task="image-multi-labeling",
+        training_data=Path("photos"),
+        split_ratio=0.3,
+        arguments=["--crop_size", "128", "--resize_size", 256, "--early_stopping", "0", "--evaluation_frequency", 2],
+    )
+    hyperparameters = config.hyperparameters
+    assert config.task == "image-classification-multi-label"
+    assert config.metric == "iou"
+    assert hyperparameters.training_crop_size == 128
+    assert hyperparameters.split_ratio == 0.3
+    assert hyperparameters.early_stopping is False
+    assert hyperparameters.evaluation_frequency == 2
+
+
+def test_bad_data_is_told_when_submitting(workspace: Workspace, tmp_path: Path):
+    with pytest.raises(DataError, match="does not exist"):
+        Experiment(workspace, "bad").submit(small_config(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="at least 2 classes"):
+        data = write_shape_folders(tmp_path / "one", classes=("circle",), per_class=12)
+        Experiment(workspace, "bad").submit(small_config(data))
+    with pytest.raises(ConfigError, match="made of letters"):
+        Experiment(workspace, "../bad")
+    assert Experiment(workspace, "bad").runs() == []
+
+
+def test_predict_tells_bad_images_and_goes_on(completed: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    draw_shapes(("circle",), 1).save(tmp_path / "good.png")
+    assert predict_main([str(completed.model_path), str(tmp_path)]) == 2
+    output = capsys.readouterr().out
+    assert "bad.jpg: error: the file is not an image" in output
+    assert "good.png: " in output
+    assert predict_main([str(tmp_path), str(tmp_path)]) == 2
+    assert "no model folder" in capsys.readouterr().err
