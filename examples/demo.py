@@ -60,9 +60,7 @@ def main() -> None:
     Console().print(f"\nmodel    {run.model_path}", soft_wrap=True)
     print(f"predict  .venv/bin/automl-vision predict {run.model_path} IMAGES...")
     print(f"details  .venv/bin/automl-vision leaderboard {run.id}")
-    print(
-        f"studio   .venv/bin/mlflow ui --backend-store-uri {run.workspace.tracking_uri}   (the product's own studio is to come)"
-    )
+    print(f"studio   .venv/bin/mlflow ui --backend-store-uri {run.workspace.tracking_uri}")
 
 
 if __name__ == "__main__":

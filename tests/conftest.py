@@ -75,6 +75,8 @@ def small_hyperparameters(**changes: object) -> ClassificationHyperparameters:
         "precision": "fp32",
         "augmentation": "none",
         "random_crop_scale": 1.0,
+        "mixup_alpha": 0.0,
+        "cutmix_alpha": 0.0,
         "label_smoothing": 0.0,
         "number_of_epochs": 2,
         "training_batch_size": 8,

@@ -33,7 +33,7 @@ class TrainingHyperparameters(BaseModel):
     step_lr_step_size: int = Field(5, gt=0, description="step: epochs between steps")
     warmup_cosine_lr_cycles: float = Field(0.45, ge=0, le=1, description="warmup_cosine: periods of the cosine")
     warmup_cosine_lr_warmup_epochs: int = Field(2, gt=0, description="warmup_cosine: epochs of linear rise from 0")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="update rule")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="update rule")
     momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
     nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
@@ -79,7 +79,7 @@ class ClassificationHyperparameters(TrainingHyperparameters):
         description="pixels, square",
     )
     validation_resize_size: int = Field(
-        256,
+        224,
         gt=0,
         validation_alias=AliasChoices("validation_resize_size", "resize_size"),
         description="pixels of the shorter side before the crop",
@@ -92,10 +92,10 @@ class ClassificationHyperparameters(TrainingHyperparameters):
     augmentation: Literal["none", "flip", "trivial_augment"] = Field(
         "trivial_augment", description="changes of training images besides the random crop"
     )
-    random_crop_scale: float = Field(0.35, gt=0, le=1, description="least share of the image in a random crop")
+    random_crop_scale: float = Field(0.7, gt=0, le=1, description="least share of the image in a random crop")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of the target spread over all classes")
-    mixup_alpha: float = Field(0.0, ge=0, description="mixup's beta distribution; 0: none")
-    cutmix_alpha: float = Field(0.0, ge=0, description="cutmix's beta distribution; 0: none")
+    mixup_alpha: float = Field(0.2, ge=0, description="mixup's beta distribution; 0: none")
+    cutmix_alpha: float = Field(1.0, ge=0, description="cutmix's beta distribution; 0: none")
     drop_rate: float = Field(0.0, ge=0, lt=1, description="dropout before the head")
 
     @model_validator(mode="after")

@@ -149,7 +149,8 @@ class Loop:
         Returns:
             Mean loss, and whether the epoch was finished.
         """
-        set_training_mode(self.model, freeze_batch_norm=self.task.hyperparameters.keeps_batch_norm)
+        single = self.plan.micro_batch == 1  # one image has no statistics of a batch
+        set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch)  # for dropout; a resumed epoch draws the same
         order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
         steps = training_steps(order, self.plan.batch_size)

@@ -139,7 +139,7 @@ class _Trial:
             batch_size=wanted * self.hyperparameters.grad_accumulation_step,
             micro_batch=wanted,
             validation_batch=self.hyperparameters.validation_batch_size or 2 * wanted,
-            learning_rate=default_learning_rate(self.hyperparameters) if rate is None else rate,
+            learning_rate=default_learning_rate(self.spec.task, self.hyperparameters) if rate is None else rate,
             precision=precision.name,
             channels_last=precision.channels_last,
         )
@@ -148,7 +148,7 @@ class _Trial:
     def _fastest_precision(self, rows: list[int]) -> tuple[Precision, float]:
         """The choice and its seconds per image, measured on a copy of the model."""
         model = copy.deepcopy(self.model)
-        set_training_mode(model, freeze_batch_norm=self.hyperparameters.keeps_batch_norm)
+        set_training_mode(model, freeze_batch_norm=len(rows) == 1 or self.hyperparameters.keeps_batch_norm)
         batch = self.task.train_batch(self.pixels, rows, seed=(0, 0)).to(self.device)
 
         def step(precision: Precision) -> None:

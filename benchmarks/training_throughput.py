@@ -1,0 +1,120 @@
+"""Images per second of a real epoch against the same model's bare forward, backward and step on synthetic tensors.
+
+Both run in this process, in turns, in the same precision, so that the machine's mood hits both. A real epoch reads
+images from the pixel cache, crops, augments, normalises, trains, averages the weights and sets the rate.
+
+    python benchmarks/training_throughput.py [--images 320] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.models.image_model import ImageModel
+from automl_vision.models.registry import create_model, freeze_stages
+from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+from automl_vision.tasks.task import create_task
+from automl_vision.training.loop import Loop, Plan, chunks, set_training_mode
+from automl_vision.training.optimizers import create_optimizer
+
+BATCH = 32
+
+
+def photos(folder: Path, images: int) -> Dataset:
+    """Smooth made images of many sizes in two classes, as JPEG."""
+    random = np.random.default_rng(0)
+    for i in range(images):
+        small = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        size = (int(random.integers(280, 640)), int(random.integers(280, 640)))
+        target = folder / "ab"[i % 2]
+        target.mkdir(exist_ok=True)
+        small.resize(size, Image.Resampling.BICUBIC).save(target / f"{i}.jpg", quality=88)
+    return Dataset.open(folder).with_validation(0.1)
+
+
+def bare_epoch(model: ImageModel, steps: list[int], loop: Loop) -> float:
+    """Seconds of forward, backward and step on synthetic tensors, one step a size."""
+    network = model.network
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, nesterov=True)
+    size = loop.task.hyperparameters.training_crop_size
+    inputs = torch.randn(BATCH, 3, size, size).contiguous(memory_format=loop.precision.memory_format)
+    labels = torch.randint(0, len(loop.task.classes), (BATCH,))
+    set_training_mode(model, freeze_batch_norm=True)
+    start = time.perf_counter()
+    for n in steps:
+        optimizer.zero_grad(set_to_none=True)
+        with loop.precision.autocast(torch.device("cpu")):
+            loss = F.cross_entropy(network(inputs[:n]).float(), labels[:n])
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def real_epoch(loop: Loop, rows: np.ndarray, optimizer: torch.optim.Optimizer, epoch: int) -> float:
+    """Seconds of an epoch of the product's own loop."""
+    start = time.perf_counter()
+    loop.train_epoch(epoch, rows, optimizer, lambda *_: True)
+    return time.perf_counter() - start
+
+
+def compare(name: str, *, frozen: bool, dataset: Dataset, cache: Path, rounds: int) -> None:
+    """Print one line of the table."""
+    hyperparameters = ClassificationHyperparameters(pretrained=False, optimizer="sgd")
+    model = create_model(name, classes=len(dataset.classes), hyperparameters=hyperparameters)
+    # as after loading weights: the norms keep their statistics
+    hyperparameters = hyperparameters.model_copy(update={"pretrained": True})
+    image_model = ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)
+    if frozen:
+        freeze_stages(image_model.network, 100)
+    task = create_task(dataset.task, dataset, hyperparameters)
+    plan = Plan(100, BATCH, BATCH, BATCH, 1e-6, "bf16", True)
+    pixels = open_pixels(dataset, hyperparameters.validation_resize_size, cache)
+    loop = Loop(image_model, task, pixels, plan, seed=0)
+    optimizer = create_optimizer(image_model, hyperparameters, 1e-6)
+    rows = np.flatnonzero(dataset.splits == "train")
+    steps = [len(chunk) for chunk in chunks(rows.tolist(), BATCH)]
+    bare_epoch(image_model, steps[:2], loop)
+    real_epoch(loop, rows[: 2 * BATCH], optimizer, 1)
+    ratios, speeds = [], []
+    for round_ in range(rounds):
+        bare = bare_epoch(image_model, steps, loop)
+        real = real_epoch(loop, rows, optimizer, round_ + 2)
+        ratios.append(bare / real)
+        speeds.append((len(rows) / bare, len(rows) / real))
+    bare_speed, real_speed = np.median(np.array(speeds), axis=0)
+    state = "frozen" if frozen else "unfrozen"
+    cells = [name, state, f"{bare_speed:.1f}", f"{real_speed:.1f}", f"{np.median(ratios):.3f}"]
+    print(f"| {' | '.join(cells)} | {min(ratios):.3f} to {max(ratios):.3f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=320)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print("| model | backbone | bare images/s | real images/s | ratio (median) | range |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "data").mkdir()
+        dataset = photos(Path(folder) / "data", options.images)
+        for name in ("efficientnet_lite0", "resnet18"):
+            for frozen in (False, True):
+                compare(name, frozen=frozen, dataset=dataset, cache=Path(folder) / "cache", rounds=options.rounds)
+
+
+if __name__ == "__main__":
+    main()

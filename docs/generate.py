@@ -1,0 +1,124 @@
+"""Writes the pages that are derived from the code: hyperparameters, configuration, commands, the job file's schema.
+
+Run it with `make docs`; a test fails when a page is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import AliasChoices
+
+DOCS = Path(__file__).parent
+_NOTE = "Generated from the code by `make docs`; do not edit.\n"
+
+
+def hyperparameters_page() -> str:
+    """Every hyperparameter of image classification."""
+    from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+
+    schema = ClassificationHyperparameters.model_json_schema(by_alias=False)["properties"]
+    rows = [
+        [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
+        for name, field in ClassificationHyperparameters.model_fields.items()
+    ]
+    header = ["name", "default", "values", "what it does", "old names"]
+    return f"# Hyperparameters\n\n{_NOTE}\nFor both kinds of image classification.\n\n{_table(header, rows)}"
+
+
+def configuration_page() -> str:
+    """Every field of `AutoMLVisionConfig`."""
+    from automl_vision.experiment.config import AutoMLVisionConfig
+
+    schema = AutoMLVisionConfig.model_json_schema(by_alias=False)["properties"]
+    rows = [
+        [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
+        for name, field in AutoMLVisionConfig.model_fields.items()
+    ]
+    return f"# Configuration\n\n{_NOTE}\n{_table(['field', 'default', 'values', 'meaning', 'other names'], rows)}"
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    from automl_vision.cli.commands import add_train, app
+
+    add_train(called=True)
+    root: Any = typer.main.get_command(app)
+    parts = [f"# Commands\n\n{_NOTE}"]
+    for name, command in sorted(_commands(root, "automl-vision")):
+        rows = [[f"`{_parameter(p)}`", (getattr(p, "help", None) or "").replace("\n", " ")] for p in command.params]
+        parts.append(f"## {name}\n\n{command.help or ''}\n\n{_table(['argument or option', 'meaning'], rows)}")
+    return "\n".join(parts)
+
+
+def schema_text() -> str:
+    """JSON Schema of job files."""
+    from automl_vision.experiment.job_file import job_schema
+
+    return json.dumps(job_schema(), indent=2) + "\n"
+
+
+PAGES = {
+    "reference/hyperparameters.md": hyperparameters_page,
+    "reference/configuration.md": configuration_page,
+    "reference/commands.md": commands_page,
+    "job.schema.json": schema_text,
+}
+
+
+def _commands(group: Any, prefix: str) -> list[tuple[str, Any]]:
+    found = []
+    for name, command in group.commands.items():
+        path = f"{prefix} {name}"
+        found += _commands(command, path) if hasattr(command, "commands") else [(path, command)]
+    return found
+
+
+def _parameter(parameter: Any) -> str:
+    options = [option for option in parameter.opts if option.startswith("-")]
+    return ", ".join(options) if options else str(parameter.name).upper()
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return "none" if value in (None, {}) else f"`{value}`"
+
+
+def _range(schema: dict[str, Any]) -> str:
+    options = schema.get("anyOf", [schema])
+    return " or ".join(text for text in map(_one_range, options) if text)
+
+
+def _one_range(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = {"integer": "int", "number": "float", "boolean": "0, 1", "string": "text", "object": "mapping"}
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
+    return " ".join([kind.get(schema.get("type", ""), ""), ", ".join(bounds)]).strip()
+
+
+def _old_names(name: str, field: Any) -> str:
+    alias = field.validation_alias
+    return ", ".join(f"`{c}`" for c in alias.choices if c != name) if isinstance(alias, AliasChoices) else ""
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The documentation is what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from automl_vision import AutoMLVisionConfig
+from automl_vision.tasks.hyperparameters import FAMILIES, hyperparameter_names
+from conftest import write_shape_folders
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    """Name of the page and text of each code block of a language."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            found.append((page.name, block))
+    return found
+
+
+@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md",
+                                  "job.schema.json"])  # fmt: skip
+def test_generated_pages_are_up_to_date(name: str):
+    text = _generator().PAGES[name]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"
+
+
+def test_everything_has_an_entry():
+    page = (ROOT / "docs" / "reference" / "hyperparameters.md").read_text(encoding="utf-8")
+    for task in FAMILIES:
+        for name in hyperparameter_names(task):
+            assert f"`{name}`" in page
+    configuration = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    for name, field in AutoMLVisionConfig.model_fields.items():
+        assert f"`{name}`" in configuration
+        assert field.description
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_resolve(page: Path):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_job_files_are_valid():
+    blocks = _blocks("yaml")
+    assert blocks
+    for _, block in blocks:
+        values = yaml.safe_load(block)
+        values.pop("experiment")
+        AutoMLVisionConfig(**values)
+
+
+def test_the_readme_runs(tmp_path: Path):
+    """The Python block of the README, on drawn images."""
+    (block,) = [block for page, block in _blocks("python") if page == "README.md"]
+    photos = write_shape_folders(tmp_path / "photos")
+    (photos / "circle" / "circle-0.png").rename(tmp_path / "photo.jpg")
+    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, threads=1")
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")
+
+
+def test_the_demo_runs_on_a_folder(tmp_path: Path):
+    data = write_shape_folders(tmp_path / "data", per_class=5)
+    command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--data", str(data), "--minutes", "0.5"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Three predictions" in done.stdout
+    assert "model    " in done.stdout
