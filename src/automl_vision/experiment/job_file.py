@@ -57,7 +57,7 @@ def job_schema() -> dict[str, Any]:
         for name, field in family.model_json_schema(by_alias=False)["properties"].items()
     }
     for task in FAMILIES:
-        for old_name in set(hyperparameter_names(task)) - set(hyperparameters):
+        for old_name in sorted(set(hyperparameter_names(task)) - set(hyperparameters)):
             hyperparameters[old_name] = {"description": "an old name", "type": "integer"}
     hyperparameters["model_name"] = {"type": "string", "description": "the algorithm"}
     properties["arguments"] = {
