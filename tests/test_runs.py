@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace
@@ -26,8 +27,10 @@ from automl_vision.core.errors import (
     RunNotFoundError,
 )
 from automl_vision.core.files import read_json, write_json
+from automl_vision.experiment.experiment import sweep_spec
 from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
+from automl_vision.training.checkpoint import load_weights
 from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 
 SMALL = {
@@ -99,6 +102,34 @@ def test_mlflow_shows_the_run_and_its_trial(completed: Run, workspace: Workspace
     assert "final_val_accuracy_low" in trial.data.metrics
     names = {artifact.path for artifact in client.list_artifacts(ids["run"], "model")}
     assert {"model/model.onnx", "model/model.json", "model/card.md", "model/weights.safetensors"} <= names
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+def test_a_model_is_registered_in_versions(completed: Run, workspace: Workspace):
+    from mlflow.tracking import MlflowClient
+
+    assert [completed.register_model("shapes", tags={"stage": str(i)}) for i in (1, 2)] == ["1", "2"]
+    version = MlflowClient(workspace.tracking_uri).get_model_version("shapes", "2")
+    assert version.tags == {"stage": "2", "automl_vision.run": completed.id}
+    assert version.run_id == completed.get_details()["mlflow"]["run"]
+    assert (Path(version.source) / "model.onnx").exists()
+
+
+def test_a_run_starts_from_an_earlier_ones_weights(completed: Run, workspace: Workspace, shapes_folder: Path):
+    weights = completed.get_best_child().path / "weights.safetensors"
+    for arguments in ({}, {"checkpoint_filename": weights.name}):
+        settings = {"checkpoint_run_id": completed.id, "number_of_epochs": 1, **arguments}
+        spec = sweep_spec(
+            small_config(shapes_folder, arguments=settings), Experiment(workspace, "again"), Path("manifest")
+        )
+        assert spec.trials[0].start_from is not None
+        start = load_weights(Path(spec.trials[0].start_from))
+        assert all(torch.equal(value, start[name]) for name, value in load_weights(weights).items())
+    with pytest.raises(RunNotFoundError):
+        Experiment(workspace, "x").submit(small_config(shapes_folder, arguments={"checkpoint_run_id": "nothing"}))
+    with pytest.raises(RunFailedError, match=r"has no missing\.pt"):
+        arguments = {"checkpoint_run_id": completed.id, "checkpoint_filename": "missing.pt"}
+        Experiment(workspace, "x").submit(small_config(shapes_folder, arguments=arguments))
 
 
 def test_files_are_downloaded(completed: Run, tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.tasks.task import Batch, Task, class_weights, create_task
+from automl_vision.tasks.transforms import random_crop_box
 from automl_vision.training.batch_size import activation_bytes
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_weights, weights_file
 from automl_vision.training.early_stopping import EarlyStopping
@@ -417,6 +419,71 @@ def test_looking_for_the_batch_size_leaves_the_model_alone():
     assert activation_bytes(model, torch.rand(1, 3, 32, 32)) > 100_000
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_sizes_of_crops_and_batches(shapes: Dataset, tmp_path: Path, make_spec: MakeSpec):
+    hyperparameters = small_hyperparameters(
+        training_crop_size=24, validation_crop_size=28, validation_resize_size=30, training_batch_size=5
+    )
+    task = create_task(shapes.task, shapes, hyperparameters)
+    pixels = open_pixels(shapes, task.short_side, tmp_path)
+    assert min(pixels[0].shape[:2]) == 30
+    assert task.train_batch(pixels, [0, 1], seed=(0, 1)).images.shape == (2, 3, 24, 24)
+    assert task.evaluation_batch(pixels, [0]).images.shape == (1, 3, 28, 28)
+    result = train(make_spec(shapes, training_batch_size=5, grad_accumulation_step=2), RecordingReporter())
+    assert result.batch_size == 10
+
+
+@pytest.mark.parametrize("validation_batch_size", [1, 5, 100])
+def test_the_validation_batch_changes_nothing_but_speed(
+    shapes: Dataset, make_spec: MakeSpec, validation_batch_size: int
+):
+    spec = make_spec(shapes, number_of_epochs=1, validation_batch_size=validation_batch_size)
+    train(spec, RecordingReporter())
+    state = load_state(Path(spec.folder))
+    assert state is not None
+    assert state["plan"]["validation_batch"] == validation_batch_size
+
+
+def test_the_least_share_of_a_random_crop_holds():
+    random = np.random.default_rng(0)
+    for scale in (0.2, 0.7, 1.0):
+        boxes = [random_crop_box(40, 40, scale=scale, random=random) for _ in range(200)]
+        shares = [height * width / 1600 for _, _, height, width in boxes]
+        assert min(shares) >= scale - 0.06  # sides are whole pixels
+        assert max(shares) <= 1.0
+        assert all(top >= 0 and left >= 0 and top + h <= 40 and left + w <= 40 for top, left, h, w in boxes)
+
+
+def test_dropout_is_before_the_head():
+    model = create_model(SMALL_MODEL, classes=2, hyperparameters=small_hyperparameters(drop_rate=0.9)).network
+    images = torch.rand(1, 3, 32, 32)
+    model.train()
+    set_training_mode(model, freeze_batch_norm=True)
+    assert not torch.equal(model(images), model(images))
+    model.eval()
+    assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "auto"])
+def test_the_precision_is_the_one_asked_for_or_the_fastest(shapes: Dataset, make_spec: MakeSpec, precision: str):
+    reporter = RecordingReporter()
+    result = train(make_spec(shapes, number_of_epochs=1, precision=precision), reporter)
+    (said,) = [text for text in reporter.messages if text.startswith("precision")]
+    timings = {name: float(ms) for name, ms in re.findall(r"[(,:] ((?:bf16|fp32)(?: channels_last)?) (\d+) ms", said)}
+    assert len(timings) == (4 if precision == "auto" else 2)
+    assert timings[result.precision] == min(timings.values())
+    if precision != "auto":
+        assert result.precision.startswith(precision)
+
+
+def test_the_seed_decides(shapes: Dataset, make_spec: MakeSpec):
+    losses = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        reporter = RecordingReporter()
+        train(make_spec(shapes, name, seed=seed, number_of_epochs=1), reporter)
+        losses.append(reporter.evaluations[-1].train_loss)
+    assert losses[0] == losses[1] != losses[2]
 
 
 def test_changed_data_is_refused(shapes: Dataset, make_spec: MakeSpec):

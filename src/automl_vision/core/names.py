@@ -17,6 +17,9 @@ CLASSIFICATION = "image-classification"
 MULTI_LABEL = "image-classification-multi-label"
 
 TASKS = (CLASSIFICATION, MULTI_LABEL)
+PRIMARY_METRICS = {CLASSIFICATION: ("accuracy",), MULTI_LABEL: ("iou",)}
+"""The metrics that can rank trials of a task, the default first; for all of them more is better."""
+
 _TASK_ALIASES = {"image-multi-labeling": MULTI_LABEL}
 
 

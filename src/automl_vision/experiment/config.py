@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, did_you_mean, normalize_task
+from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
 from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
 from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
 from automl_vision.tasks.hyperparameters import (
@@ -33,12 +33,6 @@ SIX_DAYS = 144.0  # hours
 
 DataSource = Annotated[InstanceOf[Dataset] | str, WithJsonSchema({"type": "string"})]
 """An opened data set, or its path; in a file only a path can stand."""
-
-PRIMARY_METRICS = {
-    CLASSIFICATION: ("accuracy",),
-    MULTI_LABEL: ("iou",),
-}
-"""The metrics that can rank trials, the default first."""
 
 
 class AutoMLVisionConfig(BaseModel):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.models.names import DEFAULT_CLASSIFICATION_MODEL
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
+from automl_vision.sweeps.start import start_run
 from automl_vision.tasks.hyperparameters import Hyperparameters
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
@@ -59,7 +57,7 @@ class Experiment:
             dataset.save(manifest)
         spec = sweep_spec(config, self, manifest)
         folder.create(spec.model_dump(), {"experiment": self.name})
-        start_controller(folder)
+        start_run(folder)
         return Run(self.workspace, folder.id)
 
     def runs(self) -> list[Run]:
@@ -101,7 +99,6 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
         manifest=str(manifest),
         max_bad_share=config.max_bad_share,
         primary_metric=config.metric,
-        maximize=True,
         trials=[trial],
         budget_seconds=3600 * config.experiment_timeout_hours,
         seed=config.seed,
@@ -115,20 +112,6 @@ def new_run_id(experiment: str) -> str:
     """A readable id that no other run has."""
     words = "-".join("".join(c if c.isalnum() else " " for c in experiment).split())
     return f"{words}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-
-
-def start_controller(folder: RunFolder) -> None:
-    """Start the process that works on a run, in a session of its own so that Ctrl-C does not reach it."""
-    log = (folder.path / "controller.log").open("ab")
-    with log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "automl_vision.sweeps.run", str(folder.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    threading.Thread(target=process.wait, daemon=True).start()  # so that no dead process is left behind
 
 
 def _opened(data: Dataset | str, config: AutoMLVisionConfig) -> Dataset:

@@ -10,6 +10,7 @@ from typing import Any
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.sweeps.leaderboard import Leaderboard, read_leaderboard
+from automl_vision.sweeps.start import start_run
 from automl_vision.workspace.run_folder import FINAL, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
@@ -86,8 +87,6 @@ class Run:
 
         Gives the run itself. A run that works or is completed is left alone.
         """
-        from automl_vision.experiment.experiment import start_controller
-
         status = self.get_status()
         if status in ("Interrupted", "Failed", "Canceled"):
             self.folder.clear_cancel()
@@ -95,7 +94,7 @@ class Run:
                 if trial.status()["status"] != "Completed":
                     trial.update_status(status="NotStarted", reason=None)
             self.folder.update_status(status="NotStarted", created=time.time(), reason=None)
-            start_controller(self.folder)
+            start_run(self.folder)
         return self
 
     def leaderboard(self) -> Leaderboard:
@@ -144,6 +143,25 @@ class Run:
             if name.startswith(prefix):
                 self.download_file(name, Path(output) / name)
         return Path(output)
+
+    def register_model(self, model_name: str, *, tags: dict[str, str] | None = None) -> str:
+        """Register the run's model in the workspace's MLflow registry.
+
+        Args:
+            model_name: a new name, or one that gets a new version.
+            tags: kept with the version.
+
+        Returns:
+            The new version's number.
+
+        Raises:
+            RunFailedError: the run has no model, or MLflow was never told of it.
+        """
+        self.model_path  # noqa: B018 - raises when there is none
+        mlflow_run = self.folder.status().get("mlflow", {}).get("run")
+        if mlflow_run is None:
+            raise RunFailedError(f'run "{self.id}" is not in MLflow, so its model cannot be registered there')
+        return self.workspace.register_model(model_name, mlflow_run, {**(tags or {}), "automl_vision.run": self.id})
 
     @property
     def model_path(self) -> Path:

@@ -102,9 +102,9 @@ class Leaderboard(Sequence[Row]):
 def read_leaderboard(folder: RunFolder) -> Leaderboard:
     """The leaderboard of a run as it stands now."""
     spec = folder.spec()
-    metric, sign = spec["primary_metric"], 1 if spec["maximize"] else -1
+    metric = spec["primary_metric"]
     rows = [_row(trial, metric) for trial in folder.trials()]
-    rows.sort(key=lambda row: (row.score is None, -sign * row.score["value"] if row.score else 0, row.trial))
+    rows.sort(key=lambda row: (row.score is None, -row.score["value"] if row.score else 0, row.trial))
     ranked = [_with_rank(row, number) for number, row in enumerate(rows, start=1)]
     return Leaderboard(metric, ranked)
 

@@ -27,7 +27,6 @@ class SweepSpec(BaseModel):
     manifest: str = Field(description="Parquet file of the data set as it was opened")
     max_bad_share: float = Field(description="largest share of unusable records")
     primary_metric: str
-    maximize: bool
     trials: list[PlannedTrial]
     budget_seconds: float
     seed: int

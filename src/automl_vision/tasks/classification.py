@@ -26,7 +26,6 @@ class ClassificationTask(Task):
     """One class an image; softmax, cross-entropy, temperature scaling."""
 
     name = CLASSIFICATION
-    primary_metric = "accuracy"
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy with label smoothing and class weights, without renormalising by the weights."""

@@ -22,7 +22,6 @@ class MultiLabelTask(Task):
     """Any number of labels an image; a sigmoid a label, binary cross-entropy."""
 
     name = MULTI_LABEL
-    primary_metric = "iou"
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Binary cross-entropy with smoothing towards 0.5 and class weights, summed over labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.names import PRIMARY_METRICS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
@@ -94,8 +96,6 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
-    primary_metric: ClassVar[str]
-    maximize: ClassVar[bool] = True
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         self.classes = dataset.classes
@@ -107,6 +107,11 @@ class Task(ABC):
             augmentation=hyperparameters.augmentation,
         )
         self.class_weights = class_weights(dataset.targets[dataset.splits == "train"], hyperparameters.weighted_loss)
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that ranks epochs and trials; more is better."""
+        return PRIMARY_METRICS[self.name][0]
 
     @property
     def short_side(self) -> int:
@@ -199,6 +204,7 @@ def class_weights(targets: NDArray[np.bool_], mode: int) -> NDArray[np.float32]:
     return np.asarray({0: np.ones_like(weights), 1: np.sqrt(weights), 2: weights}[mode], np.float32)
 
 
+_MODULES = ("classification", "multi_label")
 _TASKS: dict[str, type[Task]] = {}
 
 
@@ -221,6 +227,6 @@ def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -
 
 def task_class(name: str) -> type[Task]:
     """The class of the named task."""
-    from automl_vision.tasks import classification, multi_label  # noqa: F401 - they register themselves
-
+    for module in _MODULES:  # they register themselves
+        import_module(f"automl_vision.tasks.{module}")
     return _TASKS[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
 from automl_vision.tasks.task import Task, create_task
-from automl_vision.training.batch_size import activation_bytes, batch_size_for, is_out_of_memory
+from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
     BEST_WEIGHTS,
     keep_weights,
@@ -32,13 +31,13 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
-from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode
-from automl_vision.training.optimizers import create_optimizer, default_learning_rate
-from automl_vision.training.precision import Precision, fastest_precision
+from automl_vision.training.loop import Loop, Plan, Stopwatch
+from automl_vision.training.optimizers import create_optimizer
+from automl_vision.training.plan import make_plan
+from automl_vision.training.precision import Precision
 from automl_vision.training.reporter import Reporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
-_MEASURED_BATCH = 8
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 
 
@@ -92,7 +91,11 @@ class _Trial:
         self.best: dict[str, Any] = {"epoch": -1, "score": float("-inf"), "loss": float("inf")}
         self.evaluations: list[Evaluation] = []
         self.stopped: str | None = None
-        self.plan, self.step_seconds = self._plan(state)
+        if state:
+            self.plan, self.step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
+        else:
+            rows = self._rows("train")
+            self.plan, self.step_seconds = make_plan(spec, self.model, self.task, self.pixels, rows, reporter)
         self.model.to(memory_format=Precision(self.plan.precision, self.plan.channels_last).memory_format)
         self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed)
         self.optimizer = create_optimizer(self.model, self.hyperparameters, self.plan.learning_rate)
@@ -118,63 +121,6 @@ class _Trial:
 
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
-
-    def _plan(self, state: dict[str, Any] | None) -> tuple[Plan, float]:
-        """Batch sizes by memory, precision by measurement; the plan of an interrupted trial stays.
-
-        Returns:
-            The plan, and the seconds of training per image.
-        """
-        if state:
-            return Plan(**state["plan"]), state["step_seconds"]
-        rows = self._rows("train")
-        wanted = self.hyperparameters.training_batch_size
-        if wanted is None:
-            example = self.task.evaluation_batch(self.pixels, rows[:1].tolist()).to(self.device)
-            wanted = batch_size_for(activation_bytes(self.model, example.images), self.device, len(rows))
-        precision, seconds = self._fastest_precision(rows[: min(_MEASURED_BATCH, wanted)].tolist())
-        rate = self.hyperparameters.learning_rate
-        plan = Plan(
-            epochs=self.hyperparameters.number_of_epochs,
-            batch_size=wanted * self.hyperparameters.grad_accumulation_step,
-            micro_batch=wanted,
-            validation_batch=self.hyperparameters.validation_batch_size or 2 * wanted,
-            learning_rate=default_learning_rate(self.spec.task, self.hyperparameters) if rate is None else rate,
-            precision=precision.name,
-            channels_last=precision.channels_last,
-        )
-        return plan, seconds
-
-    def _fastest_precision(self, rows: list[int]) -> tuple[Precision, float]:
-        """The choice and its seconds per image, measured on a copy of the model."""
-        model = copy.deepcopy(self.model)
-        set_training_mode(model, freeze_batch_norm=len(rows) == 1 or self.hyperparameters.keeps_batch_norm)
-        batch = self.task.train_batch(self.pixels, rows, seed=(0, 0)).to(self.device)
-
-        def step(precision: Precision) -> None:
-            model.to(memory_format=precision.memory_format)
-            model.zero_grad()
-            batch.images = batch.images.contiguous(memory_format=precision.memory_format)
-            with precision.autocast(self.device):
-                loss = self.task.loss(model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-
-        size, frozen = self.hyperparameters.training_crop_size, self.hyperparameters.layers_to_freeze
-        try:
-            chosen, seconds = fastest_precision(
-                step,
-                self.hyperparameters.precision,
-                self.device,
-                cache=Path(self.spec.cache),
-                key=f"{self.source.architecture} {size}px {len(rows)} images, {frozen or 0} stages frozen",
-            )
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or len(rows) == 1:
-                raise
-            return self._fastest_precision(rows[: len(rows) // 2])
-        timings = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
-        self.reporter.message(f"precision {chosen} (a step of {len(rows)} images: {timings})")
-        return chosen, seconds[str(chosen)] / len(rows)
 
     def _start_head(self) -> None:
         """Give the head its start by a probe on pretrained features, where there are any."""
@@ -309,8 +255,7 @@ class _Trial:
         return self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
 
     def _score(self, evaluation: Evaluation) -> float:
-        value = evaluation.metrics[self.task.primary_metric]
-        return value if self.task.maximize else -value
+        return evaluation.metrics[self.task.primary_metric]
 
     def _is_kept(self, epoch: int) -> bool:
         frequency = self.hyperparameters.checkpoint_frequency
@@ -390,8 +335,7 @@ class _Trial:
             outputs = self.loop.outputs(rows.tolist())
             calibration = self.task.calibrate(outputs, rows)
             metrics = self.task.metrics(outputs, rows, calibration)
-            score = metrics[self.task.primary_metric]
-            return Choice(share, score if self.task.maximize else -score, metrics["log_loss"])
+            return Choice(share, metrics[self.task.primary_metric], metrics["log_loss"])
 
         chosen = choose_share(evaluate)
         network.load_state_dict(interpolated(start, end, chosen.share))

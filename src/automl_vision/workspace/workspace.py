@@ -85,5 +85,24 @@ class Workspace:
             on_failure=on_failure,
         )
 
+    def register_model(self, name: str, mlflow_run: str, tags: dict[str, str]) -> str:
+        """Make the model of an MLflow run a new version of a registered model; gives the version.
+
+        Raises:
+            WorkspaceError: the registry cannot be written.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(self.tracking_uri)
+        try:
+            if not client.search_registered_models(f"name = '{name}'"):
+                client.create_registered_model(name)
+            source = f"{client.get_run(mlflow_run).info.artifact_uri}/model"
+            version = client.create_model_version(name, source, mlflow_run, tags=tags)
+        except MlflowException as error:
+            raise WorkspaceError(f'the model "{name}" cannot be registered ({error})') from error
+        return str(version.version)
+
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"

@@ -1,0 +1,94 @@
+"""What a trial decides before its first step: batch sizes by memory, number format and memory layout by measurement."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.data.pixel_cache import Pixels
+from automl_vision.models.image_model import ImageModel
+from automl_vision.tasks.task import Batch, Task
+from automl_vision.training.batch_size import activation_bytes, batch_size_for, is_out_of_memory
+from automl_vision.training.loop import Plan, set_training_mode
+from automl_vision.training.optimizers import default_learning_rate
+from automl_vision.training.precision import Precision, fastest_precision
+from automl_vision.training.reporter import Reporter
+from automl_vision.training.spec import TrialSpec
+
+_MEASURED_BATCH = 8
+
+
+def make_plan(
+    spec: TrialSpec, model: ImageModel, task: Task, pixels: Pixels, rows: NDArray[np.intp], reporter: Reporter
+) -> tuple[Plan, float]:
+    """Decide what is kept over all epochs and over a resume.
+
+    Args:
+        spec: of the trial.
+        model: on its device, with frozen stages marked.
+        task: gives example batches and the loss.
+        pixels: images by row.
+        rows: of the training images.
+        reporter: told the timings.
+
+    Returns:
+        The plan, and the seconds of training per image.
+    """
+    hyperparameters = spec.hyperparameters
+    device = model.scale.device
+    wanted = hyperparameters.training_batch_size
+    if wanted is None:
+        example = task.evaluation_batch(pixels, rows[:1].tolist()).to(device)
+        wanted = batch_size_for(activation_bytes(model, example.images), device, len(rows))
+    batch = task.train_batch(pixels, rows[: min(_MEASURED_BATCH, wanted)].tolist(), seed=(0, 0)).to(device)
+    precision, seconds = _fastest(spec, model, task, batch, reporter)
+    rate = hyperparameters.learning_rate
+    plan = Plan(
+        epochs=hyperparameters.number_of_epochs,
+        batch_size=wanted * hyperparameters.grad_accumulation_step,
+        micro_batch=wanted,
+        validation_batch=hyperparameters.validation_batch_size or 2 * wanted,
+        learning_rate=default_learning_rate(spec.task, hyperparameters) if rate is None else rate,
+        precision=precision.name,
+        channels_last=precision.channels_last,
+    )
+    return plan, seconds
+
+
+def _fastest(
+    spec: TrialSpec, model: ImageModel, task: Task, batch: Batch, reporter: Reporter
+) -> tuple[Precision, float]:
+    """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images."""
+    hyperparameters, images = spec.hyperparameters, len(batch.images)
+    trained = copy.deepcopy(model)
+    set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.keeps_batch_norm)
+    device = batch.images.device
+
+    def step(precision: Precision) -> None:
+        trained.to(memory_format=precision.memory_format)
+        trained.zero_grad()
+        batch.images = batch.images.contiguous(memory_format=precision.memory_format)
+        with precision.autocast(device):
+            loss = task.loss(trained, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    size, frozen = hyperparameters.training_crop_size, hyperparameters.layers_to_freeze or 0
+    try:
+        chosen, seconds = fastest_precision(
+            step,
+            hyperparameters.precision,
+            device,
+            cache=Path(spec.cache),
+            key=f"{spec.model_name} {size}px {images} images, {frozen} stages frozen",
+        )
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or images == 1:
+            raise
+        half = Batch(batch.images[: images // 2], batch.targets[: images // 2], batch.seed)
+        return _fastest(spec, model, task, half, reporter)
+    timings = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
+    reporter.message(f"precision {chosen} (a step of {images} images: {timings})")
+    return chosen, seconds[str(chosen)] / images
