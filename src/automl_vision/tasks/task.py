@@ -132,7 +132,7 @@ class Task(ABC):
         with torch.random.fork_rng(devices=[]):
             for row in rows:
                 random = np.random.default_rng([*seed, row])
-                torch.manual_seed(int(random.integers(2**62)))
+                torch.default_generator.manual_seed(int(random.integers(2**62)))  # TrivialAugment draws from it
                 images.append(self._transform(pixels[row], random))
         return Batch(_stack(images), self._targets(rows), (*seed, rows[0]))
 

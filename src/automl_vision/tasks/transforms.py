@@ -48,8 +48,9 @@ def resized_crop(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], size
         (3, size, size), uint8, channels last in memory.
     """
     top, left, height, width = box
-    crop = torch.from_numpy(pixels[top : top + height, left : left + width].copy()).permute(2, 0, 1)
-    return F.interpolate(crop[None], (size, size), mode="bilinear", antialias=True)[0]
+    # the batch axis comes before the permutation, or torch would not take the image for channels last
+    crop = torch.from_numpy(pixels[top : top + height, left : left + width].copy())[None].permute(0, 3, 1, 2)
+    return F.interpolate(crop, (size, size), mode="bilinear", antialias=True)[0]
 
 
 class TrainingTransform:
@@ -86,10 +87,13 @@ def mix(
     Where both are wanted, each batch takes one of them by chance.
 
     Args:
-        images: (n, 3, height, width), uint8 or float; mixed ones come back as float.
+        images: (n, 3, height, width), uint8.
         targets: (n, classes), float.
         mixup_alpha, cutmix_alpha: parameters of the beta distributions; 0 switches one off.
         random: source of the choice.
+
+    Returns:
+        Images, uint8, and targets.
     """
     wanted = [name for name, alpha in (("mixup", mixup_alpha), ("cutmix", cutmix_alpha)) if alpha > 0]
     if not wanted:
@@ -97,9 +101,11 @@ def mix(
     kind = wanted[int(random.integers(len(wanted)))]
     alpha = mixup_alpha if kind == "mixup" else cutmix_alpha
     share = float(random.beta(alpha, alpha))
-    images = images.float()
     if kind == "mixup":
-        images = torch.lerp(images.flip(0), images, share)
+        whole = round(share * 128)  # in 128ths, so that 16-bit integers hold the sum
+        mixed = images.short().mul_(whole).add_(images.flip(0).short().mul_(128 - whole)).add_(64)
+        images = mixed.bitwise_right_shift_(7).byte()
+        share = whole / 128
     else:
         height, width = images.shape[-2:]
         cut = math.sqrt(1 - share)
