@@ -24,8 +24,8 @@ from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.files import read_json, write_json
 
 CPU_SETTINGS = {
-    # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (37 to 3 images/s on two cores)
-    # as soon as another program used a core; a short spin costs nothing measurable and gave 20 images/s
+    # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (37 to 3 images/s on two
+    # cores) as soon as another program used a core; a short spin costs nothing measurable and gave 20 images/s
     "GOMP_SPINCOUNT": "1000",
     # memory that a step frees is kept for the next step instead of being given back to the kernel, page by page
     "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the most that glibc takes
