@@ -19,9 +19,9 @@ from automl_vision.data.manifest import has_objects
 from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.names import IMAGE_SUFFIXES, suffix_of
 from automl_vision.data.objects import Object
-from automl_vision.data.remote import is_url
 from automl_vision.data.report import ImportReport
 from automl_vision.data.storage import full_reference, read_image_bytes
+from automl_vision.data.urls import is_url
 from automl_vision.data.writing import ExportRecord
 
 Images = Literal["copy", "link", "none"]

@@ -17,6 +17,7 @@ _MODULES = (
     "mltable",
     "roboflow_multilabel",
     "coco",
+    "coco_writer",
     "voc",
     "cvat",
     "label_studio",

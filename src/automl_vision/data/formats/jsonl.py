@@ -46,7 +46,7 @@ def _detect(source: Source, columns: Columns) -> bool:
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
     annotations = Annotations("label", relative=True)
-    counts = {"labels": 0, "boxes": 0, "masks": 0}
+    several = False
     for path in source.with_suffix(*SUFFIXES):
         split = split_of_path(path)
         for number, line in enumerate(source.read_text(path).split("\n"), start=1):
@@ -56,16 +56,15 @@ def read(source: Source, columns: Columns) -> Annotations:
             try:
                 value = parse_json(line.encode(errors="surrogatepass"), "the line")
                 record = _record(value, place, columns, split)
-                labels, objects = _label(value[columns.label or "label"], place, annotations, counts)
+                label = value[columns.label or "label"]
+                labels, objects = _label(label, place, annotations)
                 image = source.image(record.image, folder_of(path))
             except (ValueError, DataError) as error:
                 annotations.reject(place, str(error), "bad label")
                 continue
+            several |= isinstance(label, list)
             annotations.add(Record(image, place, labels, objects, record.split, record.group, record.size))
-    if counts["boxes"] or counts["masks"]:
-        annotations.kind = "masks" if counts["masks"] >= counts["boxes"] else "boxes"
-    elif counts["labels"]:
-        annotations.kind = "labels"
+    annotations.settle_kind(several=several)
     return annotations
 
 
@@ -94,9 +93,7 @@ def _record(value: Any, place: str, columns: Columns, fallback_split: str | None
     )
 
 
-def _label(
-    value: Any, place: str, annotations: Annotations, counts: dict[str, int]
-) -> tuple[tuple[str, ...], list[Object]]:
+def _label(value: Any, place: str, annotations: Annotations) -> tuple[tuple[str, ...], list[Object]]:
     """Labels and objects of one line; unusable objects are reported.
 
     Raises:
@@ -109,20 +106,15 @@ def _label(
     if not isinstance(value, list):
         raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
     if all(isinstance(item, str) and item.strip() for item in value):
-        counts["labels"] += 1
         return tuple(dict.fromkeys(item.strip() for item in value)), []
     if not all(isinstance(item, dict) for item in value):
         raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
     objects = []
     for i, item in enumerate(value, start=1):
         try:
-            found = _object(item)
+            objects.append(_object(item))
         except ValueError as error:
             annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
-            continue
-        annotations.report.total += 1
-        counts["masks" if found.segments else "boxes"] += 1
-        objects.append(found)
     return (), objects
 
 
