@@ -193,6 +193,29 @@ def check(
     _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
 
 
+@data_app.command()
+def convert(
+    path: Annotated[str, typer.Argument(help="Folder, annotation file, archive or URL.")],
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
+    images: Annotated[str, typer.Option(help="copy, link, or none: refer to where they are.")] = "copy",
+    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
+    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+) -> None:
+    """Write a data set in another format; what it cannot hold is said."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.data.export import export_dataset
+
+    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
+    report = export_dataset(dataset, out, format_, images=images)
+    for problem in dataset.report.problems:
+        typer.echo(f"left out  {problem.place}: {problem.reason}")
+    for note in report.notes:
+        typer.echo(f"changed   {note.place}: {note.reason}")
+    typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""

@@ -312,18 +312,32 @@ def _row_objects(row: list[str], layout: _Layout) -> tuple[Object, ...]:
 
 @export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
 def write(export: Export) -> None:
-    """Write `labels.csv`, one row an image, or a box, and the images under their own names."""
+    """Write `labels.csv`, one row an image, or a box, and the images under their own names.
+
+    Raises:
+        DataError: a label holds what separates labels, and is also the name of another column.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    labels = "labels" if export.kind == "labels" else "label"
-    box = [*_BOXES[0], "iscrowd", "difficult"] if export.kind == "boxes" else []
-    table.writerow(["image", labels, "split", "group", *box])
+    header = ["image", "split", "group"]
+    has_flags = export.kind == "labels" and any(mark in name for name in export.classes for mark in _SEPARATORS)
+    if has_flags:
+        if bad := [name for name in export.classes if name.lower() in (*_IMAGE, *_LABEL, *_SPLIT, *_GROUP)]:
+            raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
+        header += export.classes
+    elif export.kind == "boxes":
+        header += ["label", *_BOXES[0], "iscrowd", "difficult"]
+    else:
+        header.append(export.kind)
+    table.writerow(header)
     for split in export.splits:
         for record in export.records(split):
-            image, rest = export.image(record.image), [split, record.group or ""]
+            start = [export.image(record.image), split, record.group or ""]
             if export.kind == "boxes":
-                rows = [[v.label, *rest, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
-                table.writerows([image, *row] for row in rows or [["", *rest, *[""] * len(box)]])
+                rows = [[v.label, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
+                table.writerows([*start, *row] for row in rows or [[""] * (len(header) - 3)])
+            elif has_flags:
+                table.writerow([*start, *(int(name in record.labels) for name in export.classes)])
             else:
-                table.writerow([image, "|".join(record.labels), *rest])
+                table.writerow([*start, "|".join(record.labels)])
     write_text(export.folder / "labels.csv", text.getvalue())

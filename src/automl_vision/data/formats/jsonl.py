@@ -13,12 +13,14 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size, parse_json, shown
 from automl_vision.data.names import parse_split, split_of_path
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import bounds
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 
 SUFFIXES = (".jsonl", ".ndjson")
 _CORNERS = ("topX", "topY", "bottomX", "bottomY")
 _HEAD_LINES = 5
+_SAME = 1e-3  # pixels; a box that differs more from its polygons is written too
 
 
 def _detect(source: Source, columns: Columns) -> bool:
@@ -135,12 +137,17 @@ def _object(value: dict[str, Any]) -> Object:
             polygons = [polygons]
         if not isinstance(polygons, list) or not polygons:
             raise ValueError(f"a polygon must be a list of lists of numbers, not {shown(polygons)}")
-        return Object(label.strip(), None, crowd, difficult, tuple(map(_polygon, polygons)))
+        box = _corners(value) if all(name in value for name in _CORNERS) else None
+        return Object(label.strip(), box, crowd, difficult, tuple(map(_polygon, polygons)))
     missing = [name for name in _CORNERS if name not in value]
     if missing:
         raise ValueError(f'the object has no "{missing[0]}" and no "polygon".{did_you_mean(missing[0], value)}')
+    return Object(label.strip(), _corners(value), crowd, difficult)
+
+
+def _corners(value: dict[str, Any]) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (as_number(value[name]) for name in _CORNERS)
-    return Object(label.strip(), (x1, y1, x2, y2), crowd, difficult)
+    return x1, y1, x2, y2
 
 
 def _polygon(value: Any) -> list[float]:
@@ -181,10 +188,12 @@ def _written(record: ExportRecord, export: Export) -> Any:
         value: dict[str, Any] = {"label": item.label, "isCrowd": int(item.iscrowd)}
         if item.difficult:
             value["difficult"] = 1
-        if export.kind == "masks":
-            polygons = export.polygons(item, record)
+        polygons = export.polygons(item, record) if export.kind == "masks" else []
+        if polygons:
             value["polygon"] = [[number / scale[i % 2] for i, number in enumerate(p)] for p in polygons]
-        else:
-            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, item.bbox or (), strict=True))}
+        around = bounds([number for polygon in polygons for number in polygon]) if polygons else None
+        box = item.bbox or around or ()
+        if around is None or max(abs(a - b) for a, b in zip(box, around, strict=True)) > _SAME:
+            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, box, strict=True))}
         values.append(value)
     return values

@@ -31,6 +31,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     """Read every XML file; an image set's name, or the folder's, is the split."""
     annotations = Annotations("boxes")
     splits = _image_sets(source)
+    has_sets = any("ImageSets" in file.split("/") for file in source.files)
     read_stems: set[str] = set()
     for path in source.with_suffix(".xml"):
         try:
@@ -44,7 +45,9 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         above, stem = _set_and_stem(path)
         read_stems.add(f"{above}/{stem}")
         objects = list(_objects(root, path, annotations))
-        split = splits.get(f"{above}/{stem}") or split_of_path(f"{folder_of(path)}/-")
+        split = splits.get(f"{above}/{stem}")
+        if not has_sets:
+            split = split_of_path(f"{folder_of(path)}/-")
         size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
         annotations.add(Record(image, path, objects=objects, split=split, size=size))
     if missing := sorted(splits.keys() - read_stems):
@@ -143,8 +146,7 @@ def write(export: Export) -> None:
             stem = str(PurePosixPath(image.removeprefix("JPEGImages/")).with_suffix(""))
             names.append(stem)
             write_text(export.folder / "Annotations" / f"{stem}.xml", _document(record, image))
-        if split:
-            write_text(export.folder / "ImageSets" / "Main" / f"{split}.txt", "\n".join(names) + "\n")
+        write_text(export.folder / "ImageSets" / "Main" / f"{split or 'default'}.txt", "\n".join(names) + "\n")
 
 
 def _document(record: ExportRecord, image: str) -> str:
