@@ -88,7 +88,7 @@ def _may_pass(error: Exception) -> bool:
 def _read(url: str, limit: int) -> bytes:
     system, path = _filesystem(url)
     if _is_http(url):  # one request that ends at the limit, instead of asking for the size
-        with system.open(path, "rb", block_size=0) as file:
+        with system.open(path, "rb", block_size=0, size=1) as file:  # any size keeps fsspec from asking for it first
             chunks: list[bytes] = []
             left = limit + 1
             while left > 0 and (chunk := file.read(left)):  # which gives what has arrived, not all

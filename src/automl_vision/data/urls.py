@@ -35,7 +35,7 @@ def is_url(path: str) -> bool:
 
 def redacted(url: str) -> str:
     """A URL for messages: without user, password, query and fragment, where credentials stand."""
-    return without_secrets(url.partition("#")[0])
+    return _USER.sub("", url.partition("#")[0].partition("?")[0])
 
 
 def without_secrets(text: str) -> str:
