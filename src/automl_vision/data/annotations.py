@@ -142,12 +142,12 @@ class Annotations:
 
     def ignore(self, place: str, reason: str, kind: str) -> None:
         """Note what is no mistake and still has no use here, such as a key point."""
-        self.report.note(place.encode(errors="backslashreplace").decode(), reason, kind)
+        self.report.note(_printable(place), _printable(reason), kind)
 
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
         self.report.total += 1
-        self.report.add(place.encode(errors="backslashreplace").decode(), reason, kind)
+        self.report.add(_printable(place), _printable(reason), kind)
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,10 @@ class Columns:
     label: str | None = None
     split: str | None = None
     group: str | None = None
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _file(place: str) -> str:

@@ -72,7 +72,8 @@ class LocalFolder:
         except (OSError, ValueError, RuntimeError) as error:
             raise ImageError(f"the path cannot be resolved ({error})") from error
         if real == self._real or real.startswith(self._real + os.sep):
-            return path if file.is_symlink() else os.path.relpath(real, self._real).replace(os.sep, "/")
+            is_link = os.path.islink(file)  # noqa: PTH114 - which a name that is too long does not upset
+            return path if is_link else os.path.relpath(real, self._real).replace(os.sep, "/")
         if allow_outside:
             return real
         raise ImageError(f"the path {OUTSIDE}")
