@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from automl_vision.core.collection import without_garbage_collection
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
@@ -116,7 +117,8 @@ class Dataset:
         wanted = None if task is None else _known_task(task)
         source = Source.open(fspath(path), allow_outside=options.allow_outside)
         format_ = find_format(source, options.format, options.columns)
-        annotations = format_.read(source, options.columns)
+        with without_garbage_collection():
+            annotations = format_.read(source, options.columns)
         for place, reason in source.storage.skipped.items():
             annotations.reject(place, reason, "not entered")
         if not annotations.report.total:
@@ -245,13 +247,12 @@ class Dataset:
             share: of the new images to hold out, in (0, 1).
             seed: of that choice.
         """
-        known = dict(zip(earlier._groups, earlier.splits.tolist(), strict=True))
-        known |= dict(zip(earlier.table["digest"].to_pylist(), earlier.splits.tolist(), strict=True))
         splits = self.splits.astype("<U8")
-        digests = self.table["digest"].to_pylist()
-        for row in np.flatnonzero(splits == "").tolist():
-            split = known.get(digests[row]) or known.get(self._groups[row], "")
-            splits[row] = "" if split == LEFT_OUT else split
+        of_split = np.where(earlier.splits == LEFT_OUT, "", earlier.splits)
+        for mine, theirs in ((self._groups, earlier._groups), (self.table["digest"], earlier.table["digest"])):
+            found = pc.index_in(mine, theirs).fill_null(-1).to_numpy(zero_copy_only=False)
+            unknown = (splits == "") & (found >= 0)
+            splits[unknown] = of_split[found[unknown]]
         rows = np.flatnonzero(splits == "")
         if len(rows) and (earlier.splits == "val").any():
             splits[rows] = np.where(self._held_out(rows, share, seed), "val", "train")
@@ -380,7 +381,7 @@ class Dataset:
 
     def _held_out(self, rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
         """Which of some rows are held out, (rows,)."""
-        groups = [self._groups[row] for row in rows.tolist()]
+        groups = self._groups.take(pa.array(rows, pa.int64()))
         return holdout(self.labelled.take(rows), groups, share, seed=seed)
 
     def _with_masks_only(self) -> Dataset:
@@ -394,10 +395,11 @@ class Dataset:
         return replace(self, table=_with_column(self.table, "objects", objects), report=report)
 
     @cached_property
-    def _groups(self) -> list[str]:
+    def _groups(self) -> pa.Array:
         """Each image's group; without one an image makes a group with its copies, which may not stand in two splits."""
-        columns = (self.table["group"].to_pylist(), self.table["digest"].to_pylist())
-        return [f"\0{group}" if group else digest for group, digest in zip(*columns, strict=True)]
+        group = self.table["group"].combine_chunks()
+        named = pc.binary_join_element_wise("\0", group, "")
+        return pc.if_else(pc.equal(pc.fill_null(group, ""), ""), self.table["digest"].combine_chunks(), named)
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
