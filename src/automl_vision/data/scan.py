@@ -20,6 +20,8 @@ Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_NOT_READ = "stat:"  # before the digest of a file that was not read
+
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 
 
@@ -30,7 +32,8 @@ class ImageFacts:
     Attributes:
         image: resolved path relative to the root, absolute path, or URL.
         width, height: in pixels, upright.
-        digest: BLAKE2b of the file's bytes (of a remote file its store's own tag), 32 hexadecimal digits.
+        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; for a file that was not read, of what its store says
+            of it.
         problem: why the image cannot be used, or None.
     """
 
@@ -79,6 +82,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def is_content_digest(digest: str) -> bool:
+    """Whether a manifest's digest is of the file's contents, and not of what its store says of it."""
+    return not digest.startswith(_NOT_READ)
+
+
 def scan_images(
     images: Sequence[str],
     sizes: Sequence[tuple[int, int]],
@@ -106,7 +114,7 @@ def _facts(item: tuple[str, tuple[int, int]], storage: Storage, options: ScanOpt
         image = storage.resolve(reference, allow_outside=options.allow_outside)
         identity = storage.identity(image, stat_only=not options.read_images) if width else None
         if identity is not None:
-            return ImageFacts(image, width, height, digest_of(identity.encode()))
+            return ImageFacts(image, width, height, f"{_NOT_READ}{digest_of(identity.encode())}")
         data = read_image_bytes(storage.root, image)
         width, height = upright_size(open_image(data, max_pixels=options.max_pixels))
     except ImageError as error:
