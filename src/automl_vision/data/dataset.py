@@ -22,6 +22,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
 from automl_vision.data.annotations import Columns
+from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
 from automl_vision.data.images import MAX_PIXELS
@@ -102,7 +103,7 @@ class Dataset:
         """Open labelled images in any known format.
 
         Args:
-            path: folder, annotation file, zip or tar archive, or a URL of one of these.
+            path: folder, annotation file, zip or tar archive, a URL of one of these, or a registered version.
             task: one of the four tasks; None follows the labels.
             options: how to open it.
             progress: called with (images done, images in all).
@@ -115,6 +116,9 @@ class Dataset:
         """
         options = options or _options(settings)
         wanted = None if task is None else _known_task(task)
+        if is_manifest(path):
+            loaded = Dataset.load(path)
+            return loaded.as_task(wanted or loaded.task)
         source = Source.open(fspath(path), allow_outside=options.allow_outside)
         format_ = find_format(source, options.format, options.columns)
         with without_garbage_collection():
@@ -305,6 +309,10 @@ class Dataset:
             splits[row] = LEFT_OUT
         return replace(self.with_splits(splits), report=report)
 
+    def changes_since(self, earlier: Dataset) -> Changes:
+        """What was added, removed, relabelled and moved to another split since an earlier version."""
+        return changes_between(earlier.table, self.table, old_classes=earlier.classes, new_classes=self.classes)
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Dataset:
         """Some of the images, by number or by a mask of all."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
@@ -400,6 +408,17 @@ class Dataset:
         group = self.table["group"].combine_chunks()
         named = pc.binary_join_element_wise("\0", group, "")
         return pc.if_else(pc.equal(pc.fill_null(group, ""), ""), self.table["digest"].combine_chunks(), named)
+
+
+def is_manifest(path: str | PathLike[str]) -> bool:
+    """Whether a path is a Parquet file that `Dataset.save` wrote."""
+    file = Path(path)
+    if file.suffix != ".parquet" or not file.is_file():
+        return False
+    try:
+        return _METADATA in (pq.read_schema(file).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
