@@ -16,16 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.core.collection import without_garbage_collection
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
-from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, did_you_mean, normalize_task
 from automl_vision.data.annotations import Columns
 from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
-from automl_vision.data.images import MAX_PIXELS
+from automl_vision.data.images import MAX_PIXELS, load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
     build_manifest,
@@ -37,9 +38,10 @@ from automl_vision.data.manifest import (
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.data.show import Tile, class_colours, draw_grid
 from automl_vision.data.source import Source
 from automl_vision.data.splits import holdout
-from automl_vision.data.storage import full_reference
+from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.targets import Targets
 
 MAX_BAD_SHARE = 0.2
@@ -313,6 +315,32 @@ class Dataset:
         """What was added, removed, relabelled and moved to another split since an earlier version."""
         return changes_between(earlier.table, self.table, old_classes=earlier.classes, new_classes=self.classes)
 
+    def show(
+        self, n: int = 12, *, split: str | None = None, label: str | None = None, seed: int = 0, columns: int = 4
+    ) -> Image.Image:
+        """A picture of some images with their labels, boxes and masks drawn; a notebook shows it as it is.
+
+        Args:
+            n: most images.
+            split: only images of this split.
+            label: only images with this class.
+            seed: another seed gives other images.
+            columns: images a row.
+
+        Raises:
+            DataError: there is no such class, or no such image.
+        """
+        usable = self.splits != LEFT_OUT if split is None else self.splits == split
+        if label is not None:
+            if label not in self.classes:
+                raise DataError(f'no class is named "{label}".{did_you_mean(label, self.classes)}')
+            usable = usable & self.targets[:, self.classes.index(label)]
+        rows = np.flatnonzero(usable)
+        if not len(rows):
+            raise DataError(f"no image is to be shown: none is in split {split!r} with label {label!r}")
+        chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
+        return draw_grid([self._tile(row) for row in chosen.tolist()], class_colours(self.classes), columns=columns)
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Dataset:
         """Some of the images, by number or by a mask of all."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
@@ -386,6 +414,20 @@ class Dataset:
             f"Dataset({self.task}, {len(self)} images{f' ({images})' if images else ''}, {objects}"
             f"{len(self.classes)} classes, {self.report})"
         )
+
+    def _tile(self, row: int) -> Tile:
+        """One image for a picture; one that cannot be read is grey and says why."""
+        (facts,) = self.table.slice(row, 1).drop_columns(["objects"]).to_pylist()
+        size = (facts["width"], facts["height"])
+        objects = [self.objects[i] for i in self.objects.rows_of(row)] if has_objects(self.task) else []
+        counts = Counter(value.label for value in objects)
+        caption = ", ".join(facts["labels"] or [f"{name} {count}" for name, count in counts.items()]) or "(none)"
+        note = " · ".join(filter(None, [facts["split"], facts["image"]]))
+        try:
+            pixels = load_pixels(read_image_bytes(self.root, facts["image"]))
+        except ImageError as error:
+            return Tile(np.full((192, 256, 3), 220, np.uint8), size, str(error), note)
+        return Tile(pixels, size, caption, note, objects)
 
     def _held_out(self, rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
         """Which of some rows are held out, (rows,)."""

@@ -20,6 +20,7 @@ Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_CHUNK = 64  # images a thread looks at in one go: handing each one over took longer than looking at it
 _NOT_READ = "stat:"  # before the digest of a file that was not read
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
@@ -105,11 +106,22 @@ def scan_images(
         progress: called with (images done, images in all).
     """
     items = list(zip(images, sizes, strict=True))
-    return parallel_map(partial(_facts, storage=storage, options=options), items, progress=progress)
+    size = max(1, min(_CHUNK, len(items) // (4 * THREADS)))
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    done = 0
+    for found in parallel_map(partial(_all_facts, storage=storage, options=options), chunks):
+        yield from found
+        done += len(found)
+        if progress:
+            progress(done, len(items))
 
 
-def _facts(item: tuple[str, tuple[int, int]], storage: Storage, options: ScanOptions) -> ImageFacts:
-    reference, (width, height) = item
+def _all_facts(items: list[tuple[str, tuple[int, int]]], *, storage: Storage, options: ScanOptions) -> list[ImageFacts]:
+    return [_facts(reference, size, storage, options) for reference, size in items]
+
+
+def _facts(reference: str, size: tuple[int, int], storage: Storage, options: ScanOptions) -> ImageFacts:
+    width, height = size
     try:
         image = storage.resolve(reference, allow_outside=options.allow_outside)
         identity = storage.identity(image, stat_only=not options.read_images) if width else None

@@ -171,6 +171,16 @@ class DatasetRegistry:
                 return found
         raise DataError(f'"{name}" has no version {version}; it has: {", ".join(str(v.number) for v in known)}')
 
+    def resolve(self, path: str) -> str:
+        """The manifest of a version that is meant by its name, as in `clothing` or `clothing:2`; else the path itself.
+
+        What exists as a file counts as a file.
+        """
+        name = path.partition(":")[0]
+        if name not in self.names() or Path(path).exists():
+            return path
+        return self.get(path).manifest
+
     def find(self, fingerprint: str) -> DatasetVersion | None:
         """The version with a fingerprint, or None."""
         versions = (version for name in self.names() for version in self.versions(name))
