@@ -108,8 +108,9 @@ def scan_images(
     items = list(zip(images, sizes, strict=True))
     size = max(1, min(_CHUNK, len(items) // (4 * THREADS)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    look = partial(_all_facts, storage=storage, options=options)
     done = 0
-    for found in parallel_map(partial(_all_facts, storage=storage, options=options), chunks):
+    for found in parallel_map(look, chunks) if options.read_images else map(look, chunks):
         yield from found
         done += len(found)
         if progress:
