@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_vision.cli.data_commands import add_data
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
 
@@ -22,16 +25,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        "-w",
-        help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+add_data(data_app)
 
 
 def train(
@@ -50,7 +44,7 @@ def train(
     from automl_vision.experiment.experiment import Experiment
 
     name, config = config_from(job, experiment, settings or {}, set_ or [])
-    run = Experiment(_workspace(workspace), name).submit(config)
+    run = Experiment(open_workspace(workspace), name).submit(config)
     typer.echo(f"run {run.id}")
     if not detach:
         _follow(run)
@@ -93,7 +87,7 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     """List all runs."""
     from automl_vision.experiment.run import Run
 
-    space = _workspace(workspace)
+    space = open_workspace(workspace)
     rows = []
     for run_id in space.run_ids():
         run = Run(space, run_id)
@@ -193,29 +187,6 @@ def check(
     _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
 
 
-@data_app.command()
-def convert(
-    path: Annotated[str, typer.Argument(help="Folder, annotation file, archive or URL.")],
-    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
-    images: Annotated[str, typer.Option(help="copy, link, or none: refer to where they are.")] = "copy",
-    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
-    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
-) -> None:
-    """Write a data set in another format; what it cannot hold is said."""
-    from automl_vision.data.dataset import Dataset
-    from automl_vision.data.export import export_dataset
-
-    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
-    report = export_dataset(dataset, out, format_, images=images)
-    for problem in dataset.report.problems:
-        typer.echo(f"left out  {problem.place}: {problem.reason}")
-    for note in report.notes:
-        typer.echo(f"changed   {note.place}: {note.reason}")
-    typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
-
-
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""
@@ -232,16 +203,10 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _workspace(path: Path | None) -> Any:
-    from automl_vision.workspace.workspace import Workspace
-
-    return Workspace(path)
-
-
 def _run(run_id: str, workspace: Path | None) -> Run:
     from automl_vision.experiment.run import Run
 
-    return Run(_workspace(workspace), run_id)
+    return Run(open_workspace(workspace), run_id)
 
 
 def _follow(run: Run) -> None:

@@ -197,6 +197,7 @@ class Source:
         None when several do, when the reference's own folder is there without the file, or when another reference
         already means that image: a label on a wrong image is worse than a missing one.
         """
+        self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
         parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
         found = self._by_name.get(parts[-1], []) if parts else []
         alike = {path: _common_end(parts, path.split("/")) for path in found}

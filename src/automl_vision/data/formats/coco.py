@@ -6,9 +6,7 @@ objects that nobody keeps.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -130,25 +128,12 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     """Read every COCO file; its own name or its folder's is its split."""
     annotations = Annotations("boxes", classes=[])
     for path in _files(source) or source.with_suffix(".json"):
-        with _collector_paused():
-            whole = _parse(source, path)
-            categories = _categories(_list(whole.categories, path, "categories"), annotations, path)
-            images = _read_images(source, path, _list(whole.images, path, "images"), annotations)
-            _read_annotations(path, whole.annotations, images, categories, annotations)
+        whole = _parse(source, path)
+        categories = _categories(_list(whole.categories, path, "categories"), annotations, path)
+        images = _read_images(source, path, _list(whole.images, path, "images"), annotations)
+        _read_annotations(path, whole.annotations, images, categories, annotations)
     annotations.settle_kind()
     return annotations
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection meanwhile, which walked over all boxes again and again: a third of the time of reading."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _categories(values: list[Any], annotations: Annotations, path: str) -> dict[int | str, int]:
