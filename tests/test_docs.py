@@ -38,7 +38,7 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md",
+@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md", "reference/formats.md",
                                   "job.schema.json"])  # fmt: skip
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
