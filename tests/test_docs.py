@@ -38,8 +38,10 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md", "reference/formats.md",
-                                  "job.schema.json"])  # fmt: skip
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md"]
+
+
+@pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"

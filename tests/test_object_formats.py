@@ -39,6 +39,7 @@ class Case:
         labels: of images, where those are labelled.
         problems: beginnings of "place: reason" of what is left out.
         notes: the same of what is remarked.
+        unnamed: how many images no annotation names.
         classes: the source's own list.
         main: the file to open instead of the folder.
     """
@@ -52,6 +53,7 @@ class Case:
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unnamed: int = 0
     classes: list[str] | None = None
     main: str | None = None
 
@@ -94,7 +96,10 @@ def check(format_: str, case: Case, root: Path) -> None:
     assert name == format_
     objects = objects_of(annotations)
     report = annotations.report
-    for expected, met in ((case.problems, report.problems), (case.notes, report.notes)):
+    unnamed = [note.reason for note in report.notes if note.kind == "not named"]
+    notes = [note for note in report.notes if note.kind != "not named"]
+    assert unnamed == [] if not case.unnamed else unnamed[0].startswith(f"{case.unnamed} images here are named by no")
+    for expected, met in ((case.problems, report.problems), (case.notes, notes)):
         texts = [f"{problem.place}: {problem.reason}" for problem in met]
         assert len(texts) == len(expected), texts
         for text, start in zip(texts, expected, strict=True):
@@ -230,6 +235,7 @@ CODE = encode_mask(MASK)
             "coco.json: annotations[9]: image_id and category_id must be numbers or texts",
         ],
         notes=["coco.json: annotations[6]: a polygon needs at least 3 points"],
+        unnamed=1,
     ),
     Case(
         "the whole of COCO: captions, key points and results beside instances",
@@ -284,6 +290,7 @@ CODE = encode_mask(MASK)
             "stray.csv": "image,label\nother.csv.jpg,cat\n",
         },
         {"data/img/1.jpg": [], "data/img/2.jpg": [("cat", BOX)]},
+        unnamed=1,
     ),
     Case(
         "a file in a folder of annotations",
@@ -340,6 +347,7 @@ PART = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax
             "JPEGImages/5.jpg": "test",
         },
         notes=["ImageSets: 1 images of the image sets have no annotation file, such as 6"],
+        unnamed=1,
     ),
     Case(
         "flags behind the names, floats, difficult, negatives, no image sets",
@@ -430,6 +438,7 @@ POLYGON = "0 0.1 0.25 0.3 0.25 0.3 0.75 0.1 0.75\n"
         {"train/images/a b.jpg": [("1", BOX), ("Füße", BOX)], "valid/images/b.jpg": [], "valid/images/c.jpg": []},
         splits={"train/images/a b.jpg": "train", "valid/images/b.jpg": "val", "valid/images/c.jpg": "val"},
         classes=["no", "1", "Füße"],
+        unnamed=1,
     ),
     Case(
         "names as a mapping, lists of images, one set for both",
@@ -1291,6 +1300,12 @@ def test_hugging_face(case: Case, tmp_path: Path) -> None:
         },
         {"a/1.jpg": [("cat", BOX)], "a/2.jpg": [("dog", BOX)]},
         splits={"a/1.jpg": "train", "a/2.jpg": "val"},
+    ),
+    Case(
+        "makesense's, without a header",
+        ["1.jpg"],
+        {"labels.csv": "cat,10,20,20,40,1.jpg,100,80\n"},
+        {"1.jpg": [("cat", BOX)]},
     ),
     Case(
         "corner and extent",

@@ -49,6 +49,7 @@ class Annotations:
         objects: the records' objects, by number of the record.
         report: what could not be read.
         classes: the source's own list of classes, in its order, when it has one.
+        reads_all: whether each image of the source is a record, a mask, or reported already.
     """
 
     kind: Kind
@@ -62,6 +63,7 @@ class Annotations:
     objects: ObjectBuilder = field(default_factory=ObjectBuilder)
     report: ImportReport = field(default_factory=ImportReport)
     classes: list[str] | None = None
+    reads_all: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
     _repeated: set[int] = field(default_factory=set)
 

@@ -121,6 +121,10 @@ def _list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
 
 @dataset_format(
     "coco",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='COCO JSON: {"images": [...], "annotations": [...], "categories": [...]}, one file or one a split',
     detect=lambda source, _: bool(_files(source)),
 )

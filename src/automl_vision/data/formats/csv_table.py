@@ -24,11 +24,11 @@ from automl_vision.data.writing import Export
 
 _IMAGE = (
     "image", "image_url", "image_path", "filename", "file_name", "file", "path", "filepath", "image_name", "img_path",
-    "image_id", "imageid", "img", "id_image", "image_uri",
+    "image_id", "imageid", "img", "id_image", "image_uri", "fname", "photo", "picture", "id",
 )  # fmt: skip
 _LABEL = (
     "label", "labels", "class", "classes", "category", "target", "tags", "class_name", "label_name", "labelname",
-    "category_name", "class_label", "name",
+    "category_name", "class_label", "tag", "name",
 )  # fmt: skip
 _SPLIT = ("split", "subset", "set", "partition")
 _GROUP = ("group", "group_id")
@@ -210,6 +210,9 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
 
 @dataset_format(
     "csv",
+    "label",
+    "labels",
+    "boxes",
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
     "and xmin, ymin, xmax, ymax for boxes",
     detect=lambda source, columns: bool(_tables(source, columns)),

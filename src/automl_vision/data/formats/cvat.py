@@ -23,6 +23,10 @@ _OTHERS = ("polyline", "points", "cuboid", "skeleton")
 
 @dataset_format(
     "cvat",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
     detect=lambda source, _: any(
         root_tag(source, path) == "annotations" for path in source.with_suffix(".xml")[:HEAD_FILES]

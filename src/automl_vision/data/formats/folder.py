@@ -35,6 +35,7 @@ def _has_splits(files: list[str]) -> bool:
 
 @dataset_format(
     "folder",
+    "label",
     layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
     detect=lambda source, _: not source.main and any("/" in path for path in source.images),
 )
@@ -42,7 +43,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - fol
     """Read class folders; files without an image suffix and images outside of class folders are reported."""
     if source.main:
         raise DataError(f'{source.name} is a file; the format "folder" reads a folder of class folders')
-    annotations = Annotations("label")
+    annotations = Annotations("label", reads_all=True)
     files = [path for path in source.files if path.rpartition("/")[2].lower() not in _SYSTEM_FILES]
     has_splits = _has_splits(files)
     for path in files:

@@ -70,6 +70,10 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
 
 @dataset_format(
     "huggingface",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='metadata.jsonl (or .csv, .parquet) of a Hugging Face image folder: {"file_name": "a.jpg", "label": ...} or '
     '{"file_name": ..., "objects": {"bbox": [[x, y, w, h]], "categories": [...]}}',
     detect=_detect,

@@ -41,6 +41,10 @@ def _detect(source: Source, columns: Columns) -> bool:
 
 @dataset_format(
     "jsonl",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='one object a line: {"image_url": "a.jpg", "label": "cat"}, {..., "label": ["cat", "sofa"]}, or a list of '
     '{"label": "cat", "topX": 0.1, "topY": ..., "bottomX": ..., "bottomY": ...} or {"label": ..., "polygon": [[...]]}',
     detect=_detect,

@@ -34,6 +34,10 @@ def _tasks(value: Any) -> list[Any]:
 
 @dataset_format(
     "label-studio",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='JSON (or JSON-MIN) export of Label Studio: [{"data": {"image": ...}, "annotations": [{"result": [...]}]}]',
     detect=lambda source, _: any(_tasks(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
 )

@@ -28,6 +28,10 @@ def _is_labelme(value: Any) -> bool:
 
 @dataset_format(
     "labelme",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='IMAGE.json of LabelMe beside IMAGE.jpg: {"shapes": [{"label": ..., "points": [...]}], "imagePath": ...}',
     detect=lambda source, _: any(_is_labelme(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
 )

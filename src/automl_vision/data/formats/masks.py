@@ -97,13 +97,14 @@ def _names(mask: str) -> list[str]:
 
 @dataset_format(
     "masks",
+    "masks",
     layout="images/IMAGE.jpg and masks/IMAGE.png (a value an object, or a class with classes.txt or labelmap.txt), "
     "masks/IMAGE/CLASS_1.png, masks/CLASS/IMAGE_1.png, or SegmentationObject/ with SegmentationClass/",
     detect=lambda source, _: not source.main and bool(_masks(source)),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - masks have no columns
     """Read every mask; images without one have no objects."""
-    annotations = Annotations("masks")
+    annotations = Annotations("masks", reads_all=True)
     classes = _classes(source)
     masks = _masks(source)
     for image in source.images:

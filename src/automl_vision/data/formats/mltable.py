@@ -19,6 +19,10 @@ def _tables(source: Source) -> list[str]:
 
 @dataset_format(
     "mltable",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout="an MLTable file: paths: [- file: ./train_annotations.jsonl], transformations: [- read_json_lines: ...]",
     detect=lambda source, _: bool(_tables(source)),
 )

@@ -41,6 +41,8 @@ def _is_version_3(value: Any) -> bool:
 
 @dataset_format(
     "via",
+    "boxes",
+    "masks",
     layout='via_region_data.json of VGG Image Annotator: {"KEY": {"filename": ..., "regions": [...]}}',
     detect=lambda source, _: (
         any(_is_via(try_json(source, path)) for path in source.with_suffix(".json")[:HEAD_FILES])

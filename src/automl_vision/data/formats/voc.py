@@ -22,6 +22,8 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 
 @dataset_format(
     "voc",
+    "boxes",
+    "masks",
     layout="Annotations/IMAGE.xml of Pascal VOC beside JPEGImages/IMAGE.jpg, splits in ImageSets/Main/*.txt",
     detect=lambda source, _: any(
         root_tag(source, path) == "annotation" for path in source.with_suffix(".xml")[:HEAD_FILES]

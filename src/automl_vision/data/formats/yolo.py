@@ -105,6 +105,8 @@ def _is_share(text: str) -> bool:
 
 @dataset_format(
     "yolo",
+    "boxes",
+    "masks",
     layout="data.yaml with names, and labels/IMAGE.txt (class x y w h, or class and a polygon) beside images/IMAGE.jpg",
     detect=_detect,
 )
