@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.images import load_pixels
 from automl_vision.data.pixel_cache import DecodedOnDemand, PixelCache, Pixels, open_pixels
+from automl_vision.data.storage import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
 

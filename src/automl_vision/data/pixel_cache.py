@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ImageError
 from automl_vision.core.files import atomic_path, read_json, write_json
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.images import MAX_ASPECT, load_pixels
 from automl_vision.data.scan import Progress, parallel_map
+from automl_vision.data.storage import read_image_bytes
 
 _VERSION = "1"  # changes whenever `load_pixels` gives other pixels
 _MAX_DISK_SHARE = 0.5  # of the free space on the cache's disk

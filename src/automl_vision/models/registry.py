@@ -11,7 +11,7 @@ from timm.data import resolve_model_data_config
 from torch import nn
 
 from automl_vision.core.errors import UnknownModelError
-from automl_vision.core.names import CLASSIFICATION, DETECTION, MULTI_LABEL, SEGMENTATION, TASKS, did_you_mean
+from automl_vision.core.names import CLASSIFICATION, OBJECT_DETECTION, MULTI_LABEL, INSTANCE_SEGMENTATION, TASKS, did_you_mean
 from automl_vision.models.detectors.build import create_detector
 from automl_vision.models.detectors.coco import coco_weights, load_coco
 from automl_vision.models.detectors.detector import Detector
@@ -107,7 +107,7 @@ def _backbone_of(name: str, task: str) -> str | None:
     """The name of the network behind an algorithm of a task; None when the task has no such algorithm."""
     if task in (CLASSIFICATION, MULTI_LABEL):
         return name
-    if task == DETECTION and name in ("tood", "yolov5"):
+    if task == OBJECT_DETECTION and name in ("tood", "yolov5"):
         return ONE_STAGE_BACKBONES["medium"]
     parts = detector_parts(name)
     return parts[1] if parts is not None and DETECTORS[parts[0]] == task else None
@@ -116,7 +116,7 @@ def _backbone_of(name: str, task: str) -> str | None:
 def _task_of(name: str) -> str:
     """The task that an algorithm's name belongs to; of both kinds of classification the first."""
     if name in ("tood", "yolov5"):
-        return DETECTION
+        return OBJECT_DETECTION
     parts = detector_parts(name)
     return DETECTORS[parts[0]] if parts is not None else CLASSIFICATION
 
@@ -132,7 +132,7 @@ def list_models(pattern: str = "*", *, task: str | None = None) -> list[str]:
     """
     if task is not None and task not in TASKS:
         return []
-    tasks = (CLASSIFICATION, DETECTION, SEGMENTATION) if task is None else (task,)
+    tasks = (CLASSIFICATION, OBJECT_DETECTION, INSTANCE_SEGMENTATION) if task is None else (task,)
     names = [name for each in tasks for name in own_models(each)]
     if CLASSIFICATION in tasks or MULTI_LABEL in tasks:
         names += timm.list_models()

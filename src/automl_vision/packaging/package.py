@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from automl_vision.core.errors import PackagingError, ParityError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model
 from automl_vision.models.weights import read_state_dict
