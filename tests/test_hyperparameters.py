@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from automl_vision import AutoMLVisionConfig
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, OBJECT_DETECTION, MULTI_LABEL, INSTANCE_SEGMENTATION, TASKS
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
 from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.tasks.hyperparameters import (

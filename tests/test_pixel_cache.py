@@ -32,7 +32,7 @@ def all_pixels(pixels: Pixels) -> list[NDArray[np.uint8]]:
 
 def decoded(dataset: Dataset, short_side: int) -> list[NDArray[np.uint8]]:
     images = dataset.table["image"].to_pylist()
-    return [load_pixels(read_image_bytes(dataset.root, image), short_side=short_side) for image in images]
+    return [load_pixels(read_image_bytes(dataset.root, image), size=short_side) for image in images]
 
 
 def assert_equal(found: list[NDArray[np.uint8]], expected: list[NDArray[np.uint8]]) -> None:

@@ -27,7 +27,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Data
 
 def _problem(image: str, *, root: str) -> str | None:
     try:
-        load_pixels(read_image_bytes(root, image), short_side=_SHORT_SIDE)
+        load_pixels(read_image_bytes(root, image), size=_SHORT_SIDE)
     except ImageError as error:
         return str(error)
     return None

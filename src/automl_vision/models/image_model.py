@@ -46,19 +46,18 @@ class ImageModel(nn.Module):
     def head(self) -> nn.Linear | None:
         """The linear layer that gives the logits, or None where the network ends otherwise."""
         network: Any = self.network
-        head = network.get_classifier() if self._body is network else None
+        head = network.get_classifier() if self.body is self.network else None
         return head if isinstance(head, nn.Linear) else None
 
     @property
     def pretrained_norms(self) -> list[nn.Module]:
         """The batch norms whose statistics may come from pretrained weights."""
-        return [module for module in self._body.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        return [module for module in self.body.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
     @property
-    def _body(self) -> nn.Module:
+    def body(self) -> nn.Module:
         """The timm network: the whole network, or the backbone of a detector."""
-        network: Any = self.network
-        return network.backbone.body if isinstance(network, Detector) else network
+        return self.network.backbone.body if isinstance(self.network, Detector) else self.network
 
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl_vision.core.names import CLASSIFICATION, OBJECT_DETECTION, MULTI_LABEL, INSTANCE_SEGMENTATION
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
 
 CLASSIFICATION_ARCHITECTURES = {
     "efficientnet_lite0": "tf_efficientnet_lite0",

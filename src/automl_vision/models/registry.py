@@ -11,7 +11,14 @@ from timm.data import resolve_model_data_config
 from torch import nn
 
 from automl_vision.core.errors import UnknownModelError
-from automl_vision.core.names import CLASSIFICATION, OBJECT_DETECTION, MULTI_LABEL, INSTANCE_SEGMENTATION, TASKS, did_you_mean
+from automl_vision.core.names import (
+    CLASSIFICATION,
+    INSTANCE_SEGMENTATION,
+    MULTI_LABEL,
+    OBJECT_DETECTION,
+    TASKS,
+    did_you_mean,
+)
 from automl_vision.models.detectors.build import create_detector
 from automl_vision.models.detectors.coco import coco_weights, load_coco
 from automl_vision.models.detectors.detector import Detector

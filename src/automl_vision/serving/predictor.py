@@ -106,7 +106,7 @@ class Predictor:
     def preprocess(self, image: ImageSource) -> NDArray[np.float32]:
         """The network's input for one image, (3, crop, crop), float32, normalised."""
         settings = self.description.preprocessing
-        pixels = center_crop(load_pixels(_image_bytes(image), short_side=settings.short_side), settings.crop)
+        pixels = center_crop(load_pixels(_image_bytes(image), size=settings.short_side), settings.crop)
         scaled = pixels.astype(np.float32) / np.float32(255)
         normalized = (scaled - np.asarray(settings.mean, np.float32)) / np.asarray(settings.std, np.float32)
         return np.ascontiguousarray(normalized.transpose(2, 0, 1), np.float32)

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report, register_task
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -22,7 +23,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
 
 
 @register_task
-class ClassificationTask(Task):
+class ClassificationTask(ImageLabelTask):
     """One class an image; softmax, cross-entropy, temperature scaling."""
 
     name = CLASSIFICATION

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, OBJECT_DETECTION, MULTI_LABEL, INSTANCE_SEGMENTATION, did_you_mean
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, did_you_mean
 
 
 class TrainingHyperparameters(BaseModel):

@@ -11,14 +11,15 @@ from torch.nn import functional as F
 from automl_vision.core.names import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report, register_task
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
 
 @register_task
-class MultiLabelTask(Task):
+class MultiLabelTask(ImageLabelTask):
     """Any number of labels an image; a sigmoid a label, binary cross-entropy."""
 
     name = MULTI_LABEL

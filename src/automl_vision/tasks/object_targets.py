@@ -29,16 +29,19 @@ class ObjectTargets:
 
     def to(self, device: torch.device) -> ObjectTargets:
         """The targets on a device."""
-        moved = [t.to(device, non_blocking=True) for t in (self.boxes, self.labels, self.valid, self.crowd)]
-        masks = None if self.masks is None else self.masks.to(device, non_blocking=True)
-        return ObjectTargets(*moved, masks)
 
-    def first(self, images: int) -> ObjectTargets:
-        """The targets of the first images."""
-        masks = None if self.masks is None else self.masks[:images]
-        return ObjectTargets(
-            self.boxes[:images], self.labels[:images], self.valid[:images], self.crowd[:images], masks
-        )
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        masks = None if self.masks is None else moved(self.masks)
+        return ObjectTargets(moved(self.boxes), moved(self.labels), moved(self.valid), moved(self.crowd), masks)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, images: slice) -> ObjectTargets:
+        masks = None if self.masks is None else self.masks[images]
+        return ObjectTargets(self.boxes[images], self.labels[images], self.valid[images], self.crowd[images], masks)
 
 
 @dataclass

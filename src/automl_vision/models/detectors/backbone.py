@@ -105,6 +105,5 @@ def flatten(maps: list[Tensor], values: int) -> Tensor:
     """Outputs (n, anchors * values, height, width) of all levels as (n, cells * anchors, values)."""
     flat = []
     for output in maps:
-        n, _, height, width = output.shape
-        flat.append(output.permute(0, 2, 3, 1).reshape(n, -1, values))
+        flat.append(output.permute(0, 2, 3, 1).reshape(output.shape[0], -1, values))
     return torch.cat(flat, dim=1).float()

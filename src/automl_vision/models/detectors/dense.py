@@ -34,11 +34,13 @@ class RetinaNet(Detector):
 
     def _outputs(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         outputs = self.head(maps)
-        return outputs["cls_logits"].float(), outputs["bbox_regression"].float(), anchors_of(
-            maps, self.geometry, self.shapes
+        return (
+            outputs["cls_logits"].float(),
+            outputs["bbox_regression"].float(),
+            anchors_of(maps, self.geometry, self.shapes),
         )
 
-    def losses(self, maps: list[Tensor], size: tuple[int, int], targets: ObjectTargets) -> Losses:
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Focal loss of the scores and absolute error of the boxes' codes."""
         logits, steps, anchors = self._outputs(maps)
         match, foreground, ignored = match_anchors(
@@ -53,10 +55,10 @@ class RetinaNet(Detector):
             "box": (steps - codes).abs().sum(dim=2)[foreground].sum() / count,
         }
 
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The best anchors after suppression."""
         logits, steps, anchors = self._outputs(maps)
-        return self.best(decode(steps, anchors[None]), logits.sigmoid(), size)
+        return self.best(decode(steps, anchors[None]), logits.sigmoid(), self.size_of(maps))
 
 
 class FCOS(Detector):
@@ -73,7 +75,7 @@ class FCOS(Detector):
         boxes = boxes_around(centres, distances * strides[:, None])
         return outputs["cls_logits"].float(), outputs["bbox_ctrness"].float()[..., 0], boxes, centres, strides
 
-    def losses(self, maps: list[Tensor], size: tuple[int, int], targets: ObjectTargets) -> Losses:
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Focal loss of the scores, GIoU of the boxes, cross-entropy of the centre-ness."""
         logits, centreness, boxes, centres, strides = self._outputs(maps)
         match, foreground = _match_cells(centres, strides, targets, self.geometry.anchor_scale)
@@ -93,11 +95,11 @@ class FCOS(Detector):
             "centreness": F.binary_cross_entropy_with_logits(centreness[foreground], ideal, reduction="sum") / count,
         }
 
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The best cells after suppression; a score is the root of class score times centre-ness."""
         logits, centreness, boxes, _, _ = self._outputs(maps)
         scores = torch.sqrt(logits.sigmoid() * centreness.sigmoid().unsqueeze(2))
-        return self.best(boxes, scores, size)
+        return self.best(boxes, scores, self.size_of(maps))
 
 
 class TaskAligned(Detector):
@@ -126,7 +128,7 @@ class TaskAligned(Detector):
         sides = flatten(raw, 4).clamp(max=8).exp()
         return logits, boxes_around(centres, sides * strides[:, None]), centres, strides
 
-    def losses(self, maps: list[Tensor], size: tuple[int, int], targets: ObjectTargets) -> Losses:
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Varifocal loss of the scores and GIoU of the boxes, both weighted by the alignment."""
         logits, boxes, centres, strides = self._outputs(maps)
         with torch.no_grad():
@@ -143,10 +145,10 @@ class TaskAligned(Detector):
             "box": 2.0 * (located * quality[foreground]).sum() / count,
         }
 
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The best cells after suppression."""
         logits, boxes, _, _ = self._outputs(maps)
-        return self.best(boxes, logits.sigmoid(), size)
+        return self.best(boxes, logits.sigmoid(), self.size_of(maps))
 
 
 def _branch(channels: int) -> nn.Sequential:
@@ -210,9 +212,7 @@ def match_anchors(
     return match, is_foreground, ignored
 
 
-def _match_cells(
-    centres: Tensor, strides: Tensor, targets: ObjectTargets, scale: float
-) -> tuple[Tensor, Tensor]:
+def _match_cells(centres: Tensor, strides: Tensor, targets: ObjectTargets, scale: float) -> tuple[Tensor, Tensor]:
     """The object of each cell: the smallest whose centre is near and whose size suits the level, (n, a)."""
     boxes = targets.boxes.unsqueeze(1)  # (n, 1, m, 4)
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2

@@ -56,19 +56,23 @@ class Detector(nn.Module):
     ) -> Detections | Losses | tuple[Losses, Detections]:
         """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
         maps = self.backbone(images)
-        size = (int(images.shape[-2]), int(images.shape[-1]))
         if targets is None:
-            return self.detect(maps, size)
-        losses = self.losses(maps, size, targets)
-        return losses if self.training else (losses, self.detect(maps, size))
+            return self.detect(maps)
+        losses = self.losses(maps, targets)
+        return losses if self.training else (losses, self.detect(maps))
 
     @abstractmethod
-    def losses(self, maps: list[Tensor], size: tuple[int, int], targets: ObjectTargets) -> Losses:
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Mean losses by name."""
 
     @abstractmethod
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The objects that are found."""
+
+    def size_of(self, maps: list[Tensor]) -> tuple[int, int]:
+        """Height and width of the images that the maps are of."""
+        height, width = maps[0].shape[-2:]
+        return height << self.geometry.lowest, width << self.geometry.lowest
 
     def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
         """Detections from boxes (n, a, 4) and scores (n, a, classes)."""

@@ -13,7 +13,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import roi_align
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, flatten
-from automl_vision.models.detectors.boxes import clip, decode, encode, gather, overlaps, survivors
+from automl_vision.models.detectors.boxes import clip, decode, encode, gather, survivors
 from automl_vision.models.detectors.dense import match_anchors
 from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses, random_keys
 from automl_vision.tasks.geometry import Geometry
@@ -48,22 +48,22 @@ class FasterRCNN(Detector):
         self.roi_heads = nn.ModuleDict(parts)
         self.roi_levels = [level for level in geometry.levels if level <= _ROI_LEVELS_TO]
 
-    def losses(self, maps: list[Tensor], size: tuple[int, int], targets: ObjectTargets) -> Losses:
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Losses of proposals and of regions."""
         objectness, steps, anchors = self._propose(maps)
         losses = self._proposal_losses(objectness, steps, anchors, targets)
         with torch.no_grad():
-            proposals, _ = self._proposals(objectness, steps, anchors, size)
+            proposals, _ = self._proposals(objectness, steps, anchors, self.size_of(maps))
             regions, match, foreground, used = self._sample(proposals, targets)
         losses.update(self._region_losses(maps, regions, match, foreground, used, targets))
         return losses
 
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The best regions after suppression."""
-        proposals, scores = self._proposals(*self._propose(maps), size)
+        proposals, scores = self._proposals(*self._propose(maps), self.size_of(maps))
         logits, steps = self._look(maps, proposals)
         probabilities = logits.softmax(dim=2)[..., : self.classes] * (scores > 0).unsqueeze(2)
-        return self.best(decode(steps, proposals, _BOX_WEIGHTS), probabilities, size)
+        return self.best(decode(steps, proposals, _BOX_WEIGHTS), probabilities, self.size_of(maps))
 
     def _propose(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Objectness (n, a), steps (n, a, 4) and anchors (a, 4)."""
@@ -102,9 +102,7 @@ class FasterRCNN(Detector):
                 cells.append(height * width)
         return cells
 
-    def _proposal_losses(
-        self, objectness: Tensor, steps: Tensor, anchors: Tensor, targets: ObjectTargets
-    ) -> Losses:
+    def _proposal_losses(self, objectness: Tensor, steps: Tensor, anchors: Tensor, targets: ObjectTargets) -> Losses:
         match, foreground, ignored = match_anchors(
             anchors[None], targets, foreground=0.7, background=0.3, low_quality=True
         )
@@ -123,9 +121,7 @@ class FasterRCNN(Detector):
     def _sample(self, proposals: Tensor, targets: ObjectTargets) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Regions to learn from (n, s, 4), the object of each, whether it is foreground, whether it counts."""
         boxes = torch.cat([targets.boxes, proposals], dim=1)
-        match, foreground, ignored = match_anchors(
-            boxes, targets, foreground=0.5, background=0.5, low_quality=False
-        )
+        match, foreground, ignored = match_anchors(boxes, targets, foreground=0.5, background=0.5, low_quality=False)
         padding = torch.zeros_like(foreground)
         padding[:, : targets.valid.shape[1]] = ~targets.valid
         keys = random_keys(match, training=self.training)
@@ -197,9 +193,9 @@ class MaskRCNN(FasterRCNN):
         losses["mask"] = errors[foreground.flatten()].sum() / foreground.sum().clamp(min=1)
         return losses
 
-    def detect(self, maps: list[Tensor], size: tuple[int, int]) -> Detections:
+    def detect(self, maps: list[Tensor]) -> Detections:
         """The best regions after suppression, with the probabilities of their masks."""
-        boxes, scores, labels = super().detect(maps, size)
+        boxes, scores, labels = super().detect(maps)
         logits = self._masks(maps, boxes)
         side = logits.shape[-1]
         index = labels.reshape(-1, 1, 1, 1).expand(-1, 1, side, side)
@@ -220,7 +216,8 @@ def _mask_targets(targets: ObjectTargets, regions: Tensor, match: Tensor, side: 
     rows = (torch.arange(n, device=match.device).unsqueeze(1) * m + match).flatten()
     rois = torch.cat([torch.arange(len(rows), device=match.device).unsqueeze(1), regions.reshape(-1, 4)], dim=1)
     chosen = masks.reshape(n * m, 1, height, width)[rows].float()
-    return roi_align(chosen, rois, side, 1.0, -1, True)[:, 0]
+    wanted: Tensor = roi_align(chosen, rois, side, 1.0, -1, True)[:, 0]
+    return wanted
 
 
 def _balanced(
@@ -242,6 +239,8 @@ def _balanced(
     ranked = torch.where(foreground, keys + 2, torch.zeros_like(keys))
     top = ranked.topk(min(most, keys.shape[1]), dim=1)
     priority = torch.where(background, keys, torch.full_like(keys, -1.0))
-    priority = priority.scatter(1, top.indices, torch.where(top.values > 1, top.values, priority.gather(1, top.indices)))
+    priority = priority.scatter(
+        1, top.indices, torch.where(top.values > 1, top.values, priority.gather(1, top.indices))
+    )
     chosen = priority.topk(count, dim=1)
     return chosen.indices, chosen.values >= 0
