@@ -38,16 +38,9 @@ from automl_vision.tasks.hyperparameters import (
     Hyperparameters,
     OneStageHyperparameters,
 )
+from automl_vision.tasks.normalization import Normalization
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, for architectures that name none
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """Per-channel mean and standard deviation of pixels scaled to [0, 1]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)

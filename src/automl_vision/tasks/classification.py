@@ -59,11 +59,11 @@ class ClassificationTask(ImageLabelTask):
         self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
     ) -> dict[str, float]:
         """All metrics of multi-class classification."""
-        return evaluation.classification_metrics(_probabilities(outputs, calibration), self._truth(rows))
+        return evaluation.classification_metrics(self.probabilities(outputs, calibration), self._truth(rows))
 
     def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals, figures by class, confusion matrix."""
-        probabilities, truth = _probabilities(outputs, calibration), self._truth(rows)
+        probabilities, truth = self.probabilities(outputs, calibration), self._truth(rows)
         intervals = evaluation.classification_intervals(probabilities, truth)
         return Report(
             metrics=evaluation.classification_metrics(probabilities, truth),
@@ -75,6 +75,6 @@ class ClassificationTask(ImageLabelTask):
     def _truth(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.asarray(self.targets[rows].argmax(axis=1))
 
-
-def _probabilities(outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-    return evaluation.softmax(outputs.astype(np.float64) / calibration.temperature)
+    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+        """Calibrated probabilities (images, classes)."""
+        return evaluation.softmax(outputs.astype(np.float64) / calibration.temperature)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,13 +15,17 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects, TrueObjects
+from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import Box, Decoding, decode_image, view_pixels, views
+from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.detector_input import detector_geometry, tile_grid
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters
+from automl_vision.tasks.normalization import Normalization
+from automl_vision.tasks.object_parity import object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task, stack
+from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
 
 
 @register_task
@@ -29,6 +33,7 @@ class DetectionTask(Task[FoundObjects]):
     """Boxes with classes; the losses are the detector's own, the mean average precision is Pascal VOC's."""
 
     name = OBJECT_DETECTION
+    output_names: ClassVar[tuple[str, ...]] = ("boxes", "scores", "labels")
     hyperparameters: DetectorHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -45,6 +50,26 @@ class DetectionTask(Task[FoundObjects]):
     def geometry(self) -> Geometry:
         """Of the detector's input."""
         return self._geometry
+
+    @property
+    def object_settings(self) -> ObjectSettings:
+        """How the detector's outputs become objects, as a model folder keeps it."""
+        decoding, settings = self.decoding, self.hyperparameters
+        return ObjectSettings(
+            detections=decoding.detections,
+            mask_threshold=decoding.mask_threshold,
+            tile_grid=settings.tile_grid_size,
+            tile_overlap=settings.tile_overlap_ratio,
+            tile_nms=settings.tile_predictions_nms_threshold,
+        )
+
+    def preprocessing(self, normalization: Normalization) -> Preprocessing:
+        """The whole image on the canvas."""
+        return Preprocessing(mean=normalization.mean, std=normalization.std, canvas=self._geometry.size)
+
+    def parity(self, outputs: FoundObjects, exported: Sequence[ObjectPrediction], calibration: Calibration) -> Parity:
+        """Differences of boxes, scores and masks, object by object."""
+        return object_parity(outputs, [each.objects for each in exported], shown_from=min(calibration.thresholds))
 
     @property
     def decoding(self) -> Decoding:

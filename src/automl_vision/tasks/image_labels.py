@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,14 +14,20 @@ from torch import Tensor, nn
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.serving.model_folder import Preprocessing
+from automl_vision.serving.predictions import Prediction
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, Hyperparameters
-from automl_vision.tasks.task import Batch, Task, stack
+from automl_vision.tasks.normalization import Normalization
+from automl_vision.tasks.task import Batch, Calibration, Parity, Task, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
+
+PARITY_TOLERANCE = 1e-4  # of a probability
 
 
 class ImageLabelTask(Task[NDArray[np.float32]]):
     """A task whose images have labels; its outputs are logits (images, classes)."""
 
+    output_names = ("logits",)
     hyperparameters: ClassificationHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -85,6 +92,32 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
     def output_arrays(self, outputs: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """The logits by name."""
         return {"outputs": outputs}
+
+    def preprocessing(self, normalization: Normalization) -> Preprocessing:
+        """The middle of the resized image."""
+        settings = self.hyperparameters
+        return Preprocessing(
+            mean=normalization.mean,
+            std=normalization.std,
+            short_side=settings.validation_resize_size,
+            crop=settings.validation_crop_size,
+        )
+
+    def parity(self, outputs: NDArray[np.float32], exported: Sequence[Prediction], calibration: Calibration) -> Parity:
+        """The largest difference of a probability."""
+        trained = self.probabilities(outputs, calibration)
+        difference = float(max(np.abs(a - b.probs).max() for a, b in zip(trained, exported, strict=True)))
+        problem = None
+        if not difference <= PARITY_TOLERANCE:
+            problem = (
+                f"the exported model's probabilities differ from the trained model's by up to {difference:.2g}; "
+                f"at most {PARITY_TOLERANCE:g} is allowed"
+            )
+        return Parity({"largest_difference": difference, "tolerance": PARITY_TOLERANCE}, problem)
+
+    @abstractmethod
+    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+        """Calibrated probabilities (images, classes)."""
 
     def _targets(self, rows: Sequence[int]) -> Tensor:
         return torch.from_numpy(self.targets[list(rows)].astype(np.float32))

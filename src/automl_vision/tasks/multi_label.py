@@ -63,11 +63,11 @@ class MultiLabelTask(ImageLabelTask):
     ) -> dict[str, float]:
         """All metrics of multi-label classification."""
         thresholds = np.array(calibration.thresholds)
-        return evaluation.multi_label_metrics(_probabilities(outputs, calibration), self.targets[rows], thresholds)
+        return evaluation.multi_label_metrics(self.probabilities(outputs, calibration), self.targets[rows], thresholds)
 
     def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals and figures by label."""
-        probabilities, truth = _probabilities(outputs, calibration), self.targets[rows]
+        probabilities, truth = self.probabilities(outputs, calibration), self.targets[rows]
         thresholds = np.array(calibration.thresholds)
         intervals = evaluation.multi_label_intervals(probabilities, truth, thresholds)
         return Report(
@@ -76,6 +76,6 @@ class MultiLabelTask(ImageLabelTask):
             per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
         )
 
-
-def _probabilities(outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-    return evaluation.sigmoid(outputs.astype(np.float64) / calibration.temperature)
+    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+        """Calibrated probabilities (images, classes)."""
+        return evaluation.sigmoid(outputs.astype(np.float64) / calibration.temperature)

@@ -26,6 +26,7 @@ class SegmentationTask(DetectionTask):
     """Masks with classes; metrics count the overlap of masks, those named `box_` that of their boxes."""
 
     name = INSTANCE_SEGMENTATION
+    output_names = ("boxes", "scores", "labels", "masks")
     hyperparameters: SegmentationHyperparameters
 
     @property

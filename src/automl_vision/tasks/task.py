@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from automl_vision.core.names import PRIMARY_METRICS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.tasks.normalization import Normalization
 
 
 @dataclass
@@ -92,6 +94,19 @@ class Report:
         return vars(self)
 
 
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from the trained one.
+
+    Attributes:
+        figures: differences and their tolerances by name.
+        problem: a sentence when they are too far apart, else None.
+    """
+
+    figures: dict[str, Any]
+    problem: str | None = None
+
+
 Outputs = TypeVar("Outputs", bound=Sized)
 """What a task's model gives for some images."""
 
@@ -109,6 +124,8 @@ class Task(ABC, Generic[Outputs]):
     """
 
     name: ClassVar[str]
+    output_names: ClassVar[tuple[str, ...]]
+    """Of the exported network's outputs."""
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         self.classes = dataset.classes
@@ -123,6 +140,11 @@ class Task(ABC, Generic[Outputs]):
     @property
     def geometry(self) -> Geometry | None:
         """Of the input, where the model depends on it."""
+        return None
+
+    @property
+    def object_settings(self) -> ObjectSettings | None:
+        """From a detector's outputs to objects; None for labels of whole images."""
         return None
 
     @property
@@ -165,6 +187,20 @@ class Task(ABC, Generic[Outputs]):
     @abstractmethod
     def output_arrays(self, outputs: Outputs) -> dict[str, NDArray[Any]]:
         """The outputs as arrays by name, for a file."""
+
+    @abstractmethod
+    def preprocessing(self, normalization: Normalization) -> Preprocessing:
+        """From an image file to the input of a network that wants its pixels so."""
+
+    @abstractmethod
+    def parity(self, outputs: Outputs, exported: Sequence[Any], calibration: Calibration) -> Parity:
+        """How far the predictor's answers are from the trained network's outputs for the same images.
+
+        Args:
+            outputs: of the trained network.
+            exported: the predictor's answer for each image.
+            calibration: of the model.
+        """
 
     @abstractmethod
     def validation_loss(self, outputs: Outputs, rows: NDArray[np.intp]) -> float:
