@@ -29,10 +29,10 @@ from automl_vision.packaging.card import write_card
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.tasks.hyperparameters import family_of
+from automl_vision.tasks.object_parity import COMPARED_FROM
 from automl_vision.tasks.task import Calibration, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
-_PARITY_SCORE = 0.05  # from which a detector's objects are compared
 _LATENCY_CALLS = 20
 
 
@@ -70,7 +70,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         save_file(weights, staging / WEIGHTS_FILE)
         description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
-        predictor = Predictor(staging, score_threshold=_PARITY_SCORE)
+        predictor = Predictor(staging, score_threshold=COMPARED_FROM)
         calibration = Calibration(description.temperature, description.thresholds)
         description.parity.update(_parity(predictor, model, task, dataset, Path(spec["cache"]), calibration))
         description.latency.update(_latency(staging, description.preprocessing.input_size))

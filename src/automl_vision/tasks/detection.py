@@ -22,7 +22,7 @@ from automl_vision.tasks.detector_input import detector_geometry, tile_grid
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters
 from automl_vision.tasks.normalization import Normalization
-from automl_vision.tasks.object_parity import object_parity
+from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
 from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
@@ -69,7 +69,9 @@ class DetectionTask(Task[FoundObjects]):
 
     def parity(self, outputs: FoundObjects, exported: Sequence[ObjectPrediction], calibration: Calibration) -> Parity:
         """Differences of boxes, scores and masks, object by object."""
-        return object_parity(outputs, [each.objects for each in exported], shown_from=min(calibration.thresholds))
+        objects = [each.objects for each in exported]
+        shown_from = min(calibration.thresholds)
+        return object_parity(outputs, objects, compared_from=COMPARED_FROM, shown_from=shown_from)
 
     @property
     def decoding(self) -> Decoding:
@@ -150,7 +152,7 @@ class DetectionTask(Task[FoundObjects]):
             canvas = torch.zeros(len(masks), *self._geometry.size, dtype=torch.uint8)
             height, width = round((bottom - top) * factor), round((right - left) * factor)
             if factor < 1:
-                masks = nn.functional.interpolate(masks[None].float(), (height, width), mode="nearest")[0].byte()
+                masks = masks[:, _nearest(height, masks.shape[1])][:, :, _nearest(width, masks.shape[2])]
             canvas[:, :height, :width] = masks
             masks = canvas
         return sound(ImageObjects(boxes, objects.labels, objects.crowd, masks))
@@ -246,3 +248,8 @@ class DetectionTask(Task[FoundObjects]):
     def _true_masks(self, index: NDArray[np.intp]) -> list[str] | None:  # noqa: ARG002
         """Codes of the masks of some objects; None for boxes."""
         return None
+
+
+def _nearest(wanted: int, there: int) -> Tensor:
+    """The rows of a picture with so many that another with `wanted` shows."""
+    return ((torch.arange(wanted) + 0.5) * there / wanted).long().clamp(max=there - 1)

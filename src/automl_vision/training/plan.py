@@ -76,7 +76,7 @@ def _fastest(
             loss = task.loss(trained, batch)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.layers_to_freeze or 0
+    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.frozen_stages
     try:
         chosen, seconds = fastest_precision(
             step,
