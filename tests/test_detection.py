@@ -117,7 +117,8 @@ def _predicts_without_torch(folder: Path, image: Path, drawn: Path) -> None:
     code = (
         f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
         "from automl_vision.cli.main import main\n"
-        f"sys.argv = ['automl-vision', 'predict', {str(folder)!r}, {str(image)!r}, '--json', '--draw', {str(drawn)!r}]\n"
+        f"sys.argv = ['automl-vision', 'predict', {str(folder)!r}, {str(image)!r}, '--json',"
+        f" '--draw', {str(drawn)!r}]\n"
         "main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
