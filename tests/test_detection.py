@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
-from automl_vision.core.errors import DataError, ParityError
+from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.objects import FoundObjects
@@ -146,21 +146,6 @@ def _the_gate_sees_differences(predictor: Predictor, files: list[Path]) -> None:
 def _as_found(objects: Any) -> FoundObjects:
     image = np.zeros(len(objects.scores), np.int64)
     return FoundObjects(1, image, objects.labels, objects.boxes, objects.scores, None)
-
-
-def test_the_gate_stops_packaging(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):
-    """Preprocessing that training did not have changes the answers, and no folder appears."""
-    spec = detector_spec(boxes, number_of_epochs=1, box_score_threshold=0.01)
-    train(spec, RecordingReporter())
-    folder = Path(spec.folder)
-    changed = json.loads((folder / "spec.json").read_text())
-    for file in (tmp_path / "cache").iterdir():
-        if file.suffix == ".pixels":  # the trained model is shown other pixels than the files hold
-            file.write_bytes(bytes(255 - b for b in file.read_bytes()))
-    assert changed["cache"] == str(tmp_path / "cache")
-    with pytest.raises(ParityError, match="no model folder was written"):
-        package(folder, tmp_path / "model")
-    assert not (tmp_path / "model").exists()
 
 
 def test_tiles_in_training_evaluation_and_prediction(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):

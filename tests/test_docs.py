@@ -83,6 +83,15 @@ def test_the_readme_runs(tmp_path: Path):
     assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")
 
 
+def test_the_guide_to_data_runs(tmp_path: Path):
+    """Its Python blocks, one after another, on drawn images."""
+    write_shape_folders(tmp_path / "photos")
+    program = "\n".join(block for page, block in _blocks("python") if page == "data.md")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "24 images" in done.stdout and "24 unchanged" in done.stdout
+
+
 def test_the_demo_runs_on_a_folder(tmp_path: Path):
     data = write_shape_folders(tmp_path / "data", per_class=5)
     command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--data", str(data), "--minutes", "0.5"]

@@ -81,7 +81,7 @@ def build_manifest(
         objects = _usable_objects(annotations, facts, kept, with_masks=task == INSTANCE_SEGMENTATION)
         columns["labels"] = empty_lists(len(kept), pa.string())
         columns["objects"] = objects.to_arrow(len(kept))
-        found = {objects.names[i] for i in np.unique(objects.label).tolist()}
+        found = {objects.names[i] for i in np.flatnonzero(np.bincount(objects.label)).tolist()}
     else:
         labels = [annotations.labels[row] for row in kept]
         columns["labels"] = pa.array(labels, pa.list_(pa.string()))

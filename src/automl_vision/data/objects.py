@@ -257,6 +257,16 @@ class ObjectBuilder:
             self._lengths.append(len(segment))
             self._numbers.extend(segment)
 
+    def add_boxes(
+        self, image: Sequence[int], label: Sequence[int], bbox: NDArray[np.float64], flags: Sequence[int]
+    ) -> None:
+        """Add objects without masks; `label` as `name` gave it, `bbox` (n, 4), `flags` as in `add_values`."""
+        self._image.extend(image)
+        self._label.extend(label)
+        self._bbox.frombytes(np.ascontiguousarray(bbox).tobytes())
+        self._flags.extend(flags)
+        self._segments.frombytes(bytes(8 * len(image)))
+
     def build(self) -> Objects:
         """All objects, sorted by image; those of one image keep their order."""
         flags = np.asarray(self._flags, np.int8)

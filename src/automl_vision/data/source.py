@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections import defaultdict
 from functools import cached_property
@@ -120,7 +121,7 @@ class Source:
         if is_url(reference):
             return reference
         text = reference.replace("\\", "/") if "\\" in reference else reference
-        for candidate in (f"{folder}/{text}" if folder else text, text):
+        for candidate in (f"{folder}/{text}", text) if folder else (text,):
             path = normpath(candidate) if "./" in candidate or "//" in candidate else candidate
             if self._has(path):
                 return path
@@ -145,7 +146,9 @@ class Source:
     def _has(self, path: str) -> bool:
         """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
         if self.main and "_listed" not in self.__dict__ and isinstance(self.storage, LocalFolder):
-            return not path.startswith(("/", "../")) and (Path(self.storage.root) / path).is_file()
+            if path.startswith(("/", "../")):
+                return False
+            return os.path.isfile(os.path.join(self.storage.root, path))  # noqa: PTH113, PTH118 - of a million images
         return not (self.main and is_url(self.storage.root)) and path in self._listed
 
     @cached_property
@@ -172,6 +175,7 @@ class Source:
 
     def _by_ending(self, reference: str, folder: str) -> str | None:
         """The listed image that shares most of the last parts with a reference; None when several do."""
+        self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
         found = self._by_name.get(reference.rpartition("/")[2], [])
         if len(found) < 2:
             return found[0] if found else None

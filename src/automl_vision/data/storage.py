@@ -160,6 +160,7 @@ class LocalFolder:
         self._allow_outside = allow_outside
         self._real = os.path.realpath(root)
         self._outside_files: set[str] = set()
+        self._real_folders: dict[str, str] = {}
 
     @cached_property
     def files(self) -> list[str]:
@@ -202,16 +203,26 @@ class LocalFolder:
         """The path relative to the folder; links that stay inside keep their name."""
         if is_url(path):
             return _check_url(path, allow_outside)
+        file = os.path.join(self.root, path)  # noqa: PTH118 - a million files
         try:
-            file = Path(self.root) / path
-            real = os.path.realpath(file)
+            is_link = os.path.islink(file)  # noqa: PTH114
+            real = os.path.realpath(file) if is_link else self._real_file(file)
         except (OSError, ValueError, RuntimeError) as error:
             raise ImageError(f"the path cannot be resolved ({error})") from error
         if real == self._real or real.startswith(self._real + os.sep):
-            return path if file.is_symlink() else os.path.relpath(real, self._real).replace(os.sep, "/")
+            return path if is_link else real[len(self._real) + 1 :].replace(os.sep, "/")
         if allow_outside:
             return real
         raise ImageError(f"the path {_OUTSIDE}")
+
+    def _real_file(self, file: str) -> str:
+        """The real path of a file that is no link; that of its folder is asked for once."""
+        folder, name = os.path.split(file)
+        if name in ("", ".", ".."):
+            return os.path.realpath(file)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
 
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:
         """A URL without its query; for a file of this machine size and time, if those are to do."""

@@ -25,7 +25,6 @@ from automl_vision.data.writing import Export
 
 _PIECE = 20_000  # annotations parsed at once
 _HINTS = ("coco", "annotation", "instances", "train", "val", "test", "label")
-_EMPTY = (b"[]", b"[[]]", b"null", b"{}")
 
 
 class _Whole(msgspec.Struct):
@@ -34,17 +33,21 @@ class _Whole(msgspec.Struct):
     categories: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Code(msgspec.Struct, gc=False):
+    size: list[int]
+    counts: str | list[int]
+
+
 class _Annotation(msgspec.Struct, gc=False):
     image_id: int | str
     category_id: int | str
     bbox: list[float] | None = None
     iscrowd: int | None = 0
     ignore: int | None = 0
-    segmentation: msgspec.Raw = msgspec.Raw(b"[]")
+    segmentation: list[list[float]] | _Code | None = None
 
 
 _decode_many = msgspec.json.Decoder(list[_Annotation], strict=False).decode
-_decode_polygons = msgspec.json.Decoder(list[list[float]], strict=False).decode
 
 
 def _files(source: Source) -> list[str]:
@@ -220,8 +223,12 @@ def _read_annotations(
     annotations: Annotations,
     counts: dict[str, int],
 ) -> None:
-    for start, items in _pieces(raw, path):
-        for i, item in enumerate(_decoded(items), start=start):
+    for start, pieces in _pieces(raw, path):
+        items = _decoded(pieces)
+        if _add_boxes(items, images, categories, annotations):
+            counts["boxes"] += len(items)
+            continue
+        for i, item in enumerate(items, start=start):
             try:
                 _add(item, images, categories, annotations, counts)
             except ValueError as error:
@@ -234,6 +241,24 @@ def _decoded(items: list[msgspec.Raw]) -> list[_Annotation] | list[Any]:
         return _decode_many(b"[%b]" % b",".join(items))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return [msgspec.json.decode(item) for item in items]
+
+
+def _add_boxes(
+    items: list[Any], images: dict[int | str, int], categories: dict[int | str, int], annotations: Annotations
+) -> bool:
+    """Add a piece as whole columns; False, and nothing added, unless all of it is plain boxes without masks."""
+    if not all(isinstance(item, _Annotation) and item.bbox and not item.segmentation for item in items):
+        return False
+    image = [images.get(item.image_id, -1) for item in items]
+    label = [categories.get(item.category_id, -1) for item in items]
+    if min(image, default=0) < 0 or min(label, default=0) < 0 or any(len(item.bbox) != 4 for item in items):
+        return False
+    bbox = np.array([item.bbox for item in items], np.float64).reshape(-1, 4)
+    bbox[:, 2:] += bbox[:, :2]
+    flags = [bool(item.iscrowd) + 2 * bool(item.ignore) for item in items]
+    annotations.objects.add_boxes(image, label, bbox, flags)
+    annotations.report.total += len(items)
+    return True
 
 
 def _add(
@@ -293,48 +318,59 @@ def _converted(value: Any) -> _Annotation:
         bbox=None if bbox is None else [as_number(number) for number in bbox],
         iscrowd=as_flag(value.get("iscrowd")),
         ignore=as_flag(value.get("ignore")),
-        segmentation=msgspec.Raw(msgspec.json.encode(value.get("segmentation"))),
+        segmentation=_converted_mask(value.get("segmentation")),
     )
 
 
-def _mask(raw: msgspec.Raw) -> tuple[list[list[float]], str | None]:
+def _mask(value: list[list[float]] | _Code | None) -> tuple[list[list[float]], str | None]:
     """Polygons and run-length code of a segmentation.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it cannot be used.
     """
-    text = bytes(raw)
-    if text in _EMPTY:
-        return [], None
-    if text[:1] == b"{":
-        return [], _code(msgspec.json.decode(text))
-    try:
-        polygons = _decode_polygons(text)
-    except msgspec.DecodeError:
-        flat = msgspec.json.decode(text)
-        if not isinstance(flat, list):
-            raise ValueError(f"a segmentation must be polygons or a run-length code, not {shown(flat)}") from None
-        polygons = [[as_number(number) for number in flat]]  # one polygon without the outer list
-    polygons = [polygon for polygon in polygons if polygon]
+    if isinstance(value, _Code):
+        return [], _code(value)
+    polygons = [polygon for polygon in value or () if polygon]
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(f"a polygon needs at least 3 points x, y, not {len(polygon)} numbers")
     return polygons, None
 
 
-def _code(value: Any) -> str:
+def _converted_mask(value: Any) -> list[list[float]] | _Code | None:
+    """A segmentation whose types are unusual.
+
+    Raises:
+        ValueError: it is neither polygons nor a run-length code.
+    """
+    if isinstance(value, dict):
+        size, counts = value.get("size"), value.get("counts")
+        if not isinstance(size, list) or not all(isinstance(side, int) for side in size):
+            raise ValueError(f"a run-length code needs its size [height, width], not {shown(size)}")
+        if not isinstance(counts, str | list):
+            raise ValueError(f"the counts of a run-length code must be a text or a list, not {shown(counts)}")
+        return _Code(size, counts)
+    if value in (None, "", []):
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f"a segmentation must be polygons or a run-length code, not {shown(value)}")
+    polygons = value if all(isinstance(item, list) for item in value) else [value]  # one without the outer list
+    return [[as_number(number) for number in polygon] for polygon in polygons]
+
+
+def _code(value: _Code) -> str:
     """COCO's compressed run-length code.
 
     Raises:
         ValueError: it is no run-length code.
     """
-    size, counts = value.get("size"), value.get("counts")
-    if not (isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+    size, counts = value.size, value.counts
+    if len(size) != 2 or min(size) <= 0:
         raise ValueError(f"a run-length code needs its size [height, width], not {shown(size)}")
-    if isinstance(counts, list) and all(isinstance(count, int) and count >= 0 for count in counts):
-        counts = compress_counts(counts)
     if not isinstance(counts, str):
-        raise ValueError(f"the counts of a run-length code must be a text or a list, not {shown(counts)}")
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise ValueError("the counts of a run-length code must be whole numbers")
+        counts = compress_counts(counts)
     return MaskCode(size[0], size[1], counts).checked().to_text()
 
 
