@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.pixel_cache import open_pixels
@@ -24,6 +25,7 @@ from automl_vision.serving.objects import (
     view_pixels,
     views,
 )
+from automl_vision.tasks.advisor import advise
 from automl_vision.tasks.detector_input import detector_geometry, kept_size, wanted_side
 from automl_vision.tasks.geometry import Geometry, fit_canvas, fit_geometry
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
@@ -90,7 +92,7 @@ def test_boxes_and_masks_stay_together(
 
 @settings(max_examples=40, deadline=None)
 @given(pictures(), st.floats(0.5, 1.0))
-def test_scaling_scales_areas(drawn: tuple[NDArray[np.uint8], ImageObjects], scale: float):
+def test_scaling_scales_boxes(drawn: tuple[NDArray[np.uint8], ImageObjects], scale: float):
     pixels, objects = drawn
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     canvas = (64, 64)
@@ -98,10 +100,9 @@ def test_scaling_scales_areas(drawn: tuple[NDArray[np.uint8], ImageObjects], sca
     height, width = pixels.shape[:2]
     factor = scale * min(64 / height, 64 / width)
     for label, box in zip(moved.labels.tolist(), moved.boxes, strict=True):
-        before = (objects.boxes[label, 2:] - objects.boxes[label, :2]).prod()
-        after = (box[2:] - box[:2]).prod()
-        edge = 2 * float((box[2:] - box[:2]).sum()) / 10 + 2  # sizes are whole pixels
-        assert abs(float(after) - float(before) * factor**2) <= edge * max(1.0, factor)
+        before = objects.boxes[label, 2:] - objects.boxes[label, :2]
+        after = box[2:] - box[:2]
+        assert ((after - before * factor).abs() <= 1 + 0.05 * before * factor).all()  # sizes are whole pixels
 
 
 def test_what_lies_mostly_outside_is_dropped():
@@ -258,6 +259,7 @@ def test_small_boxes_want_a_large_canvas(boxes: Dataset):
     sizes = np.full((len(boxes), 2), 2000.0)
     training = boxes.splits == "train"
     assert wanted_side(boxes, sizes, training) == 608
+    assert wanted_side(boxes, np.full((len(boxes), 2), 250.0), training) == 320
     assert wanted_side(boxes, np.full((len(boxes), 2), 80.0), training) == 320
 
 
@@ -295,7 +297,10 @@ def test_the_evaluation_batch_holds_the_objects_where_they_are(masks: Dataset, t
             assert (inside.max() - inside.min()) > 60  # red or blue, on grey
             rows_in, columns_in = torch.nonzero(mask.any(1))[:, 0], torch.nonzero(mask.any(0))[:, 0]
             found = torch.stack([columns_in[0], rows_in[0], columns_in[-1] + 1, rows_in[-1] + 1])
-            assert (found - box).abs().max() <= 5  # a triangle's tip is thinner than a pixel
+            assert (found[:2] - box[:2]).min() >= -1
+            assert (box[2:] - found[2:]).min() >= -1
+            if tiles is None:  # a tile may cut off a triangle's tip, which its box keeps
+                assert (found - box).abs().max() <= 5
             seen += 1
     assert seen > 5
 
@@ -330,3 +335,42 @@ def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
         expected = coco.decode(coco.merge(coco.frPyObjects(polygons, *size))).astype(bool)
         assert (MaskCode.from_text(truth.masks[i]).decode() == expected).all()
         assert encode_mask(expected).to_text() == truth.masks[i]
+
+
+def _with_boxes(sides: float, image: int) -> Dataset:
+    """A hundred boxes of one size in images of one size."""
+    from automl_vision.data.annotations import Annotations, Record
+    from automl_vision.data.manifest import build_manifest
+    from automl_vision.data.objects import Object
+    from automl_vision.data.scan import ImageFacts
+
+    annotations = Annotations("boxes")
+    for i in range(20):
+        places = [(50.0 * k + 3, 20.0, 50.0 * k + 3 + sides, 20.0 + sides) for k in range(5)]
+        annotations.add(Record(f"{i}.png", f"{i}", objects=[Object("a", place) for place in places]))
+    facts = [ImageFacts(f"{i}.png", image, image, f"{i}") for i in range(20)]
+    table, classes = build_manifest(annotations, facts, DETECTION)
+    return Dataset(table, "/nowhere", DETECTION, classes, "test")
+
+
+@pytest.mark.parametrize(
+    ("sides", "image", "settings"),
+    [
+        (100.0, 1000, {}),
+        (20.0, 600, {}),
+        (20.0, 4000, {"min_size": 608, "tile_grid_size": "6x6", "tile_overlap_ratio": 0.25}),
+        (20.0, 1200, {"min_size": 608, "tile_grid_size": "3x3", "tile_overlap_ratio": 0.25}),
+        (4.0, 400, {}),  # the images have no more pixels
+    ],
+)
+def test_advice_on_small_objects(sides: float, image: int, settings: dict[str, object]):
+    advice = advise(_with_boxes(sides, image))
+    assert advice.settings == settings
+    assert advice.sides[2] == pytest.approx(sides)
+    assert (advice.cost > 1) == bool(settings)
+    assert all(str(value) in advice.sentences[-1] for value in settings.values())
+
+
+def test_advice_needs_objects(shapes: Dataset):
+    with pytest.raises(DataError, match="needs labelled objects"):
+        advise(shapes)

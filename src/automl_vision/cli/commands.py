@@ -195,6 +195,23 @@ def check(
     _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
 
 
+@data_app.command()
+def advise(
+    path: Annotated[Path, typer.Argument(help="Folder or annotation file with labelled objects.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.tasks.advisor import advise as advice_on
+
+    advice = advice_on(Dataset.open(path))
+    if as_json:
+        typer.echo(json.dumps(vars(advice), indent=2))
+        return
+    for sentence in advice.sentences:
+        typer.echo(sentence)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""
