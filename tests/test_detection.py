@@ -23,13 +23,13 @@ from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
 from automl_vision.packaging.package import package
 from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
-from automl_vision.tasks.task import create_task
+from automl_vision.tasks.task import Calibration, create_task
 from automl_vision.training.job import run_trial
-from automl_vision.training.loop import Plan
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, small_detector, write_objects
@@ -280,7 +280,8 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
         ({"box_detections_per_image": 3}, lambda task: task.geometry.detections == 3),
         ({"min_size": 160}, lambda task: min(task.geometry.size) == 160),
         ({"min_size": 600, "max_size": 128}, lambda task: max(task.geometry.size) == 128),
-        ({"nms_iou_threshold": 0.3}, lambda task: True),
+        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(1.0, (0.2,))).iou == 0.7),
+        ({"box_score_threshold": 0.6}, lambda task: task.calibrate(None, None).thresholds == (0.6, 0.6)),
         ({"tile_predictions_nms_threshold": 0.7, "tile_grid_size": "2x2"}, lambda task: task.decoding.tile_nms == 0.7),
         ({"tile_overlap_ratio": 0.5, "tile_grid_size": "3x2"}, lambda task: task.decoding.grid.overlap == 0.5),
     ],
@@ -288,6 +289,18 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
 def test_hyperparameters_reach_the_detector(boxes: Dataset, changes: dict[str, object], check: Callable[..., bool]):
     hyperparameters = small_detector(DETECTION, NAMES[DETECTION], **changes)
     assert check(create_task(DETECTION, boxes, hyperparameters))
+
+
+def test_multi_scale_gives_each_batch_its_size(boxes: Dataset, tmp_path: Path):
+    sizes = set()
+    for multi_scale in (False, True):
+        task = create_task(DETECTION, boxes, small_detector(DETECTION, "tood", image_size=160, multi_scale=multi_scale))
+        pixels = open_pixels(boxes, task.pixel_size, tmp_path)
+        seen = {tuple(task.train_batch(pixels, [1, 2], seed=(0, i)).images.shape[2:]) for i in range(8)}
+        assert all(side % 32 == 0 for size in seen for side in size)
+        assert len(seen) > 1 if multi_scale else seen == {task.geometry.size}
+        sizes |= seen
+    assert len(sizes) > 1
 
 
 def test_a_run_from_a_config(tmp_path: Path):
@@ -309,10 +322,3 @@ def test_a_run_from_a_config(tmp_path: Path):
     assert "mean_average_precision" in run.get_metrics()["val"]
     image = Path(data).parent / "1.png"
     assert Predictor(run.model_path)(image)[0].to_json().keys() == {"boxes"}
-
-
-def test_the_plan_is_kept_over_a_resume(boxes: Dataset, detector_spec: MakeDetectorSpec):
-    spec = detector_spec(boxes, number_of_epochs=1)
-    train(spec, RecordingReporter())
-    state = torch.load(Path(spec.folder) / "checkpoint.pt", weights_only=True)
-    assert Plan(**state["plan"]).micro_batch == 4

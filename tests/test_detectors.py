@@ -214,6 +214,26 @@ def test_every_own_name_has_an_architecture(task: str):
         assert (missing in own_models(task)) == (task == DETECTION)
 
 
+def test_limits_reach_the_network():
+    network = detector(DETECTION, "tood", nms_iou_threshold=0.3).network
+    assert network.limits.nms_threshold == 0.3
+    assert network.limits.detections == GEOMETRY.detections
+
+
+def test_without_a_hub_one_sentence_names_the_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Neither torchvision's server nor the hub answers, nor is anything in a cache."""
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    name = "fasterrcnn_resnet50_fpn"
+    hyperparameters = small_detector(DETECTION, name, pretrained=True)
+    with pytest.raises(WeightsUnavailableError) as caught:
+        create_model(name, task=DETECTION, classes=2, hyperparameters=hyperparameters, geometry=GEOMETRY)
+    for way in ("weights=PATH", "fasterrcnn_efficientnet_lite0_fpn", "pretrained=0"):
+        assert way in str(caught.value)
+
+
 def test_codes_and_boxes_are_inverse():
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(2, 30, 2, generator=generator) * 50

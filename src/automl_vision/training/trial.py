@@ -85,6 +85,8 @@ class _Trial:
             hyperparameters=self.hyperparameters,
             geometry=self.task.geometry,
         )
+        if self.source.note and not state:
+            reporter.message(self.source.note)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
