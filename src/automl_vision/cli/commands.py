@@ -132,29 +132,37 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the objects that are found.")] = None,
 ) -> None:
     """Predict images with a packaged model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    if write_predictions(predict_files(model, images, threads=threads), sys.stdout, as_json=as_json):
+    rows = predict_files(model, images, threads=threads, drawings=draw)
+    if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 
 
 @app.command()
 def models(
     pattern: Annotated[str, typer.Argument(help="Name with * and ?.")] = "*",
+    task: Annotated[str | None, typer.Option(help="Only algorithms of this task.")] = None,
     all_names: Annotated[bool, typer.Option("--all", help="Also timm's own architectures.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List algorithms with size, licence and source of their weights."""
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
-    from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+    from automl_vision.core.names import TASKS, normalize_task
+    from automl_vision.models.names import own_models
     from automl_vision.models.registry import describe_model, list_models
 
-    names = list_models(pattern)
+    try:
+        names = list_models(pattern, task=None if task is None else normalize_task(task))
+    except ValueError as error:
+        raise UnknownModelError(str(error)) from None
     if pattern == "*" and not all_names:
-        names = [name for name in names if name in CLASSIFICATION_ARCHITECTURES]
+        own = {name for each in TASKS for name in own_models(each)}
+        names = [name for name in names if name in own]
     if not names:
         raise UnknownModelError(f'no model matches "{pattern}"; list all with: automl-vision models --all')
     described = [describe_model(name) for name in names]
@@ -164,7 +172,7 @@ def models(
     cells = [
         [d.name, d.architecture, f"{d.parameters / 1e6:.1f} M", d.licence or "not stated", d.weights] for d in described
     ]
-    print_table(["name", "architecture", "parameters", "licence of weights", "weights"], cells)
+    print_table(["name", "network", "parameters", "licence of weights", "weights"], cells)
 
 
 @data_app.command()
@@ -185,6 +193,23 @@ def check(
         typer.echo(json.dumps({**dataset.summary(), "report": dataset.report.to_json()}, indent=2, ensure_ascii=False))
         return
     _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
+
+
+@data_app.command()
+def advise(
+    path: Annotated[Path, typer.Argument(help="Folder or annotation file with labelled objects.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.tasks.advisor import advise as advice_on
+
+    advice = advice_on(Dataset.open(path))
+    if as_json:
+        typer.echo(json.dumps(vars(advice), indent=2))
+        return
+    for sentence in advice.sentences:
+        typer.echo(sentence)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
+from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
@@ -76,15 +77,21 @@ class _Trial:
         self.watch = Stopwatch(state["seconds"] if state else 0.0)
         dataset, self.pixels = _open_data(spec, reporter)
         self.dataset = dataset
-        self.task: Task = create_task(spec.task, dataset, self.hyperparameters)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters)
         self.source: Model = create_model(
-            spec.model_name, classes=len(dataset.classes), hyperparameters=self.hyperparameters
+            spec.model_name,
+            task=spec.task,
+            classes=len(dataset.classes),
+            hyperparameters=self.hyperparameters,
+            geometry=self.task.geometry,
         )
+        if self.source.note and not state:
+            reporter.message(self.source.note)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
-        if self.hyperparameters.layers_to_freeze:
-            freeze_stages(self.model.network, self.hyperparameters.layers_to_freeze)
+        if self.hyperparameters.frozen_stages:
+            freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
         self.early_stopping = EarlyStopping(
             self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
         )
@@ -116,8 +123,7 @@ class _Trial:
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
-        known = self.hyperparameters.pretrained and not self.spec.start_from
-        return self.hyperparameters.linear_probe and known and self.model.head is not None
+        return self.task.starts_from_probe and not self.spec.start_from and self.model.head is not None
 
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
@@ -153,7 +159,7 @@ class _Trial:
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
         images = len(self._rows("val")) + len(self._rows("test"))
-        passes = 5 if self.hyperparameters.weight_interpolation else 0
+        passes = 5 if self.task.interpolates else 0
         return _FINAL_RESERVE + self._validation_seconds * (passes + 3 * images / max(1, len(self._rows("val"))))
 
     def _train_until_evaluation(self, first: int) -> None:
@@ -325,7 +331,7 @@ class _Trial:
             end = {name: value.clone() for name, value in network.state_dict().items()}
         else:
             end = load_weights(weights_file(self.folder, self.best["epoch"]))
-        if not (self.hyperparameters.weight_interpolation and self._probes) or self.evaluations[-1].epoch == 0:
+        if not (self.task.interpolates and self._probes) or self.evaluations[-1].epoch == 0:
             network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
             return float(self.best["epoch"] > 0)
         rows = self._rows("val")
@@ -358,10 +364,9 @@ def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
     dataset = Dataset.load(spec.manifest)
     if dataset.fingerprint != spec.fingerprint:
         raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
-    size = spec.hyperparameters.validation_resize_size
     pixels = open_pixels(
         dataset,
-        size,
+        kept_size(dataset, spec.hyperparameters),
         Path(spec.cache),
         progress=lambda done, total: reporter.progress("decoding", done, total),
     )
