@@ -11,7 +11,7 @@ from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.sweeps.leaderboard import Leaderboard, read_leaderboard
 from automl_vision.sweeps.start import start_run
-from automl_vision.workspace.run_folder import FINAL, TrialFolder
+from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 _POLL = 0.2  # seconds
@@ -91,7 +91,7 @@ class Run:
         if status in ("Interrupted", "Failed", "Canceled"):
             self.folder.clear_cancel()
             for trial in self.folder.trials():
-                if trial.status()["status"] != "Completed":
+                if trial.status()["status"] not in WITH_RESULT:
                     trial.update_status(status="NotStarted", reason=None)
             self.folder.update_status(status="NotStarted", created=time.time(), reason=None)
             start_run(self.folder)

@@ -15,3 +15,12 @@ def run_trial(spec: dict[str, Any]) -> None:
 
     trial = TrialSpec.model_validate(spec)
     train(trial, FileReporter(Path(trial.folder)))
+
+
+def time_trial(spec: dict[str, Any]) -> None:
+    """Measure how long the parts of a trial take, by its first steps; writes `timing.json` into its folder."""
+    from automl_vision.core.files import write_json
+    from automl_vision.training.trial import measure_trial
+
+    trial = TrialSpec.model_validate(spec)
+    write_json(Path(trial.folder) / "timing.json", measure_trial(trial, FileReporter(Path(trial.folder))))

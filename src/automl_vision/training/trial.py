@@ -61,6 +61,19 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
     return _Trial(spec, reporter).run()
 
 
+def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
+    """Time the first steps of a trial, and leave it.
+
+    Args:
+        spec: of the trial.
+        reporter: told the timings of the number formats.
+
+    Returns:
+        Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+    """
+    return _Trial(spec, reporter).measure()
+
+
 class _Trial:
     """A trial at work. Its life in order: `__init__` opens data and model, `run` calls the steps below it."""
 
@@ -112,6 +125,22 @@ class _Trial:
         while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.epochs:
             self._train_until_evaluation(epoch)
         return self._finish()
+
+    def measure(self) -> dict[str, float]:
+        """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
+        setup = self.watch.seconds
+        rows, batch = self._rows("val"), self.plan.validation_batch
+        start = time.monotonic()
+        self.loop.outputs(rows[:batch].tolist())
+        per_image = (time.monotonic() - start) / len(rows[:batch])
+        self._validation_seconds = per_image * len(rows)
+        images = len(self._rows("train"))
+        probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
+        return {
+            "setup": setup + probe,
+            "epoch": images * self.step_seconds + self._validation_seconds,
+            "finish": self._final_seconds(),
+        }
 
     @property
     def _probes(self) -> bool:
