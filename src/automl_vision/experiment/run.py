@@ -41,12 +41,15 @@ class Run:
         """All that is recorded of the run's state."""
         return self.folder.status()
 
-    def wait_for_completion(self, show_output: bool = False, *, raise_on_error: bool = True) -> dict[str, Any]:
+    def wait_for_completion(
+        self, show_output: bool = False, *, raise_on_error: bool = True, as_json: bool = False
+    ) -> dict[str, Any]:
         """Wait until the run ends; Ctrl-C cancels it.
 
         Args:
             show_output: show live progress.
             raise_on_error: raise when the run does not complete.
+            as_json: show it as JSON lines.
 
         Returns:
             The run's final state.
@@ -58,7 +61,7 @@ class Run:
             if show_output:
                 from automl_vision.experiment.progress import show_progress
 
-                show_progress(self.folder)
+                show_progress(self.folder, as_json=as_json)
             else:
                 while self.get_status() not in (*FINAL, "Interrupted"):
                     time.sleep(_POLL)
@@ -110,7 +113,10 @@ class Run:
         return [self.folder.trial(row.trial) for row in self.leaderboard()]
 
     def get_best_child(self) -> TrialFolder | None:
-        """The best trial, or None before any has a score."""
+        """The trial that became the model, or the best so far; None before any has a score."""
+        chosen = self.folder.status().get("best_trial")
+        if chosen is not None:
+            return self.folder.trial(chosen)
         ranked = [row for row in self.leaderboard() if row.score is not None]
         return self.folder.trial(ranked[0].trial) if ranked else None
 

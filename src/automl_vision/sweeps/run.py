@@ -19,11 +19,18 @@ from automl_vision.core.errors import AutoMLVisionError, RunFailedError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.models.names import has_bundled_weights
+from automl_vision.sweeps.automode.portfolio import planned_candidate, portfolio, probed_candidates
+from automl_vision.sweeps.automode.promotion import decide
+from automl_vision.sweeps.automode.search import AutoModeTrials, automode_policy
 from automl_vision.sweeps.budget import Budget, Timing, plan_text
 from automl_vision.sweeps.leaderboard import read_leaderboard
 from automl_vision.sweeps.loop import CanceledError, TrialLoop
+from automl_vision.sweeps.policies import Policy
 from automl_vision.sweeps.publish import PARENT, Publisher, final_metrics, published
+from automl_vision.sweeps.samplers import search_space
 from automl_vision.sweeps.sources import FixedTrials, SampledTrials, TrialSource
+from automl_vision.sweeps.space import most_configurations
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.training.spec import TrialSpec
 from automl_vision.workspace.run_folder import WITH_RESULT, RunFolder, TrialFolder
@@ -32,6 +39,7 @@ from automl_vision.workspace.workspace import Workspace
 PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
 _POLL = 0.1  # seconds
+_PROBING_SHARE = 0.15  # of the time that is left after the default recipe
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -113,7 +121,63 @@ class _Controller:
 
     def _run_trials(self, dataset: Dataset) -> None:
         """Run every trial to its end; a failed one stops nothing."""
+        if self.spec.automode:
+            self._search(dataset)
+            return
         slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+        if self.spec.is_sweep and not self.folder.planned_trials():
+            self._tell_plan(dataset, slots)
+        self._loop(dataset, self._source(), self.spec.termination, slots)
+
+    def _search(self, dataset: Dataset) -> None:
+        """AutoMode: the default recipe with all of the machine, then the portfolio if there is time, then the test."""
+        alone = self.compute.slots(1, threads=self.spec.threads)
+        if not self.folder.planned_trials():
+            self._tell_plan(dataset, alone)
+        policy = automode_policy(self.spec)
+        loop = self._loop(dataset, AutoModeTrials(self.spec, {}, None), policy, alone)
+        result = self.folder.trial(0).result()
+        if result is not None and not loop.time_is_up and self.spec.iterations > 1:
+            slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+            probes = self._probe(dataset, alone[0], float(result["seconds"]))
+            loop = self._loop(dataset, AutoModeTrials(self.spec, probes, result["learning_rate"]), policy, slots)
+        decision = decide(self.folder, loop.trials, self.spec.primary_metric)
+        if decision is not None:
+            self.folder.message(decision.reason)
+            self.folder.update_status(decision=decision.to_json())
+
+    def _probe(self, dataset: Dataset, slot: Slot, default_seconds: float) -> dict[str, float]:
+        """Scores of linear probes on the candidates' frozen features, as far as a share of the time goes."""
+        file = self.folder.path / "probes.json"
+        if file.exists():
+            known: dict[str, float] = read_json(file)
+            return known
+        base, scores = self.spec.trials[0], {}
+        candidates = probed_candidates(base, self.spec.task, self.spec.arguments)
+        hub = True
+        end = self.budget.spent + min(_PROBING_SHARE * self.budget.seconds_for_trials, default_seconds)
+        for number, candidate in enumerate(candidates):
+            planned = planned_candidate(candidate, self.spec.task, self.spec.arguments, learning_rate=1.0)
+            if (
+                planned is None
+                or self.budget.spent > end
+                or (not hub and not has_bundled_weights(candidate.model_name))
+            ):
+                continue
+            self.folder.progress(f"probing {candidate.key}", number, len(candidates))
+            folder = self.folder.path / "probes" / str(number)
+            spec = self._trial_spec(folder, planned, slot, dataset, 1.0).model_dump()
+            reason = self._finish_job(Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder), slot)
+            if reason is None:
+                scores[candidate.key] = float(read_json(folder / "probe.json")["score"])
+                self.folder.message(f"probe of {candidate.key}: {self.spec.primary_metric} {scores[candidate.key]:.4f}")
+            else:
+                hub = hub and "hub" not in reason
+        write_json(file, scores)
+        return scores
+
+    def _loop(self, dataset: Dataset, source: TrialSource, policy: Policy, slots: list[Slot]) -> TrialLoop:
+        """Run a source's trials to their ends."""
 
         def make_job(trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
             evaluations = trial.evaluations()
@@ -122,15 +186,13 @@ class _Controller:
             trial.write_spec(spec.model_dump())
             return Job("automl_vision.training.job:run_trial", {"spec": spec.model_dump()}, trial.path)
 
-        if self.spec.is_sweep and not self.folder.planned_trials():
-            self._tell_plan(dataset, slots)
         loop = TrialLoop(
             task=self.spec.task,
             folder=self.folder,
             compute=self.compute,
             slots=slots,
-            source=self._source(),
-            policy=self.spec.termination,
+            source=source,
+            policy=policy,
             metric=self.spec.primary_metric,
             make_job=make_job,
             budget=self.budget,
@@ -138,13 +200,25 @@ class _Controller:
         )
         loop.run()
         if self.spec.is_sweep and loop.time_is_up:
-            self.folder.message(f"{len(loop.trials)} trials: no further one fits into the time that is left")
+            self.folder.message(f"trials: {len(loop.trials)}; no further one fits into the time that is left")
+        return loop
 
     def _source(self) -> TrialSource:
         base = self.spec.trials[0]
+        if self.spec.automode:
+            return AutoModeTrials(self.spec, {}, None)
         if self.spec.search is None:
             return FixedTrials(self.spec.trials)
         return SampledTrials(self.spec.search, base, self.spec.arguments, self.spec.task, self.spec.iterations)
+
+    @property
+    def _wanted(self) -> int:
+        """How many trials there are at most."""
+        base, search = self.spec.trials[0], self.spec.search
+        if search is not None:
+            return most_configurations(search_space(search), self.spec.iterations)
+        probes = {c.key: 0.0 for c in probed_candidates(base, self.spec.task, self.spec.arguments)}
+        return min(self.spec.iterations, 1 + len(portfolio(base, self.spec.task, self.spec.arguments, probes)))
 
     def _trial_spec(
         self, folder: Path, planned: PlannedTrial, slot: Slot, dataset: Dataset, seconds: float
@@ -187,7 +261,7 @@ class _Controller:
             text = plan_text(
                 timings,
                 epochs=epochs,
-                wanted=self.spec.iterations,
+                wanted=self._wanted,
                 at_once=len(slots),
                 seconds=self.budget.seconds_for_trials,
             )
@@ -218,7 +292,8 @@ class _Controller:
         if not done:
             reasons = "; ".join(f"trial {t.number}: {t.status().get('reason')}" for t in self.folder.trials())
             raise RunFailedError(f"no trial completed ({reasons})")
-        best = self.folder.trial(done[0].trial)
+        decision = self.folder.status().get("decision")
+        best = self.folder.trial(done[0].trial if decision is None else decision["trial"])
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
         arguments = {
             "trial": str(best.path), "destination": str(self.folder.model), "provenance": provenance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 from automl_vision.core.names import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.probe import fit_probe
 from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task
 
@@ -74,6 +77,13 @@ class MultiLabelTask(Task):
             intervals={name: interval.to_json() for name, interval in intervals.items()},
             per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
         )
+
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """Intersection over union of each image's label sets."""
+        predicted = _probabilities(outputs, calibration) >= np.array(calibration.thresholds)
+        return {SCORES: evaluation.label_set_iou(predicted, self.targets[rows])}
 
 
 def _probabilities(outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:

@@ -192,6 +192,12 @@ class Task(ABC):
         """All metrics of predicted images."""
 
     @abstractmethod
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """What this trial is compared with others by, as `evaluation.paired.compare` takes it."""
+
+    @abstractmethod
     def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals, figures by class and data for charts."""
 

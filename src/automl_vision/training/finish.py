@@ -62,7 +62,7 @@ def write_reports(loop: Loop, task: Task, rows: dict[str, NDArray[np.intp]], fol
         loop: with the weights to report.
         task: gives calibration and metrics.
         rows: by split, with "val".
-        folder: gets `metrics.json` and `outputs.npz`.
+        folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
 
     Returns:
         The metrics on the validation images.
@@ -81,4 +81,5 @@ def write_reports(loop: Loop, task: Task, rows: dict[str, NDArray[np.intp]], fol
     arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
     arrays |= {f"{split}_outputs": outputs[split] for split in rows}
     np.savez_compressed(folder / "outputs.npz", **arrays)
+    np.savez_compressed(folder / "comparison.npz", **task.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics

@@ -73,6 +73,8 @@ class RunFolder:
     def update_status(self, **values: Any) -> None:
         """Record values beside those that are there."""
         file = self.path / _STATUS
+        if "seconds" in values:
+            values["seconds_at"] = time.time()
         with self._writing:
             write_json(file, {**(read_json(file) if file.exists() else {}), **values})
 
