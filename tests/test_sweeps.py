@@ -437,30 +437,30 @@ def test_mlflow_shows_every_trial_once(undisturbed: Run, workspace: Workspace):
     assert len({(c.data.params["learning_rate"], c.data.params["optimizer"]) for c in children}) == 8
 
 
-def kill_controller(run: Run) -> None:
-    """kill -9 the process that works on a run, and wait until the kernel has released it."""
+def kill_controller(run: Run) -> bool:
+    """kill -9 the process that works on a run, and wait until the kernel has released it; False when there is none."""
     pid = run.folder.status().get("pid")
     try:
         command = Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
-        return
-    if run.id in command:
-        os.kill(int(pid), signal.SIGKILL)
-        wait_for(lambda: not run.folder.is_worked_on())
+        return False
+    if run.id not in command:
+        return False
+    os.kill(int(pid), signal.SIGKILL)
+    wait_for(lambda: not run.folder.is_worked_on())
+    return True
 
 
-def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> Run:
-    """A sweep whose controller is killed again and again at random moments, and resumed at once."""
-    moments = random.Random(seed)
+def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> tuple[Run, int]:
+    """A sweep whose controller is killed again and again at random moments, and resumed at once; with the kills."""
+    moments, done = random.Random(seed), 0
     run = Experiment(workspace, f"killed {seed}").submit(sweep_config(data))
-    for _ in range(kills):
-        time.sleep(moments.uniform(0.2, 6.0))
-        kill_controller(run)
-        if run.get_status() in ("Completed", "Failed"):
-            break
+    while done < kills and run.get_status() not in ("Completed", "Failed"):
+        time.sleep(moments.uniform(0.2, 5.0))
+        done += kill_controller(run)
         run.resume()
     run.wait_for_completion()
-    return run
+    return run, done
 
 
 def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
@@ -473,13 +473,16 @@ def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
 
 
 def test_nothing_is_lost_when_the_controller_is_killed(undisturbed: Run, workspace: Workspace, shapes_folder: Path):
-    assert_nothing_lost(disturbed_sweep(workspace, shapes_folder, kills=3, seed=1), undisturbed)
+    run, kills = disturbed_sweep(workspace, shapes_folder, kills=3, seed=1)
+    assert kills == 3
+    assert_nothing_lost(run, undisturbed)
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_by_twenty_kills(undisturbed: Run, workspace: Workspace, shapes_folder: Path):
-    for seed in (2, 3):
-        assert_nothing_lost(disturbed_sweep(workspace, shapes_folder, kills=20, seed=seed), undisturbed)
+    run, kills = disturbed_sweep(workspace, shapes_folder, kills=20, seed=2)
+    assert kills == 20
+    assert_nothing_lost(run, undisturbed)
 
 
 def test_two_sweeps_in_one_workspace_leave_each_other_alone(undisturbed: Run, tmp_path: Path, shapes_folder: Path):

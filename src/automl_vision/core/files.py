@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # what torch and safetensors say instead of an errno
-_FULL_MESSAGES = ("no space left", "file too large", "quota exceeded", "failed writing file", "file write failed")
+_FULL_MESSAGES = ("no space left", "file too large", "quota exceeded", "failed writing file", "inline_container")
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between tries
 
 

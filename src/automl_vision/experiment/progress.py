@@ -147,9 +147,9 @@ def _print_events(run: LiveRun, console: Console, events: list[dict[str, Any]]) 
     for event in events:
         prefix = f"trial {event['trial']}  " if several and "trial" in event else ""
         if event["event"] == "message":
-            console.print(prefix + event["text"], highlight=False, markup=False)
+            console.print(prefix + event["text"], highlight=False, markup=False, soft_wrap=True)
         elif event["event"] == "evaluation":
-            console.print(prefix + _evaluation_line(run.metric, event), highlight=False, markup=False)
+            console.print(prefix + _evaluation_line(run.metric, event), highlight=False, markup=False, soft_wrap=True)
 
 
 def _evaluation_line(metric: str, event: dict[str, Any]) -> str:

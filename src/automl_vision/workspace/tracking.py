@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -101,8 +102,8 @@ class Tracking:
             while (call := self._queue.get()) is not None:
                 self._retry(call)
         except Exception as error:  # the thread's last resort, whatever it was
-            self._problem = (
-                f"MLflow at {_without_secrets(self._uri)} could not be written for {self._patience:.0f} s ({error})"
+            self._problem = _without_secrets(
+                f"MLflow at {self._uri} could not be written for {self._patience:.0f} s ({error})"
             )
 
     def _retry(self, call: Callable[[], None]) -> None:
@@ -179,7 +180,6 @@ class Tracking:
             self._client.log_artifact(self._ids[key], str(path), under)
 
 
-def _without_secrets(uri: str) -> str:
-    """A URI without user name and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+def _without_secrets(text: str) -> str:
+    """A text with no user name and password in its URIs."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
