@@ -1,6 +1,6 @@
 """The controller of a run: prepares the data, runs the trials, packages the best, and records all of it.
 
-It runs in a process of its own (`python -m automl_vision.sweeps.run FOLDER`), so that a run outlives the session that
+It runs in a process of its own (`python -m automl_vision.sweeps FOLDER`), so that a run outlives the session that
 submitted it. Whatever it needs to go on is in the run's folder: after a crash it is started again and continues.
 """
 
@@ -323,7 +323,3 @@ def main() -> None:
     """Work on the run whose folder is the first argument."""
     logging.basicConfig(level=logging.WARNING)
     run_sweep(RunFolder(Path(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
