@@ -150,11 +150,13 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the objects that are found.")] = None,
 ) -> None:
     """Predict images with a packaged model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    if write_predictions(predict_files(model, images, threads=threads), sys.stdout, as_json=as_json):
+    rows = predict_files(model, images, threads=threads, drawings=draw)
+    if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 
 

@@ -88,15 +88,19 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees either the old file or the whole new one; waits while the disk is full."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that a reader sees either the old file or the whole new one; waits while the disk is full."""
 
     def write() -> None:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     persistently(write)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees either the old file or the whole new one; waits while the disk is full."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -32,6 +32,7 @@ from automl_vision.sweeps.samplers import search_space
 from automl_vision.sweeps.sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.sweeps.space import most_configurations
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
+from automl_vision.tasks.detector_input import kept_size
 from automl_vision.training.spec import TrialSpec
 from automl_vision.workspace.run_folder import WITH_RESULT, RunFolder, TrialFolder
 from automl_vision.workspace.workspace import Workspace
@@ -105,9 +106,7 @@ class _Controller:
             if done == total or done % 64 == 0:
                 self.folder.progress("decoding", done, total)
 
-        pixels = open_pixels(
-            opened, hyperparameters.validation_resize_size, self.workspace.cache_path, progress=progress
-        )
+        pixels = open_pixels(opened, kept_size(opened, hyperparameters), self.workspace.cache_path, progress=progress)
         dataset = opened.excluding(pixels.problems)
         dataset.require_usable(max_bad_share=self.spec.max_bad_share)
         dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)

@@ -18,6 +18,7 @@ from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
+from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
@@ -103,9 +104,13 @@ class _Trial:
         self.watch = Stopwatch(state["seconds"] if state else 0.0)
         dataset, self.pixels = _open_data(spec, reporter)
         self.dataset = dataset
-        self.task: Task = create_task(spec.task, dataset, self.hyperparameters)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters)
         self.source: Model = create_model(
-            spec.model_name, classes=len(dataset.classes), hyperparameters=self.hyperparameters
+            spec.model_name,
+            task=spec.task,
+            classes=len(dataset.classes),
+            hyperparameters=self.hyperparameters,
+            geometry=self.task.geometry,
         )
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
@@ -185,7 +190,8 @@ class _Trial:
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Pretrained features, computed once for all trials of an algorithm on the same images."""
-        key = f"{self.spec.model_name} {self.task.input_size} px {self.loop.precision}"
+        sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
+        key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
         file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
         return cached_features(
             file,
@@ -418,10 +424,9 @@ def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
     dataset = Dataset.load(spec.manifest)
     if dataset.fingerprint != spec.fingerprint:
         raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
-    size = spec.hyperparameters.validation_resize_size
     pixels = open_pixels(
         dataset,
-        size,
+        kept_size(dataset, spec.hyperparameters),
         Path(spec.cache),
         progress=lambda done, total: reporter.progress("decoding", done, total),
     )
