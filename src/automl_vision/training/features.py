@@ -14,6 +14,7 @@ from automl_vision.models.weights import WeightsOrigin
 
 _KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
 _VERSION = "1"
+_MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; a larger set's features are quicker made than kept
 
 
 def features_file(
@@ -46,7 +47,7 @@ def cached_features(file: Path | None, compute: Callable[[], NDArray[np.float32]
         kept: NDArray[np.float32] = np.load(file)
         return kept
     features = compute()
-    if file is not None:
+    if file is not None and features.nbytes <= _MOST_BYTES:
         with atomic_path(file) as temporary, temporary.open("wb") as stream:
             np.save(stream, features)
     return features
