@@ -24,7 +24,7 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_WITHOUT_OPTION = ("arguments",)  # given by --set
+_WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
 
 
 def open_workspace(path: Path | None) -> Workspace:
