@@ -7,6 +7,7 @@ submitted it. Whatever it needs to go on is in the run's folder: after a crash i
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -41,6 +42,7 @@ PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
 _POLL = 0.1  # seconds
 _PROBING_SHARE = 0.15  # of the time that is left after the default recipe
+_PROBING_SECONDS = 60.0  # for all probes, if the default recipe was quicker than that
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -162,7 +164,9 @@ class _Controller:
         base, scores = self.spec.trials[0], {}
         candidates = probed_candidates(base, self.spec.task, self.spec.arguments)
         hub = True
-        end = self.budget.spent + min(_PROBING_SHARE * self.budget.seconds_for_trials, default_seconds)
+        end = self.budget.spent + min(
+            _PROBING_SHARE * self.budget.seconds_for_trials, max(_PROBING_SECONDS, default_seconds)
+        )
         for number, candidate in enumerate(candidates):
             planned = planned_candidate(candidate, base, self.spec.task, self.spec.arguments)
             if (
@@ -174,7 +178,8 @@ class _Controller:
             self.folder.progress(f"probing {candidate.key}", number, len(candidates))
             folder = self.folder.path / "probes" / str(number)
             spec = self._trial_spec(folder, planned, slot, dataset, 1.0).model_dump()
-            reason = self._finish_job(Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder), slot)
+            job = Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder)
+            reason = self._finish_job(job, slot, seconds=end - self.budget.spent)
             if reason is None:
                 scores[candidate.key] = float(read_json(folder / "probe.json")["score"])
                 self.folder.message(f"probe of {candidate.key}: {self.spec.primary_metric} {scores[candidate.key]:.4f}")
@@ -274,14 +279,17 @@ class _Controller:
             )
             self.folder.message(text)
 
-    def _finish_job(self, job: Job, slot: Slot | None = None) -> str | None:
-        """Run a job to its end; gives the reason when it failed.
+    def _finish_job(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> str | None:
+        """Run a job to its end, or end it after some seconds; gives the reason when it failed.
 
         Raises:
             CanceledError: the user asked to end the run.
         """
-        running = self.compute.submit(job, slot)
+        running, end = self.compute.submit(job, slot), time.monotonic() + seconds
         while running.is_running():
+            if time.monotonic() > end:
+                running.cancel()
+                return f"it took more than {seconds:.0f} s"
             if self.folder.cancel_requested():
                 running.cancel()
                 raise CanceledError
