@@ -123,6 +123,11 @@ class Task(ABC):
         """Side in pixels of the square that the model sees after training."""
         return self.hyperparameters.validation_crop_size
 
+    @property
+    def mixes(self) -> bool:
+        """Whether `loss` mixes each image of a batch with its counterpart in the reversed batch."""
+        return self.hyperparameters.mixup_alpha > 0 or self.hyperparameters.cutmix_alpha > 0
+
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Randomly changed training images.
 

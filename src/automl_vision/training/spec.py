@@ -23,6 +23,9 @@ class TrialSpec(BaseModel):
     budget_seconds: float | None = Field(None, gt=0, description="time for the whole trial; none: no limit")
     device: str = Field("auto", description='"auto", "cpu" or "cuda"')
     threads: int = Field(0, ge=0, description="cores to use; 0: all")
+    processes: int = Field(
+        default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
+    )
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
 
 
@@ -58,3 +61,4 @@ class TrialResult(BaseModel):
     parameters: int = 0
     precision: str = ""
     batch_size: int = 0
+    processes: int = 1
