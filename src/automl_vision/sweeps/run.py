@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from automl_vision.compute.local import Job, LocalCompute, RunningJob
+from automl_vision.compute.compute import Job, RunningJob
+from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import AutoMLVisionError, RunFailedError
 from automl_vision.core.files import write_json
 from automl_vision.data.dataset import Dataset
