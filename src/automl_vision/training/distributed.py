@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_vision.core.errors import TrialError
-from automl_vision.training.launch import RENDEZVOUS
+from automl_vision.compute.launch import RENDEZVOUS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

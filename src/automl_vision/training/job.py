@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl_vision.training.launch import launch, was_launched
+from automl_vision.compute.launch import launch, was_launched
 from automl_vision.training.reporter import FileReporter
 from automl_vision.training.spec import TrialSpec
 

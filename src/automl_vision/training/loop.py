@@ -40,7 +40,7 @@ class Plan:
     Attributes:
         epochs: passes planned.
         batch_size: images whose gradients make one optimizer step.
-        micro_batch: images that run at once in a process.
+        micro_batch: images that run at once, over all processes.
         validation_batch: images that validate at once in a process.
         learning_rate: highest of the schedule.
         precision: name of the number format.
@@ -176,15 +176,14 @@ class Loop:
         Returns:
             Mean loss, and whether the epoch was finished.
         """
-        single = self.plan.micro_batch == 1  # one image has no statistics of a batch
+        single = self.plan.micro_batch <= self.processes.count  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
         self._moving = moving_batch_norms(self.model)
         # for dropout; a resumed epoch draws the same, another process of the trial draws its own
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch + 7_368_787 * self.processes.index)
         order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
         steps = training_steps(order, self.plan.batch_size)
-        at_once = self.plan.micro_batch * self.processes.count
-        micro_batches = [training_steps(step, at_once) for step in steps]
+        micro_batches = [training_steps(step, self.plan.micro_batch) for step in steps]
         batches = load_batches(self._training_batch(epoch), list(chain(*micro_batches)), self._device)
         done, total_loss = 0, 0.0
         for number, step in enumerate(steps):

@@ -122,7 +122,6 @@ class _Trial:
         count = self.processes.count
         if count < self.spec.processes:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
-        plan.micro_batch = -(-plan.micro_batch // count)
         plan.validation_batch = -(-plan.validation_batch // count)
         return plan, seconds / count
 

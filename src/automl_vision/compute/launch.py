@@ -123,9 +123,10 @@ def _die_with_parent() -> None:
 
 def _reason(process: BaseProcess, failures: Connection) -> str:
     """One sentence on a process that failed."""
-    if failures.poll():
+    try:
         return str(failures.recv())
-    code = process.exitcode or 0
+    except EOFError:  # it had no time to say anything
+        code = process.exitcode or 0
     if code < 0:
         return f"process {process.name} of the trial was ended by {signal.Signals(-code).name}"
     return f"process {process.name} of the trial ended with exit code {code}"
