@@ -17,16 +17,27 @@ _NOTE = "Generated from the code by `make docs`; do not edit.\n"
 
 
 def hyperparameters_page() -> str:
-    """Every hyperparameter of image classification."""
-    from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+    """Every hyperparameter, one table for each family of algorithms."""
+    from automl_vision.tasks.hyperparameters import FAMILIES
 
-    schema = ClassificationHyperparameters.model_json_schema(by_alias=False)["properties"]
+    uses: dict[Any, list[str]] = {}
+    for task, by_name in FAMILIES.items():
+        for pattern, family in by_name.items():
+            uses.setdefault(family, []).append(f"`{task}`" + (f" with `{pattern}`" if pattern != "*" else ""))
+    parts = [f"# Hyperparameters\n\n{_NOTE}"]
+    for family, of in uses.items():
+        name = family.__name__.removesuffix("Hyperparameters")
+        parts.append(f"## {name}\n\n{family.__doc__}\n\nFor {', '.join(of)}.\n\n{_hyperparameter_table(family)}")
+    return "\n".join(parts)
+
+
+def _hyperparameter_table(family: Any) -> str:
+    schema = family.model_json_schema(by_alias=False)["properties"]
     rows = [
         [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
-        for name, field in ClassificationHyperparameters.model_fields.items()
+        for name, field in family.model_fields.items()
     ]
-    header = ["name", "default", "values", "what it does", "old names"]
-    return f"# Hyperparameters\n\n{_NOTE}\nFor both kinds of image classification.\n\n{_table(header, rows)}"
+    return _table(["name", "default", "values", "what it does", "old names"], rows)
 
 
 def configuration_page() -> str:
@@ -97,6 +108,8 @@ def _range(schema: dict[str, Any]) -> str:
 def _one_range(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "pattern" in schema:
+        return "text"
     kind = {"integer": "int", "number": "float", "boolean": "0, 1", "string": "text", "object": "mapping"}
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]

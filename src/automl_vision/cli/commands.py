@@ -149,18 +149,24 @@ def predict(
 @app.command()
 def models(
     pattern: Annotated[str, typer.Argument(help="Name with * and ?.")] = "*",
+    task: Annotated[str | None, typer.Option(help="Only algorithms of this task.")] = None,
     all_names: Annotated[bool, typer.Option("--all", help="Also timm's own architectures.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List algorithms with size, licence and source of their weights."""
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
-    from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+    from automl_vision.core.names import TASKS, normalize_task
+    from automl_vision.models.names import own_models
     from automl_vision.models.registry import describe_model, list_models
 
-    names = list_models(pattern)
+    try:
+        names = list_models(pattern, task=None if task is None else normalize_task(task))
+    except ValueError as error:
+        raise UnknownModelError(str(error)) from None
     if pattern == "*" and not all_names:
-        names = [name for name in names if name in CLASSIFICATION_ARCHITECTURES]
+        own = {name for each in TASKS for name in own_models(each)}
+        names = [name for name in names if name in own]
     if not names:
         raise UnknownModelError(f'no model matches "{pattern}"; list all with: automl-vision models --all')
     described = [describe_model(name) for name in names]
@@ -170,7 +176,7 @@ def models(
     cells = [
         [d.name, d.architecture, f"{d.parameters / 1e6:.1f} M", d.licence or "not stated", d.weights] for d in described
     ]
-    print_table(["name", "architecture", "parameters", "licence of weights", "weights"], cells)
+    print_table(["name", "network", "parameters", "licence of weights", "weights"], cells)
 
 
 @data_app.command()

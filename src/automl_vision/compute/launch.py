@@ -21,7 +21,7 @@ RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
 """Environment variable: where the processes of one machine meet, as a URL of torch; unset: at `MASTER_ADDR`."""
 
 _GRACE = 3.0  # seconds in which the processes that lost a partner fail too, so that the first cause can be told
-_LOST_PARTNER = "lost partner: "
+_LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
 
 
 def was_launched() -> bool:
@@ -69,8 +69,13 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
                 process.join()
     reasons = [_reason(process, pipe) for process, pipe in ranks.items() if process.exitcode and process not in killed]
     if reasons or killed:
-        causes = [reason for reason in reasons if not reason.startswith(_LOST_PARTNER)] or reasons
-        raise TrialError(causes[0].removeprefix(_LOST_PARTNER) if causes else "the processes were ended")
+        raise TrialError(first_cause(reasons) if reasons else "the processes were ended")
+
+
+def first_cause(reasons: list[str]) -> str:
+    """The reason that is not just the loss of another process of the same trial."""
+    causes = [reason for reason in reasons if not any(words in reason for words in _LOST_PARTNER)]
+    return (causes or reasons)[0]
 
 
 def _wait_for_all(processes: list[BaseProcess]) -> None:
@@ -95,17 +100,11 @@ def _call(
     except Exception as error:
         traceback.print_exc()
         reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
-        failures.send(f"{_LOST_PARTNER if _is_lost_partner(error) else ''}{reason}")
+        failures.send(reason)
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)
-
-
-def _is_lost_partner(error: Exception) -> bool:
-    """Whether an error only says that another process is gone."""
-    text = str(error)
-    return type(error).__name__.startswith("Dist") or "gloo" in text or "Connection closed" in text
 
 
 def _die_with_parent() -> None:

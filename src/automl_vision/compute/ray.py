@@ -31,7 +31,6 @@ LOCAL_CLUSTER = {
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a task without a GPU sees none
 }
 """Environment of every use of Ray."""
 
@@ -71,6 +70,11 @@ class RayJob:
         if not left:
             self._release()
         return bool(left)
+
+    @property
+    def pending(self) -> list[Any]:
+        """The tasks whose end was not seen yet."""
+        return [task for number, task in enumerate(self.tasks) if number not in self._failures]
 
     def failure(self) -> Failure | None:
         """Why the ended job failed: the first cause among its processes."""
@@ -175,10 +179,9 @@ class RayCompute:
         """Sleep until a task ends."""
         import ray
 
-        tasks = [task for job in jobs if isinstance(job, RayJob) for task in job.tasks]
-        left = [task for task in tasks if not _is_known(task, jobs)]
-        if left:
-            ray.wait(left, timeout=timeout)
+        pending = [task for job in jobs if isinstance(job, RayJob) for task in job.pending]
+        if pending:
+            ray.wait(pending, timeout=timeout)
         else:
             time.sleep(timeout)
 
@@ -254,10 +257,14 @@ def _work(
     home = Path(folder)
     if not home.parent.exists():
         host = socket.gethostname()
-        return asdict(Failure(f"node {host} has no folder {home.parent}; it must be on storage that all nodes share", ""))
+        return asdict(
+            Failure(f"node {host} has no folder {home.parent}; it must be on storage that all nodes share", "")
+        )
     if meeting_point is not None:
         address, port = meeting_point
         environment = environment | {"MASTER_ADDR": address, "MASTER_PORT": str(port)} | _network()
+    # the fork server may be older than this task, which has other devices, or none
+    environment = environment | {"CUDA_VISIBLE_DEVICES": ",".join(_gpus())}
     compute = _node_compute(tuple(preload))
     called = {"function": function, "arguments": arguments, "environment": environment}
     job = compute.submit(Job("automl_vision.compute.ray:call", called, home))
@@ -278,6 +285,13 @@ def call(function: str, arguments: dict[str, Any], environment: dict[str, str]) 
     os.environ |= environment
     module, _, name = function.partition(":")
     getattr(importlib.import_module(module), name)(**arguments)
+
+
+def _gpus() -> list[str]:
+    """The devices that Ray set apart for this task."""
+    import ray
+
+    return [str(number) for number in ray.get_runtime_context().get_accelerator_ids().get("GPU", [])]
 
 
 def _meeting_point() -> tuple[str, int]:
@@ -322,11 +336,6 @@ def _outcome(task: Any) -> Failure | None:
 
 def _process_folder(folder: Path, number: int) -> Path:
     return folder if number == 0 else folder / f"process-{number}"
-
-
-def _is_known(task: Any, jobs: Sequence[RunningJob]) -> bool:
-    """Whether a job has heard already how this task of its ended."""
-    return any(isinstance(job, RayJob) and task in job.tasks and job.knows(task) for job in jobs)
 
 
 def _is_free(folder: Path) -> bool:

@@ -15,9 +15,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 CLASSIFICATION = "image-classification"
 MULTI_LABEL = "image-classification-multi-label"
+DETECTION = "image-object-detection"
+SEGMENTATION = "image-instance-segmentation"
 
-TASKS = (CLASSIFICATION, MULTI_LABEL)
-PRIMARY_METRICS = {CLASSIFICATION: ("accuracy",), MULTI_LABEL: ("iou",)}
+TASKS = (CLASSIFICATION, MULTI_LABEL, DETECTION, SEGMENTATION)
+PRIMARY_METRICS = {
+    CLASSIFICATION: ("accuracy",),
+    MULTI_LABEL: ("iou",),
+    DETECTION: ("mean_average_precision",),
+    SEGMENTATION: ("mean_average_precision",),
+}
 """The metrics that can rank trials of a task, the default first; for all of them more is better."""
 
 _TASK_ALIASES = {"image-multi-labeling": MULTI_LABEL}

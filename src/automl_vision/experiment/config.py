@@ -21,7 +21,7 @@ from pydantic import (
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
 from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
-from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.tasks.hyperparameters import (
     Hyperparameters,
     check_hyperparameters,
@@ -52,7 +52,10 @@ class AutoMLVisionConfig(BaseModel):
         populate_by_name=True,
     )
 
-    task: str = Field(description="`image-classification` or `image-classification-multi-label`")
+    task: str = Field(
+        description="`image-classification`, `image-classification-multi-label`, `image-object-detection` or "
+        "`image-instance-segmentation`"
+    )
     training_data: DataSource = Field(description="a labelled data set: a path, or an opened `Dataset`")
     validation_data: DataSource | None = Field(
         None, description="another one; without it `validation_data_size` of the training data is held out"
@@ -103,22 +106,6 @@ class AutoMLVisionConfig(BaseModel):
             raise ValueError(f'"{value}" is no compute target.{did_you_mean(value, ("local", "cpu", "cuda"))}')
         return value
 
-    @field_validator("model_name")
-    @classmethod
-    def _known_model(cls, value: str | None) -> str | None:
-        if value is None or value in CLASSIFICATION_ARCHITECTURES:
-            return value
-        from automl_vision.core.errors import UnknownModelError
-        from automl_vision.models.registry import (
-            architecture_of,
-        )  # loads timm, only for names that are not ours
-
-        try:
-            architecture_of(value)
-        except UnknownModelError as error:
-            raise ValueError(str(error)) from None
-        return value
-
     @field_validator("arguments", mode="before")
     @classmethod
     def _pairs(cls, value: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -136,7 +123,8 @@ class AutoMLVisionConfig(BaseModel):
                 f'"{self.primary_metric}" does not rank trials of {self.task}.'
                 f"{did_you_mean(self.primary_metric, metrics)} Choose from: {', '.join(metrics)}"
             )
-        _, mistakes = check_hyperparameters(self.task, self._settings())
+        problems += _model_problems(self.task, self.algorithm)
+        _, mistakes = check_hyperparameters(self.task, self._settings(), self.algorithm)
         problems += [f"arguments: {mistake}" for mistake in mistakes]
         if self.iterations > 1 or self.max_concurrent_iterations > 1:
             problems.append(
@@ -150,10 +138,15 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The typed hyperparameters, all defaults filled in."""
-        checked, mistakes = check_hyperparameters(self.task, self._settings())
+        checked, mistakes = check_hyperparameters(self.task, self._settings(), self.algorithm)
         if checked is None:
             raise ConfigError(mistakes)
         return checked
+
+    @property
+    def algorithm(self) -> str:
+        """The name of the algorithm, whether the config names one or not."""
+        return str(self.model_name or self.arguments.get("model_name") or DEFAULT_MODELS[self.task])
 
     @property
     def metric(self) -> str:
@@ -168,6 +161,20 @@ class AutoMLVisionConfig(BaseModel):
         return settings
 
 
+def _model_problems(task: str, name: str) -> list[str]:
+    """A sentence when no algorithm of the task has the name; timm is loaded only for names that are not ours."""
+    if name in own_models(task):
+        return []
+    from automl_vision.core.errors import UnknownModelError
+    from automl_vision.models.registry import architecture_of
+
+    try:
+        architecture_of(name, task=task)
+    except UnknownModelError as error:
+        return [f"model_name: {error}"]
+    return []
+
+
 def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:
     """One sentence per mistake; pydantic skips the cross-checks when a field is wrong, so hyperparameters come here."""
     known = [*AutoMLVisionConfig.model_fields, "split_ratio"]
@@ -176,7 +183,11 @@ def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:
     ]
     try:
         task = normalize_task(str(values.get("task")))
-        _, mistakes = check_hyperparameters(task, parse_arguments(values.get("arguments")))
+        arguments = parse_arguments(values.get("arguments"))
+        model_name = values.get("model_name") or arguments.pop("model_name", None)
+        _, mistakes = check_hyperparameters(task, arguments, None if model_name is None else str(model_name))
+        if model_name is not None:
+            problems += [p for p in _model_problems(task, str(model_name)) if p not in problems]
     except (ValueError, ConfigError):
         return problems
     return problems + [f"arguments: {m}" for m in mistakes if f"arguments: {m}" not in problems]

@@ -10,7 +10,6 @@ from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
-from automl_vision.models.names import DEFAULT_CLASSIFICATION_MODEL
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.sweeps.start import start_run
 from automl_vision.tasks.hyperparameters import Hyperparameters
@@ -89,7 +88,7 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
     """The run that a config describes."""
     hyperparameters = config.hyperparameters
     trial = PlannedTrial(
-        model_name=config.model_name or config.arguments.get("model_name") or DEFAULT_CLASSIFICATION_MODEL,
+        model_name=config.algorithm,
         hyperparameters=hyperparameters,
         start_from=_start_from(experiment.workspace, hyperparameters),
     )

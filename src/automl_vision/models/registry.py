@@ -11,10 +11,17 @@ from timm.data import resolve_model_data_config
 from torch import nn
 
 from automl_vision.core.errors import UnknownModelError
-from automl_vision.core.names import TASKS, did_you_mean
-from automl_vision.models.names import BUNDLED_WEIGHTS, CLASSIFICATION_ARCHITECTURES
+from automl_vision.core.names import CLASSIFICATION, DETECTION, MULTI_LABEL, SEGMENTATION, TASKS, did_you_mean
+from automl_vision.models.names import (
+    BUNDLED_WEIGHTS,
+    CLASSIFICATION_ARCHITECTURES,
+    DETECTORS,
+    ONE_STAGE_BACKBONES,
+    detector_parts,
+    own_models,
+)
 from automl_vision.models.weights import WeightsOrigin, load_pretrained
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, for architectures that name none
 
@@ -52,8 +59,8 @@ class ModelDescription:
 
     Attributes:
         name: to be given as `model_name`.
-        architecture: timm's name.
-        parameters: number of weights, with a head of 1000 classes.
+        architecture: timm's name, of a detector that of its backbone.
+        parameters: number of weights of the architecture, with a head of 1000 classes.
         licence: of the pretrained weights as their source states it, or None.
         weights: "package" when they are installed, "hub" when they are fetched, "none".
     """
@@ -65,33 +72,62 @@ class ModelDescription:
     weights: str
 
 
-def architecture_of(name: str) -> str:
-    """The timm architecture behind an algorithm's name.
+def architecture_of(name: str, *, task: str = CLASSIFICATION) -> str:
+    """The timm architecture behind an algorithm's name: the network, or the backbone of a detector.
+
+    Args:
+        name: of the algorithm.
+        task: which it shall solve.
 
     Raises:
-        UnknownModelError: neither the product nor timm knows the name.
+        UnknownModelError: neither the product nor timm knows the name, or it is of another task.
     """
-    if name in CLASSIFICATION_ARCHITECTURES:
-        return CLASSIFICATION_ARCHITECTURES[name]
-    if timm.is_model(name):
-        return name
-    known = [*CLASSIFICATION_ARCHITECTURES, *timm.list_models()]
+    backbone = _backbone_of(name, task)
+    if backbone in CLASSIFICATION_ARCHITECTURES:
+        return CLASSIFICATION_ARCHITECTURES[backbone]
+    if backbone is not None and timm.is_model(backbone):
+        return backbone
+    known = own_models(task) + (timm.list_models() if task in (CLASSIFICATION, MULTI_LABEL) else [])
     raise UnknownModelError(
-        f'no model is named "{name}".{did_you_mean(name, known)} List them with: automl-vision models "*"'
+        f'no model of {task} is named "{name}".{did_you_mean(name, known)} '
+        f'List them with: automl-vision models "*" --task {task}'
     )
+
+
+def _backbone_of(name: str, task: str) -> str | None:
+    """The name of the network behind an algorithm of a task; None when the task has no such algorithm."""
+    if task in (CLASSIFICATION, MULTI_LABEL):
+        return name
+    if task == DETECTION and name in ("tood", "yolov5"):
+        return ONE_STAGE_BACKBONES["medium"]
+    parts = detector_parts(name)
+    return parts[1] if parts is not None and DETECTORS[parts[0]] == task else None
+
+
+def _task_of(name: str) -> str:
+    """The task that an algorithm's name belongs to; of both kinds of classification the first."""
+    if name in ("tood", "yolov5"):
+        return DETECTION
+    parts = detector_parts(name)
+    return DETECTORS[parts[0]] if parts is not None else CLASSIFICATION
 
 
 def list_models(pattern: str = "*", *, task: str | None = None) -> list[str]:
     """Names of algorithms that match a pattern with `*` and `?`: the product's own first, then timm's.
 
+    Any network of timm that gives features is also a backbone: `fasterrcnn_NAME_fpn`.
+
     Args:
         pattern: as for file names, such as "resnet*".
-        task: only algorithms for this task.
+        task: only algorithms for this task; None lists classification's, then detectors.
     """
     if task is not None and task not in TASKS:
         return []
-    own = [name for name in CLASSIFICATION_ARCHITECTURES if fnmatch.fnmatch(name, pattern)]
-    return own + [name for name in timm.list_models(pattern) if name not in own]
+    tasks = (CLASSIFICATION, DETECTION, SEGMENTATION) if task is None else (task,)
+    names = [name for each in tasks for name in own_models(each)]
+    if CLASSIFICATION in tasks or MULTI_LABEL in tasks:
+        names += timm.list_models()
+    return [name for name in dict.fromkeys(names) if fnmatch.fnmatch(name, pattern)]
 
 
 def describe_model(name: str) -> ModelDescription:
@@ -100,7 +136,7 @@ def describe_model(name: str) -> ModelDescription:
     Raises:
         UnknownModelError: nothing has this name.
     """
-    architecture = architecture_of(name)
+    architecture = architecture_of(name, task=_task_of(name))
     with torch.device("meta"):
         network = timm.create_model(architecture)
     config = timm.get_pretrained_cfg(architecture)
@@ -110,7 +146,7 @@ def describe_model(name: str) -> ModelDescription:
     return ModelDescription(name, architecture, sum(p.numel() for p in network.parameters()), licence, source)
 
 
-def create_model(name: str, *, classes: int, hyperparameters: Hyperparameters) -> Model:
+def create_model(name: str, *, classes: int, hyperparameters: ClassificationHyperparameters) -> Model:
     """Make an algorithm's network with a head for the given number of classes.
 
     Args:

@@ -27,7 +27,7 @@ from automl_vision.models.weights import read_state_dict
 from automl_vision.packaging.card import write_card
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription, Preprocessing
 from automl_vision.serving.predictor import Predictor
-from automl_vision.tasks.hyperparameters import FAMILIES
+from automl_vision.tasks.hyperparameters import family_of
 from automl_vision.tasks.task import create_task
 
 PARITY_TOLERANCE = 1e-4  # of a probability
@@ -88,7 +88,8 @@ def _read(trial: Path, name: str) -> Any:
 
 def _trained_model(trial: Path, spec: dict[str, Any], dataset: Dataset) -> Model:
     """The network with the trial's best weights, in evaluation mode."""
-    hyperparameters = FAMILIES[spec["task"]].model_validate({**spec["hyperparameters"], "pretrained": False})
+    family = family_of(spec["task"], spec["model_name"])
+    hyperparameters = family.model_validate({**spec["hyperparameters"], "pretrained": False})
     model = create_model(spec["model_name"], classes=len(dataset.classes), hyperparameters=hyperparameters)
     model.network.load_state_dict(read_state_dict(trial / WEIGHTS_FILE))
     model.network.eval()
@@ -128,7 +129,7 @@ def _parity(predictor: Predictor, model: Model, dataset: Dataset, spec: dict[str
     Raises:
         ParityError: it is above the tolerance.
     """
-    hyperparameters = FAMILIES[spec["task"]].model_validate(spec["hyperparameters"])
+    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     pixels = open_pixels(dataset, hyperparameters.validation_resize_size, Path(spec["cache"]))
     dataset = dataset.excluding(pixels.problems)
     rows = np.flatnonzero(dataset.splits == "val")[:_PARITY_IMAGES].tolist()

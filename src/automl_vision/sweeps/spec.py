@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
 
 
 class PlannedTrial(BaseModel):
@@ -13,7 +15,7 @@ class PlannedTrial(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model_name: str
-    hyperparameters: Hyperparameters
+    hyperparameters: SerializeAsAny[Hyperparameters]
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
 
 
@@ -33,3 +35,11 @@ class SweepSpec(BaseModel):
     device: str
     threads: int
     workspace: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: Any) -> Any:
+        """Trials read from JSON get the hyperparameters of their task and algorithm."""
+        if not isinstance(values, dict) or not isinstance(values.get("trials"), list) or "task" not in values:
+            return values
+        return {**values, "trials": [with_family(values["task"], trial) for trial in values["trials"]]}

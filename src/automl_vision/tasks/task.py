@@ -17,7 +17,7 @@ from automl_vision.core.names import PRIMARY_METRICS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
 
@@ -97,7 +97,7 @@ class Task(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
+    def __init__(self, dataset: Dataset, hyperparameters: ClassificationHyperparameters) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters
         self.targets = dataset.targets  # (images, classes), bool
@@ -112,6 +112,16 @@ class Task(ABC):
     def primary_metric(self) -> str:
         """The metric that ranks epochs and trials; more is better."""
         return PRIMARY_METRICS[self.name][0]
+
+    @property
+    def starts_from_probe(self) -> bool:
+        """Whether `warm_start` gives a linear head its start from pretrained features."""
+        return self.hyperparameters.linear_probe and self.hyperparameters.pretrained
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether weights between the start and the best epoch may be kept."""
+        return self.hyperparameters.weight_interpolation
 
     @property
     def short_side(self) -> int:
@@ -219,7 +229,7 @@ def register_task(task: type[Task]) -> type[Task]:
     return task
 
 
-def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task:
+def create_task(name: str, dataset: Dataset, hyperparameters: ClassificationHyperparameters) -> Task:
     """The named task on a data set.
 
     Args:

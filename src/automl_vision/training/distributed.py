@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from automl_vision.core.errors import TrialError
 from automl_vision.compute.launch import RENDEZVOUS
+from automl_vision.core.errors import TrialError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
 
 
 class TrialSpec(BaseModel):
@@ -16,7 +18,7 @@ class TrialSpec(BaseModel):
     manifest: str = Field(description="Parquet file of the data set, with a split for every image")
     fingerprint: str = Field(description="of that data set")
     model_name: str = Field(description="the algorithm")
-    hyperparameters: Hyperparameters = Field(description="typed, all defaults filled in")
+    hyperparameters: SerializeAsAny[Hyperparameters] = Field(description="typed, all defaults filled in")
     folder: str = Field(description="where the trial keeps its state and leaves its results")
     cache: str = Field(description="folder of pixel caches and device measurements, shared by trials")
     seed: int = Field(0, description="of every random choice")
@@ -27,6 +29,12 @@ class TrialSpec(BaseModel):
         default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
     )
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: Any) -> Any:
+        """Hyperparameters read from JSON become those of task and algorithm."""
+        return with_family(values["task"], values) if isinstance(values, dict) and "task" in values else values
 
 
 class Evaluation(BaseModel):

@@ -128,8 +128,7 @@ class _Trial:
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
-        known = self.hyperparameters.pretrained and not self.spec.start_from
-        return self.hyperparameters.linear_probe and known and self.model.head is not None
+        return self.task.starts_from_probe and not self.spec.start_from and self.model.head is not None
 
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
@@ -171,7 +170,7 @@ class _Trial:
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
         images = len(self._rows("val")) + len(self._rows("test"))
-        passes = 5 if self.hyperparameters.weight_interpolation else 0
+        passes = 5 if self.task.interpolates else 0
         return _FINAL_RESERVE + self._validation_seconds * (passes + 3 * images / max(1, len(self._rows("val"))))
 
     def _train_until_evaluation(self, first: int) -> None:
@@ -355,7 +354,7 @@ class _Trial:
             end = {name: value.clone() for name, value in network.state_dict().items()}
         else:
             end = load_weights(weights_file(self.folder, self.best["epoch"]))
-        if not (self.hyperparameters.weight_interpolation and self._probes) or self.evaluations[-1].epoch == 0:
+        if not (self.task.interpolates and self._probes) or self.evaluations[-1].epoch == 0:
             network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
             return float(self.best["epoch"] > 0)
         rows = self._rows("val")
