@@ -169,11 +169,11 @@ class RayCompute:
         self.warm_up()
         job.folder.mkdir(parents=True, exist_ok=True)
         slot = slot or Slot(0, threads=1)
-        resources = {"CPU": max(1, slot.threads // slot.processes), "GPU": len(slot.gpus) // slot.processes}
-        work = ray.remote(_work).options(num_cpus=resources["CPU"], num_gpus=resources["GPU"], max_retries=0)
-        if slot.processes == 1:
-            return RayJob(job, [work.remote(job.function, job.arguments, str(job.folder), {}, self._preload)])
-        return self._submit_group(job, work, resources, slot.processes)
+        if slot.processes > 1:
+            return self._submit_group(job, slot)
+        options = {**_resources(slot), "max_retries": 0}  # who submits decides what is worth another try
+        work = ray.remote(_work).options(**options)
+        return RayJob(job, [work.remote(job.function, job.arguments, str(job.folder), {}, self._preload)])
 
     def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
         """Sleep until a task ends."""
@@ -197,26 +197,30 @@ class RayCompute:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         return [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
 
-    def _submit_group(self, job: Job, work: Any, resources: dict[str, int], processes: int) -> RayJob:
-        """One task a process; they meet at the node of the first one."""
+    def _submit_group(self, job: Job, slot: Slot) -> RayJob:
+        """One task a process, all at once; they meet at the node of the first one."""
         import ray
         from ray.util import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        bundle = {name: count for name, count in resources.items() if count}
-        group = placement_group([bundle] * processes, strategy="PACK")
+        options = _resources(slot)
+        bundle = {"CPU": options["num_cpus"], "GPU": options["num_gpus"]}
+        bundles = [{name: count for name, count in bundle.items() if count}] * slot.processes
+        group = placement_group(bundles, strategy="PACK")
 
-        def on(number: int) -> PlacementGroupSchedulingStrategy:
-            return PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=number)
+        def remote(function: Any, rank: int, **options: int) -> Any:
+            place = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=rank)
+            return ray.remote(function).options(**options, max_retries=0, scheduling_strategy=place)
 
-        meet = ray.remote(_meeting_point).options(num_cpus=0, max_retries=0, scheduling_strategy=on(0)).remote()
+        meeting_point = remote(_meeting_point, 0, num_cpus=0).remote()
         tasks = []
-        for rank in range(processes):
+        for rank in range(slot.processes):
             # each task sees its own GPU alone
-            environment = {"RANK": str(rank), "WORLD_SIZE": str(processes), "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+            numbers = {"RANK": rank, "WORLD_SIZE": slot.processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
+            environment = {name: str(number) for name, number in numbers.items()}
             folder = str(_process_folder(job.folder, rank))
-            task = work.options(scheduling_strategy=on(rank))
-            tasks.append(task.remote(job.function, job.arguments, folder, environment, self._preload, meet))
+            work = remote(_work, rank, **options)
+            tasks.append(work.remote(job.function, job.arguments, folder, environment, self._preload, meeting_point))
         return RayJob(job, tasks, group)
 
 
@@ -332,6 +336,11 @@ def _outcome(task: Any) -> Failure | None:
     except exceptions.RayError as error:
         return Failure(f"its node was lost ({type(error).__name__})", "", type(error).__name__, lost=True)
     return None if failure is None else Failure(**failure)
+
+
+def _resources(slot: Slot) -> dict[str, int]:
+    """What each process of a slot's trial takes from its node."""
+    return {"num_cpus": max(1, slot.threads // slot.processes), "num_gpus": len(slot.gpus) // slot.processes}
 
 
 def _process_folder(folder: Path, number: int) -> Path:
