@@ -184,14 +184,17 @@ def test_a_stop_request_reaches_all_processes(compute: LocalCompute, shapes: Dat
     assert read_json(Path(spec.folder) / "result.json")["stopped"] == "the user said so"
 
 
-def test_more_processes_than_images_and_norms_that_move(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
-    spec = make_spec(shapes, processes=3, training_batch_size=2, number_of_epochs=2, cutmix_alpha=1.0, ema_decay=0)
-    assert run(compute, spec)["processes"] == 3
+@pytest.mark.parametrize(("processes", "batch", "moves"), [(3, 2, False), (2, 3, True)])
+def test_norms_move_where_processes_see_several_images(
+    compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec, processes: int, batch: int, moves: bool
+):
+    spec = make_spec(shapes, processes=processes, training_batch_size=batch, number_of_epochs=1, cutmix_alpha=1.0)
+    assert run(compute, spec)["processes"] == processes
     state = load_state(Path(spec.folder))
     assert state is not None
     assert all(torch.isfinite(value).all() for value in state["model"].values())
-    moved = load_weights(Path(spec.folder) / BEST_WEIGHTS)["bn1.running_mean"]
-    assert not torch.equal(moved, torch.zeros_like(moved))
+    statistics = state["model"]["network.bn1.running_mean"]
+    assert torch.equal(statistics, torch.zeros_like(statistics)) is not moves
 
 
 def test_a_mistake_in_one_process_is_told_once(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
