@@ -102,7 +102,7 @@ def _default(field: Any) -> str:
 
 def _range(schema: dict[str, Any]) -> str:
     options = schema.get("anyOf", [schema])
-    return " or ".join(text for text in map(_one_range, options) if text)
+    return " or ".join(dict.fromkeys(text for text in map(_one_range, options) if text))
 
 
 def _one_range(schema: dict[str, Any]) -> str:

@@ -20,9 +20,9 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL
 from automl_vision.data.check import check_dataset
 from automl_vision.data.dataset import LEFT_OUT, Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import parallel_map
+from automl_vision.data.storage import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
 

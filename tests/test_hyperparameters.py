@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from automl_vision import AutoMLVisionConfig
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, DETECTION, MULTI_LABEL, SEGMENTATION, TASKS
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
 from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.tasks.hyperparameters import (
@@ -27,11 +27,11 @@ from automl_vision.training.spec import TrialSpec
 FAMILY = [
     (CLASSIFICATION, "resnet18", ClassificationHyperparameters),
     (MULTI_LABEL, None, ClassificationHyperparameters),
-    (DETECTION, None, DetectionHyperparameters),
-    (DETECTION, "fasterrcnn_resnet50_fpn", DetectionHyperparameters),
-    (DETECTION, "retinanet_resnet50_fpn", DetectionHyperparameters),
-    (DETECTION, "yolov5", OneStageHyperparameters),
-    (SEGMENTATION, "maskrcnn_resnet18_fpn", SegmentationHyperparameters),
+    (OBJECT_DETECTION, None, DetectionHyperparameters),
+    (OBJECT_DETECTION, "fasterrcnn_resnet50_fpn", DetectionHyperparameters),
+    (OBJECT_DETECTION, "retinanet_resnet50_fpn", DetectionHyperparameters),
+    (OBJECT_DETECTION, "yolov5", OneStageHyperparameters),
+    (INSTANCE_SEGMENTATION, "maskrcnn_resnet18_fpn", SegmentationHyperparameters),
 ]
 
 
@@ -52,11 +52,11 @@ def test_every_task_has_a_default_algorithm_of_its_own(task: str):
 @pytest.mark.parametrize(
     ("task", "model_name", "values", "expected"),
     [
-        (DETECTION, None, {"box_nms_thresh": 0.4}, {"nms_iou_threshold": 0.4}),
-        (DETECTION, None, {"box_score_thresh": "0.2"}, {"box_score_threshold": 0.2}),
-        (DETECTION, "yolov5", {"box_iou_threshold": 0.6}, {"nms_iou_threshold": 0.6}),
-        (DETECTION, "yolov5", {"model_size": "large"}, {"model_size": "large", "number_of_epochs": 30}),
-        (SEGMENTATION, None, {"tile_grid_size": "3x2"}, {"tile_grid_size": "3x2", "number_of_epochs": 15}),
+        (OBJECT_DETECTION, None, {"box_nms_thresh": 0.4}, {"nms_iou_threshold": 0.4}),
+        (OBJECT_DETECTION, None, {"box_score_thresh": "0.2"}, {"box_score_threshold": 0.2}),
+        (OBJECT_DETECTION, "yolov5", {"box_iou_threshold": 0.6}, {"nms_iou_threshold": 0.6}),
+        (OBJECT_DETECTION, "yolov5", {"model_size": "large"}, {"model_size": "large", "number_of_epochs": 30}),
+        (INSTANCE_SEGMENTATION, None, {"tile_grid_size": "3x2"}, {"tile_grid_size": "3x2", "number_of_epochs": 15}),
     ],
 )
 def test_known_names_are_taken(task: str, model_name: str | None, values: dict[str, Any], expected: dict[str, Any]):
@@ -69,11 +69,11 @@ def test_known_names_are_taken(task: str, model_name: str | None, values: dict[s
 @pytest.mark.parametrize(
     ("task", "model_name", "values", "message"),
     [
-        (DETECTION, None, {"min_sise": 400}, 'no hyperparameter is named "min_sise". Did you mean "min_size"?'),
-        (DETECTION, None, {"model_size": "large"}, 'no hyperparameter is named "model_size"'),
-        (DETECTION, "yolov5", {"min_size": 400}, 'no hyperparameter is named "min_size"'),
-        (DETECTION, None, {"tile_grid_size": "3"}, "tile_grid_size: string should match pattern"),
-        (SEGMENTATION, None, {"mask_threshold": 1.0}, "mask_threshold: input should be less than 1"),
+        (OBJECT_DETECTION, None, {"min_sise": 400}, 'no hyperparameter is named "min_sise". Did you mean "min_size"?'),
+        (OBJECT_DETECTION, None, {"model_size": "large"}, 'no hyperparameter is named "model_size"'),
+        (OBJECT_DETECTION, "yolov5", {"min_size": 400}, 'no hyperparameter is named "min_size"'),
+        (OBJECT_DETECTION, None, {"tile_grid_size": "3"}, "tile_grid_size: string should match pattern"),
+        (INSTANCE_SEGMENTATION, None, {"mask_threshold": 1.0}, "mask_threshold: input should be less than 1"),
         (CLASSIFICATION, None, {"nms_iou_threshold": 0.5}, 'no hyperparameter is named "nms_iou_threshold"'),
     ],
 )
@@ -129,12 +129,12 @@ def test_a_trial_of_another_family_is_refused():
 )
 def test_a_config_checks_its_algorithm(settings: dict[str, Any], messages: list[str]):
     with pytest.raises(ConfigError) as caught:
-        AutoMLVisionConfig(task=DETECTION, training_data="anywhere", **settings)
+        AutoMLVisionConfig(task=OBJECT_DETECTION, training_data="anywhere", **settings)
     for message in messages:
         assert message in str(caught.value)
 
 
 def test_any_timm_network_is_a_backbone():
-    config = AutoMLVisionConfig(task=DETECTION, training_data="x", model_name="fasterrcnn_convnext_tiny_fpn")
+    config = AutoMLVisionConfig(task=OBJECT_DETECTION, training_data="x", model_name="fasterrcnn_convnext_tiny_fpn")
     assert config.algorithm == "fasterrcnn_convnext_tiny_fpn"
     assert type(config.hyperparameters) is DetectionHyperparameters

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.images import load_pixels
 from automl_vision.data.pixel_cache import DecodedOnDemand, PixelCache, Pixels, open_pixels
+from automl_vision.data.storage import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
 
@@ -32,7 +32,7 @@ def all_pixels(pixels: Pixels) -> list[NDArray[np.uint8]]:
 
 def decoded(dataset: Dataset, short_side: int) -> list[NDArray[np.uint8]]:
     images = dataset.table["image"].to_pylist()
-    return [load_pixels(read_image_bytes(dataset.root, image), short_side=short_side) for image in images]
+    return [load_pixels(read_image_bytes(dataset.root, image), size=short_side) for image in images]
 
 
 def assert_equal(found: list[NDArray[np.uint8]], expected: list[NDArray[np.uint8]]) -> None:

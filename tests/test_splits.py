@@ -13,7 +13,8 @@ from PIL import Image
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import LEFT_OUT, Dataset
-from automl_vision.data.splits import stable_order, stratified_holdout
+from automl_vision.data.splits import holdout, stable_order
+from automl_vision.data.targets import Targets
 
 SEEDS = st.integers(-(2**31), 2**31)
 SHARES = st.floats(0.05, 0.6)
@@ -21,6 +22,12 @@ SHARES = st.floats(0.05, 0.6)
 
 def keys(count: int) -> list[str]:
     return [f"image {i}" for i in range(count)]
+
+
+def stratified_holdout(
+    targets: NDArray[np.bool_], names: list[str], share: float, *, seed: int, groups: list[str] | None = None
+) -> NDArray[np.bool_]:
+    return holdout(Targets.from_dense(targets), groups or names, share, seed=seed)
 
 
 def onehot(labels: list[int], classes: int) -> NDArray[np.bool_]:

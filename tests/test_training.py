@@ -426,7 +426,7 @@ def test_sizes_of_crops_and_batches(shapes: Dataset, tmp_path: Path, make_spec: 
         training_crop_size=24, validation_crop_size=28, validation_resize_size=30, training_batch_size=5
     )
     task = create_task(shapes.task, shapes, hyperparameters)
-    pixels = open_pixels(shapes, task.short_side, tmp_path)
+    pixels = open_pixels(shapes, task.pixel_size, tmp_path)
     assert min(pixels[0].shape[:2]) == 30
     assert task.train_batch(pixels, [0, 1], seed=(0, 1)).images.shape == (2, 3, 24, 24)
     assert task.evaluation_batch(pixels, [0]).images.shape == (1, 3, 28, 28)

@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from automl_vision.experiment.run import Run as Run
     from automl_vision.models.registry import list_models as list_models
     from automl_vision.serving.predictor import Predictor as Predictor
+    from automl_vision.sweeps.distributions import choice as choice
+    from automl_vision.sweeps.distributions import lognormal as lognormal
+    from automl_vision.sweeps.distributions import loguniform as loguniform
+    from automl_vision.sweeps.distributions import normal as normal
+    from automl_vision.sweeps.distributions import qlognormal as qlognormal
+    from automl_vision.sweeps.distributions import qloguniform as qloguniform
+    from automl_vision.sweeps.distributions import qnormal as qnormal
+    from automl_vision.sweeps.distributions import quniform as quniform
+    from automl_vision.sweeps.distributions import randint as randint
+    from automl_vision.sweeps.distributions import uniform as uniform
+    from automl_vision.sweeps.policies import BanditPolicy as BanditPolicy
+    from automl_vision.sweeps.policies import MedianStoppingPolicy as MedianStoppingPolicy
+    from automl_vision.sweeps.policies import NoTerminationPolicy as NoTerminationPolicy
+    from automl_vision.sweeps.policies import SuccessiveHalvingPolicy as SuccessiveHalvingPolicy
+    from automl_vision.sweeps.policies import TruncationSelectionPolicy as TruncationSelectionPolicy
+    from automl_vision.sweeps.samplers import BayesianParameterSampling as BayesianParameterSampling
+    from automl_vision.sweeps.samplers import GridParameterSampling as GridParameterSampling
+    from automl_vision.sweeps.samplers import RandomParameterSampling as RandomParameterSampling
     from automl_vision.workspace.workspace import Workspace as Workspace
 
 __version__ = "0.1.0"
@@ -27,6 +45,24 @@ _EXPORTS = {
     "Run": "experiment.run",
     "Workspace": "workspace.workspace",
     "list_models": "models.registry",
+    "choice": "sweeps.distributions",
+    "lognormal": "sweeps.distributions",
+    "loguniform": "sweeps.distributions",
+    "normal": "sweeps.distributions",
+    "qlognormal": "sweeps.distributions",
+    "qloguniform": "sweeps.distributions",
+    "qnormal": "sweeps.distributions",
+    "quniform": "sweeps.distributions",
+    "randint": "sweeps.distributions",
+    "uniform": "sweeps.distributions",
+    "BanditPolicy": "sweeps.policies",
+    "MedianStoppingPolicy": "sweeps.policies",
+    "NoTerminationPolicy": "sweeps.policies",
+    "SuccessiveHalvingPolicy": "sweeps.policies",
+    "TruncationSelectionPolicy": "sweeps.policies",
+    "BayesianParameterSampling": "sweeps.samplers",
+    "GridParameterSampling": "sweeps.samplers",
+    "RandomParameterSampling": "sweeps.samplers",
 }
 
 __all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604 - the names of the lazily loaded exports

@@ -13,7 +13,7 @@ import yaml
 if TYPE_CHECKING:
     from automl_vision.experiment.config import AutoMLVisionConfig
 
-_WITHOUT_OPTION = ("arguments",)  # given by --set
+_WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
 
 
 def with_config_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,7 @@ what goes wrong in it (an exception, a native crash, a kill for lack of memory) 
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import fcntl
 import importlib
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
-from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.core.errors import AutoMLVisionError, StorageError
 from automl_vision.core.files import read_json, write_json
 
 CPU_SETTINGS = {
@@ -67,6 +68,8 @@ class LocalJob:
         code = self._process.exitcode
         if code == 0:
             return None
+        if code == errno.ENOSPC:
+            return Failure("no space is left on the disk", "", StorageError.__name__)
         error = self.job.folder / _ERROR_FILE
         told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
         return Failure(told["reason"], last_lines(self.job.folder / LOG_FILE), told["error"])
@@ -176,6 +179,8 @@ def _run(function: str, arguments: dict[str, Any], folder: str, environment: dic
         getattr(importlib.import_module(module), name)(**arguments)
     except Exception as error:
         traceback.print_exc()
+        if isinstance(error, StorageError):  # then this reason could not be written either
+            os._exit(errno.ENOSPC)
         reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
         write_json(Path(folder) / _ERROR_FILE, {"reason": reason, "error": type(error).__name__})
         sys.stderr.flush()

@@ -15,15 +15,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 CLASSIFICATION = "image-classification"
 MULTI_LABEL = "image-classification-multi-label"
-DETECTION = "image-object-detection"
-SEGMENTATION = "image-instance-segmentation"
+OBJECT_DETECTION = "image-object-detection"
+INSTANCE_SEGMENTATION = "image-instance-segmentation"
 
-TASKS = (CLASSIFICATION, MULTI_LABEL, DETECTION, SEGMENTATION)
+TASKS = (CLASSIFICATION, MULTI_LABEL, OBJECT_DETECTION, INSTANCE_SEGMENTATION)
 PRIMARY_METRICS = {
     CLASSIFICATION: ("accuracy",),
     MULTI_LABEL: ("iou",),
-    DETECTION: ("mean_average_precision",),
-    SEGMENTATION: ("mean_average_precision",),
+    OBJECT_DETECTION: ("mean_average_precision",),
+    INSTANCE_SEGMENTATION: ("mean_average_precision",),
 }
 """The metrics that can rank trials of a task, the default first; for all of them more is better."""
 

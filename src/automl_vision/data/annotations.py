@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
+from automl_vision.data.objects import Object, ObjectBuilder
 from automl_vision.data.report import ImportReport
 
-Kind = Literal["label", "labels"]
-
-SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+Kind = Literal["label", "labels", "boxes", "masks"]
 
 
 @dataclass(frozen=True)
@@ -24,17 +18,21 @@ class Record:
 
     Attributes:
         image: path relative to the data's root, absolute path, or URL.
-        labels: the image's labels; exactly one for a single-label set.
         place: where it was read, for messages.
+        labels: the image's labels; exactly one for a single-label set, none where objects have labels.
+        objects: its labelled objects.
         split: "train", "val", "test", or None when the source does not say.
         group: images of one group never stand in two splits.
+        size: width and height in pixels as the source states them, or None.
     """
 
     image: str
-    labels: tuple[str, ...]
     place: str
+    labels: tuple[str, ...] = ()
+    objects: Sequence[Object] = ()
     split: str | None = None
     group: str | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -42,25 +40,51 @@ class Annotations:
     """All records of one source.
 
     Attributes:
-        kind: "label" for one label an image, "labels" for any number.
-        records: in the order in which they were read.
+        kind: "label" for one label an image, "labels" for any number, "boxes" and "masks" for objects.
+        relative: whether coordinates are shares of width and height, instead of pixels.
+        images, places, labels, splits, groups, sizes: the records' values, in the order in which they were read.
+        objects: the records' objects, by number of the record.
         report: what could not be read.
         classes: the source's own list of classes, in its order, when it has one.
     """
 
     kind: Kind
-    records: list[Record] = field(default_factory=list)
+    relative: bool = False
+    images: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    objects: ObjectBuilder = field(default_factory=ObjectBuilder)
     report: ImportReport = field(default_factory=ImportReport)
     classes: list[str] | None = None
 
-    def add(self, record: Record) -> None:
-        """Add one usable record."""
-        texts = (record.image, *record.labels, record.group or "")
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether objects are labelled, not images."""
+        return self.kind in ("boxes", "masks")
+
+    def add(self, record: Record) -> int | None:
+        """Add one usable record and give its number; None when a name in it cannot be written."""
+        texts = (record.image, *record.labels, record.group or "", *(o.label for o in record.objects))
         if not all(_is_unicode(text) for text in texts):
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
-            return
+            return None
         self.report.total += 1
-        self.records.append(record)
+        self.images.append(record.image)
+        self.places.append(record.place)
+        self.labels.append(record.labels)
+        self.splits.append(record.split)
+        self.groups.append(record.group)
+        self.sizes.append(record.size or (0, 0))
+        number = len(self.images) - 1
+        for value in record.objects:
+            self.objects.add(number, value)
+        return number
 
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
@@ -80,32 +104,4 @@ class Columns:
 
 def _is_unicode(text: str) -> bool:
     """Whether a text can be written; file names in another encoding arrive with lone surrogates, which cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def read_text(path: Path) -> str:
-    """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-    data = path.read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
-
-
-def parse_split(value: str) -> str | None:
-    """The product's name of a split that a record states, or None when it states none.
-
-    Raises:
-        ValueError: the split is unknown; to train on what was meant to be held out would be worse than to leave it.
-    """
-    split = normalize_split(value)
-    if value.strip() and split is None:
-        raise ValueError(f'the split "{value}" is unknown; splits: {", ".join(SPLIT_NAMES)}')
-    return split
-
-
-def normalize_split(value: str | None) -> str | None:
-    """The product's name of a split, or None for an empty or unknown one."""
-    return SPLIT_NAMES.get(value.strip().lower()) if value else None
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

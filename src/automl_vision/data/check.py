@@ -6,9 +6,9 @@ from functools import partial
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.files import read_image_bytes
 from automl_vision.data.images import load_pixels
 from automl_vision.data.scan import Progress, parallel_map
+from automl_vision.data.storage import read_image_bytes
 
 _SHORT_SIDE = 64  # pixels; small, for only the decoding counts
 
@@ -27,7 +27,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Data
 
 def _problem(image: str, *, root: str) -> str | None:
     try:
-        load_pixels(read_image_bytes(root, image), short_side=_SHORT_SIDE)
+        load_pixels(read_image_bytes(root, image), size=_SHORT_SIDE)
     except ImageError as error:
         return str(error)
     return None

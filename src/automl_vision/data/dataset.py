@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
-from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, normalize_task
-from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.data.files import is_url
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
+from automl_vision.data.annotations import Columns
+from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
 from automl_vision.data.images import MAX_PIXELS
+from automl_vision.data.manifest import (
+    SCHEMA,
+    build_manifest,
+    has_objects,
+    kind_of,
+    natural_task,
+    splits_of,
+)
+from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
-from automl_vision.data.scan import ImageFacts, Progress, scan_images
-from automl_vision.data.splits import stratified_holdout
+from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.data.source import Source
+from automl_vision.data.splits import holdout
+from automl_vision.data.storage import full_reference
+from automl_vision.data.targets import Targets
 
 MAX_BAD_SHARE = 0.2
 MIN_IMAGES = 10
 LEFT_OUT = "left_out"  # the split of images that turned out to be unusable
+_SPLIT_ORDER = ("train", "val", "test", "")
 _METADATA = b"automl_vision"
-
-SCHEMA = pa.schema(
-    [
-        ("image", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("digest", pa.string()),
-        ("split", pa.string()),
-        ("group", pa.string()),
-        ("labels", pa.list_(pa.string())),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class OpenOptions:
         max_bad_share: largest share of records that may be left out, 0 to 1.
         max_pixels: images with more pixels are left out unread.
         allow_outside: whether annotation files may name images outside of the data's folder.
+        read_images: whether each image file is opened; False trusts what the annotations say of sizes and takes a
+            file's size and time of change for its contents: for sets whose files take too long to read.
     """
 
     format: str | None = None
@@ -61,6 +66,7 @@ class OpenOptions:
     max_bad_share: float = MAX_BAD_SHARE
     max_pixels: int = MAX_PIXELS
     allow_outside: bool = False
+    read_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ class Dataset:
 
     Attributes:
         table: the manifest, one row an image, with the columns of `SCHEMA`.
-        root: folder that relative image paths start from.
-        task: `image-classification` or `image-classification-multi-label`.
+        root: folder, archive or URL that relative image paths start from.
+        task: the task that its labels are for.
         classes: names in the order of the model's outputs.
         format: name of the format that it was read from.
         report: what was left out.
@@ -85,7 +91,7 @@ class Dataset:
 
     @staticmethod
     def open(
-        path: str | Path,
+        path: str | PathLike[str],
         *,
         task: str | None = None,
         options: OpenOptions | None = None,
@@ -95,8 +101,8 @@ class Dataset:
         """Open labelled images in any known format.
 
         Args:
-            path: folder or annotation file.
-            task: `image-classification` or `image-classification-multi-label`; None follows the labels.
+            path: folder, annotation file, zip or tar archive, or a URL of one of these.
+            task: one of the four tasks; None follows the labels.
             options: how to open it.
             progress: called with (images done, images in all).
             **settings: fields of `OpenOptions`, instead of `options`; also `image_column`, `label_column`,
@@ -107,31 +113,20 @@ class Dataset:
                 more than `max_bad_share` of the records left out.
         """
         options = options or _options(settings)
-        root = Path(path).expanduser().resolve()
-        if not root.exists():
-            raise DataError(f"{path} does not exist")
-        format_ = find_format(root, options.format, options.columns)
-        annotations = format_.read(root, options.columns)
+        wanted = None if task is None else _known_task(task)
+        source = Source.open(fspath(path), allow_outside=options.allow_outside)
+        format_ = find_format(source, options.format, options.columns)
+        annotations = format_.read(source, options.columns)
+        for place, reason in source.storage.skipped.items():
+            annotations.reject(place, reason, "not entered")
         if not annotations.report.total:
-            raise DataError(f'{path} holds no records of the format "{format_.name}": {format_.layout}')
-        folder = root.parent if root.is_file() else root
-        facts = scan_images(
-            annotations.records,
-            folder,
-            allow_outside=options.allow_outside,
-            max_pixels=options.max_pixels,
-            progress=progress,
-        )
-        wanted = _task_of(annotations, task)
-        rows = _usable_rows(annotations, list(facts), wanted)
-        dataset = Dataset(
-            table=pa.Table.from_pylist(rows, schema=SCHEMA),
-            root=str(folder),
-            task=wanted,
-            classes=_classes(annotations, rows),
-            format=format_.name,
-            report=annotations.report,
-        )
+            raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}')
+        scanning = ScanOptions(options.allow_outside, options.max_pixels, options.read_images)
+        facts = list(scan_images(annotations.images, annotations.sizes, source.storage, scanning, progress=progress))
+        own = natural_task(annotations, wanted)
+        table, classes = build_manifest(annotations, facts, own)
+        dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
+        dataset = dataset.as_task(wanted or own)
         dataset.require_usable(max_bad_share=options.max_bad_share)
         return dataset
 
@@ -143,56 +138,78 @@ class Dataset:
                 f"{len(self.report.problems)} of {self.report.total} records cannot be used "
                 f"({self.report.bad_share:.0%}); at most {max_bad_share:.0%} are allowed (max_bad_share):{examples}"
             )
-        usable = int((self.splits != LEFT_OUT).sum())
-        if usable < MIN_IMAGES:
-            raise DataError(f"at least {MIN_IMAGES} usable labelled images are needed, {usable} found{examples}")
-        found = self.targets[self.splits != LEFT_OUT].any(axis=0)
-        classes = [name for name, is_found in zip(self.classes, found, strict=True) if is_found]
+        usable = self.splits != LEFT_OUT
+        if usable.sum() < MIN_IMAGES:
+            raise DataError(
+                f"at least {MIN_IMAGES} usable labelled images are needed, {int(usable.sum())} found{examples}"
+            )
+        counts = self.labelled.rows(usable).counts
+        classes = [name for name, count in zip(self.classes, counts.tolist(), strict=True) if count]
         if self.task == CLASSIFICATION and len(classes) < 2:
             raise DataError(f"at least 2 classes are needed, found only: {', '.join(classes) or 'none'}")
-        if self.task == MULTI_LABEL and not classes:
-            raise DataError("at least 1 label is needed, every image is without labels")
+        if not classes:
+            noun = "object" if has_objects(self.task) else "label"
+            raise DataError(f"at least 1 {noun} is needed, every image is without {noun}s{examples}")
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     @cached_property
+    def objects(self) -> Objects:
+        """The labelled objects of all images, as columns; none where images are labelled."""
+        return Objects.from_arrow(self.table["objects"].combine_chunks(), self.classes)
+
+    @cached_property
+    def labelled(self) -> Targets:
+        """Which image has which class, as pairs; for objects the classes that occur in an image."""
+        if has_objects(self.task):
+            return Targets.of(self.objects.image, self.objects.label, len(self), len(self.classes))
+        column = self.table["labels"].combine_chunks()
+        position = pa.array(self.classes, pa.string())
+        rows = np.repeat(np.arange(len(self)), column.value_lengths().to_numpy(zero_copy_only=False))
+        labels = pc.index_in(column.flatten(), position).to_numpy(zero_copy_only=False)
+        return Targets.of(rows, labels, len(self), len(self.classes))
+
+    @cached_property
     def targets(self) -> NDArray[np.bool_]:
         """Whether each image has each class, (images, classes)."""
-        position = {name: i for i, name in enumerate(self.classes)}
-        column = self.table["labels"].combine_chunks()
-        targets = np.zeros((len(self), len(self.classes)), bool)
-        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-        names = column.flatten().to_pylist()
-        targets[np.repeat(np.arange(len(self)), lengths), [position[name] for name in names]] = True
-        return targets
+        return self.labelled.dense()
 
     @cached_property
     def splits(self) -> NDArray[np.str_]:
         """Each image's split, (images,): "train", "val", "test", or "" when it has none."""
-        return np.array([value or "" for value in self.table["split"].to_pylist()], dtype=str)
+        return splits_of(self.table)
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest over file contents, labels, splits and classes; the order of rows does not count."""
-        columns = ["digest", "split", "group", "labels"]
-        rows = sorted(json.dumps(row, sort_keys=True) for row in self.table.select(columns).to_pylist())
-        digest = hashlib.blake2b(digest_size=16)
-        for line in [self.task, *self.classes, *rows]:
-            digest.update(line.encode() + b"\n")
-        return digest.hexdigest()
+        return fingerprint_of(self.table, [self.task, *self.classes])
 
     def as_task(self, task: str) -> Dataset:
-        """The same images for another task; those without exactly one label cannot be classified and are left out."""
+        """The same images for another task.
+
+        Boxes become from masks, the classes of an image from its objects. Images without exactly one label cannot be
+        classified, objects without a mask not be segmented: they are left out and reported.
+
+        Raises:
+            DataError: images are labelled and the task needs objects.
+        """
         task = normalize_task(task)
         if task == self.task:
             return self
+        if has_objects(task) and not has_objects(self.task):
+            raise DataError(f"{task} needs labelled objects; the data has labels of whole images ({self.task})")
         changed = replace(self, task=task)
+        if has_objects(self.task) and not has_objects(task):
+            labels = self.labelled.to_arrow(self.classes)
+            changed = replace(changed, table=_with_column(self.table, "labels", labels).select(SCHEMA.names))
+        if task == INSTANCE_SEGMENTATION:
+            return changed._with_masks_only()
         if task == CLASSIFICATION:
-            lengths = self.table["labels"].combine_chunks().value_lengths().to_pylist()
-            reason = "{} needs exactly 1 label an image, this one has {}"
-            problems = {i: reason.format(task, n) for i, n in enumerate(lengths) if n != 1}
-            changed = changed.excluding(problems, kind="bad label")
+            counts = changed.table["labels"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
+            reason = f"{task} needs exactly 1 label an image, this one has {{}}"
+            rows = np.flatnonzero((counts != 1) & (self.splits != LEFT_OUT)).tolist()
+            changed = changed.excluding({row: reason.format(counts[row]) for row in rows}, kind="bad label")
         return changed
 
     def with_validation(self, share: float, *, seed: int = 0) -> Dataset:
@@ -211,18 +228,38 @@ class Dataset:
         splits = np.where(self.splits == "", "train", self.splits).astype("<U8")
         if not (splits == "val").any():
             (rows,) = np.nonzero(splits == "train")
-            held_out = stratified_holdout(
-                self.targets[rows],
-                self.table["digest"].take(rows).to_pylist(),
-                share,
-                seed=seed,
-                groups=[self._groups[row] for row in rows.tolist()],
-            )
-            splits[rows[held_out]] = "val"
+            splits[rows[self._held_out(rows, share, seed)]] = "val"
         for split in ("train", "val"):
             if not (splits == split).any():
                 raise DataError(f'no image is in the split "{split}"; give more images or another split')
-        return self._with_splits(splits)
+        return self.with_splits(splits)
+
+    def following(self, earlier: Dataset, share: float, *, seed: int = 0) -> Dataset:
+        """This data set with the splits of an earlier version: an image that was there keeps its split.
+
+        Images without a split of their own whose contents or group the earlier version knows take that split; of the
+        others a share is held out for validation, if the earlier version had such images.
+
+        Args:
+            earlier: with splits.
+            share: of the new images to hold out, in (0, 1).
+            seed: of that choice.
+        """
+        known = dict(zip(earlier._groups, earlier.splits.tolist(), strict=True))
+        known |= dict(zip(earlier.table["digest"].to_pylist(), earlier.splits.tolist(), strict=True))
+        splits = self.splits.astype("<U8")
+        digests = self.table["digest"].to_pylist()
+        for row in np.flatnonzero(splits == "").tolist():
+            split = known.get(digests[row]) or known.get(self._groups[row], "")
+            splits[row] = "" if split == LEFT_OUT else split
+        rows = np.flatnonzero(splits == "")
+        if len(rows) and (earlier.splits == "val").any():
+            splits[rows] = np.where(self._held_out(rows, share, seed), "val", "train")
+        return self.with_splits(splits)
+
+    def with_splits(self, splits: NDArray[np.str_]) -> Dataset:
+        """The same images with other splits, (images,)."""
+        return replace(self, table=_with_column(self.table, "split", pa.array(splits.tolist(), pa.string())))
 
     def joined_validation(self, other: Dataset) -> Dataset:
         """This data set for training (and testing), another one for validation.
@@ -233,24 +270,24 @@ class Dataset:
             DataError: no image of the other set can be used.
         """
         other = other.as_task(self.task)
-        known = set(self.classes)
-        report = ImportReport(self.report.total + other.report.total, self.report.problems + other.report.problems)
-        rows = []
-        for row in other.table.filter(pa.array(other.splits != LEFT_OUT)).to_pylist():
-            unknown = sorted(set(row["labels"]) - known)
-            if unknown:
-                report.add(row["image"], f"the training data has no class {unknown}", "unknown class")
-                continue
-            image = row["image"] if is_url(row["image"]) else str(Path(other.root) / row["image"])
-            rows.append({**row, "split": "val", "image": image})
-        if not rows:
+        report = self.report.joined(other.report)
+        known = np.isin(other.classes, self.classes)
+        strange = other.labelled.rows(other.splits != LEFT_OUT).columns(~known)
+        images = other.table["image"].to_pylist()
+        for row, labels in strange.by_row().items():
+            names = sorted(other.classes[label] for label in labels)
+            report.add(images[row], f"the training data has no class {names}", "unknown class")
+        usable = other.splits != LEFT_OUT
+        usable[list(strange.by_row())] = False
+        if not usable.any():
             raise DataError(f"no image of the validation data can be used; the classes are: {', '.join(self.classes)}")
+        references = [full_reference(other.root, image) for image in images]
+        validation = _with_column(other.table, "image", pa.array(references, pa.string())).filter(pa.array(usable))
+        validation = _with_column(validation, "split", pa.array(["val"] * len(validation), pa.string()))
         mine = self.table.filter(pa.array(self.splits != "val"))
-        table = pa.concat_tables([mine, pa.Table.from_pylist(rows, schema=SCHEMA)])
-        joined = replace(self, table=table, report=report)
-        return joined.with_validation(0.2)
+        return replace(self, table=pa.concat_tables([mine, validation]), report=report).with_validation(0.2)
 
-    def excluding(self, problems: dict[int, str], *, kind: str = "unreadable image") -> Dataset:
+    def excluding(self, problems: Mapping[int, str], *, kind: str = "unreadable image") -> Dataset:
         """The data set with some rows out of every split, each reported with its reason; rows keep their numbers.
 
         Args:
@@ -261,13 +298,18 @@ class Dataset:
         new = {row: reason for row, reason in problems.items() if splits[row] != LEFT_OUT}
         if not new:
             return self
-        report = ImportReport(self.report.total, list(self.report.problems))
+        report = self.report.joined(ImportReport())
         for row, reason in new.items():
             report.add(self.table["image"][row].as_py(), reason, kind)
             splits[row] = LEFT_OUT
-        return replace(self._with_splits(splits), report=report)
+        return replace(self.with_splits(splits), report=report)
 
-    def save(self, path: str | Path) -> None:
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Dataset:
+        """Some of the images, by number or by a mask of all."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(self, table=self.table.take(pa.array(rows, pa.int64())))
+
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the manifest as Parquet, with classes, format and report in its metadata."""
         metadata = {
             "root": self.root,
@@ -282,19 +324,20 @@ class Dataset:
             pq.write_table(table, temporary)
 
     @staticmethod
-    def load(path: str | Path) -> Dataset:
-        """Read a manifest that `save` wrote.
+    def load(path: str | PathLike[str]) -> Dataset:
+        """Read a manifest that `save` wrote, or a registered version.
 
         Raises:
             DataError: the file is no manifest.
         """
         try:
-            table = pq.read_table(path, partitioning=None)
+            table = pq.read_table(Path(path), partitioning=None)
             metadata = json.loads(table.schema.metadata[_METADATA])
+            table = table.select(SCHEMA.names).cast(SCHEMA)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is no manifest of a data set ({error})") from error
         return Dataset(
-            table=table.cast(SCHEMA),
+            table=table,
             root=metadata["root"],
             task=metadata["task"],
             classes=tuple(metadata["classes"]),
@@ -303,25 +346,52 @@ class Dataset:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Counts for people: images by split, and by class within each split."""
-        names = [split for split in ("train", "val", "test", "") if (self.splits == split).any()]
+        """Counts for people: images by split, and by class (objects, where those are labelled) within each split."""
+        names = [split for split in _SPLIT_ORDER if (self.splits == split).any()]
+        rows = {split or "unsplit": self.splits == split for split in names}
+        counts = {split: self._class_counts(mask).tolist() for split, mask in rows.items()}
         return {
             "task": self.task,
             "format": self.format,
-            "images": {split or "unsplit": int((self.splits == split).sum()) for split in names},
-            "classes": {
-                name: {split or "unsplit": int(self.targets[self.splits == split, i].sum()) for split in names}
-                for i, name in enumerate(self.classes)
-            },
+            "images": {split: int(mask.sum()) for split, mask in rows.items()},
+            "classes": {name: {split: counts[split][i] for split in counts} for i, name in enumerate(self.classes)},
             "left_out": self.report.counts(),
         }
 
+    def _class_counts(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Images, or objects, of each class among some rows, (classes,)."""
+        if has_objects(self.task):
+            return np.bincount(self.objects.label[rows[self.objects.image]], minlength=len(self.classes))
+        return self.labelled.rows(rows).counts
+
+    @property
+    def kind(self) -> str:
+        """What is labelled: "label", "labels", "boxes" or "masks"."""
+        return kind_of(self.task)
+
     def __repr__(self) -> str:
-        images = ", ".join(f"{count} {split}" for split, count in Counter(self.splits.tolist()).items() if split)
+        counts = Counter(self.splits.tolist())
+        images = ", ".join(f"{count} {split}" for split, count in counts.items() if split)
+        objects = f"{len(self.objects)} objects, " if has_objects(self.task) else ""
         return (
-            f"Dataset({self.task}, {len(self)} images{f' ({images})' if images else ''}, "
+            f"Dataset({self.task}, {len(self)} images{f' ({images})' if images else ''}, {objects}"
             f"{len(self.classes)} classes, {self.report})"
         )
+
+    def _held_out(self, rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
+        """Which of some rows are held out, (rows,)."""
+        groups = [self._groups[row] for row in rows.tolist()]
+        return holdout(self.labelled.take(rows), groups, share, seed=seed)
+
+    def _with_masks_only(self) -> Dataset:
+        """The data set without objects that have no mask, which are reported."""
+        has_mask = self.objects.has_mask
+        report = self.report.joined(ImportReport())
+        images = self.table["image"].to_pylist()
+        for index in np.flatnonzero(~has_mask).tolist():
+            report.add(images[self.objects.image[index]], "the object has a box but no polygon or mask", "no mask")
+        objects = self.objects.take(np.flatnonzero(has_mask)).to_arrow(len(self))
+        return replace(self, table=_with_column(self.table, "objects", objects), report=report)
 
     @cached_property
     def _groups(self) -> list[str]:
@@ -329,9 +399,10 @@ class Dataset:
         columns = (self.table["group"].to_pylist(), self.table["digest"].to_pylist())
         return [f"\0{group}" if group else digest for group, digest in zip(*columns, strict=True)]
 
-    def _with_splits(self, splits: NDArray[np.str_]) -> Dataset:
-        column = self.table.schema.get_field_index("split")
-        return replace(self, table=self.table.set_column(column, "split", pa.array(splits.tolist(), pa.string())))
+
+def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """A table with other values in one column."""
+    return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
 
 
 def _options(settings: dict[str, Any]) -> OpenOptions:
@@ -341,48 +412,8 @@ def _options(settings: dict[str, Any]) -> OpenOptions:
     return OpenOptions(columns=columns, **settings)
 
 
-def _task_of(annotations: Annotations, task: str | None) -> str:
-    """The task that was asked for, or the one that the labels suggest."""
-    if task is None:
-        return CLASSIFICATION if annotations.kind == "label" else MULTI_LABEL
+def _known_task(task: str) -> str:
     try:
         return normalize_task(task)
     except ValueError as error:
         raise DataError(str(error)) from None
-
-
-def _usable_rows(annotations: Annotations, facts: list[ImageFacts], task: str) -> list[dict[str, Any]]:
-    """Manifest rows of the records that can be used; the others go into the report."""
-    rows = []
-    for record, fact in zip(annotations.records, facts, strict=True):
-        reason = fact.problem or _label_problem(record, task)
-        if reason:
-            kind = "unreadable image" if fact.problem else "bad label"
-            where = record.place if record.place == record.image else f"{record.place} ({record.image})"
-            annotations.report.add(where, reason, kind)
-            continue
-        rows.append(
-            {
-                "image": fact.image,
-                "width": fact.width,
-                "height": fact.height,
-                "digest": fact.digest,
-                "split": record.split,
-                "group": record.group,
-                "labels": list(record.labels),
-            }
-        )
-    return rows
-
-
-def _label_problem(record: Record, task: str) -> str | None:
-    if task == CLASSIFICATION and len(record.labels) != 1:
-        return f"{task} needs exactly 1 label an image, this one has {len(record.labels)}"
-    return None
-
-
-def _classes(annotations: Annotations, rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """The source's own classes as far as they occur, in its order; then all other labels, sorted."""
-    found = {label for row in rows for label in row["labels"]}
-    own = [name for name in annotations.classes or [] if name in found]
-    return (*own, *sorted(found.difference(own)))

@@ -1,4 +1,4 @@
-"""What an import left out, and why."""
+"""What an import left out or repaired, and why."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Problem:
-    """One record or image that was left out.
+    """One record, object or image that was left out, or repaired.
 
     Attributes:
         place: where it stands, as `labels.csv:17` or the image's path.
-        reason: why it was left out.
+        reason: why it was left out, or what was repaired.
         kind: short name of the rule, for counting.
     """
 
@@ -24,19 +24,29 @@ class Problem:
 
 @dataclass
 class ImportReport:
-    """How many records came, and each one that was left out.
+    """How many records came, each one that was left out, and each one that was kept in a repaired form.
 
     Attributes:
-        total: records met, usable or not.
+        total: records met, usable or not; an object counts as one.
         problems: the records left out, in the order in which they were met.
+        notes: the records that were kept although something was odd.
     """
 
     total: int = 0
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
     def add(self, place: str, reason: str, kind: str) -> None:
         """Note one record that is left out."""
         self.problems.append(Problem(place, reason, kind))
+
+    def note(self, place: str, reason: str, kind: str) -> None:
+        """Note one record that is kept."""
+        self.notes.append(Problem(place, reason, kind))
+
+    def joined(self, other: ImportReport) -> ImportReport:
+        """This report and another one."""
+        return ImportReport(self.total + other.total, self.problems + other.problems, self.notes + other.notes)
 
     @property
     def bad_share(self) -> float:
@@ -49,15 +59,24 @@ class ImportReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return {"total": self.total, "problems": [vars(problem) for problem in self.problems]}
+        return {
+            "total": self.total,
+            "problems": [vars(problem) for problem in self.problems],
+            "notes": [vars(problem) for problem in self.notes],
+        }
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> ImportReport:
         """The report back from JSON values."""
-        return ImportReport(value["total"], [Problem(**problem) for problem in value["problems"]])
+        problems, notes = ([Problem(**problem) for problem in value.get(name, ())] for name in ("problems", "notes"))
+        return ImportReport(value["total"], problems, notes)
 
     def __str__(self) -> str:
-        if not self.problems:
-            return f"{self.total} records, none left out"
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
-        return f"{self.total} records, {len(self.problems)} left out ({kinds})"
+        text = f"{self.total} records, none left out"
+        if self.problems:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
+            text = f"{self.total} records, {len(self.problems)} left out ({kinds})"
+        if self.notes:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(p.kind for p in self.notes).most_common())
+            text += f", {len(self.notes)} repaired ({kinds})"
+        return text

@@ -8,72 +8,81 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.targets import Targets
+
 
 def stable_order(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
     """A number per key that depends on nothing but key and seed, so that an item's place survives new versions."""
     salt = seed.to_bytes(8, "little", signed=True)
-    return np.array(
-        [int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, salt=salt).digest(), "little") for key in keys],
-        dtype=np.uint64,
-    )
+    digests = [hashlib.blake2b(key.encode(), digest_size=8, salt=salt).digest() for key in keys]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
-def stratified_holdout(
-    targets: NDArray[np.bool_],
-    keys: Sequence[str],
-    share: float,
-    *,
-    seed: int,
-    groups: Sequence[str] | None = None,
-) -> NDArray[np.bool_]:
+def holdout(targets: Targets, groups: Sequence[str], share: float, *, seed: int) -> NDArray[np.bool_]:
     """Choose which images are held out so that every class gives about the same share.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label that still has undecided images
     is served first, and each of its images goes to the side that lacks that label most. Groups move as one.
 
     Args:
-        targets: (n, classes), whether an image has a class.
-        keys: (n,), what identifies an image, for the order within a class.
+        targets: of n images.
+        groups: (n,), images with the same group stay together.
         share: wanted share of held-out images, in (0, 1).
         seed: another seed gives another choice.
-        groups: (n,), images with the same group stay together; None for none.
 
     Returns:
         (n,), whether an image is held out.
     """
-    unit_keys, unit_of = (
-        (np.asarray(keys), np.arange(len(keys)))
-        if groups is None
-        else np.unique(np.asarray(groups), return_inverse=True)
-    )
-    units = len(unit_keys)
-    order = np.argsort(stable_order([str(key) for key in unit_keys], seed), kind="stable")
-    # the last column counts images, so that images without any label are shared out as well
-    counts = np.zeros((units, targets.shape[1] + 1))
-    np.add.at(counts, unit_of, np.concatenate([targets, np.ones((len(targets), 1), bool)], axis=1))
-    held_out = _assign(counts, order, share)
-    return np.asarray(held_out[unit_of])
+    names, unit_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    order = np.argsort(stable_order(names.tolist(), seed), kind="stable")
+    place = np.empty(len(names), np.int64)
+    place[order] = np.arange(len(names))
+    unit = place[unit_of]  # numbered in the order in which they are decided
+    sizes = np.bincount(unit, minlength=len(names))
+    keys, counts = np.unique(unit[targets.row] * (targets.classes + 1) + targets.label, return_counts=True)
+    held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, share)
+    return held_out[unit]
 
 
-def _assign(counts: NDArray[np.float64], order: NDArray[np.intp], share: float) -> NDArray[np.bool_]:
-    """Which units are held out; `counts` is (units, labels + 1) with the number of images in the last column."""
-    shares = np.array([1 - share, share])
-    lacking = np.outer(shares, counts.sum(axis=0))  # (2 sides, labels + 1): images still wanted on each side
-    undecided = np.ones(len(counts), bool)
-    held_out = np.zeros(len(counts), bool)
-    totals = counts[:, :-1].sum(axis=0)
-    images = counts.shape[1] - 1
-    for label in [*np.argsort(totals, kind="stable"), images]:
-        for unit in order[(counts[order, label] > 0) & undecided[order]]:
-            side = _neediest(lacking[:, label], lacking[:, images])
-            lacking[side] -= counts[unit]
-            undecided[unit] = False
-            held_out[unit] = side == 1
+def _assign(
+    unit: NDArray[np.int64],
+    label: NDArray[np.int64],
+    count: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    share: float,
+) -> NDArray[np.bool_]:
+    """Which units are held out.
+
+    Args:
+        unit, label, count: images of a label in a unit, sorted by unit.
+        sizes: (units,), images of each unit.
+        share: wanted share of held-out images.
+    """
+    totals = np.bincount(label, weights=count, minlength=int(label.max(initial=-1)) + 1)
+    shares = (1 - share, share)
+    lacking = [[s * float(total) for s in shares] for total in totals.tolist()]  # images still wanted, by label
+    wanted = [s * float(sizes.sum()) for s in shares]  # and of all labels together
+    starts = np.searchsorted(unit, np.arange(len(sizes) + 1)).tolist()
+    labels, counts, size_of = label.tolist(), count.tolist(), sizes.tolist()
+    side_of = [-1] * len(sizes)
+
+    def decide(candidate: int, needs: list[float]) -> None:
+        """Put a unit on the side that lacks most of something; then of images; training first."""
+        difference = needs[1] - needs[0] if abs(needs[1] - needs[0]) > 1e-9 else wanted[1] - wanted[0]
+        side = side_of[candidate] = int(difference > 0)
+        wanted[side] -= size_of[candidate]
+        for i in range(starts[candidate], starts[candidate + 1]):
+            lacking[labels[i]][side] -= counts[i]
+
+    by_label = np.argsort(label, kind="stable")
+    ends = np.cumsum(np.bincount(label, minlength=len(totals))).tolist()
+    units = unit[by_label].tolist()
+    for rarest in np.argsort(totals, kind="stable").tolist():
+        for candidate in units[ends[rarest - 1] if rarest else 0 : ends[rarest]]:
+            if side_of[candidate] < 0:
+                decide(candidate, lacking[rarest])
+    for candidate in range(len(sizes)):
+        if side_of[candidate] < 0:
+            decide(candidate, wanted)
+    held_out: NDArray[np.bool_] = np.array(side_of, np.int8) == 1
     return held_out
-
-
-def _neediest(by_label: NDArray[np.float64], by_image: NDArray[np.float64]) -> int:
-    """The side that lacks the label most; then the one that lacks images most; training first."""
-    if abs(by_label[0] - by_label[1]) > 1e-9:
-        return int(by_label[1] > by_label[0])
-    return int(by_image[1] > by_image[0])

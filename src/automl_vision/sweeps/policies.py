@@ -130,7 +130,7 @@ class SuccessiveHalvingPolicy:
 
 Policy = NoTerminationPolicy | BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | SuccessiveHalvingPolicy
 
-_KINDS: dict[str, type[Policy]] = {
+KINDS: dict[str, type[Policy]] = {
     "bandit": BanditPolicy,
     "median_stopping": MedianStoppingPolicy,
     "truncation_selection": TruncationSelectionPolicy,
@@ -172,7 +172,7 @@ def reason_to_end(
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
     """The policy as plain values; `policy_from_json` reads them."""
-    kind = next(name for name, shape in _KINDS.items() if isinstance(policy, shape))
+    kind = next(name for name, shape in KINDS.items() if isinstance(policy, shape))
     return {"type": kind, **asdict(policy)}
 
 
@@ -186,14 +186,14 @@ def policy_from_json(value: Any) -> Policy:
         raise ConfigError([f"a mapping with type is expected, not {value!r}"], subject="The policy")
     given = {str(name): part for name, part in value.items()}
     kind = str(given.pop("type", "")).lower().removesuffix("_policy")
-    if kind not in _KINDS:
-        hint = f"{did_you_mean(kind, _KINDS)} Choose: {', '.join(_KINDS)}"
+    if kind not in KINDS:
+        hint = f"{did_you_mean(kind, KINDS)} Choose: {', '.join(KINDS)}"
         raise ConfigError([f'no policy is named "{kind}".{hint}'], subject="The policy")
-    fields = tuple(_KINDS[kind].__dataclass_fields__)
+    fields = tuple(KINDS[kind].__dataclass_fields__)
     _refuse([f'{kind} has no "{name}".{did_you_mean(name, fields)}' for name in given if name not in fields])
     if kind == "truncation_selection" and "truncation_percentage" not in given:
         _refuse(["truncation_selection needs truncation_percentage"])
-    return _KINDS[kind](**given)
+    return KINDS[kind](**given)
 
 
 class _Scores:

@@ -81,7 +81,7 @@ class BayesianParameterSampling:
 
 Sampling = RandomParameterSampling | GridParameterSampling | BayesianParameterSampling
 
-_KINDS: dict[str, type[Sampling]] = {
+KINDS: dict[str, type[Sampling]] = {
     "random": RandomParameterSampling,
     "grid": GridParameterSampling,
     "bayesian": BayesianParameterSampling,
@@ -95,7 +95,7 @@ def search_space(sampling: Sampling) -> SearchSpace:
 
 def sampling_to_json(sampling: Sampling) -> dict[str, Any]:
     """The sampling as plain values; `sampling_from_json` reads them."""
-    kind = next(name for name, shape in _KINDS.items() if isinstance(sampling, shape))
+    kind = next(name for name, shape in KINDS.items() if isinstance(sampling, shape))
     others = {name: value for name, value in vars(sampling).items() if name != "space"}
     return {"type": kind, **others, "space": search_space(sampling).to_json()}
 
@@ -111,9 +111,9 @@ def sampling_from_json(value: Any) -> Sampling:
         raise ConfigError([f"a mapping with type and space is expected, not {value!r}"], subject=subject)
     given = {str(name): part for name, part in value.items()}
     kind = str(given.pop("type", "random"))
-    if kind not in _KINDS:
-        raise ConfigError([f'no sampling is named "{kind}".{did_you_mean(kind, _KINDS)}'], subject=subject)
-    fields = tuple(_KINDS[kind].__dataclass_fields__)
+    if kind not in KINDS:
+        raise ConfigError([f'no sampling is named "{kind}".{did_you_mean(kind, KINDS)}'], subject=subject)
+    fields = tuple(KINDS[kind].__dataclass_fields__)
     problems = [f'{kind} sampling has no "{n}".{did_you_mean(n, fields)}' for n in given if n not in fields]
     if "space" not in given:
         problems.append(f"{kind} sampling needs a space")
@@ -121,7 +121,7 @@ def sampling_from_json(value: Any) -> Sampling:
         problems.append(f"seed is a whole number, not {given['seed']!r}")
     if problems:
         raise ConfigError(problems, subject=subject)
-    return _KINDS[kind](**given)
+    return KINDS[kind](**given)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from automl_vision.core.errors import ConfigError
@@ -105,6 +106,13 @@ class SearchSpace:
             if key not in seen:  # two alternatives may hold the same configuration
                 seen.add(key)
                 yield point
+
+
+def most_configurations(space: SearchSpace, limit: int) -> int:
+    """How many configurations the space holds, counted up to a limit; distributions of numbers hold any number."""
+    if not all(isinstance(distribution, Choice) for _, distribution in space.dimensions()):
+        return limit
+    return sum(1 for _ in islice(space.combinations(), limit))
 
 
 def frozen(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, DETECTION, MULTI_LABEL, SEGMENTATION, did_you_mean
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, did_you_mean
 
 
 class TrainingHyperparameters(BaseModel):
@@ -188,8 +188,8 @@ ONE_STAGE_MODELS = ("yolov5", "tood*")
 FAMILIES: dict[str, dict[str, type[TrainingHyperparameters]]] = {
     CLASSIFICATION: {"*": ClassificationHyperparameters},
     MULTI_LABEL: {"*": ClassificationHyperparameters},
-    DETECTION: {**dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters), "*": DetectionHyperparameters},
-    SEGMENTATION: {"*": SegmentationHyperparameters},
+    OBJECT_DETECTION: {**dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters), "*": DetectionHyperparameters},
+    INSTANCE_SEGMENTATION: {"*": SegmentationHyperparameters},
 }
 """The typed hyperparameters of each task's algorithms, by pattern of the algorithm's name; the first match counts."""
 

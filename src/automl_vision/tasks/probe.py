@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_vision.data.splits import stratified_holdout
+from automl_vision.data.splits import holdout
+from automl_vision.data.targets import Targets
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Candidates for the L2 penalty on the weights of standardised features, per sum (not mean) of losses."""
@@ -57,7 +58,7 @@ def fit_probe(features: NDArray[np.float32], targets: NDArray[np.bool_], loss: L
     held_out_losses = np.zeros((_REPEATS, len(STRENGTHS)))
     keys = [str(i) for i in range(len(targets))]
     for repeat in range(_REPEATS):
-        held_out = torch.from_numpy(stratified_holdout(targets, keys, _FOLD_SHARE, seed=seed + repeat))
+        held_out = torch.from_numpy(holdout(Targets.from_dense(targets), keys, _FOLD_SHARE, seed=seed + repeat))
         start = None
         for position in reversed(range(len(STRENGTHS))):
             start = _fit(inputs[~held_out], truth[~held_out], loss, STRENGTHS[position], start)

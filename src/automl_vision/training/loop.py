@@ -103,14 +103,13 @@ def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
     return steps
 
 
-def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
-    """Training mode, but batch norms that are frozen, or whose parameters are, keep their statistics."""
+def set_training_mode(model: ImageModel, *, freeze_batch_norm: bool) -> None:
+    """Training mode, but pretrained batch norms that are frozen, or whose parameters are, keep their statistics."""
     model.train()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            fixed = all(not parameter.requires_grad for parameter in module.parameters())
-            if freeze_batch_norm or fixed:
-                module.eval()
+    for module in model.pretrained_norms:
+        fixed = all(not parameter.requires_grad for parameter in module.parameters())
+        if freeze_batch_norm or fixed:
+            module.eval()
 
 
 def moving_batch_norms(model: nn.Module) -> list[nn.Module]:
@@ -137,7 +136,7 @@ class Loop:
     def __init__(
         self,
         model: ImageModel,
-        task: Task,
+        task: Task[Any],
         pixels: Pixels,
         plan: Plan,
         *,
@@ -198,15 +197,16 @@ class Loop:
                 return mean, False
         return total_loss / done, True
 
-    def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> NDArray[np.float32]:
-        """What the averaged model gives for evaluation images, (rows, ...).
+    def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
+        """What the averaged model gives for evaluation images, in the task's own form.
 
         Args:
             rows: of the manifest.
             precision: of the computation; the training's own by default.
         """
         model = self.averaged.eval()
-        return self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
+        parts = self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
+        return self.task.join(parts)
 
     def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
         """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
@@ -221,11 +221,9 @@ class Loop:
             means: NDArray[np.float32] = (both / 2).cpu().numpy()
             return means
 
-        return self._inference(rows, mean_features, self.precision)
+        return np.concatenate(self._inference(rows, mean_features, self.precision))
 
-    def _inference(
-        self, rows: Sequence[int], function: Callable[[Batch], NDArray[np.float32]], precision: Precision
-    ) -> NDArray[np.float32]:
+    def _inference(self, rows: Sequence[int], function: Callable[[Batch], Any], precision: Precision) -> list[Any]:
         """A function of evaluation batches without gradients; out of memory, with half the images at once."""
         while True:
             groups = chunks(rows, self.plan.validation_batch)
@@ -240,7 +238,7 @@ class Loop:
                     raise
                 error = failure
             if not self.processes.any(error is not None):
-                return np.concatenate(self.processes.gathered(results))
+                return self.processes.gathered(results)
             if self.plan.validation_batch == 1:
                 raise error or _out_of_memory_elsewhere()
             self.plan.validation_batch //= 2

@@ -70,3 +70,4 @@ class TrialResult(BaseModel):
     precision: str = ""
     batch_size: int = 0
     processes: int = 1
+    learning_rate: float = Field(0.0, description="highest of the schedule")

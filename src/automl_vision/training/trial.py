@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
+from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
@@ -31,6 +34,7 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
+from automl_vision.training.features import features_file, keep_features, load_features
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
@@ -61,8 +65,43 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         DataError: the data set changed, or too few images can be decoded.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
+    with _opened(spec, reporter) as trial:
+        return trial.run()
+
+
+def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
+    """Time the first steps of a trial, and leave it.
+
+    Args:
+        spec: of the trial.
+        reporter: told the timings of the number formats.
+
+    Returns:
+        Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+    """
+    with _opened(spec, reporter) as trial:
+        return trial.measure()
+
+
+def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
+    """The primary metric that a linear probe on a trial's pretrained features reaches on the validation images.
+
+    Args:
+        spec: of the trial.
+        reporter: told how far it is.
+
+    Raises:
+        WeightsUnavailableError: no source has the weights.
+    """
+    with _opened(spec, reporter) as trial:
+        return trial.probe()
+
+
+@contextmanager
+def _opened(spec: TrialSpec, reporter: Reporter) -> Iterator[_Trial]:
+    """A trial in this process, and in those that were started with it."""
     with open_processes(spec.processes, spec.device, spec.threads) as processes:
-        return _Trial(spec, reporter if processes.is_main else SilentReporter(), processes).run()
+        yield _Trial(spec, reporter if processes.is_main else SilentReporter(), processes)
 
 
 class _Trial:
@@ -78,9 +117,13 @@ class _Trial:
         self.watch = Stopwatch(state["seconds"] if state else 0.0)
         dataset, self.pixels = _open_data(spec, reporter)
         self.dataset = dataset
-        self.task: Task = create_task(spec.task, dataset, self.hyperparameters)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters)
         self.source: Model = create_model(
-            spec.model_name, classes=len(dataset.classes), hyperparameters=self.hyperparameters
+            spec.model_name,
+            task=spec.task,
+            classes=len(dataset.classes),
+            hyperparameters=self.hyperparameters,
+            geometry=self.task.geometry,
         )
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
@@ -125,6 +168,30 @@ class _Trial:
         plan.validation_batch = -(-plan.validation_batch // count)
         return plan, seconds / count
 
+    def measure(self) -> dict[str, float]:
+        """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
+        setup = self.watch.seconds
+        rows, batch = self._rows("val"), self.plan.validation_batch
+        start = time.monotonic()
+        self.loop.outputs(rows[:batch].tolist())
+        per_image = (time.monotonic() - start) / len(rows[:batch])
+        self._validation_seconds = per_image * len(rows)
+        images = len(self._rows("train"))
+        probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
+        return {
+            "setup": setup + probe,
+            "epoch": images * self.step_seconds + self._validation_seconds,
+            "finish": self._final_seconds(),
+        }
+
+    def probe(self) -> float:
+        """Primary metric on validation images of a linear probe on the pretrained features."""
+        self._start_head()
+        rows = self._rows("val")
+        outputs = self.loop.outputs(rows.tolist())
+        metrics = self.processes.from_main(lambda: self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)))
+        return metrics[self.task.primary_metric]
+
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
@@ -139,11 +206,25 @@ class _Trial:
         if not self._probes or head is None:
             return
         rows = self._rows("train")
-        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        features = self._features(rows)
         self.reporter.message(self.processes.from_main(lambda: self.task.warm_start(head, features, rows)))
         self.processes.copy_from_main(head.parameters())
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
+
+    def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Pretrained features, computed once for all trials of an algorithm on the same images."""
+        sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
+        key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
+        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
+        # the main process alone looks, so that all of them compute or none does
+        kept = self.processes.from_main(lambda: load_features(file) if file is not None and file.exists() else None)
+        if kept is not None:
+            return kept
+        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        if file is not None and self.processes.is_main:
+            keep_features(file, features)
+        return features
 
     def _fit_into_budget(self) -> None:
         """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
@@ -340,6 +421,7 @@ class _Trial:
             precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
             processes=self.processes.count,
+            learning_rate=self.plan.learning_rate,
         )
         if self.processes.is_main:
             write_json(self.folder / "result.json", result.model_dump())
@@ -382,10 +464,9 @@ def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
     dataset = Dataset.load(spec.manifest)
     if dataset.fingerprint != spec.fingerprint:
         raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
-    size = spec.hyperparameters.validation_resize_size
     pixels = open_pixels(
         dataset,
-        size,
+        kept_size(dataset, spec.hyperparameters),
         Path(spec.cache),
         progress=lambda done, total: reporter.progress("decoding", done, total),
     )

@@ -1,17 +1,37 @@
-"""Annotation formats: one module a format, each registered by a decorator and found by `detect_format`."""
+"""Annotation formats: one module a format, with a reader and, where it is common to write it, a writer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.source import Source
+from automl_vision.data.writing import Export
 
-_MODULES = ("roboflow_multilabel", "jsonl", "csv_table", "folder")  # in the order in which they are tried
+# in the order in which they are tried: what can be told for certain comes first
+_MODULES = (
+    "mltable",
+    "roboflow_multilabel",
+    "coco",
+    "voc",
+    "cvat",
+    "label_studio",
+    "via",
+    "labelme",
+    "yolo",
+    "huggingface",
+    "jsonl",
+    "csv_table",
+    "masks",
+    "folder",
+)
+
+Reader = Callable[[Source, Columns], Annotations]
+Writer = Callable[[Export], None]
 
 
 @dataclass(frozen=True)
@@ -21,28 +41,53 @@ class Format:
     Attributes:
         name: as in `Dataset.open(path, format=name)`.
         layout: what it looks like, for messages.
-        detect: whether a path looks like this format; reads as little as it can; named columns
-            help to recognise a table.
-        read: all annotations under a path.
+        detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
+        read: all annotations of a source.
     """
 
     name: str
     layout: str
-    detect: Callable[[Path, Columns], bool]
-    read: Callable[[Path, Columns], Annotations]
+    detect: Callable[[Source, Columns], bool]
+    read: Reader
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A format that data sets are written in.
+
+    Attributes:
+        name: as in `dataset.export(path, format=name)`.
+        kinds: what it holds: "label", "labels", "boxes", "masks".
+        holds: what else it holds: "group", "iscrowd", "difficult", "references" to images that lie elsewhere.
+        write: writes annotations and asks the export for the images.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    holds: frozenset[str]
+    write: Writer
 
 
 _FORMATS: dict[str, Format] = {}
+_EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
 
-def dataset_format(
-    name: str, *, layout: str, detect: Callable[[Path, Columns], bool]
-) -> Callable[[Callable[[Path, Columns], Annotations]], Callable[[Path, Columns], Annotations]]:
+def dataset_format(name: str, *, layout: str, detect: Callable[[Source, Columns], bool]) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format."""
 
-    def register(read: Callable[[Path, Columns], Annotations]) -> Callable[[Path, Columns], Annotations]:
+    def register(read: Reader) -> Reader:
         _FORMATS[name] = Format(name, layout, detect, read)
         return read
+
+    return register
+
+
+def export_format(name: str, *kinds: str, holds: tuple[str, ...] = ()) -> Callable[[Writer], Writer]:
+    """Register the decorated function as the writer of a format that holds the given kinds of annotations and more."""
+
+    def register(write: Writer) -> Writer:
+        _EXPORT_FORMATS[name] = ExportFormat(name, frozenset(kinds), frozenset(holds), write)
+        return write
 
     return register
 
@@ -51,24 +96,50 @@ def list_formats() -> list[Format]:
     """All formats in the order in which they are tried."""
     for module in _MODULES:
         import_module(f"{__name__}.{module}")
-    return list(_FORMATS.values())
+    place = {f"{__name__}.{module}": i for i, module in enumerate(_MODULES)}
+    return sorted(_FORMATS.values(), key=lambda format_: place[format_.read.__module__])
 
 
-def find_format(path: Path, name: str | None, columns: Columns) -> Format:
-    """The named format, or the first one that recognises the path.
+def list_export_formats() -> list[ExportFormat]:
+    """All formats that can be written."""
+    list_formats()
+    return list(_EXPORT_FORMATS.values())
+
+
+def find_format(source: Source, name: str | None, columns: Columns) -> Format:
+    """The named format, or the first one that recognises the files.
 
     Raises:
-        DataError: the name is unknown, or no format recognises the path.
+        DataError: the name is unknown, or no format recognises the files.
     """
     formats = {format_.name: format_ for format_ in list_formats()}
     if name is not None:
-        if name not in formats:
-            raise DataError(
-                f'no data format is named "{name}".{did_you_mean(name, formats)} Formats: {", ".join(formats)}'
-            )
-        return formats[name]
+        return formats[known_name(name, formats)]
     for format_ in formats.values():
-        if format_.detect(path, columns):
+        if format_.detect(source, columns):
             return format_
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
-    raise DataError(f"no known format was found in {path}. Known formats:{layouts}")
+    skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
+    not_entered = f"\nNot entered:{skipped}" if skipped else ""
+    raise DataError(f"no known format was found in {source.name}. Known formats:{layouts}{not_entered}")
+
+
+def find_export_format(name: str) -> ExportFormat:
+    """The format that is written under a name.
+
+    Raises:
+        DataError: the name is unknown.
+    """
+    formats = {format_.name: format_ for format_ in list_export_formats()}
+    return formats[known_name(name, formats)]
+
+
+def known_name(name: str, formats: dict[str, Format] | dict[str, ExportFormat]) -> str:
+    """The name, when a format has it.
+
+    Raises:
+        DataError: none has; the message names the nearest one.
+    """
+    if name not in formats:
+        raise DataError(f'no data format is named "{name}".{did_you_mean(name, formats)} Formats: {", ".join(formats)}')
+    return name

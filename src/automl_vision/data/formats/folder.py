@@ -2,69 +2,68 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import defaultdict
 
 from automl_vision.core.errors import DataError
-from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split
-from automl_vision.data.formats import dataset_format
-from automl_vision.data.images import IMAGE_SUFFIXES
+from automl_vision.data.annotations import Annotations, Columns, Record
+from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.names import is_image, normalize_split, suffix_of
+from automl_vision.data.source import Source
+from automl_vision.data.writing import Export
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _files(path: Path) -> list[Path]:
-    """All files below a folder, but not hidden ones, system files and what lies in hidden folders."""
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.name.lower() not in _SYSTEM_FILES
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and not file.is_dir()
-    )
-
-
-def _has_splits(root: Path) -> bool:
-    """Whether the folders below are splits: "train" is there, and another split or no class stands beside it.
+def _has_splits(files: list[str]) -> bool:
+    """Whether the folders at the root are splits: "train" is there, and another split or no class stands beside it.
 
     For "train" and "test" may also be classes: they are when other folders hold images and not two splits hold folders.
     """
-    folders = _folders(root)
-    names = {normalize_split(folder.name) for folder in folders}
-    nested = {normalize_split(folder.name) for folder in folders if _folders(folder)} - {None}
+    below: dict[str, set[bool]] = defaultdict(set)  # by folder: whether files lie directly in it, or deeper
+    others = False
+    for path in files:
+        folder, _, rest = path.partition("/")
+        if rest:
+            below[folder].add("/" in rest)
+            others |= normalize_split(folder) is None and is_image(path)
+    names = {normalize_split(folder) for folder in below}
+    nested = {normalize_split(folder) for folder, deep in below.items() if True in deep} - {None}
     if "train" in nested and len(nested) > 1:
         return True
-    others = (folder for folder in folders if not normalize_split(folder.name))
-    return "train" in names and not any(_is_image(file) for other in others for file in _files(other))
+    return "train" in names and not others
 
 
-def _detect(path: Path, columns: Columns) -> bool:  # noqa: ARG001 - folders have no columns
-    return path.is_dir() and any(_is_image(file) and file.parent != path for file in path.rglob("*"))
-
-
-@dataset_format("folder", layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg", detect=_detect)
-def read(path: Path, columns: Columns) -> Annotations:  # noqa: ARG001 - folders have no columns
+@dataset_format(
+    "folder",
+    layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
+    detect=lambda source, _: not source.main and any("/" in path for path in source.images),
+)
+def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - folders have no columns
     """Read class folders; files without an image suffix and images outside of class folders are reported."""
-    if not path.is_dir():
-        raise DataError(f'{path} is a file; the format "folder" reads a folder of class folders')
+    if source.main:
+        raise DataError(f'{source.name} is a file; the format "folder" reads a folder of class folders')
     annotations = Annotations("label")
-    has_splits = _has_splits(path)
-    for file in _files(path):
-        *folders, _ = file.relative_to(path).parts
-        place = file.relative_to(path).as_posix()
+    files = [path for path in source.files if path.rpartition("/")[2].lower() not in _SYSTEM_FILES]
+    has_splits = _has_splits(files)
+    for path in files:
+        *folders, _ = path.split("/")
         split = normalize_split(folders.pop(0)) if has_splits and folders else None
         if not folders or (has_splits and split is None):
-            if _is_image(file):  # a README beside the folders is no mistake
-                annotations.reject(place, "the image stands in no class folder", "bad label")
-        elif not _is_image(file):
-            annotations.reject(place, f'"{file.suffix}" is no image suffix', "not an image")
+            if is_image(path):  # a README beside the folders is no mistake
+                annotations.reject(path, "the image stands in no class folder", "bad label")
+        elif not is_image(path):
+            annotations.reject(path, f'"{suffix_of(path)}" is no image suffix', "not an image")
         else:
-            annotations.add(Record(place, (folders[0],), place, split))
+            annotations.add(Record(path, path, (folders[0],), split=split))
     return annotations
+
+
+@export_format("folder", "label")
+def write(export: Export) -> None:
+    """Write `SPLIT/CLASS/IMAGE`, without splits `CLASS/IMAGE`; a folder's name cannot hold a slash."""
+    for split in export.splits:
+        for record in export.records(split):
+            (label,) = record.labels
+            if "/" in label or label.startswith("."):
+                raise DataError(f'the class "{label}" cannot be the name of a folder; choose another format')
+            export.image(record.image, "/".join(filter(None, [split, label, record.image])))

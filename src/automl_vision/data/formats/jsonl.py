@@ -1,47 +1,80 @@
-"""JSON lines: `{"image_url": ..., "label": "cat"}` or `{"image_url": ..., "label": ["cat", "sofa"]}`."""
+"""JSON lines: `{"image_url": ..., "label": ...}` with a text, a list of texts, boxes or polygons."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import write_text
 from automl_vision.core.names import did_you_mean
-from automl_vision.data.annotations import Annotations, Columns, Record, normalize_split, parse_split, read_text
-from automl_vision.data.formats import dataset_format
+from automl_vision.data.annotations import Annotations, Columns, Record
+from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size, parse_json, shown
+from automl_vision.data.names import parse_split, split_of_path
+from automl_vision.data.objects import Object
+from automl_vision.data.source import Source, folder_of
+from automl_vision.data.writing import Export, ExportRecord
+
+SUFFIXES = (".jsonl", ".ndjson")
+_CORNERS = ("topX", "topY", "bottomX", "bottomY")
+_HEAD_LINES = 5
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path] if path.suffix.lower() in (".jsonl", ".ndjson") else []
-    return sorted({*path.glob("*.jsonl"), *path.glob("*/*.jsonl")})
+def _detect(source: Source, columns: Columns) -> bool:
+    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are no data set."""
+    if source.main:
+        return bool(source.with_suffix(*SUFFIXES))
+    image, label = columns.image or "image_url", columns.label or "label"
+    for path in source.with_suffix(*SUFFIXES)[:HEAD_FILES]:
+        for line in source.try_text(path).split("\n", _HEAD_LINES)[:_HEAD_LINES]:
+            try:
+                value = parse_json(line.encode(errors="replace"), path)
+            except DataError:
+                continue
+            if isinstance(value, dict) and (image in value or "image" in value) and label in value:
+                return True
+    return False
 
 
-def _labels(value: Any) -> tuple[str, ...]:
-    """The labels of one line.
+@dataset_format(
+    "jsonl",
+    layout='one object a line: {"image_url": "a.jpg", "label": "cat"}, {..., "label": ["cat", "sofa"]}, or a list of '
+    '{"label": "cat", "topX": 0.1, "topY": ..., "bottomX": ..., "bottomY": ...} or {"label": ..., "polygon": [[...]]}',
+    detect=_detect,
+)
+def read(source: Source, columns: Columns) -> Annotations:
+    """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
+    annotations = Annotations("label", relative=True)
+    counts = {"labels": 0, "boxes": 0, "masks": 0}
+    for path in source.with_suffix(*SUFFIXES):
+        split = split_of_path(path)
+        for number, line in enumerate(source.read_text(path).split("\n"), start=1):
+            if not line.strip():
+                continue
+            place = f"{path}:{number}"
+            try:
+                value = parse_json(line.encode(errors="surrogatepass"), "the line")
+                record = _record(value, place, columns, split)
+                labels, objects = _label(value[columns.label or "label"], place, annotations, counts)
+                image = source.image(record.image, folder_of(path))
+            except (ValueError, DataError) as error:
+                annotations.reject(place, str(error), "bad label")
+                continue
+            annotations.add(Record(image, place, labels, objects, record.split, record.group, record.size))
+    if counts["boxes"] or counts["masks"]:
+        annotations.kind = "masks" if counts["masks"] >= counts["boxes"] else "boxes"
+    elif counts["labels"]:
+        annotations.kind = "labels"
+    return annotations
+
+
+def _record(value: Any, place: str, columns: Columns, fallback_split: str | None) -> Record:
+    """One line's record without its label.
 
     Raises:
-        ValueError: the label is neither a text nor a list of texts.
+        ValueError: the line is no object with an image and a label.
     """
-    if isinstance(value, str) and value.strip():
-        return (value.strip(),)
-    if isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value):
-        return tuple(dict.fromkeys(item.strip() for item in value))
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        raise ValueError("the label lists objects; this version reads texts for classification")
-    raise ValueError(f"the label must be a text or a list of texts, not {json.dumps(value)[:60]}")
-
-
-def _record(line: str, place: str, columns: Columns, fallback_split: str | None) -> tuple[Record, bool]:
-    """One line's record and whether its label is a list.
-
-    Raises:
-        ValueError: the line is no object with an image and a usable label.
-    """
-    try:
-        value = json.loads(line)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("the line is not a JSON object")
     image_key, label_key = columns.image or "image_url", columns.label or "label"
@@ -50,39 +83,116 @@ def _record(line: str, place: str, columns: Columns, fallback_split: str | None)
         raise ValueError(f'the line has no "{image_key}".{did_you_mean(image_key, value)}')
     if label_key not in value:
         raise ValueError(f'the line has no "{label_key}".{did_you_mean(label_key, value)}')
-    label = value[label_key]
     split, group = value.get(columns.split or "split"), value.get(columns.group or "group")
-    record = Record(
+    details = value.get("image_details")
+    return Record(
         image=image.strip(),
-        labels=_labels(label),
         place=place,
         split=(None if split is None else parse_split(str(split))) or fallback_split,
         group=None if group is None else str(group),
+        size=as_size(details.get("width"), details.get("height")) if isinstance(details, dict) else None,
     )
-    return record, isinstance(label, list)
 
 
-@dataset_format(
-    "jsonl",
-    layout='one object a line: {"image_url": "a.jpg", "label": "cat"} or {..., "label": ["cat", "sofa"]}',
-    detect=lambda path, _: bool(_files(path)),
-)
-def read(path: Path, columns: Columns) -> Annotations:
-    """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
-    root = path.parent if path.is_file() else path
-    annotations = Annotations("label")
-    for file in _files(path):
-        fallback = normalize_split(file.stem.split("_")[0])
-        for number, line in enumerate(read_text(file).split("\n"), start=1):
-            if not line.strip():
-                continue
-            place = f"{file.relative_to(root).as_posix()}:{number}"
-            try:
-                record, is_list = _record(line, place, columns, fallback)
-            except ValueError as error:  # json.JSONDecodeError is one
-                annotations.reject(place, str(error), "bad label")
-                continue
-            if is_list:
-                annotations.kind = "labels"
-            annotations.add(record)
-    return annotations
+def _label(
+    value: Any, place: str, annotations: Annotations, counts: dict[str, int]
+) -> tuple[tuple[str, ...], list[Object]]:
+    """Labels and objects of one line; unusable objects are reported.
+
+    Raises:
+        ValueError: the label is neither a text, nor a list of texts, nor one of objects.
+    """
+    if isinstance(value, str) and value.strip():
+        return (value.strip(),), []
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
+    if all(isinstance(item, str) and item.strip() for item in value):
+        counts["labels"] += 1
+        return tuple(dict.fromkeys(item.strip() for item in value)), []
+    if not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
+    objects = []
+    for i, item in enumerate(value, start=1):
+        try:
+            found = _object(item)
+        except ValueError as error:
+            annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
+            continue
+        annotations.report.total += 1
+        counts["masks" if found.segments else "boxes"] += 1
+        objects.append(found)
+    return (), objects
+
+
+def _object(value: dict[str, Any]) -> Object:
+    """One object, in shares of width and height.
+
+    Raises:
+        ValueError: it has no label, or neither a box nor a polygon, or numbers that are none.
+    """
+    label = value.get("label")
+    if not isinstance(label, str) or not label.strip():
+        raise ValueError(f'the object has no "label".{did_you_mean("label", value)}')
+    crowd = as_flag(value.get("isCrowd", value.get("iscrowd")))
+    difficult = as_flag(value.get("difficult"))
+    if "polygon" in value:
+        polygons = value["polygon"]
+        if isinstance(polygons, list) and polygons and not isinstance(polygons[0], list):
+            polygons = [polygons]
+        if not isinstance(polygons, list) or not polygons:
+            raise ValueError(f"a polygon must be a list of lists of numbers, not {shown(polygons)}")
+        return Object(label.strip(), None, crowd, difficult, tuple(map(_polygon, polygons)))
+    missing = [name for name in _CORNERS if name not in value]
+    if missing:
+        raise ValueError(f'the object has no "{missing[0]}" and no "polygon".{did_you_mean(missing[0], value)}')
+    x1, y1, x2, y2 = (as_number(value[name]) for name in _CORNERS)
+    return Object(label.strip(), (x1, y1, x2, y2), crowd, difficult)
+
+
+def _polygon(value: Any) -> list[float]:
+    """One polygon.
+
+    Raises:
+        ValueError: it has fewer than three points.
+    """
+    if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
+        raise ValueError(f"a polygon needs at least 3 points x, y, not {shown(value)}")
+    return [as_number(number) for number in value]
+
+
+@export_format("jsonl", "label", "labels", "boxes", "masks", holds=("group", "iscrowd", "difficult", "references"))
+def write(export: Export) -> None:
+    """Write `SPLIT.jsonl` for each split (`annotations.jsonl` without splits), and the images under their own names."""
+    for split in export.splits:
+        lines = []
+        for record in export.records(split):
+            details = {"format": record.image.rpartition(".")[2], "width": record.width, "height": record.height}
+            value: dict[str, Any] = {"image_url": export.image(record.image), "image_details": details}
+            value["label"] = _written(record, export)
+            if record.group:
+                value["group"] = record.group
+            lines.append(json.dumps(value, ensure_ascii=False) + "\n")
+        write_text(export.folder / f"{split or 'annotations'}.jsonl", "".join(lines))
+
+
+def _written(record: ExportRecord, export: Export) -> Any:
+    """The label of a line."""
+    if export.kind == "label":
+        return record.labels[0]
+    if export.kind == "labels":
+        return list(record.labels)
+    values = []
+    scale = (record.width, record.height)
+    for item in record.objects:
+        value: dict[str, Any] = {"label": item.label, "isCrowd": int(item.iscrowd)}
+        if item.difficult:
+            value["difficult"] = 1
+        if export.kind == "masks":
+            polygons = export.polygons(item, record)
+            value["polygon"] = [[number / scale[i % 2] for i, number in enumerate(p)] for p in polygons]
+        else:
+            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, item.bbox or (), strict=True))}
+        values.append(value)
+    return values

@@ -1,0 +1,151 @@
+"""Pascal VOC: one XML file an image, splits in `ImageSets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import write_text
+from automl_vision.data.annotations import Annotations, Columns, Record
+from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size
+from automl_vision.data.names import normalize_split, split_of_path
+from automl_vision.data.objects import Object
+from automl_vision.data.source import Source, folder_of
+from automl_vision.data.writing import Export, ExportRecord
+from automl_vision.data.xml_file import read_xml, root_tag, text_of
+
+_IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "")
+
+
+@dataset_format(
+    "voc",
+    layout="Annotations/IMAGE.xml of Pascal VOC beside JPEGImages/IMAGE.jpg, splits in ImageSets/Main/*.txt",
+    detect=lambda source, _: any(
+        root_tag(source, path) == "annotation" for path in source.with_suffix(".xml")[:HEAD_FILES]
+    ),
+)
+def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
+    """Read every XML file; an image set's name, or the folder's, is the split."""
+    annotations = Annotations("boxes")
+    splits = _image_sets(source)
+    for path in source.with_suffix(".xml"):
+        try:
+            root = read_xml(source, path)
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+            continue
+        if root.tag != "annotation":
+            continue
+        image = _image(source, root, path)
+        stem = path.rpartition("/")[2].removesuffix(".xml").removesuffix(".XML")
+        objects = list(_objects(root, path, annotations))
+        split = splits.get(stem) or splits.get(image.rpartition(".")[0]) or split_of_path(f"{folder_of(path)}/-")
+        size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
+        annotations.add(Record(image, path, objects=objects, split=split, size=size))
+    return annotations
+
+
+def _image(source: Source, root: Element, path: str) -> str:
+    """The image of an annotation file: the one it names where that is there, else the one of its own name."""
+    folder, stem = folder_of(path), path.rpartition("/")[2].rpartition(".")[0]
+    parent = folder_of(folder)
+    nested = folder.partition("Annotations/")[2]  # folders below Annotations/ stand below the images' folder too
+    for images in _IMAGE_FOLDERS:
+        found = source.image_beside("/".join(part for part in (parent, images, nested, stem) if part))
+        if found and images:
+            return found
+    beside = source.image_beside(f"{folder}/{stem}" if folder else stem)
+    if beside:
+        return beside
+    name = text_of(root, "filename") or text_of(root, "path")
+    if name and "." not in name.rpartition("/")[2]:
+        name += ".jpg"
+    if name:
+        found = source.image(name, folder)
+        if found in source.image_set:
+            return found
+    return source.image_named(stem, parent) or (source.image(name, folder) if name else f"{stem}.jpg")
+
+
+def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Object]:
+    """The objects of one file; unusable ones are reported."""
+    for i, element in enumerate(root.iter("object")):
+        place = f"{path}: object {i + 1}"
+        label = text_of(element, "name")
+        box = element.find("bndbox")
+        try:
+            if not label:
+                raise ValueError("the object has no name")
+            if box is None:
+                raise ValueError("the object has no bndbox")
+            x1, y1, x2, y2 = (as_number(text_of(box, name)) for name in ("xmin", "ymin", "xmax", "ymax"))
+            difficult = as_flag(text_of(element, "difficult"))
+            segments = tuple(_polygons(element))
+        except ValueError as error:
+            annotations.reject(place, str(error), "bad annotation")
+            continue
+        annotations.report.total += 1
+        if segments:
+            annotations.kind = "masks"
+        yield Object(label, (x1, y1, x2, y2), difficult=difficult, segments=segments)
+
+
+def _polygons(element: Element) -> Iterator[list[float]]:
+    """Polygons as Roboflow and others write them: `polygon/x1, y1, x2, y2, ...`."""
+    for polygon in element.findall("polygon"):
+        points = {child.tag: child.text for child in polygon}
+        count = sum(tag.startswith("x") for tag in points)
+        if count >= 3:
+            yield [as_number(points.get(f"{axis}{i}")) for i in range(1, count + 1) for axis in "xy"]
+
+
+def _image_sets(source: Source) -> dict[str, str]:
+    """Split by image id, from `ImageSets/Main/SPLIT.txt`; `trainval` adds nothing to `train` and `val`."""
+    splits: dict[str, str] = {}
+    if source.main:
+        return splits
+    for path in source.with_suffix(".txt"):
+        split = normalize_split(path.rpartition("/")[2].removesuffix(".txt"))
+        if "ImageSets" not in path.split("/") or split is None:
+            continue
+        for line in source.read_text(path).splitlines():
+            if words := line.split():
+                splits[words[0]] = split
+    return splits
+
+
+@export_format("voc", "boxes", holds=("difficult",))
+def write(export: Export) -> None:
+    """Write `Annotations/*.xml`, `JPEGImages/*` and `ImageSets/Main/*.txt`."""
+    for split in export.splits:
+        names = []
+        for record in export.records(split):
+            image = export.image(record.image, f"JPEGImages/{record.image}")
+            stem = str(PurePosixPath(image.removeprefix("JPEGImages/")).with_suffix(""))
+            names.append(stem)
+            write_text(export.folder / "Annotations" / f"{stem}.xml", _document(record, image))
+        if split:
+            write_text(export.folder / "ImageSets" / "Main" / f"{split}.txt", "\n".join(names) + "\n")
+
+
+def _document(record: ExportRecord, image: str) -> str:
+    root = Element("annotation")
+    folder, _, name = image.rpartition("/")
+    values = {"folder": folder, "filename": name}
+    for tag, text in values.items():
+        SubElement(root, tag).text = text
+    size = SubElement(root, "size")
+    for tag, number in (("width", record.width), ("height", record.height), ("depth", 3)):
+        SubElement(size, tag).text = str(number)
+    for value in record.objects:
+        element = SubElement(root, "object")
+        SubElement(element, "name").text = value.label
+        SubElement(element, "difficult").text = str(int(value.difficult))
+        box = SubElement(element, "bndbox")
+        for tag, edge in zip(("xmin", "ymin", "xmax", "ymax"), value.bbox or (), strict=True):
+            SubElement(box, tag).text = str(int(edge)) if edge == int(edge) else repr(edge)
+    indent(root)
+    return tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,132 @@
+"""The manifest: one row an image as an Arrow table, made from annotations and from what the image files say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from automl_vision.core.names import (
+    CLASSIFICATION,
+    INSTANCE_SEGMENTATION,
+    MULTI_LABEL,
+    OBJECT_DETECTION,
+)
+from automl_vision.data.annotations import Annotations, Kind
+from automl_vision.data.object_rules import usable_objects
+from automl_vision.data.objects import OBJECT_TYPE, Objects
+from automl_vision.data.scan import ImageFacts
+
+SCHEMA = pa.schema(
+    [
+        ("image", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("digest", pa.string()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("labels", pa.list_(pa.string())),
+        ("objects", pa.list_(OBJECT_TYPE)),
+    ]
+)
+
+TASK_OF_KIND: dict[Kind, str] = {
+    "label": CLASSIFICATION,
+    "labels": MULTI_LABEL,
+    "boxes": OBJECT_DETECTION,
+    "masks": INSTANCE_SEGMENTATION,
+}
+
+
+def kind_of(task: str) -> Kind:
+    """What a task's annotations are."""
+    return next(kind for kind, name in TASK_OF_KIND.items() if name == task)
+
+
+def has_objects(task: str) -> bool:
+    """Whether a task's labels belong to objects, not to images."""
+    return task in (OBJECT_DETECTION, INSTANCE_SEGMENTATION)
+
+
+def natural_task(annotations: Annotations, wanted: str | None) -> str:
+    """The task that annotations are read for: their own, or another one that is wanted and also labels objects."""
+    own = TASK_OF_KIND[annotations.kind]
+    if wanted is not None and has_objects(own) == has_objects(wanted):
+        return wanted
+    return own
+
+
+def build_manifest(
+    annotations: Annotations, facts: Sequence[ImageFacts], task: str
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The manifest of what can be used, and the classes; what cannot is added to the annotations' report.
+
+    Args:
+        annotations: of all images.
+        facts: of each image, in the same order.
+        task: rows that have no use for it are left out.
+    """
+    kept = _usable_rows(annotations, facts, task)
+    columns = {
+        "image": pa.array([facts[row].image for row in kept], pa.string()),
+        "width": pa.array([facts[row].width for row in kept], pa.int32()),
+        "height": pa.array([facts[row].height for row in kept], pa.int32()),
+        "digest": pa.array([facts[row].digest for row in kept], pa.string()),
+        "split": pa.array([annotations.splits[row] for row in kept], pa.string()),
+        "group": pa.array([annotations.groups[row] for row in kept], pa.string()),
+    }
+    if has_objects(task):
+        objects = _usable_objects(annotations, facts, kept, with_masks=task == INSTANCE_SEGMENTATION)
+        columns["labels"] = empty_lists(len(kept), pa.string())
+        columns["objects"] = objects.to_arrow(len(kept))
+        found = {objects.names[i] for i in np.unique(objects.label).tolist()}
+    else:
+        labels = [annotations.labels[row] for row in kept]
+        columns["labels"] = pa.array(labels, pa.list_(pa.string()))
+        columns["objects"] = empty_lists(len(kept), OBJECT_TYPE)
+        found = {label for row in labels for label in row}
+    own = [name for name in annotations.classes or [] if name in found]
+    return pa.table(columns, schema=SCHEMA), (*own, *sorted(found.difference(own)))
+
+
+def empty_lists(rows: int, type_: pa.DataType) -> pa.ListArray:
+    """A column of empty lists."""
+    return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.array([], type_))
+
+
+def _usable_rows(annotations: Annotations, facts: Sequence[ImageFacts], task: str) -> list[int]:
+    """The records that can be used; the others go into the report."""
+    kept = []
+    for row, fact in enumerate(facts):
+        reason, kind = fact.problem, "unreadable image"
+        if reason is None and task == CLASSIFICATION and len(annotations.labels[row]) != 1:
+            reason = f"{task} needs exactly 1 label an image, this one has {len(annotations.labels[row])}"
+            kind = "bad label"
+        if reason is None:
+            kept.append(row)
+            continue
+        place, image = annotations.places[row], annotations.images[row]
+        annotations.report.add(place if place == image else f"{place} ({image})", reason, kind)
+    return kept
+
+
+def _usable_objects(
+    annotations: Annotations, facts: Sequence[ImageFacts], kept: Sequence[int], *, with_masks: bool
+) -> Objects:
+    """The objects of the kept rows, in pixels and numbered by the manifest's rows."""
+    objects = annotations.objects.build()
+    new_row = np.full(len(facts), -1, np.int64)
+    new_row[np.asarray(kept, np.int64)] = np.arange(len(kept))
+    objects = objects.take(np.flatnonzero(new_row[objects.image] >= 0)) if len(kept) < len(facts) else objects
+    sizes = np.array([(fact.width, fact.height) for fact in facts], np.float64).reshape(-1, 2)
+    if annotations.relative:
+        objects = objects.scaled(sizes)
+    objects = usable_objects(objects, sizes, annotations.places, annotations.report, with_masks=with_masks)
+    return objects.renumbered(new_row)
+
+
+def splits_of(table: pa.Table) -> NDArray[np.str_]:
+    """Each row's split, empty where it has none."""
+    return np.array(table["split"].fill_null("").to_pylist(), dtype=str)

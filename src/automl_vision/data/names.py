@@ -1,0 +1,53 @@
+"""Names that formats share: splits, and the suffixes of files."""
+
+from __future__ import annotations
+
+SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+
+
+def normalize_split(value: str | None) -> str | None:
+    """The product's name of a split, or None for an empty or unknown one; a year after the name does not count."""
+    if not value:
+        return None
+    name = value.strip().lower()
+    return SPLIT_NAMES.get(name) or SPLIT_NAMES.get(name.rstrip("0123456789"))
+
+
+def parse_split(value: str) -> str | None:
+    """The product's name of a split that a record states, or None when it states none.
+
+    Raises:
+        ValueError: the split is unknown; to train on what was meant to be held out would be worse than to leave it.
+    """
+    split = normalize_split(value)
+    if value.strip() and split is None:
+        raise ValueError(f'the split "{value}" is unknown; splits: {", ".join(SPLIT_NAMES)}')
+    return split
+
+
+def split_of_path(path: str) -> str | None:
+    """The split that a file's path states, by its own name (`instances_val2017.json`) or the nearest folder's."""
+    *folders, name = path.split("/")
+    stem = name.partition(".")[0]
+    words = [stem, *stem.replace("-", "_").split("_")]
+    for word in [*words, *reversed(folders)]:
+        if split := normalize_split(word):
+            return split
+    return None
+
+
+def is_image(path: str) -> bool:
+    """Whether a file has an image's suffix."""
+    return suffix_of(path) in IMAGE_SUFFIXES
+
+
+def suffix_of(path: str) -> str:
+    """A path's suffix in lower case, with its dot."""
+    name = path.rpartition("/")[2]
+    return f".{name.rpartition('.')[2].lower()}" if "." in name else ""

@@ -1,0 +1,240 @@
+"""What an importer reads from: a listing of files, their texts, and the images that annotations refer to."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+from urllib.parse import unquote
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.names import is_image, suffix_of
+from automl_vision.data.remote import is_url, redacted
+from automl_vision.data.storage import (
+    ARCHIVE_SUFFIXES,
+    LocalFolder,
+    Storage,
+    descend,
+    open_storage,
+)
+
+MAX_ANNOTATION_BYTES = 2**32  # 4 GiB; far above any real file, far below what an archive's member may unpack to
+_WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+
+
+class Source:
+    """A data set's files as importers see them.
+
+    Attributes:
+        storage: where they lie.
+        main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
+    """
+
+    def __init__(self, storage: Storage, main: str | None = None) -> None:
+        self.storage, self.main = storage, main
+
+    @staticmethod
+    def open(path: str | Path, *, allow_outside: bool = False) -> Source:
+        """The files at a path: a folder, an annotation file, an archive, or a URL of one of these.
+
+        Raises:
+            DataError: nothing is there.
+        """
+        text = str(path)
+        if is_url(text):
+            return _open_url(text)
+        file = Path(path).expanduser().resolve()
+        if not file.exists():
+            raise DataError(f"{path} does not exist")
+        if file.is_file() and not text.lower().endswith(ARCHIVE_SUFFIXES):
+            return Source(open_storage(str(file.parent), allow_outside=allow_outside), file.name)
+        return Source(descend(open_storage(str(file), allow_outside=allow_outside)))
+
+    @property
+    def name(self) -> str:
+        """What was opened, for messages."""
+        root = redacted(self.storage.root) if is_url(self.storage.root) else self.storage.root
+        return f"{root}/{self.main}" if self.main else root
+
+    @cached_property
+    def files(self) -> list[str]:
+        """The file that the user pointed at, or all files."""
+        return [self.main] if self.main else self.storage.files
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """The files with one of some suffixes (lower case, with dot)."""
+        return [path for path in self.files if suffix_of(path) in suffixes]
+
+    @cached_property
+    def images(self) -> list[str]:
+        """All files with an image's suffix, also when the user pointed at an annotation file."""
+        return [path for path in self.storage.files if is_image(path)]
+
+    @cached_property
+    def image_set(self) -> frozenset[str]:
+        """The same, for looking up."""
+        return frozenset(self.images)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of an annotation file.
+
+        Raises:
+            DataError: it is missing, too large, unreadable, or a link out of the data's folder.
+        """
+        if isinstance(self.storage, LocalFolder) and path != self.main and self.storage.leads_outside(path):
+            raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
+        try:
+            return self.storage.read(path, MAX_ANNOTATION_BYTES)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+
+    def read_text(self, path: str) -> str:
+        """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
+        return decode_text(self.read(path))
+
+    def try_text(self, path: str) -> str:
+        """The text for finding the format: empty when the file cannot be read."""
+        try:
+            return self.read_text(path)
+        except DataError:
+            return ""
+
+    def image(self, reference: str, folder: str = "") -> str:
+        """The image that an annotation file refers to, as the manifest names it.
+
+        Tried in turn: relative to the annotation file's folder, relative to the root, and, for a path from another
+        machine or an incomplete one, the listed image whose path ends alike, when it is the only one or the only one
+        below the annotation file's folder.
+
+        Args:
+            reference: path or URL as it stands in the file.
+            folder: of the annotation file, relative to the root; empty for the root itself.
+
+        Returns:
+            A listed path; the reference itself where no image fits.
+        """
+        if is_url(reference):
+            return reference
+        text = reference.replace("\\", "/") if "\\" in reference else reference
+        for candidate in (f"{folder}/{text}" if folder else text, text):
+            path = normpath(candidate) if "./" in candidate or "//" in candidate else candidate
+            if self._has(path):
+                return path
+        if is_url(self.storage.root) and self.main:  # a web server lists nothing
+            return normpath(f"{folder}/{text}") if folder else text
+        found = self._by_ending(text, folder)
+        if found is None and "%" in text:
+            found = self._by_ending(unquote(text), folder)
+        if found is not None:
+            return found
+        is_absolute = text.startswith("/") or _WINDOWS_DRIVE.match(reference)
+        return reference if is_absolute or not folder else normpath(f"{folder}/{text}")
+
+    def image_beside(self, stem: str) -> str | None:
+        """The listed image with a path without suffix, or None."""
+        return self._by_stem.get(stem)
+
+    def image_named(self, stem: str, folder: str = "") -> str | None:
+        """The listed image whose name without suffix is `stem`, when only one fits."""
+        return self._only(self._stems.get(stem.rpartition("/")[2], []), folder)
+
+    def _has(self, path: str) -> bool:
+        """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
+        if self.main and "_listed" not in self.__dict__ and isinstance(self.storage, LocalFolder):
+            return not path.startswith(("/", "../")) and (Path(self.storage.root) / path).is_file()
+        return not (self.main and is_url(self.storage.root)) and path in self._listed
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(self.storage.files)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = defaultdict(list)
+        for path in self.images:
+            names[path.rpartition("/")[2]].append(path)
+        return names
+
+    @cached_property
+    def _by_stem(self) -> dict[str, str]:
+        return {path.rpartition(".")[0]: path for path in reversed(self.images)}
+
+    @cached_property
+    def _stems(self) -> dict[str, list[str]]:
+        stems: dict[str, list[str]] = defaultdict(list)
+        for path in self.images:
+            stems[path.rpartition("/")[2].rpartition(".")[0]].append(path)
+        return stems
+
+    def _by_ending(self, reference: str, folder: str) -> str | None:
+        """The listed image that shares most of the last parts with a reference; None when several do."""
+        found = self._by_name.get(reference.rpartition("/")[2], [])
+        if len(found) < 2:
+            return found[0] if found else None
+        parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
+        alike = {path: _common_end(parts, path.split("/")) for path in found}
+        most = max(alike.values())
+        return self._only([path for path, count in alike.items() if count == most], folder)
+
+    def _only(self, paths: list[str], folder: str) -> str | None:
+        """The only path, or the only one below a folder."""
+        if len(paths) > 1 and folder:
+            paths = [path for path in paths if path.startswith(f"{folder}/")]
+        return paths[0] if len(paths) == 1 else None
+
+
+def _common_end(first: list[str], second: list[str]) -> int:
+    count = 0
+    for one, other in zip(reversed(first), reversed(second), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _open_url(url: str) -> Source:
+    """The files at a URL; an archive is downloaded into the cache, an annotation file read where it stands.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    from automl_vision.data.remote import download
+
+    path = url.partition("?")[0]
+    name = path.rpartition("/")[2]
+    if name.lower().endswith(ARCHIVE_SUFFIXES):
+        return Source(descend(open_storage(str(download(url)))))
+    if "." in name and suffix_of(name) in _ANNOTATION_SUFFIXES:
+        return Source(open_storage(path.rpartition("/")[0]), name)
+    return Source(descend(open_storage(url.rstrip("/"))))
+
+
+_ANNOTATION_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".parquet")
+
+
+def decode_text(data: bytes) -> str:
+    """Text from bytes: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def folder_of(path: str) -> str:
+    """A path's folder; empty for the root."""
+    return path.rpartition("/")[0]
+
+
+def as_text(value: Any) -> str:
+    """A JSON value as the text of a name: texts as they are, whole numbers without a point; else empty."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""

@@ -1,0 +1,46 @@
+"""Pretrained features on disk, so that trials of one algorithm do not compute them again and again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.files import atomic_path
+from automl_vision.models.weights import WeightsOrigin
+
+_KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
+_VERSION = "1"
+
+
+def features_file(
+    cache: Path, fingerprint: str, rows: NDArray[np.intp], key: str, origin: WeightsOrigin
+) -> Path | None:
+    """Where features are kept, or None when they cannot be.
+
+    Args:
+        cache: folder that may be deleted at any time.
+        fingerprint: of the data set.
+        rows: of the images, in order.
+        key: names algorithm, input size and number format.
+        origin: of the pretrained weights.
+    """
+    if origin.source not in _KEPT_SOURCES:
+        return None
+    words = "\n".join([_VERSION, fingerprint, key, origin.source, origin.name])
+    digest = hashlib.blake2b(words.encode() + rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()
+    return cache / "features" / f"{digest}.npy"
+
+
+def load_features(file: Path) -> NDArray[np.float32]:
+    """The features in a file, (images, features)."""
+    features: NDArray[np.float32] = np.load(file)
+    return features
+
+
+def keep_features(file: Path, features: NDArray[np.float32]) -> None:
+    """Write features for the next trials."""
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        np.save(stream, features)
