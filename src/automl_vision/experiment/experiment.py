@@ -105,6 +105,7 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
         seed=config.seed,
         compute_target=config.compute_target,
         threads=config.threads,
+        processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
         arguments=config.settings,
         iterations=config.most_trials,

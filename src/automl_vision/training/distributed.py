@@ -28,8 +28,10 @@ T = TypeVar("T")
 _TIMEOUT = timedelta(minutes=30)  # the others wait while the main process fits the probe or computes metrics
 
 
-def shard(rows: Sequence[int], index: int, count: int, *, paired: bool) -> list[int]:
+def shard(rows: Sequence[int], index: int, count: int, *, paired: bool, least: int = 1) -> list[int]:
     """The part of a batch that one of `count` processes sees; sizes differ by one image, or by one pair.
+
+    A batch that is too small for all of them leaves the last ones without any.
 
     Args:
         rows: of the whole batch.
@@ -37,7 +39,11 @@ def shard(rows: Sequence[int], index: int, count: int, *, paired: bool) -> list[
         count: of processes.
         paired: keep the first image with the last one, the second with the last but one, and so on, in this order.
             Mixing a batch with itself in reverse then gives the same images as in one process.
+        least: images for each process that gets some.
     """
+    count = min(count, max(1, len(rows) // least))
+    if index >= count:
+        return []
     if not paired:
         return list(rows[index::count])
     last = len(rows) - 1

@@ -73,7 +73,9 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     return loop.processes.from_main(partial(_write, task, outputs, rows, folder))
 
 
-def _write(task: Task, outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
+def _write(
+    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
+) -> dict[str, float]:
     """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
     calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
     reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
@@ -175,7 +174,7 @@ class Loop:
         Returns:
             Mean loss, and whether the epoch was finished.
         """
-        single = self.plan.micro_batch <= self.processes.count  # one image has no statistics of a batch
+        single = self.plan.micro_batch == 1  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
         self._moving = moving_batch_norms(self.model)
         # for dropout; a resumed epoch draws the same, another process of the trial draws its own
@@ -245,10 +244,10 @@ class Loop:
 
     def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
         """From the rows of all processes to the batch of this one, random for the whole as in one process."""
-        share = partial(shard, index=self.processes.index, count=self.processes.count, paired=self.task.mixes)
+        share, least = self._shard, self._least
 
         def make(rows: list[int]) -> Batch:
-            own = share(rows) or rows[:1]  # with more processes than images, one that counts for nothing
+            own = share(rows) or rows[:least]  # without a share, some that count for nothing
             batch = self.task.train_batch(self.pixels, own, seed=(self._seed, epoch))
             return replace(batch, seed=(self._seed, epoch, rows[0]))
 
@@ -263,7 +262,7 @@ class Loop:
         processes, total = self.processes, 0.0
         for number, size in enumerate(sizes):
             batch = next(batches)
-            own = len(shard(range(size), processes.index, processes.count, paired=self.task.mixes))
+            own = len(self._shard(range(size)))
             with processes.accumulating(self._parallel, more=number + 1 < len(sizes)):
                 loss = self._loss(batch) * (own / sum(sizes))
                 self._backward(loss * processes.count)  # as the mean over processes is taken of the gradients
@@ -276,7 +275,7 @@ class Loop:
         """The loss of a batch; when any process is out of memory, all of them are."""
         error: RuntimeError | None = None
         try:
-            with self.precision.autocast(self._device), self._statistics_of(batch):
+            with self.precision.autocast(self._device):
                 loss = self.task.loss(self._parallel, batch)
         except RuntimeError as failure:
             if not is_out_of_memory(failure):
@@ -295,15 +294,16 @@ class Loop:
                 raise
             raise TrialError("out of memory in the backward pass; give a smaller training_batch_size") from error
 
-    @contextmanager
-    def _statistics_of(self, batch: Batch) -> Iterator[None]:
-        """While the statistics of a batch count: not where a process sees one image, which has none."""
-        single = self._moving if self.processes.count > 1 and len(batch.images) == 1 else []
-        for module in single:
-            module.eval()
-        yield
-        for module in single:
-            module.train()
+    @property
+    def _least(self) -> int:
+        """Images that a process needs: one has no statistics of a batch."""
+        return 2 if self._moving else 1
+
+    @property
+    def _shard(self) -> Callable[[Sequence[int]], list[int]]:
+        """From the rows of all processes to those of this one."""
+        count = self.processes.count
+        return partial(shard, index=self.processes.index, count=count, paired=self.task.mixes, least=self._least)
 
     def _average_statistics(self) -> None:
         """Batch norms that are not frozen see the images of their process alone; what they keep is the mean."""
