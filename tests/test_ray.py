@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Workspace, choice
 from automl_vision.compute.compute import Failure, Job, Slot
 from automl_vision.compute.local import last_lines
 from automl_vision.compute.ray import LOCAL_CLUSTER, SETTINGS, Node, RayCompute, RayJob, divide
@@ -21,9 +22,14 @@ from automl_vision.compute.targets import check_target, create_compute
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.training.spec import TrialSpec
+from conftest import SMALL_MODEL
 
 MakeSpec = Callable[..., TrialSpec]
 ONE = Slot(0, threads=1)
+SMALL = {
+    "pretrained": False, "training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32,
+    "precision": "fp32", "training_batch_size": 8,
+}  # fmt: skip
 
 
 def work(behaviour: str, path: str = "") -> None:
@@ -156,6 +162,40 @@ def test_one_trial_on_two_nodes_gives_the_metrics_of_one_process(
     assert [read_json(Path(spec.folder) / "result.json")["processes"] for spec in specs] == [2, 1]
     outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in specs]
     np.testing.assert_allclose(*outputs, atol=1e-3)
+
+
+def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Path, tmp_path: Path):
+    """Four trials, two at once; when both have come to their second epoch, a node is killed with all that it runs."""
+    sampling = GridParameterSampling({"learning_rate": choice(0.003, 0.01, 0.03, 0.1)})
+    config = AutoMLVisionConfig(
+        task="image-classification",
+        training_data=shapes_folder,
+        compute_target=f"ray:{cluster.address}",
+        model_name=SMALL_MODEL,
+        hyperparameter_sampling=sampling,
+        max_concurrent_iterations=2,
+        arguments={**SMALL, "number_of_epochs": 40, "early_stopping": 0},
+    )
+    run = Experiment(Workspace(tmp_path), "ray").submit(config)
+    trials = [run.folder.trial(number) for number in range(2)]
+    wait_for(lambda: all(len(trial.evaluations()) > 2 for trial in trials), 120)
+    (node, *_) = cluster.worker_nodes
+    cluster.remove_node(node, allow_graceful=False)
+    assert run.wait_for_completion()["status"] == "Completed"
+    rows = run.leaderboard()
+    assert sorted(row.trial for row in rows) == [0, 1, 2, 3]
+    assert {row.status for row in rows} == {"Completed"}
+    assert {row.epochs for row in rows} == {40}
+    assert (run.model_path / "model.onnx").exists()
+    events, _ = run.folder.events()
+    again = [event["text"] for event in events if "is started again" in event.get("text", "")]
+    assert len(again) == 1
+    assert "node was lost" in again[0]
+    for trial in trials:  # what was trained before the loss was not trained again
+        events, _ = trial.events()
+        epochs = [event["epoch"] for event in events if event["event"] == "evaluation"]
+        assert len(epochs) <= 41 + 1
+    cluster.add_node(num_cpus=1)
 
 
 def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(cluster: Any, compute: RayCompute, tmp_path: Path):

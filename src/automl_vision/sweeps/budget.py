@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from automl_vision.core.files import read_json, write_json
 from automl_vision.sweeps.sources import TrialState
 
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
+_PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
+_PACKAGING_FILE = "packaging.json"
 _GRACE = 10.0  # seconds that trials may be late before they are ended
 _LEAST = 5.0  # seconds in which no trial can give anything
 _USEFUL_SHARE = 0.5  # of the quickest trial's time; a trial with less would only be cut short
@@ -47,6 +51,20 @@ class Budget:
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
         """Whether running trials must be ended now, because another one has a result that must still be packaged."""
         return self.seconds_for_trials < -_GRACE / 2 and any(trial.has_result for trial in trials)
+
+
+def packaging_seconds(cache: Path, task: str) -> float:
+    """Seconds to keep for packaging a model of a task, by what it took in this workspace before."""
+    file = cache / _PACKAGING_FILE
+    known = read_json(file) if file.exists() else {}
+    return max(PACKAGING_SECONDS, _PACKAGING_MARGIN * float(known.get(task, 0.0)))
+
+
+def note_packaging(cache: Path, task: str, seconds: float) -> None:
+    """Remember how long packaging took."""
+    file = cache / _PACKAGING_FILE
+    known = read_json(file) if file.exists() else {}
+    write_json(file, {**known, task: round(seconds, 2)})
 
 
 def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:

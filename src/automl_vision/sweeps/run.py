@@ -23,12 +23,12 @@ from automl_vision.models.names import has_bundled_weights
 from automl_vision.sweeps.automode.portfolio import planned_candidate, portfolio, probed_candidates
 from automl_vision.sweeps.automode.promotion import decide
 from automl_vision.sweeps.automode.search import AutoModeTrials, automode_policy
-from automl_vision.sweeps.budget import Budget, Timing, plan_text
+from automl_vision.sweeps.budget import Budget, Timing, note_packaging, packaging_seconds, plan_text
 from automl_vision.sweeps.leaderboard import read_leaderboard
 from automl_vision.sweeps.loop import CanceledError, TrialLoop
-from automl_vision.sweeps.policies import Policy
+from automl_vision.sweeps.policies import NoTerminationPolicy, Policy
 from automl_vision.sweeps.publish import PARENT, Publisher, final_metrics, published
-from automl_vision.sweeps.samplers import search_space
+from automl_vision.sweeps.samplers import BayesianParameterSampling, search_space
 from automl_vision.sweeps.sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.sweeps.space import most_configurations
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
@@ -64,7 +64,11 @@ class _Controller:
         self.tracking = publisher.tracking
         self.workspace = Workspace(spec.workspace)
         self.compute = create_compute(spec.compute_target, PRELOAD)
-        self.budget = Budget(spec.budget_seconds, float(folder.status().get("seconds", 0.0)))
+        self.budget = Budget(
+            spec.budget_seconds,
+            float(folder.status().get("seconds", 0.0)),
+            packaging_seconds(self.workspace.cache_path, spec.task),
+        )
 
     def work(self) -> None:
         """Prepare, train, package; record how it ended."""
@@ -126,6 +130,9 @@ class _Controller:
         slots = self._slots(self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.planned_trials():
             self._tell_plan(dataset, slots)
+        ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
+        if ends_early and isinstance(self.spec.search, BayesianParameterSampling):
+            self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
         self._loop(dataset, self._source(), self.spec.termination, slots)
 
     def _slots(self, wanted: int) -> list[Slot]:
@@ -159,7 +166,7 @@ class _Controller:
         hub = True
         end = self.budget.spent + min(_PROBING_SHARE * self.budget.seconds_for_trials, default_seconds)
         for number, candidate in enumerate(candidates):
-            planned = planned_candidate(candidate, self.spec.task, self.spec.arguments, learning_rate=1.0)
+            planned = planned_candidate(candidate, base, self.spec.task, self.spec.arguments)
             if (
                 planned is None
                 or self.budget.spent > end
@@ -303,11 +310,13 @@ class _Controller:
         }  # fmt: skip
         if not self.folder.model.exists():
             self.folder.progress("packaging", 0, 1)
+            start = time.monotonic()
             reason = self._finish_job(
                 Job("automl_vision.packaging.job:run_package", arguments, self.folder.path / "packaging")
             )
             if reason is not None:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
+            note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
         self.folder.update_status(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")

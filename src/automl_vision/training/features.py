@@ -13,6 +13,7 @@ from automl_vision.models.weights import WeightsOrigin
 
 _KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
 _VERSION = "1"
+_MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; a larger set's features are quicker made than kept
 
 
 def features_file(
@@ -40,7 +41,8 @@ def load_features(file: Path) -> NDArray[np.float32]:
     return features
 
 
-def keep_features(file: Path, features: NDArray[np.float32]) -> None:
-    """Write features for the next trials."""
-    with atomic_path(file) as temporary, temporary.open("wb") as stream:
-        np.save(stream, features)
+def keep_features(file: Path | None, features: NDArray[np.float32]) -> None:
+    """Write features for the next trials, where they have a file and are not too large."""
+    if file is not None and features.nbytes <= _MOST_BYTES:
+        with atomic_path(file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, features)

@@ -213,16 +213,17 @@ class _Trial:
             self.loop.ema.set(self.model)
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Pretrained features, computed once for all trials of an algorithm on the same images."""
+        """Pretrained features, computed once for all trials of an algorithm on the same images.
+
+        Only the main process needs them, and it alone looks for them, so that all processes compute or none does.
+        """
         sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
         key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
         file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
-        # the main process alone looks, so that all of them compute or none does
-        kept = self.processes.from_main(lambda: load_features(file) if file is not None and file.exists() else None)
-        if kept is not None:
-            return kept
+        if file is not None and self.processes.decides(file.exists):
+            return load_features(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
         features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
-        if file is not None and self.processes.is_main:
+        if self.processes.is_main:
             keep_features(file, features)
         return features
 

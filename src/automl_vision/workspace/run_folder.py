@@ -97,12 +97,15 @@ class RunFolder:
 
     def trials(self) -> list[TrialFolder]:
         """The trials that were started, in order."""
-        return [trial for trial in self.planned_trials() if trial.is_started]
+        return self._trials_with(_SPEC)
 
     def planned_trials(self) -> list[TrialFolder]:
         """The trials that were proposed, started or not, in order."""
-        folders = (self.path / "trials").glob("*/" + _PLAN)
-        return [TrialFolder(file.parent) for file in sorted(folders, key=lambda file: int(file.parent.name))]
+        return self._trials_with(_PLAN)
+
+    def _trials_with(self, name: str) -> list[TrialFolder]:
+        files = (self.path / "trials").glob(f"*/{name}")
+        return [TrialFolder(file.parent) for file in sorted(files, key=lambda file: int(file.parent.name))]
 
     def request_cancel(self) -> None:
         """Ask the process that works on the run to end it."""
@@ -171,11 +174,6 @@ class TrialFolder:
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Record what is proposed, before anything of it runs."""
         write_json(self.path / _PLAN, plan)
-
-    @property
-    def is_started(self) -> bool:
-        """Whether it was ever started."""
-        return (self.path / _SPEC).exists()
 
     def spec(self) -> dict[str, Any]:
         """What the trial is."""

@@ -53,7 +53,7 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed; what is fixed is not varied.
     """
-    if task not in (CLASSIFICATION, MULTI_LABEL) or not base.hyperparameters.pretrained:
+    if task not in (CLASSIFICATION, MULTI_LABEL) or not base.hyperparameters.pretrained or base.start_from:
         return []
     names = [base.model_name] if "model_name" in fixed else [base.model_name, *_BACKBONES]
     names = list(dict.fromkeys(names))
@@ -79,7 +79,8 @@ def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: M
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
-    if not probed and "model_name" not in fixed and task not in (CLASSIFICATION, MULTI_LABEL):
+    free = "model_name" not in fixed and not base.start_from
+    if free and task not in (CLASSIFICATION, MULTI_LABEL):
         known = own_models(task)
         found = [Candidate(name) for name in _DETECTOR_ORDER if name in known and name != base.model_name]
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
@@ -88,12 +89,13 @@ def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: M
 
 
 def planned_candidate(
-    candidate: Candidate, task: str, fixed: Mapping[str, Any], *, learning_rate: float
+    candidate: Candidate, base: PlannedTrial, task: str, fixed: Mapping[str, Any], *, learning_rate: float = 1.0
 ) -> PlannedTrial | None:
     """The trial of a candidate, or None when the fixed hyperparameters do not go with it.
 
     Args:
         candidate: to try.
+        base: the default recipe.
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed.
         learning_rate: that the default recipe came to.
@@ -105,7 +107,9 @@ def planned_candidate(
     checked, _ = check_hyperparameters(task, settings, candidate.model_name)
     if checked is None:
         return None
-    return PlannedTrial(model_name=candidate.model_name, hyperparameters=checked, start_from=None, drawn=drawn)
+    return PlannedTrial(
+        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, drawn=drawn
+    )
 
 
 def _alternating(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:

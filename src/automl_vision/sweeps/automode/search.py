@@ -53,7 +53,7 @@ class AutoModeTrials:
     ) -> list[PlannedTrial]:
         base, task = self._spec.trials[0], self._spec.task
         tried = [
-            planned_candidate(candidate, task, fixed, learning_rate=learning_rate)
+            planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
             for candidate in portfolio(base, task, fixed, probes)
         ]
         return [planned for planned in tried if planned is not None]
