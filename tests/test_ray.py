@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -174,7 +175,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
         model_name=SMALL_MODEL,
         hyperparameter_sampling=sampling,
         max_concurrent_iterations=2,
-        arguments={**SMALL, "number_of_epochs": 40, "early_stopping": 0},
+        arguments={**SMALL, "number_of_epochs": 16, "early_stopping": 0},
     )
     run = Experiment(Workspace(tmp_path), "ray").submit(config)
     trials = [run.folder.trial(number) for number in range(2)]
@@ -185,7 +186,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     rows = run.leaderboard()
     assert sorted(row.trial for row in rows) == [0, 1, 2, 3]
     assert {row.status for row in rows} == {"Completed"}
-    assert {row.epochs for row in rows} == {40}
+    assert {row.epochs for row in rows} == {16}
     assert (run.model_path / "model.onnx").exists()
     events, _ = run.folder.events()
     again = [event["text"] for event in events if "is started again" in event.get("text", "")]
@@ -194,7 +195,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     for trial in trials:  # what was trained before the loss was not trained again
         events, _ = trial.events()
         epochs = [event["epoch"] for event in events if event["event"] == "evaluation"]
-        assert len(epochs) <= 41 + 1
+        assert len(epochs) <= 17 + 1
     cluster.add_node(num_cpus=1)
 
 
@@ -279,3 +280,82 @@ def test_nothing_of_ray_is_loaded_before_it_is_asked_for_and_a_missing_ray_is_to
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'Ray is not installed. Install it with: pip install "automl-vision[ray]"\n'
+
+
+CLIENT = """
+import sys
+from pathlib import Path
+from automl_vision.compute.compute import Job, Slot
+from automl_vision.compute.targets import create_compute
+
+target, folder = sys.argv[1:]
+compute = create_compute(target)
+compute.warm_up()
+print([slot.threads for slot in compute.slots(1, threads=1)])
+
+def submit(behaviour):
+    arguments = {"behaviour": behaviour, "path": f"{folder}/pids"}
+    return compute.submit(Job("test_ray:work", arguments, Path(folder) / behaviour), Slot(0, threads=1))
+
+for behaviour in ("succeed", "raise"):
+    job = submit(behaviour)
+    while job.is_running():
+        compute.wait([job], 1.0)
+    print(getattr(job.failure(), "reason", None))
+job = submit("sleep")
+while job.is_running():
+    compute.wait([job], 1.0)
+"""
+
+
+@pytest.fixture
+def client(cluster: Any, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a process that runs three jobs on a compute target, the last of which sleeps."""
+    started = []
+
+    def start(target: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-W", "error", "-c", CLIENT, target, str(tmp_path)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[0]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _kill_and_see_all_end(process: subprocess.Popen[str], pids: Path) -> None:
+    """The client prints what it should; when it is killed, its sleeping job and that one's child end too."""
+    wait_for(pids.exists)
+    time.sleep(0.1)
+    job_and_its_child = [int(pid) for pid in pids.read_text().split()]
+    assert all(map(is_alive, job_and_its_child))
+    process.kill()
+    output, _ = process.communicate()
+    assert output.splitlines() == ["[1]", "None", "ValueError: a bad value"]
+    wait_for(lambda: not any(map(is_alive, job_and_its_child)), 60)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_was_started_here_ends_with_its_owner(client: Callable[[str], Any], tmp_path: Path):
+    _kill_and_see_all_end(client("ray"), tmp_path / "pids")
+
+
+@pytest.mark.slow
+def test_a_running_cluster_ends_the_jobs_of_a_killed_client(cluster: Any, client: Callable[[str], Any], tmp_path: Path):
+    _kill_and_see_all_end(client(f"ray:{cluster.address}"), tmp_path / "pids")
+
+
+@pytest.mark.slow
+def test_a_cluster_is_reached_through_its_client_port(cluster: Any, client: Callable[[str], Any], tmp_path: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ray.util.client.server", "--address", cluster.address, "--host", "127.0.0.1"]
+    server = subprocess.Popen([*command, "--port", str(port), "--mode", "proxy"], stderr=subprocess.DEVNULL)
+    try:
+        _kill_and_see_all_end(client(f"ray://127.0.0.1:{port}"), tmp_path / "pids")
+    finally:
+        server.kill()
+        server.wait()
