@@ -38,8 +38,10 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md",
-                                  "job.schema.json"])  # fmt: skip
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md"]
+
+
+@pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"
@@ -81,6 +83,15 @@ def test_the_readme_runs(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")
+
+
+def test_the_guide_to_data_runs(tmp_path: Path):
+    """Its Python blocks, one after another, on drawn images."""
+    write_shape_folders(tmp_path / "photos")
+    program = "\n".join(block for page, block in _blocks("python") if page == "data.md")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "24 images" in done.stdout and "24 unchanged" in done.stdout
 
 
 def test_the_demo_runs_on_a_folder(tmp_path: Path):

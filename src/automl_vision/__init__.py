@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from automl_vision.data.annotations import Columns as Columns
     from automl_vision.data.dataset import Dataset as Dataset
+    from automl_vision.data.export import export_dataset as export_dataset
     from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
     from automl_vision.experiment.experiment import Experiment as Experiment
     from automl_vision.experiment.run import Run as Run
@@ -44,6 +45,7 @@ _EXPORTS = {
     "Predictor": "serving.predictor",
     "Run": "experiment.run",
     "Workspace": "workspace.workspace",
+    "export_dataset": "data.export",
     "list_models": "models.registry",
     "choice": "sweeps.distributions",
     "lognormal": "sweeps.distributions",

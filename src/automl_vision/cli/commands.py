@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_vision.cli.data_commands import add_data
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
 
@@ -22,16 +25,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+add_data(data_app)
 
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        "-w",
-        help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages, whenever they change.")
 ]
@@ -53,8 +48,8 @@ def train(
     from automl_vision.cli.options import config_from
     from automl_vision.experiment.experiment import Experiment
 
-    name, config = config_from(job, experiment, settings or {}, set_ or [])
-    run = Experiment(_workspace(workspace), name).submit(config)
+    name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
+    run = Experiment(open_workspace(workspace), name).submit(config)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:
         _follow(run, as_json=as_json)
@@ -105,7 +100,7 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     """List all runs."""
     from automl_vision.experiment.run import Run
 
-    space = _workspace(workspace)
+    space = open_workspace(workspace)
     rows = []
     for run_id in space.run_ids():
         run = Run(space, run_id)
@@ -213,6 +208,23 @@ def check(
     _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
 
 
+@data_app.command()
+def advise(
+    path: Annotated[Path, typer.Argument(help="Folder or annotation file with labelled objects.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.tasks.advisor import advise as advice_on
+
+    advice = advice_on(Dataset.open(path))
+    if as_json:
+        typer.echo(json.dumps(vars(advice), indent=2))
+        return
+    for sentence in advice.sentences:
+        typer.echo(sentence)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""
@@ -229,16 +241,10 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _workspace(path: Path | None) -> Any:
-    from automl_vision.workspace.workspace import Workspace
-
-    return Workspace(path)
-
-
 def _run(run_id: str, workspace: Path | None) -> Run:
     from automl_vision.experiment.run import Run
 
-    return Run(_workspace(workspace), run_id)
+    return Run(open_workspace(workspace), run_id)
 
 
 def _follow(run: Run, *, as_json: bool = False) -> None:

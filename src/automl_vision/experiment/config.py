@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -124,7 +124,7 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("training_data", "validation_data", mode="before")
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value
+        return fspath(value) if isinstance(value, PathLike) else value
 
     @field_validator("compute_target")
     @classmethod

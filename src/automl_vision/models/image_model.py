@@ -50,11 +50,6 @@ class ImageModel(nn.Module):
         return head if isinstance(head, nn.Linear) else None
 
     @property
-    def pretrained_norms(self) -> list[nn.Module]:
-        """The batch norms whose statistics may come from pretrained weights."""
-        return [module for module in self.body.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-
-    @property
     def body(self) -> nn.Module:
         """The timm network: the whole network, or the backbone of a detector."""
         return self.network.backbone.body if isinstance(self.network, Detector) else self.network
@@ -62,3 +57,9 @@ class ImageModel(nn.Module):
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
         return images.to(torch.float32, copy=True).mul_(self.scale).add_(self.shift)
+
+
+def pretrained_norms(model: nn.Module) -> list[nn.Module]:
+    """The batch norms whose statistics may come from pretrained weights: of a detector those of its backbone."""
+    bodies = [module.backbone.body for module in model.modules() if isinstance(module, Detector)] or [model]
+    return [m for body in bodies for m in body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -20,7 +20,7 @@ from automl_vision.core.names import (
     did_you_mean,
 )
 from automl_vision.models.detectors.build import create_detector
-from automl_vision.models.detectors.coco import coco_weights, load_coco
+from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.names import (
     BUNDLED_WEIGHTS,
@@ -53,6 +53,7 @@ class Model:
         architecture: timm's name.
         normalization: of its input.
         weights: where its first weights come from.
+        note: a sentence to tell when better weights could not be had.
     """
 
     network: nn.Module
@@ -60,6 +61,7 @@ class Model:
     architecture: str
     normalization: Normalization
     weights: WeightsOrigin
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,10 @@ def _create_detector(
     if coco is not None:
         load_coco(network, coco.state)
         origin = coco.origin
-    return Model(network, name, architecture, normalization, origin)
+    note = None
+    if coco is None and name in PUBLISHED and hyperparameters.pretrained and hyperparameters.weights is None:
+        note = f"torchvision's COCO weights of {name} cannot be fetched; its backbone starts from ImageNet weights"
+    return Model(network, name, architecture, normalization, origin, note)
 
 
 def _detector_kind(name: str, task: str, hyperparameters: DetectorHyperparameters) -> tuple[str, str]:

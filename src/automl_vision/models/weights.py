@@ -163,5 +163,6 @@ def _require_hub(architecture: str) -> None:
 def _ways_out() -> str:
     return (
         "give a local file or folder (weights=PATH), choose a model whose weights are installed "
-        "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), or train from random weights (pretrained=0)"
+        "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a detector on one of them, such as "
+        "fasterrcnn_efficientnet_lite0_fpn), or train from random weights (pretrained=0)"
     )

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from automl_vision.core.errors import PackagingError, ParityError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model
@@ -29,10 +29,10 @@ from automl_vision.packaging.card import write_card
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.tasks.hyperparameters import family_of
+from automl_vision.tasks.object_parity import COMPARED_FROM
 from automl_vision.tasks.task import Calibration, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
-_PARITY_SCORE = 0.05  # from which a detector's objects are compared
 _LATENCY_CALLS = 20
 
 
@@ -70,9 +70,10 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         save_file(weights, staging / WEIGHTS_FILE)
         description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
-        predictor = Predictor(staging, score_threshold=_PARITY_SCORE)
+        predictor = Predictor(staging, score_threshold=COMPARED_FROM)
         calibration = Calibration(description.temperature, description.thresholds)
-        description.parity.update(_parity(predictor, model, task, dataset, Path(spec["cache"]), calibration))
+        rows = _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"])
+        description.parity.update(_parity(predictor, model, task, dataset, rows, calibration))
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
@@ -132,15 +133,14 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
 
 
 def _parity(
-    predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, cache: Path, calibration: Calibration
+    predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, rows: list[int], calibration: Calibration
 ) -> dict[str, Any]:
     """How far predictor and trained model are apart on real validation images.
 
     Raises:
         ParityError: further than the task allows.
     """
-    pixels = open_pixels(dataset, task.pixel_size, cache)
-    rows = _parity_rows(dataset.excluding(pixels.problems))
+    pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
     with torch.inference_mode():
         parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(rows)]
@@ -155,9 +155,8 @@ def _chunks(rows: list[int]) -> list[list[int]]:
     return [rows[start : start + _PARITY_BATCH] for start in range(0, len(rows), _PARITY_BATCH)]
 
 
-def _parity_rows(dataset: Dataset) -> list[int]:
-    """Validation images to compare, those of the most different shapes first."""
-    rows = np.flatnonzero(dataset.splits == "val")
+def _parity_rows(dataset: Dataset, rows: NDArray[np.intp]) -> list[int]:
+    """Some of the validation images, of as many shapes as there are."""
     sizes = [dataset.table[name].to_numpy()[rows].tolist() for name in ("width", "height")]
     seen: Counter[tuple[int, int]] = Counter()
     turns = []

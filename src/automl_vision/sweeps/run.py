@@ -117,7 +117,8 @@ class _Controller:
         dataset.save(self.folder.manifest)
         write_json(self.folder.path / "left_out.json", dataset.report.to_json())
         counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
-        self.folder.message(f"{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
+        version = f"{self.spec.data_version}: " if self.spec.data_version else ""
+        self.folder.message(f"{version}{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
         self.tracking.artifacts(PARENT, self.folder.manifest)
         self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
         return dataset

@@ -20,13 +20,15 @@ from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.detector_input import detector_geometry, tile_grid
-from automl_vision.tasks.geometry import Geometry
-from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters
+from automl_vision.tasks.geometry import Geometry, rounded_side
+from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
 from automl_vision.tasks.normalization import Normalization
-from automl_vision.tasks.object_parity import object_parity
+from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
 from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
+
+_MULTI_SCALE = (0.75, 1.25)
 
 
 @register_task
@@ -35,6 +37,7 @@ class DetectionTask(Task[FoundObjects]):
 
     name = OBJECT_DETECTION
     output_names: ClassVar[tuple[str, ...]] = ("boxes", "scores", "labels")
+    largest_batch = 8
     hyperparameters: DetectorHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -45,7 +48,6 @@ class DetectionTask(Task[FoundObjects]):
         columns = [dataset.table[name].to_numpy().astype(np.int64) for name in ("height", "width")]
         self.sizes: NDArray[np.int64] = np.stack(columns, axis=1)  # (images, 2), height and width in the files
         self._training_rows = np.flatnonzero(dataset.splits == "train")
-        self._transform = ObjectTransform(self._geometry.size, settings.augmentation, settings.vertical_flip)
 
     @property
     def geometry(self) -> Geometry:
@@ -70,7 +72,9 @@ class DetectionTask(Task[FoundObjects]):
 
     def parity(self, outputs: FoundObjects, exported: Sequence[ObjectPrediction], calibration: Calibration) -> Parity:
         """Differences of boxes, scores and masks, object by object."""
-        return object_parity(outputs, [each.objects for each in exported], shown_from=min(calibration.thresholds))
+        objects = [each.objects for each in exported]
+        shown_from = min(calibration.thresholds)
+        return object_parity(outputs, objects, compared_from=COMPARED_FROM, shown_from=shown_from)
 
     @property
     def decoding(self) -> Decoding:
@@ -86,22 +90,37 @@ class DetectionTask(Task[FoundObjects]):
 
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Randomly changed training images; of a tiled image one of its views."""
-        made = [self._training_image(pixels, row, np.random.default_rng([*seed, row])) for row in rows]
+        settings, canvas = self.hyperparameters, self._training_canvas((*seed, rows[0]))
+        transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip)
+        made = [self._training_image(pixels, row, transform, np.random.default_rng([*seed, row])) for row in rows]
         images, objects = zip(*made, strict=True)
         return Batch(stack(list(images)), pad_objects(objects), (*seed, rows[0]), tuple(rows))
 
-    def _training_image(self, pixels: Pixels, row: int, random: np.random.Generator) -> tuple[Tensor, ImageObjects]:
-        if random.random() >= self.hyperparameters.mosaic:
-            return self._transformed(pixels, row, random)
-        others = random.choice(self._training_rows, 3).tolist()
-        return mosaic([self._transformed(pixels, each, random) for each in (row, *others)], random)
+    def _training_canvas(self, seed: tuple[int, ...]) -> tuple[int, int]:
+        """Height and width of a training batch; with `multi_scale` each batch has its own."""
+        height, width = self._geometry.size
+        settings = self.hyperparameters
+        if not (isinstance(settings, OneStageHyperparameters) and settings.multi_scale):
+            return height, width
+        factor = np.random.default_rng([*seed, 1]).uniform(*_MULTI_SCALE)
+        return rounded_side(height * factor), rounded_side(width * factor)
 
-    def _transformed(self, pixels: Pixels, row: int, random: np.random.Generator) -> tuple[Tensor, ImageObjects]:
+    def _training_image(
+        self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator
+    ) -> tuple[Tensor, ImageObjects]:
+        if random.random() >= self.hyperparameters.mosaic:
+            return self._transformed(pixels, row, transform, random)
+        others = random.choice(self._training_rows, 3).tolist()
+        return mosaic([self._transformed(pixels, each, transform, random) for each in (row, *others)], random)
+
+    def _transformed(
+        self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator
+    ) -> tuple[Tensor, ImageObjects]:
         image = pixels[row]
         parts = views(image.shape[0], image.shape[1], self.decoding.grid)
         view = parts[int(random.integers(len(parts)))]
         left, top, right, bottom = view
-        return self._transform(image[top:bottom, left:right], self._view_objects(row, image.shape[:2], view), random)
+        return transform(image[top:bottom, left:right], self._view_objects(row, image.shape[:2], view), random)
 
     def evaluation_batch(self, pixels: Pixels, rows: Sequence[int]) -> Batch:
         """Each image on the canvas, and its tiles."""
@@ -151,7 +170,7 @@ class DetectionTask(Task[FoundObjects]):
             canvas = torch.zeros(len(masks), *self._geometry.size, dtype=torch.uint8)
             height, width = round((bottom - top) * factor), round((right - left) * factor)
             if factor < 1:
-                masks = nn.functional.interpolate(masks[None].float(), (height, width), mode="nearest")[0].byte()
+                masks = masks[:, _nearest(height, masks.shape[1])][:, :, _nearest(width, masks.shape[2])]
             canvas[:, :height, :width] = masks
             masks = canvas
         return sound(ImageObjects(boxes, objects.labels, objects.crowd, masks))
@@ -252,3 +271,8 @@ class DetectionTask(Task[FoundObjects]):
     def _true_masks(self, index: NDArray[np.intp]) -> list[str] | None:  # noqa: ARG002
         """Codes of the masks of some objects; None for boxes."""
         return None
+
+
+def _nearest(wanted: int, there: int) -> Tensor:
+    """The rows of a picture with so many that another with `wanted` shows."""
+    return ((torch.arange(wanted) + 0.5) * there / wanted).long().clamp(max=there - 1)

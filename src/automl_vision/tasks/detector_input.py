@@ -20,6 +20,7 @@ from automl_vision.tasks.hyperparameters import (
 SMALL_SIDE = 20.0  # pixels that the side of a small box should have on the canvas
 SHORT_SIDES = (320, 600)  # of a canvas that follows the boxes
 _SMALL_QUANTILE = 0.1
+_MOST_ENLARGED = 1.5  # times the images' own size; beyond it more pixels show no more
 
 
 def kept_size(dataset: Dataset, hyperparameters: Hyperparameters) -> PixelSize:
@@ -100,7 +101,9 @@ def wanted_side(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[
     sides = np.sqrt(np.maximum((box[:, 2:] - box[:, :2]).prod(axis=1), 1.0))
     shares = sides / sizes[objects.image[mine]].min(axis=1)
     wanted = SMALL_SIDE / max(float(np.quantile(shares, _SMALL_QUANTILE)), 1e-6)
-    return CANVAS_STEP * round(float(np.clip(wanted, *SHORT_SIDES)) / CANVAS_STEP)
+    there = float(np.median(sizes[training].min(axis=1)))
+    highest = float(np.clip(_MOST_ENLARGED * there, *SHORT_SIDES))
+    return CANVAS_STEP * round(float(np.clip(wanted, SHORT_SIDES[0], highest)) / CANVAS_STEP)
 
 
 def _image_sizes(dataset: Dataset) -> NDArray[np.float64]:

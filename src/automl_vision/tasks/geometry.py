@@ -77,7 +77,7 @@ def fit_canvas(sizes: NDArray[np.float64], short_side: int, long_side: int) -> t
     short = min(float(short_side), long_side / longer)
     long = short * longer
     height, width = (long, short) if aspect > 1 else (short, long)
-    return _rounded(height), _rounded(width)
+    return rounded_side(height), rounded_side(width)
 
 
 def fit_geometry(
@@ -121,5 +121,6 @@ def _spread(aspects: NDArray[np.float64]) -> Sequence[float]:
     return min(low, middle / 1.25), middle, max(high, middle * 1.25)
 
 
-def _rounded(side: float) -> int:
+def rounded_side(side: float) -> int:
+    """The nearest multiple of 32, at least 32."""
     return max(CANVAS_STEP, CANVAS_STEP * round(side / CANVAS_STEP))

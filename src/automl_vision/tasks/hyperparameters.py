@@ -59,6 +59,11 @@ class TrainingHyperparameters(BaseModel):
     freeze_batch_norm: bool = Field(True, description="keep the pretrained batch-norm statistics")
 
     @property
+    def frozen_stages(self) -> int:
+        """How many stages do not train."""
+        return self.layers_to_freeze or 0
+
+    @property
     def keeps_batch_norm(self) -> bool:
         """Whether batch norms keep their statistics; random weights have none worth keeping."""
         return self.freeze_batch_norm and self.pretrained
@@ -143,6 +148,17 @@ class DetectorHyperparameters(TrainingHyperparameters):
     )
     vertical_flip: bool = Field(False, description="also turn training images upside down")
     mosaic: float = Field(0.0, ge=0, le=1, description="share of training images that are put together from four")
+
+    layers_to_freeze: int | None = Field(
+        None, ge=0, description="the first so many stages of the backbone do not train; none: 3 when pretrained"
+    )
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many stages do not train: those that see single pixels, where pretrained weights are as good as any."""
+        if self.layers_to_freeze is None:
+            return 3 if self.pretrained else 0
+        return self.layers_to_freeze
 
 
 class DetectionHyperparameters(DetectorHyperparameters):

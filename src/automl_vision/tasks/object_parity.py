@@ -14,6 +14,7 @@ from automl_vision.tasks.task import Parity
 BOX_TOLERANCE = 0.5  # pixels of the image
 SCORE_TOLERANCE = 1e-3
 MASK_OVERLAP = 0.99
+COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
 LEAST_SHARE = 0.99  # of all objects compared, shown or not; a rounding error may tip a suppression that is a tie
 
 
@@ -36,23 +37,25 @@ class _Tally:
     mask: float = 1.0
 
 
-def object_parity(found: FoundObjects, exported: Sequence[Objects], *, shown_from: float) -> Parity:
+def object_parity(
+    found: FoundObjects, exported: Sequence[Objects], *, compared_from: float, shown_from: float
+) -> Parity:
     """Compare object by object: each needs one of its class with the same box, score and mask on the other side.
 
     Every object that the model shows must have its equal; of those below the operating threshold nearly all.
 
     Args:
         found: by the trained network.
-        exported: what the predictor finds in the same images, from a lower score on than it shows.
+        exported: what the predictor finds in the same images.
+        compared_from: the score from which it was asked for objects.
         shown_from: the operating threshold.
     """
     tally = _Tally()
-    least = min((float(objects.scores.min(initial=1.0)) for objects in exported), default=1.0)
     for image, other in enumerate(exported):
         mine = _of_image(found, image)
-        mine = mine.take(np.flatnonzero(mine.scores >= least - SCORE_TOLERANCE))
-        _compare(mine, other, tally, shown_from=shown_from, edge=least)
-        _compare(other, mine, tally, shown_from=shown_from, edge=least)
+        mine = mine.take(np.flatnonzero(mine.scores >= compared_from - SCORE_TOLERANCE))
+        _compare(mine, other, tally, shown_from=shown_from, edge=compared_from)
+        _compare(other, mine, tally, shown_from=shown_from, edge=compared_from)
     share = tally.same / tally.compared if tally.compared else 1.0
     problem = None
     if tally.shown_other or share < LEAST_SHARE:

@@ -95,7 +95,7 @@ def sound(objects: ImageObjects, shares: Tensor | None = None) -> ImageObjects:
     if shares is not None:
         good &= shares >= LEAST_VISIBLE
     if objects.masks is not None:
-        good &= objects.masks.flatten(1).any(dim=1)
+        good &= objects.masks.bool().any(dim=2).any(dim=1)
     return objects.take(torch.nonzero(good)[:, 0])
 
 

@@ -127,6 +127,9 @@ class Task(ABC, Generic[Outputs]):
     output_names: ClassVar[tuple[str, ...]]
     """Of the exported network's outputs."""
 
+    largest_batch: ClassVar[int] = 78
+    """Images of a training step when none are asked for, at most."""
+
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters

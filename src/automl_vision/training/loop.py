@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from automl_vision.core.errors import TrialError
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.models.image_model import ImageModel
+from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.tasks.task import Batch, Task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.distributed import Processes, shard
@@ -102,10 +102,10 @@ def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
     return steps
 
 
-def set_training_mode(model: ImageModel, *, freeze_batch_norm: bool) -> None:
+def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
     """Training mode, but pretrained batch norms that are frozen, or whose parameters are, keep their statistics."""
     model.train()
-    for module in model.pretrained_norms:
+    for module in pretrained_norms(model):
         fixed = all(not parameter.requires_grad for parameter in module.parameters())
         if freeze_batch_norm or fixed:
             module.eval()

@@ -43,7 +43,8 @@ def make_plan(
     wanted = hyperparameters.training_batch_size
     if wanted is None:
         example = task.evaluation_batch(pixels, rows[:1].tolist()).to(device)
-        wanted = batch_size_for(activation_bytes(model, example.images), device, len(rows))
+        fitting = batch_size_for(activation_bytes(model, example.images), device, len(rows))
+        wanted = min(fitting, task.largest_batch)
     batch = task.train_batch(pixels, rows[: min(_MEASURED_BATCH, wanted)].tolist(), seed=(0, 0)).to(device)
     precision, seconds = _fastest(spec, model, task, batch, reporter)
     rate = hyperparameters.learning_rate
@@ -76,7 +77,7 @@ def _fastest(
             loss = task.loss(trained, batch)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.layers_to_freeze or 0
+    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.frozen_stages
     try:
         chosen, seconds = fastest_precision(
             step,

@@ -125,11 +125,13 @@ class _Trial:
             hyperparameters=self.hyperparameters,
             geometry=self.task.geometry,
         )
+        if self.source.note and not state:
+            reporter.message(self.source.note)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
-        if self.hyperparameters.layers_to_freeze:
-            freeze_stages(self.model.network, self.hyperparameters.layers_to_freeze)
+        if self.hyperparameters.frozen_stages:
+            freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
         self.early_stopping = EarlyStopping(
             self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
         )

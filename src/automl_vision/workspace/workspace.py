@@ -9,6 +9,7 @@ from pathlib import Path
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
 from automl_vision.core.names import did_you_mean
+from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking
 
@@ -45,6 +46,11 @@ class Workspace:
     def cache_path(self) -> Path:
         """Folder of pixel caches and device measurements; it may be deleted at any time."""
         return self.path / "cache"
+
+    @property
+    def datasets(self) -> DatasetRegistry:
+        """The registered data sets and their versions."""
+        return DatasetRegistry(self.path / "datasets")
 
     @property
     def tracking_uri(self) -> str:

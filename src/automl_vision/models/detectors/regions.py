@@ -20,7 +20,9 @@ from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _ROI_LEVELS_TO = 5  # regions are pooled from features, not from what is made of them
-_REGION_CELLS = 14.0  # side of a region on the level that it is pooled from, at least (224 pixels at stride 16)
+# cells that a region's side has at least on the level that it is pooled from, and samples across a pooled cell: as
+# torchvision for wide pyramids, whose weights may be its own; otherwise a coarser level, where one sample says as much
+_WIDE_POOLING, _LIGHT_POOLING = (14.0, 2), (7.0, 1)
 _POOLED, _MASK_POOLED = 7, 14
 _BOX_WEIGHTS = (10.0, 5.0)
 _PROPOSED_PER_LEVEL, _SUPPRESSED, _PROPOSED = 300, 400, 100  # boxes before, in and after suppression
@@ -35,7 +37,9 @@ class FasterRCNN(Detector):
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(backbone, geometry, classes=classes, limits=limits)
         channels = backbone.channels
-        features = 1024 if channels >= 256 else 512
+        wide = channels >= 256
+        features = 1024 if wide else 512
+        self.region_cells, self.samples = _WIDE_POOLING if wide else _LIGHT_POOLING
         self.shapes = anchor_shapes(geometry, (1.0,))
         self.rpn = nn.ModuleDict({"head": RPNHead(channels, len(self.shapes))})
         parts: dict[str, nn.Module] = {
@@ -155,16 +159,16 @@ class FasterRCNN(Detector):
         images = torch.arange(n, device=regions.device, dtype=regions.dtype).view(n, 1, 1).expand(n, p, 1)
         rois = torch.cat([images, regions], dim=2).reshape(n * p, 5)
         sides = (rois[:, 3:] - rois[:, 1:3]).clamp(min=1e-3).prod(dim=1).sqrt()
-        wanted = (sides / _REGION_CELLS + 1e-6).log2().floor().clamp(self.roi_levels[0], self.roi_levels[-1])
+        wanted = (sides / self.region_cells + 1e-6).log2().floor().clamp(self.roi_levels[0], self.roi_levels[-1])
         pooled = torch.zeros(n * p, maps[0].shape[1], size, size, device=rois.device)
         for level, features in zip(self.roi_levels, maps, strict=False):
             here = wanted == level
             if torch.compiler.is_exporting():  # a graph cannot take a varying number of regions from each level
-                part = roi_align(features, rois, size, 2.0**-level, 2, True)
+                part = roi_align(features, rois, size, 2.0**-level, self.samples, True)
                 pooled = torch.where(here[:, None, None, None], part, pooled)
                 continue
             (index,) = torch.nonzero(here, as_tuple=True)
-            part = roi_align(features.float(), rois[index], size, 2.0**-level, 2, True)
+            part = roi_align(features.float(), rois[index], size, 2.0**-level, self.samples, True)
             pooled = pooled.index_copy(0, index, part)
         return pooled
 
