@@ -167,7 +167,6 @@ class _Trial:
         count = self.processes.count
         if count < self.spec.processes:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
-        plan.validation_batch = -(-plan.validation_batch // count)
         return plan, seconds / count
 
     def measure(self) -> dict[str, float]:
