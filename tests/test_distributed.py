@@ -124,6 +124,7 @@ def test_two_processes_give_the_metrics_of_one(compute: LocalCompute, shapes: Da
     one, two = (make_spec(shapes, f"{count}", processes=count, **MIXED) for count in (1, 2))
     results = [run(compute, spec) for spec in (one, two)]
     assert [result["processes"] for result in results] == [1, 2]
+    assert "Warning" not in (Path(two.folder) / "log.txt").read_text()
     assert [result["batch_size"] for result in results] == [14, 14]
     assert results[0]["best_epoch"] == results[1]["best_epoch"]
     states = [load_state(Path(spec.folder)) for spec in (one, two)]

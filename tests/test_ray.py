@@ -18,8 +18,9 @@ import pytest
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Workspace, choice
 from automl_vision.compute.compute import Failure, Job, Slot
 from automl_vision.compute.local import last_lines
-from automl_vision.compute.ray import LOCAL_CLUSTER, SETTINGS, Node, RayCompute, RayJob, divide
+from automl_vision.compute.ray import LOCAL_CLUSTER, SETTINGS, Node, RayCompute, RayJob, divide, run_task
 from automl_vision.compute.targets import check_target, create_compute
+from automl_vision.core.errors import ComputeError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.training.spec import TrialSpec
@@ -230,7 +231,6 @@ def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(cluster: Any,
         ([Node(8, 0), Node(8, 0)], 2, 0, 1, [(8, 0)] * 2),
         ([Node(8, 0)], 9, 4, 1, [(4, 0)] * 2),
         ([Node(4, 0), Node(4, 0)], 1, 0, 2, [(8, 0)]),
-        ([Node(2, 0)], 1, 0, 4, [(4, 0)]),
         ([Node(0, 0), Node(16, 4), Node(16, 4)], 9, 0, 1, [(4, 1)] * 8),
         ([Node(16, 4), Node(16, 4)], 9, 0, 3, [(12, 3)] * 2),
         ([Node(64, 0), Node(8, 2)], 1, 6, 2, [(6, 2)]),
@@ -244,6 +244,20 @@ def test_slots_divide_the_nodes(
     assert {slot.processes for slot in slots} == {processes}
 
 
+@pytest.mark.parametrize(
+    ("nodes", "threads", "processes", "needed"),
+    [
+        ([], 0, 1, "1 processes with 1 cores each, and the cluster has none: no nodes"),
+        ([Node(2, 0)], 0, 4, "4 processes with 1 cores each, and the cluster has none: 2 cores and 0 GPUs"),
+        ([Node(2, 0), Node(4, 0)], 5, 1, "1 processes with 5 cores each"),
+        ([Node(8, 2)], 0, 3, "3 processes with 4 cores and a GPU each"),
+    ],
+)
+def test_a_trial_that_fits_nowhere_is_told(nodes: list[Node], threads: int, processes: int, needed: str):
+    with pytest.raises(ComputeError, match=needed):
+        divide(nodes, 1, threads=threads, processes=processes)
+
+
 @pytest.mark.parametrize("name", ["ray", "ray://head:10001", "ray:10.0.0.1:6379", "local"])
 def test_clusters_are_compute_targets(name: str):
     assert check_target(name) == name
@@ -253,6 +267,12 @@ def test_clusters_are_compute_targets(name: str):
 def test_what_is_no_compute_target_is_told(name: str):
     with pytest.raises(ValueError, match="is no compute target"):
         check_target(name)
+
+
+def test_a_node_that_does_not_see_the_run_says_so():
+    failure = run_task("test_ray:work", {"behaviour": "succeed"}, "/nowhere/trials/0", {}, [])
+    assert failure is not None
+    assert "has no folder /nowhere/trials; it must be on storage that all nodes share" in failure["reason"]
 
 
 def test_choosing_a_cluster_keeps_its_address():

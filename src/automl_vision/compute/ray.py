@@ -45,6 +45,9 @@ class Node:
     cpus: int
     gpus: int
 
+    def __str__(self) -> str:
+        return f"{self.cpus} cores and {self.gpus} GPUs"
+
 
 class RayJob:
     """A job's tasks, one for each of its processes."""
@@ -172,7 +175,7 @@ class RayCompute:
         if slot.processes > 1:
             return self._submit_group(job, slot)
         options = {**_resources(slot), "max_retries": 0}  # who submits decides what is worth another try
-        work = ray.remote(_work).options(**options)
+        work = ray.remote(run_task).options(**options)
         return RayJob(job, [work.remote(job.function, job.arguments, str(job.folder), {}, self._preload)])
 
     def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
@@ -219,7 +222,7 @@ class RayCompute:
             numbers = {"RANK": rank, "WORLD_SIZE": slot.processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
             environment = {name: str(number) for name, number in numbers.items()}
             folder = str(_process_folder(job.folder, rank))
-            work = remote(_work, rank, **options)
+            work = remote(run_task, rank, **options)
             tasks.append(work.remote(job.function, job.arguments, folder, environment, self._preload, meeting_point))
         return RayJob(job, tasks, group)
 
@@ -232,24 +235,32 @@ def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: i
         wanted: trials at once.
         threads: cores for each trial; 0: as many as let all the wanted trials run.
         processes: of each trial.
+
+    Raises:
+        ComputeError: not even one trial fits.
     """
     gpus = sum(node.gpus for node in nodes)
+    most = max((node.cpus for node in nodes), default=0)
+    wanted_cores = -(-threads // processes)
     if gpus:
-        fitting = gpus // processes
-        each = min(max(1, node.cpus // node.gpus) for node in nodes if node.gpus)
+        room = gpus // processes
+        cores = wanted_cores or min(max(1, node.cpus // node.gpus) for node in nodes if node.gpus)
     else:
-        most = max((node.cpus for node in nodes), default=1)
-        choices = [-(-threads // processes)] if threads else list(range(most, 0, -1))
-        room = {cores: sum(node.cpus // cores for node in nodes) // processes for cores in choices}
-        each = next((cores for cores in choices if room[cores] >= wanted), choices[-1])
-        fitting = room[each]
-    per_process = -(-threads // processes) if threads else each
-    count = max(1, min(wanted, fitting))
+        choices = [wanted_cores] if threads else list(range(most, 0, -1)) or [1]
+        rooms = {each: sum(node.cpus // each for node in nodes) // processes for each in choices}
+        cores = next((each for each in choices if rooms[each] >= wanted), choices[-1])
+        room = rooms[cores]
+    if cores > most or not room:
+        kind = "cores and a GPU" if gpus else "cores"
+        raise ComputeError(
+            f"a trial needs room for {processes} processes with {cores} {kind} each, and the cluster has none: "
+            f"{', '.join(map(str, nodes)) or 'no nodes'}"
+        )
     names = ("GPU",) * (processes if gpus else 0)
-    return [Slot(number, processes * per_process, names, processes) for number in range(count)]
+    return [Slot(number, processes * cores, names, processes) for number in range(min(wanted, room))]
 
 
-def _work(
+def run_task(
     function: str,
     arguments: dict[str, Any],
     folder: str,

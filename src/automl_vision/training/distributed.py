@@ -196,8 +196,7 @@ def _accelerator(device: str, count: int) -> Accelerator:
         world_size=count,
         timeout=_TIMEOUT,
     )
-    # batch-norm statistics are averaged by the loop, once a step and only where they move
-    options = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+    options = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="OMP_NUM_THREADS")  # threads are set by the caller
         return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[options])
