@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.files import read_json, write_json
@@ -83,7 +83,7 @@ class RunningJob:
         code = self._process.exitcode
         if code == 0:
             return None
-        return Failure(_reason(code, self.job.folder), last_lines(self.job.folder / LOG_FILE))
+        return failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
         """End the job and everything that it started."""
@@ -136,6 +136,11 @@ def _run(function: str, arguments: dict[str, Any], folder: str) -> None:
     """The body of a job's process."""
     os.setpgid(0, 0)
     _die_with_parent()
+    run_here(function, arguments, folder)
+
+
+def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
+    """Call a job's function in this process, its output in the job's log, and end the process."""
     log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -170,6 +175,11 @@ def _die_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def failure_of(code: int | None, folder: Path) -> Failure:
+    """Why a job ended with an exit code other than 0."""
+    return Failure(_reason(code, folder), last_lines(folder / LOG_FILE))
 
 
 def _reason(code: int | None, folder: Path) -> str:

@@ -47,6 +47,10 @@ class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 
 
+class FeaturesUnavailableError(AutoMLVisionError):
+    """Features of images cannot be computed on this machine."""
+
+
 class TrialError(AutoMLVisionError):
     """A trial ended without a result."""
 
