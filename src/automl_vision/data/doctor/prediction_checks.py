@@ -1,23 +1,44 @@
 """Boxes that a detector contradicts: overlooked objects, badly placed boxes, swapped classes.
 
-U. Tkachenko, A. Thyagarajan, J. Mueller (2023): ObjectLab; the scores are cleanlab's.
+The three kinds are those of ObjectLab (U. Tkachenko, A. Thyagarajan, J. Mueller 2023). The rules are our own, for
+cleanlab's scores did worse in crowded images: see docs/decisions/0017-boxes-against-detections.md.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.data.doctor.evidence import Evidence, Predictions
+from automl_vision.data.doctor.evidence import Evidence
 from automl_vision.data.doctor.listing import Found, check, plural
 
-SURE = 0.9  # score from which a detection speaks against the labels on class and presence
-FAIR = 0.5  # score from which it speaks against the place of a box
-OVERLOOKED = 0.5  # cleanlab's scores run from 0, surely wrong, to 1
-BADLY_PLACED = 0.5
-SWAPPED = 0.5
+SURE = 0.7  # score from which a detection speaks for an object or against a class
+FAIR = 0.5  # score from which it speaks for or against the place of a box
+SAME = 0.5  # intersection over union of a box and a detection of the same object
+APART = 0.3  # below it a detection is of another object than the box
+TOUCHING = 0.1  # below it a box and a detection have nothing to do with each other
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One contradiction.
+
+    Attributes:
+        row: of the image.
+        index: of the object, or -1.
+        score: of the detection.
+        label: class of the detection.
+        overlap: of the object and the detection.
+    """
+
+    row: int
+    index: int
+    score: float
+    label: int
+    overlap: float
 
 
 @check(
@@ -29,19 +50,17 @@ SWAPPED = 0.5
 )
 def overlooked_object(evidence: Evidence) -> Found | None:
     """Sure detections where no box is."""
-    from cleanlab.object_detection.rank import compute_overlooked_box_scores
-
-    rows, labels, predictions = _by_image(evidence)
-    if not len(rows):
+    cases = _cases(evidence)[0]
+    by_row: dict[int, list[_Case]] = {}
+    for case in cases:
+        by_row.setdefault(case.row, []).append(case)
+    if not by_row:
         return None
-    scores = compute_overlooked_box_scores(labels=labels, predictions=predictions, high_probability_threshold=SURE)
-    worst = np.array([np.nanmin(s) if len(s) and np.isfinite(s).any() else 1.0 for s in scores])
-    order = np.argsort(worst, kind="stable")
-    order = order[worst[order] < OVERLOOKED]
-    if not len(order):
-        return None
-    notes = tuple(plural(int((scores[i] < OVERLOOKED).sum()), "object") + " without a box" for i in order.tolist())
-    return Found(f"{plural(len(order), 'image')} with objects that nobody labelled", rows=rows[order], notes=notes)
+    rows = sorted(by_row, key=lambda row: -max(case.score for case in by_row[row]))
+    names = evidence.data.classes
+    notes = tuple(", ".join(f"{names[case.label]} ({case.score:.0%})" for case in by_row[row]) for row in rows)
+    summary = f"{plural(len(rows), 'image')} with {plural(len(cases), 'object')} that nobody labelled"
+    return Found(summary, rows=np.array(rows, np.int64), notes=notes)
 
 
 @check(
@@ -53,14 +72,10 @@ def overlooked_object(evidence: Evidence) -> Found | None:
     needs="predictions",
 )
 def badly_placed_box(evidence: Evidence) -> Found | None:
-    """Boxes that detections of their class overlap, but do not confirm."""
-    from cleanlab.object_detection.rank import compute_badloc_box_scores
-
-    rows, labels, predictions = _by_image(evidence)
-    if not len(rows):
-        return None
-    scores = compute_badloc_box_scores(labels=labels, predictions=predictions, low_probability_threshold=FAIR)
-    return _of_scores(evidence, rows, scores, BADLY_PLACED, "in the wrong place")
+    """Boxes that a detection of their class touches without confirming, and that no detection confirms."""
+    cases = sorted(_cases(evidence)[1], key=lambda case: case.overlap)
+    notes = tuple(f"shares {case.overlap:.0%} with a detection ({case.score:.0%})" for case in cases)
+    return _of_cases(f"{plural(len(cases), 'box')} in the wrong place", cases, notes)
 
 
 @check(
@@ -72,70 +87,95 @@ def badly_placed_box(evidence: Evidence) -> Found | None:
     needs="predictions",
 )
 def swapped_class(evidence: Evidence) -> Found | None:
-    """Boxes on which a sure detection sees another class."""
-    from cleanlab.object_detection.rank import compute_swap_box_scores
+    """Boxes on which a sure detection sees another class, and none their own."""
+    cases = sorted(_cases(evidence)[2], key=lambda case: -case.score)
+    objects, names = evidence.data.objects, evidence.data.classes
+    notes = tuple(
+        f"labelled {objects.names[objects.label[case.index]]}, looks like {names[case.label]} ({case.score:.0%})"
+        for case in cases
+    )
+    suggestions = tuple(names[case.label] for case in cases)
+    return _of_cases(f"{plural(len(cases), 'box')} of the wrong class", cases, notes, suggestions)
 
-    rows, labels, predictions = _by_image(evidence)
-    if not len(rows) or evidence.predictions is None:
+
+def _of_cases(
+    summary: str, cases: list[_Case], notes: tuple[str, ...], suggestions: tuple[str, ...] = ()
+) -> Found | None:
+    if not cases:
         return None
-    scores = compute_swap_box_scores(labels=labels, predictions=predictions, high_probability_threshold=SURE)
-    found = _of_scores(evidence, rows, scores, SWAPPED, "of the wrong class")
-    if found is None:
-        return None
-    suggestions = tuple(_seen_class(evidence, evidence.predictions, index) for index in found.objects.tolist())
-    return Found(found.summary, found.rows, found.objects, suggestions=suggestions, notes=found.notes)
+    rows, objects = (np.array([getattr(case, name) for case in cases], np.int64) for name in ("row", "index"))
+    return Found(summary, rows=rows, objects=objects, notes=notes, suggestions=suggestions)
 
 
-def _by_image(
-    evidence: Evidence,
-) -> tuple[NDArray[np.int64], list[dict[str, NDArray[Any]]], list[NDArray[Any]]]:
-    """Labels and predictions as cleanlab takes them, of the usable images in which the detector saw something."""
+def _cases(evidence: Evidence) -> tuple[list[_Case], list[_Case], list[_Case]]:
+    """Overlooked, badly placed and swapped, in the usable images in which the detector saw something."""
+    found: tuple[list[_Case], list[_Case], list[_Case]] = ([], [], [])
     predictions = evidence.predictions
-    if predictions is None:
-        return np.zeros(0, np.int64), [], []
-    objects = evidence.data.objects
+    if predictions is None or not evidence.has_objects:
+        return found
     order = np.argsort(predictions.image, kind="stable")
     image, seen = predictions.image[order], np.unique(predictions.image)
-    rows = seen[evidence.usable[seen]]
-    labels: list[dict[str, NDArray[Any]]] = []
-    found: list[NDArray[Any]] = []
-    for row in rows.tolist():
-        own = objects.rows_of(row)
-        labels.append({"bboxes": objects.bbox[own.start : own.stop], "labels": objects.label[own.start : own.stop]})
+    for row in seen[evidence.usable[seen]].tolist():
         part = order[slice(*np.searchsorted(image, [row, row + 1]).tolist())]
-        boxes = np.concatenate([predictions.bbox[part], predictions.score[part, None]], axis=1)
-        by_class = np.empty(len(evidence.data.classes), object)
-        for position in range(len(by_class)):
-            by_class[position] = boxes[predictions.label[part] == position]
-        found.append(by_class)
-    return rows, labels, found
+        for cases, more in zip(found, _cases_of_image(evidence, row, part), strict=True):
+            cases.extend(more)
+    return found
 
 
-def _of_scores(
-    evidence: Evidence, rows: NDArray[np.int64], scores: list[NDArray[np.float64]], limit: float, what: str
-) -> Found | None:
-    """The objects whose score is below a limit, worst first."""
-    objects = evidence.data.objects
-    counts = [len(objects.rows_of(row)) for row in rows.tolist()]
-    numbers = [np.arange(objects.rows_of(row).start, objects.rows_of(row).stop) for row in rows.tolist()]
-    index = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
-    values = np.concatenate([s if n else np.zeros(0) for s, n in zip(scores, counts, strict=True)])
-    order = np.argsort(values, kind="stable")
-    order = order[values[order] < limit]
-    if not len(order):
-        return None
-    found = index[order]
-    notes = tuple(
-        f"{objects.names[objects.label[i]]}, quality {v:.2f}" for i, v in zip(found, values[order], strict=True)
-    )
-    return Found(f"{plural(len(found), 'box')} {what}", rows=objects.image[found], objects=found, notes=notes)
+def _cases_of_image(evidence: Evidence, row: int, part: NDArray[np.intp]) -> tuple[list[_Case], ...]:
+    """The contradictions in one image.
+
+    Args:
+        evidence: the data.
+        row: of the image.
+        part: its detections.
+    """
+    objects, predictions = evidence.data.objects, evidence.predictions
+    if predictions is None:
+        return [], [], []
+    own = np.array(objects.rows_of(row), np.int64)
+    label, score = predictions.label[part], predictions.score[part]
+    overlap = overlaps(objects.bbox[own], predictions.bbox[part])  # (boxes, detections)
+    alike: Any = objects.label[own][:, None] == label[None, :]
+    confirmed: Any = (alike & (overlap >= SAME)).any(axis=0)  # detections of a labelled object
+    held: Any = (alike & (overlap >= SAME) & (score >= FAIR)).any(axis=1)  # boxes that a detection confirms
+    hidden: Any = _in_crowd(objects.bbox[own[objects.iscrowd[own]]], predictions.bbox[part])
+
+    def case(box: int, detection: int) -> _Case:
+        index = int(own[box]) if box >= 0 else -1
+        shared = float(overlap[box, detection]) if box >= 0 else 0.0
+        return _Case(row, index, float(score[detection]), int(label[detection]), shared)
+
+    alone = (score >= SURE) & (overlap.max(axis=0, initial=0) < APART) & ~hidden
+    overlooked = [case(-1, detection) for detection in np.flatnonzero(alone).tolist()]
+    near: Any = alike & (overlap >= TOUCHING) & (overlap < SAME) & (score >= FAIR) & ~confirmed
+    other: Any = ~alike & (overlap >= SAME) & (score >= SURE) & ~confirmed
+    placed, swapped = [], []
+    for box in np.flatnonzero(~held & ~objects.iscrowd[own]).tolist():
+        if other[box].any():
+            swapped.append(case(box, int(np.where(other[box], overlap[box], -1).argmax())))
+        elif near[box].any():
+            placed.append(case(box, int(np.where(near[box], overlap[box], -1).argmax())))
+    return overlooked, placed, swapped
 
 
-def _seen_class(evidence: Evidence, predictions: Predictions, index: int) -> str:
-    """The class that the detector sees where an object's box is."""
-    objects = evidence.data.objects
-    (here,) = np.nonzero((predictions.image == objects.image[index]) & (predictions.label != objects.label[index]))
-    box = objects.bbox[index]
-    low, high = np.maximum(predictions.bbox[here, :2], box[:2]), np.minimum(predictions.bbox[here, 2:], box[2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1) * predictions.score[here]
-    return evidence.data.classes[int(predictions.label[here[int(shared.argmax())]])]
+def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, m), intersection over union of boxes (n, 4) and (m, 4)."""
+    shared = _shared(a, b)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1)[None, :]
+    share: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return share
+
+
+def _in_crowd(crowds: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(m,), whether most of a box lies in a region that stands for many objects."""
+    areas = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-9)
+    inside: NDArray[np.bool_] = (_shared(crowds, boxes) / areas).max(axis=0, initial=0) > SAME
+    return inside
+
+
+def _shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, m), area of the intersections."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    area: NDArray[np.float64] = np.clip(high - low, 0, None).prod(axis=2)
+    return area

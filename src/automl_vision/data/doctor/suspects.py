@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.data.doctor.evidence import Evidence
+from automl_vision.data.doctor.image_checks import BLANK_SPREAD
 from automl_vision.data.doctor.listing import Found, check, plural
 from automl_vision.data.targets import Targets
 
@@ -39,7 +40,8 @@ def outlier(evidence: Evidence) -> Found | None:
     features = evidence.features
     if features is None:
         return None
-    (rows,) = np.nonzero(evidence.usable & np.isfinite(features).all(axis=1))
+    shows = evidence.looks.spread >= BLANK_SPREAD  # blank images have a check of their own
+    (rows,) = np.nonzero(evidence.usable & shows & np.isfinite(features).all(axis=1))
     if len(rows) < _MIN_IMAGES:
         return None
     distance = neighbour_distance(features[rows], NEIGHBOURS)
