@@ -21,6 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import numpy as np
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
+from automl_vision.core.names import CLASSIFICATION
 from automl_vision.evaluation.intervals import bootstrap_interval, paired_difference
 from automl_vision.evaluation.multi_label import label_set_iou, macro_average_precision, sigmoid
 
@@ -36,7 +37,7 @@ def frozen_features(dataset: Dataset, cache: Path) -> np.ndarray:
     from automl_vision.tasks.task import create_task
 
     hyperparameters = ClassificationHyperparameters()
-    model = create_model("efficientnet_lite0", classes=2, hyperparameters=hyperparameters)
+    model = create_model("efficientnet_lite0", task=CLASSIFICATION, classes=2, hyperparameters=hyperparameters)
     network = ImageModel(model.network, model.normalization).eval().to(memory_format=torch.channels_last)
     task = create_task(dataset.task, dataset, hyperparameters)
     pixels = open_pixels(dataset, hyperparameters.validation_resize_size, cache)

@@ -21,6 +21,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from automl_vision.compute.local import CPU_SETTINGS
+from automl_vision.core.names import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
@@ -74,7 +75,7 @@ def real_epoch(loop: Loop, rows: np.ndarray, optimizer: torch.optim.Optimizer, e
 def compare(name: str, *, frozen: bool, dataset: Dataset, cache: Path, rounds: int) -> None:
     """Print one line of the table."""
     hyperparameters = ClassificationHyperparameters(pretrained=False, optimizer="sgd")
-    model = create_model(name, classes=len(dataset.classes), hyperparameters=hyperparameters)
+    model = create_model(name, task=CLASSIFICATION, classes=len(dataset.classes), hyperparameters=hyperparameters)
     # as after loading weights: the norms keep their statistics
     hyperparameters = hyperparameters.model_copy(update={"pretrained": True})
     image_model = ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)

@@ -17,16 +17,27 @@ _NOTE = "Generated from the code by `make docs`; do not edit.\n"
 
 
 def hyperparameters_page() -> str:
-    """Every hyperparameter of image classification."""
-    from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+    """Every hyperparameter, one table for each family of algorithms."""
+    from automl_vision.tasks.hyperparameters import FAMILIES
 
-    schema = ClassificationHyperparameters.model_json_schema(by_alias=False)["properties"]
+    uses: dict[Any, list[str]] = {}
+    for task, by_name in FAMILIES.items():
+        for pattern, family in by_name.items():
+            uses.setdefault(family, []).append(f"`{task}`" + (f" with `{pattern}`" if pattern != "*" else ""))
+    parts = [f"# Hyperparameters\n\n{_NOTE}"]
+    for family, of in uses.items():
+        name = family.__name__.removesuffix("Hyperparameters")
+        parts.append(f"## {name}\n\n{family.__doc__}\n\nFor {', '.join(of)}.\n\n{_hyperparameter_table(family)}")
+    return "\n".join(parts)
+
+
+def _hyperparameter_table(family: Any) -> str:
+    schema = family.model_json_schema(by_alias=False)["properties"]
     rows = [
         [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
-        for name, field in ClassificationHyperparameters.model_fields.items()
+        for name, field in family.model_fields.items()
     ]
-    header = ["name", "default", "values", "what it does", "old names"]
-    return f"# Hyperparameters\n\n{_NOTE}\nFor both kinds of image classification.\n\n{_table(header, rows)}"
+    return _table(["name", "default", "values", "what it does", "old names"], rows)
 
 
 def configuration_page() -> str:
@@ -54,6 +65,32 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def formats_page() -> str:
+    """Every format of data sets, read or written."""
+    from automl_vision.data.formats import list_export_formats, list_formats
+
+    reads = [[f"`{format_.name}`", ", ".join(format_.kinds), format_.layout] for format_ in list_formats()]
+    kinds = ("label", "labels", "boxes", "masks")
+    writes = [
+        [
+            f"`{format_.name}`",
+            ", ".join(kind for kind in kinds if kind in format_.kinds),
+            ", ".join(sorted(format_.holds)) or "nothing",
+        ]
+        for format_ in sorted(list_export_formats(), key=lambda format_: format_.name)
+    ]
+    return (
+        f"# Formats of data sets\n\n{_NOTE}\n## Read\n\n"
+        "`Dataset.open(path)` tries them in this order; `format=` names one.\n\n"
+        f"{_table(['name', 'labels', 'what it looks like'], reads)}\n## Written\n\n"
+        "`export_dataset(dataset, folder, format)`, or `automl-vision data convert PATH FOLDER --format NAME`. "
+        "What a format cannot hold is reported.\n\n"
+        f"{_table(['name', 'labels', 'also holds'], writes)}\n"
+        "label: one an image; labels: any number an image. iscrowd: one region around many objects; difficult: not "
+        "counted when missed; references: images may stay where they are.\n"
+    )
+
+
 def schema_text() -> str:
     """JSON Schema of job files."""
     from automl_vision.experiment.job_file import job_schema
@@ -65,6 +102,7 @@ PAGES = {
     "reference/hyperparameters.md": hyperparameters_page,
     "reference/configuration.md": configuration_page,
     "reference/commands.md": commands_page,
+    "reference/formats.md": formats_page,
     "job.schema.json": schema_text,
 }
 
@@ -91,12 +129,14 @@ def _default(field: Any) -> str:
 
 def _range(schema: dict[str, Any]) -> str:
     options = schema.get("anyOf", [schema])
-    return " or ".join(text for text in map(_one_range, options) if text)
+    return " or ".join(dict.fromkeys(text for text in map(_one_range, options) if text))
 
 
 def _one_range(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "pattern" in schema:
+        return "text"
     kind = {"integer": "int", "number": "float", "boolean": "0, 1", "string": "text", "object": "mapping"}
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]

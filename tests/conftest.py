@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from automl_vision.data.dataset import Dataset
-from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
 from automl_vision.training.spec import Evaluation, TrialSpec
 
 SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
@@ -162,3 +163,62 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real image sets in {folder}; name their folder in AUTOML_VISION_TEST_DATA")
     return folder
+
+
+def write_objects(root: Path, *, images: int = 24, masks: bool = False, size: tuple[int, int] = (96, 80)) -> Path:
+    """JSON lines of drawn images with up to three boxes or triangles each, some with none; sizes differ."""
+    root.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i in range(images):
+        random = np.random.default_rng(1000 + i)
+        width, height = size if i % 3 else (size[1], size[0])
+        image = Image.fromarray(random.integers(90, 150, (height, width, 3), dtype=np.uint8))
+        draw = ImageDraw.Draw(image)
+        objects: list[dict[str, object]] = []
+        for _ in range(int(random.integers(0, 4)) if i % 6 else 0):
+            name = ("square", "triangle")[int(random.integers(2))]
+            side = int(random.integers(16, 36))
+            x, y = int(random.integers(0, width - side)), int(random.integers(0, height - side))
+            corners = [x, y, x + side, y, x + side, y + side, x, y + side]
+            if name == "triangle":
+                corners = [x, y + side, x + side // 2, y, x + side, y + side]
+            draw.polygon(corners, fill=(220, 50, 40) if name == "square" else (30, 60, 230))
+            if masks:
+                shares = [round(c / (width, height)[k % 2], 6) for k, c in enumerate(corners)]
+                objects.append({"label": name, "isCrowd": 0, "polygon": [shares]})
+            else:
+                box = {"topX": x / width, "topY": y / height,
+                       "bottomX": (x + side) / width, "bottomY": (y + side) / height}  # fmt: skip
+                objects.append({"label": name, "isCrowd": 0, **box})
+        image.save(root / f"{i}.png")
+        lines.append(json.dumps({"image_url": f"{i}.png", "label": objects}))
+    (root / "data.jsonl").write_text("\n".join(lines) + "\n")
+    return root / "data.jsonl"
+
+
+def small_detector(task: str, model_name: str, **changes: object) -> TrainingHyperparameters:
+    """Everything small and exact: 96 pixels, fp32, no random changes of images."""
+    values: dict[str, object] = {
+        "pretrained": False,
+        "precision": "fp32",
+        "augmentation": "none",
+        "number_of_epochs": 2,
+        "training_batch_size": 4,
+        "box_score_threshold": 0.05,
+        "freeze_batch_norm": False,
+    }
+    family = family_of(task, model_name)
+    values |= {"min_size": 80} if "min_size" in family.model_fields else {"image_size": 96, "model_size": "small"}
+    return family.model_validate(values | changes)
+
+
+@pytest.fixture(scope="session")
+def boxes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Drawn images with boxes and a validation split."""
+    return Dataset.open(write_objects(tmp_path_factory.mktemp("boxes"))).with_validation(0.3)
+
+
+@pytest.fixture(scope="session")
+def masks(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Drawn images with masks and a validation split."""
+    return Dataset.open(write_objects(tmp_path_factory.mktemp("masks"), masks=True)).with_validation(0.3)

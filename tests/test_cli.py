@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from conftest import SMALL_MODEL, write_shape_folders
 
@@ -172,3 +174,31 @@ def test_a_closed_pipe_is_no_error(shapes_folder: Path, workspace: Path, run_id:
         f"{program} predict {model} {shapes_folder} | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+def test_versions_of_data(shapes_folder: Path, tmp_path: Path) -> None:
+    workspace = ("--workspace", str(tmp_path / "workspace"))
+    first = automl_vision("data", "register", str(shapes_folder), "shapes", "--description", "drawn", *workspace)
+    assert first.returncode == 0 and first.stdout.startswith("shapes:1  ")
+    copy = shutil.copytree(shapes_folder, tmp_path / "copy")
+    (copy / "circle" / "circle-0.png").rename(copy / "square" / "moved.png")
+    assert automl_vision("data", "register", str(copy), "shapes", *workspace).stdout.startswith("shapes:2  ")
+    compared = automl_vision("data", "compare", "shapes:1", "shapes", *workspace)
+    assert compared.stdout.splitlines() == ["23 unchanged", "1 relabelled: square/moved.png"]
+    listed = json.loads(automl_vision("data", "versions", "--json", *workspace).stdout)
+    assert [(version["name"], version["number"]) for version in listed] == [("shapes", 1), ("shapes", 2)]
+    assert "drawn" in automl_vision("data", "versions", "shapes", *workspace).stdout
+    wrong = automl_vision("data", "compare", "shapes:9", "shapes", *workspace)
+    assert wrong.returncode == 2 and '"shapes" has no version 9' in wrong.stderr
+
+
+def test_a_picture_of_data(shapes_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.png"
+    assert (
+        automl_vision("data", "show", str(shapes_folder), "--out", str(out), "-n", "6", "--label", "cross").returncode
+        == 0
+    )
+    with Image.open(out) as picture:
+        assert picture.size == (4 * 266 + 10, 2 * 300 + 10)
+    wrong = automl_vision("data", "show", str(shapes_folder), "--label", "cros", "--out", str(out))
+    assert wrong.returncode == 2 and 'Did you mean "cross"?' in wrong.stderr

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from automl_vision import AutoMLVisionConfig
-from automl_vision.tasks.hyperparameters import FAMILIES, hyperparameter_names
+from automl_vision.tasks.hyperparameters import accepted_names, families
 from conftest import write_shape_folders
 
 ROOT = Path(__file__).parents[1]
@@ -38,8 +38,10 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md",
-                                  "job.schema.json"])  # fmt: skip
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md"]
+
+
+@pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"
@@ -47,8 +49,8 @@ def test_generated_pages_are_up_to_date(name: str):
 
 def test_everything_has_an_entry():
     page = (ROOT / "docs" / "reference" / "hyperparameters.md").read_text(encoding="utf-8")
-    for task in FAMILIES:
-        for name in hyperparameter_names(task):
+    for family in families():
+        for name in accepted_names(family):
             assert f"`{name}`" in page
     configuration = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     for name, field in AutoMLVisionConfig.model_fields.items():
@@ -77,10 +79,19 @@ def test_the_readme_runs(tmp_path: Path):
     (block,) = [block for page, block in _blocks("python") if page == "README.md"]
     photos = write_shape_folders(tmp_path / "photos")
     (photos / "circle" / "circle-0.png").rename(tmp_path / "photo.jpg")
-    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, threads=1")
+    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, iterations=1, threads=1")
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")
+
+
+def test_the_guide_to_data_runs(tmp_path: Path):
+    """Its Python blocks, one after another, on drawn images."""
+    write_shape_folders(tmp_path / "photos")
+    program = "\n".join(block for page, block in _blocks("python") if page == "data.md")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "24 images" in done.stdout and "24 unchanged" in done.stdout
 
 
 def test_the_demo_runs_on_a_folder(tmp_path: Path):

@@ -90,7 +90,7 @@ def test_every_mode_becomes_rgb(case: str, data: bytes, expected: tuple[int, int
 
 
 def test_cmyk_jpeg() -> None:
-    pixels = load_pixels(encode(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=95), short_side=8)
+    pixels = load_pixels(encode(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=95), size=8)
     assert pixels.shape == (8, 8, 3)
     np.testing.assert_allclose(pixels, np.broadcast_to(RED, (8, 8, 3)), atol=6)
 
@@ -160,7 +160,7 @@ BROKEN = [
 @pytest.mark.parametrize(("case", "data", "error"), BROKEN, ids=[case for case, *_ in BROKEN])
 def test_broken_bytes_give_a_reason(case: str, data: bytes, error: str) -> None:
     with pytest.raises(ImageError, match=error):
-        load_pixels(data, short_side=8)
+        load_pixels(data, size=8)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_hostile_bytes_never_give_another_error(format_: str, changes: list[tupl
     for position, value in changes:
         data[position % len(data)] = value
     try:
-        pixels = load_pixels(bytes(data[: cut + 1]), short_side=8, max_pixels=100_000)
+        pixels = load_pixels(bytes(data[: cut + 1]), size=8, max_pixels=100_000)
     except ImageError as error:
         assert str(error)
     else:
@@ -198,7 +198,7 @@ def test_hostile_bytes_never_give_another_error(format_: str, changes: list[tupl
 @settings(deadline=None, max_examples=50)
 @given(width=st.integers(1, 300), height=st.integers(1, 300), side=st.integers(1, 64))
 def test_the_shorter_side_is_as_wanted(width: int, height: int, side: int) -> None:
-    pixels = load_pixels(encode(Image.new("L", (width, height)), "PNG"), short_side=side)
+    pixels = load_pixels(encode(Image.new("L", (width, height)), "PNG"), size=side)
     assert min(pixels.shape[:2]) == side
     assert max(pixels.shape[:2]) == round(min(max(width, height) / min(width, height), MAX_ASPECT) * side)
 
@@ -208,15 +208,15 @@ def test_of_a_panorama_the_middle_is_kept(upright: bool) -> None:
     strip = np.zeros((10, 100, 3), np.uint8)
     strip[:, 30:70] = 255  # the middle 4 x 10
     image = Image.fromarray(strip.transpose(1, 0, 2) if upright else strip)
-    pixels = load_pixels(encode(image, "PNG"), short_side=10)
+    pixels = load_pixels(encode(image, "PNG"), size=10)
     assert pixels.shape == ((40, 10, 3) if upright else (10, 40, 3))
     assert pixels.min() == 255
 
 
 def test_a_jpeg_decoded_at_reduced_scale_stays_near_the_full_one() -> None:
     image = draw_shapes(("circle",), 0, size=(48, 48)).resize((768, 768), Image.Resampling.BICUBIC)
-    reduced = load_pixels(encode(image, "JPEG", quality=95), short_side=32).astype(int)
-    full = load_pixels(encode(image, "PNG"), short_side=32).astype(int)
+    reduced = load_pixels(encode(image, "JPEG", quality=95), size=32).astype(int)
+    full = load_pixels(encode(image, "PNG"), size=32).astype(int)
     assert np.abs(reduced - full).mean() < 2
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from automl_vision.core.errors import UnknownModelError, WeightsUnavailableError
+from automl_vision.core.names import CLASSIFICATION
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.names import BUNDLED_WEIGHTS, CLASSIFICATION_ARCHITECTURES
 from automl_vision.models.registry import architecture_of, create_model, describe_model, list_models
@@ -43,9 +44,9 @@ def test_an_unknown_name_names_the_nearest():
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
 def test_bundled_weights_are_loaded(name: str):
     hyperparameters = small_hyperparameters(pretrained=True)
-    model = create_model(name, classes=3, hyperparameters=hyperparameters)
+    model = create_model(name, task=CLASSIFICATION, classes=3, hyperparameters=hyperparameters)
     assert model.weights.source == "package"
-    random = create_model(name, classes=3, hyperparameters=small_hyperparameters())
+    random = create_model(name, task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
     assert not torch.equal(model.network.conv_stem.weight, random.network.conv_stem.weight)
     assert model.network.bn1.running_mean.abs().sum() > 0
     assert model.network(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
@@ -55,7 +56,7 @@ def test_without_a_hub_one_sentence_names_the_ways_out(monkeypatch: pytest.Monke
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
     start = time.monotonic()
     with pytest.raises(WeightsUnavailableError) as caught:
-        create_model("resnet18", classes=3, hyperparameters=small_hyperparameters(pretrained=True))
+        create_model("resnet18", task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters(pretrained=True))
     assert time.monotonic() - start < 10
     for way in ("weights=PATH", "efficientnet_lite0", "pretrained=0"):
         assert way in str(caught.value)
@@ -63,7 +64,7 @@ def test_without_a_hub_one_sentence_names_the_ways_out(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("kind", ["file.safetensors", "file.pth", "checkpoint.pt", "folder"])
 def test_local_weights_are_loaded(tmp_path: Path, kind: str):
-    source = create_model(SMALL_MODEL, classes=7, hyperparameters=small_hyperparameters()).network
+    source = create_model(SMALL_MODEL, task=CLASSIFICATION, classes=7, hyperparameters=small_hyperparameters()).network
     state = source.state_dict()
     path = tmp_path / (kind if kind != "folder" else "model.safetensors")
     if path.suffix == ".safetensors":
@@ -72,7 +73,7 @@ def test_local_weights_are_loaded(tmp_path: Path, kind: str):
         torch.save({"state_dict": state} if kind == "checkpoint.pt" else state, path)
     given = tmp_path if kind == "folder" else path
     hyperparameters = small_hyperparameters(pretrained=True, weights=str(given))
-    model = create_model(SMALL_MODEL, classes=3, hyperparameters=hyperparameters)
+    model = create_model(SMALL_MODEL, task=CLASSIFICATION, classes=3, hyperparameters=hyperparameters)
     assert torch.equal(model.network.conv_stem.weight, source.conv_stem.weight)
     assert model.network.classifier.weight.shape[0] == 3
     assert model.weights.source == "file"
@@ -106,14 +107,14 @@ def test_unusable_local_weights_are_told(tmp_path: Path, content: object, messag
         torch.save(content, path)
     hyperparameters = small_hyperparameters(pretrained=True, weights=str(path if content else tmp_path))
     with pytest.raises(WeightsUnavailableError, match=message):
-        create_model(SMALL_MODEL, classes=3, hyperparameters=hyperparameters)
+        create_model(SMALL_MODEL, task=CLASSIFICATION, classes=3, hyperparameters=hyperparameters)
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit", "test_convnext", "test_byobnet"])
 def test_features_and_head_give_the_logits(name: str):
     """What a probe is fitted on is what the head sees, for every family."""
     hyperparameters = small_hyperparameters(validation_crop_size=160, validation_resize_size=160)
-    model = create_model(name, classes=4, hyperparameters=hyperparameters)
+    model = create_model(name, task=CLASSIFICATION, classes=4, hyperparameters=hyperparameters)
     image_model = ImageModel(model.network, model.normalization).eval()
     images = torch.randint(0, 256, (2, 3, 160, 160), dtype=torch.uint8)
     with torch.no_grad():
@@ -122,7 +123,7 @@ def test_features_and_head_give_the_logits(name: str):
 
 
 def test_pixels_are_normalised():
-    model = create_model(SMALL_MODEL, classes=2, hyperparameters=small_hyperparameters())
+    model = create_model(SMALL_MODEL, task=CLASSIFICATION, classes=2, hyperparameters=small_hyperparameters())
     image_model = ImageModel(model.network, model.normalization).eval()
     pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (model.normalization.mean, model.normalization.std))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import load_pixels
-from automl_vision.data.pixel_cache import DecodedOnDemand, PixelCache, Pixels, open_pixels
+from automl_vision.data.pixel_cache import DecodedOnDemand, JpegCache, PixelCache, Pixels, open_pixels
 from automl_vision.data.storage import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
@@ -32,7 +32,7 @@ def all_pixels(pixels: Pixels) -> list[NDArray[np.uint8]]:
 
 def decoded(dataset: Dataset, short_side: int) -> list[NDArray[np.uint8]]:
     images = dataset.table["image"].to_pylist()
-    return [load_pixels(read_image_bytes(dataset.root, image), short_side=short_side) for image in images]
+    return [load_pixels(read_image_bytes(dataset.root, image), size=short_side) for image in images]
 
 
 def assert_equal(found: list[NDArray[np.uint8]], expected: list[NDArray[np.uint8]]) -> None:
@@ -99,9 +99,62 @@ def test_pixels_are_kept_once_there_is_room(dataset: Dataset, tmp_path: Path) ->
 
 def test_a_deleted_pixel_file_is_made_again(dataset: Dataset, tmp_path: Path) -> None:
     expected = all_pixels(open_pixels(dataset, 24, tmp_path / "cache"))
-    (file,) = (tmp_path / "cache").glob("*.pixels")
+    (file,) = (tmp_path / "cache").glob("*.data")
     file.unlink()
     assert_equal(all_pixels(open_pixels(dataset, 24, tmp_path / "cache")), expected)
+
+
+def test_a_new_version_decodes_only_what_is_new(dataset: Dataset, tmp_path: Path) -> None:
+    first = open_pixels(dataset, 24, tmp_path / "cache")
+    draw_shapes(("square",), 77).save(Path(dataset.root) / "square" / "new.png")
+    grown = Dataset.open(dataset.root)
+    new = grown.table["image"].to_pylist().index("square/new.png")
+    for image in dataset.table["image"].to_pylist():
+        (Path(dataset.root) / image).unlink()
+    pixels = open_pixels(grown, 24, tmp_path / "cache")
+    assert len(pixels) == 15 and pixels.problems == {}
+    assert_equal([image for row, image in enumerate(all_pixels(pixels)) if row != new], all_pixels(first))
+
+
+def test_copies_are_kept_once(dataset: Dataset, tmp_path: Path) -> None:
+    twice = dataset.take(np.repeat(np.arange(14), 2))
+    pixels = open_pixels(twice, 24, tmp_path / "cache")
+    assert isinstance(pixels, PixelCache)
+    assert_equal(all_pixels(pixels)[::2], all_pixels(pixels)[1::2])
+    once = open_pixels(dataset, 24, tmp_path / "other")
+    assert isinstance(once, PixelCache) and len(pixels.data) == len(once.data)
+
+
+def test_small_jpegs_where_the_pixels_do_not_fit(dataset: Dataset, tmp_path: Path) -> None:
+    needed = open_pixels(dataset, 24, tmp_path / "all")
+    assert isinstance(needed, PixelCache)
+    pixels = open_pixels(dataset, 24, tmp_path / "cache", limit_bytes=len(needed.data) // 2)
+    assert isinstance(pixels, JpegCache) and len(pixels.data) < len(needed.data)
+    for small, exact in zip(all_pixels(pixels), all_pixels(needed), strict=True):
+        assert small.shape == exact.shape
+        assert np.abs(small.astype(int) - exact.astype(int)).mean() < 4
+
+
+def test_the_oldest_file_goes_when_the_limit_is_reached(dataset: Dataset, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    size = len(np.concatenate([image.ravel() for image in all_pixels(open_pixels(dataset, 24, cache))]))
+    halves = [dataset.take(np.arange(14) % 2 == side) for side in (0, 1)]
+    shutil.rmtree(cache)
+    first = open_pixels(halves[0], 24, cache, limit_bytes=size)
+    before = all_pixels(first)
+    for _ in range(2):
+        assert isinstance(open_pixels(halves[1], 24, cache, limit_bytes=int(0.8 * size)), PixelCache)
+    assert len(list(cache.glob("*.data"))) == 1
+    assert_equal(all_pixels(first), before)  # who has it open still reads it
+
+
+def test_a_file_that_changed_since_the_data_set_was_opened_is_a_problem(dataset: Dataset, tmp_path: Path) -> None:
+    image = dataset.table["image"][3].as_py()
+    draw_shapes(("cross",), 99).save(Path(dataset.root) / image)
+    pixels = open_pixels(dataset, 24, tmp_path / "cache")
+    assert pixels.problems == {3: "the file changed since the data set was opened"}
+    trusting = Dataset.open(dataset.root, read_images=False)
+    assert open_pixels(trusting, 24, tmp_path / "cache").problems == {}
 
 
 def _open_in_process(manifest: str, cache: str, answers: multiprocessing.Queue[tuple[int, int]]) -> None:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.names import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
@@ -44,7 +45,7 @@ def make_loop(dataset: Dataset, cache: Path, *, model_name: str = "test_efficien
     """A loop on drawn images, with weights that depend on nothing but the seed."""
     hyperparameters = small_hyperparameters(**changes)
     torch.manual_seed(0)
-    model = create_model(model_name, classes=len(dataset.classes), hyperparameters=hyperparameters)
+    model = create_model(model_name, task=CLASSIFICATION, classes=len(dataset.classes), hyperparameters=hyperparameters)
     image_model = ImageModel(model.network, model.normalization)
     if hyperparameters.layers_to_freeze:
         freeze_stages(image_model.network, hyperparameters.layers_to_freeze)
@@ -80,7 +81,7 @@ def train_one_epoch(loop: Loop, dataset: Dataset) -> optim.Optimizer:
     ],
 )
 def test_the_optimizer_is_the_one_asked_for(changes: dict[str, object], kind: type, expected: dict[str, object]):
-    source = create_model(SMALL_MODEL, classes=3, hyperparameters=small_hyperparameters())
+    source = create_model(SMALL_MODEL, task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
     model = ImageModel(source.network, source.normalization)
     optimizer = create_optimizer(model, small_hyperparameters(**changes, weight_decay=0.03), 0.02)
     assert type(optimizer) is kind
@@ -148,7 +149,7 @@ def test_frozen_stages_do_not_move_and_the_others_do(shapes: Dataset, tmp_path: 
 
 
 def test_all_stages_frozen_leaves_the_head():
-    model = create_model("test_efficientnet", classes=3, hyperparameters=small_hyperparameters())
+    model = create_model("test_efficientnet", task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
     freeze_stages(model.network, 100)
     assert [name for name, p in model.network.named_parameters() if p.requires_grad] == [
         "classifier.weight",
@@ -307,7 +308,7 @@ def test_a_multi_label_trial(tmp_path: Path, make_spec: MakeSpec):
 
 
 def test_the_head_starts_from_a_logistic_regression(shapes: Dataset, make_spec: MakeSpec, tmp_path: Path):
-    source = create_model("test_efficientnet", classes=5, hyperparameters=small_hyperparameters())
+    source = create_model("test_efficientnet", task=CLASSIFICATION, classes=5, hyperparameters=small_hyperparameters())
     weights = tmp_path / "backbone.pth"
     torch.save(source.network.state_dict(), weights)
     scores = {}
@@ -322,7 +323,7 @@ def test_the_head_starts_from_a_logistic_regression(shapes: Dataset, make_spec: 
 
 
 def test_what_is_kept_is_the_best_epoch_probe_included(shapes: Dataset, make_spec: MakeSpec, tmp_path: Path):
-    source = create_model("test_efficientnet", classes=3, hyperparameters=small_hyperparameters())
+    source = create_model("test_efficientnet", task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
     torch.save(source.network.state_dict(), tmp_path / "w.pth")
     spec = make_spec(shapes, pretrained=True, weights=str(tmp_path / "w.pth"), learning_rate=1.0, ema_decay=0)
     reporter = RecordingReporter()
@@ -414,7 +415,9 @@ def test_a_last_single_image_joins_the_step_before():
 
 
 def test_looking_for_the_batch_size_leaves_the_model_alone():
-    model = create_model(SMALL_MODEL, classes=2, hyperparameters=small_hyperparameters()).network.train()
+    model = create_model(
+        SMALL_MODEL, task=CLASSIFICATION, classes=2, hyperparameters=small_hyperparameters()
+    ).network.train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert activation_bytes(model, torch.rand(1, 3, 32, 32)) > 100_000
     assert model.training
@@ -426,7 +429,7 @@ def test_sizes_of_crops_and_batches(shapes: Dataset, tmp_path: Path, make_spec: 
         training_crop_size=24, validation_crop_size=28, validation_resize_size=30, training_batch_size=5
     )
     task = create_task(shapes.task, shapes, hyperparameters)
-    pixels = open_pixels(shapes, task.short_side, tmp_path)
+    pixels = open_pixels(shapes, task.pixel_size, tmp_path)
     assert min(pixels[0].shape[:2]) == 30
     assert task.train_batch(pixels, [0, 1], seed=(0, 1)).images.shape == (2, 3, 24, 24)
     assert task.evaluation_batch(pixels, [0]).images.shape == (1, 3, 28, 28)
@@ -456,7 +459,9 @@ def test_the_least_share_of_a_random_crop_holds():
 
 
 def test_dropout_is_before_the_head():
-    model = create_model(SMALL_MODEL, classes=2, hyperparameters=small_hyperparameters(drop_rate=0.9)).network
+    model = create_model(
+        SMALL_MODEL, task=CLASSIFICATION, classes=2, hyperparameters=small_hyperparameters(drop_rate=0.9)
+    ).network
     images = torch.rand(1, 3, 32, 32)
     model.train()
     set_training_mode(model, freeze_batch_norm=True)
@@ -492,7 +497,7 @@ def test_changed_data_is_refused(shapes: Dataset, make_spec: MakeSpec):
 
 
 def test_frozen_norms_stay_in_evaluation_mode():
-    model = create_model("test_resnet", classes=2, hyperparameters=small_hyperparameters()).network
+    model = create_model("test_resnet", task=CLASSIFICATION, classes=2, hyperparameters=small_hyperparameters()).network
     set_training_mode(model, freeze_batch_norm=True)
     assert model.training
     assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_vision.cli.data_commands import add_data
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
 
@@ -22,16 +25,11 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+add_data(data_app)
 
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        "-w",
-        help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
-    ),
+JsonLinesOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages, whenever they change.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def train(
@@ -43,6 +41,7 @@ def train(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
     settings: dict[str, str] | None = None,
 ) -> None:
     """Train a model on labelled images: `train job.yaml`, or `train --training-data FOLDER`."""
@@ -50,10 +49,10 @@ def train(
     from automl_vision.experiment.experiment import Experiment
 
     name, config = config_from(job, experiment, settings or {}, set_ or [])
-    run = Experiment(_workspace(workspace), name).submit(config)
-    typer.echo(f"run {run.id}")
+    run = Experiment(open_workspace(workspace), name).submit(config)
+    typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:
-        _follow(run)
+        _follow(run, as_json=as_json)
 
 
 def add_train(*, called: bool) -> None:
@@ -67,9 +66,13 @@ def add_train(*, called: bool) -> None:
 
 
 @app.command()
-def resume(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
-    """Go on with a run that was interrupted, canceled or failed."""
-    _follow(_run(run_id, workspace).resume())
+def resume(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
+) -> None:
+    """Go on with a run that was interrupted, canceled or failed; what has finished is not done again."""
+    _follow(_run(run_id, workspace).resume(), as_json=as_json)
 
 
 @app.command()
@@ -81,11 +84,15 @@ def cancel(run_id: Annotated[str, typer.Argument(help="Id of the run.")], worksp
 
 
 @app.command()
-def watch(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
+def watch(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
+) -> None:
     """Show the live progress of a run; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
-    show_progress(_run(run_id, workspace).folder)
+    show_progress(_run(run_id, workspace).folder, as_json=as_json)
 
 
 @app.command()
@@ -93,7 +100,7 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     """List all runs."""
     from automl_vision.experiment.run import Run
 
-    space = _workspace(workspace)
+    space = open_workspace(workspace)
     rows = []
     for run_id in space.run_ids():
         run = Run(space, run_id)
@@ -138,29 +145,37 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the objects that are found.")] = None,
 ) -> None:
     """Predict images with a packaged model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    if write_predictions(predict_files(model, images, threads=threads), sys.stdout, as_json=as_json):
+    rows = predict_files(model, images, threads=threads, drawings=draw)
+    if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 
 
 @app.command()
 def models(
     pattern: Annotated[str, typer.Argument(help="Name with * and ?.")] = "*",
+    task: Annotated[str | None, typer.Option(help="Only algorithms of this task.")] = None,
     all_names: Annotated[bool, typer.Option("--all", help="Also timm's own architectures.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List algorithms with size, licence and source of their weights."""
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
-    from automl_vision.models.names import CLASSIFICATION_ARCHITECTURES
+    from automl_vision.core.names import TASKS, normalize_task
+    from automl_vision.models.names import own_models
     from automl_vision.models.registry import describe_model, list_models
 
-    names = list_models(pattern)
+    try:
+        names = list_models(pattern, task=None if task is None else normalize_task(task))
+    except ValueError as error:
+        raise UnknownModelError(str(error)) from None
     if pattern == "*" and not all_names:
-        names = [name for name in names if name in CLASSIFICATION_ARCHITECTURES]
+        own = {name for each in TASKS for name in own_models(each)}
+        names = [name for name in names if name in own]
     if not names:
         raise UnknownModelError(f'no model matches "{pattern}"; list all with: automl-vision models --all')
     described = [describe_model(name) for name in names]
@@ -170,7 +185,7 @@ def models(
     cells = [
         [d.name, d.architecture, f"{d.parameters / 1e6:.1f} M", d.licence or "not stated", d.weights] for d in described
     ]
-    print_table(["name", "architecture", "parameters", "licence of weights", "weights"], cells)
+    print_table(["name", "network", "parameters", "licence of weights", "weights"], cells)
 
 
 @data_app.command()
@@ -206,6 +221,23 @@ def check(
     typer.echo("\n".join(["", *found.lines()]))
 
 
+@data_app.command()
+def advise(
+    path: Annotated[Path, typer.Argument(help="Folder or annotation file with labelled objects.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.tasks.advisor import advise as advice_on
+
+    advice = advice_on(Dataset.open(path))
+    if as_json:
+        typer.echo(json.dumps(vars(advice), indent=2))
+        return
+    for sentence in advice.sentences:
+        typer.echo(sentence)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""
@@ -222,25 +254,25 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _workspace(path: Path | None) -> Any:
-    from automl_vision.workspace.workspace import Workspace
-
-    return Workspace(path)
-
-
 def _run(run_id: str, workspace: Path | None) -> Run:
     from automl_vision.experiment.run import Run
 
-    return Run(_workspace(workspace), run_id)
+    return Run(open_workspace(workspace), run_id)
 
 
-def _follow(run: Run) -> None:
+def _follow(run: Run, *, as_json: bool = False) -> None:
     """Show a run until it ends, then its leaderboard and where its model lies."""
     from automl_vision.cli.tables import print_table
 
-    run.wait_for_completion(show_output=True)
+    run.wait_for_completion(show_output=True, as_json=as_json)
     board = run.leaderboard()
+    if as_json:
+        typer.echo(json.dumps({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
+        return
     print_table(board.columns(), board.cells())
+    decision = run.get_details().get("decision")
+    if decision is not None:
+        typer.echo(decision["reason"])
     typer.echo(f"model  {run.model_path}")
 
 

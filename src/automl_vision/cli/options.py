@@ -1,4 +1,4 @@
-"""Options of `train`, derived from the config's fields."""
+"""Options that commands share, and those of `train`, derived from the config's fields."""
 
 from __future__ import annotations
 
@@ -12,8 +12,26 @@ import yaml
 
 if TYPE_CHECKING:
     from automl_vision.experiment.config import AutoMLVisionConfig
+    from automl_vision.workspace.workspace import Workspace
 
-_WITHOUT_OPTION = ("arguments",)  # given by --set
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
+
+
+def open_workspace(path: Path | None) -> Workspace:
+    """The workspace of a command."""
+    from automl_vision.workspace.workspace import Workspace
+
+    return Workspace(path)
 
 
 def with_config_options(command: Callable[..., None]) -> Callable[..., None]:

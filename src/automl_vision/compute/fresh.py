@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from automl_vision.compute.local import CPU_SETTINGS, Failure, Job, failure_of, run_here
+from automl_vision.compute.compute import Failure, Job
+from automl_vision.compute.local import CPU_SETTINGS, failure_of, run_here
 from automl_vision.core.files import read_json, write_json
 
 _JOB_FILE = "job.json"

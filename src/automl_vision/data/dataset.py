@@ -16,14 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.collection import without_garbage_collection
+from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
-from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, did_you_mean, normalize_task
 from automl_vision.data.annotations import Columns
+from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
-from automl_vision.data.images import MAX_PIXELS
+from automl_vision.data.images import MAX_PIXELS, load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
     build_manifest,
@@ -36,9 +39,10 @@ from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.data.show import Tile, class_colours, draw_grid
 from automl_vision.data.source import Source
 from automl_vision.data.splits import holdout
-from automl_vision.data.storage import full_reference
+from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.targets import Targets
 
 if TYPE_CHECKING:
@@ -104,7 +108,7 @@ class Dataset:
         """Open labelled images in any known format.
 
         Args:
-            path: folder, annotation file, zip or tar archive, or a URL of one of these.
+            path: folder, annotation file, zip or tar archive, a URL of one of these, or a registered version.
             task: one of the four tasks; None follows the labels.
             options: how to open it.
             progress: called with (images done, images in all).
@@ -117,9 +121,13 @@ class Dataset:
         """
         options = options or _options(settings)
         wanted = None if task is None else _known_task(task)
+        if is_manifest(path):
+            loaded = Dataset.load(path)
+            return loaded.as_task(wanted or loaded.task)
         source = Source.open(fspath(path), allow_outside=options.allow_outside)
         format_ = find_format(source, options.format, options.columns)
-        annotations = format_.read(source, options.columns)
+        with without_garbage_collection():
+            annotations = format_.read(source, options.columns)
         for place, reason in source.storage.skipped.items():
             annotations.reject(place, reason, "not entered")
         if not annotations.report.total:
@@ -248,13 +256,12 @@ class Dataset:
             share: of the new images to hold out, in (0, 1).
             seed: of that choice.
         """
-        known = dict(zip(earlier._groups, earlier.splits.tolist(), strict=True))
-        known |= dict(zip(earlier.table["digest"].to_pylist(), earlier.splits.tolist(), strict=True))
         splits = self.splits.astype("<U8")
-        digests = self.table["digest"].to_pylist()
-        for row in np.flatnonzero(splits == "").tolist():
-            split = known.get(digests[row]) or known.get(self._groups[row], "")
-            splits[row] = "" if split == LEFT_OUT else split
+        of_split = np.where(earlier.splits == LEFT_OUT, "", earlier.splits)
+        for mine, theirs in ((self._groups, earlier._groups), (self.table["digest"], earlier.table["digest"])):
+            found = pc.index_in(mine, theirs).fill_null(-1).to_numpy(zero_copy_only=False)
+            unknown = (splits == "") & (found >= 0)
+            splits[unknown] = of_split[found[unknown]]
         rows = np.flatnonzero(splits == "")
         if len(rows) and (earlier.splits == "val").any():
             splits[rows] = np.where(self._held_out(rows, share, seed), "val", "train")
@@ -336,6 +343,36 @@ class Dataset:
         treated = treat(self, report, actions)
         return replace(self, table=treated.table, classes=treated.classes, report=treated.report)
 
+    def changes_since(self, earlier: Dataset) -> Changes:
+        """What was added, removed, relabelled and moved to another split since an earlier version."""
+        return changes_between(earlier.table, self.table, old_classes=earlier.classes, new_classes=self.classes)
+
+    def show(
+        self, n: int = 12, *, split: str | None = None, label: str | None = None, seed: int = 0, columns: int = 4
+    ) -> Image.Image:
+        """A picture of some images with their labels, boxes and masks drawn; a notebook shows it as it is.
+
+        Args:
+            n: most images.
+            split: only images of this split.
+            label: only images with this class.
+            seed: another seed gives other images.
+            columns: images a row.
+
+        Raises:
+            DataError: there is no such class, or no such image.
+        """
+        usable = self.splits != LEFT_OUT if split is None else self.splits == split
+        if label is not None:
+            if label not in self.classes:
+                raise DataError(f'no class is named "{label}".{did_you_mean(label, self.classes)}')
+            usable = usable & self.targets[:, self.classes.index(label)]
+        rows = np.flatnonzero(usable)
+        if not len(rows):
+            raise DataError(f"no image is to be shown: none is in split {split!r} with label {label!r}")
+        chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
+        return draw_grid([self._tile(row) for row in chosen.tolist()], class_colours(self.classes), columns=columns)
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Dataset:
         """Some of the images, by number or by a mask of all."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
@@ -410,9 +447,23 @@ class Dataset:
             f"{len(self.classes)} classes, {self.report})"
         )
 
+    def _tile(self, row: int) -> Tile:
+        """One image for a picture; one that cannot be read is grey and says why."""
+        (facts,) = self.table.slice(row, 1).drop_columns(["objects"]).to_pylist()
+        size = (facts["width"], facts["height"])
+        objects = [self.objects[i] for i in self.objects.rows_of(row)] if has_objects(self.task) else []
+        counts = Counter(value.label for value in objects)
+        caption = ", ".join(facts["labels"] or [f"{name} {count}" for name, count in counts.items()]) or "(none)"
+        note = " · ".join(filter(None, [facts["split"], facts["image"]]))
+        try:
+            pixels = load_pixels(read_image_bytes(self.root, facts["image"]))
+        except ImageError as error:
+            return Tile(np.full((192, 256, 3), 220, np.uint8), size, str(error), note)
+        return Tile(pixels, size, caption, note, objects)
+
     def _held_out(self, rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
         """Which of some rows are held out, (rows,)."""
-        groups = [self._groups[row] for row in rows.tolist()]
+        groups = self._groups.take(pa.array(rows, pa.int64()))
         return holdout(self.labelled.take(rows), groups, share, seed=seed)
 
     def _with_masks_only(self) -> Dataset:
@@ -426,10 +477,22 @@ class Dataset:
         return replace(self, table=_with_column(self.table, "objects", objects), report=report)
 
     @cached_property
-    def _groups(self) -> list[str]:
+    def _groups(self) -> pa.Array:
         """Each image's group; without one an image makes a group with its copies, which may not stand in two splits."""
-        columns = (self.table["group"].to_pylist(), self.table["digest"].to_pylist())
-        return [f"\0{group}" if group else digest for group, digest in zip(*columns, strict=True)]
+        group = self.table["group"].combine_chunks()
+        named = pc.binary_join_element_wise("\0", group, "")
+        return pc.if_else(pc.equal(pc.fill_null(group, ""), ""), self.table["digest"].combine_chunks(), named)
+
+
+def is_manifest(path: str | PathLike[str]) -> bool:
+    """Whether a path is a Parquet file that `Dataset.save` wrote."""
+    file = Path(path)
+    if file.suffix != ".parquet" or not file.is_file():
+        return False
+    try:
+        return _METADATA in (pq.read_schema(file).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

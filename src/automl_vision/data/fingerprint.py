@@ -35,8 +35,8 @@ def fingerprint_of(table: pa.Table, words: Sequence[str]) -> str:
 
 def _ties(table: pa.Table) -> pa.Array:
     """What orders rows of the same file: all of their annotations as text; empty for the others."""
-    _, inverse, counts = np.unique(table["digest"].to_numpy().astype(str), return_inverse=True, return_counts=True)
-    (rows,) = np.nonzero(counts[inverse] > 1)
+    codes = table["digest"].combine_chunks().dictionary_encode().indices.to_numpy()
+    (rows,) = np.nonzero(np.bincount(codes, minlength=1)[codes] > 1)
     texts = [""] * len(table)
     for row, value in zip(rows.tolist(), table.take(rows).to_pylist(), strict=True):
         texts[row] = json.dumps(value, sort_keys=True)

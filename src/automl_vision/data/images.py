@@ -114,15 +114,19 @@ def _scale_to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.clip(values * scale, 0, 255).astype(np.uint8)
 
 
-def load_pixels(data: bytes, *, short_side: int | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode an image to upright RGB pixels, resized so that its shorter side is `short_side`.
+PixelSize = int | tuple[int, int]
+"""Pixels of an image's shorter side, or height and width of the canvas that the whole image is fitted into."""
 
-    JPEGs are decoded at reduced scale where that still leaves twice the wanted size. Aspects beyond `MAX_ASPECT`
-    are cut to their middle.
+
+def load_pixels(data: bytes, *, size: PixelSize | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode an image to upright RGB pixels of a wanted size.
+
+    JPEGs are decoded at reduced scale where that still leaves twice the wanted size. Where the shorter side is wanted,
+    aspects beyond `MAX_ASPECT` are cut to their middle; an image that is fitted into a canvas stays whole.
 
     Args:
         data: the bytes of the file.
-        short_side: wanted length of the shorter side in pixels; None keeps the size.
+        size: what to resize to; None keeps the size.
         max_pixels: images with more pixels are refused.
 
     Returns:
@@ -133,16 +137,33 @@ def load_pixels(data: bytes, *, short_side: int | None = None, max_pixels: int =
     """
     image = open_image(data, max_pixels=max_pixels)
     try:
-        if short_side is not None and image.format == "JPEG":
-            image.draft("RGB" if image.mode == "RGB" else None, (2 * short_side, 2 * short_side))
+        if size is not None and image.format == "JPEG":
+            image.draft("RGB" if image.mode == "RGB" else None, _least_size(image, size))
         rgb = to_rgb(image)
     except ImageError:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, MemoryError, ...
         raise ImageError(f"the image is broken or truncated ({error})") from error
-    if short_side is not None:
-        rgb = _resize_short_side(rgb, short_side)
+    if isinstance(size, tuple):
+        rgb = rgb.resize(fitted_size(rgb.width, rgb.height, size), Image.Resampling.BICUBIC)
+    elif size is not None:
+        rgb = _resize_short_side(rgb, size)
     return np.asarray(rgb)
+
+
+def fitted_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of an image that is scaled to fit into a canvas of (height, width), at least 1 pixel each."""
+    scale = min(canvas[0] / height, canvas[1] / width)
+    return max(1, min(canvas[1], round(width * scale))), max(1, min(canvas[0], round(height * scale)))
+
+
+def _least_size(image: Image.Image, size: PixelSize) -> tuple[int, int]:
+    """Twice the wanted width and height of an image that may still lie on its side."""
+    if not isinstance(size, tuple):
+        return 2 * size, 2 * size
+    width, height = upright_size(image)
+    fitted = max(fitted_size(width, height, size)), min(fitted_size(width, height, size))
+    return (2 * fitted[0], 2 * fitted[1]) if image.width >= image.height else (2 * fitted[1], 2 * fitted[0])
 
 
 def _resize_short_side(image: Image.Image, short_side: int) -> Image.Image:

@@ -81,7 +81,7 @@ def build_manifest(
         objects = _usable_objects(annotations, facts, kept, with_masks=task == INSTANCE_SEGMENTATION)
         columns["labels"] = empty_lists(len(kept), pa.string())
         columns["objects"] = objects.to_arrow(len(kept))
-        found = {objects.names[i] for i in np.unique(objects.label).tolist()}
+        found = {objects.names[i] for i in np.flatnonzero(np.bincount(objects.label)).tolist()}
     else:
         labels = [annotations.labels[row] for row in kept]
         columns["labels"] = pa.array(labels, pa.list_(pa.string()))
@@ -116,7 +116,7 @@ def _usable_objects(
     annotations: Annotations, facts: Sequence[ImageFacts], kept: Sequence[int], *, with_masks: bool
 ) -> Objects:
     """The objects of the kept rows, in pixels and numbered by the manifest's rows."""
-    objects = annotations.objects.build()
+    objects = annotations.build_objects()
     new_row = np.full(len(facts), -1, np.int64)
     new_row[np.asarray(kept, np.int64)] = np.arange(len(kept))
     objects = objects.take(np.flatnonzero(new_row[objects.image] >= 0)) if len(kept) < len(facts) else objects

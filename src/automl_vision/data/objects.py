@@ -217,6 +217,11 @@ class ObjectBuilder:
         return len(self._image)
 
     @property
+    def with_mask(self) -> int:
+        """How many objects have polygons or a run-length code."""
+        return int(np.count_nonzero(np.asarray(self._segments, np.int64))) + len(self._rle)
+
+    @property
     def names(self) -> list[str]:
         """All labels by number."""
         return list(self._names)
@@ -256,6 +261,25 @@ class ObjectBuilder:
         for segment in segments:
             self._lengths.append(len(segment))
             self._numbers.extend(segment)
+
+    def extend(
+        self,
+        images: Sequence[int],
+        labels: Sequence[int],
+        boxes: NDArray[np.float64],
+        flags: Sequence[int],
+        polygons: Sequence[Sequence[Sequence[float]]],
+    ) -> None:
+        """Add many objects at once, each as `add_values` takes it; `boxes` is (n, 4), x1, y1, x2, y2."""
+        self._image.extend(images)
+        self._label.extend(labels)
+        self._bbox.frombytes(np.ascontiguousarray(boxes, np.float64).tobytes())
+        self._flags.extend(flags)
+        self._segments.extend(map(len, polygons))
+        for segments in polygons:
+            for segment in segments:
+                self._lengths.append(len(segment))
+                self._numbers.extend(segment)
 
     def build(self) -> Objects:
         """All objects, sorted by image; those of one image keep their order."""

@@ -14,11 +14,15 @@ from typing import TypeVar
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import MAX_PIXELS, open_image, upright_size
-from automl_vision.data.storage import Storage, read_image_bytes
+from automl_vision.data.locations import Storage
+from automl_vision.data.storage import read_image_bytes
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_CHUNK = 64  # images a thread looks at in one go: handing each one over took longer than looking at it
+_NOT_READ = "stat:"  # before the digest of a file that was not read
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 
@@ -30,7 +34,8 @@ class ImageFacts:
     Attributes:
         image: resolved path relative to the root, absolute path, or URL.
         width, height: in pixels, upright.
-        digest: BLAKE2b of the file's bytes (of a remote file its store's own tag), 32 hexadecimal digits.
+        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; for a file that was not read, of what its store says
+            of it.
         problem: why the image cannot be used, or None.
     """
 
@@ -79,6 +84,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def is_content_digest(digest: str) -> bool:
+    """Whether a manifest's digest is of the file's contents, and not of what its store says of it."""
+    return not digest.startswith(_NOT_READ)
+
+
 def scan_images(
     images: Sequence[str],
     sizes: Sequence[tuple[int, int]],
@@ -97,16 +107,28 @@ def scan_images(
         progress: called with (images done, images in all).
     """
     items = list(zip(images, sizes, strict=True))
-    return parallel_map(partial(_facts, storage=storage, options=options), items, progress=progress)
+    size = max(1, min(_CHUNK, len(items) // (4 * THREADS)))
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    look = partial(_all_facts, storage=storage, options=options)
+    done = 0
+    for found in parallel_map(look, chunks) if options.read_images else map(look, chunks):
+        yield from found
+        done += len(found)
+        if progress:
+            progress(done, len(items))
 
 
-def _facts(item: tuple[str, tuple[int, int]], storage: Storage, options: ScanOptions) -> ImageFacts:
-    reference, (width, height) = item
+def _all_facts(items: list[tuple[str, tuple[int, int]]], *, storage: Storage, options: ScanOptions) -> list[ImageFacts]:
+    return [_facts(reference, size, storage, options) for reference, size in items]
+
+
+def _facts(reference: str, size: tuple[int, int], storage: Storage, options: ScanOptions) -> ImageFacts:
+    width, height = size
     try:
         image = storage.resolve(reference, allow_outside=options.allow_outside)
         identity = storage.identity(image, stat_only=not options.read_images) if width else None
         if identity is not None:
-            return ImageFacts(image, width, height, digest_of(identity.encode()))
+            return ImageFacts(image, width, height, f"{_NOT_READ}{digest_of(identity.encode())}")
         data = read_image_bytes(storage.root, image)
         width, height = upright_size(open_image(data, max_pixels=options.max_pixels))
     except ImageError as error:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.data.targets import Targets
@@ -18,7 +19,7 @@ def stable_order(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
-def holdout(targets: Targets, groups: Sequence[str], share: float, *, seed: int) -> NDArray[np.bool_]:
+def holdout(targets: Targets, groups: Sequence[str] | pa.Array, share: float, *, seed: int) -> NDArray[np.bool_]:
     """Choose which images are held out so that every class gives about the same share.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label that still has undecided images
@@ -33,15 +34,17 @@ def holdout(targets: Targets, groups: Sequence[str], share: float, *, seed: int)
     Returns:
         (n,), whether an image is held out.
     """
-    names, unit_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    order = np.argsort(stable_order(names.tolist(), seed), kind="stable")
+    encoded = pa.array(groups, pa.string()).dictionary_encode()
+    names, unit_of = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    order = np.argsort(stable_order(names, seed), kind="stable")
     place = np.empty(len(names), np.int64)
     place[order] = np.arange(len(names))
     unit = place[unit_of]  # numbered in the order in which they are decided
     sizes = np.bincount(unit, minlength=len(names))
     keys, counts = np.unique(unit[targets.row] * (targets.classes + 1) + targets.label, return_counts=True)
     held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, share)
-    return held_out[unit]
+    chosen: NDArray[np.bool_] = held_out[unit]
+    return chosen
 
 
 def _assign(

@@ -30,7 +30,8 @@ class Targets:
     @staticmethod
     def of(row: NDArray[Any], label: NDArray[Any], images: int, classes: int) -> Targets:
         """The pairs of some rows and labels, in any order and with repetitions."""
-        keys = np.unique(row.astype(np.int64) * max(classes, 1) + label)
+        keys = np.sort(row.astype(np.int64) * max(classes, 1) + label)
+        keys = keys[np.diff(keys, prepend=-1) > 0]  # NumPy's own `unique` hashes, which took ten times as long
         return Targets(keys // max(classes, 1), keys % max(classes, 1), images, classes)
 
     @staticmethod

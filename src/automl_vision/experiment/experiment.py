@@ -10,7 +10,8 @@ from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
-from automl_vision.models.names import DEFAULT_CLASSIFICATION_MODEL
+from automl_vision.sweeps.policies import policy_to_json
+from automl_vision.sweeps.samplers import sampling_to_json
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.sweeps.start import start_run
 from automl_vision.tasks.hyperparameters import Hyperparameters
@@ -89,7 +90,7 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
     """The run that a config describes."""
     hyperparameters = config.hyperparameters
     trial = PlannedTrial(
-        model_name=config.model_name or config.arguments.get("model_name") or DEFAULT_CLASSIFICATION_MODEL,
+        model_name=config.algorithm,
         hyperparameters=hyperparameters,
         start_from=_start_from(experiment.workspace, hyperparameters),
     )
@@ -102,9 +103,15 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
         trials=[trial],
         budget_seconds=3600 * config.experiment_timeout_hours,
         seed=config.seed,
-        device="auto" if config.compute_target == "local" else config.compute_target,
+        compute_target=config.compute_target,
         threads=config.threads,
         workspace=str(experiment.workspace.path),
+        arguments=config.settings,
+        iterations=config.most_trials,
+        concurrent=config.max_concurrent_iterations,
+        sampling=None if config.hyperparameter_sampling is None else sampling_to_json(config.hyperparameter_sampling),
+        policy=None if config.policy is None else policy_to_json(config.policy),
+        automode=config.automode,
     )
 
 

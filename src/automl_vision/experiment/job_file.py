@@ -9,7 +9,7 @@ import yaml
 
 from automl_vision.core.errors import ConfigError
 from automl_vision.experiment.config import AutoMLVisionConfig
-from automl_vision.tasks.hyperparameters import FAMILIES, hyperparameter_names
+from automl_vision.tasks.hyperparameters import accepted_names, families
 
 DEFAULT_EXPERIMENT = "default"
 
@@ -51,14 +51,7 @@ def job_schema() -> dict[str, Any]:
     """JSON Schema of a job file, derived from the config and the hyperparameters."""
     schema = AutoMLVisionConfig.model_json_schema(by_alias=False)
     properties = schema["properties"]
-    hyperparameters = {
-        name: field
-        for family in FAMILIES.values()
-        for name, field in family.model_json_schema(by_alias=False)["properties"].items()
-    }
-    for task in FAMILIES:
-        for old_name in sorted(set(hyperparameter_names(task)) - set(hyperparameters)):
-            hyperparameters[old_name] = {"description": "an old name", "type": "integer"}
+    hyperparameters = _hyperparameter_schema()
     hyperparameters["model_name"] = {"type": "string", "description": "the algorithm"}
     properties["arguments"] = {
         "anyOf": [
@@ -79,6 +72,22 @@ def job_schema() -> dict[str, Any]:
         "title": "AutoML Vision job",
         "description": "What to learn, from what, how, and for how long.",
     }
+
+
+def _hyperparameter_schema() -> dict[str, Any]:
+    """What each hyperparameter may be; where families differ, any of their values."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for family in families():
+        fields = family.model_json_schema(by_alias=False)["properties"]
+        for name, field in fields.items():
+            found.setdefault(name, []).append(field)
+        for old_name in sorted(set(accepted_names(family)) - set(fields)):
+            found.setdefault(old_name, []).append({"description": "an old name", "type": ["integer", "number"]})
+    schema = {}
+    for name, fields_of_name in found.items():
+        distinct = [field for i, field in enumerate(fields_of_name) if field not in fields_of_name[:i]]
+        schema[name] = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+    return schema
 
 
 def _lines(node: yaml.Node | None, lines: dict[str, int] | None = None) -> dict[str, int]:

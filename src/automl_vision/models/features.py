@@ -15,6 +15,7 @@ from torch import Tensor
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.files import atomic_path, write_json
+from automl_vision.core.names import CLASSIFICATION
 from automl_vision.data.images import center_crop, load_pixels
 from automl_vision.data.scan import parallel_map
 from automl_vision.data.storage import read_image_bytes
@@ -40,7 +41,9 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
     Raises:
         WeightsUnavailableError: the bundled weights are not installed.
     """
-    made = create_model(MODEL, classes=1, hyperparameters=ClassificationHyperparameters.model_validate({}))
+    made = create_model(
+        MODEL, task=CLASSIFICATION, classes=1, hyperparameters=ClassificationHyperparameters.model_validate({})
+    )
     model = ImageModel(made.network, made.normalization).eval().to(memory_format=torch.channels_last)
     pixels = parallel_map(partial(_pixels, root=root), images)
     dtype = None
@@ -56,7 +59,7 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
 def _pixels(image: str, *, root: str) -> NDArray[np.uint8] | None:
     """The middle of an image, (SIDE, SIDE, 3), or None when it cannot be decoded."""
     try:
-        return center_crop(load_pixels(read_image_bytes(root, image), short_side=SIDE), SIDE)
+        return center_crop(load_pixels(read_image_bytes(root, image), size=SIDE), SIDE)
     except ImageError:
         return None
 

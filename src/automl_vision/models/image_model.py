@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from automl_vision.models.registry import Normalization
+from automl_vision.models.detectors.detector import Detector
+from automl_vision.tasks.normalization import Normalization
 
 
 class ImageModel(nn.Module):
-    """Normalises uint8 pixels and runs a timm network on them.
+    """Normalises uint8 pixels and runs a network on them.
 
     Args:
-        network: maps normalised images to logits.
+        network: a timm network or a detector.
         normalization: of the network's input.
     """
 
@@ -28,10 +29,12 @@ class ImageModel(nn.Module):
         self.register_buffer("scale", 1 / (255 * std), persistent=False)
         self.register_buffer("shift", -mean / std, persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) of images (n, 3, height, width) with values from 0 to 255."""
-        logits: Tensor = self.network(self._normalized(images))
-        return logits
+    def forward(self, images: Tensor, *targets: Any) -> Any:
+        """The network's outputs for images (n, 3, height, width) with values from 0 to 255.
+
+        Logits (n, classes) of a classifier. A detector also takes targets and then gives its losses.
+        """
+        return self.network(self._normalized(images), *targets)
 
     def features(self, images: Tensor) -> Tensor:
         """What the head sees, (n, features)."""
@@ -43,9 +46,20 @@ class ImageModel(nn.Module):
     def head(self) -> nn.Linear | None:
         """The linear layer that gives the logits, or None where the network ends otherwise."""
         network: Any = self.network
-        head = network.get_classifier()
+        head = network.get_classifier() if self.body is self.network else None
         return head if isinstance(head, nn.Linear) else None
+
+    @property
+    def body(self) -> nn.Module:
+        """The timm network: the whole network, or the backbone of a detector."""
+        return self.network.backbone.body if isinstance(self.network, Detector) else self.network
 
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
         return images.to(torch.float32, copy=True).mul_(self.scale).add_(self.shift)
+
+
+def pretrained_norms(model: nn.Module) -> list[nn.Module]:
+    """The batch norms whose statistics may come from pretrained weights: of a detector those of its backbone."""
+    bodies = [module.backbone.body for module in model.modules() if isinstance(module, Detector)] or [model]
+    return [m for body in bodies for m in body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -47,7 +47,7 @@ def load_pretrained(model: nn.Module, architecture: str, path: str | None) -> We
         WeightsUnavailableError: no source has them.
     """
     if path is not None:
-        file = _weights_file(Path(path))
+        file = weights_file(Path(path))
         _load_backbone(model, read_state_dict(file))
         return WeightsOrigin("file", file.name, None)
     if architecture in BUNDLED_WEIGHTS:
@@ -75,7 +75,12 @@ def read_state_dict(file: Path) -> dict[str, torch.Tensor]:
     return value
 
 
-def _weights_file(path: Path) -> Path:
+def weights_file(path: Path) -> Path:
+    """The file itself, or the first file of weights in a folder.
+
+    Raises:
+        WeightsUnavailableError: there is none.
+    """
     if path.is_file():
         return path
     found = sorted(file for suffix in ("*.safetensors", "*.pth", "*.pt", "*.bin") for file in path.glob(suffix))
@@ -134,9 +139,13 @@ def hub_answers() -> bool:
     """Whether the hub of pretrained weights can be reached within seconds."""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    return url_answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+
+
+def url_answers(url: str) -> bool:
+    """Whether a server answers within seconds that something is at a URL."""
     try:
-        with urllib.request.urlopen(endpoint, timeout=_HUB_TIMEOUT):
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_HUB_TIMEOUT):
             return True
     except urllib.error.HTTPError as error:
         return error.code < 500 and error.code != 403
@@ -154,5 +163,6 @@ def _require_hub(architecture: str) -> None:
 def _ways_out() -> str:
     return (
         "give a local file or folder (weights=PATH), choose a model whose weights are installed "
-        "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2), or train from random weights (pretrained=0)"
+        "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a detector on one of them, such as "
+        "fasterrcnn_efficientnet_lite0_fpn), or train from random weights (pretrained=0)"
     )

@@ -16,18 +16,16 @@ def write_card(description: ModelDescription, folder: Path) -> None:
 def card_text(description: ModelDescription) -> str:
     """The card as Markdown (after Mitchell et al. 2019)."""
     weights = description.weights
-    preprocessing = description.preprocessing
     parts = [
         f"# {description.model_name} for {description.task}",
         f"{len(description.classes)} classes: {', '.join(description.classes)}.",
         "## How good it is",
         *(_split_table(split, report) for split, report in description.metrics.items()),
         "Intervals are of 95 %, over images (Wilson for accuracy, bootstrap otherwise). The validation images chose "
-        "the epoch and the temperature, so their figures are a little too good; test images, where there are any, saw "
-        "neither.",
+        "the epoch and what was fitted after it, so their figures are a little too good; test images, where there are "
+        "any, saw neither.",
         "## What it needs",
-        f"Images are turned upright, resized to {preprocessing.short_side} px on the shorter side, and the middle "
-        f"{preprocessing.crop} x {preprocessing.crop} px are used; what lies outside is not seen.",
+        description.preprocessing.sentence,
         "## Where it comes from",
         _bullets(
             {
@@ -41,8 +39,7 @@ def card_text(description: ModelDescription) -> str:
         "## Proof of the export",
         _bullets(
             {
-                "Images compared": description.parity.get("images"),
-                "Largest difference of a probability": description.parity.get("largest_difference"),
+                **{name.replace("_", " ").capitalize(): value for name, value in description.parity.items()},
                 **{
                     f"Latency of one image, {name}": f"{figures['median_ms']:.1f} ms (p95 {figures['p95_ms']:.1f} ms)"
                     for name, figures in description.latency.items()

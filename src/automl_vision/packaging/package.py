@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 import warnings
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,19 +20,19 @@ from safetensors.torch import save_file
 from automl_vision.core.errors import PackagingError, ParityError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model
 from automl_vision.models.weights import read_state_dict
 from automl_vision.packaging.card import write_card
-from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription, Preprocessing
+from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
-from automl_vision.tasks.hyperparameters import FAMILIES
-from automl_vision.tasks.task import create_task
+from automl_vision.tasks.hyperparameters import family_of
+from automl_vision.tasks.object_parity import COMPARED_FROM
+from automl_vision.tasks.task import Calibration, Task, create_task
 
-PARITY_TOLERANCE = 1e-4  # of a probability
-_PARITY_IMAGES = 32
+_PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
 
 
@@ -39,8 +40,8 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     """Turn a finished trial into a model folder.
 
     Exports the best weights to ONNX, predicts real validation images with the exported model through the predictor,
-    from their files on, and refuses to give a folder when a probability differs from the trained model's by more
-    than 1e-4.
+    from their files on, and refuses to give a folder when the predictions differ from the trained model's by more than
+    the task allows.
 
     Args:
         trial: folder of the trial, with its spec, weights and metrics.
@@ -55,21 +56,25 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         ParityError: the exported model differs from the trained one.
     """
     trial, destination = Path(trial), Path(destination)
-    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, *_ = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
     dataset = Dataset.load(spec["manifest"])
-    model = _trained_model(trial, spec, dataset)
+    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
+    task = create_task(spec["task"], dataset, hyperparameters)
+    model = _trained_model(trial, spec, task)
     staging = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
-        _export(model, spec["hyperparameters"]["validation_crop_size"], staging / ONNX_FILE)
+        _export(model, task, staging / ONNX_FILE)
         weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
         save_file(weights, staging / WEIGHTS_FILE)
-        description = _describe(spec, result, metrics, dataset, model, provenance or {})
+        description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
-        predictor = Predictor(staging)
-        description.parity.update(_parity(predictor, model, dataset, spec))
-        description.latency.update(_latency(staging, description.preprocessing.crop))
+        predictor = Predictor(staging, score_threshold=COMPARED_FROM)
+        calibration = Calibration(description.temperature, description.thresholds)
+        rows = _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"])
+        description.parity.update(_parity(predictor, model, task, dataset, rows, calibration))
+        description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
         shutil.rmtree(destination, ignore_errors=True)
@@ -86,18 +91,23 @@ def _read(trial: Path, name: str) -> Any:
         raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
 
 
-def _trained_model(trial: Path, spec: dict[str, Any], dataset: Dataset) -> Model:
+def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
     """The network with the trial's best weights, in evaluation mode."""
-    hyperparameters = FAMILIES[spec["task"]].model_validate({**spec["hyperparameters"], "pretrained": False})
-    model = create_model(spec["model_name"], classes=len(dataset.classes), hyperparameters=hyperparameters)
+    model = create_model(
+        spec["model_name"],
+        task=spec["task"],
+        classes=len(task.classes),
+        hyperparameters=task.hyperparameters.model_copy(update={"pretrained": False}),
+        geometry=task.geometry,
+    )
     model.network.load_state_dict(read_state_dict(trial / WEIGHTS_FILE))
     model.network.eval()
     return model
 
 
-def _export(model: Model, size: int, file: Path) -> None:
+def _export(model: Model, task: Task[Any], file: Path) -> None:
     """Write the network as ONNX with any number of images a batch."""
-    example = torch.zeros(2, 3, size, size)
+    example = torch.zeros(2, 3, *task.preprocessing(model.normalization).input_size)
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
     exporter_log.setLevel(logging.ERROR)
@@ -111,7 +121,7 @@ def _export(model: Model, size: int, file: Path) -> None:
                 str(file),
                 dynamo=True,
                 input_names=["images"],
-                output_names=["logits"],
+                output_names=list(task.output_names),
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 external_data=False,
                 verbose=False,
@@ -122,34 +132,44 @@ def _export(model: Model, size: int, file: Path) -> None:
         exporter_log.setLevel(level)
 
 
-def _parity(predictor: Predictor, model: Model, dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
-    """Largest difference of a probability between predictor and trained model on real validation images.
+def _parity(
+    predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, rows: list[int], calibration: Calibration
+) -> dict[str, Any]:
+    """How far predictor and trained model are apart on real validation images.
 
     Raises:
-        ParityError: it is above the tolerance.
+        ParityError: further than the task allows.
     """
-    hyperparameters = FAMILIES[spec["task"]].model_validate(spec["hyperparameters"])
-    pixels = open_pixels(dataset, hyperparameters.validation_resize_size, Path(spec["cache"]))
-    dataset = dataset.excluding(pixels.problems)
-    rows = np.flatnonzero(dataset.splits == "val")[:_PARITY_IMAGES].tolist()
-    task = create_task(spec["task"], dataset, hyperparameters)
+    pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
     with torch.inference_mode():
-        trained = predictor.decode(task.predict(network, task.evaluation_batch(pixels, rows)))
+        parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(rows)]
     files = [read_image_bytes(dataset.root, dataset.table["image"][row].as_py()) for row in rows]
-    exported = predictor(files)
-    difference = float(max(np.abs(a.probs - b.probs).max() for a, b in zip(trained, exported, strict=True)))
-    if not difference <= PARITY_TOLERANCE:
-        raise ParityError(
-            f"the exported model's probabilities differ from the trained model's by up to {difference:.2g} on "
-            f"{len(rows)} images; at most {PARITY_TOLERANCE:g} is allowed, so no model folder was written"
-        )
-    return {"images": len(rows), "largest_difference": difference, "tolerance": PARITY_TOLERANCE}
+    parity = task.parity(task.join(parts), predictor(files), calibration)
+    if parity.problem is not None:
+        raise ParityError(f"{parity.problem} ({len(rows)} images), so no model folder was written")
+    return {"images": len(rows), **parity.figures}
 
 
-def _latency(folder: Path, crop: int) -> dict[str, Any]:
+def _chunks(rows: list[int]) -> list[list[int]]:
+    return [rows[start : start + _PARITY_BATCH] for start in range(0, len(rows), _PARITY_BATCH)]
+
+
+def _parity_rows(dataset: Dataset, rows: NDArray[np.intp]) -> list[int]:
+    """Some of the validation images, of as many shapes as there are."""
+    sizes = [dataset.table[name].to_numpy()[rows].tolist() for name in ("width", "height")]
+    seen: Counter[tuple[int, int]] = Counter()
+    turns = []
+    for size in zip(*sizes, strict=True):
+        turns.append(seen[size])
+        seen[size] += 1
+    chosen: list[int] = rows[np.argsort(turns, kind="stable")][:_PARITY_IMAGES].tolist()
+    return sorted(chosen)
+
+
+def _latency(folder: Path, size: tuple[int, int]) -> dict[str, Any]:
     """Milliseconds of one image through the network on this machine, median and 95th percentile."""
-    inputs = np.zeros((1, 3, crop, crop), np.float32)
+    inputs = np.zeros((1, 3, *size), np.float32)
     figures = {}
     for threads in (1, 0):
         predictor = Predictor(folder, threads=threads)
@@ -161,30 +181,21 @@ def _latency(folder: Path, crop: int) -> dict[str, Any]:
 
 def _milliseconds(predictor: Predictor, inputs: NDArray[np.float32]) -> float:
     start = time.perf_counter()
-    predictor.predict_inputs(inputs)
+    predictor.run(inputs)
     return 1000 * (time.perf_counter() - start)
 
 
 def _describe(
-    spec: dict[str, Any],
-    result: dict[str, Any],
-    metrics: dict[str, Any],
-    dataset: Dataset,
-    model: Model,
-    provenance: dict[str, Any],
+    trial: Path, dataset: Dataset, task: Task[Any], model: Model, provenance: dict[str, Any]
 ) -> ModelDescription:
-    hyperparameters = spec["hyperparameters"]
+    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
     return ModelDescription(
-        task=spec["task"],
+        task=task.name,
         classes=dataset.classes,
-        preprocessing=Preprocessing(
-            short_side=hyperparameters["validation_resize_size"],
-            crop=hyperparameters["validation_crop_size"],
-            mean=model.normalization.mean,
-            std=model.normalization.std,
-        ),
+        preprocessing=task.preprocessing(model.normalization),
         temperature=metrics["calibration"]["temperature"],
         thresholds=tuple(metrics["calibration"]["thresholds"]),
+        objects=task.object_settings,
         model_name=model.name,
         architecture=model.architecture,
         metrics=metrics["splits"],

@@ -9,34 +9,46 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from automl_vision.core.errors import AutoMLVisionError, ImageError
+from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolderError
 from automl_vision.data.images import IMAGE_SUFFIXES
+from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictor import Predictor
+from automl_vision.serving.readers import upright
 
 
-def predict_files(model: str | Path, images: Sequence[str | Path], *, threads: int = 0) -> Iterator[dict[str, Any]]:
+def predict_files(
+    model: str | Path, images: Sequence[str | Path], *, threads: int = 0, drawings: str | Path | None = None
+) -> Iterator[dict[str, Any]]:
     """Predict image files and folders of them, one after another.
 
     Args:
         model: the model folder.
         images: files, or folders whose images are all taken.
         threads: cores to use; 0 uses all.
+        drawings: folder for pictures with the objects that a detector finds, one for each image.
 
     Yields:
-        For each image `filename`, `probs`, `labels`, `predicted`, or `filename` and `error`.
+        For each image `filename`, the prediction's values, `predicted` and `figures`, or `filename` and `error`.
 
     Raises:
         ModelFolderError: the folder is no usable model folder.
         ImageError: nothing is there to predict.
     """
     predictor = Predictor(model, threads=threads)
-    for file in list(_expand(images)):
+    if drawings is not None and predictor.description.objects is None:
+        raise ModelFolderError(f"{model} finds no objects that could be drawn ({predictor.description.task})")
+    for number, file in enumerate(list(_expand(images))):
         try:
             (prediction,) = predictor(file)
         except ImageError as error:
             yield {"filename": str(file), "error": str(error)}
             continue
-        yield {"filename": str(file), **prediction.to_json(), "predicted": list(prediction.predicted)}
+        if drawings is not None:
+            Path(drawings).mkdir(parents=True, exist_ok=True)
+            picture = draw_objects(upright(file.read_bytes()), prediction)
+            picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
+        values = {**prediction.to_json(), "predicted": list(prediction.predicted)}
+        yield {"filename": str(file), **values, "label": prediction.label, "figures": prediction.figures}
 
 
 def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json: bool) -> int:
@@ -45,13 +57,12 @@ def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json
     for row in rows:
         failed += "error" in row
         if as_json:
-            output.write(json.dumps(row, ensure_ascii=False) + "\n")
+            values = {name: value for name, value in row.items() if name not in ("label", "figures")}
+            output.write(json.dumps(values, ensure_ascii=False) + "\n")
         elif "error" in row:
             output.write(f"{row['filename']}: error: {row['error']}" + "\n")
         else:
-            ranked = sorted(zip(row["probs"], row["labels"], strict=True), reverse=True)[:3]
-            figures = ", ".join(f"{label} {prob:.1%}" for prob, label in ranked)
-            output.write(f"{row['filename']}: {', '.join(row['predicted']) or '(none)'}  ({figures})" + "\n")
+            output.write(f"{row['filename']}: {row['label'] or '(none)'}  ({row['figures']})" + "\n")
     return failed
 
 
@@ -61,11 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("model", help="the model folder")
     parser.add_argument("images", nargs="+", help="image files, or folders of them")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
+    parser.add_argument("--draw", metavar="FOLDER", help="folder for pictures with the objects that are found")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; 0 uses all")
     values = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(values[1:] if values[:1] == ["predict"] else values)
     try:
-        rows = predict_files(options.model, options.images, threads=options.threads)
+        rows = predict_files(options.model, options.images, threads=options.threads, drawings=options.draw)
         return 2 if write_predictions(rows, sys.stdout, as_json=options.json) else 0
     except AutoMLVisionError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from automl_vision.sweeps.policies import NoTerminationPolicy, Policy, policy_from_json
+from automl_vision.sweeps.samplers import Sampling, sampling_from_json
+from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
 
 
 class PlannedTrial(BaseModel):
@@ -13,8 +17,16 @@ class PlannedTrial(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model_name: str
-    hyperparameters: Hyperparameters
-    start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+    hyperparameters: SerializeAsAny[Hyperparameters]
+    start_from: str | None = Field(default=None, description="weights of an earlier trial to start from")
+    role: str = Field(default="", description='what it is for, such as "the default recipe"')
+    drawn: dict[str, Any] = Field(default_factory=dict, description="the hyperparameters that the sampler drew")
+    point: dict[str, float] = Field(default_factory=dict, description="where they lie in the search space")
+
+
+def planned_trial(task: str, values: dict[str, Any]) -> PlannedTrial:
+    """A planned trial back from JSON, its hyperparameters typed by task and algorithm."""
+    return PlannedTrial.model_validate(with_family(task, values))
 
 
 class SweepSpec(BaseModel):
@@ -27,9 +39,38 @@ class SweepSpec(BaseModel):
     manifest: str = Field(description="Parquet file of the data set as it was opened")
     max_bad_share: float = Field(description="largest share of unusable records")
     primary_metric: str
-    trials: list[PlannedTrial]
+    trials: list[PlannedTrial] = Field(description="the trial that the config describes; a sweep varies it")
     budget_seconds: float
     seed: int
-    device: str
+    compute_target: str = "local"
     threads: int
     workspace: str
+    arguments: dict[str, Any] = Field(default_factory=dict, description="fixed hyperparameters of every trial")
+    iterations: int = Field(default=1, description="most trials")
+    concurrent: int = Field(default=1, description="most trials at once")
+    sampling: dict[str, Any] | None = Field(default=None, description="search space and how it is sampled")
+    policy: dict[str, Any] | None = Field(default=None, description="early termination")
+    automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
+
+    @property
+    def search(self) -> Sampling | None:
+        """The typed sampling."""
+        return None if self.sampling is None else sampling_from_json(self.sampling)
+
+    @property
+    def termination(self) -> Policy:
+        """The typed policy."""
+        return NoTerminationPolicy() if self.policy is None else policy_from_json(self.policy)
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether there may be more than one trial."""
+        return self.sampling is not None or self.automode
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: Any) -> Any:
+        """Trials read from JSON get the hyperparameters of their task and algorithm."""
+        if not isinstance(values, dict) or not isinstance(values.get("trials"), list) or "task" not in values:
+            return values
+        return {**values, "trials": [with_family(values["task"], trial) for trial in values["trials"]]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,8 +13,10 @@ from torch.nn import functional as F
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.paired import SCORES
+from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report, register_task
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -22,7 +26,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
 
 
 @register_task
-class ClassificationTask(Task):
+class ClassificationTask(ImageLabelTask):
     """One class an image; softmax, cross-entropy, temperature scaling."""
 
     name = CLASSIFICATION
@@ -58,11 +62,11 @@ class ClassificationTask(Task):
         self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
     ) -> dict[str, float]:
         """All metrics of multi-class classification."""
-        return evaluation.classification_metrics(_probabilities(outputs, calibration), self._truth(rows))
+        return evaluation.classification_metrics(self.probabilities(outputs, calibration), self._truth(rows))
 
     def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals, figures by class, confusion matrix."""
-        probabilities, truth = _probabilities(outputs, calibration), self._truth(rows)
+        probabilities, truth = self.probabilities(outputs, calibration), self._truth(rows)
         intervals = evaluation.classification_intervals(probabilities, truth)
         return Report(
             metrics=evaluation.classification_metrics(probabilities, truth),
@@ -71,9 +75,15 @@ class ClassificationTask(Task):
             charts={"confusion_matrix": evaluation.confusion_matrix(probabilities, truth).tolist()},
         )
 
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """Which images are right."""
+        return {SCORES: self.probabilities(outputs, calibration).argmax(axis=1) == self._truth(rows)}
+
     def _truth(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.asarray(self.targets[rows].argmax(axis=1))
 
-
-def _probabilities(outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-    return evaluation.softmax(outputs.astype(np.float64) / calibration.temperature)
+    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+        """Calibrated probabilities (images, classes)."""
+        return evaluation.softmax(outputs.astype(np.float64) / calibration.temperature)

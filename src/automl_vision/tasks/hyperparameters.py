@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL, did_you_mean
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, did_you_mean
 
 
 class TrainingHyperparameters(BaseModel):
@@ -55,10 +56,12 @@ class TrainingHyperparameters(BaseModel):
     weights: str | None = Field(None, description="file or folder with weights to start from instead of a hub's")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the weights' moving average; 0: none")
-    weight_interpolation: bool = Field(
-        True, description="keep weights between the start and the best epoch when validation says so (WiSE-FT)"
-    )
     freeze_batch_norm: bool = Field(True, description="keep the pretrained batch-norm statistics")
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many stages do not train."""
+        return self.layers_to_freeze or 0
 
     @property
     def keeps_batch_norm(self) -> bool:
@@ -89,6 +92,9 @@ class ClassificationHyperparameters(TrainingHyperparameters):
         True,
         description="start the head from a logistic regression on the pretrained features, then fine-tune",
     )
+    weight_interpolation: bool = Field(
+        True, description="keep weights between the start and the best epoch when validation says so (WiSE-FT)"
+    )
     augmentation: Literal["none", "flip", "trivial_augment"] = Field(
         "trivial_augment", description="changes of training images besides the random crop"
     )
@@ -108,19 +114,126 @@ class ClassificationHyperparameters(TrainingHyperparameters):
         return self
 
 
-Hyperparameters = ClassificationHyperparameters
+class DetectorHyperparameters(TrainingHyperparameters):
+    """Hyperparameters of every detector, with and without masks."""
 
-FAMILIES: dict[str, type[Hyperparameters]] = {
-    CLASSIFICATION: ClassificationHyperparameters,
-    MULTI_LABEL: ClassificationHyperparameters,
+    validation_metric_type: Literal["none", "coco", "voc", "coco_voc"] = Field(
+        "voc", description="figures of each validation besides the primary metric; the final report holds all"
+    )
+    validation_iou_threshold: float = Field(0.5, ge=0, le=1, description="overlap from which a box counts as found")
+    box_score_threshold: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("box_score_threshold", "box_score_thresh"),
+        description="score from which the deployed model shows an object",
+    )
+    nms_iou_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh"),
+        description="of two boxes of a class that overlap more, the one with the lower score is dropped",
+    )
+    box_detections_per_image: int = Field(100, gt=0, description="most objects in an image")
+    tile_grid_size: str | None = Field(
+        None, pattern=r"^[1-9]\d?x[1-9]\d?$", description='tiles across and down, such as "3x2", for small objects'
+    )
+    tile_overlap_ratio: float = Field(0.25, ge=0, lt=1, description="share of a tile that the next one repeats")
+    tile_predictions_nms_threshold: float = Field(
+        0.25, ge=0, le=1, description="as nms_iou_threshold, for boxes of different tiles"
+    )
+    augmentation: Literal["none", "flip", "standard"] = Field(
+        "standard", description="changes of training images; standard: mirroring, scale, crop and colour"
+    )
+    vertical_flip: bool = Field(False, description="also turn training images upside down")
+    mosaic: float = Field(0.0, ge=0, le=1, description="share of training images that are put together from four")
+
+    layers_to_freeze: int | None = Field(
+        None, ge=0, description="the first so many stages of the backbone do not train; none: 3 when pretrained"
+    )
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many stages do not train: those that see single pixels, where pretrained weights are as good as any."""
+        if self.layers_to_freeze is None:
+            return 3 if self.pretrained else 0
+        return self.layers_to_freeze
+
+
+class DetectionHyperparameters(DetectorHyperparameters):
+    """Hyperparameters of detectors over a feature pyramid: Faster R-CNN, RetinaNet, FCOS."""
+
+    min_size: int | None = Field(
+        None,
+        gt=0,
+        description="pixels of the shorter side of the model's input; none: by the sizes of the boxes and the device",
+    )
+    max_size: int = Field(1333, gt=0, description="most pixels of the longer side of the model's input")
+
+
+class SegmentationHyperparameters(DetectionHyperparameters):
+    """Hyperparameters of Mask R-CNN."""
+
+    mask_threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to an object")
+
+
+class OneStageHyperparameters(DetectorHyperparameters):
+    """Hyperparameters of the one-stage detector."""
+
+    number_of_epochs: int = Field(30, gt=0, description="passes over the training images")
+    nms_iou_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold"),
+        description="of two boxes of a class that overlap more, the one with the lower score is dropped",
+    )
+    image_size: int | None = Field(
+        None, gt=0, description="pixels of the longer side of the model's input; none: by the boxes and the device"
+    )
+    model_size: Literal["small", "medium", "large", "extra_large"] = Field("medium", description="of the backbone")
+    multi_scale: bool = Field(False, description="each training batch has another input size, 0.75 to 1.25 of it")
+
+
+Hyperparameters = TrainingHyperparameters
+
+ONE_STAGE_MODELS = ("yolov5", "tood*")
+"""Patterns of the one-stage detectors' names."""
+
+FAMILIES: dict[str, dict[str, type[TrainingHyperparameters]]] = {
+    CLASSIFICATION: {"*": ClassificationHyperparameters},
+    MULTI_LABEL: {"*": ClassificationHyperparameters},
+    OBJECT_DETECTION: {**dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters), "*": DetectionHyperparameters},
+    INSTANCE_SEGMENTATION: {"*": SegmentationHyperparameters},
 }
-"""The typed hyperparameters of each task's algorithms."""
+"""The typed hyperparameters of each task's algorithms, by pattern of the algorithm's name; the first match counts."""
 
 
-def hyperparameter_names(task: str) -> list[str]:
+def family_of(task: str, model_name: str | None = None) -> type[TrainingHyperparameters]:
+    """The typed hyperparameters of an algorithm.
+
+    Args:
+        task: the product's name of the task.
+        model_name: the algorithm; None or a name that is unknown gives those of most algorithms of the task.
+    """
+    return next(family for pattern, family in FAMILIES[task].items() if fnmatch(model_name or "", pattern))
+
+
+def families() -> list[type[TrainingHyperparameters]]:
+    """Every family once, in the order of the tasks."""
+    return list(dict.fromkeys(family for by_name in FAMILIES.values() for family in by_name.values()))
+
+
+def hyperparameter_names(task: str, model_name: str | None = None) -> list[str]:
     """Every accepted name, old names included."""
+    return accepted_names(family_of(task, model_name))
+
+
+def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
+    """Every accepted name of a family, old names included."""
     names = []
-    for name, field in FAMILIES[task].model_fields.items():
+    for name, field in family.model_fields.items():
         alias = field.validation_alias
         names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
     return names
@@ -150,12 +263,33 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
     return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
 
 
-def check_hyperparameters(task: str, values: Mapping[str, Any]) -> tuple[Hyperparameters | None, list[str]]:
-    """Typed hyperparameters with all defaults filled in, or one sentence per mistake."""
+def check_hyperparameters(
+    task: str, values: Mapping[str, Any], model_name: str | None = None
+) -> tuple[Hyperparameters | None, list[str]]:
+    """Typed hyperparameters with all defaults filled in, or one sentence per mistake.
+
+    Args:
+        task: the product's name of the task.
+        values: by name.
+        model_name: the algorithm; it decides which hyperparameters there are.
+    """
     try:
-        return FAMILIES[task].model_validate(dict(values)), []
+        return family_of(task, model_name).model_validate(dict(values)), []
     except ValidationError as error:
-        return None, validation_sentences(error, hyperparameter_names(task), noun="hyperparameter")
+        return None, validation_sentences(error, hyperparameter_names(task, model_name), noun="hyperparameter")
+
+
+def with_family(task: str, trial: Any) -> Any:
+    """A trial's values with its hyperparameters typed by task and model name, as they are read back from JSON.
+
+    Args:
+        task: the product's name of the task.
+        trial: a mapping with `model_name` and `hyperparameters`; anything else is given back as it is.
+    """
+    if not isinstance(trial, Mapping) or not isinstance(trial.get("hyperparameters"), Mapping):
+        return trial
+    family = family_of(task, trial.get("model_name"))
+    return {**trial, "hyperparameters": family.model_validate(dict(trial["hyperparameters"]))}
 
 
 def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,14 +13,16 @@ from torch.nn import functional as F
 from automl_vision.core.names import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.paired import SCORES
+from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, Task, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report, register_task
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
 
 @register_task
-class MultiLabelTask(Task):
+class MultiLabelTask(ImageLabelTask):
     """Any number of labels an image; a sigmoid a label, binary cross-entropy."""
 
     name = MULTI_LABEL
@@ -62,11 +66,11 @@ class MultiLabelTask(Task):
     ) -> dict[str, float]:
         """All metrics of multi-label classification."""
         thresholds = np.array(calibration.thresholds)
-        return evaluation.multi_label_metrics(_probabilities(outputs, calibration), self.targets[rows], thresholds)
+        return evaluation.multi_label_metrics(self.probabilities(outputs, calibration), self.targets[rows], thresholds)
 
     def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals and figures by label."""
-        probabilities, truth = _probabilities(outputs, calibration), self.targets[rows]
+        probabilities, truth = self.probabilities(outputs, calibration), self.targets[rows]
         thresholds = np.array(calibration.thresholds)
         intervals = evaluation.multi_label_intervals(probabilities, truth, thresholds)
         return Report(
@@ -75,6 +79,13 @@ class MultiLabelTask(Task):
             per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
         )
 
+    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+        """Calibrated probabilities (images, classes)."""
+        return evaluation.sigmoid(outputs.astype(np.float64) / calibration.temperature)
 
-def _probabilities(outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-    return evaluation.sigmoid(outputs.astype(np.float64) / calibration.temperature)
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """Intersection over union of each image's label sets."""
+        predicted = self.probabilities(outputs, calibration) >= np.array(calibration.thresholds)
+        return {SCORES: evaluation.label_set_iou(predicted, self.targets[rows])}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from automl_vision.core.names import PRIMARY_METRICS
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
+from automl_vision.tasks.detector_input import kept_size
+from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import Hyperparameters
-from automl_vision.tasks.transforms import TrainingTransform, mix
+from automl_vision.tasks.normalization import Normalization
 
 
 @dataclass
@@ -27,18 +29,26 @@ class Batch:
 
     Attributes:
         images: (n, 3, height, width), uint8.
-        targets: (n, classes), float32, 0 or 1.
+        targets: what the task's loss takes; knows `to(device)`, `len` and slices as a tensor does.
         seed: of random changes that mix images of the batch.
+        rows: of the manifest, one or more images each.
+        sizes: height and width at which each row's image is kept.
     """
 
     images: Tensor
-    targets: Tensor
+    targets: Any
     seed: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        images, targets = (t.to(device, non_blocking=True) for t in (self.images, self.targets))
-        return Batch(images, targets, self.seed)
+        images = self.images.to(device, non_blocking=True)
+        return Batch(images, self.targets.to(device), self.seed, self.rows, self.sizes)
+
+    def first(self, images: int) -> Batch:
+        """The first images, for a step that is only timed."""
+        return Batch(self.images[:images], self.targets[:images], self.seed)
 
 
 @dataclass(frozen=True)
@@ -84,11 +94,29 @@ class Report:
         return vars(self)
 
 
-class Task(ABC):
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from the trained one.
+
+    Attributes:
+        figures: differences and their tolerances by name.
+        problem: a sentence when they are too far apart, else None.
+    """
+
+    figures: dict[str, Any]
+    problem: str | None = None
+
+
+Outputs = TypeVar("Outputs", bound=Sized)
+"""What a task's model gives for some images."""
+
+
+class Task(ABC, Generic[Outputs]):
     """One task on one data set, made anew for each trial.
 
     Its life: `train_batch` and `loss` for every step, `evaluation_batch` and `predict` for every validation,
-    `metrics` on what was predicted; before the first epoch `warm_start`; at the end `calibrate` and `report`.
+    `metrics` on what was predicted; before the first epoch `warm_start`, where a task starts from a probe; at the end
+    `calibrate` and `report`.
 
     Args:
         dataset: with a split for every image.
@@ -96,17 +124,16 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    output_names: ClassVar[tuple[str, ...]]
+    """Of the exported network's outputs."""
+
+    largest_batch: ClassVar[int] = 78
+    """Images of a training step when none are asked for, at most."""
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters
-        self.targets = dataset.targets  # (images, classes), bool
-        self._transform = TrainingTransform(
-            hyperparameters.training_crop_size,
-            scale=hyperparameters.random_crop_scale,
-            augmentation=hyperparameters.augmentation,
-        )
-        self.class_weights = class_weights(dataset.targets[dataset.splits == "train"], hyperparameters.weighted_loss)
+        self.pixel_size = kept_size(dataset, hyperparameters)
 
     @property
     def primary_metric(self) -> str:
@@ -114,107 +141,109 @@ class Task(ABC):
         return PRIMARY_METRICS[self.name][0]
 
     @property
-    def short_side(self) -> int:
-        """Pixels of the shorter side at which images are kept."""
-        return self.hyperparameters.validation_resize_size
+    def geometry(self) -> Geometry | None:
+        """Of the input, where the model depends on it."""
+        return None
 
     @property
-    def input_size(self) -> int:
-        """Side in pixels of the square that the model sees after training."""
-        return self.hyperparameters.validation_crop_size
+    def object_settings(self) -> ObjectSettings | None:
+        """From a detector's outputs to objects; None for labels of whole images."""
+        return None
 
+    @property
+    def starts_from_probe(self) -> bool:
+        """Whether `warm_start` gives a linear head its start from pretrained features."""
+        return False
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether weights between the start and the best epoch may be kept."""
+        return False
+
+    def warm_start(self, head: nn.Linear, features: NDArray[np.float32], rows: NDArray[np.intp]) -> str:
+        """Give the head its start from features of training images; gives a sentence on what was done."""
+        raise NotImplementedError(f"{self.name} starts from no probe")
+
+    @abstractmethod
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
-        """Randomly changed training images.
+        """Randomly changed training images, one for each row.
 
         An image's changes depend on the seed and its row alone, so they are the same in any process and in any batch.
         """
-        images = []
-        with torch.random.fork_rng(devices=[]):
-            for row in rows:
-                random = np.random.default_rng([*seed, row])
-                torch.default_generator.manual_seed(int(random.integers(2**62)))  # TrivialAugment draws from it
-                images.append(self._transform(pixels[row], random))
-        return Batch(_stack(images), self._targets(rows), (*seed, rows[0]))
 
+    @abstractmethod
     def evaluation_batch(self, pixels: Pixels, rows: Sequence[int]) -> Batch:
         """Images as the deployed model will see them."""
-        crops = [center_crop(pixels[row], self.input_size).copy() for row in rows]
-        return Batch(_stack([torch.from_numpy(crop).permute(2, 0, 1) for crop in crops]), self._targets(rows))
-
-    def mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images and targets after mixup or cutmix, if those are on."""
-        return mix(
-            batch.images,
-            batch.targets,
-            mixup_alpha=self.hyperparameters.mixup_alpha,
-            cutmix_alpha=self.hyperparameters.cutmix_alpha,
-            random=np.random.default_rng([*batch.seed, 1]),
-        )
-
-    def predict(self, network: nn.Module, batch: Batch) -> NDArray[np.float32]:
-        """The network's outputs for a batch: logits (n, classes)."""
-        outputs: NDArray[np.float32] = network(batch.images).float().cpu().numpy()
-        return outputs
-
-    def _targets(self, rows: Sequence[int]) -> Tensor:
-        return torch.from_numpy(self.targets[list(rows)].astype(np.float32))
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Mean training loss of a batch, a scalar that gradients flow from."""
 
     @abstractmethod
-    def validation_loss(self, outputs: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
-        """Mean loss of predicted images without smoothing or weights."""
+    def predict(self, network: nn.Module, batch: Batch) -> Outputs:
+        """The network's outputs for a batch."""
 
     @abstractmethod
-    def warm_start(self, head: nn.Linear, features: NDArray[np.float32], rows: NDArray[np.intp]) -> str:
-        """Give the head its start from features of training images; gives a sentence on what was done."""
+    def join(self, parts: Sequence[Outputs]) -> Outputs:
+        """The outputs of several batches, one after another."""
 
     @abstractmethod
-    def calibrate(self, outputs: NDArray[np.float32], rows: NDArray[np.intp]) -> Calibration:
+    def output_arrays(self, outputs: Outputs) -> dict[str, NDArray[Any]]:
+        """The outputs as arrays by name, for a file."""
+
+    @abstractmethod
+    def preprocessing(self, normalization: Normalization) -> Preprocessing:
+        """From an image file to the input of a network that wants its pixels so."""
+
+    @abstractmethod
+    def parity(self, outputs: Outputs, exported: Sequence[Any], calibration: Calibration) -> Parity:
+        """How far the predictor's answers are from the trained network's outputs for the same images.
+
+        Args:
+            outputs: of the trained network.
+            exported: the predictor's answer for each image.
+            calibration: of the model.
+        """
+
+    @abstractmethod
+    def validation_loss(self, outputs: Outputs, rows: NDArray[np.intp]) -> float:
+        """Mean loss of predicted images without smoothing or weights; NaN when it was not asked for."""
+
+    @abstractmethod
+    def calibrate(self, outputs: Outputs, rows: NDArray[np.intp]) -> Calibration:
         """Fit what turns outputs into probabilities and decisions."""
 
     @abstractmethod
-    def metrics(
-        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
-    ) -> dict[str, float]:
-        """All metrics of predicted images."""
+    def metrics(self, outputs: Outputs, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, float]:
+        """The metrics of predicted images."""
 
     @abstractmethod
-    def report(self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration) -> Report:
+    def comparison(self, outputs: Outputs, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, Any]:
+        """What this trial is compared with others by, as `evaluation.paired.compare` takes it."""
+
+    @abstractmethod
+    def report(self, outputs: Outputs, rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals, figures by class and data for charts."""
 
 
-def _stack(images: list[Tensor]) -> Tensor:
+def stack(images: list[Tensor]) -> Tensor:
     """A batch that is channels last in memory."""
     batch = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, memory_format=torch.channels_last)
     return torch.stack(images, out=batch)
 
 
-def class_weights(targets: NDArray[np.bool_], mode: int) -> NDArray[np.float32]:
-    """Weights of the classes by their counts: 0 ones; 2 total / (classes x count); 1 the root of that.
-
-    Args:
-        targets: (images, classes) of the training images.
-        mode: as in `weighted_loss`.
-    """
-    counts = np.maximum(targets.sum(axis=0), 1)
-    weights = counts.sum() / (len(counts) * counts)
-    return np.asarray({0: np.ones_like(weights), 1: np.sqrt(weights), 2: weights}[mode], np.float32)
+AnyTask = TypeVar("AnyTask", bound=Task[Any])
+_MODULES = ("classification", "multi_label", "detection", "segmentation")
+_TASKS: dict[str, type[Task[Any]]] = {}
 
 
-_MODULES = ("classification", "multi_label")
-_TASKS: dict[str, type[Task]] = {}
-
-
-def register_task(task: type[Task]) -> type[Task]:
+def register_task(task: type[AnyTask]) -> type[AnyTask]:
     """Register the decorated task under its name."""
     _TASKS[task.name] = task
     return task
 
 
-def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task:
+def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task[Any]:
     """The named task on a data set.
 
     Args:
@@ -225,7 +254,7 @@ def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -
     return task_class(name)(dataset, hyperparameters)
 
 
-def task_class(name: str) -> type[Task]:
+def task_class(name: str) -> type[Task[Any]]:
     """The class of the named task."""
     for module in _MODULES:  # they register themselves
         import_module(f"automl_vision.tasks.{module}")

@@ -55,14 +55,14 @@ def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
     return min((choice for choice in choices if choice.score >= best), key=lambda choice: choice.loss)
 
 
-def write_reports(loop: Loop, task: Task, rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
+def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
     """Calibrate the averaged model, predict in fp32 as it will be deployed, and write outputs and reports.
 
     Args:
         loop: with the weights to report.
         task: gives calibration and metrics.
         rows: by split, with "val".
-        folder: gets `metrics.json` and `outputs.npz`.
+        folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
 
     Returns:
         The metrics on the validation images.
@@ -79,6 +79,8 @@ def write_reports(loop: Loop, task: Task, rows: dict[str, NDArray[np.intp]], fol
         },
     )
     arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
-    arrays |= {f"{split}_outputs": outputs[split] for split in rows}
+    for split in rows:
+        arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
     np.savez_compressed(folder / "outputs.npz", **arrays)
+    np.savez_compressed(folder / "comparison.npz", **task.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics

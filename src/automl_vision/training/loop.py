@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.models.image_model import ImageModel
+from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.tasks.task import Batch, Task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.precision import Precision
@@ -99,13 +99,12 @@ def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
 
 
 def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
-    """Training mode, but batch norms that are frozen, or whose parameters are, keep their statistics."""
+    """Training mode, but pretrained batch norms that are frozen, or whose parameters are, keep their statistics."""
     model.train()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            fixed = all(not parameter.requires_grad for parameter in module.parameters())
-            if freeze_batch_norm or fixed:
-                module.eval()
+    for module in pretrained_norms(model):
+        fixed = all(not parameter.requires_grad for parameter in module.parameters())
+        if freeze_batch_norm or fixed:
+            module.eval()
 
 
 class Loop:
@@ -119,7 +118,7 @@ class Loop:
         seed: of every random choice.
     """
 
-    def __init__(self, model: ImageModel, task: Task, pixels: Pixels, plan: Plan, *, seed: int) -> None:
+    def __init__(self, model: ImageModel, task: Task[Any], pixels: Pixels, plan: Plan, *, seed: int) -> None:
         self.model, self.task, self.pixels, self.plan = model, task, pixels, plan
         self._seed = seed
         self._device = next(model.parameters()).device
@@ -168,15 +167,16 @@ class Loop:
                 return total_loss / done, False
         return total_loss / done, True
 
-    def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> NDArray[np.float32]:
-        """What the averaged model gives for evaluation images, (rows, ...).
+    def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
+        """What the averaged model gives for evaluation images, in the task's own form.
 
         Args:
             rows: of the manifest.
             precision: of the computation; the training's own by default.
         """
         model = self.averaged.eval()
-        return self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
+        parts = self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
+        return self.task.join(parts)
 
     def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
         """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
@@ -191,18 +191,16 @@ class Loop:
             means: NDArray[np.float32] = (both / 2).cpu().numpy()
             return means
 
-        return self._inference(rows, mean_features, self.precision)
+        return np.concatenate(self._inference(rows, mean_features, self.precision))
 
-    def _inference(
-        self, rows: Sequence[int], function: Callable[[Batch], NDArray[np.float32]], precision: Precision
-    ) -> NDArray[np.float32]:
+    def _inference(self, rows: Sequence[int], function: Callable[[Batch], Any], precision: Precision) -> list[Any]:
         """A function of evaluation batches without gradients; out of memory, with half the images at once."""
         while True:
             groups = chunks(rows, self.plan.validation_batch)
             try:
                 with torch.inference_mode(), precision.autocast(self._device):
                     batches = load_batches(self._evaluation_batch, groups, self._device)
-                    return np.concatenate([function(batch) for batch in batches])
+                    return [function(batch) for batch in batches]
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.validation_batch == 1:
                     raise

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from timm.optim import param_groups_layer_decay
 from torch import optim
 
-from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL
+from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
 from automl_vision.models.image_model import ImageModel
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.tasks.hyperparameters import Hyperparameters, OneStageHyperparameters
 
-_ADAPTIVE_RATE = 5e-4  # measured with the default recipe; of 1e-4, 3e-4 and 1e-3 none was better
-_SGD_RATES = {CLASSIFICATION: 0.01, MULTI_LABEL: 0.035}
+# measured with the default recipes; of 1e-4, 3e-4 and 1e-3 none was better for classification
+_ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 1e-3, INSTANCE_SEGMENTATION: 1e-3}
+_SGD_RATES = {CLASSIFICATION: 0.01, MULTI_LABEL: 0.035, OBJECT_DETECTION: 0.005, INSTANCE_SEGMENTATION: 0.005}
+_ONE_STAGE_SGD_RATE = 0.01
 
 
 def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learning_rate: float) -> optim.Optimizer:
@@ -24,9 +28,7 @@ def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learni
         hyperparameters: of the trial.
         learning_rate: the highest of the schedule.
     """
-    groups = param_groups_layer_decay(
-        model.network, hyperparameters.weight_decay, layer_decay=hyperparameters.layer_decay
-    )
+    groups = _groups(model, hyperparameters)
     if hyperparameters.optimizer == "sgd":
         nesterov = hyperparameters.nesterov and hyperparameters.momentum > 0
         return optim.SGD(groups, lr=learning_rate, momentum=hyperparameters.momentum, nesterov=nesterov)
@@ -36,6 +38,23 @@ def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learni
     return optimizer
 
 
+def _groups(model: ImageModel, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
+    """Parameters by stage and decay; what stands on a detector's backbone counts as its head."""
+    decay = hyperparameters.weight_decay
+    groups: list[dict[str, Any]] = param_groups_layer_decay(model.body, decay, layer_decay=hyperparameters.layer_decay)
+    known = {id(parameter) for parameter in model.body.parameters()}
+    head = [p for p in model.network.parameters() if id(p) not in known and p.requires_grad]
+    for weight_decay, parameters in (
+        (decay, [p for p in head if p.ndim > 1]),
+        (0.0, [p for p in head if p.ndim <= 1]),
+    ):
+        if parameters:
+            groups.append({"lr_scale": 1.0, "weight_decay": weight_decay, "params": parameters})
+    return groups
+
+
 def default_learning_rate(task: str, hyperparameters: Hyperparameters) -> float:
     """The highest rate of the schedule when none is given."""
-    return _SGD_RATES[task] if hyperparameters.optimizer == "sgd" else _ADAPTIVE_RATE
+    if hyperparameters.optimizer != "sgd":
+        return _ADAPTIVE_RATES[task]
+    return _ONE_STAGE_SGD_RATE if isinstance(hyperparameters, OneStageHyperparameters) else _SGD_RATES[task]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _MEASURED_BATCH = 8
 
 
 def make_plan(
-    spec: TrialSpec, model: ImageModel, task: Task, pixels: Pixels, rows: NDArray[np.intp], reporter: Reporter
+    spec: TrialSpec, model: ImageModel, task: Task[Any], pixels: Pixels, rows: NDArray[np.intp], reporter: Reporter
 ) -> tuple[Plan, float]:
     """Decide what is kept over all epochs and over a resume.
 
@@ -42,7 +43,8 @@ def make_plan(
     wanted = hyperparameters.training_batch_size
     if wanted is None:
         example = task.evaluation_batch(pixels, rows[:1].tolist()).to(device)
-        wanted = batch_size_for(activation_bytes(model, example.images), device, len(rows))
+        fitting = batch_size_for(activation_bytes(model, example.images), device, len(rows))
+        wanted = min(fitting, task.largest_batch)
     batch = task.train_batch(pixels, rows[: min(_MEASURED_BATCH, wanted)].tolist(), seed=(0, 0)).to(device)
     precision, seconds = _fastest(spec, model, task, batch, reporter)
     rate = hyperparameters.learning_rate
@@ -59,7 +61,7 @@ def make_plan(
 
 
 def _fastest(
-    spec: TrialSpec, model: ImageModel, task: Task, batch: Batch, reporter: Reporter
+    spec: TrialSpec, model: ImageModel, task: Task[Any], batch: Batch, reporter: Reporter
 ) -> tuple[Precision, float]:
     """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images."""
     hyperparameters, images = spec.hyperparameters, len(batch.images)
@@ -75,20 +77,19 @@ def _fastest(
             loss = task.loss(trained, batch)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    size, frozen = hyperparameters.training_crop_size, hyperparameters.layers_to_freeze or 0
+    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.frozen_stages
     try:
         chosen, seconds = fastest_precision(
             step,
             hyperparameters.precision,
             device,
             cache=Path(spec.cache),
-            key=f"{spec.model_name} {size}px {images} images, {frozen} stages frozen",
+            key=f"{spec.model_name} {size} pixels {images} images, {frozen} stages frozen",
         )
     except RuntimeError as error:
         if not is_out_of_memory(error) or images == 1:
             raise
-        half = Batch(batch.images[: images // 2], batch.targets[: images // 2], batch.seed)
-        return _fastest(spec, model, task, half, reporter)
+        return _fastest(spec, model, task, batch.first(images // 2), reporter)
     timings = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
     reporter.message(f"precision {chosen} (a step of {images} images: {timings})")
     return chosen, seconds[str(chosen)] / images

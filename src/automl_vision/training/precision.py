@@ -14,6 +14,7 @@ import torch
 from automl_vision.core.files import read_json, write_json
 
 _ROUNDS = 3
+_HOPELESS = 1.5  # times the least; an option that is so slow is not timed again
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _measure(step: Callable[[Precision], None], options: list[Precision], device
     seconds = {str(option): float("inf") for option in options}
     for round_ in range(_ROUNDS + 1):
         for option in options:
+            if _HOPELESS * min(seconds.values()) < seconds[str(option)] < float("inf"):
+                continue
             start = time.perf_counter()
             step(option)
             if device.type == "cuda":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
 
 
 class TrialSpec(BaseModel):
@@ -16,7 +18,7 @@ class TrialSpec(BaseModel):
     manifest: str = Field(description="Parquet file of the data set, with a split for every image")
     fingerprint: str = Field(description="of that data set")
     model_name: str = Field(description="the algorithm")
-    hyperparameters: Hyperparameters = Field(description="typed, all defaults filled in")
+    hyperparameters: SerializeAsAny[Hyperparameters] = Field(description="typed, all defaults filled in")
     folder: str = Field(description="where the trial keeps its state and leaves its results")
     cache: str = Field(description="folder of pixel caches and device measurements, shared by trials")
     seed: int = Field(0, description="of every random choice")
@@ -24,6 +26,12 @@ class TrialSpec(BaseModel):
     device: str = Field("auto", description='"auto", "cpu" or "cuda"')
     threads: int = Field(0, ge=0, description="cores to use; 0: all")
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: Any) -> Any:
+        """Hyperparameters read from JSON become those of task and algorithm."""
+        return with_family(values["task"], values) if isinstance(values, dict) and "task" in values else values
 
 
 class Evaluation(BaseModel):
@@ -58,3 +66,4 @@ class TrialResult(BaseModel):
     parameters: int = 0
     precision: str = ""
     batch_size: int = 0
+    learning_rate: float = Field(0.0, description="highest of the schedule")

@@ -18,6 +18,7 @@ from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
+from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
@@ -30,6 +31,7 @@ from automl_vision.training.checkpoint import (
     weights_file,
 )
 from automl_vision.training.early_stopping import EarlyStopping
+from automl_vision.training.features import cached_features, features_file
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
@@ -61,6 +63,32 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
     return _Trial(spec, reporter).run()
 
 
+def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
+    """Time the first steps of a trial, and leave it.
+
+    Args:
+        spec: of the trial.
+        reporter: told the timings of the number formats.
+
+    Returns:
+        Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+    """
+    return _Trial(spec, reporter).measure()
+
+
+def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
+    """The primary metric that a linear probe on a trial's pretrained features reaches on the validation images.
+
+    Args:
+        spec: of the trial.
+        reporter: told how far it is.
+
+    Raises:
+        WeightsUnavailableError: no source has the weights.
+    """
+    return _Trial(spec, reporter).probe()
+
+
 class _Trial:
     """A trial at work. Its life in order: `__init__` opens data and model, `run` calls the steps below it."""
 
@@ -76,15 +104,21 @@ class _Trial:
         self.watch = Stopwatch(state["seconds"] if state else 0.0)
         dataset, self.pixels = _open_data(spec, reporter)
         self.dataset = dataset
-        self.task: Task = create_task(spec.task, dataset, self.hyperparameters)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters)
         self.source: Model = create_model(
-            spec.model_name, classes=len(dataset.classes), hyperparameters=self.hyperparameters
+            spec.model_name,
+            task=spec.task,
+            classes=len(dataset.classes),
+            hyperparameters=self.hyperparameters,
+            geometry=self.task.geometry,
         )
+        if self.source.note and not state:
+            reporter.message(self.source.note)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
-        if self.hyperparameters.layers_to_freeze:
-            freeze_stages(self.model.network, self.hyperparameters.layers_to_freeze)
+        if self.hyperparameters.frozen_stages:
+            freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
         self.early_stopping = EarlyStopping(
             self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
         )
@@ -113,11 +147,34 @@ class _Trial:
             self._train_until_evaluation(epoch)
         return self._finish()
 
+    def measure(self) -> dict[str, float]:
+        """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
+        setup = self.watch.seconds
+        rows, batch = self._rows("val"), self.plan.validation_batch
+        start = time.monotonic()
+        self.loop.outputs(rows[:batch].tolist())
+        per_image = (time.monotonic() - start) / len(rows[:batch])
+        self._validation_seconds = per_image * len(rows)
+        images = len(self._rows("train"))
+        probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
+        return {
+            "setup": setup + probe,
+            "epoch": images * self.step_seconds + self._validation_seconds,
+            "finish": self._final_seconds(),
+        }
+
+    def probe(self) -> float:
+        """Primary metric on validation images of a linear probe on the pretrained features."""
+        self._start_head()
+        rows = self._rows("val")
+        outputs = self.loop.outputs(rows.tolist())
+        metrics = self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+        return metrics[self.task.primary_metric]
+
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
-        known = self.hyperparameters.pretrained and not self.spec.start_from
-        return self.hyperparameters.linear_probe and known and self.model.head is not None
+        return self.task.starts_from_probe and not self.spec.start_from and self.model.head is not None
 
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
@@ -128,10 +185,20 @@ class _Trial:
         if not self._probes or head is None:
             return
         rows = self._rows("train")
-        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        features = self._features(rows)
         self.reporter.message(self.task.warm_start(head, features, rows))
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
+
+    def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Pretrained features, computed once for all trials of an algorithm on the same images."""
+        sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
+        key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
+        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
+        return cached_features(
+            file,
+            lambda: self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows))),
+        )
 
     def _fit_into_budget(self) -> None:
         """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
@@ -153,7 +220,7 @@ class _Trial:
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
         images = len(self._rows("val")) + len(self._rows("test"))
-        passes = 5 if self.hyperparameters.weight_interpolation else 0
+        passes = 5 if self.task.interpolates else 0
         return _FINAL_RESERVE + self._validation_seconds * (passes + 3 * images / max(1, len(self._rows("val"))))
 
     def _train_until_evaluation(self, first: int) -> None:
@@ -313,6 +380,7 @@ class _Trial:
             parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
             precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
+            learning_rate=self.plan.learning_rate,
         )
         write_json(self.folder / "result.json", result.model_dump())
         return result
@@ -325,7 +393,7 @@ class _Trial:
             end = {name: value.clone() for name, value in network.state_dict().items()}
         else:
             end = load_weights(weights_file(self.folder, self.best["epoch"]))
-        if not (self.hyperparameters.weight_interpolation and self._probes) or self.evaluations[-1].epoch == 0:
+        if not (self.task.interpolates and self._probes) or self.evaluations[-1].epoch == 0:
             network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
             return float(self.best["epoch"] > 0)
         rows = self._rows("val")
@@ -358,10 +426,9 @@ def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
     dataset = Dataset.load(spec.manifest)
     if dataset.fingerprint != spec.fingerprint:
         raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
-    size = spec.hyperparameters.validation_resize_size
     pixels = open_pixels(
         dataset,
-        size,
+        kept_size(dataset, spec.hyperparameters),
         Path(spec.cache),
         progress=lambda done, total: reporter.progress("decoding", done, total),
     )

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.compute.compute import Job
 from automl_vision.compute.fresh import run_fresh
-from automl_vision.compute.local import Job
 from automl_vision.core.errors import FeaturesUnavailableError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.data.remote import cache_folder
+from automl_vision.data.cache_folder import cache_folder
 from automl_vision.data.scan import Progress
 
 _JOB = "automl_vision.models.features:write_features"

@@ -96,7 +96,7 @@ def look_at(image: str, *, root: str) -> Look:
         data = read_image_bytes(root, image)
         digest = digest_of(data)
         format_ = open_image(data).format or ""
-        pixels = load_pixels(data, short_side=_SHORT_SIDE)
+        pixels = load_pixels(data, size=_SHORT_SIDE)
     except ImageError as error:
         return Look(str(error), digest, format_)
     spread = float(pixels.reshape(-1, 3).std(axis=0).max())

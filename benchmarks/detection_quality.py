@@ -1,0 +1,121 @@
+"""How good a detector becomes in a given time: trains on a real set's own split, chooses on val, reports test once.
+
+Run with the folder of the real image sets in AUTOML_VISION_TEST_DATA, for example
+
+    python benchmarks/detection_quality.py bccd --minutes 10
+    python benchmarks/detection_quality.py car-damage --task image-instance-segmentation --minutes 5 --set min_size=320
+
+and add `--markdown` for a row of a table. The time is the whole trial's: measuring the precision, validation and the
+final reports are in it, decoding the images the first time is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import yaml
+
+from automl_vision.core.files import read_json
+from automl_vision.data.dataset import Dataset
+from automl_vision.models.names import DEFAULT_MODELS
+from automl_vision.tasks.hyperparameters import check_hyperparameters
+from automl_vision.training.spec import Evaluation, TrialSpec
+from automl_vision.training.trial import train
+
+SHOWN = ("mean_average_precision", "box_mean_average_precision", "coco_map", "coco_map_50", "box_coco_map_50",
+         "precision", "recall")  # fmt: skip
+
+
+class PrintingReporter:
+    """Prints what a trial reports."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def message(self, text: str) -> None:
+        print(f"{time.monotonic() - self._start:6.0f} s  {text}", flush=True)
+
+    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
+        pass
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        figures = {name: round(value, 4) for name, value in evaluation.metrics.items()}
+        speed = evaluation.images_per_second or 0.0
+        loss = evaluation.validation_loss
+        self.message(
+            f"epoch {evaluation.epoch}: {figures}, loss {evaluation.train_loss} / {loss}, {speed:.1f} images/s"
+        )
+
+    def stop_reason(self) -> str | None:
+        return None
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", help="name of a real set")
+    parser.add_argument("--task", default="image-object-detection")
+    parser.add_argument("--model")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--folder", type=Path, help="keep the trial here")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "automl-vision-benchmark-cache")
+    parser.add_argument("--markdown", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    root = Path(os.environ["AUTOML_VISION_TEST_DATA"]) / options.data
+    dataset = Dataset.open(root, task=options.task).with_validation(0.2)
+    name = options.model or DEFAULT_MODELS[options.task]
+    settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
+    hyperparameters, mistakes = check_hyperparameters(options.task, settings, name)
+    if hyperparameters is None:
+        raise SystemExit("\n".join(mistakes))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="detection-quality-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset.save(folder / "data.parquet")
+    spec = TrialSpec(
+        task=options.task,
+        manifest=str(folder / "data.parquet"),
+        fingerprint=dataset.fingerprint,
+        model_name=name,
+        hyperparameters=hyperparameters,
+        folder=str(folder),
+        cache=str(options.cache),
+        seed=options.seed,
+        budget_seconds=60 * options.minutes,
+    )
+    (folder / "spec.json").write_text(json.dumps(spec.model_dump()))
+    print(dataset, folder)
+    result = train(spec, PrintingReporter())
+    report(folder, options.markdown, [options.data, name, f"{options.minutes:g} min", str(result.epochs)])
+
+
+def report(folder: Path, markdown: bool, facts: list[str]) -> None:
+    splits = read_json(folder / "metrics.json")["splits"]
+    for split, values in splits.items():
+        intervals = values["intervals"]
+        cells = []
+        for name in SHOWN:
+            if name in values["metrics"]:
+                text = f"{values['metrics'][name]:.3f}"
+                if name in intervals:
+                    text += f" [{intervals[name]['low']:.3f}, {intervals[name]['high']:.3f}]"
+                cells.append(text if markdown else f"{name} {text}")
+        print("| " + " | ".join([*facts, split, *cells]) + " |" if markdown else f"{split}: {', '.join(cells)}")
+        if not markdown:
+            for row in values["per_class"]:
+                print(f"    {row}")
+
+
+if __name__ == "__main__":
+    main()

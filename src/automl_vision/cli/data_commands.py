@@ -1,0 +1,118 @@
+"""The commands under `automl-vision data` that show, convert and compare data sets and keep their versions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+
+DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
+
+
+def show(
+    path: DataArgument,
+    out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("data.png"),
+    n: Annotated[int, typer.Option("-n", min=1, max=400, help="Most images.")] = 12,
+    split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other images.")] = 0,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Draw some images with their labels, boxes and masks into a PNG file."""
+    _open(path, workspace).show(n, split=split, label=label, seed=seed).save(out, "PNG")
+    typer.echo(f"written  {out}")
+
+
+def register(
+    path: DataArgument,
+    name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and .")],
+    description: Annotated[str, typer.Option(help="For people.")] = "",
+    split_ratio: Annotated[float, typer.Option(min=0.01, max=0.9, help="Held out of images without a split.")] = 0.2,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make a data set the next version of a name; one that is registered already gives its version."""
+    registry = open_workspace(workspace).datasets
+    version = registry.register(_open(path, workspace), name, description=description, split_ratio=split_ratio)
+    images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
+    typer.echo(f"{version.id}  {images}  {version.fingerprint}")
+
+
+def versions(
+    name: Annotated[str | None, typer.Argument(help="Of a registered data set; default: all.")] = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List registered data sets and their versions."""
+    from time import localtime, strftime
+
+    from automl_vision.cli.tables import print_table
+
+    registry = open_workspace(workspace).datasets
+    names = registry.names() if name is None else [registry.get(name).name]
+    found = [version for one in names for version in registry.versions(one)]
+    if as_json:
+        typer.echo(json.dumps([vars(version) for version in found], indent=2, ensure_ascii=False))
+        return
+    rows = [
+        [
+            version.id,
+            strftime("%Y-%m-%d %H:%M", localtime(version.created)),
+            ", ".join(f"{count} {split}" for split, count in version.summary["images"].items()),
+            str(len(version.summary["classes"])),
+            version.description,
+        ]
+        for version in found
+    ]
+    print_table(["version", "registered", "images", "classes", "description"], rows)
+
+
+def compare(
+    old: DataArgument,
+    new: DataArgument,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say what was added, removed, relabelled and moved to another split between two data sets or versions."""
+    changes = _open(new, workspace).changes_since(_open(old, workspace))
+    typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
+
+
+def convert(
+    path: DataArgument,
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
+    images: Annotated[str, typer.Option(help="copy, link, or none: refer to where they are.")] = "copy",
+    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
+    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a data set in another format; what it cannot hold is said."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.data.export import export_dataset
+
+    path = open_workspace(workspace).datasets.resolve(path)
+    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
+    report = export_dataset(dataset, out, format_, images=images)
+    for problem in dataset.report.problems:
+        typer.echo(f"left out  {problem.place}: {problem.reason}")
+    for note in report.notes:
+        typer.echo(f"changed   {note.place}: {note.reason}")
+    typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
+
+
+def _open(path: str, workspace: Path | None) -> Any:
+    """The data at a path, or a registered version by its name."""
+    from automl_vision.data.dataset import Dataset
+
+    return Dataset.open(open_workspace(workspace).datasets.resolve(path))
+
+
+def add_data(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (show, convert, register, versions, compare):
+        app.command()(command)

@@ -1,0 +1,106 @@
+"""torchvision's COCO weights, where they can be had: backbone, pyramid and heads, all but what counts classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.hub import get_dir
+from torchvision.models import get_model_weights
+
+from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.models.detectors.detector import Detector
+from automl_vision.models.weights import WeightsOrigin, read_state_dict, url_answers, weights_file
+
+PUBLISHED = {
+    "fasterrcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn",
+    "retinanet_resnet50_fpn": "retinanet_resnet50_fpn",
+    "fcos_resnet50_fpn": "fcos_resnet50_fpn",
+    "maskrcnn_resnet50_fpn": "maskrcnn_resnet50_fpn",
+}
+"""Algorithms that torchvision publishes COCO weights of, by our name."""
+
+_MARK = "backbone.fpn."  # a state dict with this prefix is a detector's
+_LICENCE = "bsd-3-clause"  # of torchvision; the images of COCO have licences of their own
+
+
+@dataclass(frozen=True)
+class CocoWeights:
+    """A detector's published state.
+
+    Attributes:
+        state: tensors by torchvision's names.
+        origin: where it comes from.
+    """
+
+    state: dict[str, Tensor]
+    origin: WeightsOrigin
+
+
+def coco_weights(name: str, path: str | None) -> CocoWeights | None:
+    """The COCO weights of an algorithm: from a local file, the cache, or torchvision's server when it answers.
+
+    Args:
+        name: of the algorithm.
+        path: local file or folder to take instead; one that holds no detector is left to the backbone.
+
+    Returns:
+        None when there are none, or none can be reached.
+    """
+    if path is not None:
+        file = weights_file(Path(path))
+        state = read_state_dict(file)
+        if not any(key.startswith(_MARK) for key in state):
+            return None
+        return CocoWeights(state, WeightsOrigin("file", file.name, None))
+    if name not in PUBLISHED:
+        return None
+    weights = get_model_weights(PUBLISHED[name])["DEFAULT"]
+    cached = Path(get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    if not cached.exists() and not url_answers(weights.url):
+        return None
+    state = torch.hub.load_state_dict_from_url(weights.url, map_location="cpu", weights_only=True, check_hash=True)
+    return CocoWeights(dict(state), WeightsOrigin("hub", f"torchvision {weights}", _LICENCE))
+
+
+def load_coco(network: Detector, state: dict[str, Tensor]) -> int:
+    """Take over what fits by name and shape; the classes' own layers and other levels keep their start.
+
+    Returns:
+        The number of tensors that were taken.
+
+    Raises:
+        WeightsUnavailableError: the backbone is another one.
+    """
+    own = network.state_dict()
+    translated = {_own_name(key, network): value for key, value in state.items()}
+    fitting = {key: value for key, value in translated.items() if key in own and own[key].shape == value.shape}
+    missing = [
+        key
+        for key in own
+        if key.startswith("backbone.body.") and key not in fitting and not key.endswith("num_batches_tracked")
+    ]
+    if missing:
+        raise WeightsUnavailableError(
+            f"the weights do not fit this detector: {len(missing)} tensors of its backbone are missing, "
+            f"such as {missing[0]}"
+        )
+    network.load_state_dict({**own, **fitting})
+    return len(fitting)
+
+
+def _own_name(key: str, network: Detector) -> str:
+    """Our name of one of torchvision's tensors: the pyramid's blocks are counted from another level."""
+    for block in ("inner_blocks", "layer_blocks"):
+        prefix = f"backbone.fpn.{block}."
+        if key.startswith(prefix):
+            number, _, rest = key.removeprefix(prefix).partition(".")
+            first = 2 if hasattr(network, "rpn") else 3
+            return f"{prefix}{int(number) + first - network.geometry.lowest}.{rest}"
+    for number, level in (("p6", 6), ("p7", 7)):
+        prefix = f"backbone.fpn.extra_blocks.{number}."
+        if key.startswith(prefix):
+            return f"backbone.coarser.{level - 6}.{key.removeprefix(prefix)}"
+    return key

@@ -1,0 +1,94 @@
+"""What all detectors share: backbone in, candidates out, suppression at the end."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from automl_vision.models.detectors.backbone import Backbone
+from automl_vision.models.detectors.boxes import clip, gather, survivors
+from automl_vision.tasks.geometry import Geometry
+from automl_vision.tasks.object_targets import ObjectTargets
+
+_CANDIDATES = 400  # boxes an image that suppression sees
+
+Losses = dict[str, Tensor]
+Detections = tuple[Tensor, ...]
+"""Boxes (n, d, 4) in pixels of the canvas, scores (n, d), labels (n, d), best first; absent ones have the score 0.
+With masks also probabilities (n, d, 28, 28) within the boxes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How candidates become detections.
+
+    Attributes:
+        nms_threshold: overlap above which the box with the lower score is dropped.
+        detections: of an image.
+    """
+
+    nms_threshold: float
+    detections: int
+
+
+class Detector(nn.Module):
+    """A network that finds objects.
+
+    Its life: `forward` with targets gives losses, in evaluation mode also detections; without targets detections.
+
+    Args:
+        backbone: gives the maps.
+        geometry: of its input.
+        classes: how many.
+        limits: of its detections.
+    """
+
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.geometry, self.classes, self.limits = geometry, classes, limits
+
+    def forward(
+        self, images: Tensor, targets: ObjectTargets | None = None
+    ) -> Detections | Losses | tuple[Losses, Detections]:
+        """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
+        maps = self.backbone(images)
+        if targets is None:
+            return self.detect(maps)
+        losses = self.losses(maps, targets)
+        return losses if self.training else (losses, self.detect(maps))
+
+    @abstractmethod
+    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
+        """Mean losses by name."""
+
+    @abstractmethod
+    def detect(self, maps: list[Tensor]) -> Detections:
+        """The objects that are found."""
+
+    def size_of(self, maps: list[Tensor]) -> tuple[int, int]:
+        """Height and width of the images that the maps are of."""
+        height, width = maps[0].shape[-2:]
+        return height << self.geometry.lowest, width << self.geometry.lowest
+
+    def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
+        """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
+        flat = scores.flatten(1)
+        values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
+        labels = index % self.classes
+        candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
+        kept = survivors(candidates, labels, self.limits.nms_threshold)
+        values = torch.where(kept, values, torch.zeros_like(values))
+        values, order = values.topk(min(self.limits.detections, values.shape[1]), dim=1)
+        return gather(candidates, order), values, labels.gather(1, order)
+
+
+def random_keys(like: Tensor, *, training: bool) -> Tensor:
+    """Random numbers in [0, 1) of a tensor's shape; always the same ones outside of training."""
+    if training:
+        return torch.rand(like.shape, device=like.device)
+    generator = torch.Generator(device=like.device).manual_seed(0)
+    return torch.rand(like.shape, device=like.device, generator=generator)

@@ -1,0 +1,109 @@
+"""What a model says of one image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.serving.objects import Objects, mask_polygons
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one image.
+
+    Attributes:
+        labels: class names, in the order of the model's outputs.
+        probs: (classes,), calibrated; they sum to 1 for one-class models.
+        predicted: the class with the highest probability, or all labels at or above their thresholds.
+    """
+
+    labels: tuple[str, ...]
+    probs: NDArray[np.float64]
+    predicted: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The predicted class; for multi-label models all of them, joined by commas."""
+        return ", ".join(self.predicted)
+
+    @property
+    def confidence(self) -> float:
+        """The highest probability."""
+        return float(self.probs.max())
+
+    @property
+    def figures(self) -> str:
+        """The three highest probabilities, for people."""
+        ranked = sorted(zip(self.probs.tolist(), self.labels, strict=True), reverse=True)[:3]
+        return ", ".join(f"{label} {prob:.1%}" for prob, label in ranked)
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"probs": [...], "labels": [...]}`."""
+        return {"probs": self.probs.tolist(), "labels": list(self.labels)}
+
+
+@dataclass(frozen=True)
+class ObjectPrediction:
+    """What a detector finds in one image.
+
+    Attributes:
+        labels: class names, in the order of the model's outputs.
+        height, width: of the image in pixels.
+        objects: what is found, best first.
+    """
+
+    labels: tuple[str, ...]
+    height: int
+    width: int
+    objects: Objects
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The class of each object, best first."""
+        return tuple(self.labels[label] for label in self.objects.labels.tolist())
+
+    @property
+    def label(self) -> str:
+        """How many objects of which class, such as "3 dog, 1 cat"."""
+        return ", ".join(f"{count} {label}" for label, count in Counter(self.predicted).most_common())
+
+    @property
+    def confidence(self) -> float:
+        """The highest score; 0 when nothing is found."""
+        return float(self.objects.scores.max(initial=0.0))
+
+    @property
+    def figures(self) -> str:
+        """The three best objects, for people."""
+        best = zip(self.predicted[:3], self.objects.scores[:3].tolist(), strict=True)
+        return ", ".join(f"{label} {score:.1%}" for label, score in best)
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"boxes": [{"box": {"topX": .., "topY": .., "bottomX": .., "bottomY": ..}, "label": .., "score": ..}]}`.
+
+        All coordinates are shares of width and height. Objects with masks also have `"polygon": [[x, y, ...], ...]`.
+        """
+        size = np.array([self.width, self.height] * 2)
+        rows = []
+        for i, (box, score) in enumerate(zip(self.objects.boxes / size, self.objects.scores.tolist(), strict=True)):
+            names = ("topX", "topY", "bottomX", "bottomY")
+            row: dict[str, Any] = {
+                "box": dict(zip(names, box.tolist(), strict=True)), "label": self.predicted[i], "score": score,
+            }  # fmt: skip
+            if self.objects.masks is not None:
+                row["polygon"] = [self._shares(polygon) for polygon in mask_polygons(self.objects.masks[i])]
+            rows.append(row)
+        return {"boxes": rows}
+
+    def _shares(self, polygon: Sequence[float]) -> list[float]:
+        shares: list[float] = (np.array(polygon).reshape(-1, 2) / [self.width, self.height]).ravel().tolist()
+        return shares
+
+
+AnyPrediction = Prediction | ObjectPrediction

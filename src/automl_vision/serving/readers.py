@@ -1,0 +1,140 @@
+"""Between images and the network, one reader for each kind of model: what goes in, and what its outputs mean."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from automl_vision.data.images import center_crop, load_pixels, open_image, upright_size
+from automl_vision.serving.model_folder import ModelDescription
+from automl_vision.serving.objects import Decoding, TileGrid, decode_image, view_pixels, views
+from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the network sees of one image.
+
+    Attributes:
+        views: (v, 3, height, width), float32, normalised; one, or one for each view of a tiled image.
+        kept: height and width of the image when it was cut into views.
+        original: height and width of the image itself.
+    """
+
+    views: Floats
+    kept: tuple[int, int]
+    original: tuple[int, int]
+
+
+class Reader(ABC):
+    """Reads images for a network and its outputs for people.
+
+    Args:
+        description: of the model.
+    """
+
+    def __init__(self, description: ModelDescription) -> None:
+        self.description = description
+
+    @abstractmethod
+    def read(self, data: bytes) -> Inputs:
+        """The network's input for the bytes of an image file.
+
+        Raises:
+            ImageError: the image cannot be read.
+        """
+
+    @abstractmethod
+    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> AnyPrediction:
+        """What the network's outputs for all views of one image mean."""
+
+    def normalized(self, pixels: NDArray[np.uint8]) -> Floats:
+        """Pixels (height, width, 3) as the network takes them, (3, height, width)."""
+        settings = self.description.preprocessing
+        scaled = pixels.astype(np.float32) / np.float32(255)
+        values = (scaled - np.asarray(settings.mean, np.float32)) / np.asarray(settings.std, np.float32)
+        return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
+
+
+class LabelReader(Reader):
+    """Labels of whole images."""
+
+    def read(self, data: bytes) -> Inputs:
+        """The middle of the image."""
+        settings = self.description.preprocessing
+        pixels = load_pixels(data, size=settings.short_side)
+        size = (pixels.shape[0], pixels.shape[1])
+        return Inputs(self.normalized(center_crop(pixels, settings.input_size[0]))[None], size, size)
+
+    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> Prediction:  # noqa: ARG002 - one view is all
+        """Calibrated probabilities."""
+        return self.predictions(outputs[0])[0]
+
+    def predictions(self, logits: Floats) -> list[Prediction]:
+        """Predictions from logits (n, classes)."""
+        description = self.description
+        scaled = logits.astype(np.float64) / description.temperature
+        labels = description.classes
+        if description.thresholds:
+            probs = 0.5 * (1 + np.tanh(0.5 * scaled))
+            chosen = probs >= np.asarray(description.thresholds)
+            return [
+                Prediction(labels, row, tuple(label for label, on in zip(labels, flags, strict=True) if on))
+                for row, flags in zip(probs, chosen, strict=True)
+            ]
+        exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probs = exponents / exponents.sum(axis=1, keepdims=True)
+        return [Prediction(labels, row, (labels[int(row.argmax())],)) for row in probs]
+
+
+class ObjectReader(Reader):
+    """Objects in images."""
+
+    def read(self, data: bytes) -> Inputs:
+        """The image on its canvas, and its tiles."""
+        decoding = self._decoding
+        canvas, grid = decoding.canvas, decoding.grid
+        width, height = upright_size(open_image(data))
+        pixels = load_pixels(data, size=canvas if grid is None else grid.whole_size(canvas))
+        kept = (pixels.shape[0], pixels.shape[1])
+        parts = [self.normalized(view_pixels(pixels, view, canvas)) for view in views(*kept, grid)]
+        return Inputs(np.stack(parts), kept, (height, width))
+
+    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> ObjectPrediction:
+        """The objects whose scores reach the threshold of their class."""
+        each = [[output[i] for output in outputs] for i in range(len(inputs.views))]
+        thresholds = np.asarray(self.description.thresholds)
+        objects = decode_image(
+            each, inputs.kept, inputs.original, self._decoding, least_score=float(thresholds.min(initial=1.0))
+        )
+        objects = objects.take(np.flatnonzero(objects.scores >= thresholds[objects.labels]))
+        return ObjectPrediction(self.description.classes, *inputs.original, objects)
+
+    @property
+    def _decoding(self) -> Decoding:
+        settings = self.description.objects
+        assert settings is not None
+        return Decoding(
+            canvas=self.description.preprocessing.input_size,
+            grid=TileGrid.parse(settings.tile_grid, settings.tile_overlap),
+            tile_nms=settings.tile_nms,
+            mask_threshold=settings.mask_threshold,
+            detections=settings.detections,
+        )
+
+
+def reader_of(description: ModelDescription) -> Reader:
+    """The reader for a model."""
+    return LabelReader(description) if description.objects is None else ObjectReader(description)
+
+
+def upright(data: bytes) -> Image.Image:
+    """An image as it is seen, for drawing on it."""
+    return Image.fromarray(load_pixels(data))

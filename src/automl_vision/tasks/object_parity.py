@@ -1,0 +1,109 @@
+"""Whether an exported detector finds what the trained one finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from automl_vision.evaluation.objects import FoundObjects, mask_overlaps
+from automl_vision.serving.objects import Objects
+from automl_vision.tasks.task import Parity
+
+BOX_TOLERANCE = 0.5  # pixels of the image
+SCORE_TOLERANCE = 1e-3
+MASK_OVERLAP = 0.99
+COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
+LEAST_SHARE = 0.99  # of all objects compared, shown or not; a rounding error may tip a suppression that is a tie
+
+
+@dataclass
+class _Tally:
+    """What a comparison has seen.
+
+    Attributes:
+        compared, same: objects.
+        shown_other: objects at or above the operating threshold that have no equal.
+        box, score: largest differences of equal objects.
+        mask: least overlap of their masks.
+    """
+
+    compared: int = 0
+    same: int = 0
+    shown_other: int = 0
+    box: float = 0.0
+    score: float = 0.0
+    mask: float = 1.0
+
+
+def object_parity(
+    found: FoundObjects, exported: Sequence[Objects], *, compared_from: float, shown_from: float
+) -> Parity:
+    """Compare object by object: each needs one of its class with the same box, score and mask on the other side.
+
+    Every object that the model shows must have its equal; of those below the operating threshold nearly all.
+
+    Args:
+        found: by the trained network.
+        exported: what the predictor finds in the same images.
+        compared_from: the score from which it was asked for objects.
+        shown_from: the operating threshold.
+    """
+    tally = _Tally()
+    for image, other in enumerate(exported):
+        mine = _of_image(found, image)
+        mine = mine.take(np.flatnonzero(mine.scores >= compared_from - SCORE_TOLERANCE))
+        _compare(mine, other, tally, shown_from=shown_from, edge=compared_from)
+        _compare(other, mine, tally, shown_from=shown_from, edge=compared_from)
+    share = tally.same / tally.compared if tally.compared else 1.0
+    problem = None
+    if tally.shown_other or share < LEAST_SHARE:
+        problem = (
+            f"the exported model finds other objects than the trained one: {tally.shown_other} of those that are shown "
+            f"and {1 - share:.1%} of all differ; boxes may differ by {BOX_TOLERANCE} px, scores by "
+            f"{SCORE_TOLERANCE:g}, and masks must overlap by {MASK_OVERLAP}"
+        )
+    figures = {
+        "objects": tally.compared,
+        "equal_share": share,
+        "largest_box_difference": tally.box,
+        "largest_score_difference": tally.score,
+    }
+    if found.masks is not None:
+        figures["least_mask_overlap"] = tally.mask
+    return Parity(figures, problem)
+
+
+def _of_image(found: FoundObjects, image: int) -> Objects:
+    first, end = np.searchsorted(found.image, [image, image + 1]).tolist()
+    masks = None if found.masks is None else tuple(found.masks[first:end])
+    return Objects(found.bbox[first:end], found.score[first:end], found.label[first:end], masks)
+
+
+def _compare(mine: Objects, other: Objects, tally: _Tally, *, shown_from: float, edge: float) -> None:
+    """Look for the equal of each object; those that a tolerance may lift over an edge are left out."""
+    for i in range(len(mine.scores)):
+        score = float(mine.scores[i])
+        if score < edge + SCORE_TOLERANCE:
+            continue
+        boxes = np.abs(other.boxes - mine.boxes[i]).max(axis=1)
+        scores = np.abs(other.scores - score)
+        good = (other.labels == mine.labels[i]) & (boxes <= BOX_TOLERANCE) & (scores <= SCORE_TOLERANCE)
+        overlap = 1.0
+        index = int(np.where(good, boxes, np.inf).argmin()) if good.any() else -1
+        if index >= 0 and mine.masks is not None and other.masks is not None:
+            overlap = _mask_overlap(mine.masks[i], other.masks[index])
+        tally.compared += 1
+        if index < 0 or overlap < MASK_OVERLAP:
+            tally.shown_other += score >= shown_from
+            continue
+        tally.same += 1
+        tally.box, tally.score = max(tally.box, float(boxes[index])), max(tally.score, float(scores[index]))
+        tally.mask = min(tally.mask, overlap)
+
+
+def _mask_overlap(a: str, b: str) -> float:
+    if a == b:  # also when both are empty, which overlap nothing
+        return 1.0
+    return float(mask_overlaps([a], [b], np.zeros(1, bool))[0, 0])

@@ -1,0 +1,194 @@
+"""Registered data sets: each name has versions, each version a manifest; what is the same is one version."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.names import did_you_mean
+
+_MANIFEST, _FACTS = "manifest.parquet", "version.json"
+_SPLIT_RATIO = 0.2
+
+Registered = TypeVar("Registered", bound="Registrable")
+
+
+class Registrable(Protocol):
+    """What the registry needs of a data set."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the contents."""
+        ...
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the manifest."""
+        ...
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Any:
+        """Read a manifest."""
+        ...
+
+    def following(self: Registered, earlier: Any, share: float, *, seed: int = 0) -> Registered:
+        """With the splits of an earlier version."""
+        ...
+
+    def with_validation(self: Registered, share: float, *, seed: int = 0) -> Registered:
+        """With a split for every image."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for people."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One version; wherever a path of data is expected it stands for its manifest.
+
+    Attributes:
+        name: of the data set.
+        number: counted from 1.
+        fingerprint: of the contents.
+        manifest: Parquet file.
+        created: seconds since 1970.
+        summary: counts of images and classes.
+        description: in the words of who registered it.
+    """
+
+    name: str
+    number: int
+    fingerprint: str
+    manifest: str
+    created: float
+    summary: dict[str, Any]
+    description: str = ""
+
+    @property
+    def id(self) -> str:
+        """Name and number in one word."""
+        return f"{self.name}:{self.number}"
+
+    def __fspath__(self) -> str:
+        return self.manifest
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class DatasetRegistry:
+    """The registered data sets of a workspace.
+
+    Args:
+        folder: one folder a name, in it one a version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def register(
+        self,
+        dataset: Registrable,
+        name: str,
+        *,
+        description: str = "",
+        split_ratio: float | None = _SPLIT_RATIO,
+        seed: int = 0,
+    ) -> DatasetVersion:
+        """Make a data set the next version of a name; one that a version already holds gives that version.
+
+        An image that was in the version before keeps its split, so that nothing that was validated or tested on is
+        trained on later.
+
+        Args:
+            dataset: to register.
+            name: letters, digits, `-`, `_` and `.`.
+            description: for people.
+            split_ratio: share of the images without a split that is held out for validation; None leaves splits open.
+            seed: of that choice.
+
+        Raises:
+            DataError: the name has other characters.
+        """
+        if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
+            raise DataError(f"a data set's name is made of letters, digits, - _ and ., not {name!r}")
+        with self._locked(name):
+            known = self.versions(name)
+            if known and split_ratio is not None:
+                dataset = dataset.following(dataset.load(known[-1]), split_ratio, seed=seed)
+            if split_ratio is not None:
+                dataset = dataset.with_validation(split_ratio, seed=seed)
+            for version in known:
+                if version.fingerprint == dataset.fingerprint:
+                    return version
+            number = known[-1].number + 1 if known else 1
+            folder = self.folder / name / str(number)
+            dataset.save(folder / _MANIFEST)
+            facts: dict[str, Any] = {"created": time.time(), "summary": dataset.summary(), "description": description}
+            version = DatasetVersion(name, number, dataset.fingerprint, str(folder / _MANIFEST), **facts)
+            write_json(folder / _FACTS, {**asdict(version), "manifest": _MANIFEST})  # written last: it makes it count
+        return version
+
+    def names(self) -> list[str]:
+        """All names."""
+        return sorted({file.parent.parent.name for file in self.folder.glob(f"*/*/{_FACTS}")})
+
+    def versions(self, name: str) -> list[DatasetVersion]:
+        """The versions of a name, oldest first; empty for a name that is not registered."""
+        files = [file for file in (self.folder / name).glob(f"*/{_FACTS}") if file.parent.name.isdecimal()]
+        found = []
+        for file in sorted(files, key=lambda file: int(file.parent.name)):
+            found.append(DatasetVersion(**{**read_json(file), "manifest": str(file.with_name(_MANIFEST))}))
+        return found
+
+    def get(self, name: str, version: int | None = None) -> DatasetVersion:
+        """A version, by default the newest; `name` may hold the number too, as in `clothing:2`.
+
+        Raises:
+            DataError: there is none.
+        """
+        name, _, number = name.partition(":")
+        if number and version is None:
+            if not number.isdecimal():
+                raise DataError(f'a version is a number, not "{number}"')
+            version = int(number)
+        known = self.versions(name)
+        if not known:
+            hint = did_you_mean(name, self.names())
+            names = ", ".join(self.names()) or "none"
+            raise DataError(f'no data set is registered as "{name}".{hint} Registered: {names}')
+        for found in reversed(known):
+            if version is None or found.number == version:
+                return found
+        raise DataError(f'"{name}" has no version {version}; it has: {", ".join(str(v.number) for v in known)}')
+
+    def resolve(self, path: str) -> str:
+        """The manifest of a version that is meant by its name, as in `clothing` or `clothing:2`; else the path itself.
+
+        What exists as a file counts as a file.
+        """
+        name = path.partition(":")[0]
+        if name not in self.names() or Path(path).exists():
+            return path
+        return self.get(path).manifest
+
+    def find(self, fingerprint: str) -> DatasetVersion | None:
+        """The version with a fingerprint, or None."""
+        versions = (version for name in self.names() for version in self.versions(name))
+        return next((version for version in versions if version.fingerprint == fingerprint), None)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with (self.folder / name / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,147 @@
+"""Data sets have versions: what is the same is one version, an image keeps its split, and changes are named."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.changes import equal_rows
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.objects import OBJECT_TYPE
+from automl_vision.workspace.workspace import Workspace
+from conftest import draw_shapes, write_shape_folders
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_shape_folders(tmp_path / "data", per_class=12, classes=("circle", "square"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+def test_the_same_content_gives_the_same_version(root: Path, workspace: Workspace) -> None:
+    first = workspace.datasets.register(Dataset.open(root), "shapes", description="drawn")
+    (root / "circle").rename(root / "renamed")  # other paths, then the old ones
+    (root / "renamed").rename(root / "circle")
+    again = workspace.datasets.register(Dataset.open(root), "shapes")
+    assert again == first and (first.id, first.description) == ("shapes:1", "drawn")
+    assert [version.id for version in workspace.datasets.versions("shapes")] == ["shapes:1"]
+    assert workspace.datasets.find(first.fingerprint) == first
+    assert workspace.datasets.find("0" * 32) is None
+
+
+def test_a_version_stands_for_its_data(root: Path, workspace: Workspace) -> None:
+    version = workspace.datasets.register(Dataset.open(root), "shapes")
+    opened = Dataset.open(version)
+    assert opened == Dataset.load(version) and opened.fingerprint == version.fingerprint
+    assert version.summary["images"] == {"train": 20, "val": 4}
+    assert Dataset.open(version, task="image-classification-multi-label").task == "image-classification-multi-label"
+
+
+def test_an_image_keeps_its_split_over_versions(root: Path, workspace: Workspace) -> None:
+    first = Dataset.load(workspace.datasets.register(Dataset.open(root), "shapes"))
+    for i in range(10):
+        draw_shapes(("square",), 1000 + i).save(root / "square" / f"new {i}.png")
+    (root / "circle" / "circle-0.png").rename(root / "circle" / "another name.png")
+    second = workspace.datasets.register(Dataset.open(root), "shapes")
+    assert second.id == "shapes:2"
+    loaded = Dataset.load(second)
+    before = dict(zip(first.table["digest"].to_pylist(), first.splits.tolist(), strict=True))
+    after = dict(zip(loaded.table["digest"].to_pylist(), loaded.splits.tolist(), strict=True))
+    assert {digest: after[digest] for digest in before} == before
+    assert sorted(after[digest] for digest in after.keys() - before.keys()) == ["train"] * 8 + ["val"] * 2
+
+
+def test_a_group_keeps_its_split_over_versions(tmp_path: Path, workspace: Workspace) -> None:
+    rows = []
+    for i in range(40):
+        Image.new("RGB", (4, 4), (i, 9, 9)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'ab'[i % 2]},g{i // 4}")
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["image,label,group", *rows[:32]]) + "\n")
+    first = Dataset.load(workspace.datasets.register(Dataset.open(table), "groups", split_ratio=0.3))
+    rows = [row.replace("g8", "g0").replace("g9", "g1") for row in rows]
+    table.write_text("\n".join(["image,label,group", *rows]) + "\n")
+    second = Dataset.load(workspace.datasets.register(Dataset.open(table), "groups", split_ratio=0.3))
+    split_of = dict(zip(first.table["group"].to_pylist(), first.splits.tolist(), strict=True))
+    assert second.splits.tolist() == [split_of[group] for group in second.table["group"].to_pylist()]
+
+
+def test_what_changed_between_versions(root: Path, workspace: Workspace) -> None:
+    first = Dataset.load(workspace.datasets.register(Dataset.open(root), "shapes"))
+    (root / "circle" / "circle-1.png").rename(root / "square" / "was a circle.png")
+    (root / "circle" / "circle-2.png").unlink()
+    draw_shapes(("cross",), 7).save(root / "circle" / "new.png")
+    (root / "cross").mkdir()
+    draw_shapes(("cross",), 8).save(root / "cross" / "first.png")
+    changes = Dataset.open(root).following(first, 0.2).changes_since(first)
+    assert changes.added == ["circle/new.png", "cross/first.png"]
+    assert changes.removed == ["circle/circle-2.png"]
+    assert changes.relabelled == ["square/was a circle.png"]
+    assert (changes.moved, changes.unchanged, changes.classes_added) == ([], 22, ["cross"])
+    assert str(changes).splitlines()[0] == "22 unchanged" and "1 relabelled: square/was a circle.png" in str(changes)
+    assert changes and not first.changes_since(first)
+    moved = first.with_splits(np.where(np.arange(24) == 3, "test", first.splits))
+    assert moved.changes_since(first).moved == [first.table["image"][3].as_py()]
+
+
+def box(label: str, *numbers: float, rle: str | None = None) -> dict[str, object]:
+    bbox = list(numbers) or [0, 0, 1, 1]
+    return {"label": label, "bbox": bbox, "iscrowd": False, "difficult": False, "segments": [[1, 2, 3]], "rle": rle}
+
+
+EQUAL = [
+    ([[], [box("a")]], [[], [box("a")]], [True, True]),
+    ([[box("a"), box("b")], [box("a")]], [[box("b"), box("a")], [box("a")]], [False, True]),
+    ([[box("a")], [box("a", rle="1 1 1")], []], [[box("a"), box("a")], [box("a")], []], [False, False, True]),
+    ([[box("a", 0, 0, 1, 2)], None], [[box("a", 0, 0, 1, 3)], None], [False, True]),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), EQUAL)
+def test_rows_are_compared_to_the_last_number(first: list[object], second: list[object], expected: list[bool]) -> None:
+    type_ = pa.list_(OBJECT_TYPE)
+    assert equal_rows(pa.array(first, type_), pa.array(second, type_)).tolist() == expected
+
+
+def test_several_at_once_get_versions_of_their_own(root: Path, workspace: Workspace) -> None:
+    whole = Dataset.open(root)
+    parts = [whole.take(np.arange(24) != row) for row in range(6)]
+    threads = [threading.Thread(target=workspace.datasets.register, args=(part, "shapes")) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    versions = workspace.datasets.versions("shapes")
+    assert [version.number for version in versions] == [1, 2, 3, 4, 5, 6]
+    assert len({version.fingerprint for version in versions}) == 6
+
+
+MISTAKES = [
+    ("shape", 'no data set is registered as "shape". Did you mean "shapes"?'),
+    ("shapes:7", '"shapes" has no version 7; it has: 1'),
+    ("shapes:new", 'a version is a number, not "new"'),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), MISTAKES)
+def test_an_unknown_version(root: Path, workspace: Workspace, name: str, message: str) -> None:
+    workspace.datasets.register(Dataset.open(root), "shapes")
+    with pytest.raises(DataError, match=message.replace("?", r"\?")):
+        workspace.datasets.get(name)
+    assert workspace.datasets.get("shapes") == workspace.datasets.get("shapes:1")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "a:1"])
+def test_a_bad_name(root: Path, workspace: Workspace, name: str) -> None:
+    with pytest.raises(DataError, match="a data set's name is made of"):
+        workspace.datasets.register(Dataset.open(root), name)
