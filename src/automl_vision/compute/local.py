@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
 from automl_vision.core.errors import AutoMLVisionError, StorageError
@@ -68,11 +68,7 @@ class LocalJob:
         code = self._process.exitcode
         if code == 0:
             return None
-        if code == errno.ENOSPC:
-            return Failure("no space is left on the disk", "", StorageError.__name__)
-        error = self.job.folder / _ERROR_FILE
-        told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
-        return Failure(told["reason"], last_lines(self.job.folder / LOG_FILE), told["error"])
+        return failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
         """End the job and everything that it started."""
@@ -168,6 +164,11 @@ def _run(function: str, arguments: dict[str, Any], folder: str, environment: dic
     _die_with_parent()
     os.environ |= environment
     _hold(Path(folder))
+    run_here(function, arguments, folder)
+
+
+def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
+    """Call a job's function in this process, its output in the job's log, and end the process."""
     log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -210,6 +211,15 @@ def _die_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def failure_of(code: int | None, folder: Path) -> Failure:
+    """Why a job ended with an exit code other than 0."""
+    if code == errno.ENOSPC:
+        return Failure("no space is left on the disk", "", StorageError.__name__)
+    error = folder / _ERROR_FILE
+    told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
+    return Failure(told["reason"], last_lines(folder / LOG_FILE), told["error"])
 
 
 def _reason(code: int | None) -> str:

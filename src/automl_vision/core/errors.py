@@ -51,6 +51,10 @@ class ComputeError(AutoMLVisionError):
     """A compute target cannot be used."""
 
 
+class FeaturesUnavailableError(AutoMLVisionError):
+    """Features of images cannot be computed on this machine."""
+
+
 class TrialError(AutoMLVisionError):
     """A trial ended without a result."""
 

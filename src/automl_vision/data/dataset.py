@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ from automl_vision.data.manifest import (
     natural_task,
     splits_of,
 )
+from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
@@ -44,9 +45,11 @@ from automl_vision.data.splits import holdout
 from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.targets import Targets
 
+if TYPE_CHECKING:
+    from automl_vision.data.doctor.report import DataReport
+
 MAX_BAD_SHARE = 0.2
 MIN_IMAGES = 10
-LEFT_OUT = "left_out"  # the split of images that turned out to be unusable
 _SPLIT_ORDER = ("train", "val", "test", "")
 _METADATA = b"automl_vision"
 
@@ -310,6 +313,35 @@ class Dataset:
             report.add(self.table["image"][row].as_py(), reason, kind)
             splits[row] = LEFT_OUT
         return replace(self.with_splits(splits), report=report)
+
+    def check(self, **options: Any) -> DataReport:
+        """Let the doctor look for what is wrong, odd or worth a look; see `data.doctor.check.check_dataset`.
+
+        Args:
+            **options: `checks`, `features`, `predictions`, `cache` and `progress`, all optional.
+        """
+        from automl_vision.data.doctor.check import check_dataset
+
+        return check_dataset(self, **options)
+
+    def apply(self, report: DataReport, actions: Mapping[str, str] | None = None) -> Dataset:
+        """The next version of the data, after what is proposed, or chosen, has been done about a report's findings.
+
+        Rows keep their numbers: an image that is taken out leaves its split, an object its column, and no file is
+        touched. The data set's report tells each change.
+
+        Args:
+            report: of `check` on this data set.
+            actions: what to do by name of a check; None does what each finding proposes.
+
+        Raises:
+            DataError: the report is about another data set.
+            ConfigError: a finding or its action does not exist.
+        """
+        from automl_vision.data.doctor.actions import treat
+
+        treated = treat(self, report, actions)
+        return replace(self, table=treated.table, classes=treated.classes, report=treated.report)
 
     def changes_since(self, earlier: Dataset) -> Changes:
         """What was added, removed, relabelled and moved to another split since an earlier version."""
