@@ -21,7 +21,8 @@ from pydantic import (
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
-from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.open_options import MAX_BAD_SHARE
 from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.sweeps.policies import Policy, policy_from_json
 from automl_vision.sweeps.samplers import GridParameterSampling, Sampling, sampling_from_json, search_space
