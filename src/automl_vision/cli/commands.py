@@ -25,10 +25,11 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+add_data(data_app)
+
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages, whenever they change.")
 ]
-add_data(data_app)
 
 
 def train(
@@ -47,7 +48,7 @@ def train(
     from automl_vision.cli.options import config_from
     from automl_vision.experiment.experiment import Experiment
 
-    name, config = config_from(job, experiment, settings or {}, set_ or [])
+    name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
     run = Experiment(open_workspace(workspace), name).submit(config)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:

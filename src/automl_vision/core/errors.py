@@ -47,6 +47,10 @@ class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 
 
+class ComputeError(AutoMLVisionError):
+    """A compute target cannot be used."""
+
+
 class TrialError(AutoMLVisionError):
     """A trial ended without a result."""
 

@@ -119,7 +119,8 @@ class _Controller:
         dataset.save(self.folder.manifest)
         write_json(self.folder.path / "left_out.json", dataset.report.to_json())
         counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
-        self.folder.message(f"{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
+        version = f"{self.spec.data_version}: " if self.spec.data_version else ""
+        self.folder.message(f"{version}{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
         self.tracking.artifacts(PARENT, self.folder.manifest)
         self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
         return dataset
@@ -129,7 +130,7 @@ class _Controller:
         if self.spec.automode:
             self._search(dataset)
             return
-        slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+        slots = self._slots(self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.planned_trials():
             self._tell_plan(dataset, slots)
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
@@ -137,16 +138,19 @@ class _Controller:
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
         self._loop(dataset, self._source(), self.spec.termination, slots)
 
+    def _slots(self, wanted: int) -> list[Slot]:
+        return self.compute.slots(wanted, threads=self.spec.threads, processes=self.spec.processes)
+
     def _search(self, dataset: Dataset) -> None:
         """AutoMode: the default recipe with all of the machine, then the portfolio if there is time, then the test."""
-        alone = self.compute.slots(1, threads=self.spec.threads)
+        alone = self._slots(1)
         if not self.folder.planned_trials():
             self._tell_plan(dataset, alone)
         policy = automode_policy(self.spec)
         loop = self._loop(dataset, AutoModeTrials(self.spec, {}, None), policy, alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
-            slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+            slots = self._slots(self.spec.concurrent)
             probes = self._probe(dataset, alone[0], float(result["seconds"]))
             loop = self._loop(dataset, AutoModeTrials(self.spec, probes, result["learning_rate"]), policy, slots)
         decision = decide(self.folder, loop.trials, self.spec.primary_metric)
@@ -245,6 +249,7 @@ class _Controller:
             budget_seconds=seconds,
             device=self.compute.device,
             threads=slot.threads,
+            processes=self.spec.processes,
             start_from=planned.start_from,
         )
 
