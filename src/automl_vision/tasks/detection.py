@@ -36,7 +36,7 @@ class DetectionTask(Task[FoundObjects]):
 
     name = OBJECT_DETECTION
     output_names: ClassVar[tuple[str, ...]] = ("boxes", "scores", "labels")
-    largest_batch = 8
+    largest_batch = 4
     hyperparameters: DetectorHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
