@@ -65,6 +65,32 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def formats_page() -> str:
+    """Every format of data sets, read or written."""
+    from automl_vision.data.formats import list_export_formats, list_formats
+
+    reads = [[f"`{format_.name}`", ", ".join(format_.kinds), format_.layout] for format_ in list_formats()]
+    kinds = ("label", "labels", "boxes", "masks")
+    writes = [
+        [
+            f"`{format_.name}`",
+            ", ".join(kind for kind in kinds if kind in format_.kinds),
+            ", ".join(sorted(format_.holds)) or "nothing",
+        ]
+        for format_ in sorted(list_export_formats(), key=lambda format_: format_.name)
+    ]
+    return (
+        f"# Formats of data sets\n\n{_NOTE}\n## Read\n\n"
+        "`Dataset.open(path)` tries them in this order; `format=` names one.\n\n"
+        f"{_table(['name', 'labels', 'what it looks like'], reads)}\n## Written\n\n"
+        "`export_dataset(dataset, folder, format)`, or `automl-vision data convert PATH FOLDER --format NAME`. "
+        "What a format cannot hold is reported.\n\n"
+        f"{_table(['name', 'labels', 'also holds'], writes)}\n"
+        "label: one an image; labels: any number an image. iscrowd: one region around many objects; difficult: not "
+        "counted when missed; references: images may stay where they are.\n"
+    )
+
+
 def schema_text() -> str:
     """JSON Schema of job files."""
     from automl_vision.experiment.job_file import job_schema
@@ -76,6 +102,7 @@ PAGES = {
     "reference/hyperparameters.md": hyperparameters_page,
     "reference/configuration.md": configuration_page,
     "reference/commands.md": commands_page,
+    "reference/formats.md": formats_page,
     "job.schema.json": schema_text,
 }
 
@@ -102,7 +129,7 @@ def _default(field: Any) -> str:
 
 def _range(schema: dict[str, Any]) -> str:
     options = schema.get("anyOf", [schema])
-    return " or ".join(text for text in map(_one_range, options) if text)
+    return " or ".join(dict.fromkeys(text for text in map(_one_range, options) if text))
 
 
 def _one_range(schema: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from automl_vision.compute.local import Job, LocalCompute, RunningJob, last_lines
+from automl_vision.compute.compute import Job
+from automl_vision.compute.local import LocalCompute, LocalJob, last_lines, share_cores
 
 
 def work(behaviour: str, path: str = "") -> None:
@@ -46,7 +47,7 @@ def _wait(condition: object, seconds: float = 10) -> bool:
     return False
 
 
-def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> RunningJob:
+def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:
     job = compute.submit(Job("test_compute:work", {"behaviour": behaviour}, folder))
     assert _wait(lambda: not job.is_running())
     return job
@@ -72,6 +73,40 @@ def test_how_a_job_ends_is_told(tmp_path: Path, behaviour: str, reason: str | No
         assert "working" in failure.log
 
 
+@pytest.mark.parametrize(
+    ("wanted", "threads", "cores", "expected"),
+    [
+        (1, 0, 4, [0]),
+        (2, 0, 4, [2, 2]),
+        (3, 0, 4, [1, 1, 1]),
+        (9, 0, 2, [1, 1]),
+        (9, 2, 4, [2, 2]),
+        (2, 8, 2, [8]),
+    ],
+)
+def test_trials_at_once_share_the_cores(wanted: int, threads: int, cores: int, expected: list[int]):
+    assert share_cores(cores, wanted, threads) == expected
+
+
+def test_slots_are_one_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-7")
+    assert [slot.gpus for slot in LocalCompute().slots(5)] == [("0",), ("2",), ("GPU-7",)]
+    assert [slot.gpus for slot in LocalCompute().slots(1)] == [()]
+    assert LocalCompute(device="cpu").slots(1)[0].gpus == ()
+
+
+def test_a_second_process_of_a_job_waits_for_the_first(tmp_path: Path):
+    compute, pids = LocalCompute(), tmp_path / "pids"
+    first = compute.submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
+    assert _wait(pids.exists)
+    second = compute.submit(Job("test_compute:work", {"behaviour": "succeed"}, tmp_path))
+    compute.wait([second], 0.5)
+    assert second.is_running()
+    first.cancel()
+    compute.wait([second], 10)
+    assert second.failure() is None
+
+
 def test_a_failed_job_leaves_the_next_one_alone(tmp_path: Path):
     compute = LocalCompute()
     assert _finished(compute, "crash", tmp_path / "first").failure() is not None
@@ -93,12 +128,13 @@ def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from automl_vision.compute.local import Job, LocalCompute\n"
+        "from automl_vision.compute.compute import Job\n"
+        "from automl_vision.compute.local import LocalCompute\n"
         f"job = Job('test_compute:work', {{'behaviour': 'sleep', 'path': {str(pids)!r}}}, Path({str(tmp_path)!r}))\n"
         "running = LocalCompute().submit(job)\n"
         "time.sleep(60)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     parent = subprocess.Popen([sys.executable, "-c", script], env=environment)
     assert _wait(pids.exists)
     time.sleep(0.1)

@@ -38,8 +38,10 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reference/hyperparameters.md", "reference/configuration.md", "reference/commands.md",
-                                  "job.schema.json"])  # fmt: skip
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md"]
+
+
+@pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"
@@ -77,7 +79,7 @@ def test_the_readme_runs(tmp_path: Path):
     (block,) = [block for page, block in _blocks("python") if page == "README.md"]
     photos = write_shape_folders(tmp_path / "photos")
     (photos / "circle" / "circle-0.png").rename(tmp_path / "photo.jpg")
-    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, threads=1")
+    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, iterations=1, threads=1")
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")

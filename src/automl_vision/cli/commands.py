@@ -27,6 +27,10 @@ data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 add_data(data_app)
 
+JsonLinesOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages, whenever they change.")
+]
+
 
 def train(
     job: Annotated[Path | None, typer.Argument(help="A job file in YAML; or use the options.")] = None,
@@ -37,17 +41,18 @@ def train(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
     settings: dict[str, str] | None = None,
 ) -> None:
     """Train a model on labelled images: `train job.yaml`, or `train --training-data FOLDER`."""
     from automl_vision.cli.options import config_from
     from automl_vision.experiment.experiment import Experiment
 
-    name, config = config_from(job, experiment, settings or {}, set_ or [])
+    name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
     run = Experiment(open_workspace(workspace), name).submit(config)
-    typer.echo(f"run {run.id}")
+    typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:
-        _follow(run)
+        _follow(run, as_json=as_json)
 
 
 def add_train(*, called: bool) -> None:
@@ -61,9 +66,13 @@ def add_train(*, called: bool) -> None:
 
 
 @app.command()
-def resume(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
-    """Go on with a run that was interrupted, canceled or failed."""
-    _follow(_run(run_id, workspace).resume())
+def resume(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
+) -> None:
+    """Go on with a run that was interrupted, canceled or failed; what has finished is not done again."""
+    _follow(_run(run_id, workspace).resume(), as_json=as_json)
 
 
 @app.command()
@@ -75,11 +84,15 @@ def cancel(run_id: Annotated[str, typer.Argument(help="Id of the run.")], worksp
 
 
 @app.command()
-def watch(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
+def watch(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonLinesOption = False,
+) -> None:
     """Show the live progress of a run; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
-    show_progress(_run(run_id, workspace).folder)
+    show_progress(_run(run_id, workspace).folder, as_json=as_json)
 
 
 @app.command()
@@ -234,13 +247,19 @@ def _run(run_id: str, workspace: Path | None) -> Run:
     return Run(open_workspace(workspace), run_id)
 
 
-def _follow(run: Run) -> None:
+def _follow(run: Run, *, as_json: bool = False) -> None:
     """Show a run until it ends, then its leaderboard and where its model lies."""
     from automl_vision.cli.tables import print_table
 
-    run.wait_for_completion(show_output=True)
+    run.wait_for_completion(show_output=True, as_json=as_json)
     board = run.leaderboard()
+    if as_json:
+        typer.echo(json.dumps({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
+        return
     print_table(board.columns(), board.cells())
+    decision = run.get_details().get("decision")
+    if decision is not None:
+        typer.echo(decision["reason"])
     typer.echo(f"model  {run.model_path}")
 
 

@@ -1,4 +1,4 @@
-"""The commands under `automl-vision data` that show data sets and keep their versions."""
+"""The commands under `automl-vision data` that show, convert and compare data sets and keep their versions."""
 
 from __future__ import annotations
 
@@ -81,6 +81,30 @@ def compare(
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
 
+def convert(
+    path: DataArgument,
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
+    images: Annotated[str, typer.Option(help="copy, link, or none: refer to where they are.")] = "copy",
+    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
+    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a data set in another format; what it cannot hold is said."""
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.data.export import export_dataset
+
+    path = open_workspace(workspace).datasets.resolve(path)
+    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
+    report = export_dataset(dataset, out, format_, images=images)
+    for problem in dataset.report.problems:
+        typer.echo(f"left out  {problem.place}: {problem.reason}")
+    for note in report.notes:
+        typer.echo(f"changed   {note.place}: {note.reason}")
+    typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
+
+
 def _open(path: str, workspace: Path | None) -> Any:
     """The data at a path, or a registered version by its name."""
     from automl_vision.data.dataset import Dataset
@@ -90,5 +114,5 @@ def _open(path: str, workspace: Path | None) -> Any:
 
 def add_data(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (show, register, versions, compare):
+    for command in (show, convert, register, versions, compare):
         app.command()(command)

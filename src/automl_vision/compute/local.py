@@ -6,21 +6,26 @@ what goes wrong in it (an exception, a native crash, a kill for lack of memory) 
 
 from __future__ import annotations
 
+import errno
 import faulthandler
+import fcntl
 import importlib
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
+from automl_vision.core.errors import AutoMLVisionError, StorageError
 from automl_vision.core.files import read_json, write_json
 
 CPU_SETTINGS = {
@@ -35,44 +40,22 @@ CPU_SETTINGS = {
 
 LOG_FILE = "log.txt"
 _ERROR_FILE = "error.json"
+_LOCK_FILE = "job.lock"
 _LOG_LINES = 40
 _GRACE = 3.0  # seconds between asking a job to end and killing it
 
 
-@dataclass(frozen=True)
-class Job:
-    """A function to call in a process of its own.
-
-    Attributes:
-        function: as "module:name"; it takes the arguments as keywords.
-        arguments: JSON values.
-        folder: for the job's log; made when missing.
-    """
-
-    function: str
-    arguments: dict[str, Any]
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job failed.
-
-    Attributes:
-        reason: one sentence.
-        log: the last lines that it printed.
-    """
-
-    reason: str
-    log: str
-
-
-class RunningJob:
-    """A job that was submitted."""
+class LocalJob:
+    """A process at work."""
 
     def __init__(self, job: Job, process: BaseProcess) -> None:
         self.job = job
         self._process = process
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that becomes readable when the process ends."""
+        return self._process.sentinel
 
     def is_running(self) -> bool:
         """Whether it still works."""
@@ -83,7 +66,11 @@ class RunningJob:
         code = self._process.exitcode
         if code == 0:
             return None
-        return Failure(_reason(code, self.job.folder), last_lines(self.job.folder / LOG_FILE))
+        if code == errno.ENOSPC:
+            return Failure("no space is left on the disk", "", StorageError.__name__)
+        error = self.job.folder / _ERROR_FILE
+        told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
+        return Failure(told["reason"], last_lines(self.job.folder / LOG_FILE), told["error"])
 
     def cancel(self) -> None:
         """End the job and everything that it started."""
@@ -110,10 +97,12 @@ class LocalCompute:
 
     Args:
         preload: modules that the fork server imports once, for all jobs.
+        device: "auto" takes GPUs where there are any, "cuda" insists on them, "cpu" leaves them alone.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
+    def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:
         os.environ |= {name: os.environ.get(name, value) for name, value in CPU_SETTINGS.items()}
+        self.device = device
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
 
@@ -123,19 +112,56 @@ class LocalCompute:
 
         forkserver.ensure_running()
 
-    def submit(self, job: Job) -> RunningJob:
+    def slots(self, wanted: int, *, threads: int = 0) -> list[Slot]:
+        """One slot a GPU where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
+        gpus = visible_gpus() if self.device != "cpu" else []
+        cores = max(len(os.sched_getaffinity(0)), len(gpus))
+        shares = share_cores(cores, min(wanted, len(gpus)) if gpus else wanted, threads)
+        apart = bool(gpus) and len(shares) > 1
+        return [Slot(number, each, (gpus[number],) if apart else ()) for number, each in enumerate(shares)]
+
+    def submit(self, job: Job, slot: Slot | None = None) -> LocalJob:
         """Start a job."""
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / _ERROR_FILE).unlink(missing_ok=True)
-        process = self._context.Process(target=_run, args=(job.function, job.arguments, str(job.folder)))
+        environment = {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot is not None and slot.gpus else {}
+        arguments = (job.function, job.arguments, str(job.folder), environment)
+        process = self._context.Process(target=_run, args=arguments)
         process.start()
-        return RunningJob(job, process)
+        return LocalJob(job, process)
+
+    def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
+        """Sleep until one of the processes ends."""
+        connection.wait([job.sentinel for job in jobs if isinstance(job, LocalJob)], timeout)
+
+    def close(self) -> None:
+        """Nothing is held: the fork server ends with its last job and its owner."""
 
 
-def _run(function: str, arguments: dict[str, Any], folder: str) -> None:
+def share_cores(cores: int, wanted: int, threads: int = 0) -> list[int]:
+    """Threads of each of at most `wanted` trials at once; [0] when one has all cores to itself."""
+    count = max(1, min(wanted, cores // max(1, threads)))
+    return count * [threads or (0 if count == 1 else cores // count)]
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that CUDA would show to this process, by the names that `CUDA_VISIBLE_DEVICES` takes."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    return [str(i) for i, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+
+
+def _run(function: str, arguments: dict[str, Any], folder: str, environment: dict[str, str]) -> None:
     """The body of a job's process."""
     os.setpgid(0, 0)
     _die_with_parent()
+    os.environ |= environment
+    _hold(Path(folder))
     log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -147,12 +173,20 @@ def _run(function: str, arguments: dict[str, Any], folder: str) -> None:
         getattr(importlib.import_module(module), name)(**arguments)
     except Exception as error:
         traceback.print_exc()
+        if isinstance(error, StorageError):  # then this reason could not be written either
+            os._exit(errno.ENOSPC)
         reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
-        write_json(Path(folder) / _ERROR_FILE, {"reason": reason})
+        write_json(Path(folder) / _ERROR_FILE, {"reason": reason, "error": type(error).__name__})
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)  # native libraries' exit handlers have been seen to crash after the work was done
+
+
+def _hold(folder: Path) -> None:
+    """Wait for an earlier process of the same job to be gone; its parent's death may have come a moment ago."""
+    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # goes with this process; nobody closes the descriptor before
 
 
 def _die_with_parent() -> None:
@@ -172,11 +206,8 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
-def _reason(code: int | None, folder: Path) -> str:
+def _reason(code: int | None) -> str:
     """One sentence on an exit code."""
-    error = folder / _ERROR_FILE
-    if error.exists():
-        return str(read_json(error)["reason"])
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = "; the machine may have run out of memory" if name == "SIGKILL" else ", a crash of native code"

@@ -73,3 +73,11 @@ class RunFailedError(AutoMLVisionError):
 
 class WorkspaceError(AutoMLVisionError):
     """The workspace cannot be read or written."""
+
+
+class StorageError(WorkspaceError):
+    """The disk is full."""
+
+
+class TrackingError(WorkspaceError):
+    """The MLflow store cannot be written."""

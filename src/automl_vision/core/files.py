@@ -2,19 +2,82 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from automl_vision.core.errors import StorageError
+
+_Value = TypeVar("_Value")
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# what torch and safetensors say instead of an errno
+_FULL_MESSAGES = ("no space left", "file too large", "quota exceeded", "failed writing file", "inline_container")
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between tries
+
+
+def patience() -> float:
+    """Seconds for which a full disk or a silent MLflow server is tried again: `AUTOML_VISION_PATIENCE`, or 60."""
+    return float(os.environ.get("AUTOML_VISION_PATIENCE", "60"))
+
+
+def persistently(write: Callable[[], _Value]) -> _Value:
+    """Write something; while the disk is full, try again within the patience.
+
+    Raises:
+        StorageError: the disk stayed full.
+    """
+    end, wait = time.monotonic() + patience(), _FIRST_WAIT
+    while True:
+        try:
+            return write()
+        except StorageError:
+            if time.monotonic() + wait > end:
+                raise
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+
+@contextmanager
+def _storage(path: Path) -> Iterator[None]:
+    """Name a full disk as such, whatever the writing library calls it.
+
+    Raises:
+        StorageError: nothing more can be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = isinstance(error, OSError) and error.errno in _FULL
+        if told or any(words in str(error).lower() for words in _FULL_MESSAGES):
+            raise StorageError(
+                f"{path} cannot be written: no space is left there, or a limit is reached ({error}); "
+                "free some space, then go on with: automl-vision resume RUN"
+            ) from error
+        raise
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is flushed to disk and renamed onto `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a temporary path beside `path`; on success it is flushed to disk and renamed onto `path`.
+
+    Raises:
+        StorageError: the disk is full; `path` is as it was.
+    """
+    with _storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _replacing(path) as temporary:
+            yield temporary
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield temporary
@@ -26,13 +89,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text so that a reader sees either the old file or the whole new one."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write a text so that a reader sees either the old file or the whole new one; waits while the disk is full."""
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    persistently(write)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees either the old file or the whole new one."""
+    """Write JSON so that a reader sees either the old file or the whole new one; waits while the disk is full."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -42,19 +109,28 @@ def read_json(path: Path) -> Any:
 
 
 def append_json_line(path: Path, value: Any) -> None:
-    """Append one JSON object as one line in a single write."""
+    """Append one JSON object as one line, whole or not at all; waits while the disk is full."""
     line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+
+    def write() -> None:
+        with _storage(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                size = os.fstat(descriptor).st_size
+                if os.write(descriptor, line) < len(line):
+                    os.ftruncate(descriptor, size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(descriptor)
+
+    persistently(write)
 
 
 def read_json_lines(path: Path, offset: int = 0) -> tuple[list[Any], int]:
     """Read the whole lines from byte `offset` on; gives them and the offset to read from next time.
 
-    A last line that is still being written is left for the next call.
+    A last line that is still being written is left for the next call; half a line that a crash of the machine left
+    behind is passed over.
     """
     if not path.exists():
         return [], offset
@@ -62,4 +138,12 @@ def read_json_lines(path: Path, offset: int = 0) -> tuple[list[Any], int]:
         file.seek(offset)
         data = file.read()
     end = data.rfind(b"\n") + 1
-    return [json.loads(line) for line in data[:end].splitlines() if line.strip()], offset + end
+    lines = [_parsed(line) for line in data[:end].splitlines() if line.strip()]
+    return [line for line in lines if line is not None], offset + end
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automl_vision.data.objects import Object, ObjectBuilder
+import numpy as np
+
+from automl_vision.data.objects import Object, ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
 
 Kind = Literal["label", "labels", "boxes", "masks"]
+_MASK_SHARE = 0.8  # of all objects; with fewer masks the others would be lost beyond what `max_bad_share` allows
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Annotations:
         objects: the records' objects, by number of the record.
         report: what could not be read.
         classes: the source's own list of classes, in its order, when it has one.
+        reads_all: whether each image of the source is a record, a mask, or reported already.
     """
 
     kind: Kind
@@ -59,6 +63,9 @@ class Annotations:
     objects: ObjectBuilder = field(default_factory=ObjectBuilder)
     report: ImportReport = field(default_factory=ImportReport)
     classes: list[str] | None = None
+    reads_all: bool = False
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _repeated: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,27 +76,80 @@ class Annotations:
         return self.kind in ("boxes", "masks")
 
     def add(self, record: Record) -> int | None:
-        """Add one usable record and give its number; None when a name in it cannot be written."""
+        """Add one usable record and give its number; None when a name in it cannot be written.
+
+        A further record of an image that is known adds its labels and objects to the first one.
+        """
         texts = (record.image, *record.labels, record.group or "", *(o.label for o in record.objects))
         if not all(_is_unicode(text) for text in texts):
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
             return None
-        self.report.total += 1
-        self.images.append(record.image)
-        self.places.append(record.place)
-        self.labels.append(record.labels)
-        self.splits.append(record.split)
-        self.groups.append(record.group)
-        self.sizes.append(record.size or (0, 0))
-        number = len(self.images) - 1
+        self.report.total += len(record.objects)
+        number = self._numbers.get(record.image)
+        if number is None:
+            self.report.total += 1
+            number = self._numbers[record.image] = len(self.images)
+            self.images.append(record.image)
+            self.places.append(record.place)
+            self.labels.append(record.labels)
+            self.splits.append(record.split)
+            self.groups.append(record.group)
+            self.sizes.append(record.size or (0, 0))
+        else:
+            self._join(number, record)
         for value in record.objects:
             self.objects.add(number, value)
         return number
 
+    def _join(self, number: int, record: Record) -> None:
+        if _file(record.place) != _file(self.places[number]):
+            self._repeated.add(number)
+        if record.labels:
+            self.labels[number] = tuple(dict.fromkeys(self.labels[number] + record.labels))
+        self.splits[number] = self.splits[number] or record.split
+        self.groups[number] = self.groups[number] or record.group
+        if record.size and self.sizes[number] == (0, 0):
+            self.sizes[number] = record.size
+
+    def build_objects(self) -> Objects:
+        """All objects, sorted by image; of an image that several files describe, equal ones are kept once."""
+        objects = self.objects.build()
+        if not self._repeated or not len(objects):
+            return objects
+        rows = np.flatnonzero(np.isin(objects.image, list(self._repeated)))
+        values = [objects.image[rows], objects.label[rows], *objects.bbox[rows].T, *objects.polygon_bounds()[rows].T]
+        table = np.nan_to_num(np.stack(values, axis=1).astype(np.float64), nan=-1.0)
+        _, first = np.unique(table, axis=0, return_index=True)
+        codes = [row for row in range(len(rows)) if int(rows[row]) in objects.rle]  # which nothing here tells apart
+        again = np.setdiff1d(np.arange(len(rows)), np.union1d(first, codes).astype(np.int64))
+        if not len(again):
+            return objects
+        for image in np.unique(objects.image[rows[again]]).tolist():
+            self.ignore(self.places[image], "another file holds some of the same objects; they count once", "repeated")
+        return objects.take(np.setdiff1d(np.arange(len(objects)), rows[again]))
+
+    def settle_kind(self, *, several: bool = False) -> None:
+        """Decide what is labelled from what was read: objects if there are any, else images.
+
+        Args:
+            several: the source has room for several labels an image, even where each has one.
+        """
+        masks = self.objects.with_mask
+        if len(self.objects):
+            self.kind = "masks" if masks >= _MASK_SHARE * len(self.objects) else "boxes"
+        elif several or any(len(labels) > 1 for labels in self.labels):
+            self.kind = "labels"
+        elif any(self.labels):
+            self.kind = "label" if all(self.labels) else "labels"
+
+    def ignore(self, place: str, reason: str, kind: str) -> None:
+        """Note what is no mistake and still has no use here, such as a key point."""
+        self.report.note(_printable(place), _printable(reason), kind)
+
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
         self.report.total += 1
-        self.report.add(place.encode(errors="backslashreplace").decode(), reason, kind)
+        self.report.add(_printable(place), _printable(reason), kind)
 
 
 @dataclass(frozen=True)
@@ -100,6 +160,14 @@ class Columns:
     label: str | None = None
     split: str | None = None
     group: str | None = None
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _file(place: str) -> str:
+    return place.partition(":")[0]
 
 
 def _is_unicode(text: str) -> bool:

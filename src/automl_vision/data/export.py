@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -19,12 +18,12 @@ from automl_vision.data.manifest import has_objects
 from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.names import IMAGE_SUFFIXES, suffix_of
 from automl_vision.data.objects import Object
-from automl_vision.data.remote import is_url
 from automl_vision.data.report import ImportReport
 from automl_vision.data.storage import full_reference, read_image_bytes
+from automl_vision.data.urls import is_url
 from automl_vision.data.writing import ExportRecord
 
-Images = Literal["copy", "link", "none"]
+_IMAGES = ("copy", "link", "none")
 
 
 class _Export:
@@ -37,7 +36,7 @@ class _Export:
         report: of what the format could not hold.
     """
 
-    def __init__(self, dataset: Dataset, folder: Path, *, images: Images) -> None:
+    def __init__(self, dataset: Dataset, folder: Path, *, images: str) -> None:
         self.folder, self.kind, self.classes = folder, dataset.kind, list(dataset.classes)
         self.report = ImportReport()
         self._dataset, self._images = dataset, images
@@ -59,16 +58,17 @@ class _Export:
     def records(self, split: str) -> Iterator[ExportRecord]:
         """The images of a split."""
         objects = self._dataset.objects
-        for row in self._rows[split]:
-            (value,) = self._dataset.table.slice(row, 1).drop_columns(["objects"]).to_pylist()
+        rows = self._rows[split]
+        columns = self._dataset.table.select(["width", "height", "labels", "group"]).take(rows).to_pydict()
+        for row, width, height, labels, group in zip(rows, *columns.values(), strict=True):
             self.report.total += 1
             yield ExportRecord(
                 image=self._names[row],
-                width=value["width"],
-                height=value["height"],
-                labels=tuple(value["labels"]),
+                width=width,
+                height=height,
+                labels=tuple(labels),
                 objects=tuple(objects[i] for i in objects.rows_of(row)) if self.has_objects else (),
-                group=value["group"],
+                group=group,
             )
 
     def image(self, name: str, target: str | None = None) -> str:
@@ -112,16 +112,15 @@ class _Export:
         self.report.note(image, reason, "changed in the export")
 
 
-def export_dataset(
-    dataset: Dataset, folder: str | PathLike[str], format: str, *, images: Images = "copy"
-) -> ImportReport:
+def export_dataset(dataset: Dataset, folder: str | PathLike[str], format: str, *, images: str = "copy") -> ImportReport:
     """Write a data set in a format; images that were left out are not written.
 
     Args:
         dataset: with or without splits.
         folder: new or empty.
         format: "coco", "csv", "folder", "jsonl", "voc" or "yolo".
-        images: "copy" writes them below the folder, "link" makes symbolic links, "none" refers to where they are.
+        images: "copy" writes them below the folder, "link" makes symbolic links, "none" refers to where they are; the
+            last two lead out of the folder, so that it must be opened with `allow_outside=True`.
 
     Returns:
         What the format could not hold; `notes` names each loss.
@@ -130,6 +129,8 @@ def export_dataset(
         DataError: the format is unknown or cannot hold such labels, or the folder is not empty.
     """
     format_ = find_export_format(format)
+    if images not in _IMAGES:
+        raise DataError(f'images must be one of {", ".join(_IMAGES)}, not "{images}"')
     target = Path(folder).expanduser()
     if dataset.kind not in format_.kinds:
         holds = ", ".join(sorted(format_.kinds))
@@ -177,7 +178,8 @@ def _unique_names(dataset: Dataset) -> dict[int, str]:
     for row in np.flatnonzero(dataset.splits != LEFT_OUT).tolist():
         image = images[row]
         name = image.partition("?")[0].rpartition("/")[2] if is_url(image) or image.startswith("/") else image
-        name = name.removeprefix("../") or "image"
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        name = "/".join(f"_{part}" if part.startswith(".") else part for part in parts) or "image"  # hidden is unread
         if suffix_of(name) not in IMAGE_SUFFIXES:
             name += _suffix(dataset, image)
         stem, suffix, number = name.rpartition(".")[0], name.rpartition(".")[2], 1

@@ -84,6 +84,8 @@ def as_flag(value: Any) -> bool:
 
 def as_size(width: Any, height: Any) -> tuple[int, int] | None:
     """Width and height in pixels as an annotation states them ("2230px" too); None when it states nothing usable."""
+    if type(width) is int and type(height) is int and 1 <= width <= 1e6 and 1 <= height <= 1e6:
+        return width, height  # a million times
     numbers = []
     for value in (width, height):
         text = str(value).strip().lower().removesuffix("px").strip() if value is not None else ""

@@ -116,7 +116,7 @@ def _usable_objects(
     annotations: Annotations, facts: Sequence[ImageFacts], kept: Sequence[int], *, with_masks: bool
 ) -> Objects:
     """The objects of the kept rows, in pixels and numbered by the manifest's rows."""
-    objects = annotations.objects.build()
+    objects = annotations.build_objects()
     new_row = np.full(len(facts), -1, np.int64)
     new_row[np.asarray(kept, np.int64)] = np.arange(len(kept))
     objects = objects.take(np.flatnonzero(new_row[objects.image] >= 0)) if len(kept) < len(facts) else objects

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_MAX_PIXELS = 2**28  # of a mask
+from automl_vision.core.errors import ImageError
+from automl_vision.data.images import open_image
+
+MAX_MASK_PIXELS = 2**28  # of a mask
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class MaskCode:
         Raises:
             ValueError: the runs do not fill the mask, or the mask is absurdly large.
         """
-        if self.height * self.width > _MAX_PIXELS:
+        if self.height * self.width > MAX_MASK_PIXELS:
             raise ValueError(f"a mask of {self.width} x {self.height} pixels is too large")
         runs = expand_counts(self.counts)
         if int(runs.sum()) != self.height * self.width or (runs < 0).any():
@@ -114,6 +117,8 @@ def expand_counts(text: str) -> NDArray[np.int64]:
         value = shift = 0
     if shift:
         raise ValueError("the counts of a run-length code end in the middle of a run")
+    if any(abs(count) > MAX_MASK_PIXELS for count in counts):
+        raise ValueError("a run of a run-length code is too long")
     return np.array(counts, np.int64)
 
 
@@ -167,3 +172,24 @@ def _loop(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple
         start = end
         if start == first:
             return loop
+
+
+def mask_values(data: bytes) -> NDArray[np.int64]:
+    """(height, width), one number a pixel of a mask's image: grey and palette values as they are, colours as a number.
+
+    Raises:
+        ImageError: it is no image, or a broken one.
+    """
+    image = open_image(data, max_pixels=MAX_MASK_PIXELS)
+    try:
+        image.load()
+    except Exception as error:  # decoders raise nearly anything
+        raise ImageError(f"the image is broken or truncated ({error})") from error
+    if image.mode == "LA":
+        image = image.convert("L")
+    if image.mode in ("RGB", "RGBA"):
+        colours = np.asarray(image.convert("RGB")).astype(np.int64)
+        return colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
+    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+        raise ImageError(f"an image of mode {image.mode} is no mask")
+    return np.asarray(image).astype(np.int64)

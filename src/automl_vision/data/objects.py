@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -217,6 +217,11 @@ class ObjectBuilder:
         return len(self._image)
 
     @property
+    def with_mask(self) -> int:
+        """How many objects have polygons or a run-length code."""
+        return int(np.count_nonzero(np.asarray(self._segments, np.int64))) + len(self._rle)
+
+    @property
     def names(self) -> list[str]:
         """All labels by number."""
         return list(self._names)
@@ -257,15 +262,23 @@ class ObjectBuilder:
             self._lengths.append(len(segment))
             self._numbers.extend(segment)
 
-    def add_boxes(
-        self, image: Sequence[int], label: Sequence[int], bbox: NDArray[np.float64], flags: Sequence[int]
+    def extend(
+        self,
+        images: Sequence[int],
+        labels: Sequence[int],
+        boxes: NDArray[np.float64],
+        flags: Sequence[int],
+        polygons: Sequence[Sequence[Sequence[float]]],
     ) -> None:
-        """Add objects without masks; `label` as `name` gave it, `bbox` (n, 4), `flags` as in `add_values`."""
-        self._image.extend(image)
-        self._label.extend(label)
-        self._bbox.frombytes(np.ascontiguousarray(bbox).tobytes())
+        """Add many objects at once, each as `add_values` takes it; `boxes` is (n, 4), x1, y1, x2, y2."""
+        self._image.extend(images)
+        self._label.extend(labels)
+        self._bbox.frombytes(np.ascontiguousarray(boxes, np.float64).tobytes())
         self._flags.extend(flags)
-        self._segments.frombytes(bytes(8 * len(image)))
+        self._segments.extend(map(len, polygons))
+        for segment in chain.from_iterable(polygons):
+            self._lengths.append(len(segment))
+            self._numbers.extend(segment)
 
     def build(self) -> Objects:
         """All objects, sorted by image; those of one image keep their order."""

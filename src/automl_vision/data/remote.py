@@ -1,53 +1,40 @@
 """Remote locations through fsspec: read on demand, with retries, kept on this machine's disk within a limit.
 
-Credentials come from the environment, as each store's client documents it; URLs appear in messages without their query
-and user.
+Credentials come from the environment, as each store's client documents it, for http from `~/.netrc`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import random
-import threading
+import shutil
 import time
-from functools import cached_property, lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
-
-REMOTE_PROTOCOLS = frozenset({"http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
-CACHE_GIGABYTES = 20.0
-"""Default limit of the cache of remote files; `AUTOML_VISION_CACHE_GB` changes it, 0 switches the cache off."""
+from automl_vision.data.cache_folder import DiskCache, cache_folder
+from automl_vision.data.urls import (
+    REMOTE_PROTOCOLS,
+    check_password,
+    full_url,
+    is_url,
+    redacted,
+    without_secrets,
+    without_signature,
+)
 
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.2  # seconds; doubled after each attempt
-_FULL_SHARE = 0.9  # what is left of the limit after old files were deleted
+_SILENCE = 60.0  # seconds without a byte, after which an attempt has failed
+_IN_PATHS = "/%:@!$&'()*+,;=~"  # what stays as it is in the path of a URL, which may be in percent code already
 _EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
-
-
-def is_url(path: str) -> bool:
-    """Whether a path is a URL and not a file."""
-    return "://" in path
-
-
-def redacted(url: str) -> str:
-    """A URL for messages: without user, password, query and fragment, where credentials stand."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def cache_folder() -> Path:
-    """Where remote files are kept: `AUTOML_VISION_CACHE`, or a folder in the user's cache."""
-    chosen = os.environ.get("AUTOML_VISION_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automl-vision"
+Result = TypeVar("Result")
 
 
 def fetch(url: str, limit: int) -> bytes:
@@ -57,28 +44,38 @@ def fetch(url: str, limit: int) -> bytes:
         FileNotFoundError: nothing is there.
         OSError: it cannot be read, even after some attempts, or is longer than `limit` bytes.
     """
-    cache = DiskCache.default()
-    data = cache.get(url)
+    cache, key = DiskCache.default(), without_signature(url)
+    data = cache.get(key)
     if data is None:
-        data = _with_retries(url, limit)
-        cache.put(url, data)
+        data = _with_retries(partial(_read, full_url(url), limit))
+        cache.put(key, data)
     if len(data) > limit:
         raise OSError(f"the file is larger than {limit:,} bytes")
     return data
 
 
-def _with_retries(url: str, limit: int) -> bytes:
-    for attempt in range(_ATTEMPTS):
+def _with_retries(attempt: Callable[[], Result]) -> Result:
+    """What an attempt gives, which is made again when its error may pass.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        OSError: no attempt succeeded; the message holds no credentials.
+    """
+    for number in range(_ATTEMPTS):
         try:
-            return _read(url, limit)
+            return attempt()
         except FileNotFoundError:
-            raise
+            raise FileNotFoundError("nothing is there") from None
         except Exception as error:  # each store's client has its own tree of errors
-            if attempt == _ATTEMPTS - 1 or not _may_pass(error):
-                text = str(error).replace(url, redacted(url)).partition("?")[0]
-                raise OSError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from None
-            time.sleep(_FIRST_PAUSE * 2**attempt * (0.5 + random.random()))
+            if number == _ATTEMPTS - 1 or not _may_pass(error):
+                raise OSError(_described(error)) from None
+            time.sleep(_FIRST_PAUSE * 2**number * (0.5 + random.random()))
     raise AssertionError("unreachable")
+
+
+def _described(error: Exception) -> str:
+    text = without_secrets(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _may_pass(error: Exception) -> bool:
@@ -91,18 +88,26 @@ def _may_pass(error: Exception) -> bool:
 
 def _read(url: str, limit: int) -> bytes:
     system, path = _filesystem(url)
-    if urlsplit(url).scheme in ("http", "https"):  # one request that ends at the limit, instead of asking for the size
-        with system.open(path, "rb", block_size=0) as file:
-            data: bytes = file.read(limit + 1)
-            return data
-    if system.size(path) > limit:
+    if _is_http(url):  # one request that ends at the limit, instead of asking for the size
+        with system.open(path, "rb", block_size=0, size=1) as file:  # any size keeps fsspec from asking for it first
+            chunks: list[bytes] = []
+            left = limit + 1
+            while left > 0 and (chunk := file.read(left)):  # which gives what has arrived, not all
+                chunks.append(chunk)
+                left -= len(chunk)
+            return b"".join(chunks)
+    if (size := system.size(path)) is not None and size > limit:
         raise ValueError(f"the file is larger than {limit:,} bytes")
     content: bytes = system.cat_file(path)
     return content
 
 
+def _is_http(url: str) -> bool:
+    return urlsplit(url).scheme.lower() in ("http", "https")
+
+
 def _filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path in it.
+    """The fsspec file system of a URL and the path in it; asked for anew each time, for none outlives a fork.
 
     Raises:
         ImportError: the package that reads such URLs is not installed; the message names it.
@@ -110,8 +115,14 @@ def _filesystem(url: str) -> tuple[Any, str]:
     """
     import fsspec
 
+    options: dict[str, Any] = {}
     try:
-        system, path = fsspec.core.url_to_fs(url)
+        if _is_http(url):
+            import aiohttp
+
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE)
+            options = {"client_kwargs": {"trust_env": True, "timeout": timeout}}
+        system, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         protocol = url.partition("://")[0]
         package = _EXTRAS.get(protocol)
@@ -121,11 +132,18 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 
 class RemoteFolder:
-    """Files below a URL."""
+    """Files below a URL.
 
-    def __init__(self, root: str) -> None:
+    Args:
+        root: the URL.
+        signed: whole URLs of some files, by name, where their signature is needed.
+    """
+
+    def __init__(self, root: str, *, signed: dict[str, str] | None = None) -> None:
+        check_password(root)
         self.root = root.rstrip("/")
         self.skipped: dict[str, str] = {}
+        self._signed = signed or {}
 
     @staticmethod
     @lru_cache(maxsize=16)
@@ -137,15 +155,22 @@ class RemoteFolder:
     def _facts(self) -> dict[str, dict[str, Any]]:
         """What the store says of each file, by path."""
         try:
-            system, base = _filesystem(self.root)
-            found = system.find(base, detail=True)
-        except Exception as error:
+            base, found = _with_retries(partial(_listing, self.root))
+        except OSError as error:
             raise DataError(
-                f"{redacted(self.root)} cannot be listed ({type(error).__name__}: {str(error).partition('?')[0]}); "
-                "give the URL of an annotation file"
+                f"{redacted(self.root)} cannot be listed ({error}); give the URL of an annotation file"
             ) from None
         start = len(base.rstrip("/")) + 1
-        return {path[start:]: facts for path, facts in found.items()}
+        return {self._name(path[start:]): facts for path, facts in found.items()}
+
+    def _name(self, path: str) -> str:
+        """A listed path as people know it; a web server's pages link to names in percent code."""
+        return unquote(path) if _is_http(self.root) and "%25" not in path else path
+
+    def _url(self, path: str) -> str:
+        if path in self._signed:
+            return self._signed[path]
+        return f"{self.root}/{quote(path, safe=_IN_PATHS) if _is_http(self.root) else path}"
 
     @cached_property
     def files(self) -> list[str]:
@@ -154,7 +179,7 @@ class RemoteFolder:
 
     def read(self, path: str, limit: int = 2**29) -> bytes:
         """The bytes of a file."""
-        return fetch(path if is_url(path) else f"{self.root}/{path}", limit)
+        return fetch(path if is_url(path) else self._url(path), limit)
 
     def resolve(self, path: str, *, allow_outside: bool = False) -> str:
         """The path below the URL, or another URL."""
@@ -177,74 +202,9 @@ class RemoteFolder:
         return "\n".join([redacted(url), *(str(fact) for fact in known if fact is not None)])
 
 
-class DiskCache:
-    """Files by URL in a folder; the ones that were not read for longest go when the limit is reached.
-
-    Args:
-        folder: where; shared by all processes of the user.
-        limit_bytes: largest sum of the files' sizes; 0 keeps nothing.
-    """
-
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
-        self.folder, self.limit = folder, limit_bytes
-        self._size: int | None = None
-        self._lock = threading.Lock()
-
-    @staticmethod
-    def default() -> DiskCache:
-        """The user's cache, by the environment."""
-        gigabytes = float(os.environ.get("AUTOML_VISION_CACHE_GB", CACHE_GIGABYTES))
-        return _cache(str(cache_folder() / "remote"), int(gigabytes * 1e9))
-
-    def get(self, url: str) -> bytes | None:
-        """The bytes, or None when they are not there."""
-        file = self._file(url)
-        try:
-            data = file.read_bytes()
-            os.utime(file)
-        except OSError:
-            return None
-        return data
-
-    def put(self, url: str, data: bytes) -> None:
-        """Keep bytes; a full or read-only disk is no reason to stop."""
-        if len(data) > self.limit:
-            return
-        with contextlib.suppress(OSError), atomic_path(self._file(url)) as temporary:
-            temporary.write_bytes(data)
-        with self._lock:
-            self._size = (self._measured() if self._size is None else self._size) + len(data)
-            if self._size > self.limit:
-                self._shrink()
-
-    def _file(self, url: str) -> Path:
-        key = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
-        return self.folder / key[:2] / key[2:]
-
-    def _measured(self) -> int:
-        return sum(facts.st_size for _, facts in self._all())
-
-    def _all(self) -> list[tuple[Path, os.stat_result]]:
-        found = []
-        for file in self.folder.glob("??/*"):
-            with contextlib.suppress(OSError):  # another process may delete it
-                found.append((file, file.stat()))
-        return found
-
-    def _shrink(self) -> None:
-        files = sorted(self._all(), key=lambda item: item[1].st_mtime)
-        size = sum(facts.st_size for _, facts in files)
-        for file, facts in files:
-            if size <= _FULL_SHARE * self.limit:
-                break
-            file.unlink(missing_ok=True)
-            size -= facts.st_size
-        self._size = size
-
-
-@lru_cache(maxsize=4)
-def _cache(folder: str, limit: int) -> DiskCache:
-    return DiskCache(Path(folder), limit)
+def _listing(root: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    system, base = _filesystem(root)
+    return base, system.find(base, detail=True)
 
 
 def download(url: str) -> Path:
@@ -253,26 +213,28 @@ def download(url: str) -> Path:
     Raises:
         DataError: it cannot be read, or would take more than half of the free disk space.
     """
-    import shutil
+    try:
+        return _with_retries(partial(_download, url))
+    except OSError as error:
+        raise DataError(f"{redacted(url)} cannot be read ({error})") from None
 
+
+def _download(url: str) -> Path:
     folder = cache_folder() / "archives"
     folder.mkdir(parents=True, exist_ok=True)
     name = urlsplit(url).path.rpartition("/")[2]
-    try:
-        system, path = _filesystem(url)
-        facts = system.info(path)
-        tag = "\n".join(str(facts.get(key)) for key in ("ETag", "etag", "size", "LastModified", "mtime"))
-        key = hashlib.blake2b(f"{redacted(url)}\n{tag}".encode(), digest_size=8).hexdigest()
-        target = folder / f"{key}-{name}"
-        if target.exists():
-            return target
-        if (facts.get("size") or 0) > shutil.disk_usage(folder).free // 2:
-            raise DataError(f"{redacted(url)} would take more than half of the free disk space")
-        with atomic_path(target) as temporary:
-            system.get_file(path, str(temporary))
-    except DataError:
-        raise
-    except Exception as error:
-        text = str(error).partition("?")[0]
-        raise DataError(f"{redacted(url)} cannot be read ({type(error).__name__}: {text})") from None
+    system, path = _filesystem(url)
+    facts = system.info(path)
+    tag = "\n".join(str(facts.get(key)) for key in ("ETag", "etag", "size", "LastModified", "mtime"))
+    key = hashlib.blake2b(f"{redacted(url)}\n{tag}".encode(), digest_size=8).hexdigest()
+    target = folder / f"{key}-{name}"
+    if target.exists():
+        return target
+    size = facts.get("size") or 0
+    if size > shutil.disk_usage(folder).free // 2:
+        raise ValueError("it would take more than half of the free disk space")
+    with atomic_path(target) as temporary:
+        system.get_file(path, str(temporary))
+        if size and temporary.stat().st_size != size:
+            raise OSError(f"the transfer ended after {temporary.stat().st_size:,} of {size:,} bytes")
     return target

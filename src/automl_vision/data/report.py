@@ -1,4 +1,4 @@
-"""What an import left out or repaired, and why."""
+"""What an import left out or found odd, and why."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Problem:
-    """One record, object or image that was left out, or repaired.
+    """One record, object or image that was left out, or kept with a remark.
 
     Attributes:
         place: where it stands, as `labels.csv:17` or the image's path.
-        reason: why it was left out, or what was repaired.
+        reason: why it was left out, or what was odd.
         kind: short name of the rule, for counting.
     """
 
@@ -24,12 +24,12 @@ class Problem:
 
 @dataclass
 class ImportReport:
-    """How many records came, each one that was left out, and each one that was kept in a repaired form.
+    """How many records came, each one that was left out, and what was kept although something was odd.
 
     Attributes:
         total: records met, usable or not; an object counts as one.
         problems: the records left out, in the order in which they were met.
-        notes: the records that were kept although something was odd.
+        notes: remarks on records that were kept: a clipped box, a shape that no task here uses.
     """
 
     total: int = 0
@@ -78,5 +78,5 @@ class ImportReport:
             text = f"{self.total} records, {len(self.problems)} left out ({kinds})"
         if self.notes:
             kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(p.kind for p in self.notes).most_common())
-            text += f", {len(self.notes)} repaired ({kinds})"
+            text += f", {len(self.notes)} noted ({kinds})"
         return text

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import codecs
-import os
+import os.path
 import re
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 from posixpath import normpath
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.local_folder import LocalFolder
+from automl_vision.data.locations import ARCHIVE_SUFFIXES, Storage
 from automl_vision.data.names import is_image, suffix_of
-from automl_vision.data.remote import is_url, redacted
-from automl_vision.data.storage import (
-    ARCHIVE_SUFFIXES,
-    LocalFolder,
-    Storage,
-    descend,
-    open_storage,
-)
+from automl_vision.data.remote import RemoteFolder
+from automl_vision.data.storage import descend, open_storage
+from automl_vision.data.urls import check_password, is_url, redacted, without_signature
 
 MAX_ANNOTATION_BYTES = 2**32  # 4 GiB; far above any real file, far below what an archive's member may unpack to
 _WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+_STORES = re.compile(r"^(azureml|AmlDatastore|workspaceblobstore)://", re.IGNORECASE)  # of a workspace elsewhere
+_ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls"})
 
 
 class Source:
@@ -37,6 +36,7 @@ class Source:
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
+        self._meant: dict[str, list[str]] = {}  # by listed image: the parts of the reference that it was found for
 
     @staticmethod
     def open(path: str | Path, *, allow_outside: bool = False) -> Source:
@@ -48,11 +48,18 @@ class Source:
         text = str(path)
         if is_url(text):
             return _open_url(text)
-        file = Path(path).expanduser().resolve()
-        if not file.exists():
+        try:
+            file = Path(path).expanduser().resolve()
+            is_there = file.exists()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, no such user
+            raise DataError(f"{path} cannot be opened ({error})") from None
+        if not is_there:
             raise DataError(f"{path} does not exist")
         if file.is_file() and not text.lower().endswith(ARCHIVE_SUFFIXES):
-            return Source(open_storage(str(file.parent), allow_outside=allow_outside), file.name)
+            root, main = file.parent, file.name
+            if root.name.lower() in _ANNOTATION_FOLDERS and not any(map(is_image, os.listdir(root))):  # noqa: PTH208
+                root, main = root.parent, f"{root.name}/{main}"  # the images stand beside the folder of annotations
+            return Source(open_storage(str(root), allow_outside=allow_outside), main)
         return Source(descend(open_storage(str(file), allow_outside=allow_outside)))
 
     @property
@@ -119,9 +126,10 @@ class Source:
             A listed path; the reference itself where no image fits.
         """
         if is_url(reference):
-            return reference
+            found = self._by_ending(urlsplit(reference).path, folder) if _STORES.match(reference) else None
+            return found or without_signature(reference)
         text = reference.replace("\\", "/") if "\\" in reference else reference
-        for candidate in (f"{folder}/{text}", text) if folder else (text,):
+        for candidate in dict.fromkeys((f"{folder}/{text}" if folder else text, text, reference)):
             path = normpath(candidate) if "./" in candidate or "//" in candidate else candidate
             if self._has(path):
                 return path
@@ -146,9 +154,8 @@ class Source:
     def _has(self, path: str) -> bool:
         """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
         if self.main and "_listed" not in self.__dict__ and isinstance(self.storage, LocalFolder):
-            if path.startswith(("/", "../")):
-                return False
-            return os.path.isfile(os.path.join(self.storage.root, path))  # noqa: PTH113, PTH118 - of a million images
+            inside = not path.startswith(("/", "../")) and path != ".."
+            return inside and os.path.isfile(f"{self.storage.root}/{path}")  # noqa: PTH113 - a million files
         return not (self.main and is_url(self.storage.root)) and path in self._listed
 
     @cached_property
@@ -173,16 +180,39 @@ class Source:
             stems[path.rpartition("/")[2].rpartition(".")[0]].append(path)
         return stems
 
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """All folders that hold files."""
+        found: set[str] = set()
+        for path in self.storage.files:
+            folder = path.rpartition("/")[0]
+            while folder and folder not in found:
+                found.add(folder)
+                folder = folder.rpartition("/")[0]
+        return frozenset(found)
+
     def _by_ending(self, reference: str, folder: str) -> str | None:
-        """The listed image that shares most of the last parts with a reference; None when several do."""
+        """The listed image that shares most of the last parts with a reference.
+
+        None when several do, when the reference's own folder is there without the file, or when another reference
+        already means that image: a label on a wrong image is worse than a missing one.
+        """
         self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
-        found = self._by_name.get(reference.rpartition("/")[2], [])
-        if len(found) < 2:
-            return found[0] if found else None
+        found = self._by_name.get(reference.rpartition("/")[2])
+        if not found:
+            return None
         parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
         alike = {path: _common_end(parts, path.split("/")) for path in found}
-        most = max(alike.values())
-        return self._only([path for path, count in alike.items() if count == most], folder)
+        most = max(alike.values(), default=0)
+        if 0 < most < len(parts) and not reference.startswith("/"):
+            own = "/".join(parts[:-1])
+            below = (path for path in (own, f"{folder}/{own}") if path in self._folders)
+            if own and any(below):
+                return None
+        chosen = self._only([path for path, count in alike.items() if count == most], folder)
+        if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
+            return None
+        return chosen
 
     def _only(self, paths: list[str], folder: str) -> str | None:
         """The only path, or the only one below a folder."""
@@ -204,17 +234,18 @@ def _open_url(url: str) -> Source:
     """The files at a URL; an archive is downloaded into the cache, an annotation file read where it stands.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or holds a password.
     """
     from automl_vision.data.remote import download
 
+    check_password(url)
     path = url.partition("?")[0]
     name = path.rpartition("/")[2]
     if name.lower().endswith(ARCHIVE_SUFFIXES):
         return Source(descend(open_storage(str(download(url)))))
     if "." in name and suffix_of(name) in _ANNOTATION_SUFFIXES:
-        return Source(open_storage(path.rpartition("/")[0]), name)
-    return Source(descend(open_storage(url.rstrip("/"))))
+        return Source(RemoteFolder(path.rpartition("/")[0], signed={name: url}), name)
+    return Source(descend(open_storage(path.rstrip("/"))))
 
 
 _ANNOTATION_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".parquet")
@@ -239,6 +270,6 @@ def as_text(value: Any) -> str:
     """A JSON value as the text of a name: texts as they are, whole numbers without a point; else empty."""
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e18 < value < 1e18:
+        return ""
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else str(value)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.intervals import Interval, bootstrap_interval
+from automl_vision.evaluation.intervals import Interval, bootstrap_interval, bootstrap_weights
 from automl_vision.evaluation.objects import (
     Floats,
     FoundObjects,
@@ -259,6 +259,13 @@ def detection_intervals(found: FoundObjects, true: TrueObjects, thresholds: Thre
         "precision": bootstrap_interval(lambda w: precision_recall(matches, score, w)[0], true.images),
         "recall": bootstrap_interval(lambda w: precision_recall(matches, score, w)[1], true.images),
     }
+
+
+def resampled_precision(found: FoundObjects, true: TrueObjects, thresholds: Thresholds) -> Floats:
+    """Mean average precision on all images, then on each resample of them, (1 + resamples,); for paired tests."""
+    matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
+    weights = np.concatenate([np.ones((1, true.images)), bootstrap_weights(true.images)])
+    return mean_average_precision(matches, weights)
 
 
 def per_class(

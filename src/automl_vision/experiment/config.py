@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,10 +18,16 @@ from pydantic import (
     model_validator,
 )
 
+from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
 from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
 from automl_vision.models.names import DEFAULT_MODELS, own_models
+from automl_vision.sweeps.policies import Policy, policy_from_json
+from automl_vision.sweeps.samplers import GridParameterSampling, Sampling, sampling_from_json, search_space
+from automl_vision.sweeps.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
+from automl_vision.sweeps.space import SearchSpace
+from automl_vision.sweeps.space_check import space_problems
 from automl_vision.tasks.hyperparameters import (
     Hyperparameters,
     check_hyperparameters,
@@ -33,6 +39,8 @@ SIX_DAYS = 144.0  # hours
 
 DataSource = Annotated[InstanceOf[Dataset] | str, WithJsonSchema({"type": "string"})]
 """An opened data set, or its path; in a file only a path can stand."""
+
+MOST_ITERATIONS = 1000
 
 
 class AutoMLVisionConfig(BaseModel):
@@ -69,8 +77,20 @@ class AutoMLVisionConfig(BaseModel):
     )
     compute_target: str = Field("local", description="where trials run: `local`, `cpu` or `cuda` of this machine")
     model_name: str | None = Field(None, description="the algorithm; none: the default for the machine")
-    iterations: int = Field(1, ge=1, le=1000, description="most configurations to try")
-    max_concurrent_iterations: int = Field(1, ge=1, le=100, description="trials at once")
+    hyperparameter_sampling: Annotated[Any, WithJsonSchema(SAMPLING_SCHEMA)] = Field(
+        None,
+        validation_alias=AliasChoices("hyperparameter_sampling", "sampling"),
+        description="search space and how it is sampled; none: AutoMode decides when there may be several trials",
+    )
+    policy: Annotated[Any, WithJsonSchema(POLICY_SCHEMA)] = Field(
+        None,
+        validation_alias=AliasChoices("policy", "early_termination_policy"),
+        description="ends poor trials early; none: every trial runs to its end",
+    )
+    iterations: int = Field(1, ge=1, le=MOST_ITERATIONS, description="most configurations to try")
+    max_concurrent_iterations: int = Field(
+        1, ge=1, le=100, description="trials at once; no more than the compute target bears"
+    )
     primary_metric: str | None = Field(None, description="ranks the trials; none: the task's own")
     experiment_timeout_hours: float = Field(
         SIX_DAYS, gt=0, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
@@ -97,14 +117,22 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("training_data", "validation_data", mode="before")
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value
+        return fspath(value) if isinstance(value, PathLike) else value
 
     @field_validator("compute_target")
     @classmethod
     def _known_target(cls, value: str) -> str:
-        if value not in ("local", "cpu", "cuda"):
-            raise ValueError(f'"{value}" is no compute target.{did_you_mean(value, ("local", "cpu", "cuda"))}')
-        return value
+        return check_target(value)
+
+    @field_validator("hyperparameter_sampling", mode="before")
+    @classmethod
+    def _typed_sampling(cls, value: Any) -> Any:
+        return value if value is None or isinstance(value, Sampling) else _told(sampling_from_json, value)
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _typed_policy(cls, value: Any) -> Any:
+        return value if value is None or isinstance(value, Policy) else _told(policy_from_json, value)
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -124,13 +152,9 @@ class AutoMLVisionConfig(BaseModel):
                 f"{did_you_mean(self.primary_metric, metrics)} Choose from: {', '.join(metrics)}"
             )
         problems += _model_problems(self.task, self.algorithm)
-        _, mistakes = check_hyperparameters(self.task, self._settings(), self.algorithm)
+        _, mistakes = check_hyperparameters(self.task, self.settings, self.algorithm)
         problems += [f"arguments: {mistake}" for mistake in mistakes]
-        if self.iterations > 1 or self.max_concurrent_iterations > 1:
-            problems.append(
-                "iterations and max_concurrent_iterations above 1 need sweeps, which this version does not have yet; "
-                "submit one run for each configuration"
-            )
+        problems += self._sweep_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -138,7 +162,7 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The typed hyperparameters, all defaults filled in."""
-        checked, mistakes = check_hyperparameters(self.task, self._settings(), self.algorithm)
+        checked, mistakes = check_hyperparameters(self.task, self.settings, self.algorithm)
         if checked is None:
             raise ConfigError(mistakes)
         return checked
@@ -153,12 +177,64 @@ class AutoMLVisionConfig(BaseModel):
         """The metric that ranks trials."""
         return self.primary_metric or PRIMARY_METRICS[self.task][0]
 
-    def _settings(self) -> dict[str, Any]:
-        """The arguments, with the fields of the config that are hyperparameters too."""
+    @property
+    def most_trials(self) -> int:
+        """How many trials the run may have at most; without `iterations` the time decides, or the grid's size."""
+        if "iterations" in self.model_fields_set or not (self.automode or self.hyperparameter_sampling is not None):
+            return self.iterations
+        return MOST_ITERATIONS
+
+    @property
+    def automode(self) -> bool:
+        """Whether AutoMode searches: several trials or a time are given, and no search space.
+
+        A time with an algorithm is for one trial of that algorithm.
+        """
+        if self.hyperparameter_sampling is not None:
+            return False
+        if "iterations" in self.model_fields_set:
+            return self.iterations > 1
+        named = self.model_name is not None or "model_name" in self.arguments
+        return "experiment_timeout_hours" in self.model_fields_set and not named
+
+    def _sweep_problems(self) -> list[str]:
+        if self.hyperparameter_sampling is None:
+            return []
+        problems = []
+        bounded = {"iterations", "experiment_timeout_hours"} & self.model_fields_set
+        if not bounded and not isinstance(self.hyperparameter_sampling, GridParameterSampling):
+            problems.append("iterations or experiment_timeout_hours is required when sweeping")
+        if self.model_name is not None and "model_name" in _names(search_space(self.hyperparameter_sampling)):
+            problems.append("model_name is fixed and searched in the space; keep one of them")
+        found = space_problems(
+            search_space(self.hyperparameter_sampling),
+            self.task,
+            model_name=self.algorithm,
+            arguments=self.settings,
+            model_problems=_model_problems,
+        )
+        return problems + [f"hyperparameter_sampling: {problem}" for problem in found]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fixed hyperparameters: the arguments, with the fields of the config that are hyperparameters too."""
         settings = {name: value for name, value in self.arguments.items() if name != "model_name"}
         if self.validation_data_size is not None:
             settings.setdefault("split_ratio", self.validation_data_size)
         return settings
+
+
+def _told(read: Callable[[Any], Any], value: Any) -> Any:
+    """What a reader makes of a value; its mistakes become pydantic's."""
+    try:
+        return read(value)
+    except ConfigError as error:
+        raise ValueError("\n".join(error.problems)) from None
+
+
+def _names(space: SearchSpace) -> set[str]:
+    """The last parts of the names of all dimensions."""
+    return {name.rpartition(".")[2] for name, _ in space.dimensions()}
 
 
 def _model_problems(task: str, name: str) -> list[str]:

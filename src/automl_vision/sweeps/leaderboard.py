@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
@@ -27,6 +27,8 @@ class Row:
         epochs: trained.
         seconds: of work.
         reason: why it ended early or failed.
+        drawn: the hyperparameters that the sweep chose for it.
+        role: what it is for, where it has a part of its own.
     """
 
     rank: int | None
@@ -39,6 +41,8 @@ class Row:
     epochs: int | None
     seconds: float | None
     reason: str | None
+    drawn: dict[str, Any] = field(default_factory=dict)
+    role: str = ""
 
 
 class Leaderboard(Sequence[Row]):
@@ -66,7 +70,12 @@ class Leaderboard(Sequence[Row]):
     def columns(self) -> list[str]:
         """Headings of `cells`."""
         scores = [f"{self.metric} (validation)", f"{self.metric} (test)"]
-        return ["rank", "trial", "model", *scores, "best epoch", "time", "status"]
+        drawn = ["hyperparameters"] if self._shows_drawn else []
+        return ["rank", "trial", "model", *drawn, *scores, "best epoch", "time", "status"]
+
+    @property
+    def _shows_drawn(self) -> bool:
+        return any(row.drawn or row.role for row in self._rows)
 
     def cells(self) -> list[list[str]]:
         """The rows as texts, for tables."""
@@ -75,6 +84,7 @@ class Leaderboard(Sequence[Row]):
                 str(row.rank or ""),
                 str(row.trial),
                 row.model_name,
+                *([_drawn_text(row)] if self._shows_drawn else []),
                 _score_text(row.score),
                 _score_text(row.test_score),
                 "" if row.best_epoch is None else f"{row.best_epoch} of {row.epochs}",
@@ -114,7 +124,7 @@ def _with_rank(row: Row, number: int) -> Row:
 
 
 def _row(trial: TrialFolder, metric: str) -> Row:
-    status, result, metrics = trial.status(), trial.result() or {}, trial.metrics()
+    status, result, metrics, plan = trial.status(), trial.result() or {}, trial.metrics(), trial.plan()
     splits = metrics["splits"] if metrics else {}
     score = _interval(splits.get("val"), metric)
     evaluations = trial.evaluations()
@@ -132,6 +142,8 @@ def _row(trial: TrialFolder, metric: str) -> Row:
         epochs=result.get("epochs"),
         seconds=result.get("seconds"),
         reason=status.get("reason") or result.get("stopped"),
+        drawn={name: value for name, value in plan.get("drawn", {}).items() if name != "model_name"},
+        role=plan.get("role", ""),
     )
 
 
@@ -141,6 +153,13 @@ def _interval(report: dict[str, Any] | None, metric: str) -> Interval | None:
         return None
     interval: Interval = report["intervals"].get(metric) or {"value": report["metrics"][metric]}
     return interval
+
+
+def _drawn_text(row: Row) -> str:
+    values = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.drawn.items()
+    )
+    return ": ".join(part for part in (row.role, values) if part)
 
 
 def _score_text(score: Interval | None) -> str:

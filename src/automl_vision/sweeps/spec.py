@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
+from automl_vision.sweeps.policies import NoTerminationPolicy, Policy, policy_from_json
+from automl_vision.sweeps.samplers import Sampling, sampling_from_json
 from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
 
 
@@ -16,7 +18,15 @@ class PlannedTrial(BaseModel):
 
     model_name: str
     hyperparameters: SerializeAsAny[Hyperparameters]
-    start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+    start_from: str | None = Field(default=None, description="weights of an earlier trial to start from")
+    role: str = Field(default="", description='what it is for, such as "the default recipe"')
+    drawn: dict[str, Any] = Field(default_factory=dict, description="the hyperparameters that the sampler drew")
+    point: dict[str, float] = Field(default_factory=dict, description="where they lie in the search space")
+
+
+def planned_trial(task: str, values: dict[str, Any]) -> PlannedTrial:
+    """A planned trial back from JSON, its hyperparameters typed by task and algorithm."""
+    return PlannedTrial.model_validate(with_family(task, values))
 
 
 class SweepSpec(BaseModel):
@@ -27,14 +37,36 @@ class SweepSpec(BaseModel):
     experiment: str
     task: str
     manifest: str = Field(description="Parquet file of the data set as it was opened")
+    data_version: str | None = Field(default=None, description="name and number, when the data set is registered")
     max_bad_share: float = Field(description="largest share of unusable records")
     primary_metric: str
-    trials: list[PlannedTrial]
+    trials: list[PlannedTrial] = Field(description="the trial that the config describes; a sweep varies it")
     budget_seconds: float
     seed: int
-    device: str
+    compute_target: str = "local"
     threads: int
     workspace: str
+    arguments: dict[str, Any] = Field(default_factory=dict, description="fixed hyperparameters of every trial")
+    iterations: int = Field(default=1, description="most trials")
+    concurrent: int = Field(default=1, description="most trials at once")
+    sampling: dict[str, Any] | None = Field(default=None, description="search space and how it is sampled")
+    policy: dict[str, Any] | None = Field(default=None, description="early termination")
+    automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
+
+    @property
+    def search(self) -> Sampling | None:
+        """The typed sampling."""
+        return None if self.sampling is None else sampling_from_json(self.sampling)
+
+    @property
+    def termination(self) -> Policy:
+        """The typed policy."""
+        return NoTerminationPolicy() if self.policy is None else policy_from_json(self.policy)
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether there may be more than one trial."""
+        return self.sampling is not None or self.automode
 
     @model_validator(mode="before")
     @classmethod

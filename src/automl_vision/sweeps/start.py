@@ -14,7 +14,7 @@ def start_run(folder: RunFolder) -> None:
     log = (folder.path / "controller.log").open("ab")
     with log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "automl_vision.sweeps.run", str(folder.path)],
+            [sys.executable, "-m", "automl_vision.sweeps", str(folder.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
 from automl_vision.tasks.task import Batch, Calibration, Report, register_task
@@ -71,6 +74,12 @@ class ClassificationTask(ImageLabelTask):
             per_class=evaluation.per_class(probabilities, truth, self.classes),
             charts={"confusion_matrix": evaluation.confusion_matrix(probabilities, truth).tolist()},
         )
+
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """Which images are right."""
+        return {SCORES: self.probabilities(outputs, calibration).argmax(axis=1) == self._truth(rows)}
 
     def _truth(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.asarray(self.targets[rows].argmax(axis=1))

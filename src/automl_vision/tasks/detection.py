@@ -15,6 +15,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects, TrueObjects
+from automl_vision.evaluation.paired import RESAMPLES
 from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
@@ -237,6 +238,11 @@ class DetectionTask(Task[FoundObjects]):
             per_class=evaluation.per_class(outputs, truth, self.classes, thresholds),
             charts={"precision_recall": evaluation.precision_recall_curves(outputs, truth, self.classes, thresholds)},
         )
+
+    def comparison(self, outputs: FoundObjects, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, Any]:
+        """Mean average precision on resamples of the images."""
+        values = evaluation.resampled_precision(outputs, self._truth(rows), self.thresholds(calibration))
+        return {RESAMPLES: values, "images": np.array(len(rows))}
 
     def thresholds(self, calibration: Calibration) -> evaluation.Thresholds:
         """From which overlap and which score an object counts."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 from automl_vision.core.names import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
 from automl_vision.tasks.task import Batch, Calibration, Report, register_task
@@ -79,3 +82,10 @@ class MultiLabelTask(ImageLabelTask):
     def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
         """Calibrated probabilities (images, classes)."""
         return evaluation.sigmoid(outputs.astype(np.float64) / calibration.temperature)
+
+    def comparison(
+        self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
+    ) -> dict[str, Any]:
+        """Intersection over union of each image's label sets."""
+        predicted = self.probabilities(outputs, calibration) >= np.array(calibration.thresholds)
+        return {SCORES: evaluation.label_set_iou(predicted, self.targets[rows])}

@@ -218,6 +218,10 @@ class Task(ABC, Generic[Outputs]):
         """The metrics of predicted images."""
 
     @abstractmethod
+    def comparison(self, outputs: Outputs, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, Any]:
+        """What this trial is compared with others by, as `evaluation.paired.compare` takes it."""
+
+    @abstractmethod
     def report(self, outputs: Outputs, rows: NDArray[np.intp], calibration: Calibration) -> Report:
         """Metrics with intervals, figures by class and data for charts."""
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from automl_vision.core.files import atomic_path
+from automl_vision.core.files import atomic_path, persistently
 
 BEST_WEIGHTS = "weights.safetensors"
 """What a finished trial gives."""
@@ -19,8 +19,12 @@ _STATE_FILE = "checkpoint.pt"
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values so that kill -9 leaves the old state or the new one."""
-    with atomic_path(folder / _STATE_FILE) as temporary:
-        torch.save(state, temporary)
+
+    def write() -> None:
+        with atomic_path(folder / _STATE_FILE) as temporary:
+            torch.save(state, temporary)
+
+    persistently(write)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
@@ -39,8 +43,12 @@ def weights_file(folder: Path, epoch: int) -> Path:
 
 def save_weights(file: Path, weights: dict[str, Tensor]) -> None:
     """Write weights."""
-    with atomic_path(file) as temporary:
-        save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+
+    def write() -> None:
+        with atomic_path(file) as temporary:
+            save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+
+    persistently(write)
 
 
 def load_weights(file: Path) -> dict[str, Tensor]:

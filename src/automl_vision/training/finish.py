@@ -62,7 +62,7 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
         loop: with the weights to report.
         task: gives calibration and metrics.
         rows: by split, with "val".
-        folder: gets `metrics.json` and `outputs.npz`.
+        folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
 
     Returns:
         The metrics on the validation images.
@@ -82,4 +82,5 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     for split in rows:
         arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
     np.savez_compressed(folder / "outputs.npz", **arrays)
+    np.savez_compressed(folder / "comparison.npz", **task.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics

@@ -15,3 +15,21 @@ def run_trial(spec: dict[str, Any]) -> None:
 
     trial = TrialSpec.model_validate(spec)
     train(trial, FileReporter(Path(trial.folder)))
+
+
+def time_trial(spec: dict[str, Any]) -> None:
+    """Measure how long the parts of a trial take, by its first steps; writes `timing.json` into its folder."""
+    from automl_vision.core.files import write_json
+    from automl_vision.training.trial import measure_trial
+
+    trial = TrialSpec.model_validate(spec)
+    write_json(Path(trial.folder) / "timing.json", measure_trial(trial, FileReporter(Path(trial.folder))))
+
+
+def probe_trial(spec: dict[str, Any]) -> None:
+    """Score a linear probe on a trial's pretrained features; writes `probe.json` into its folder."""
+    from automl_vision.core.files import write_json
+    from automl_vision.training.trial import probe_trial
+
+    trial = TrialSpec.model_validate(spec)
+    write_json(Path(trial.folder) / "probe.json", {"score": probe_trial(trial, FileReporter(Path(trial.folder)))})

@@ -66,3 +66,4 @@ class TrialResult(BaseModel):
     parameters: int = 0
     precision: str = ""
     batch_size: int = 0
+    learning_rate: float = Field(0.0, description="highest of the schedule")

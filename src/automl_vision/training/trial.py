@@ -31,6 +31,7 @@ from automl_vision.training.checkpoint import (
     weights_file,
 )
 from automl_vision.training.early_stopping import EarlyStopping
+from automl_vision.training.features import cached_features, features_file
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
@@ -60,6 +61,32 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
     return _Trial(spec, reporter).run()
+
+
+def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
+    """Time the first steps of a trial, and leave it.
+
+    Args:
+        spec: of the trial.
+        reporter: told the timings of the number formats.
+
+    Returns:
+        Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+    """
+    return _Trial(spec, reporter).measure()
+
+
+def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
+    """The primary metric that a linear probe on a trial's pretrained features reaches on the validation images.
+
+    Args:
+        spec: of the trial.
+        reporter: told how far it is.
+
+    Raises:
+        WeightsUnavailableError: no source has the weights.
+    """
+    return _Trial(spec, reporter).probe()
 
 
 class _Trial:
@@ -120,6 +147,30 @@ class _Trial:
             self._train_until_evaluation(epoch)
         return self._finish()
 
+    def measure(self) -> dict[str, float]:
+        """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
+        setup = self.watch.seconds
+        rows, batch = self._rows("val"), self.plan.validation_batch
+        start = time.monotonic()
+        self.loop.outputs(rows[:batch].tolist())
+        per_image = (time.monotonic() - start) / len(rows[:batch])
+        self._validation_seconds = per_image * len(rows)
+        images = len(self._rows("train"))
+        probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
+        return {
+            "setup": setup + probe,
+            "epoch": images * self.step_seconds + self._validation_seconds,
+            "finish": self._final_seconds(),
+        }
+
+    def probe(self) -> float:
+        """Primary metric on validation images of a linear probe on the pretrained features."""
+        self._start_head()
+        rows = self._rows("val")
+        outputs = self.loop.outputs(rows.tolist())
+        metrics = self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+        return metrics[self.task.primary_metric]
+
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
@@ -134,10 +185,20 @@ class _Trial:
         if not self._probes or head is None:
             return
         rows = self._rows("train")
-        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        features = self._features(rows)
         self.reporter.message(self.task.warm_start(head, features, rows))
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
+
+    def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Pretrained features, computed once for all trials of an algorithm on the same images."""
+        sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
+        key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
+        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
+        return cached_features(
+            file,
+            lambda: self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows))),
+        )
 
     def _fit_into_budget(self) -> None:
         """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
@@ -319,6 +380,7 @@ class _Trial:
             parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
             precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
+            learning_rate=self.plan.learning_rate,
         )
         write_json(self.folder / "result.json", result.model_dump())
         return result

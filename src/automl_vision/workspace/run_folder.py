@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.core.errors import WorkspaceError
-from automl_vision.core.files import append_json_line, read_json, read_json_lines, write_json
+from automl_vision.core.files import append_json_line, atomic_path, read_json, read_json_lines, write_json
 
 FINAL = frozenset({"Completed", "Failed", "Canceled"})
+"""How a run ends."""
+
+WITH_RESULT = frozenset({"Completed", "Terminated"})
+"""How a trial ends that has weights and metrics; `Terminated` is by the early termination policy."""
 
 _STATUS, _SPEC, _EVENTS, _CANCEL, _LOCK = (
     "status.json",
@@ -23,6 +27,7 @@ _STATUS, _SPEC, _EVENTS, _CANCEL, _LOCK = (
     "cancel",
     "controller.lock",
 )
+_PLAN, _PUBLISHED, _STOP = "planned.json", "published.json", "stop"
 
 
 class RunFolder:
@@ -68,6 +73,8 @@ class RunFolder:
     def update_status(self, **values: Any) -> None:
         """Record values beside those that are there."""
         file = self.path / _STATUS
+        if "seconds" in values:
+            values["seconds_at"] = time.time()
         with self._writing:
             write_json(file, {**(read_json(file) if file.exists() else {}), **values})
 
@@ -90,8 +97,15 @@ class RunFolder:
 
     def trials(self) -> list[TrialFolder]:
         """The trials that were started, in order."""
-        folders = (self.path / "trials").glob("*/" + _SPEC)
-        return [TrialFolder(file.parent) for file in sorted(folders, key=lambda file: int(file.parent.name))]
+        return self._trials_with(_SPEC)
+
+    def planned_trials(self) -> list[TrialFolder]:
+        """The trials that were proposed, started or not, in order."""
+        return self._trials_with(_PLAN)
+
+    def _trials_with(self, name: str) -> list[TrialFolder]:
+        files = (self.path / "trials").glob(f"*/{name}")
+        return [TrialFolder(file.parent) for file in sorted(files, key=lambda file: int(file.parent.name))]
 
     def request_cancel(self) -> None:
         """Ask the process that works on the run to end it."""
@@ -153,6 +167,14 @@ class TrialFolder:
         """The trial's place in its run, from 0."""
         return int(self.path.name)
 
+    def plan(self) -> dict[str, Any]:
+        """What was proposed."""
+        return self._read(_PLAN) or {}
+
+    def write_plan(self, plan: dict[str, Any]) -> None:
+        """Record what is proposed, before anything of it runs."""
+        write_json(self.path / _PLAN, plan)
+
     def spec(self) -> dict[str, Any]:
         """What the trial is."""
         return self._read(_SPEC) or {}
@@ -168,6 +190,24 @@ class TrialFolder:
     def update_status(self, **values: Any) -> None:
         """Record values beside those that are there."""
         write_json(self.path / _STATUS, {**(self._read(_STATUS) or {}), **values})
+
+    def published(self) -> dict[str, Any]:
+        """What the tracking store knows: events up to the byte `offset`, and whether it knows the end."""
+        return self._read(_PUBLISHED) or {"offset": 0, "ended": False}
+
+    def update_published(self, **values: Any) -> None:
+        """Record what the tracking store knows."""
+        write_json(self.path / _PUBLISHED, {**self.published(), **values})
+
+    def request_stop(self, reason: str) -> None:
+        """Ask the trial to end with what it has; it is told the reason."""
+        with atomic_path(self.path / _STOP) as temporary:
+            temporary.write_text(reason, encoding="utf-8")
+
+    def stop_reason(self) -> str | None:
+        """Why the trial was asked to end, or None."""
+        file = self.path / _STOP
+        return file.read_text(encoding="utf-8").strip() if file.exists() else None
 
     def result(self) -> dict[str, Any] | None:
         """The trial's result, once it has one."""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_RETRIES = 6
-_FIRST_WAIT = 1.0  # seconds; doubles with each try, a minute in all
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
+# one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
+_HTTP_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
 
 
 class Tracking:
     """One run and its trials in MLflow.
 
-    Calls are queued and done in order by a thread; what fails after retries for a minute is reported once and the
-    rest is dropped, for the run's own folder holds everything.
+    Calls are queued and done in order by a thread. What fails is tried again for `patience` seconds; after that
+    `problem` says so, nothing more is published, and what was not confirmed can be published again later.
 
     Args:
         uri: of the MLflow store.
@@ -27,7 +30,7 @@ class Tracking:
         artifacts: folder for artifacts of a local store; None leaves them to the server.
         known: MLflow's run ids by our keys, from before an interruption.
         on_ids: told the ids whenever one is added.
-        on_failure: told once, with the reason, when publishing is given up.
+        patience: seconds for which a silent server or a locked file is tried again.
     """
 
     def __init__(
@@ -38,16 +41,35 @@ class Tracking:
         artifacts: Path | None,
         known: dict[str, str],
         on_ids: Callable[[dict[str, str]], None],
-        on_failure: Callable[[str], None],
+        patience: float,
     ) -> None:
         self._uri, self._experiment_name, self._artifacts = uri, experiment, artifacts
         self._ids = dict(known)
-        self._on_ids, self._on_failure = on_ids, on_failure
+        self._resumed = bool(known)
+        self._on_ids, self._patience = on_ids, patience
+        self._problem: str | None = None
         self._client: Any = None
         self._experiment_id = ""
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why publishing was given up, or None."""
+        return self._problem
+
+    def confirm(self, call: Callable[[], None]) -> None:
+        """Do a call once everything before it is published."""
+        self._queue.put(call)
+
+    def flush(self) -> None:
+        """Wait until all is published so far, or publishing was given up."""
+        done = threading.Event()
+        self._queue.put(done.set)
+        while self._thread.is_alive() and not done.wait(0.1):
+            if self._problem is not None:
+                return
 
     def start(self, key: str, *, name: str, parent: str | None = None, tags: dict[str, str] | None = None) -> None:
         """Open the run of a key, or go on with the one from before an interruption."""
@@ -79,24 +101,27 @@ class Tracking:
             self._retry(self._connect)
             while (call := self._queue.get()) is not None:
                 self._retry(call)
-        except Exception as error:  # the thread's last resort: whatever it was, the run goes on without MLflow
-            self._on_failure(f"MLflow at {_without_secrets(self._uri)} cannot be written ({error})")
-            while self._queue.get() is not None:
-                pass
+        except Exception as error:  # the thread's last resort, whatever it was
+            self._problem = _without_secrets(
+                f"MLflow at {self._uri} could not be written for {self._patience:.0f} s ({error})"
+            )
 
     def _retry(self, call: Callable[[], None]) -> None:
-        for attempt in range(_RETRIES):
+        end, wait = time.monotonic() + self._patience, _FIRST_WAIT
+        while True:
             try:
                 return call()
-            except Exception:
-                if attempt == _RETRIES - 1:
+            except Exception:  # each store raises its own kinds
+                if time.monotonic() + wait > end:
                     raise
-                time.sleep(_FIRST_WAIT * 2**attempt)
-        return None
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
 
     def _connect(self) -> None:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        for name, value in _HTTP_SETTINGS.items():
+            os.environ.setdefault(name, value)
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
@@ -113,14 +138,22 @@ class Tracking:
         self._client = client
 
     def _start(self, key: str, name: str, parent: str | None, tags: dict[str, str]) -> None:
-        if key in self._ids:
+        if key in self._ids:  # from before an interruption
             self._client.update_run(self._ids[key], status="RUNNING")
             return
         if parent is not None:
             tags = {**tags, "mlflow.parentRunId": self._ids[parent]}
-        run = self._client.create_run(self._experiment_id, run_name=name, tags=tags)
-        self._ids[key] = run.info.run_id
+        self._ids[key] = (
+            self._found(name) or self._client.create_run(self._experiment_id, run_name=name, tags=tags).info.run_id
+        )
         self._on_ids(dict(self._ids))
+
+    def _found(self, name: str) -> str | None:
+        """The run of a name that a killed process made without having noted it."""
+        if not self._resumed:
+            return None
+        found = self._client.search_runs([self._experiment_id], f"tags.`mlflow.runName` = '{name}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def _log(
         self,
@@ -147,7 +180,6 @@ class Tracking:
             self._client.log_artifact(self._ids[key], str(path), under)
 
 
-def _without_secrets(uri: str) -> str:
-    """A URI without user name and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+def _without_secrets(text: str) -> str:
+    """A text with no user name and password in its URIs."""
+    return re.sub(r"://[^/@\s]+@", "://", text)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
+from automl_vision.core.files import patience
 from automl_vision.core.names import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.run_folder import RunFolder
@@ -78,7 +79,6 @@ class Workspace:
         *,
         known: dict[str, str],
         on_ids: Callable[[dict[str, str]], None],
-        on_failure: Callable[[str], None],
     ) -> Tracking:
         """A publisher to this workspace's MLflow store."""
         local = "MLFLOW_TRACKING_URI" not in os.environ
@@ -88,7 +88,7 @@ class Workspace:
             artifacts=self.path / "artifacts" if local else None,
             known=known,
             on_ids=on_ids,
-            on_failure=on_failure,
+            patience=patience(),
         )
 
     def register_model(self, name: str, mlflow_run: str, tags: dict[str, str]) -> str:

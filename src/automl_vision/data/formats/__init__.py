@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
 
 from automl_vision.core.errors import DataError
@@ -17,6 +18,7 @@ _MODULES = (
     "mltable",
     "roboflow_multilabel",
     "coco",
+    "coco_writer",
     "voc",
     "cvat",
     "label_studio",
@@ -40,12 +42,14 @@ class Format:
 
     Attributes:
         name: as in `Dataset.open(path, format=name)`.
+        kinds: what it holds: "label", "labels", "boxes", "masks".
         layout: what it looks like, for messages.
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
     """
 
     name: str
+    kinds: tuple[str, ...]
     layout: str
     detect: Callable[[Source, Columns], bool]
     read: Reader
@@ -72,14 +76,32 @@ _FORMATS: dict[str, Format] = {}
 _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
 
-def dataset_format(name: str, *, layout: str, detect: Callable[[Source, Columns], bool]) -> Callable[[Reader], Reader]:
-    """Register the decorated function as the reader of a format."""
+def dataset_format(
+    name: str, *kinds: str, layout: str, detect: Callable[[Source, Columns], bool]
+) -> Callable[[Reader], Reader]:
+    """Register the decorated function as the reader of a format that holds the given kinds of annotations."""
 
     def register(read: Reader) -> Reader:
-        _FORMATS[name] = Format(name, layout, detect, read)
+        @wraps(read)
+        def read_and_compare(source: Source, columns: Columns) -> Annotations:
+            annotations = read(source, columns)
+            _note_unnamed(source, annotations)
+            return annotations
+
+        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare)
         return read
 
     return register
+
+
+def _note_unnamed(source: Source, annotations: Annotations) -> None:
+    """Note the images of a folder that no annotation names; whether they are without objects nobody knows."""
+    if source.main or not len(annotations) or annotations.reads_all:
+        return
+    unnamed = sorted(source.image_set.difference(annotations.images))
+    if unnamed:
+        reason = f"{len(unnamed)} images here are named by no annotation and left alone, such as {unnamed[0]}"
+        annotations.ignore(source.name, reason, "not named")
 
 
 def export_format(name: str, *kinds: str, holds: tuple[str, ...] = ()) -> Callable[[Writer], Writer]:

@@ -13,18 +13,17 @@ import msgspec
 import numpy as np
 
 from automl_vision.core.errors import DataError
-from automl_vision.core.files import write_json
 from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import as_flag, as_number, as_size, parse_json, shown
 from automl_vision.data.masks import MaskCode, compress_counts
 from automl_vision.data.names import split_of_path
-from automl_vision.data.objects import Object
-from automl_vision.data.source import Source, as_text, folder_of
-from automl_vision.data.writing import Export
+from automl_vision.data.source import Source, as_text, decode_text, folder_of
 
 _PIECE = 20_000  # annotations parsed at once
+_MOST_FILES = 50
 _HINTS = ("coco", "annotation", "instances", "train", "val", "test", "label")
+_TWINS = ("person_keypoints", "panoptic")  # whose objects stand in the `instances` file of the same images too
 
 
 class _Whole(msgspec.Struct):
@@ -35,7 +34,7 @@ class _Whole(msgspec.Struct):
 
 class _Code(msgspec.Struct, gc=False):
     size: list[int]
-    counts: str | list[int]
+    counts: list[int] | str
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -51,13 +50,17 @@ _decode_many = msgspec.json.Decoder(list[_Annotation], strict=False).decode
 
 
 def _files(source: Source) -> list[str]:
-    """The files that hold images and categories; result lists and other JSON are passed over."""
+    """The files that hold images, annotations and categories; results, captions and other JSON are passed over."""
     candidates = source.with_suffix(".json")
     named = [path for path in candidates if any(hint in path.lower() for hint in _HINTS)]
     few = named if len(candidates) > len(named) > 0 else candidates
-    if len(few) > 50:  # a file an image is another format
-        few = [path for path in few if "/" not in path or "coco" in path.lower() or "instances" in path.lower()][:50]
-    return [path for path in few if _is_coco(source, path)]
+    if len(few) > _MOST_FILES:  # a file an image is another format
+        few = [path for path in few if "/" not in path or "coco" in path.lower() or "instances" in path.lower()]
+        few = few[:_MOST_FILES]
+    found = [path for path in few if _is_coco(source, path)]
+    if any("instances" in path for path in found):
+        return [path for path in found if not any(twin in path for twin in _TWINS)]
+    return found
 
 
 def _is_coco(source: Source, path: str) -> bool:
@@ -65,7 +68,7 @@ def _is_coco(source: Source, path: str) -> bool:
         whole = _parse(source, path)
     except DataError:
         return False
-    return _is_list(whole.images) and (_is_list(whole.annotations) or _is_list(whole.categories))
+    return all(map(_is_list, (whole.images, whole.annotations, whole.categories)))
 
 
 def _is_list(raw: msgspec.Raw) -> bool:
@@ -79,6 +82,8 @@ def _parse(source: Source, path: str) -> _Whole:
         DataError: it is no JSON object.
     """
     data = source.read(path)
+    if not data.isascii():  # pieces are looked at later, when their encoding is not asked for any more
+        data = decode_text(data).encode()
     try:
         return msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -86,17 +91,20 @@ def _parse(source: Source, path: str) -> _Whole:
     if not isinstance(value, dict):
         raise DataError(f"{path} is no COCO file: it holds no object")
     # Python's parser took what the fast one refuses, such as NaN; each record is judged on its own below
-    pieces = {name: _without_nan(value.get(name)) for name in ("images", "annotations", "categories")}
+    pieces = {name: _plain(value.get(name)) for name in ("images", "annotations", "categories")}
     return _Whole(**{name: msgspec.Raw(msgspec.json.encode(piece)) for name, piece in pieces.items()})
 
 
-def _without_nan(value: Any) -> Any:
-    """A value with NaN and infinities as texts, which are refused where a number must stand."""
+def _plain(value: Any) -> Any:
+    """A value with texts instead of what no strict JSON holds: NaN, endless numbers, halves of characters."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    is_strict = not isinstance(value, int | float) or (np.isfinite(value) and abs(value) < 2**63)
+    return value if is_strict or isinstance(value, bool) else str(value)[:20]
 
 
 def _list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
@@ -115,23 +123,22 @@ def _list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
 
 @dataset_format(
     "coco",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='COCO JSON: {"images": [...], "annotations": [...], "categories": [...]}, one file or one a split',
     detect=lambda source, _: bool(_files(source)),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every COCO file; its own name or its folder's is its split."""
     annotations = Annotations("boxes", classes=[])
-    counts = {"boxes": 0, "masks": 0, "images": 0}
-    known: dict[str, int] = {}
     for path in _files(source) or source.with_suffix(".json"):
         whole = _parse(source, path)
         categories = _categories(_list(whole.categories, path, "categories"), annotations, path)
-        images = _read_images(source, path, _list(whole.images, path, "images"), annotations, known)
-        _read_annotations(path, whole.annotations, images, categories, annotations, counts)
-    if counts["images"]:
-        annotations.kind = "labels" if not counts["boxes"] + counts["masks"] else "boxes"
-    if counts["masks"] and counts["masks"] >= counts["boxes"]:
-        annotations.kind = "masks"
+        images = _read_images(source, path, _list(whole.images, path, "images"), annotations)
+        _read_annotations(path, whole.annotations, images, categories, annotations)
+    annotations.settle_kind()
     return annotations
 
 
@@ -140,15 +147,23 @@ def _categories(values: list[Any], annotations: Annotations, path: str) -> dict[
     numbers: dict[int | str, int] = {}
     for i, value in enumerate(values):
         name = as_text(value.get("name")) if isinstance(value, dict) else ""
-        if not name or "id" not in value or not isinstance(value["id"], int | str):
+        key = _key(value.get("id")) if isinstance(value, dict) else None
+        if not name or key is None:
             reason = f"a category needs an id and a name: {shown(value)}"
             annotations.reject(f"{path}: categories[{i}]", reason, "bad label")
             continue
         classes = annotations.classes = annotations.classes or []
         if name not in classes:
             classes.append(name)
-        _both(numbers, value["id"], annotations.objects.name(name))
+        _both(numbers, key, annotations.objects.name(name))
     return numbers
+
+
+def _key(value: Any) -> int | str | None:
+    """An id; whole numbers may come as floats, as pandas writes them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
 def _both(numbers: dict[int | str, int], key: int | str, value: int) -> None:
@@ -156,13 +171,11 @@ def _both(numbers: dict[int | str, int], key: int | str, value: int) -> None:
     numbers[key] = value
     if isinstance(key, int):
         numbers[str(key)] = value
-    elif key.isdecimal():
+    elif key.isdecimal() and len(key) < 20:
         numbers[int(key)] = value
 
 
-def _read_images(
-    source: Source, path: str, values: list[Any], annotations: Annotations, known: dict[str, int]
-) -> dict[int | str, int]:
+def _read_images(source: Source, path: str, values: list[Any], annotations: Annotations) -> dict[int | str, int]:
     """Number of the record by image id; an image that several files name is one record."""
     folder, split = folder_of(path), split_of_path(path)
     numbers: dict[int | str, int] = {}
@@ -170,19 +183,16 @@ def _read_images(
         place = f"{path}: images[{i}]"
         try:
             name, key = _image(value)
-            own_split = split_of_path(f"{value['split']}/x") if isinstance(value.get("split"), str) else None
+            if key in numbers:
+                raise ValueError(f"another image has the id {shown(key)} too")
+            own_split = split_of_path(f"{value['split']}/-") if isinstance(value.get("split"), str) else None
         except ValueError as error:
             annotations.reject(place, str(error), "bad record")
             continue
-        image = source.image(name, folder)
-        number = known.get(image)
-        if number is None:
-            size = as_size(value.get("width"), value.get("height"))
-            found = annotations.add(Record(image, place, split=own_split or split, size=size))
-            if found is None:
-                continue
-            number = known[image] = found
-        _both(numbers, key, number)
+        size = as_size(value.get("width"), value.get("height"))
+        found = annotations.add(Record(source.image(name, folder), place, split=own_split or split, size=size))
+        if found is not None:
+            _both(numbers, key, found)
     return numbers
 
 
@@ -194,13 +204,13 @@ def _image(value: Any) -> tuple[str, int | str]:
     """
     if not isinstance(value, dict):
         raise ValueError(f"an image must be an object, not {shown(value)}")
-    name = value.get("file_name") or value.get("path") or value.get("coco_url")
-    if not isinstance(name, str) or not name.strip():
+    name = next((text for key in ("file_name", "path", "coco_url") if (text := as_text(value.get(key)))), "")
+    if not name:
         raise ValueError("the image has no file_name")
-    key = value.get("id")
-    if not isinstance(key, int | str) or isinstance(key, bool):
-        raise ValueError(f"the image has no usable id: {shown(key)}")
-    return name.strip(), key
+    key = _key(value.get("id"))
+    if key is None:
+        raise ValueError(f"the image has no usable id: {shown(value.get('id'))}")
+    return name, key
 
 
 def _pieces(raw: msgspec.Raw, path: str) -> Iterator[tuple[int, list[msgspec.Raw]]]:
@@ -221,65 +231,68 @@ def _read_annotations(
     images: dict[int | str, int],
     categories: dict[int | str, int],
     annotations: Annotations,
-    counts: dict[str, int],
 ) -> None:
-    for start, pieces in _pieces(raw, path):
-        items = _decoded(pieces)
-        if _add_boxes(items, images, categories, annotations):
-            counts["boxes"] += len(items)
+    for start, piece in _pieces(raw, path):
+        items = _decoded(piece)
+        if items is not None and _add_all(items, images, categories, annotations):
             continue
-        for i, item in enumerate(items, start=start):
+        for i in range(len(piece)):
+            place = f"{path}: annotations[{start + i}]"
             try:
-                _add(item, images, categories, annotations, counts)
+                item = items[i] if items is not None else _converted(msgspec.json.decode(piece[i]))
+                _add(item, place, images, categories, annotations)
             except ValueError as error:
-                annotations.reject(f"{path}: annotations[{i}]", str(error), "bad annotation")
+                annotations.reject(place, str(error), "bad annotation")
 
 
-def _decoded(items: list[msgspec.Raw]) -> list[_Annotation] | list[Any]:
-    """Annotations of one piece; where one of them is unusual, all of the piece one by one."""
+def _decoded(piece: list[msgspec.Raw]) -> list[_Annotation] | None:
+    """The annotations of one piece; None where one of them is unusual."""
     try:
-        return _decode_many(b"[%b]" % b",".join(items))
+        return _decode_many(b"[%b]" % b",".join(piece))
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return [msgspec.json.decode(item) for item in items]
+        return None
 
 
-def _add_boxes(
-    items: list[Any], images: dict[int | str, int], categories: dict[int | str, int], annotations: Annotations
+def _add_all(
+    items: list[_Annotation],
+    images: dict[int | str, int],
+    categories: dict[int | str, int],
+    annotations: Annotations,
 ) -> bool:
-    """Add a piece as whole columns; False, and nothing added, unless all of it is plain boxes without masks."""
-    if not all(isinstance(item, _Annotation) and item.bbox and not item.segmentation for item in items):
+    """Add the annotations of one piece at once, when each is a box with or without polygons; tells whether it did."""
+    numbers = [images.get(item.image_id) for item in items]
+    labels = [categories.get(item.category_id) for item in items]
+    boxes = [item.bbox for item in items if item.bbox and len(item.bbox) == 4]
+    segments = [item.segmentation or () for item in items]
+    if len(boxes) < len(items) or None in numbers or None in labels:
         return False
-    image = [images.get(item.image_id, -1) for item in items]
-    label = [categories.get(item.category_id, -1) for item in items]
-    if min(image, default=0) < 0 or min(label, default=0) < 0 or any(len(item.bbox) != 4 for item in items):
+    if any(isinstance(s, _Code) or any(len(p) < 6 or len(p) % 2 for p in s) for s in segments if s):
         return False
-    bbox = np.array([item.bbox for item in items], np.float64).reshape(-1, 4)
-    bbox[:, 2:] += bbox[:, :2]
+    corners = np.array(boxes, np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
     flags = [bool(item.iscrowd) + 2 * bool(item.ignore) for item in items]
-    annotations.objects.add_boxes(image, label, bbox, flags)
+    annotations.objects.extend(numbers, labels, corners, flags, segments)  # type: ignore[arg-type]
     annotations.report.total += len(items)
     return True
 
 
 def _add(
-    item: _Annotation | Any,
+    item: _Annotation,
+    place: str,
     images: dict[int | str, int],
     categories: dict[int | str, int],
     annotations: Annotations,
-    counts: dict[str, int],
 ) -> None:
     """Add one annotation.
 
     Raises:
         ValueError: it cannot be used.
     """
-    if not isinstance(item, _Annotation):
-        item = _converted(item)
     image, label = images.get(item.image_id), categories.get(item.category_id)
     if image is None or label is None:
         name, key = ("image_id", item.image_id) if image is None else ("category_id", item.category_id)
         raise ValueError(f"no {'image' if image is None else 'category'} has the {name} {shown(key)}")
-    segments, code = _mask(item.segmentation)
+    segments, code = _mask(item, place, annotations)
     if item.bbox and len(item.bbox) == 4:
         x, y, width, height = item.bbox
         bbox = (x, y, x + width, y + height)
@@ -288,12 +301,9 @@ def _add(
     elif segments or code is not None:
         bbox = (float("nan"),) * 4
     else:  # a class of the whole image
-        counts["images"] += 1
         name = annotations.objects.names[label]
-        if name not in annotations.labels[image]:
-            annotations.labels[image] = (*annotations.labels[image], name)
+        annotations.labels[image] = tuple(dict.fromkeys((*annotations.labels[image], name)))
         return
-    counts["masks" if segments or code is not None else "boxes"] += 1
     annotations.report.total += 1
     annotations.objects.add_values(image, label, bbox, bool(item.iscrowd) + 2 * bool(item.ignore), segments, code)
 
@@ -306,9 +316,12 @@ def _converted(value: Any) -> _Annotation:
     """
     if not isinstance(value, dict):
         raise ValueError(f"an annotation must be an object, not {shown(value)}")
-    image, category = value.get("image_id"), value.get("category_id")
-    if not isinstance(image, int | str) or not isinstance(category, int | str):
-        raise ValueError(f"image_id and category_id must be numbers or texts, not {shown([image, category])}")
+    image, category = _key(value.get("image_id")), _key(value.get("category_id"))
+    if image is None or category is None:
+        raise ValueError(
+            "image_id and category_id must be numbers or texts, "
+            f"not {shown([value.get('image_id'), value.get('category_id')])}"
+        )
     bbox = value.get("bbox")
     if bbox is not None and not isinstance(bbox, list):
         raise ValueError(f"a box must be a list, not {shown(bbox)}")
@@ -318,103 +331,62 @@ def _converted(value: Any) -> _Annotation:
         bbox=None if bbox is None else [as_number(number) for number in bbox],
         iscrowd=as_flag(value.get("iscrowd")),
         ignore=as_flag(value.get("ignore")),
-        segmentation=_converted_mask(value.get("segmentation")),
+        segmentation=_segmentation(value.get("segmentation")),
     )
 
 
-def _mask(value: list[list[float]] | _Code | None) -> tuple[list[list[float]], str | None]:
-    """Polygons and run-length code of a segmentation.
-
-    Raises:
-        ValueError: it cannot be used.
-    """
-    if isinstance(value, _Code):
-        return [], _code(value)
-    polygons = [polygon for polygon in value or () if polygon]
-    for polygon in polygons:
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f"a polygon needs at least 3 points x, y, not {len(polygon)} numbers")
-    return polygons, None
-
-
-def _converted_mask(value: Any) -> list[list[float]] | _Code | None:
-    """A segmentation whose types are unusual.
+def _segmentation(value: Any) -> list[list[float]] | _Code | None:
+    """A segmentation whose types are unusual: numbers as texts, one polygon without the outer list.
 
     Raises:
         ValueError: it is neither polygons nor a run-length code.
     """
+    if not value:
+        return None
     if isinstance(value, dict):
         size, counts = value.get("size"), value.get("counts")
-        if not isinstance(size, list) or not all(isinstance(side, int) for side in size):
-            raise ValueError(f"a run-length code needs its size [height, width], not {shown(size)}")
-        if not isinstance(counts, str | list):
+        sides = [int(as_number(side)) for side in size] if isinstance(size, list) else []
+        if isinstance(counts, list):
+            counts = [int(as_number(count)) for count in counts]
+        if not isinstance(counts, list | str):
             raise ValueError(f"the counts of a run-length code must be a text or a list, not {shown(counts)}")
-        return _Code(size, counts)
-    if value in (None, "", []):
-        return None
+        return _Code(sides, counts)
     if not isinstance(value, list):
         raise ValueError(f"a segmentation must be polygons or a run-length code, not {shown(value)}")
-    polygons = value if all(isinstance(item, list) for item in value) else [value]  # one without the outer list
-    return [[as_number(number) for number in polygon] for polygon in polygons]
+    polygons = value if isinstance(value[0], list) else [value]
+    return [[as_number(number) for number in polygon] for polygon in polygons if isinstance(polygon, list)]
 
 
-def _code(value: _Code) -> str:
-    """COCO's compressed run-length code.
+def _mask(item: _Annotation, place: str, annotations: Annotations) -> tuple[list[list[float]], str | None]:
+    """Polygons and run-length code of an annotation; polygons of fewer than three points are dropped.
+
+    Raises:
+        ValueError: nothing is left, and there is no box either.
+    """
+    if isinstance(item.segmentation, _Code):
+        return [], _code(item.segmentation)
+    polygons = [polygon for polygon in item.segmentation or () if polygon]
+    usable = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
+    if len(usable) < len(polygons):
+        bad = next(polygon for polygon in polygons if len(polygon) < 6 or len(polygon) % 2)
+        reason = f"a polygon needs at least 3 points x, y, not {len(bad)} numbers"
+        if not usable and not item.bbox:
+            raise ValueError(reason)
+        annotations.ignore(place, reason, "bad polygon")
+    return usable, None
+
+
+def _code(code: _Code) -> str:
+    """COCO's compressed run-length code, as the manifest keeps it.
 
     Raises:
         ValueError: it is no run-length code.
     """
-    size, counts = value.size, value.counts
-    if len(size) != 2 or min(size) <= 0:
-        raise ValueError(f"a run-length code needs its size [height, width], not {shown(size)}")
+    if len(code.size) != 2 or min(code.size) < 1:
+        raise ValueError(f"a run-length code needs its size [height, width], not {shown(code.size)}")
+    counts = code.counts
     if not isinstance(counts, str):
-        if not all(isinstance(count, int) and count >= 0 for count in counts):
-            raise ValueError("the counts of a run-length code must be whole numbers")
+        if any(count < 0 for count in counts):
+            raise ValueError("the runs of a run-length code cannot be negative")
         counts = compress_counts(counts)
-    return MaskCode(size[0], size[1], counts).checked().to_text()
-
-
-@export_format("coco", "boxes", "masks", "labels", "label", holds=("iscrowd", "difficult", "references"))
-def write(export: Export) -> None:
-    """Write `SPLIT.json` for each split (`annotations.json` without splits) and the images under their own names."""
-    categories = [{"id": i, "name": name, "supercategory": ""} for i, name in enumerate(export.classes, start=1)]
-    for split in export.splits:
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for record in export.records(split):
-            key = len(images) + 1
-            images.append(
-                {"id": key, "file_name": export.image(record.image), "width": record.width, "height": record.height}
-            )
-            for value in record.objects:
-                annotations.append({"id": len(annotations) + 1, "image_id": key, **_annotation(value, export)})
-            for label in () if export.has_objects else record.labels:
-                category = export.classes.index(label) + 1
-                annotations.append({"id": len(annotations) + 1, "image_id": key, "category_id": category})
-        document = {"images": images, "annotations": annotations, "categories": categories}
-        write_json(export.folder / f"{split or 'annotations'}.json", document)
-
-
-def _annotation(value: Object, export: Export) -> dict[str, Any]:
-    x1, y1, x2, y2 = value.bbox or (0.0,) * 4
-    segmentation: Any = [list(segment) for segment in value.segments]
-    area = (x2 - x1) * (y2 - y1)
-    if value.rle is not None:
-        code = MaskCode.from_text(value.rle)
-        segmentation = {"size": [code.height, code.width], "counts": code.counts}
-        area = float(code.area())
-    elif value.segments:
-        area = sum(_polygon_area(segment) for segment in segmentation)
-    return {
-        "category_id": export.classes.index(value.label) + 1,
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": area,
-        "iscrowd": int(value.iscrowd),
-        **({"ignore": 1} if value.difficult else {}),
-        "segmentation": segmentation,
-    }
-
-
-def _polygon_area(points: list[float]) -> float:
-    x, y = np.array(points[0::2]), np.array(points[1::2])
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    return MaskCode(code.size[0], code.size[1], counts).checked().to_text()

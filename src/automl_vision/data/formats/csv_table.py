@@ -7,21 +7,29 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.csv_headerless import fitted, header_of
 from automl_vision.data.json_file import as_flag, as_number, as_size
-from automl_vision.data.names import parse_split, split_of_path
+from automl_vision.data.names import is_image, parse_split, split_of_path
 from automl_vision.data.objects import Object
 from automl_vision.data.source import Source, folder_of
+from automl_vision.data.urls import is_url
 from automl_vision.data.writing import Export
 
-_IMAGE = ("image", "image_url", "image_path", "filename", "file_name", "file", "path", "filepath")
-_LABEL = ("label", "labels", "class", "classes", "category", "target", "tags")
+_IMAGE = (
+    "image", "image_url", "image_path", "filename", "file_name", "file", "path", "filepath", "image_name", "img_path",
+    "image_id", "imageid", "img", "id_image", "image_uri", "fname", "photo", "picture", "id",
+)  # fmt: skip
+_LABEL = (
+    "label", "labels", "class", "classes", "category", "target", "tags", "class_name", "label_name", "labelname",
+    "category_name", "class_label", "tag", "name",
+)  # fmt: skip
 _SPLIT = ("split", "subset", "set", "partition")
 _GROUP = ("group", "group_id")
 _BOXES = (
@@ -31,7 +39,16 @@ _BOXES = (
     ("topx", "topy", "bottomx", "bottomy"),
     ("xtl", "ytl", "xbr", "ybr"),
     ("left", "top", "right", "bottom"),
+    ("x_0", "y_0", "x_1", "y_1"),
 )
+_EXTENTS = (
+    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("xmin", "ymin", "width", "height"),
+    ("left", "top", "width", "height"),
+)
+_SIZES = (("image_width", "image_height"), ("width", "height"), ("img_width", "img_height"))
 _CROWD = ("iscrowd", "is_crowd", "isgroupof")
 _DIFFICULT = ("difficult",)
 _SEPARATORS = ("|", ";")
@@ -51,6 +68,7 @@ class _Layout:
     flags: dict[str, int]
     several: bool
     box: tuple[int, ...]
+    has_extent: bool
     size: tuple[int, ...]
     crowd: int | None
     difficult: int | None
@@ -104,13 +122,18 @@ def _layout(header: list[str], columns: Columns) -> _Layout | None:
     if image is None:
         return None
     crowd, difficult = _find(header, None, _CROWD), _find(header, None, _DIFFICULT)
-    box, size = _positions(header, _BOXES), _positions(header, [("width", "height")])
+    box = _positions(header, _BOXES)
+    has_extent = not box and bool(_positions(header, _EXTENTS))
+    box = box or _positions(header, _EXTENTS)
+    size = next((found for names in _SIZES if (found := _positions(header, [names])) and not set(found) & set(box)), ())
     taken = {image, label, split, group, crowd, difficult, *box, *size}
     flags = {name: i for i, name in enumerate(header) if i not in taken and name} if label is None else {}
     if label is None and not flags:
         return None
     plural = label is not None and header[label].lower() in ("labels", "classes", "tags")
-    return _Layout(image, label, split, group, flags, plural, box if label is not None else (), size, crowd, difficult)
+    return _Layout(
+        image, label, split, group, flags, plural, box if label is not None else (), has_extent, size, crowd, difficult
+    )
 
 
 def _positions(header: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
@@ -126,18 +149,38 @@ def _files(source: Source) -> list[str]:
     return [path for path in files if path.count("/") == nearest]
 
 
+def _table(source: Source, path: str, columns: Columns) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """A table's header and its rows; the header of a table that has none is the one that its rows ask for."""
+    rows = _rows(source, path)
+    number, first = next(rows, (0, []))
+    if columns == Columns() and (header := header_of(first)):
+        rest = ((i, fitted(row, header)) for i, row in chain([(number, first)], rows))
+        return header, ((i, row) for i, row in rest if row)
+    return first, rows
+
+
 def _labelled(source: Source) -> list[str]:
-    """The tables of a source that hold labels, by their header and first rows."""
+    """The tables of a source that hold labels, by their header and first rows; one of the images must be there."""
     found = []
     for file in _files(source):
         with suppress(DataError):  # an unreadable table beside the data is no reason to refuse the data
-            rows = _rows(source, file)
-            _, header = next(rows, (0, []))
+            header, rows = _table(source, file, Columns())
             layout = _layout(header, Columns())
-            whole = (row for _, row in islice(rows, _DETECTION_ROWS) if len(row) == len(header))
-            if layout and any(all(row[i].lower() in _FLAGS for i in layout.flags.values()) for row in whole):
+            whole: list[list[str]] = []
+            with suppress(DataError):  # whatever comes below the rows that are good
+                whole.extend(row for _, row in islice(rows, _DETECTION_ROWS) if len(row) == len(header))
+            if layout is None or not any(_is_there(source, row[layout.image], folder_of(file)) for row in whole):
+                continue
+            if any(all(row[i].lower() in _FLAGS for i in layout.flags.values()) for row in whole):
                 found.append(file)
     return found
+
+
+def _is_there(source: Source, reference: str, folder: str) -> bool:
+    """Whether a row's image is listed, a URL, or a path of another place."""
+    if is_url(reference) or reference.startswith("/") or not source.images:
+        return True
+    return _image(source, reference, folder) in source.image_set
 
 
 def _tables(source: Source, columns: Columns) -> list[str]:
@@ -167,6 +210,9 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
 
 @dataset_format(
     "csv",
+    "label",
+    "labels",
+    "boxes",
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
     "and xmin, ymin, xmax, ymax for boxes",
     detect=lambda source, columns: bool(_tables(source, columns)),
@@ -174,52 +220,59 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
 def read(source: Source, columns: Columns) -> Annotations:
     """Read labelled tables; several rows of one image make a multi-label set, or its boxes."""
     annotations = Annotations("label")
-    numbers: dict[str, int] = {}
+    names = _descriptions(source)
+    plural = has_boxes = False
     largest = 0.0
     for file in _tables(source, columns):
-        rows = _rows(source, file)
-        _, header = next(rows, (0, []))
+        header, rows = _table(source, file, columns)
         layout = _layout(header, columns)
         if layout is None:
             raise DataError(f"{file} needs a column for the image and one for the label; it has: {', '.join(header)}")
-        if layout.box:
-            annotations.kind = "boxes"
-        elif annotations.kind == "label" and (layout.label is None or layout.several):
-            annotations.kind = "labels"
+        plural |= not layout.box and (layout.label is None or layout.several)
+        has_boxes |= bool(layout.box)
         if layout.flags:
             annotations.classes = list(dict.fromkeys([*(annotations.classes or []), *layout.flags]))
         for number, row in rows:
             place = f"{file}:{number}"
             try:
                 record = _read_row(row, len(header), layout, place, split_of_path(file))
-                image = source.image(record.image, folder_of(file))
+                record = replace(record, image=_image(source, record.image, folder_of(file)))
             except ValueError as error:
                 annotations.reject(place, str(error), "bad label")
                 continue
             for value in record.objects:
                 largest = max(largest, *(value.bbox or ()))
-            _add(annotations, numbers, replace(record, image=image))
+            annotations.add(_named(record, names))
     annotations.relative = len(annotations.objects) > 0 and largest <= 1.0
+    annotations.settle_kind(several=plural)
+    if has_boxes and not len(annotations.objects):
+        annotations.kind = "boxes"
     return annotations
 
 
-def _add(annotations: Annotations, numbers: dict[str, int], record: Record) -> None:
-    """Add a record, or what it says to an earlier one of the same image."""
-    number = numbers.get(record.image)
-    if number is None:
-        added = annotations.add(record)
-        if added is not None:
-            numbers[record.image] = added
-        return
-    for value in record.objects:
-        annotations.objects.add(number, value)
-        annotations.report.total += 1
-    labels = tuple(dict.fromkeys(annotations.labels[number] + record.labels))
-    if len(labels) > 1 and annotations.kind == "label":
-        annotations.kind = "labels"
-    annotations.labels[number] = labels
-    annotations.splits[number] = annotations.splits[number] or record.split
-    annotations.groups[number] = annotations.groups[number] or record.group
+def _image(source: Source, reference: str, folder: str) -> str:
+    """The image of a row, which may be named without its suffix."""
+    found = source.image(reference, folder)
+    if is_image(reference) or found in source.image_set:
+        return found
+    return source.image_named(reference, folder) or found
+
+
+def _named(record: Record, names: dict[str, str]) -> Record:
+    """The record with the words for its labels."""
+    if not names:
+        return record
+    objects = [replace(value, label=names.get(value.label, value.label)) for value in record.objects]
+    return replace(record, labels=tuple(names.get(label, label) for label in record.labels), objects=objects)
+
+
+def _descriptions(source: Source) -> dict[str, str]:
+    """Words by identifier (`/m/01yrx,Cat`), from the table that Open Images has beside its boxes."""
+    names: dict[str, str] = {}
+    for path in source.storage.files if not is_url(source.storage.root) else ():
+        if "class-descriptions" in path and path.endswith(".csv"):
+            names |= {row[0]: row[1] for _, row in _rows(source, path) if len(row) == 2}
+    return names
 
 
 def _read_row(row: list[str], width: int, layout: _Layout, place: str, fallback_split: str | None) -> Record:
@@ -253,6 +306,8 @@ def _row_objects(row: list[str], layout: _Layout) -> tuple[Object, ...]:
     if not label:
         raise ValueError("the label is empty")
     x1, y1, x2, y2 = (as_number(cell) for cell in cells)
+    if layout.has_extent:
+        x2, y2 = x1 + x2, y1 + y2
     crowd = layout.crowd is not None and as_flag(row[layout.crowd])
     difficult = layout.difficult is not None and as_flag(row[layout.difficult])
     return (Object(label, (x1, y1, x2, y2), crowd, difficult),)
@@ -260,18 +315,32 @@ def _row_objects(row: list[str], layout: _Layout) -> tuple[Object, ...]:
 
 @export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
 def write(export: Export) -> None:
-    """Write `labels.csv`, one row an image, or a box, and the images under their own names."""
+    """Write `labels.csv`, one row an image, or a box, and the images under their own names.
+
+    Raises:
+        DataError: a label holds what separates labels, and is also the name of another column.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    labels = "labels" if export.kind == "labels" else "label"
-    box = [*_BOXES[0], "iscrowd", "difficult"] if export.kind == "boxes" else []
-    table.writerow(["image", labels, "split", "group", *box])
+    header = ["image", "split", "group"]
+    has_flags = export.kind == "labels" and any(mark in name for name in export.classes for mark in _SEPARATORS)
+    if has_flags:
+        if bad := [name for name in export.classes if name.lower() in (*_IMAGE, *_LABEL, *_SPLIT, *_GROUP)]:
+            raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
+        header += export.classes
+    elif export.kind == "boxes":
+        header += ["label", *_BOXES[0], "iscrowd", "difficult"]
+    else:
+        header.append(export.kind)
+    table.writerow(header)
     for split in export.splits:
         for record in export.records(split):
-            image, rest = export.image(record.image), [split, record.group or ""]
+            start = [export.image(record.image), split, record.group or ""]
             if export.kind == "boxes":
-                rows = [[v.label, *rest, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
-                table.writerows([image, *row] for row in rows or [["", *rest, *[""] * len(box)]])
+                rows = [[v.label, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
+                table.writerows([*start, *row] for row in rows or [[""] * (len(header) - 3)])
+            elif has_flags:
+                table.writerow([*start, *(int(name in record.labels) for name in export.classes)])
             else:
-                table.writerow([image, "|".join(record.labels), *rest])
+                table.writerow([*start, "|".join(record.labels)])
     write_text(export.folder / "labels.csv", text.getvalue())

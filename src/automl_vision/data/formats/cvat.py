@@ -11,15 +11,22 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size
-from automl_vision.data.masks import encode_mask
+from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.names import normalize_split, split_of_path
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.xml_file import read_xml, root_tag
+
+_OTHERS = ("polyline", "points", "cuboid", "skeleton")
 
 
 @dataset_format(
     "cvat",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
     detect=lambda source, _: any(
         root_tag(source, path) == "annotations" for path in source.with_suffix(".xml")[:HEAD_FILES]
@@ -28,7 +35,6 @@ from automl_vision.data.xml_file import read_xml, root_tag
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every CVAT file; an image's `subset`, or the file's name, is its split."""
     annotations = Annotations("boxes")
-    found = {"masks": 0, "boxes": 0, "tags": 0}
     for path in source.with_suffix(".xml"):
         try:
             root = read_xml(source, path)
@@ -37,6 +43,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             continue
         if root.tag != "annotations":
             continue
+        if root.find("track") is not None:
+            annotations.ignore(path, "tracks of a video are not read; export the task as CVAT for images", "track")
         for element in root.iter("image"):
             name = (element.get("name") or "").strip()
             place = f"{path}: image {element.get('id', name)}"
@@ -44,34 +52,26 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
                 annotations.reject(place, "the image has no name", "bad record")
                 continue
             size = as_size(element.get("width"), element.get("height"))
-            objects = list(_objects(element, size, place, annotations, found))
+            objects = list(_objects(element, size, place, annotations))
             labels = tuple(dict.fromkeys(tag.get("label", "").strip() for tag in element.findall("tag")))
-            found["tags"] += len(labels)
             split = normalize_split(element.get("subset")) or split_of_path(path)
             image = source.image(name, folder_of(path))
             annotations.add(Record(image, place, tuple(filter(None, labels)), objects, split, size=size))
-    if found["tags"] and not found["boxes"] + found["masks"]:
-        annotations.kind = "label" if all(len(labels) == 1 for labels in annotations.labels) else "labels"
-    elif found["masks"] >= max(found["boxes"], 1):
-        annotations.kind = "masks"
+    annotations.settle_kind()
     return annotations
 
 
-def _objects(
-    image: Element, size: tuple[int, int] | None, place: str, annotations: Annotations, found: dict[str, int]
-) -> Iterator[Object]:
-    """The objects of one image; unusable ones and other shapes are reported."""
-    for i, element in enumerate(image):
-        if element.tag == "tag":
-            continue
-        try:
-            value = _object(element, size)
-        except ValueError as error:
-            annotations.reject(f"{place}, shape {i + 1}", str(error), "bad annotation")
-            continue
-        annotations.report.total += 1
-        found["masks" if value.segments or value.rle else "boxes"] += 1
-        yield value
+def _objects(image: Element, size: tuple[int, int] | None, place: str, annotations: Annotations) -> Iterator[Object]:
+    """The objects of one image; unusable ones are reported, shapes without an area noted."""
+    for i, element in enumerate(image, start=1):
+        if element.tag in _OTHERS:
+            reason = f'a shape "{element.tag}" is no box, polygon, ellipse or mask'
+            annotations.ignore(f"{place}, shape {i}", reason, "other shape")
+        elif element.tag != "tag":
+            try:
+                yield _object(element, size)
+            except ValueError as error:
+                annotations.reject(f"{place}, shape {i}", str(error), "bad annotation")
 
 
 def _object(element: Element, size: tuple[int, int] | None) -> Object:
@@ -83,9 +83,11 @@ def _object(element: Element, size: tuple[int, int] | None) -> Object:
     label = (element.get("label") or "").strip()
     if not label:
         raise ValueError("the shape has no label")
+    angle = as_number(element.get("rotation", 0))
     if element.tag == "box":
         x1, y1, x2, y2 = (as_number(element.get(name)) for name in ("xtl", "ytl", "xbr", "ybr"))
-        return Object(label, (x1, y1, x2, y2))
+        turned = rectangle(x1, y1, x2 - x1, y2 - y1, angle=angle, around_centre=True)
+        return Object(label, bounds(turned) if angle else (x1, y1, x2, y2))
     if element.tag == "polygon":
         points = [as_number(part) for pair in (element.get("points") or "").split(";") for part in pair.split(",")]
         if len(points) < 6 or len(points) % 2:
@@ -93,9 +95,7 @@ def _object(element: Element, size: tuple[int, int] | None) -> Object:
         return Object(label, segments=(points,))
     if element.tag == "ellipse":
         cx, cy, rx, ry = (as_number(element.get(name)) for name in ("cx", "cy", "rx", "ry"))
-        angles = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-        outline = np.stack([cx + rx * np.cos(angles), cy + ry * np.sin(angles)], axis=1)
-        return Object(label, segments=(outline.ravel().tolist(),))
+        return Object(label, segments=(ellipse(cx, cy, rx, ry, angle=angle),))
     if element.tag == "mask" and size:
         return Object(label, rle=_mask(element, size))
     raise ValueError(f'a shape "{element.tag}" is no box, polygon, ellipse or mask')
@@ -112,6 +112,8 @@ def _mask(element: Element, size: tuple[int, int]) -> str:
     inside = left >= 0 and top >= 0 and left + width <= size[0] and top + height <= size[1]
     if not inside or min(runs) < 0 or sum(runs) != width * height:
         raise ValueError("the mask does not fit into the image")
+    if size[0] * size[1] > MAX_MASK_PIXELS:
+        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
     mask = np.zeros((size[1], size[0]), bool)
     values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     mask[top : top + height, left : left + width] = values.reshape(height, width)

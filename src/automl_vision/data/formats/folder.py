@@ -35,6 +35,7 @@ def _has_splits(files: list[str]) -> bool:
 
 @dataset_format(
     "folder",
+    "label",
     layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
     detect=lambda source, _: not source.main and any("/" in path for path in source.images),
 )
@@ -42,7 +43,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - fol
     """Read class folders; files without an image suffix and images outside of class folders are reported."""
     if source.main:
         raise DataError(f'{source.name} is a file; the format "folder" reads a folder of class folders')
-    annotations = Annotations("label")
+    annotations = Annotations("label", reads_all=True)
     files = [path for path in source.files if path.rpartition("/")[2].lower() not in _SYSTEM_FILES]
     has_splits = _has_splits(files)
     for path in files:
@@ -60,10 +61,33 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - fol
 
 @export_format("folder", "label")
 def write(export: Export) -> None:
-    """Write `SPLIT/CLASS/IMAGE`, without splits `CLASS/IMAGE`; a folder's name cannot hold a slash."""
+    """Write `SPLIT/CLASS/IMAGE`, without splits `CLASS/IMAGE`.
+
+    Raises:
+        DataError: a class cannot be the name of a folder, or would be taken for a split.
+    """
+    for label in export.classes:
+        is_split = normalize_split(label) is not None and "" in export.splits
+        if "/" in label or label.startswith(".") or label in ("", "__MACOSX") or is_split:
+            reason = "it is the name of a split" if is_split else "the file system or this format gives it a meaning"
+            raise DataError(f'the class "{label}" cannot be the name of a folder, {reason}; choose another format')
+    if "" in export.splits and len(export.splits) > 1:
+        raise DataError("some images have a split and some have none, which folders cannot hold; choose another format")
+    taken: set[str] = set()
     for split in export.splits:
         for record in export.records(split):
             (label,) = record.labels
-            if "/" in label or label.startswith("."):
-                raise DataError(f'the class "{label}" cannot be the name of a folder; choose another format')
-            export.image(record.image, "/".join(filter(None, [split, label, record.image])))
+            folder = "/".join(filter(None, [split, label]))
+            target = f"{folder}/{_without_own_folders(record.image, label)}"
+            if target.lower() in taken:
+                target = f"{folder}/{record.image}"
+            taken.add(target.lower())
+            export.image(record.image, target)
+
+
+def _without_own_folders(image: str, label: str) -> str:
+    """An image's path without the folders that name its split and class, which it gets anew."""
+    parts = image.split("/")
+    start = 1 if len(parts) > 1 and normalize_split(parts[0]) is not None else 0
+    start += len(parts) > start + 1 and parts[start] == label
+    return "/".join(parts[start:])

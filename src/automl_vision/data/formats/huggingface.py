@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
+
+import yaml
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
@@ -18,7 +22,8 @@ from automl_vision.data.source import Source, as_text, folder_of
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _LABEL_KEYS = ("label", "labels", "class", "category", "tags", "text")
 _BOX_KEYS = ("bbox", "bboxes", "boxes")
-_CATEGORY_KEYS = ("categories", "category", "labels", "label", "category_id")
+_MASK_KEYS = ("segmentation", "segmentations", "polygons")
+_CATEGORY_KEYS = ("categories", "category", "labels", "label", "category_id", "category_name", "class")
 
 
 def _files(source: Source) -> list[str]:
@@ -65,6 +70,10 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
 
 @dataset_format(
     "huggingface",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='metadata.jsonl (or .csv, .parquet) of a Hugging Face image folder: {"file_name": "a.jpg", "label": ...} or '
     '{"file_name": ..., "objects": {"bbox": [[x, y, w, h]], "categories": [...]}}',
     detect=_detect,
@@ -72,29 +81,53 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every metadata file; the folder's name is its split; without labels a class folder's name is the label."""
     annotations = Annotations("label")
-    counts = {"objects": 0, "lists": 0}
+    several = False
+    names = _class_names(source)
     for path in _files(source):
         split = split_of_path(f"{folder_of(path)}/-")
         for place, row in _rows(source, path):
             try:
                 if isinstance(row, ValueError):
                     raise row
-                name, labels, objects = _row(row, columns, place, annotations, counts)
+                name, labels, objects = _row(row, columns, place, annotations)
             except ValueError as error:
                 annotations.reject(place, str(error), "bad label")
                 continue
-            image = source.image(name, folder_of(path))
-            annotations.add(Record(image, place, labels, objects, split))
-    if counts["objects"]:
-        annotations.kind = "boxes"
-    elif counts["lists"]:
-        annotations.kind = "labels"
+            several |= len(labels) != 1
+            labels = tuple(names.get(label, label) for label in labels)
+            objects = [replace(value, label=names.get(value.label, value.label)) for value in objects]
+            annotations.add(Record(source.image(name, folder_of(path)), place, labels, objects, split))
+    annotations.settle_kind(several=several)
     return annotations
 
 
-def _row(
-    row: Any, columns: Columns, place: str, annotations: Annotations, counts: dict[str, int]
-) -> tuple[str, tuple[str, ...], list[Object]]:
+def _class_names(source: Source) -> dict[str, str]:
+    """Names of classes that the rows give as numbers, from the header of the data set's card (`README.md`)."""
+    for path in source.files:
+        if path.rpartition("/")[2] == "README.md":
+            text = source.try_text(path)
+            header = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
+            try:
+                found = _names_in(yaml.load(header, Loader=yaml.BaseLoader))
+            except (yaml.YAMLError, RecursionError, ValueError):
+                continue
+            if found:
+                return found
+    return {}
+
+
+def _names_in(value: Any) -> dict[str, str]:
+    """The first mapping of numbers to names below a `class_label`."""
+    if isinstance(value, dict):
+        label = value.get("class_label")
+        names = label.get("names") if isinstance(label, dict) else None
+        if isinstance(names, dict):
+            return {as_text(key): as_text(name) for key, name in names.items() if as_text(name)}
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for item in items if (found := _names_in(item))), {})
+
+
+def _row(row: Any, columns: Columns, place: str, annotations: Annotations) -> tuple[str, tuple[str, ...], list[Object]]:
     """File name, labels and objects of one row.
 
     Raises:
@@ -106,13 +139,13 @@ def _row(
     if not name:
         raise ValueError('the row has no "file_name"')
     objects = row.get("objects")
+    if isinstance(objects, str):  # in a table
+        objects = _parsed(objects)
     if objects is not None:
-        counts["objects"] += 1
         return name, (), _objects(objects, place, annotations)
     keys = (columns.label,) if columns.label else _LABEL_KEYS
     value = next((row[key] for key in keys if row.get(key) is not None), None)
     if isinstance(value, list):
-        counts["lists"] += 1
         texts = [as_text(item) for item in value]
         if not all(texts):
             raise ValueError(f"the labels must be texts, not {shown(value)}")
@@ -132,26 +165,56 @@ def _objects(value: Any, place: str, annotations: Annotations) -> list[Object]:
         ValueError: it is neither.
     """
     if isinstance(value, dict):
-        boxes: list[Any] = next((value[key] for key in _BOX_KEYS if isinstance(value.get(key), list)), [])
-        names: list[Any] = next((value[key] for key in _CATEGORY_KEYS if isinstance(value.get(key), list)), [])
-        if len(boxes) != len(names):
-            raise ValueError(f"there are {len(boxes)} boxes and {len(names)} categories")
-        pairs = list(zip(boxes, names, strict=True))
+        columns = [_column(value, _BOX_KEYS), _column(value, _CATEGORY_KEYS), _column(value, _MASK_KEYS)]
+        boxes, names, masks = columns
+        if len(boxes or masks) != len(names):
+            raise ValueError(f"there are {len(boxes or masks)} boxes and {len(names)} categories")
+        items = list(zip_longest(boxes, names, masks))
     elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        pairs = [(item.get("bbox"), next((item[key] for key in _CATEGORY_KEYS if key in item), None)) for item in value]
+        items = [tuple(_cell(item, keys) for keys in (_BOX_KEYS, _CATEGORY_KEYS, _MASK_KEYS)) for item in value]
     else:
         raise ValueError(f"the objects must be a mapping of lists, not {shown(value)}")
     objects = []
-    for i, (box, name) in enumerate(pairs, start=1):
+    for i, (box, name, mask) in enumerate(items, start=1):
         try:
-            if not as_text(name):
-                raise ValueError("the object has no category")
-            if not isinstance(box, list | tuple) or len(box) != 4:
-                raise ValueError(f"a box needs 4 numbers: x, y, width, height, not {shown(box)}")
-            x, y, width, height = map(as_number, box)
+            objects.append(_object(box, name, mask))
         except ValueError as error:
             annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
-            continue
-        annotations.report.total += 1
-        objects.append(Object(as_text(name), (x, y, x + width, y + height)))
     return objects
+
+
+def _column(value: dict[str, Any], keys: tuple[str, ...]) -> list[Any]:
+    return next((value[key] for key in keys if isinstance(value.get(key), list)), [])
+
+
+def _cell(value: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((value[key] for key in keys if value.get(key) is not None), None)
+
+
+def _object(box: Any, name: Any, mask: Any) -> Object:
+    """One object.
+
+    Raises:
+        ValueError: it has no category, or neither box nor polygon.
+    """
+    label = as_text(name)
+    if not label:
+        raise ValueError("the object has no category")
+    polygons: list[Any] = mask if isinstance(mask, list) and mask else []
+    if polygons and not isinstance(polygons[0], list):
+        polygons = [polygons]
+    segments = tuple([as_number(number) for number in polygon] for polygon in polygons if isinstance(polygon, list))
+    segments = tuple(segment for segment in segments if len(segment) >= 6 and len(segment) % 2 == 0)
+    if box is None and segments:
+        return Object(label, segments=segments)
+    if not isinstance(box, list | tuple) or len(box) != 4:
+        raise ValueError(f"a box needs 4 numbers: x, y, width, height, not {shown(box)}")
+    x, y, width, height = map(as_number, box)
+    return Object(label, (x, y, x + width, y + height), segments=segments)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json(text.encode(errors="replace"), "the objects")
+    except DataError as error:
+        raise ValueError(str(error)) from None

@@ -13,12 +13,14 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size, parse_json, shown
 from automl_vision.data.names import parse_split, split_of_path
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import bounds
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 
 SUFFIXES = (".jsonl", ".ndjson")
 _CORNERS = ("topX", "topY", "bottomX", "bottomY")
 _HEAD_LINES = 5
+_SAME = 1e-3  # pixels; a box that differs more from its polygons is written too
 
 
 def _detect(source: Source, columns: Columns) -> bool:
@@ -39,6 +41,10 @@ def _detect(source: Source, columns: Columns) -> bool:
 
 @dataset_format(
     "jsonl",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='one object a line: {"image_url": "a.jpg", "label": "cat"}, {..., "label": ["cat", "sofa"]}, or a list of '
     '{"label": "cat", "topX": 0.1, "topY": ..., "bottomX": ..., "bottomY": ...} or {"label": ..., "polygon": [[...]]}',
     detect=_detect,
@@ -46,7 +52,7 @@ def _detect(source: Source, columns: Columns) -> bool:
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
     annotations = Annotations("label", relative=True)
-    counts = {"labels": 0, "boxes": 0, "masks": 0}
+    several = False
     for path in source.with_suffix(*SUFFIXES):
         split = split_of_path(path)
         for number, line in enumerate(source.read_text(path).split("\n"), start=1):
@@ -56,16 +62,15 @@ def read(source: Source, columns: Columns) -> Annotations:
             try:
                 value = parse_json(line.encode(errors="surrogatepass"), "the line")
                 record = _record(value, place, columns, split)
-                labels, objects = _label(value[columns.label or "label"], place, annotations, counts)
+                label = value[columns.label or "label"]
+                labels, objects = _label(label, place, annotations)
                 image = source.image(record.image, folder_of(path))
             except (ValueError, DataError) as error:
                 annotations.reject(place, str(error), "bad label")
                 continue
+            several |= isinstance(label, list)
             annotations.add(Record(image, place, labels, objects, record.split, record.group, record.size))
-    if counts["boxes"] or counts["masks"]:
-        annotations.kind = "masks" if counts["masks"] >= counts["boxes"] else "boxes"
-    elif counts["labels"]:
-        annotations.kind = "labels"
+    annotations.settle_kind(several=several)
     return annotations
 
 
@@ -94,9 +99,7 @@ def _record(value: Any, place: str, columns: Columns, fallback_split: str | None
     )
 
 
-def _label(
-    value: Any, place: str, annotations: Annotations, counts: dict[str, int]
-) -> tuple[tuple[str, ...], list[Object]]:
+def _label(value: Any, place: str, annotations: Annotations) -> tuple[tuple[str, ...], list[Object]]:
     """Labels and objects of one line; unusable objects are reported.
 
     Raises:
@@ -109,20 +112,15 @@ def _label(
     if not isinstance(value, list):
         raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
     if all(isinstance(item, str) and item.strip() for item in value):
-        counts["labels"] += 1
         return tuple(dict.fromkeys(item.strip() for item in value)), []
     if not all(isinstance(item, dict) for item in value):
         raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
     objects = []
     for i, item in enumerate(value, start=1):
         try:
-            found = _object(item)
+            objects.append(_object(item))
         except ValueError as error:
             annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
-            continue
-        annotations.report.total += 1
-        counts["masks" if found.segments else "boxes"] += 1
-        objects.append(found)
     return (), objects
 
 
@@ -143,12 +141,17 @@ def _object(value: dict[str, Any]) -> Object:
             polygons = [polygons]
         if not isinstance(polygons, list) or not polygons:
             raise ValueError(f"a polygon must be a list of lists of numbers, not {shown(polygons)}")
-        return Object(label.strip(), None, crowd, difficult, tuple(map(_polygon, polygons)))
+        box = _corners(value) if all(name in value for name in _CORNERS) else None
+        return Object(label.strip(), box, crowd, difficult, tuple(map(_polygon, polygons)))
     missing = [name for name in _CORNERS if name not in value]
     if missing:
         raise ValueError(f'the object has no "{missing[0]}" and no "polygon".{did_you_mean(missing[0], value)}')
+    return Object(label.strip(), _corners(value), crowd, difficult)
+
+
+def _corners(value: dict[str, Any]) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (as_number(value[name]) for name in _CORNERS)
-    return Object(label.strip(), (x1, y1, x2, y2), crowd, difficult)
+    return x1, y1, x2, y2
 
 
 def _polygon(value: Any) -> list[float]:
@@ -189,10 +192,12 @@ def _written(record: ExportRecord, export: Export) -> Any:
         value: dict[str, Any] = {"label": item.label, "isCrowd": int(item.iscrowd)}
         if item.difficult:
             value["difficult"] = 1
-        if export.kind == "masks":
-            polygons = export.polygons(item, record)
+        polygons = export.polygons(item, record) if export.kind == "masks" else []
+        if polygons:
             value["polygon"] = [[number / scale[i % 2] for i, number in enumerate(p)] for p in polygons]
-        else:
-            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, item.bbox or (), strict=True))}
+        around = bounds([number for polygon in polygons for number in polygon]) if polygons else None
+        box = item.bbox or around or ()
+        if around is None or max(abs(a - b) for a, b in zip(box, around, strict=True)) > _SAME:
+            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, box, strict=True))}
         values.append(value)
     return values

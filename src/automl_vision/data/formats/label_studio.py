@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
+from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
-from automl_vision.data.masks import encode_mask
+from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.names import normalize_split, split_of_path
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, as_text, folder_of
 
 _IMAGE_KEYS = ("image", "img", "image_url", "url", "ocr")
+_REGIONS = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
 
 
 def _tasks(value: Any) -> list[Any]:
@@ -30,15 +34,24 @@ def _tasks(value: Any) -> list[Any]:
 
 @dataset_format(
     "label-studio",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='JSON (or JSON-MIN) export of Label Studio: [{"data": {"image": ...}, "annotations": [{"result": [...]}]}]',
     detect=lambda source, _: any(_tasks(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
 )
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every export; of several annotations of a task the last one that was not cancelled counts."""
     annotations = Annotations("boxes", relative=True)
-    counts = {"boxes": 0, "masks": 0, "labels": 0, "several": 0}
+    several = False
     for path in source.with_suffix(".json"):
-        for i, task in enumerate(_tasks(read_json_file(source, path))):
+        try:
+            tasks = _tasks(read_json_file(source, path))
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+            continue
+        for i, task in enumerate(tasks):
             place = f"{path}: task {task.get('id', i)}" if isinstance(task, dict) else f"{path}: task {i}"
             try:
                 data, results = _parts(task)
@@ -46,22 +59,24 @@ def read(source: Source, columns: Columns) -> Annotations:
             except ValueError as error:
                 annotations.reject(place, str(error), "bad record")
                 continue
-            labels, objects, size = _contents(results, place, annotations, counts)
-            if not results and not data.get("_annotated"):
-                annotations.reject(place, "the task has no annotation", "not annotated")
+            if results is None:
+                annotations.ignore(place, "the task has no annotation", "not annotated")
                 continue
+            labels, objects, size = _contents(results, place, annotations)
+            several |= any(isinstance(r, dict) and _has_several(r.get("value")) for r in results)
             split = normalize_split(as_text(data.get(columns.split or "split"))) or split_of_path(path)
             group = as_text(data.get(columns.group or "group")) or None
             annotations.add(Record(image, place, labels, objects, split, group, size))
-    if counts["labels"] and not counts["boxes"] + counts["masks"]:
-        annotations.kind = "labels" if counts["several"] else "label"
-    elif counts["masks"] >= max(1, counts["boxes"]):
-        annotations.kind = "masks"
+    annotations.settle_kind(several=several)
     return annotations
 
 
-def _parts(task: Any) -> tuple[dict[str, Any], list[Any]]:
-    """A task's data, and the results of its annotation.
+def _has_several(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("choices"), list) and len(value["choices"]) > 1
+
+
+def _parts(task: Any) -> tuple[dict[str, Any], list[Any] | None]:
+    """A task's data, and the results of its annotation; None when it has none.
 
     Raises:
         ValueError: the task has no data.
@@ -70,16 +85,15 @@ def _parts(task: Any) -> tuple[dict[str, Any], list[Any]]:
         raise ValueError(f"a task must be an object, not {shown(task)}")
     if not isinstance(task.get("data"), dict):
         return _short(task)
-    data = dict(task["data"])
     found = task.get("annotations") or task.get("completions") or []
     kept = [a for a in found if isinstance(a, dict) and not a.get("was_cancelled")] if isinstance(found, list) else []
     if not kept:
-        return data, []
+        return task["data"], None
     results = kept[-1].get("result")
-    return {**data, "_annotated": True}, results if isinstance(results, list) else []
+    return task["data"], results if isinstance(results, list) else []
 
 
-def _short(task: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+def _short(task: dict[str, Any]) -> tuple[dict[str, Any], list[Any] | None]:
     """Data and results of a task in the short form (JSON-MIN), where a control's name holds what was chosen."""
     data = {key: value for key, value in task.items() if key in (*_IMAGE_KEYS, "split", "group")}
     results: list[Any] = []
@@ -92,7 +106,7 @@ def _short(task: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
             results.append({"value": value})
         elif isinstance(value, str):
             results.append({"value": {"choices": [value]}})
-    return {**data, "_annotated": True}, results
+    return data, results
 
 
 def _size_of(value: dict[str, Any]) -> dict[str, Any]:
@@ -124,46 +138,57 @@ def _image(source: Source, data: dict[str, Any], columns: Columns, folder: str) 
 
 
 def _contents(
-    results: list[Any], place: str, annotations: Annotations, counts: dict[str, int]
+    results: list[Any], place: str, annotations: Annotations
 ) -> tuple[tuple[str, ...], list[Object], tuple[int, int] | None]:
-    """Labels, objects and image size of one annotation; unusable results are reported."""
+    """Labels, objects and image size of one annotation; unusable results are reported, other controls noted."""
     labels: list[str] = []
     objects: list[Object] = []
     size = None
+    labelled = {_id(result) for result in results if _region_labels(_value(result))}
     for i, result in enumerate(results, start=1):
-        value = result.get("value") if isinstance(result, dict) else None
-        if not isinstance(value, dict):
-            continue  # a relation between regions
-        size = as_size(result.get("original_width"), result.get("original_height")) or size
+        value = _value(result)
+        size = as_size(result.get("original_width"), result.get("original_height")) or size if value else size
+        if choices := _texts(value.get("choices")):
+            labels += choices
+            continue
+        if not value or (not _region_labels(value) and _id(result) in labelled):
+            continue  # a relation between regions; a shape that another result of the same region labels
+        is_region = "rle" in value or "points" in value or {"x", "y"} <= set(value)
+        if not is_region or "keypointlabels" in value or not {"rle", "points", "width", "radiusX"} & set(value):
+            kind = as_text(result.get("type")) or ", ".join(map(str, value))
+            annotations.ignore(f"{place}, result {i}", f'a result "{kind}" is no box, polygon or mask', "other shape")
+            continue
         try:
-            choices = _texts(value.get("choices"))
-            found = None if choices else _object(value, size)
+            objects.append(_object(value, size))
         except ValueError as error:
             annotations.reject(f"{place}, result {i}", str(error), "bad annotation")
-            continue
-        if found is None:
-            labels += choices
-            counts["labels"] += 1
-            counts["several"] += len(choices) > 1
-            continue
-        annotations.report.total += 1
-        counts["masks" if found.segments or found.rle else "boxes"] += 1
-        objects.append(found)
     return tuple(dict.fromkeys(labels)), objects, size
+
+
+def _value(result: Any) -> dict[str, Any]:
+    value = result.get("value") if isinstance(result, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _id(result: Any) -> str:
+    return as_text(result.get("id")) if isinstance(result, dict) else ""
 
 
 def _texts(value: Any) -> list[str]:
     return [item.strip() for item in value if isinstance(item, str) and item.strip()] if isinstance(value, list) else []
 
 
+def _region_labels(value: dict[str, Any]) -> list[str]:
+    return next((found for name in _REGIONS if (found := _texts(value.get(name)))), [])
+
+
 def _object(value: dict[str, Any], size: tuple[int, int] | None) -> Object:
     """One region, in shares of width and height.
 
     Raises:
-        ValueError: it has no label, or is no rectangle, polygon, ellipse or brush.
+        ValueError: it has no label, or its numbers are none.
     """
-    kinds = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
-    labels = next((found for kind in kinds if (found := _texts(value.get(kind)))), [])
+    labels = _region_labels(value)
     if not labels:
         raise ValueError("the region has no label")
     if "rle" in value:
@@ -174,28 +199,20 @@ def _object(value: dict[str, Any], size: tuple[int, int] | None) -> Object:
             raise ValueError(f"a polygon needs at least 3 points, not {shown(points)}")
         pairs = [pair if isinstance(pair, list) and len(pair) == 2 else [None, None] for pair in points]
         return Object(labels[0], segments=([as_number(number) / 100 for pair in pairs for number in pair],))
-    x, y = as_number(value.get("x")) / 100, as_number(value.get("y")) / 100
-    angle = np.deg2rad(as_number(value.get("rotation", 0)))
-    aspect = size[1] / size[0] if size else 1.0
+    scale = size or (1, 1)  # turned in pixels, for shares of width and height are of different lengths
+    x, y = (as_number(value.get(name)) / 100 * side for name, side in zip("xy", scale, strict=True))
+    names = ("radiusX", "radiusY") if "radiusX" in value else ("width", "height")
+    width, height = (as_number(value.get(name)) / 100 * side for name, side in zip(names, scale, strict=True))
+    angle = as_number(value.get("rotation") or 0)
     if "radiusX" in value:
-        rx, ry = as_number(value["radiusX"]) / 100, as_number(value.get("radiusY")) / 100
-        angles = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-        offsets = np.stack([rx * np.cos(angles), ry * np.sin(angles)], axis=1)
-        return Object(labels[0], segments=((np.array([x, y]) + _rotated(offsets, angle, aspect)).ravel().tolist(),))
-    width, height = as_number(value.get("width")) / 100, as_number(value.get("height")) / 100
-    if not angle:
-        return Object(labels[0], (x, y, x + width, y + height))
-    rectangle = np.array([[0, 0], [width, 0], [width, height], [0, height]])
-    corners = np.array([x, y]) + _rotated(rectangle, angle, aspect)
-    (x1, y1), (x2, y2) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        return Object(labels[0], segments=(_shares(ellipse(x, y, width, height, angle=angle), scale),))
+    x1, y1, x2, y2 = _shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)
     return Object(labels[0], (x1, y1, x2, y2))
 
 
-def _rotated(points: Any, angle: float, aspect: float) -> Any:
-    """Offsets in shares of width and height, turned clockwise; `aspect` is height / width."""
-    x, y = points[:, 0], points[:, 1] * aspect
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([x * cos - y * sin, (x * sin + y * cos) / aspect], axis=1)
+def _shares(numbers: Sequence[float], scale: tuple[int, int]) -> list[float]:
+    """Pixels x, y, x, y, ... as shares of width and height."""
+    return [number / scale[i % 2] for i, number in enumerate(numbers)]
 
 
 def _brush(code: Any, size: tuple[int, int] | None) -> str:
@@ -208,6 +225,8 @@ def _brush(code: Any, size: tuple[int, int] | None) -> str:
     """
     if size is None or not isinstance(code, list) or not all(isinstance(v, int) and 0 <= v < 256 for v in code):
         raise ValueError("the brush's code needs a list of bytes and the image's size")
+    if size[0] * size[1] > MAX_MASK_PIXELS:
+        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
     bits = np.unpackbits(np.array(code, np.uint8))
     position = 0
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
+from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
 from automl_vision.data.names import split_of_path
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import bounds, ellipse
 from automl_vision.data.source import Source, as_text, folder_of
+
+_OTHERS = ("point", "points", "line", "linestrip")
 
 
 def _is_labelme(value: Any) -> bool:
@@ -21,13 +28,16 @@ def _is_labelme(value: Any) -> bool:
 
 @dataset_format(
     "labelme",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout='IMAGE.json of LabelMe beside IMAGE.jpg: {"shapes": [{"label": ..., "points": [...]}], "imagePath": ...}',
     detect=lambda source, _: any(_is_labelme(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every LabelMe file; flags that are true are labels of the whole image where nothing is drawn."""
     annotations = Annotations("boxes")
-    counts = {"boxes": 0, "masks": 0, "flags": 0}
     for path in source.with_suffix(".json"):
         try:
             value = read_json_file(source, path)
@@ -36,17 +46,13 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             continue
         if not _is_labelme(value):
             continue
-        objects = _objects(value["shapes"], path, annotations, counts)
+        size = as_size(value.get("imageWidth"), value.get("imageHeight"))
+        objects = _objects(value["shapes"], size, path, annotations)
         flags = value.get("flags")
         labels = tuple(name for name, is_set in flags.items() if is_set is True) if isinstance(flags, dict) else ()
-        counts["flags"] += len(labels)
-        size = as_size(value.get("imageWidth"), value.get("imageHeight"))
         image, split = _image(source, path, value), split_of_path(f"{folder_of(path)}/-")
         annotations.add(Record(image, path, labels, objects, split, size=size))
-    if counts["flags"] and not counts["boxes"] + counts["masks"]:
-        annotations.kind = "label" if all(len(labels) == 1 for labels in annotations.labels) else "labels"
-    elif counts["masks"] >= max(1, counts["boxes"]):
-        annotations.kind = "masks"
+    annotations.settle_kind()
     return annotations
 
 
@@ -59,35 +65,37 @@ def _image(source: Source, path: str, value: dict[str, Any]) -> str:
     return source.image_beside(path.rpartition(".")[0]) or found or f"{path.rpartition('.')[0]}.jpg"
 
 
-def _objects(shapes: list[Any], path: str, annotations: Annotations, counts: dict[str, int]) -> list[Object]:
-    """The objects of one file; shapes of one `group_id` are one object. Unusable ones are reported."""
+def _objects(shapes: list[Any], size: tuple[int, int] | None, path: str, annotations: Annotations) -> list[Object]:
+    """The objects of one file; polygons of one `group_id` are one object. Unusable ones are reported."""
     objects: list[Object] = []
     groups: dict[tuple[Any, str], int] = {}
     for i, shape in enumerate(shapes, start=1):
         try:
-            value = _object(shape)
+            value = _object(shape, size)
         except ValueError as error:
             annotations.reject(f"{path}: shape {i}", str(error), "bad annotation")
             continue
-        group = shape.get("group_id")
-        key = (group, value.label) if isinstance(group, int | str) else None
-        if key in groups and value.segments:
-            first = objects[groups[key]]
-            objects[groups[key]] = Object(first.label, None, segments=first.segments + value.segments)
+        if value is None:
+            reason = f'a shape "{as_text(shape.get("shape_type"))}" is no rectangle, polygon, circle or mask'
+            annotations.ignore(f"{path}: shape {i}", reason, "other shape")
             continue
-        if key is not None and value.segments:
+        group = shape.get("group_id")
+        key = (group, value.label) if isinstance(group, int | str) and value.segments else None
+        if key in groups:
+            first = objects[groups[key]]
+            objects[groups[key]] = replace(first, segments=first.segments + value.segments)
+            continue
+        if key is not None:
             groups[key] = len(objects)
-        annotations.report.total += 1
-        counts["masks" if value.segments else "boxes"] += 1
         objects.append(value)
     return objects
 
 
-def _object(shape: Any) -> Object:
-    """One shape.
+def _object(shape: Any, size: tuple[int, int] | None) -> Object | None:
+    """One shape; None for points and lines.
 
     Raises:
-        ValueError: it is no rectangle, polygon or circle, or its values cannot be used.
+        ValueError: its values cannot be used.
     """
     if not isinstance(shape, dict):
         raise ValueError(f"a shape must be an object, not {shown(shape)}")
@@ -96,16 +104,41 @@ def _object(shape: Any) -> Object:
         raise ValueError("the shape has no label")
     if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 2 for p in points):
         raise ValueError(f"the points must be pairs of numbers, not {shown(points)}")
-    xy = np.array([[as_number(x), as_number(y)] for x, y in points]).reshape(-1, 2)
-    kind = shape.get("shape_type") or "polygon"
-    if kind == "rectangle" and len(xy) >= 2:
-        (x1, y1), (x2, y2) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
-        return Object(label, (x1, y1, x2, y2))
-    if kind == "circle" and len(xy) == 2:
-        angles = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-        radius = float(np.hypot(*(xy[1] - xy[0])))
-        outline = xy[0] + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        return Object(label, segments=(outline.ravel().tolist(),))
-    if kind == "polygon" and len(xy) >= 3:
-        return Object(label, segments=(xy.ravel().tolist(),))
-    raise ValueError(f'a shape "{kind}" of {len(xy)} points is no rectangle, polygon or circle')
+    numbers = [as_number(number) for point in points for number in point]
+    kind = as_text(shape.get("shape_type")) or "polygon"
+    if kind in _OTHERS:
+        return None
+    if kind == "rectangle" and len(numbers) >= 4:
+        return Object(label, bounds(numbers))
+    if kind == "circle" and len(numbers) == 4:
+        x, y, edge_x, edge_y = numbers
+        radius = math.hypot(edge_x - x, edge_y - y)
+        return Object(label, segments=(ellipse(x, y, radius, radius),))
+    if kind == "mask" and len(numbers) == 4:
+        return Object(label, rle=_mask(shape.get("mask"), numbers, size))
+    if kind in ("polygon", "rotation") and len(numbers) >= 6:
+        return Object(label, segments=(numbers,))
+    raise ValueError(f'a shape "{kind}" of {len(points)} points is no rectangle, polygon, circle or mask')
+
+
+def _mask(code: Any, corners: list[float], size: tuple[int, int] | None) -> str:
+    """A painted mask: a PNG in base64 of the rectangle between two corners, as code of the whole image.
+
+    Raises:
+        ValueError: it is no PNG, or does not fit into the image.
+    """
+    if not isinstance(code, str) or size is None:
+        raise ValueError("a mask needs its PNG in base64, and the image's size")
+    if size[0] * size[1] > MAX_MASK_PIXELS:
+        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
+    try:
+        pixels = mask_values(base64.b64decode(code, validate=False))
+    except (ImageError, ValueError) as error:
+        raise ValueError(f"the mask cannot be read ({error})") from None
+    left, top = round(min(corners[0::2])), round(min(corners[1::2]))
+    height, width = pixels.shape
+    if left < 0 or top < 0 or left + width > size[0] or top + height > size[1]:
+        raise ValueError("the mask does not fit into the image")
+    whole = np.zeros((size[1], size[0]), bool)
+    whole[top : top + height, left : left + width] = pixels > 0
+    return encode_mask(whole).to_text()

@@ -13,24 +13,40 @@ from automl_vision.data.names import suffix_of
 from automl_vision.data.source import Source, as_text
 
 
-def _table(source: Source) -> str | None:
-    return next((path for path in source.files if path.rpartition("/")[2] == "MLTable"), None)
+def _tables(source: Source) -> list[str]:
+    return [path for path in source.files if path.rpartition("/")[2] == "MLTable"]
 
 
 @dataset_format(
     "mltable",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
     layout="an MLTable file: paths: [- file: ./train_annotations.jsonl], transformations: [- read_json_lines: ...]",
-    detect=lambda source, _: _table(source) is not None,
+    detect=lambda source, _: bool(_tables(source)),
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read the files that the table names; a column converted to a stream is the image.
+    """Read the files that the tables name; a column converted to a stream is the image.
 
     Raises:
-        DataError: the table is unreadable, names no file, or one that is not there.
+        DataError: a table is unreadable, names no file, or one that is not there.
     """
-    path = _table(source)
-    if path is None:
+    tables = [_read_table(source, path) for path in _tables(source)]
+    if not tables:
         raise DataError(f"{source.name} holds no file MLTable")
+    part = Source(source.storage, source.main)
+    part.files = list(dict.fromkeys(file for files, _ in tables for file in files))
+    if columns.image is None:
+        image = next((column for _, column in tables if column), None)
+        columns = Columns(image, columns.label, columns.split, columns.group)
+    if all(suffix_of(file) in jsonl.SUFFIXES for file in part.files):
+        return jsonl.read(part, columns)
+    return csv_table.read(part, columns)
+
+
+def _read_table(source: Source, path: str) -> tuple[list[str], str | None]:
+    """The files that a table names, and its column of images."""
     try:
         value = yaml.safe_load(source.read_text(path))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -41,13 +57,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     files = [file for name in named for file in _matching(source, name, path)]
     if not files:
         raise DataError(f"{path} names no file of this folder: {', '.join(named)}")
-    part = Source(source.storage, source.main)
-    part.files = files
-    if columns.image is None:
-        columns = Columns(_stream_column(value), columns.label, columns.split, columns.group)
-    if all(suffix_of(file) in jsonl.SUFFIXES for file in files):
-        return jsonl.read(part, columns)
-    return csv_table.read(part, columns)
+    return files, _stream_column(value)
 
 
 def _matching(source: Source, name: str, table: str) -> list[str]:

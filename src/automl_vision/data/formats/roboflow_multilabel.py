@@ -18,6 +18,7 @@ def _files(source: Source) -> list[str]:
 
 @dataset_format(
     "roboflow-multilabel",
+    "labels",
     layout="[train|valid|test/]_classes.csv with columns filename, LABEL, LABEL, ... of 0 and 1",
     detect=lambda source, _: bool(_files(source)),
 )

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
+from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.json_file import HEAD_FILES, as_number, read_json_file, shown, try_json
-from automl_vision.data.names import split_of_path
+from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
+from automl_vision.data.names import split_of_path, suffix_of
 from automl_vision.data.objects import Object
+from automl_vision.data.shapes import ellipse
 from automl_vision.data.source import Source, as_text, folder_of
 
-_SHAPES_OF_VERSION_3 = {2: "rect", 3: "circle", 4: "ellipse", 7: "polygon"}
+_SHAPES_OF_VERSION_3 = {
+    1: "point", 2: "rect", 3: "circle", 4: "ellipse", 5: "line", 6: "polyline", 7: "polygon", 8: "rect", 9: "circle",
+}  # fmt: skip
+_OTHERS = ("point", "line")
+_ANY = "object"
+_Region = tuple[Any, dict[str, Any]]  # shape, attributes
 
 
 def _entries(value: Any) -> dict[str, Any]:
@@ -33,44 +41,95 @@ def _is_version_3(value: Any) -> bool:
 
 @dataset_format(
     "via",
+    "boxes",
+    "masks",
     layout='via_region_data.json of VGG Image Annotator: {"KEY": {"filename": ..., "regions": [...]}}',
-    detect=lambda source, _: any(
-        _entries(value) or _is_version_3(value)
-        for value in (try_json(source, path) for path in source.with_suffix(".json")[:HEAD_FILES])
+    detect=lambda source, _: (
+        any(_is_via(try_json(source, path)) for path in source.with_suffix(".json")[:HEAD_FILES])
+        or any(_is_table(source, path) for path in source.with_suffix(".csv")[:HEAD_FILES])
     ),
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read every VIA file; the region attribute that most regions have is the label (`label_column` names another)."""
+    """Read every VIA file; the region attribute that most regions have is the label (`label_column` names another).
+
+    Where no region has an attribute, all are of the class "object".
+    """
     annotations = Annotations("boxes")
-    found: list[tuple[str, str, str, list[tuple[Any, dict[str, Any]]]]] = []
-    for path in source.with_suffix(".json"):
-        value = read_json_file(source, path)
-        for name, place, regions in _version_3(value) if _is_version_3(value) else _version_2(value):
-            found.append((path, name, f"{path}: {place}", regions))
+    found: list[tuple[str, str, str, list[_Region]]] = []
+    for path in _files(source):
+        try:
+            images = list(_images(source, path))
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+            continue
+        found += [(path, name, f"{path}: {place}", regions) for name, place, regions in images]
     attribute = columns.label or _label_attribute([a for *_, regions in found for _, a in regions])
-    counts = {"boxes": 0, "masks": 0}
+    nameless = attribute == "" and any(regions for *_, regions in found)
     for path, name, place, regions in found:
         if not name:
             annotations.reject(place, "the image has no filename", "bad record")
             continue
         objects = []
         for i, (shape, attributes) in enumerate(regions, start=1):
+            label = _ANY if nameless else _label(attributes.get(attribute))
             try:
-                value = _object(shape, _label(attributes.get(attribute)))
+                value = _object(shape, label)
             except ValueError as error:
                 annotations.reject(f"{place}, region {i}", str(error), "bad annotation")
                 continue
-            annotations.report.total += 1
-            counts["masks" if value.segments else "boxes"] += 1
+            if value is None:
+                reason = "a point or line is no rectangle, polygon, circle or ellipse"
+                annotations.ignore(f"{place}, region {i}", reason, "other shape")
+                continue
             objects.append(value)
-        split = split_of_path(path)
-        annotations.add(Record(source.image(name, folder_of(path)), place, objects=objects, split=split))
-    if counts["masks"] >= max(1, counts["boxes"]):
-        annotations.kind = "masks"
+        annotations.add(Record(source.image(name, folder_of(path)), place, objects=objects, split=split_of_path(path)))
+    if nameless:
+        annotations.ignore(source.name, f'no region has an attribute; all are of the class "{_ANY}"', "no label")
+    annotations.settle_kind()
     return annotations
 
 
-def _version_2(value: Any) -> Iterator[tuple[str, str, list[tuple[Any, dict[str, Any]]]]]:
+def _files(source: Source) -> list[str]:
+    """The JSON files, or else the tables that VIA exports."""
+    tables = [path for path in source.with_suffix(".csv") if _is_table(source, path)]
+    projects = [path for path in source.with_suffix(".json") if _is_via(try_json(source, path))]
+    return projects or tables or source.with_suffix(".json")
+
+
+def _is_via(value: Any) -> bool:
+    return bool(_entries(value)) or _is_version_3(value)
+
+
+def _is_table(source: Source, path: str) -> bool:
+    header = source.try_text(path).partition("\n")[0].lstrip("#")
+    return "region_shape_attributes" in header and "filename" in header
+
+
+def _images(source: Source, path: str) -> Iterator[tuple[str, str, list[_Region]]]:
+    """File name, place and regions of each image of a file."""
+    if suffix_of(path) == ".csv":
+        return _table(source, path)
+    value = read_json_file(source, path)
+    return _version_3(value) if _is_version_3(value) else _version_2(value)
+
+
+def _table(source: Source, path: str) -> Iterator[tuple[str, str, list[_Region]]]:
+    """The rows of a table, one a region; an image without regions has one with an empty shape."""
+    text = source.read_text(path).removeprefix("#")
+    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    try:
+        for row in rows:
+            shape, attributes = (
+                parse_json((row.get(name) or "{}").encode(errors="replace"), f"{path}:{rows.line_num}")
+                for name in ("region_shape_attributes", "region_attributes")
+            )
+            regions = [(shape, attributes if isinstance(attributes, dict) else {})] if shape else []
+            yield as_text(row.get("filename")), f"line {rows.line_num}", regions
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: {error}") from None
+
+
+def _version_2(value: Any) -> Iterator[tuple[str, str, list[_Region]]]:
     """File name, place and regions (shape, attributes) of each image."""
     for key, entry in _entries(value).items():
         regions = entry["regions"]
@@ -83,12 +142,12 @@ def _version_2(value: Any) -> Iterator[tuple[str, str, list[tuple[Any, dict[str,
         yield as_text(entry["filename"]), key, [(s, a if isinstance(a, dict) else {}) for s, a in pairs]
 
 
-def _version_3(value: Any) -> Iterator[tuple[str, str, list[tuple[Any, dict[str, Any]]]]]:
+def _version_3(value: Any) -> Iterator[tuple[str, str, list[_Region]]]:
     """The same of version 3, which keeps regions apart from files."""
     views = value.get("view") if isinstance(value.get("view"), dict) else {}
     names = {key: as_text(f.get("src") or f.get("fname")) for key, f in value["file"].items() if isinstance(f, dict)}
     attributes = value.get("attribute") if isinstance(value.get("attribute"), dict) else {}
-    regions: dict[str, list[tuple[Any, dict[str, Any]]]] = {str(key): [] for key in names}
+    regions: dict[str, list[_Region]] = {str(key): [] for key in names}
     for item in value["metadata"].values():
         if not isinstance(item, dict) or not item.get("xy"):
             continue
@@ -131,33 +190,34 @@ def _label(value: Any) -> str:
     return as_text(value)
 
 
-def _object(shape: Any, label: str) -> Object:
-    """One region.
+def _object(shape: Any, label: str) -> Object | None:
+    """One region; None for points and lines.
 
     Raises:
         ValueError: it has no label, is no rectangle, polygon, circle or ellipse, or its values cannot be used.
     """
-    if not label:
-        raise ValueError("the region has no label")
     if isinstance(shape, list) and shape:
         kind = _SHAPES_OF_VERSION_3.get(int(as_number(shape[0])), str(shape[0]))
         numbers = [as_number(number) for number in shape[1:]]
         named = dict(zip(_NAMES.get(kind, ()), numbers, strict=False))
-        points = numbers if kind == "polygon" else []
+        points = numbers if kind in ("polygon", "polyline") else []
     elif isinstance(shape, dict):
         kind = as_text(shape.get("name"))
         named = {name: as_number(shape.get(name)) for name in _NAMES.get(kind, ())}
         points = _points(shape) if kind in ("polygon", "polyline") else []
     else:
         raise ValueError(f"the region has no shape: {shown(shape)}")
+    if kind in _OTHERS:
+        return None
+    if not label:
+        raise ValueError("the region has no label")
     if kind == "rect" and len(named) == 4:
         x, y = named["x"], named["y"]
         return Object(label, (x, y, x + named["width"], y + named["height"]))
     if kind in ("circle", "ellipse") and len(named) == len(_NAMES[kind]):
-        angles = np.linspace(0, 2 * np.pi, 36, endpoint=False)
         rx, ry = (named["r"], named["r"]) if kind == "circle" else (named["rx"], named["ry"])
-        outline = np.stack([named["cx"] + rx * np.cos(angles), named["cy"] + ry * np.sin(angles)], axis=1)
-        return Object(label, segments=(outline.ravel().tolist(),))
+        theta = as_number(shape.get("theta") or 0) if isinstance(shape, dict) else 0.0
+        return Object(label, segments=(ellipse(named["cx"], named["cy"], rx, ry, angle=math.degrees(theta)),))
     if len(points) >= 6:
         return Object(label, segments=(points[: len(points) // 2 * 2],))
     raise ValueError(f'a region "{kind}" is no rectangle, polygon, circle or ellipse')

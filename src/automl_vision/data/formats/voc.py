@@ -17,11 +17,13 @@ from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 from automl_vision.data.xml_file import read_xml, root_tag, text_of
 
-_IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "")
+_IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 
 
 @dataset_format(
     "voc",
+    "boxes",
+    "masks",
     layout="Annotations/IMAGE.xml of Pascal VOC beside JPEGImages/IMAGE.jpg, splits in ImageSets/Main/*.txt",
     detect=lambda source, _: any(
         root_tag(source, path) == "annotation" for path in source.with_suffix(".xml")[:HEAD_FILES]
@@ -31,6 +33,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     """Read every XML file; an image set's name, or the folder's, is the split."""
     annotations = Annotations("boxes")
     splits = _image_sets(source)
+    has_sets = any("ImageSets" in file.split("/") for file in source.files)
+    read_stems: set[str] = set()
     for path in source.with_suffix(".xml"):
         try:
             root = read_xml(source, path)
@@ -40,26 +44,40 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         if root.tag != "annotation":
             continue
         image = _image(source, root, path)
-        stem = path.rpartition("/")[2].removesuffix(".xml").removesuffix(".XML")
+        above, stem = _set_and_stem(path)
+        read_stems.add(f"{above}/{stem}")
         objects = list(_objects(root, path, annotations))
-        split = splits.get(stem) or splits.get(image.rpartition(".")[0]) or split_of_path(f"{folder_of(path)}/-")
+        split = splits.get(f"{above}/{stem}")
+        if not has_sets:
+            split = split_of_path(f"{folder_of(path)}/-")
         size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
         annotations.add(Record(image, path, objects=objects, split=split, size=size))
+    if missing := sorted(splits.keys() - read_stems):
+        reason = f"{len(missing)} images of the image sets have no annotation file, such as {missing[0].lstrip('/')}"
+        annotations.ignore("ImageSets", reason, "not annotated")
+    annotations.settle_kind()
     return annotations
+
+
+def _set_and_stem(path: str) -> tuple[str, str]:
+    """The folder of the whole set that an annotation file is in, and its path in there without suffix."""
+    stem = path.rpartition(".")[0]
+    parts = stem.split("/")
+    for i in reversed(range(len(parts) - 1)):
+        if parts[i].lower() == "annotations":
+            return "/".join(parts[:i]), "/".join(parts[i + 1 :])
+    return folder_of(folder_of(stem)), parts[-1]
 
 
 def _image(source: Source, root: Element, path: str) -> str:
     """The image of an annotation file: the one it names where that is there, else the one of its own name."""
-    folder, stem = folder_of(path), path.rpartition("/")[2].rpartition(".")[0]
-    parent = folder_of(folder)
-    nested = folder.partition("Annotations/")[2]  # folders below Annotations/ stand below the images' folder too
+    folder, (above, stem) = folder_of(path), _set_and_stem(path)
     for images in _IMAGE_FOLDERS:
-        found = source.image_beside("/".join(part for part in (parent, images, nested, stem) if part))
-        if found and images:
+        found = source.image_beside("/".join(part for part in (above, images, stem) if part))
+        if found:
             return found
-    beside = source.image_beside(f"{folder}/{stem}" if folder else stem)
-    if beside:
-        return beside
+    if found := source.image_beside(path.rpartition(".")[0]):
+        return found
     name = text_of(root, "filename") or text_of(root, "path")
     if name and "." not in name.rpartition("/")[2]:
         name += ".jpg"
@@ -67,7 +85,7 @@ def _image(source: Source, root: Element, path: str) -> str:
         found = source.image(name, folder)
         if found in source.image_set:
             return found
-    return source.image_named(stem, parent) or (source.image(name, folder) if name else f"{stem}.jpg")
+    return source.image_named(stem, above) or (source.image(name, folder) if name else f"{stem}.jpg")
 
 
 def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Object]:
@@ -87,9 +105,6 @@ def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Obj
         except ValueError as error:
             annotations.reject(place, str(error), "bad annotation")
             continue
-        annotations.report.total += 1
-        if segments:
-            annotations.kind = "masks"
         yield Object(label, (x1, y1, x2, y2), difficult=difficult, segments=segments)
 
 
@@ -103,18 +118,24 @@ def _polygons(element: Element) -> Iterator[list[float]]:
 
 
 def _image_sets(source: Source) -> dict[str, str]:
-    """Split by image id, from `ImageSets/Main/SPLIT.txt`; `trainval` adds nothing to `train` and `val`."""
+    """Split by set and image, from `ImageSets/Main/SPLIT.txt`; `trainval` counts where nothing says more."""
     splits: dict[str, str] = {}
-    if source.main:
-        return splits
-    for path in source.with_suffix(".txt"):
-        split = normalize_split(path.rpartition("/")[2].removesuffix(".txt"))
-        if "ImageSets" not in path.split("/") or split is None:
+    either: dict[str, str] = {}
+    for path in sorted(source.files, key=lambda path: "/Main/" not in f"/{path}"):  # the others list parts of the set
+        *above, name = path.split("/")
+        if not name.endswith(".txt") or "ImageSets" not in above:
             continue
+        split = "train" if name == "trainval.txt" else normalize_split(name.removesuffix(".txt"))
+        if split is None:
+            continue
+        root = "/".join(above[: above.index("ImageSets")])
         for line in source.read_text(path).splitlines():
-            if words := line.split():
-                splits[words[0]] = split
-    return splits
+            words = line.rsplit(maxsplit=1)
+            stem = words[0] if len(words) == 2 and words[1] in ("-1", "0", "1") else line.strip()
+            key = f"{root}/{stem}"
+            if stem:
+                (either if name == "trainval.txt" else splits).setdefault(key, split)
+    return either | splits
 
 
 @export_format("voc", "boxes", holds=("difficult",))
@@ -127,8 +148,7 @@ def write(export: Export) -> None:
             stem = str(PurePosixPath(image.removeprefix("JPEGImages/")).with_suffix(""))
             names.append(stem)
             write_text(export.folder / "Annotations" / f"{stem}.xml", _document(record, image))
-        if split:
-            write_text(export.folder / "ImageSets" / "Main" / f"{split}.txt", "\n".join(names) + "\n")
+        write_text(export.folder / "ImageSets" / "Main" / f"{split or 'default'}.txt", "\n".join(names) + "\n")
 
 
 def _document(record: ExportRecord, image: str) -> str:

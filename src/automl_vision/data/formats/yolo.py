@@ -13,43 +13,60 @@ from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, shown
-from automl_vision.data.names import is_image, split_of_path
+from automl_vision.data.names import is_image, split_of_path, suffix_of
 from automl_vision.data.objects import Object
 from automl_vision.data.source import Source, as_text, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 
 _NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 _MAX_CLASSES = 100_000
+_HEAD_LABELS = 200  # label files looked at to find the format; those of images without objects are empty
 
 
 def _settings(source: Source) -> tuple[str, dict[str, Any]] | None:
-    """The first YAML file with `names`, and its values."""
+    """The first YAML file with `names`, or darknet's `.data` file, and its values; all of them are texts."""
     for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
         try:
-            value = yaml.safe_load(source.try_text(path))
+            value = yaml.load(source.try_text(path), Loader=yaml.BaseLoader)
         except (yaml.YAMLError, RecursionError, ValueError):
             continue
         if isinstance(value, dict) and isinstance(value.get("names"), list | dict):
             return path, value
+    for path in source.with_suffix(".data"):
+        pairs = (line.partition("=") for line in source.try_text(path).splitlines())
+        values: dict[str, Any] = {name.strip(): text.strip() for name, _, text in pairs if text.strip()}
+        if "names" in values:
+            return path, values
     return None
 
 
 def _names(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict[int, str]:
     """Class names by number."""
-    if settings is not None:
-        names = settings[1]["names"]
+    names = settings[1]["names"] if settings is not None else None
+    if isinstance(names, list | dict):
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(key): as_text(name) for key, name in pairs if str(key).isdecimal() and as_text(name)}
-    for path in source.storage.files:
-        if path.rpartition("/")[2] in _NAMES_FILES:
-            return dict(enumerate(line.strip() for line in source.read_text(path).splitlines() if line.strip()))
+        return {int(key): as_text(name) for key, name in pairs if _is_number(str(key)) and as_text(name)}
+    files = [p for p in source.storage.files if p.rpartition("/")[2] in _NAMES_FILES or suffix_of(p) == ".names"]
+    for path in sorted(files, key=lambda path: path.count("/")):
+        return dict(enumerate(line.strip() for line in source.read_text(path).splitlines() if line.strip()))
     return {}
 
 
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 7
+
+
 def _labels_of(source: Source) -> dict[str, str]:
-    """The label file of each image that has one: beside it, or below `labels` where the image is below `images`."""
+    """The label file of each image that has one: beside it, or below `labels` where the image is below `images`.
+
+    Where no image has one there, a label file of the same name anywhere belongs to it when it is the only one.
+    """
     texts = {path.rpartition(".")[0]: path for path in source.storage.files if path.endswith(".txt")}
-    return {image: texts[stem] for image in source.images for stem in _stems(image) if stem in texts}
+    found = {image: texts[stem] for image in source.images for stem in _stems(image) if stem in texts}
+    if found:
+        return found
+    by_image = {path: source.image_named(path.rpartition(".")[0]) for path in texts.values()}
+    return {image: path for path, image in by_image.items() if image is not None}
 
 
 def _stems(image: str) -> Iterator[str]:
@@ -62,14 +79,21 @@ def _stems(image: str) -> Iterator[str]:
 
 
 def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the format has no columns
-    if source.main and source.main.rpartition(".")[2] not in ("yaml", "yml"):
+    if source.main and suffix_of(source.main) not in (".yaml", ".yml", ".data"):
         return False
-    if _settings(source) is not None:
-        return True
     labels = sorted(set(_labels_of(source).values()))
-    rows = [line.split() for path in labels[:HEAD_FILES] for line in source.try_text(path).splitlines()]
-    rows = [row for row in rows if row]
-    return bool(rows) and all(len(row) >= 5 and row[0].isdecimal() and _is_share(row[1]) for row in rows)
+    if _settings(source) is not None and (labels or source.main):
+        return True
+    rows: list[list[str]] = []
+    for path in labels[:_HEAD_LABELS]:
+        rows += [row for line in source.try_text(path).splitlines() if (row := line.split())]
+        if len(rows) >= HEAD_FILES:
+            break
+    return bool(rows) and all(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
+
+
+def _is_class(text: str) -> bool:
+    return text.removesuffix(".0").isdecimal()
 
 
 def _is_share(text: str) -> bool:
@@ -81,6 +105,8 @@ def _is_share(text: str) -> bool:
 
 @dataset_format(
     "yolo",
+    "boxes",
+    "masks",
     layout="data.yaml with names, and labels/IMAGE.txt (class x y w h, or class and a polygon) beside images/IMAGE.jpg",
     detect=_detect,
 )
@@ -91,18 +117,17 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     annotations = Annotations("boxes", relative=True)
     splits = _splits(source, settings)
     labels = _labels_of(source)
-    counts = {"boxes": 0, "masks": 0}
     if settings is None and not labels:
         return annotations
+    has_points = settings is not None and "kpt_shape" in settings[1]
     for image in source.images:
         if splits and image not in splits and image not in labels:
             continue  # neither labelled nor in a split: a picture that lies around
         path = labels.get(image)
-        objects = [] if path is None else list(_objects(source, path, names, annotations, counts))
+        objects = [] if path is None else list(_objects(source, path, names, annotations, has_points=has_points))
         split = splits.get(image) or split_of_path(f"{folder_of(image)}/-")
         annotations.add(Record(image, path or image, objects=objects, split=split))
-    if counts["masks"] > counts["boxes"]:
-        annotations.kind = "masks"
+    annotations.settle_kind()
     used = set(annotations.objects.names)
     annotations.classes = [names[i] for i in sorted(names)] + sorted(used.difference(names.values()))
     return annotations
@@ -121,7 +146,7 @@ def _splits(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict
             text = as_text(entry)
             for candidate in _candidates(text, base, folder_of(path)) if text else ():
                 found = list(_images_of(source, candidate))
-                splits |= dict.fromkeys(found, split)
+                splits = dict.fromkeys(found, split) | splits  # a set that trains and validates on the same images
                 if found:
                     break
     return splits
@@ -153,9 +178,9 @@ def _images_of(source: Source, path: str) -> Iterator[str]:
 
 
 def _objects(
-    source: Source, path: str, names: dict[int, str], annotations: Annotations, counts: dict[str, int]
+    source: Source, path: str, names: dict[int, str], annotations: Annotations, *, has_points: bool
 ) -> Iterator[Object]:
-    """The objects of one label file; unusable lines are reported."""
+    """The objects of one label file; unusable lines are reported, key points behind a box passed over."""
     try:
         lines = source.read_text(path).splitlines()
     except DataError as error:
@@ -165,12 +190,11 @@ def _objects(
         if not line.strip():
             continue
         try:
-            value = _object(line.split(), names)
+            row = line.split()
+            value = _object(row[:5] if has_points else row, names)
         except ValueError as error:
             annotations.reject(f"{path}:{number}", str(error), "bad annotation")
             continue
-        annotations.report.total += 1
-        counts["masks" if value.segments else "boxes"] += 1
         yield value
 
 
@@ -204,7 +228,9 @@ def write(export: Export) -> None:
         for record in export.records(split):
             image = export.image(record.image, f"images{prefix}/{record.image}")
             text = "".join(f"{line}\n" for line in _lines(record, export))
-            write_text(export.folder / f"labels{image.removeprefix('images').rpartition('.')[0]}.txt", text)
+            above, _, below = f"/{image}".rpartition("/images/")  # the last one, as YOLO's own tools look for it
+            path = f"{above}/labels/{below.rpartition('.')[0]}.txt"
+            write_text(export.folder / path.removeprefix("/"), text)
     settings: dict[str, Any] = {"path": "."}
     settings |= {split: f"images/{split}" for split in export.splits if split} or {"train": "images"}
     settings["names"] = dict(enumerate(export.classes))

@@ -1,0 +1,279 @@
+"""How a search space is sampled: at random, as a grid, or by what earlier trials gave (Bayesian).
+
+A sampler is asked for the next configuration and told how each one ended. What it proposes depends on the seed, on
+what it proposed before and on what it was told, and on nothing else: told the same again it goes on the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from automl_vision.core.errors import ConfigError
+from automl_vision.core.names import did_you_mean
+from automl_vision.sweeps.distributions import Choice, Distribution
+from automl_vision.sweeps.space import Point, SearchSpace, frozen
+
+_ATTEMPTS = 200  # draws for a configuration that is new and allowed, before the space counts as exhausted
+_STARTUP = 10  # random configurations before the model of the scores is used; Optuna's own default
+
+Space = SearchSpace | Mapping[str, Any] | Sequence[Any]
+Accept = Callable[[dict[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class RandomParameterSampling:
+    """Independent draws; the same seed gives the same ones.
+
+    Attributes:
+        space: a mapping of names to distributions, or a list of such mappings.
+        seed: of the draws.
+    """
+
+    space: Space
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "space", SearchSpace.of(self.space))
+
+
+@dataclass(frozen=True)
+class GridParameterSampling:
+    """Every combination of choices once.
+
+    Attributes:
+        space: a mapping of names to choices, or a list of such mappings.
+    """
+
+    space: Space
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "space", SearchSpace.of(self.space))
+        next(search_space(self).combinations())  # tells what is no choice
+
+
+@dataclass(frozen=True)
+class BayesianParameterSampling:
+    """Draws where earlier trials let expect a good score. At least 20 trials for each hyperparameter suit it.
+
+    Attributes:
+        space: a mapping of names to distributions, or a list of such mappings.
+        seed: of the draws.
+        algorithm: "tpe" (tree-structured Parzen estimator, Bergstra et al. 2011) or "gp" (Gaussian process).
+    """
+
+    space: Space
+    seed: int = 0
+    algorithm: Literal["tpe", "gp"] = "tpe"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "space", SearchSpace.of(self.space))
+        if self.algorithm not in ("tpe", "gp"):
+            raise ConfigError([f'algorithm is "tpe" or "gp", not {self.algorithm!r}'], subject="The sampling")
+
+
+Sampling = RandomParameterSampling | GridParameterSampling | BayesianParameterSampling
+
+KINDS: dict[str, type[Sampling]] = {
+    "random": RandomParameterSampling,
+    "grid": GridParameterSampling,
+    "bayesian": BayesianParameterSampling,
+}
+
+
+def search_space(sampling: Sampling) -> SearchSpace:
+    """The space of a sampling."""
+    return SearchSpace.of(sampling.space)
+
+
+def sampling_to_json(sampling: Sampling) -> dict[str, Any]:
+    """The sampling as plain values; `sampling_from_json` reads them."""
+    kind = next(name for name, shape in KINDS.items() if isinstance(sampling, shape))
+    others = {name: value for name, value in vars(sampling).items() if name != "space"}
+    return {"type": kind, **others, "space": search_space(sampling).to_json()}
+
+
+def sampling_from_json(value: Any) -> Sampling:
+    """A sampling from its mapping in a file, such as `{type: random, seed: 1, space: {...}}`.
+
+    Raises:
+        ConfigError: it breaks the rules; all mistakes at once.
+    """
+    subject = "The sampling"
+    if not isinstance(value, Mapping):
+        raise ConfigError([f"a mapping with type and space is expected, not {value!r}"], subject=subject)
+    given = {str(name): part for name, part in value.items()}
+    kind = str(given.pop("type", "random"))
+    if kind not in KINDS:
+        raise ConfigError([f'no sampling is named "{kind}".{did_you_mean(kind, KINDS)}'], subject=subject)
+    fields = tuple(KINDS[kind].__dataclass_fields__)
+    problems = [f'{kind} sampling has no "{n}".{did_you_mean(n, fields)}' for n in given if n not in fields]
+    if "space" not in given:
+        problems.append(f"{kind} sampling needs a space")
+    if not isinstance(given.get("seed", 0), int):
+        problems.append(f"seed is a whole number, not {given['seed']!r}")
+    if problems:
+        raise ConfigError(problems, subject=subject)
+    return KINDS[kind](**given)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A configuration to try.
+
+    Attributes:
+        number: of the asking, from 0.
+        values: hyperparameters by name.
+        point: where it lies in the space.
+    """
+
+    number: int
+    values: dict[str, Any]
+    point: Point
+
+
+@dataclass
+class _Told:
+    """A proposal and how it ended: its score, higher is better; None while it runs; NaN when it failed."""
+
+    proposal: Proposal
+    score: float | None = None
+
+
+@dataclass
+class Sampler:
+    """Asks and tells. Its life: `recall` what was proposed before an interruption, then `ask` and `tell` in turns.
+
+    Attributes:
+        sampling: what is sampled, and how.
+        accept: says whether a configuration is allowed; others are drawn again.
+        maximize: whether higher scores are better.
+    """
+
+    sampling: Sampling
+    accept: Accept = field(default=lambda _: True)
+    maximize: bool = True
+
+    def __post_init__(self) -> None:
+        self._space = search_space(self.sampling)
+        self._told: list[_Told] = []
+        self._seen: set[tuple[tuple[str, str], ...]] = set()
+        self._grid = self._space.combinations() if isinstance(self.sampling, GridParameterSampling) else None
+
+    def ask(self) -> Proposal | None:
+        """A configuration that was not proposed before, or None when there are no more."""
+        for point in self._candidates():
+            values = self._space.values_at(point)
+            if frozen(values) not in self._seen and self.accept(values):
+                proposal = Proposal(len(self._told), values, point)
+                self.recall(proposal)
+                return proposal
+        return None
+
+    def recall(self, proposal: Proposal) -> None:
+        """Take up a proposal that was made before."""
+        self._told.append(_Told(proposal))
+        self._seen.add(frozen(proposal.values))
+
+    def tell(self, number: int, score: float | None) -> None:
+        """Say how a proposal ended.
+
+        Args:
+            number: of the proposal.
+            score: its metric; None or NaN when it failed.
+        """
+        self._told[number].score = math.nan if score is None else float(score)
+
+    def _candidates(self) -> Iterator[Point]:
+        if self._grid is not None:
+            return self._grid
+        if isinstance(self.sampling, BayesianParameterSampling):
+            return itertools.chain(self._promising(self.sampling), self._random())
+        return self._random()
+
+    def _random(self) -> Iterator[Point]:
+        seed = 0 if isinstance(self.sampling, GridParameterSampling) else self.sampling.seed
+        random = np.random.default_rng([seed, len(self._told)])
+        for _ in range(_ATTEMPTS):
+            yield self._space.walk(lambda _, d: _draw(random, d))[1]
+
+    def _promising(self, sampling: BayesianParameterSampling) -> Iterator[Point]:
+        """Points from a model of the scores so far; running trials count as poor, so that none is proposed twice."""
+        study = _study(sampling, self._space, self._told, maximize=self.maximize)
+        for _ in range(_ATTEMPTS // 10):
+            trial = study.ask()
+            if sampling.algorithm == "gp":  # it models one fixed set of dimensions: those that do not count, too
+                for name, distribution in self._space.dimensions():
+                    _suggest(trial, name, distribution)
+            yield self._space.walk(partial(_suggest, trial))[1]
+
+
+def _draw(random: np.random.Generator, distribution: Distribution) -> float:
+    if isinstance(distribution, Choice):
+        return int(random.integers(len(distribution.values)))
+    return float(random.random())
+
+
+def _study(sampling: BayesianParameterSampling, space: SearchSpace, told: list[_Told], *, maximize: bool) -> Any:
+    """An Optuna study that knows every proposal and its score.
+
+    It is made anew for each asking, with a seed of its own, so that an interrupted sweep goes on as if nothing had
+    happened: nothing but the history counts.
+    """
+    import optuna
+    from optuna.trial import TrialState, create_trial
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seed = int(np.random.default_rng([sampling.seed, len(told)]).integers(2**31))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group`, experimental since 2020
+        if sampling.algorithm == "gp":
+            sampler: Any = optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP)
+        else:
+            sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, multivariate=True, group=True)
+    study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
+    dimensions = {name: _optuna_distribution(d) for name, d in space.dimensions()}
+    middle = {name: _middle(d) for name, d in space.dimensions()} if sampling.algorithm == "gp" else {}
+    for entry in told:
+        failed = entry.score is not None and not math.isfinite(entry.score)
+        state = TrialState.RUNNING if entry.score is None else TrialState.FAIL if failed else TrialState.COMPLETE
+        parameters = middle | entry.proposal.point
+        study.add_trial(
+            create_trial(
+                state=state,
+                value=entry.score if state == TrialState.COMPLETE else None,
+                params=parameters,
+                distributions={name: dimensions[name] for name in parameters},
+            )
+        )
+    return study
+
+
+def _optuna_distribution(distribution: Distribution) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if not isinstance(distribution, Choice):
+        return FloatDistribution(0.0, 1.0)
+    last = len(distribution.values) - 1
+    return IntDistribution(0, last) if distribution.is_ordered else CategoricalDistribution(range(last + 1))
+
+
+def _middle(distribution: Distribution) -> float:
+    """What stands for a dimension that does not count, the same for all."""
+    return 0 if isinstance(distribution, Choice) else 0.5
+
+
+def _suggest(trial: Any, name: str, distribution: Distribution) -> float:
+    if not isinstance(distribution, Choice):
+        return float(trial.suggest_float(name, 0.0, 1.0))
+    last = len(distribution.values) - 1
+    if distribution.is_ordered:
+        return int(trial.suggest_int(name, 0, last))
+    return int(trial.suggest_categorical(name, range(last + 1)))

@@ -1,0 +1,53 @@
+"""Pretrained features on disk, so that trials of one algorithm do not compute them again and again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.files import atomic_path
+from automl_vision.models.weights import WeightsOrigin
+
+_KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
+_VERSION = "1"
+_MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; a larger set's features are quicker made than kept
+
+
+def features_file(
+    cache: Path, fingerprint: str, rows: NDArray[np.intp], key: str, origin: WeightsOrigin
+) -> Path | None:
+    """Where features are kept, or None when they cannot be.
+
+    Args:
+        cache: folder that may be deleted at any time.
+        fingerprint: of the data set.
+        rows: of the images, in order.
+        key: names algorithm, input size and number format.
+        origin: of the pretrained weights.
+    """
+    if origin.source not in _KEPT_SOURCES:
+        return None
+    words = "\n".join([_VERSION, fingerprint, key, origin.source, origin.name])
+    digest = hashlib.blake2b(words.encode() + rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()
+    return cache / "features" / f"{digest}.npy"
+
+
+def cached_features(file: Path | None, compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The features from their file, or computed and kept there.
+
+    Args:
+        file: of `features_file`.
+        compute: gives the features, (images, features).
+    """
+    if file is not None and file.exists():
+        kept: NDArray[np.float32] = np.load(file)
+        return kept
+    features = compute()
+    if file is not None and features.nbytes <= _MOST_BYTES:
+        with atomic_path(file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, features)
+    return features

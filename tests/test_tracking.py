@@ -1,0 +1,330 @@
+"""What the tracking store and the disk may do to a sweep: wait, be silent, be full; and how the sweep goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Run, Workspace, choice
+from automl_vision.core.errors import RunFailedError, StorageError
+from automl_vision.core.files import append_json_line, persistently, read_json_lines
+from automl_vision.workspace.tracking import Tracking
+from conftest import SMALL_MODEL
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
+
+
+def make_tracking(uri: str, tmp_path: Path, *, patience: float, known: dict[str, str] | None = None) -> Tracking:
+    ids: dict[str, str] = {}
+    return Tracking(uri, "e", artifacts=tmp_path / "artifacts", known=known or {}, on_ids=ids.update, patience=patience)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def histories(uri: str) -> dict[str, list[float]]:
+    """The values of the metric of each run, by name."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name("e").experiment_id])
+    return {r.info.run_name: [m.value for m in client.get_metric_history(r.info.run_id, "accuracy")] for r in runs}
+
+
+def test_a_silent_server_is_given_up_after_the_patience(tmp_path: Path):
+    tracking = make_tracking(f"http://user:secret@127.0.0.1:{free_port()}", tmp_path, patience=2)
+    confirmed: list[bool] = []
+    tracking.start("run", name="r")
+    tracking.confirm(lambda: confirmed.append(True))
+    tracking.flush()
+    assert tracking.problem is not None
+    assert "could not be written for 2 s" in tracking.problem
+    assert "secret@" not in tracking.problem
+    assert not confirmed
+    tracking.close()
+
+
+def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path):
+    """Another process holds the file's lock for longer than SQLite itself waits."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracking = make_tracking(uri, tmp_path, patience=60)
+    tracking.start("run", name="r")
+    tracking.flush()
+    code = (
+        "import sqlite3, sys, time\n"
+        f"db = sqlite3.connect({str(tmp_path / 'mlflow.db')!r}, isolation_level=None)\n"
+        "db.execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\n"
+        "time.sleep(7)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        sqlite3.connect(tmp_path / "mlflow.db", timeout=0).execute("BEGIN EXCLUSIVE")
+    for step in range(3):
+        tracking.metrics("run", {"accuracy": step / 2}, step=step, when=time.time())
+    tracking.flush()
+    assert tracking.problem is None
+    tracking.close()
+    holder.wait()
+    holder.stdout.close()
+    assert histories(uri) == {"r": [0.0, 0.5, 1.0]}
+
+
+def test_a_run_that_a_killed_process_made_is_found_again(tmp_path: Path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    first = make_tracking(uri, tmp_path, patience=5)
+    first.start("run", name="r")
+    first.start("trial 0", name="r_0", parent="run")
+    first.metrics("trial 0", {"accuracy": 0.5}, step=1, when=1.0)
+    first.close()
+    again = make_tracking(uri, tmp_path, patience=5, known={"run": next(iter(first._ids.values()))})
+    again.start("trial 0", name="r_0", parent="run")  # its id was not noted before the kill
+    again.metrics("trial 0", {"accuracy": 0.5}, step=1, when=1.0)  # and so it is published again
+    again.metrics("trial 0", {"accuracy": 0.7}, step=2, when=2.0)
+    again.close()
+    assert histories(uri) == {"r": [], "r_0": [0.5, 0.7]}
+
+
+# --- the disk ---------------------------------------------------------------------------------------------------------
+
+LIMITED = """
+import os, resource, sys
+os.environ["AUTOML_VISION_PATIENCE"] = "1"
+from pathlib import Path
+from automl_vision.core.errors import StorageError
+from automl_vision.core.files import append_json_line, write_json
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+folder = Path(sys.argv[1])
+{body}
+"""
+
+
+def limited(body: str, folder: Path) -> str:
+    """Run code in a process that may write only 3,000 bytes into a file, as on a disk that is full."""
+    code = LIMITED.format(body=textwrap.dedent(body))
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_full_disk_leaves_whole_files(tmp_path: Path):
+    told = limited(
+        """
+        write_json(folder / "state.json", {"old": 1})
+        try:
+            write_json(folder / "state.json", list(range(5000)))
+        except StorageError as error:
+            print(error)
+        written = 0
+        try:
+            for written in range(1000):
+                append_json_line(folder / "events.jsonl", {"number": written})
+        except StorageError as error:
+            print(written)
+        """,
+        tmp_path,
+    )
+    message, written = told.splitlines()
+    assert "no space is left there, or a limit is reached" in message
+    assert "automl-vision resume" in message
+    assert (tmp_path / "state.json").read_text() == '{\n  "old": 1\n}\n'
+    lines, _ = read_json_lines(tmp_path / "events.jsonl")
+    assert [line["number"] for line in lines] == list(range(int(written)))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "state.json"]
+
+
+def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path):
+    told = limited(
+        """
+        import torch
+        from automl_vision.training.checkpoint import load_state, save_state, save_weights
+        save_state(folder, {"a": torch.ones(10)})
+        for write in (
+            lambda: save_state(folder, {"a": torch.ones(10_000)}),
+            lambda: save_weights(folder / "w.safetensors", {"a": torch.ones(10_000)}),
+        ):
+            try:
+                write()
+            except StorageError:
+                print("told")
+        print(int(load_state(folder)["a"].sum()))
+        """,
+        tmp_path,
+    )
+    assert told.split() == ["told", "told", "10"]
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_disk_that_gets_space_again_is_waited_for():
+    tries = []
+
+    def write() -> str:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise StorageError("full")
+        return "written"
+
+    assert persistently(write) == "written"
+    with pytest.raises(OSError, match="denied"):
+        persistently(lambda: (_ for _ in ()).throw(OSError(errno.EACCES, "denied")))
+
+
+def test_half_a_line_from_a_crash_is_passed_over(tmp_path: Path):
+    file = tmp_path / "events.jsonl"
+    append_json_line(file, {"number": 1})
+    with file.open("ab") as stream:
+        stream.write(b'{"num\n')
+    append_json_line(file, {"number": 2})
+    assert read_json_lines(file)[0] == [{"number": 1}, {"number": 2}]
+
+
+# --- whole sweeps -----------------------------------------------------------------------------------------------------
+
+
+def small_sweep(data: Path, **changes: object) -> AutoMLVisionConfig:
+    values = {
+        "task": "image-classification",
+        "training_data": data,
+        "model_name": SMALL_MODEL,
+        "hyperparameter_sampling": GridParameterSampling({"learning_rate": choice(0.01, 0.05)}),
+        "arguments": {
+            "pretrained": False,
+            "training_crop_size": 32,
+            "validation_resize_size": 32,
+            "validation_crop_size": 32,
+            "precision": "fp32",
+            "number_of_epochs": 1,
+        },
+        "threads": 1,
+    }
+    return AutoMLVisionConfig(**{**values, **changes})
+
+
+@pytest.fixture
+def server_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def servers(tmp_path: Path, server_port: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """MLflow servers that a test starts; all are ended after it."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for server in started:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    program = Path(sys.executable).with_name("mlflow")
+    command = [
+        str(program), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}",
+        "--artifacts-destination", str(folder / "served"),
+    ]  # fmt: skip
+    log = (folder / "server.log").open("ab")
+    with log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_gets_everything(
+    tmp_path: Path,
+    shapes_folder: Path,
+    server_port: int,
+    servers: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The server starts half a minute after the sweep, which ends complete; without it the sweep stops, and resumes."""
+    uri = f"http://127.0.0.1:{server_port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("AUTOML_VISION_PATIENCE", "100")
+    later = threading.Timer(30, lambda: servers.append(start_server(tmp_path, server_port)))
+    later.start()
+    run = Experiment(Workspace(tmp_path / "workspace"), "e").submit(small_sweep(shapes_folder))
+    run.wait_for_completion()
+    assert {name: len(values) for name, values in histories(uri).items()} == {
+        run.id: 0, f"{run.id}_0": 2, f"{run.id}_1": 2,
+    }  # fmt: skip
+    os.killpg(servers[0].pid, signal.SIGKILL)
+    servers[0].wait()
+
+    monkeypatch.setenv("AUTOML_VISION_PATIENCE", "5")
+    stopped = Experiment(Workspace(tmp_path / "workspace"), "e").submit(small_sweep(shapes_folder))
+    with pytest.raises(RunFailedError, match="could not be written for 5 s") as caught:
+        stopped.wait_for_completion()
+    assert f"automl-vision resume {stopped.id}" in str(caught.value)
+    servers.append(start_server(tmp_path, server_port))
+    monkeypatch.setenv("AUTOML_VISION_PATIENCE", "100")
+    resume_and_compare(stopped, uri)
+
+
+def resume_and_compare(run: Run, uri: str) -> None:
+    run.resume().wait_for_completion()
+    assert [row.status for row in run.leaderboard()] == ["Completed"] * 2
+    assert {name: len(v) for name, v in histories(uri).items() if name.startswith(f"{run.id}_")} == {
+        f"{run.id}_0": 2, f"{run.id}_1": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_full_disk_stops_and_goes_on(tmp_path: Path, shapes_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """On a real file system of a few megabytes, where the machine lets us mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("this process may not mount a file system")
+    try:
+        monkeypatch.setenv("AUTOML_VISION_PATIENCE", "3")
+        config = small_sweep(shapes_folder)
+        config = small_sweep(shapes_folder, arguments=config.arguments | {"number_of_epochs": 100, "early_stopping": 0})
+        run = Experiment(Workspace(disk / "workspace"), "e").submit(config)
+        wait_until(lambda: run.get_children() and len(run.get_children()[0].evaluations()) > 2)
+        fill(disk)
+        wait_until(lambda: run.get_status() in ("Failed", "Interrupted"))
+        states = [trial.status()["status"] for trial in run.folder.planned_trials()]
+        assert states in (["Running"], ["NotStarted"]), (run.get_details(), states)
+        (disk / "filler").unlink()
+        run.resume().wait_for_completion()
+        assert [row.status for row in run.leaderboard()] == ["Completed"] * 2
+        for trial in run.get_children():
+            assert [e["epoch"] for e in trial.evaluations()] == list(range(101))
+        assert run.model_path.exists()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def fill(disk: Path) -> None:
+    """Take all space of a small file system."""
+    with (disk / "filler").open("wb", buffering=0) as stream:
+        for size in (1_000_000, 10_000, 1):
+            try:
+                while True:
+                    stream.write(bytes(size))
+            except OSError:
+                continue
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
