@@ -147,6 +147,9 @@ class DetectorHyperparameters(TrainingHyperparameters):
         "standard", description="changes of training images; standard: mirroring, scale, crop and colour"
     )
     vertical_flip: bool = Field(False, description="also turn training images upside down")
+    iou_crop: float = Field(
+        0.0, ge=0, le=1, description="share of training images that are first cut to a part with objects"
+    )
     mosaic: float = Field(0.0, ge=0, le=1, description="share of training images that are put together from four")
 
     layers_to_freeze: int | None = Field(
