@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import DataError
-from automl_vision.data.dataset import LEFT_OUT, Dataset
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.splits import holdout, stable_order
 from automl_vision.data.targets import Targets
 

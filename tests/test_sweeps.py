@@ -178,8 +178,12 @@ def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
 def test_what_ended_is_not_run_again_and_what_did_not_goes_on(folder: RunFolder):
     trials = [{"scores": [0.1]}, {"scores": [0.1, 0.2, 0.3], "then": "hang"}, {"scores": [0.3]}, {"scores": [0.4]}]
     loop = make_loop(folder, trials, slots=1)
-    stop = threading.Timer(1.5, folder.request_cancel)
-    stop.start()
+
+    def cancel_in_the_second() -> None:
+        wait_for(lambda: len(folder.trial(1).evaluations()) == 3)
+        folder.request_cancel()
+
+    threading.Thread(target=cancel_in_the_second, daemon=True).start()
     with pytest.raises(CanceledError):
         loop.run()
     folder.clear_cancel()

@@ -194,18 +194,31 @@ def check(
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
     max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, as one HTML file.")] = None,
+    features: Annotated[bool, typer.Option(help="Look for outliers and wrong labels by a network's features.")] = True,
+    apply_to: Annotated[
+        Path | None, typer.Option(help="Do what is proposed and write the next version, as JSONL with linked images.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Open a data set, decode every image, and say what cannot be used and why."""
-    from automl_vision.data.check import check_dataset
+    """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
     from automl_vision.data.dataset import Dataset
+    from automl_vision.data.export import export_dataset
 
-    dataset = check_dataset(Dataset.open(path, task=task, format=format_, max_bad_share=max_bad_share))
-    dataset.require_usable(max_bad_share=max_bad_share)
+    dataset = Dataset.open(path, task=task, format=format_, max_bad_share=max_bad_share)
+    found = dataset.check(features=features)
+    unreadable = {name: "exclude" for name in ("unreadable-image", "truncated-image") if name in found}
+    readable = dataset.apply(found, unreadable)
+    readable.require_usable(max_bad_share=max_bad_share)
+    if report is not None:
+        found.save_html(report)
+    if apply_to is not None:
+        export_dataset(dataset.apply(found), apply_to, "jsonl", images="link")
     if as_json:
-        typer.echo(json.dumps({**dataset.summary(), "report": dataset.report.to_json()}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({**readable.summary(), "report": found.to_json()}, indent=2, ensure_ascii=False))
         return
-    _print_summary(dataset.summary(), [(p.place, p.reason) for p in dataset.report.problems], str(dataset.report))
+    _print_summary(readable.summary(), [(p.place, p.reason) for p in readable.report.problems], str(readable.report))
+    typer.echo("\n".join(["", *found.lines()]))
 
 
 @data_app.command()

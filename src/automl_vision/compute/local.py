@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
 from automl_vision.core.errors import AutoMLVisionError, StorageError
@@ -39,8 +39,10 @@ CPU_SETTINGS = {
 """Environment of every job, which counts from the start of the fork server on."""
 
 LOG_FILE = "log.txt"
+LOCK_FILE = "job.lock"
+"""Held by a job's process and its children as long as one of them lives."""
+
 _ERROR_FILE = "error.json"
-_LOCK_FILE = "job.lock"
 _LOG_LINES = 40
 _GRACE = 3.0  # seconds between asking a job to end and killing it
 
@@ -66,11 +68,7 @@ class LocalJob:
         code = self._process.exitcode
         if code == 0:
             return None
-        if code == errno.ENOSPC:
-            return Failure("no space is left on the disk", "", StorageError.__name__)
-        error = self.job.folder / _ERROR_FILE
-        told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
-        return Failure(told["reason"], last_lines(self.job.folder / LOG_FILE), told["error"])
+        return failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
         """End the job and everything that it started."""
@@ -112,13 +110,17 @@ class LocalCompute:
 
         forkserver.ensure_running()
 
-    def slots(self, wanted: int, *, threads: int = 0) -> list[Slot]:
-        """One slot a GPU where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
+    def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
+        """One GPU a process where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
         gpus = visible_gpus() if self.device != "cpu" else []
         cores = max(len(os.sched_getaffinity(0)), len(gpus))
-        shares = share_cores(cores, min(wanted, len(gpus)) if gpus else wanted, threads)
+        fitting = max(1, len(gpus) // processes) if gpus else max(1, cores // processes)
+        shares = share_cores(cores, min(wanted, fitting), threads)
         apart = bool(gpus) and len(shares) > 1
-        return [Slot(number, each, (gpus[number],) if apart else ()) for number, each in enumerate(shares)]
+        return [
+            Slot(number, each, tuple(gpus[number * processes : (number + 1) * processes]) if apart else (), processes)
+            for number, each in enumerate(shares)
+        ]
 
     def submit(self, job: Job, slot: Slot | None = None) -> LocalJob:
         """Start a job."""
@@ -162,6 +164,11 @@ def _run(function: str, arguments: dict[str, Any], folder: str, environment: dic
     _die_with_parent()
     os.environ |= environment
     _hold(Path(folder))
+    run_here(function, arguments, folder)
+
+
+def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
+    """Call a job's function in this process, its output in the job's log, and end the process."""
     log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -185,7 +192,7 @@ def _run(function: str, arguments: dict[str, Any], folder: str, environment: dic
 
 def _hold(folder: Path) -> None:
     """Wait for an earlier process of the same job to be gone; its parent's death may have come a moment ago."""
-    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     fcntl.flock(descriptor, fcntl.LOCK_EX)  # goes with this process; nobody closes the descriptor before
 
 
@@ -204,6 +211,15 @@ def _die_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def failure_of(code: int | None, folder: Path) -> Failure:
+    """Why a job ended with an exit code other than 0."""
+    if code == errno.ENOSPC:
+        return Failure("no space is left on the disk", "", StorageError.__name__)
+    error = folder / _ERROR_FILE
+    told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
+    return Failure(told["reason"], last_lines(folder / LOG_FILE), told["error"])
 
 
 def _reason(code: int | None) -> str:

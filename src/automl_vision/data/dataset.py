@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,10 @@ from automl_vision.core.collection import without_garbage_collection
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, did_you_mean, normalize_task
-from automl_vision.data.annotations import Columns
 from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
-from automl_vision.data.images import MAX_PIXELS, load_pixels
+from automl_vision.data.images import load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
     build_manifest,
@@ -35,7 +34,9 @@ from automl_vision.data.manifest import (
     natural_task,
     splits_of,
 )
+from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
+from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions, open_options
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
 from automl_vision.data.show import Tile, class_colours, draw_grid
@@ -44,33 +45,12 @@ from automl_vision.data.splits import holdout
 from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.targets import Targets
 
-MAX_BAD_SHARE = 0.2
+if TYPE_CHECKING:
+    from automl_vision.data.doctor.report import DataReport
+
 MIN_IMAGES = 10
-LEFT_OUT = "left_out"  # the split of images that turned out to be unusable
 _SPLIT_ORDER = ("train", "val", "test", "")
 _METADATA = b"automl_vision"
-
-
-@dataclass(frozen=True)
-class OpenOptions:
-    """How a data set is opened.
-
-    Attributes:
-        format: name of the format, or None to detect it.
-        columns: names of the columns of table formats.
-        max_bad_share: largest share of records that may be left out, 0 to 1.
-        max_pixels: images with more pixels are left out unread.
-        allow_outside: whether annotation files may name images outside of the data's folder.
-        read_images: whether each image file is opened; False trusts what the annotations say of sizes and takes a
-            file's size and time of change for its contents: for sets whose files take too long to read.
-    """
-
-    format: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    max_bad_share: float = MAX_BAD_SHARE
-    max_pixels: int = MAX_PIXELS
-    allow_outside: bool = False
-    read_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,7 +96,7 @@ class Dataset:
             DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
                 more than `max_bad_share` of the records left out.
         """
-        options = options or _options(settings)
+        options = options or open_options(settings)
         wanted = None if task is None else _known_task(task)
         if is_manifest(path):
             loaded = Dataset.load(path)
@@ -311,6 +291,35 @@ class Dataset:
             splits[row] = LEFT_OUT
         return replace(self.with_splits(splits), report=report)
 
+    def check(self, **options: Any) -> DataReport:
+        """Let the doctor look for what is wrong, odd or worth a look; see `data.doctor.check.check_dataset`.
+
+        Args:
+            **options: `checks`, `features`, `predictions`, `cache` and `progress`, all optional.
+        """
+        from automl_vision.data.doctor.check import check_dataset
+
+        return check_dataset(self, **options)
+
+    def apply(self, report: DataReport, actions: Mapping[str, str] | None = None) -> Dataset:
+        """The next version of the data, after what is proposed, or chosen, has been done about a report's findings.
+
+        Rows keep their numbers: an image that is taken out leaves its split, an object its column, and no file is
+        touched. The data set's report tells each change.
+
+        Args:
+            report: of `check` on this data set.
+            actions: what to do by name of a check; None does what each finding proposes.
+
+        Raises:
+            DataError: the report is about another data set.
+            ConfigError: a finding or its action does not exist.
+        """
+        from automl_vision.data.doctor.actions import treat
+
+        treated = treat(self, report, actions)
+        return replace(self, table=treated.table, classes=treated.classes, report=treated.report)
+
     def changes_since(self, earlier: Dataset) -> Changes:
         """What was added, removed, relabelled and moved to another split since an earlier version."""
         return changes_between(earlier.table, self.table, old_classes=earlier.classes, new_classes=self.classes)
@@ -466,13 +475,6 @@ def is_manifest(path: str | PathLike[str]) -> bool:
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     """A table with other values in one column."""
     return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
-
-
-def _options(settings: dict[str, Any]) -> OpenOptions:
-    """Options from keyword arguments; `*_column` names go into `columns`."""
-    names = ("image", "label", "split", "group")
-    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names})
-    return OpenOptions(columns=columns, **settings)
 
 
 def _known_task(task: str) -> str:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from automl_vision.core.errors import DataError, ImageError
-from automl_vision.data.dataset import LEFT_OUT, Dataset
+from automl_vision.data.dataset import Dataset
 from automl_vision.data.formats import ExportFormat, find_export_format
 from automl_vision.data.images import open_image
 from automl_vision.data.manifest import has_objects
 from automl_vision.data.masks import MaskCode, mask_to_polygons
-from automl_vision.data.names import IMAGE_SUFFIXES, suffix_of
+from automl_vision.data.names import IMAGE_SUFFIXES, LEFT_OUT, suffix_of
 from automl_vision.data.objects import Object
 from automl_vision.data.report import ImportReport
 from automl_vision.data.storage import full_reference, read_image_bytes

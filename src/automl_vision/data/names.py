@@ -8,6 +8,9 @@ SPLIT_NAMES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
+LEFT_OUT = "left_out"
+"""The split of images that turned out to be unusable."""
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
 

@@ -113,6 +113,7 @@ def sweep_spec(
         seed=config.seed,
         compute_target=config.compute_target,
         threads=config.threads,
+        processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
         arguments=config.settings,
         iterations=config.most_trials,

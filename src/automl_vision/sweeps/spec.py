@@ -45,6 +45,7 @@ class SweepSpec(BaseModel):
     seed: int
     compute_target: str = "local"
     threads: int
+    processes: int = Field(default=1, description="that train each trial together")
     workspace: str
     arguments: dict[str, Any] = Field(default_factory=dict, description="fixed hyperparameters of every trial")
     iterations: int = Field(default=1, description="most trials")

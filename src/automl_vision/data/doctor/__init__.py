@@ -1,0 +1,4 @@
+"""The doctor: checks of a data set, one module a family, what they found, and what can be done about it.
+
+Nothing is imported here.
+"""

@@ -1,0 +1,154 @@
+"""All checks of a data set, in one pass over its image files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import DataError, FeaturesUnavailableError
+from automl_vision.core.names import did_you_mean
+from automl_vision.data.doctor import (
+    class_checks,
+    duplicate_checks,
+    image_checks,
+    object_checks,
+    prediction_checks,
+    suspects,
+)
+from automl_vision.data.doctor.evidence import Evidence, LabelledImages, Predictions
+from automl_vision.data.doctor.examples import examples_of
+from automl_vision.data.doctor.features import FeatureStore, features_of
+from automl_vision.data.doctor.findings import SEVERITIES, Finding
+from automl_vision.data.doctor.listing import CHECKS, Check, Found
+from automl_vision.data.doctor.look import look_at_images
+from automl_vision.data.doctor.report import DataReport
+from automl_vision.data.names import LEFT_OUT
+from automl_vision.data.scan import Progress
+
+FAMILIES = (image_checks, duplicate_checks, class_checks, object_checks, suspects, prediction_checks)
+"""The modules whose checks are registered."""
+
+
+def check_dataset(
+    dataset: LabelledImages,
+    *,
+    checks: Sequence[str] | None = None,
+    features: bool = True,
+    predictions: Predictions | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> DataReport:
+    """Look for what is wrong, odd or worth a look in a data set.
+
+    Args:
+        dataset: as opened, with or without splits.
+        checks: names of the checks to run; None runs all.
+        features: whether checks may use a network's features of the images, which take longest to compute.
+        predictions: of a detector, for the checks of boxes that need one.
+        cache: folder that keeps features; None takes the user's cache.
+        progress: called with (images done, images in all); with features each image counts twice.
+
+    Raises:
+        DataError: a check has an unknown name.
+    """
+    chosen = _chosen(checks)
+    lacking = {"features": "features=False was given", "predictions": "it needs predictions= of a detector"}
+    (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
+    wants_features = features and any(check.needs == "features" for check in chosen)
+    steps = 2 if wants_features else 1
+    looks = look_at_images(dataset.table, dataset.root, rows, progress=_part(progress, 0, steps, len(rows)))
+    usable = dataset.splits != LEFT_OUT
+    usable[list(looks.problems)] = False
+    evidence = Evidence(dataset, looks, usable, predictions=predictions)
+    if wants_features:
+        try:
+            evidence = replace(evidence, features=_features(evidence, cache, _part(progress, 1, steps, len(rows))))
+        except FeaturesUnavailableError as error:
+            lacking["features"] = str(error)
+    given = {"": True, "features": evidence.features is not None, "predictions": predictions is not None}
+    ran = [check for check in chosen if given[check.needs]]
+    found = [(check, result) for check in ran if (result := check.find(evidence)) is not None]
+    findings = sorted((_finding(evidence, *pair) for pair in found), key=lambda f: SEVERITIES.index(f.severity))
+    return DataReport(
+        root=dataset.root,
+        identity=identity_of(dataset),
+        counts=_counts(evidence),
+        findings=tuple(findings),
+        checks=tuple(check.name for check in ran),
+        skipped={check.name: lacking[check.needs] for check in chosen if not given[check.needs]},
+    )
+
+
+def identity_of(dataset: LabelledImages) -> str:
+    """What a report's row numbers hold for: contents, annotations, and the order of the images."""
+    digest = hashlib.blake2b(dataset.fingerprint.encode(), digest_size=16)
+    for image in dataset.table["image"].to_pylist():
+        digest.update(f"\n{image}".encode())
+    return digest.hexdigest()
+
+
+def _chosen(names: Sequence[str] | None) -> list[Check]:
+    if names is None:
+        return list(CHECKS.values())
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        raise DataError(
+            f'no check is named "{unknown[0]}".{did_you_mean(unknown[0], CHECKS)} Checks: {", ".join(CHECKS)}'
+        )
+    return [check for name, check in CHECKS.items() if name in names]
+
+
+def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
+    digests = [d if usable else "" for d, usable in zip(evidence.looks.digests, evidence.usable.tolist(), strict=True)]
+    store = FeatureStore(cache)
+    return features_of(evidence.data.root, evidence.images, digests, store=store, progress=progress)
+
+
+def _part(progress: Progress | None, step: int, steps: int, images: int) -> Progress | None:
+    """The progress of one of several steps, as part of all of them."""
+    if progress is None:
+        return None
+
+    def told(done: int, total: int) -> None:
+        progress(step * images + done + (images - total), steps * images)
+
+    return told
+
+
+def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
+    actions = check.actions
+    if found.proposed is not None:
+        actions = (found.proposed, *(action for action in actions if action != found.proposed))
+    return Finding(
+        check=check.name,
+        severity=check.severity,
+        title=check.title,
+        summary=found.summary,
+        advice=check.advice,
+        count=found.count,
+        actions=actions,
+        rows=np.asarray(found.rows, np.int64),
+        objects=np.asarray(found.objects, np.int64),
+        partners=np.asarray(found.partners, np.int64),
+        suggestions=found.suggestions,
+        renames=found.renames,
+        notes=found.notes,
+        places=found.places,
+        examples=examples_of(evidence, found),
+    )
+
+
+def _counts(evidence: Evidence) -> dict[str, Any]:
+    data = evidence.data
+    names, counts = np.unique(data.splits, return_counts=True)
+    splits = {str(name) or "no split": int(n) for name, n in zip(names, counts, strict=True)}
+    counted: dict[str, Any] = {"task": data.task, "images": len(data.table), "usable": int(evidence.usable.sum())}
+    if evidence.has_objects:
+        counted["objects"] = len(data.objects)
+    return {**counted, "classes": len(data.classes), "splits": splits}

@@ -1,0 +1,148 @@
+"""What the checks see: the data set's columns, one look at each image, features and predictions where there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from automl_vision.data.doctor.look import Looks
+from automl_vision.data.doctor.near import near_pairs
+from automl_vision.data.manifest import has_objects
+from automl_vision.data.objects import Objects
+from automl_vision.data.report import ImportReport
+from automl_vision.data.targets import Targets
+
+
+class LabelledImages(Protocol):
+    """What the doctor needs of a data set, which itself stands above the doctor."""
+
+    @property
+    def table(self) -> pa.Table:
+        """The manifest."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """Where relative images start."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What the labels are for."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in order."""
+        ...
+
+    @property
+    def report(self) -> ImportReport:
+        """What was left out before."""
+        ...
+
+    @property
+    def splits(self) -> NDArray[np.str_]:
+        """Each image's split."""
+        ...
+
+    @property
+    def objects(self) -> Objects:
+        """The objects as columns."""
+        ...
+
+    @property
+    def labelled(self) -> Targets:
+        """Pairs of image and class."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the contents."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a detector found in the images of a data set, as columns.
+
+    The scores must be of images that the detector was not trained on, such as from cross-validation; otherwise the
+    detector repeats the mistakes of the labels.
+
+    Attributes:
+        image: (m,), row of the image.
+        label: (m,), position among the data set's classes.
+        bbox: (m, 4), x1, y1, x2, y2 in pixels.
+        score: (m,), 0 to 1.
+    """
+
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    bbox: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the checks see.
+
+    Attributes:
+        data: the data set.
+        looks: what one look at each image gave.
+        usable: (images,), whether an image has a split or may get one, and can be decoded.
+        features: (images, features), NaN where they are unknown; or None.
+        predictions: of a detector, or None.
+    """
+
+    data: LabelledImages
+    looks: Looks
+    usable: NDArray[np.bool_]
+    features: NDArray[np.float32] | None = None
+    predictions: Predictions | None = None
+
+    @property
+    def splits(self) -> NDArray[np.str_]:
+        """Each image's split."""
+        return self.data.splits
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether objects are labelled, not images."""
+        return has_objects(self.data.task)
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Paths or URLs."""
+        images: list[str] = self.data.table["image"].to_pylist()
+        return images
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(images, 2), width and height in pixels."""
+        columns = [self.data.table[name].to_numpy() for name in ("width", "height")]
+        return np.stack(columns, axis=1).astype(np.int64)
+
+    @cached_property
+    def seen(self) -> NDArray[np.bool_]:
+        """(objects,), whether an object is in a usable image."""
+        return self.usable[self.data.objects.image]
+
+    @cached_property
+    def first_copy(self) -> NDArray[np.int64]:
+        """(images,), the first usable image with the same bytes; an image's own row when there is none before it."""
+        first: dict[str, int] = {}
+        rows = np.arange(len(self.usable))
+        for row in np.flatnonzero(self.usable).tolist():
+            rows[row] = first.setdefault(self.looks.digests[row], row)
+        return rows
+
+    @cached_property
+    def near_pairs(self) -> NDArray[np.int64]:
+        """(pairs, 2), rows of near copies that are no exact copies."""
+        (rows,) = np.nonzero(self.usable & (self.first_copy == np.arange(len(self.usable))))
+        return rows[near_pairs(self.looks.small[rows])]
