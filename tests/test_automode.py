@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from automl_vision import AutoMLVisionConfig, Experiment, Workspace
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.models.names import DEFAULT_MODELS
 from automl_vision.sweeps.automode.portfolio import Candidate, planned_candidate, portfolio, probed_candidates
@@ -18,8 +19,10 @@ from automl_vision.sweeps.policies import policy_to_json as written
 from automl_vision.sweeps.sources import TrialState
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.tasks.hyperparameters import family_of
+from automl_vision.training.spec import TrialSpec
+from automl_vision.training.trial import train
 from automl_vision.workspace.run_folder import RunFolder
-from conftest import write_shape_folders
+from conftest import RecordingReporter, write_shape_folders
 
 DETECTION = "image-object-detection"
 
@@ -131,6 +134,18 @@ def test_features_are_computed_once(tmp_path: Path):
     assert features_file(tmp_path, "print", rows, "lite0", WeightsOrigin("file", "w", None)) is None
     cached_features(None, compute)
     assert len(computed) == 2
+
+
+def test_a_short_time_lets_the_probe_see_fewer_images(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
+    data = Dataset.open(write_shape_folders(tmp_path / "data", per_class=90)).with_validation(0.2)
+    trial = make_spec(
+        data, model_name="efficientnet_lite0", pretrained=True, freeze_batch_norm=True, budget_seconds=1.0
+    )
+    reporter = RecordingReporter()
+    result = train(trial, reporter)
+    assert any(message.startswith("the probe sees 200 of 216 training images") for message in reporter.messages)
+    assert result.epochs == 0
+    assert result.score > 1 / 3
 
 
 def test_the_default_recipe_is_first_and_untouched():

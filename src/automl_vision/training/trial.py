@@ -43,6 +43,9 @@ from automl_vision.training.precision import Precision
 from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
+_PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
+_FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as forward
+_LEAST_PROBED = 200  # images
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 
 
@@ -206,12 +209,24 @@ class _Trial:
         head = self.model.head
         if not self._probes or head is None:
             return
-        rows = self._rows("train")
+        rows = self._probe_rows()
         features = self._features(rows)
         self.reporter.message(self.processes.from_main(lambda: self.task.warm_start(head, features, rows)))
         self.processes.copy_from_main(head.parameters())
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
+
+    def _probe_rows(self) -> NDArray[np.intp]:
+        """Training images for the probe: all, or as many as a share of the time is enough for."""
+        rows = self._rows("train")
+        if self.spec.budget_seconds is None:
+            return rows
+        left = self.spec.budget_seconds - self.watch.seconds
+        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * _FORWARD_SHARE * self.step_seconds)))
+        if fitting >= len(rows):
+            return rows
+        self.reporter.message(f"the probe sees {fitting} of {len(rows)} training images, for {left:.0f} s are left")
+        return np.sort(np.random.default_rng(self.spec.seed).permutation(rows)[:fitting])
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Pretrained features, computed once for all trials of an algorithm on the same images.
