@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.models.detectors.regions import _mask_targets
 from automl_vision.serving.objects import (
     FILL,
     Decoding,
@@ -29,7 +31,7 @@ from automl_vision.tasks.advisor import advise
 from automl_vision.tasks.detector_input import detector_geometry, kept_size, wanted_side
 from automl_vision.tasks.geometry import Geometry, fit_canvas, fit_geometry
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
-from automl_vision.tasks.object_targets import ImageObjects, pad_objects
+from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_SIDE, ObjectTransform, mosaic, scaled_onto
 from automl_vision.tasks.task import create_task
 from conftest import small_detector
@@ -66,13 +68,19 @@ def pictures(draw: st.DrawFn) -> tuple[NDArray[np.uint8], ImageObjects]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(pictures(), st.sampled_from(["none", "flip", "standard"]), st.booleans(), st.integers(0, 1000))
+@given(
+    pictures(),
+    st.sampled_from(["none", "flip", "standard"]),
+    st.booleans(),
+    st.sampled_from([0.0, 1.0]),
+    st.integers(0, 1000),
+)
 def test_boxes_and_masks_stay_together(
-    drawn: tuple[NDArray[np.uint8], ImageObjects], augmentation: str, flip: bool, seed: int
+    drawn: tuple[NDArray[np.uint8], ImageObjects], augmentation: str, flip: bool, iou_crop: float, seed: int
 ):
     pixels, objects = drawn
     canvas = (64, 96)
-    transform = ObjectTransform(canvas, augmentation, flip)
+    transform = ObjectTransform(canvas, augmentation, flip, iou_crop)
     image, moved = transform(pixels, objects, np.random.default_rng(seed))
     assert image.shape == (3, *canvas)
     assert image.dtype == torch.uint8
@@ -374,3 +382,48 @@ def test_advice_on_small_objects(sides: float, image: int, settings: dict[str, o
 def test_advice_needs_objects(shapes: Dataset):
     with pytest.raises(DataError, match="needs labelled objects"):
         advise(shapes)
+
+
+class _Knowing(torch.nn.Module):
+    """A detector that answers with the targets it is given."""
+
+    def forward(self, images: torch.Tensor, targets: ObjectTargets) -> tuple[dict[str, torch.Tensor], Any]:
+        scores = targets.valid.float() * 0.9
+        outputs: tuple[torch.Tensor, ...] = (targets.boxes, scores, targets.labels)
+        if targets.masks is not None:
+            index = torch.arange(targets.boxes.shape[1]).expand(len(images), -1)
+            masks = _mask_targets(targets, targets.boxes, index, 28)
+            outputs = (*outputs, masks.reshape(*scores.shape, 28, 28))
+        return {"none": scores.sum() * 0}, outputs
+
+
+def perfect_score(dataset: Dataset, task_name: str, model_name: str, cache: Path, **changes: object) -> float:
+    """The mean average precision of a detector that knows, from canvas to image and through the metrics."""
+    task = create_task(task_name, dataset, small_detector(task_name, model_name, **changes))
+    pixels = open_pixels(dataset, task.pixel_size, cache)
+    rows = np.flatnonzero(dataset.splits == "val")[:40]
+    parts = [task.predict(_Knowing(), task.evaluation_batch(pixels, [row])) for row in rows.tolist()]
+    outputs = task.join(parts)
+    return float(task.metrics(outputs, rows, task.calibrate(outputs, rows))["mean_average_precision"])
+
+
+@pytest.mark.parametrize("tiles", [None, "2x2"])
+def test_a_detector_that_knows_is_perfect(boxes: Dataset, masks: Dataset, tmp_path: Path, tiles: str | None):
+    assert perfect_score(boxes, DETECTION, FRCNN, tmp_path) == 1.0
+    assert perfect_score(masks, SEGMENTATION, "maskrcnn_test_efficientnet_fpn", tmp_path) == 1.0
+    # an object that a tile cuts is found in part, too, which costs precision
+    assert perfect_score(boxes, DETECTION, FRCNN, tmp_path, tile_grid_size=tiles) > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "task", "least"),
+    [("bccd", DETECTION, 0.999), ("ppe-boxes", DETECTION, 0.97), ("car-damage", SEGMENTATION, 0.97)],
+)
+def test_a_detector_that_knows_is_nearly_perfect_on_real_images(
+    real_data: Path, tmp_path: Path, name: str, task: str, least: float
+):
+    """Boxes of less than two pixels on the canvas are lost, and masks are kept at 28 x 28."""
+    dataset = Dataset.open(real_data / name, task=task).with_validation(0.2)
+    model_name = FRCNN if task == DETECTION else "maskrcnn_test_efficientnet_fpn"
+    assert perfect_score(dataset, task, model_name, tmp_path, min_size=480) >= least

@@ -257,6 +257,24 @@ def test_a_hostile_file_ends_in_a_clear_error(tmp_path: Path, case: str, file: s
     assert not (tmp_path / "x").exists()
 
 
+def test_a_polygon_of_huge_numbers_costs_only_itself(tmp_path: Path) -> None:
+    polygons = [[10, 20, 30, 20, 30, 60], [10, 20, 1e308, 20, 30, 60]]
+    found = [
+        {"image_id": i, "category_id": 1, "segmentation": [p], "bbox": [10, 20, 20, 40]} for i, p in enumerate(polygons)
+    ]
+    write(Case("", IMAGES, {"a.json": coco(IMAGES, found)}), tmp_path)
+    dataset = Dataset.open(tmp_path)
+    assert len(dataset.objects) == 1
+    assert [problem.kind for problem in dataset.report.problems] == ["bad mask"]
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    """Windows-1252, as programs on Windows write it without being asked."""
+    text = json.dumps(coco(IMAGES, [(0, 2, [10, 20, 20, 40])]), ensure_ascii=False)
+    write(Case("", IMAGES, {"a.json": text.encode("cp1252")}), tmp_path)
+    assert Dataset.open(tmp_path).classes == ("Çiçek",)
+
+
 def test_a_bad_object_costs_only_itself(tmp_path: Path) -> None:
     boxes = [(i, 1, [10, 20, 20, 40]) for i in range(12)]
     bad: list[Any] = [

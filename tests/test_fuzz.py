@@ -148,6 +148,9 @@ HOSTILE: list[Any] = [
 ]  # fmt: skip
 
 
+_MANY = 100
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path of every value in a document."""
     yield path
@@ -233,7 +236,14 @@ def open_mutated(name: str, file: str, data: bytes, format_: str | None) -> None
 def fuzz(examples: int) -> Any:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     phases = [Phase.generate]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=checks, phases=phases, database=None)
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=checks,
+        phases=phases,
+        database=None,
+        derandomize=examples < _MANY,  # the default suite tries the same ones each time, the slow checks others
+    )
 
 
 def run_documents(name: str, examples: int) -> None:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,7 @@ def read_all(root: str, images: list[str]) -> int:
     return sum(len(read_image_bytes(root, image)) for image in images)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on; forking is what is tested
 def test_s3_from_threads_and_other_processes(bucket: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forked child inherits a client whose threads are gone; it must make its own."""
     monkeypatch.setenv("AUTOML_VISION_CACHE_GB", "0")
@@ -241,6 +242,33 @@ def test_a_set_on_a_web_server(web: Web, path: str) -> None:
     web.plan = ["503", "ok", "cut", "503"]
     dataset = Dataset.open(f"{web.url}/{path}")
     assert len(dataset) == 12 and labels(dataset) == sorted(LABELS)
+
+
+def test_a_folder_on_a_web_server(tmp_path: Path) -> None:
+    """As far as the server lists it: its pages link to the files."""
+    for name, data in PICTURES.items():
+        file = tmp_path / "site" / "my data" / name.replace("dog/", "dög & co/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    handler = partial(_Quiet, directory=tmp_path / "site")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        dataset = Dataset.open(f"http://127.0.0.1:{server.server_port}/my%20data/")
+        images = dataset.table["image"].to_pylist()
+        assert dataset.classes == ("cat", "dög & co")
+        assert sorted(images) == sorted(name.replace("dog/", "dög & co/") for name in PICTURES)
+        assert sorted(read_image_bytes(dataset.root, image) for image in images) == sorted(PICTURES.values())
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
 
 
 def test_a_signature_is_kept_out_of_everything(

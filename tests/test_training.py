@@ -24,7 +24,8 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.tasks.task import Batch, Task, class_weights, create_task
+from automl_vision.tasks.image_labels import class_weights
+from automl_vision.tasks.task import Batch, Task, create_task
 from automl_vision.tasks.transforms import random_crop_box
 from automl_vision.training.batch_size import activation_bytes
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_weights, weights_file

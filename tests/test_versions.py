@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,12 +12,15 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from automl_vision.core.errors import DataError
+from automl_vision import Experiment
+from automl_vision.core.errors import DataError, RunFailedError
+from automl_vision.core.files import read_json
 from automl_vision.data.changes import equal_rows
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.objects import OBJECT_TYPE
+from automl_vision.experiment.job_file import read_job
 from automl_vision.workspace.workspace import Workspace
-from conftest import draw_shapes, write_shape_folders
+from conftest import SMALL_MODEL, draw_shapes, write_shape_folders
 
 
 @pytest.fixture
@@ -145,3 +150,30 @@ def test_an_unknown_version(root: Path, workspace: Workspace, name: str, message
 def test_a_bad_name(root: Path, workspace: Workspace, name: str) -> None:
     with pytest.raises(DataError, match="a data set's name is made of"):
         workspace.datasets.register(Dataset.open(root), name)
+
+
+def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Path, workspace: Workspace) -> None:
+    version = workspace.datasets.register(Dataset.open(root), "shapes")
+    draw_shapes(("cross",), 99).save(root / "circle" / "circle-3.png")
+    job = root.parent / "job.yaml"
+    settings = {"pretrained": 0, "training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32}
+    arguments = json.dumps(settings | {"precision": "fp32", "number_of_epochs": 1})
+    job.write_text(
+        f"task: image-classification\ntraining_data: shapes:1\nmodel_name: {SMALL_MODEL}\nthreads: 1\n"
+        f"arguments: {arguments}\n"
+    )
+    _, config = read_job(job)
+    run = Experiment(workspace, "versions").submit(config)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    folder = workspace.run_folder(run.id)
+    assert folder.spec()["data_version"] == version.id
+    (left_out,) = read_json(folder.path / "left_out.json")["problems"]
+    assert left_out["place"] == "circle/circle-3.png"
+    assert left_out["reason"] == "the file changed since the data set was opened"
+    for i in range(12):
+        draw_shapes(("cross",), 200 + i).save(root / "square" / f"square-{i}.png")
+    shutil.rmtree(workspace.cache_path)
+    refused = Experiment(workspace, "versions").submit(config)
+    with pytest.raises(RunFailedError, match="13 of 24 records cannot be used"):
+        refused.wait_for_completion()

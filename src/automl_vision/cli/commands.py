@@ -48,7 +48,7 @@ def train(
     from automl_vision.cli.options import config_from
     from automl_vision.experiment.experiment import Experiment
 
-    name, config = config_from(job, experiment, settings or {}, set_ or [])
+    name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
     run = Experiment(open_workspace(workspace), name).submit(config)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:

@@ -76,7 +76,7 @@ def _help(field: Any) -> str:
 
 
 def config_from(
-    job: Path | None, experiment: str | None, options: dict[str, str], settings: list[str]
+    job: Path | None, experiment: str | None, options: dict[str, str], settings: list[str], workspace: Path | None
 ) -> tuple[str, AutoMLVisionConfig]:
     """Experiment name and config from a job file or from options.
 
@@ -96,13 +96,13 @@ def config_from(
     if bad:
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
     if "task" not in options and "training_data" in options:
-        options = {"task": _task_of(options["training_data"]), **options}
+        options = {"task": _task_of(options["training_data"], workspace), **options}
     arguments = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
     return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**options, arguments=arguments)
 
 
-def _task_of(training_data: str) -> str:
+def _task_of(training_data: str, workspace: Path | None) -> str:
     """The task that the labels suggest."""
     from automl_vision.data.dataset import Dataset
 
-    return Dataset.open(training_data).task
+    return Dataset.open(open_workspace(workspace).datasets.resolve(training_data)).task

@@ -48,11 +48,13 @@ class Slot:
         number: from 0.
         threads: cores for the trial; 0: all.
         gpus: devices that only this slot uses, as the target names them; empty: none are set apart.
+        processes: of the trial, which share the threads and take one of the GPUs each.
     """
 
     number: int
     threads: int = 0
     gpus: tuple[str, ...] = ()
+    processes: int = 1
 
 
 class RunningJob(Protocol):
@@ -82,12 +84,13 @@ class Compute(Protocol):
     def warm_up(self) -> None:
         """Begin whatever is slow to start, so that it starts while the caller does other work."""
 
-    def slots(self, wanted: int, *, threads: int = 0) -> list[Slot]:
+    def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
         """Shares for as many trials at once as are wanted and the target bears, at least one.
 
         Args:
             wanted: trials at once.
             threads: cores for each trial; 0: the cores are divided among the trials.
+            processes: that train each trial together.
         """
 
     def submit(self, job: Job, slot: Slot | None = None) -> RunningJob:

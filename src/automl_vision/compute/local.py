@@ -39,8 +39,10 @@ CPU_SETTINGS = {
 """Environment of every job, which counts from the start of the fork server on."""
 
 LOG_FILE = "log.txt"
+LOCK_FILE = "job.lock"
+"""Held by a job's process and its children as long as one of them lives."""
+
 _ERROR_FILE = "error.json"
-_LOCK_FILE = "job.lock"
 _LOG_LINES = 40
 _GRACE = 3.0  # seconds between asking a job to end and killing it
 
@@ -100,7 +102,7 @@ class LocalCompute:
         os.environ |= {name: os.environ.get(name, value) for name, value in CPU_SETTINGS.items()}
         self.device = device
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload([__name__, *preload])
 
     def warm_up(self) -> None:
         """Start the fork server, so that it imports while the caller does other work."""
@@ -108,13 +110,17 @@ class LocalCompute:
 
         forkserver.ensure_running()
 
-    def slots(self, wanted: int, *, threads: int = 0) -> list[Slot]:
-        """One slot a GPU where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
+    def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
+        """One GPU a process where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
         gpus = visible_gpus() if self.device != "cpu" else []
         cores = max(len(os.sched_getaffinity(0)), len(gpus))
-        shares = share_cores(cores, min(wanted, len(gpus)) if gpus else wanted, threads)
+        fitting = max(1, len(gpus) // processes) if gpus else max(1, cores // processes)
+        shares = share_cores(cores, min(wanted, fitting), threads)
         apart = bool(gpus) and len(shares) > 1
-        return [Slot(number, each, (gpus[number],) if apart else ()) for number, each in enumerate(shares)]
+        return [
+            Slot(number, each, tuple(gpus[number * processes : (number + 1) * processes]) if apart else (), processes)
+            for number, each in enumerate(shares)
+        ]
 
     def submit(self, job: Job, slot: Slot | None = None) -> LocalJob:
         """Start a job."""
@@ -186,7 +192,7 @@ def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
 
 def _hold(folder: Path) -> None:
     """Wait for an earlier process of the same job to be gone; its parent's death may have come a moment ago."""
-    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     fcntl.flock(descriptor, fcntl.LOCK_EX)  # goes with this process; nobody closes the descriptor before
 
 

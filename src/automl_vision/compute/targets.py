@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from automl_vision.compute.compute import Compute
@@ -10,6 +11,9 @@ from automl_vision.core.names import did_you_mean
 TARGETS = ("local", "cpu", "cuda")
 """`local` takes GPUs where there are any."""
 
+RAY = "ray"
+"""A cluster: the one of `RAY_ADDRESS`, or one that is started here; `ray://host:port` and `ray:host:port` name one."""
+
 
 def check_target(name: str) -> str:
     """The name of a compute target, unchanged.
@@ -17,11 +21,23 @@ def check_target(name: str) -> str:
     Raises:
         ValueError: nothing has this name; the message names the nearest one.
     """
-    if name not in TARGETS:
-        raise ValueError(
-            f'"{name}" is no compute target.{did_you_mean(name, TARGETS)} Choose from: {", ".join(TARGETS)}'
-        )
-    return name
+    if name in TARGETS or _is_cluster(name):
+        return name
+    known = (*TARGETS, RAY)
+    raise ValueError(
+        f'"{name}" is no compute target.{did_you_mean(name, known)} '
+        f"Choose from: {', '.join(known)}, ray://HOST:PORT, ray:HOST:PORT"
+    )
+
+
+def device_of(target: str) -> str:
+    """What trials on a target take as their device; each machine decides where the target leaves it open."""
+    return target if target in ("cpu", "cuda") else "auto"
+
+
+def _is_cluster(name: str) -> bool:
+    """Whether a name is `ray`, or an address after it."""
+    return name == RAY or re.fullmatch(r"ray:(//)?[\w.\-\[\]:]+:\d+", name) is not None
 
 
 def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:
@@ -35,6 +51,11 @@ def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:
         ValueError: nothing has this name.
     """
     check_target(target)
+    if target not in TARGETS:
+        from automl_vision.compute.ray import RayCompute
+
+        address = None if target == RAY else target
+        return RayCompute(address if address is None or "//" in address else address.removeprefix("ray:"), preload)
     from automl_vision.compute.local import LocalCompute
 
     return LocalCompute(preload, device="auto" if target == "local" else target)

@@ -47,6 +47,10 @@ class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 
 
+class ComputeError(AutoMLVisionError):
+    """A compute target cannot be used."""
+
+
 class FeaturesUnavailableError(AutoMLVisionError):
     """Features of images cannot be computed on this machine."""
 

@@ -22,11 +22,10 @@ from automl_vision.core.collection import without_garbage_collection
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, did_you_mean, normalize_task
-from automl_vision.data.annotations import Columns
 from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.formats import find_format
-from automl_vision.data.images import MAX_PIXELS, load_pixels
+from automl_vision.data.images import load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
     build_manifest,
@@ -37,6 +36,7 @@ from automl_vision.data.manifest import (
 )
 from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
+from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions, open_options
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
 from automl_vision.data.show import Tile, class_colours, draw_grid
@@ -48,32 +48,9 @@ from automl_vision.data.targets import Targets
 if TYPE_CHECKING:
     from automl_vision.data.doctor.report import DataReport
 
-MAX_BAD_SHARE = 0.2
 MIN_IMAGES = 10
 _SPLIT_ORDER = ("train", "val", "test", "")
 _METADATA = b"automl_vision"
-
-
-@dataclass(frozen=True)
-class OpenOptions:
-    """How a data set is opened.
-
-    Attributes:
-        format: name of the format, or None to detect it.
-        columns: names of the columns of table formats.
-        max_bad_share: largest share of records that may be left out, 0 to 1.
-        max_pixels: images with more pixels are left out unread.
-        allow_outside: whether annotation files may name images outside of the data's folder.
-        read_images: whether each image file is opened; False trusts what the annotations say of sizes and takes a
-            file's size and time of change for its contents: for sets whose files take too long to read.
-    """
-
-    format: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    max_bad_share: float = MAX_BAD_SHARE
-    max_pixels: int = MAX_PIXELS
-    allow_outside: bool = False
-    read_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,7 +96,7 @@ class Dataset:
             DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
                 more than `max_bad_share` of the records left out.
         """
-        options = options or _options(settings)
+        options = options or open_options(settings)
         wanted = None if task is None else _known_task(task)
         if is_manifest(path):
             loaded = Dataset.load(path)
@@ -498,13 +475,6 @@ def is_manifest(path: str | PathLike[str]) -> bool:
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     """A table with other values in one column."""
     return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
-
-
-def _options(settings: dict[str, Any]) -> OpenOptions:
-    """Options from keyword arguments; `*_column` names go into `columns`."""
-    names = ("image", "label", "split", "group")
-    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names})
-    return OpenOptions(columns=columns, **settings)
 
 
 def _known_task(task: str) -> str:

@@ -117,6 +117,8 @@ def expand_counts(text: str) -> NDArray[np.int64]:
         value = shift = 0
     if shift:
         raise ValueError("the counts of a run-length code end in the middle of a run")
+    if any(abs(count) > MAX_MASK_PIXELS for count in counts):
+        raise ValueError("a run of a run-length code is too long")
     return np.array(counts, np.int64)
 
 

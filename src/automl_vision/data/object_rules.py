@@ -13,6 +13,7 @@ from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 
+_LARGEST = 1e9  # pixels; the manifest's numbers have 32 bits
 _TOLERANCE = 1.0  # pixels beyond the edge that are rounding and clipped without a word
 
 
@@ -43,7 +44,7 @@ def usable_objects(
         ("the box is inverted: its right or lower edge comes first", "inverted box", (width < 0) | (height < 0)),
         ("the box is empty", "empty box", (width <= 0) | (height <= 0)),
         ("the box lies outside of the image", "box outside", outside),
-        ("the polygon is not made of finite numbers", "bad mask", _unreal(objects)),
+        ("the polygon is not made of finite numbers of pixels", "bad mask", _unreal(objects)),
         ("the mask is of another size than the image", "bad mask", _misfits(objects, sizes)),
     ]
     if with_masks:
@@ -76,11 +77,11 @@ def _with_boxes(objects: Objects) -> Objects:
 
 
 def _unreal(objects: Objects) -> NDArray[np.bool_]:
-    """(n,), whether an object's polygons hold a number that is none."""
-    if np.isfinite(objects.numbers).all():
+    """(n,), whether an object's polygons hold a number that is none, or absurdly large."""
+    if (np.abs(objects.numbers) <= _LARGEST).all():
         return np.zeros(len(objects), bool)
-    bounds = objects.polygon_bounds()
-    return (np.diff(objects.first_segment) > 0) & ~np.isfinite(bounds).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        return (np.diff(objects.first_segment) > 0) & ~(np.abs(objects.polygon_bounds()) <= _LARGEST).all(axis=1)
 
 
 def _misfits(objects: Objects, sizes: NDArray[np.float64]) -> NDArray[np.bool_]:

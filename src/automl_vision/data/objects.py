@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -276,10 +276,9 @@ class ObjectBuilder:
         self._bbox.frombytes(np.ascontiguousarray(boxes, np.float64).tobytes())
         self._flags.extend(flags)
         self._segments.extend(map(len, polygons))
-        for segments in polygons:
-            for segment in segments:
-                self._lengths.append(len(segment))
-                self._numbers.extend(segment)
+        for segment in chain.from_iterable(polygons):
+            self._lengths.append(len(segment))
+            self._numbers.extend(segment)
 
     def build(self) -> Objects:
         """All objects, sorted by image; those of one image keep their order."""

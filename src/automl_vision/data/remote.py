@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
@@ -32,6 +32,7 @@ from automl_vision.data.urls import (
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.2  # seconds; doubled after each attempt
 _SILENCE = 60.0  # seconds without a byte, after which an attempt has failed
+_IN_PATHS = "/%:@!$&'()*+,;=~"  # what stays as it is in the path of a URL, which may be in percent code already
 _EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 Result = TypeVar("Result")
 
@@ -160,7 +161,16 @@ class RemoteFolder:
                 f"{redacted(self.root)} cannot be listed ({error}); give the URL of an annotation file"
             ) from None
         start = len(base.rstrip("/")) + 1
-        return {path[start:]: facts for path, facts in found.items()}
+        return {self._name(path[start:]): facts for path, facts in found.items()}
+
+    def _name(self, path: str) -> str:
+        """A listed path as people know it; a web server's pages link to names in percent code."""
+        return unquote(path) if _is_http(self.root) and "%25" not in path else path
+
+    def _url(self, path: str) -> str:
+        if path in self._signed:
+            return self._signed[path]
+        return f"{self.root}/{quote(path, safe=_IN_PATHS) if _is_http(self.root) else path}"
 
     @cached_property
     def files(self) -> list[str]:
@@ -169,7 +179,7 @@ class RemoteFolder:
 
     def read(self, path: str, limit: int = 2**29) -> bytes:
         """The bytes of a file."""
-        return fetch(path if is_url(path) else self._signed.get(path, f"{self.root}/{path}"), limit)
+        return fetch(path if is_url(path) else self._url(path), limit)
 
     def resolve(self, path: str, *, allow_outside: bool = False) -> str:
         """The path below the URL, or another URL."""

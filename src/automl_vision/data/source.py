@@ -198,8 +198,10 @@ class Source:
         already means that image: a label on a wrong image is worse than a missing one.
         """
         self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
+        found = self._by_name.get(reference.rpartition("/")[2])
+        if not found:
+            return None
         parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
-        found = self._by_name.get(parts[-1], []) if parts else []
         alike = {path: _common_end(parts, path.split("/")) for path in found}
         most = max(alike.values(), default=0)
         if 0 < most < len(parts) and not reference.startswith("/"):

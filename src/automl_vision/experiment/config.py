@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -21,7 +21,8 @@ from pydantic import (
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
-from automl_vision.data.dataset import MAX_BAD_SHARE, Dataset
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.open_options import MAX_BAD_SHARE
 from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.sweeps.policies import Policy, policy_from_json
 from automl_vision.sweeps.samplers import GridParameterSampling, Sampling, sampling_from_json, search_space
@@ -75,7 +76,11 @@ class AutoMLVisionConfig(BaseModel):
         validation_alias=AliasChoices("validation_data_size", "split_ratio"),
         description="share of the training data to hold out when there is no validation data; none: 0.2",
     )
-    compute_target: str = Field("local", description="where trials run: `local`, `cpu` or `cuda` of this machine")
+    compute_target: str = Field(
+        "local",
+        description="where trials run: `local`, `cpu` or `cuda` of this machine, or a Ray cluster: `ray`, "
+        "`ray://HOST:PORT`, `ray:HOST:PORT`",
+    )
     model_name: str | None = Field(None, description="the algorithm; none: the default for the machine")
     hyperparameter_sampling: Annotated[Any, WithJsonSchema(SAMPLING_SCHEMA)] = Field(
         None,
@@ -102,6 +107,9 @@ class AutoMLVisionConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     max_bad_share: float = Field(MAX_BAD_SHARE, ge=0, le=1, description="largest share of records that may be unusable")
     threads: int = Field(0, ge=0, description="cores for a trial; 0: all")
+    processes_per_trial: int = Field(
+        1, ge=1, description="processes that train each trial together, each on a GPU of its own where there are any"
+    )
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -117,7 +125,7 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("training_data", "validation_data", mode="before")
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value
+        return fspath(value) if isinstance(value, PathLike) else value
 
     @field_validator("compute_target")
     @classmethod

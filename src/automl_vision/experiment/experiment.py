@@ -51,12 +51,13 @@ class Experiment:
             DataError: the data cannot be used.
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
-        dataset = open_training_data(config)
+        dataset = open_training_data(config, self.workspace)
         folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
         manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
         if not manifest.exists():
             dataset.save(manifest)
-        spec = sweep_spec(config, self, manifest)
+        version = self.workspace.datasets.find(dataset.fingerprint)
+        spec = sweep_spec(config, self, manifest, data_version=None if version is None else version.id)
         folder.create(spec.model_dump(), {"experiment": self.name})
         start_run(folder)
         return Run(self.workspace, folder.id)
@@ -74,19 +75,25 @@ class Experiment:
         return f"Experiment({self.name!r}, {self.workspace!r})"
 
 
-def open_training_data(config: AutoMLVisionConfig) -> Dataset:
+def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     """The training data with the validation data in it, of the config's task.
+
+    Args:
+        config: names the data by path or by registered name.
+        workspace: where data sets are registered.
 
     Raises:
         DataError: it cannot be used.
     """
-    dataset = _opened(config.training_data, config)
+    dataset = _opened(config.training_data, config, workspace)
     if config.validation_data is not None:
-        dataset = dataset.joined_validation(_opened(config.validation_data, config))
+        dataset = dataset.joined_validation(_opened(config.validation_data, config, workspace))
     return dataset
 
 
-def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Path) -> SweepSpec:
+def sweep_spec(
+    config: AutoMLVisionConfig, experiment: Experiment, manifest: Path, *, data_version: str | None = None
+) -> SweepSpec:
     """The run that a config describes."""
     hyperparameters = config.hyperparameters
     trial = PlannedTrial(
@@ -98,6 +105,7 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
         experiment=experiment.name,
         task=config.task,
         manifest=str(manifest),
+        data_version=data_version,
         max_bad_share=config.max_bad_share,
         primary_metric=config.metric,
         trials=[trial],
@@ -105,6 +113,7 @@ def sweep_spec(config: AutoMLVisionConfig, experiment: Experiment, manifest: Pat
         seed=config.seed,
         compute_target=config.compute_target,
         threads=config.threads,
+        processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
         arguments=config.settings,
         iterations=config.most_trials,
@@ -121,12 +130,15 @@ def new_run_id(experiment: str) -> str:
     return f"{words}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def _opened(data: Dataset | str, config: AutoMLVisionConfig) -> Dataset:
+def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, Dataset):
         dataset = data.as_task(config.task)
         dataset.require_usable(max_bad_share=config.max_bad_share)
         return dataset
-    return Dataset.open(data, task=config.task, max_bad_share=config.max_bad_share)
+    path = workspace.datasets.resolve(data)
+    dataset = Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
+    dataset.require_usable(max_bad_share=config.max_bad_share)
+    return dataset
 
 
 def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str | None:

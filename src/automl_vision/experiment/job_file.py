@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from automl_vision.core.errors import ConfigError
+from automl_vision.data.urls import is_url
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.tasks.hyperparameters import accepted_names, families
 
@@ -38,13 +39,19 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
         if isinstance(values.get(name), str):
-            values[name] = str(path.parent.resolve() / Path(values[name]).expanduser())
+            values[name] = _data(values[name], path.parent.resolve())
     try:
         return experiment, AutoMLVisionConfig(**values)
     except ConfigError as error:
         lines = _lines(root)
         problems = [f"{_place(problem, lines)}{problem}" for problem in error.problems]
         raise ConfigError(problems, subject=subject) from None
+
+
+def _data(text: str, folder: Path) -> str:
+    """Data that a job file names: a path relative to the file, unless it is a URL or a registered data set."""
+    beside = folder / Path(text).expanduser()
+    return text if is_url(text) or ("/" not in text and not beside.exists()) else str(beside)
 
 
 def job_schema() -> dict[str, Any]:

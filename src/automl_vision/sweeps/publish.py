@@ -34,7 +34,8 @@ class Publisher:
     def run_started(self, spec: SweepSpec) -> None:
         """The run starts, or goes on."""
         self.tracking.start(PARENT, name=self.folder.id, tags={"automl_vision.run": self.folder.id})
-        self.tracking.params(PARENT, {"task": spec.task, "budget_seconds": spec.budget_seconds})
+        data = {"data_version": spec.data_version} if spec.data_version else {}
+        self.tracking.params(PARENT, {"task": spec.task, "budget_seconds": spec.budget_seconds, **data})
 
     def started(self, trial: TrialFolder, planned: PlannedTrial) -> None:
         """A trial starts, or goes on after an interruption."""

@@ -7,6 +7,7 @@ submitted it. Whatever it needs to go on is in the run's folder: after a crash i
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -41,6 +42,7 @@ PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
 _POLL = 0.1  # seconds
 _PROBING_SHARE = 0.15  # of the time that is left after the default recipe
+_PROBING_SECONDS = 60.0  # for all probes, if the default recipe was quicker than that
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -117,7 +119,8 @@ class _Controller:
         dataset.save(self.folder.manifest)
         write_json(self.folder.path / "left_out.json", dataset.report.to_json())
         counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
-        self.folder.message(f"{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
+        version = f"{self.spec.data_version}: " if self.spec.data_version else ""
+        self.folder.message(f"{version}{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
         self.tracking.artifacts(PARENT, self.folder.manifest)
         self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
         return dataset
@@ -127,7 +130,7 @@ class _Controller:
         if self.spec.automode:
             self._search(dataset)
             return
-        slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+        slots = self._slots(self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.planned_trials():
             self._tell_plan(dataset, slots)
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
@@ -135,16 +138,19 @@ class _Controller:
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
         self._loop(dataset, self._source(), self.spec.termination, slots)
 
+    def _slots(self, wanted: int) -> list[Slot]:
+        return self.compute.slots(wanted, threads=self.spec.threads, processes=self.spec.processes)
+
     def _search(self, dataset: Dataset) -> None:
         """AutoMode: the default recipe with all of the machine, then the portfolio if there is time, then the test."""
-        alone = self.compute.slots(1, threads=self.spec.threads)
+        alone = self._slots(1)
         if not self.folder.planned_trials():
             self._tell_plan(dataset, alone)
         policy = automode_policy(self.spec)
         loop = self._loop(dataset, AutoModeTrials(self.spec, {}, None), policy, alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
-            slots = self.compute.slots(self.spec.concurrent, threads=self.spec.threads)
+            slots = self._slots(self.spec.concurrent)
             probes = self._probe(dataset, alone[0], float(result["seconds"]))
             loop = self._loop(dataset, AutoModeTrials(self.spec, probes, result["learning_rate"]), policy, slots)
         decision = decide(self.folder, loop.trials, self.spec.primary_metric)
@@ -161,7 +167,9 @@ class _Controller:
         base, scores = self.spec.trials[0], {}
         candidates = probed_candidates(base, self.spec.task, self.spec.arguments)
         hub = True
-        end = self.budget.spent + min(_PROBING_SHARE * self.budget.seconds_for_trials, default_seconds)
+        end = self.budget.spent + min(
+            _PROBING_SHARE * self.budget.seconds_for_trials, max(_PROBING_SECONDS, default_seconds)
+        )
         for number, candidate in enumerate(candidates):
             planned = planned_candidate(candidate, base, self.spec.task, self.spec.arguments)
             if (
@@ -173,7 +181,8 @@ class _Controller:
             self.folder.progress(f"probing {candidate.key}", number, len(candidates))
             folder = self.folder.path / "probes" / str(number)
             spec = self._trial_spec(folder, planned, slot, dataset, 1.0).model_dump()
-            reason = self._finish_job(Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder), slot)
+            job = Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder)
+            reason = self._finish_job(job, slot, seconds=end - self.budget.spent)
             if reason is None:
                 scores[candidate.key] = float(read_json(folder / "probe.json")["score"])
                 self.folder.message(f"probe of {candidate.key}: {self.spec.primary_metric} {scores[candidate.key]:.4f}")
@@ -189,7 +198,6 @@ class _Controller:
             evaluations = trial.evaluations()
             seconds += evaluations[-1]["seconds"] if evaluations else 0.0  # a trial counts its own earlier work too
             spec = self._trial_spec(trial.path, planned, slot, dataset, seconds)
-            trial.write_spec(spec.model_dump())
             return Job("automl_vision.training.job:run_trial", {"spec": spec.model_dump()}, trial.path)
 
         loop = TrialLoop(
@@ -241,6 +249,7 @@ class _Controller:
             budget_seconds=seconds,
             device=self.compute.device,
             threads=slot.threads,
+            processes=self.spec.processes,
             start_from=planned.start_from,
         )
 
@@ -273,14 +282,17 @@ class _Controller:
             )
             self.folder.message(text)
 
-    def _finish_job(self, job: Job, slot: Slot | None = None) -> str | None:
-        """Run a job to its end; gives the reason when it failed.
+    def _finish_job(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> str | None:
+        """Run a job to its end, or end it after some seconds; gives the reason when it failed.
 
         Raises:
             CanceledError: the user asked to end the run.
         """
-        running = self.compute.submit(job, slot)
+        running, end = self.compute.submit(job, slot), time.monotonic() + seconds
         while running.is_running():
+            if time.monotonic() > end:
+                running.cancel()
+                return f"it took more than {seconds:.0f} s"
             if self.folder.cancel_requested():
                 running.cancel()
                 raise CanceledError

@@ -37,6 +37,7 @@ class SweepSpec(BaseModel):
     experiment: str
     task: str
     manifest: str = Field(description="Parquet file of the data set as it was opened")
+    data_version: str | None = Field(default=None, description="name and number, when the data set is registered")
     max_bad_share: float = Field(description="largest share of unusable records")
     primary_metric: str
     trials: list[PlannedTrial] = Field(description="the trial that the config describes; a sweep varies it")
@@ -44,6 +45,7 @@ class SweepSpec(BaseModel):
     seed: int
     compute_target: str = "local"
     threads: int
+    processes: int = Field(default=1, description="that train each trial together")
     workspace: str
     arguments: dict[str, Any] = Field(default_factory=dict, description="fixed hyperparameters of every trial")
     iterations: int = Field(default=1, description="most trials")

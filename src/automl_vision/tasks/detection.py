@@ -37,7 +37,7 @@ class DetectionTask(Task[FoundObjects]):
 
     name = OBJECT_DETECTION
     output_names: ClassVar[tuple[str, ...]] = ("boxes", "scores", "labels")
-    largest_batch = 8
+    largest_batch = 4
     hyperparameters: DetectorHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -91,7 +91,7 @@ class DetectionTask(Task[FoundObjects]):
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Randomly changed training images; of a tiled image one of its views."""
         settings, canvas = self.hyperparameters, self._training_canvas((*seed, rows[0]))
-        transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip)
+        transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip, settings.iou_crop)
         made = [self._training_image(pixels, row, transform, np.random.default_rng([*seed, row])) for row in rows]
         images, objects = zip(*made, strict=True)
         return Batch(stack(list(images)), pad_objects(objects), (*seed, rows[0]), tuple(rows))

@@ -147,17 +147,20 @@ class DetectorHyperparameters(TrainingHyperparameters):
         "standard", description="changes of training images; standard: mirroring, scale, crop and colour"
     )
     vertical_flip: bool = Field(False, description="also turn training images upside down")
+    iou_crop: float = Field(
+        0.0, ge=0, le=1, description="share of training images that are first cut to a part with objects"
+    )
     mosaic: float = Field(0.0, ge=0, le=1, description="share of training images that are put together from four")
 
     layers_to_freeze: int | None = Field(
-        None, ge=0, description="the first so many stages of the backbone do not train; none: 3 when pretrained"
+        None, ge=0, description="the first so many stages of the backbone do not train; none: 4 when pretrained"
     )
 
     @property
     def frozen_stages(self) -> int:
         """How many stages do not train: those that see single pixels, where pretrained weights are as good as any."""
         if self.layers_to_freeze is None:
-            return 3 if self.pretrained else 0
+            return 4 if self.pretrained else 0
         return self.layers_to_freeze
 
 

@@ -70,6 +70,11 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
         images = stack([torch.from_numpy(crop).permute(2, 0, 1) for crop in crops])
         return Batch(images, self._targets(rows), rows=tuple(rows))
 
+    @property
+    def mixes(self) -> bool:
+        """Whether mixup or cutmix is on."""
+        return self.hyperparameters.mixup_alpha > 0 or self.hyperparameters.cutmix_alpha > 0
+
     def mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and targets after mixup or cutmix, if those are on."""
         return mix(

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
+from torchvision.transforms.v2 import RandomIoUCrop
 from torchvision.transforms.v2 import functional as F
 
 from automl_vision.serving.objects import FILL
@@ -18,6 +19,7 @@ from automl_vision.tasks.object_targets import ImageObjects
 LEAST_VISIBLE = 0.25  # share of a box that must stay visible
 LEAST_SIDE = 2.0  # pixels
 _SCALES = (0.6, 1.6)  # of the image that fills the canvas
+_IOU_CROP = RandomIoUCrop()
 _BRIGHTNESS, _CONTRAST, _SATURATION = 0.25, 0.25, 0.3
 
 
@@ -29,17 +31,21 @@ class ObjectTransform:
         canvas: height and width.
         augmentation: "none", "flip" or "standard".
         vertical_flip: whether images are also turned upside down.
+        iou_crop: share of the images that are first cut so that an object overlaps the part by some least amount.
     """
 
     canvas: tuple[int, int]
     augmentation: str
     vertical_flip: bool = False
+    iou_crop: float = 0.0
 
     def __call__(
         self, pixels: NDArray[np.uint8], objects: ImageObjects, random: np.random.Generator
     ) -> tuple[Tensor, ImageObjects]:
         """The canvas (3, height, width), uint8, and the objects on it, in its pixels."""
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+        if random.random() < self.iou_crop and len(objects):
+            image, objects = _iou_cropped(image, objects, random)
         scale = 1.0
         if self.augmentation == "standard":
             scale = math.exp(random.uniform(math.log(_SCALES[0]), math.log(_SCALES[1])))
@@ -86,6 +92,19 @@ def scaled_onto(
     if any(padding):
         image, objects = _mapped(F.pad, image, objects, padding=padding, fill=FILL)
     return image, sound(objects, shares)
+
+
+def _iou_cropped(image: Tensor, objects: ImageObjects, random: np.random.Generator) -> tuple[Tensor, ImageObjects]:
+    """A random part of an image by torchvision's `RandomIoUCrop` (Liu et al. 2016), which draws from torch."""
+    boxes = tv_tensors.BoundingBoxes(objects.boxes, format="XYXY", canvas_size=(image.shape[1], image.shape[2]))
+    masks = None if objects.masks is None else tv_tensors.Mask(objects.masks)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(random.integers(2**62)))
+        part, cut, masks = _IOU_CROP(tv_tensors.Image(image), boxes, masks)
+    moved = cut.as_subclass(Tensor)
+    shares = _areas(moved) / _areas(objects.boxes).clamp(min=1e-6)
+    kept = ImageObjects(moved, objects.labels, objects.crowd, None if masks is None else masks.as_subclass(Tensor))
+    return part.as_subclass(Tensor), sound(kept, shares)
 
 
 def sound(objects: ImageObjects, shares: Tensor | None = None) -> ImageObjects:

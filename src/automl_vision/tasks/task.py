@@ -164,6 +164,11 @@ class Task(ABC, Generic[Outputs]):
         """Give the head its start from features of training images; gives a sentence on what was done."""
         raise NotImplementedError(f"{self.name} starts from no probe")
 
+    @property
+    def mixes(self) -> bool:
+        """Whether `loss` mixes each image of a batch with its counterpart in the reversed batch."""
+        return False
+
     @abstractmethod
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Randomly changed training images, one for each row.

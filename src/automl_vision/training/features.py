@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +35,14 @@ def features_file(
     return cache / "features" / f"{digest}.npy"
 
 
-def cached_features(file: Path | None, compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The features from their file, or computed and kept there.
+def load_features(file: Path) -> NDArray[np.float32]:
+    """The features in a file, (images, features)."""
+    features: NDArray[np.float32] = np.load(file)
+    return features
 
-    Args:
-        file: of `features_file`.
-        compute: gives the features, (images, features).
-    """
-    if file is not None and file.exists():
-        kept: NDArray[np.float32] = np.load(file)
-        return kept
-    features = compute()
+
+def keep_features(file: Path | None, features: NDArray[np.float32]) -> None:
+    """Write features for the next trials, where they have a file and are not too large."""
     if file is not None and features.nbytes <= _MOST_BYTES:
         with atomic_path(file) as temporary, temporary.open("wb") as stream:
             np.save(stream, features)
-    return features

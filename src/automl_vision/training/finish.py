@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
+    return loop.processes.from_main(partial(_write, task, outputs, rows, folder))
+
+
+def _write(
+    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
+) -> dict[str, float]:
+    """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
     calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
     reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}
     write_json(

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
-from torch import nn, optim
+from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from automl_vision.core.errors import TrialError
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.tasks.task import Batch, Task
 from automl_vision.training.batch_size import is_out_of_memory
+from automl_vision.training.distributed import Processes, shard
 from automl_vision.training.precision import Precision
 from automl_vision.training.schedules import learning_rate_factor
 
@@ -35,8 +39,8 @@ class Plan:
     Attributes:
         epochs: passes planned.
         batch_size: images whose gradients make one optimizer step.
-        micro_batch: images that run at once.
-        validation_batch: images that validate at once.
+        micro_batch: images that run at once, over all processes.
+        validation_batch: images that validate at once in a process.
         learning_rate: highest of the schedule.
         precision: name of the number format.
         channels_last: the memory layout.
@@ -107,6 +111,15 @@ def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
             module.eval()
 
 
+def moving_batch_norms(model: nn.Module) -> list[nn.Module]:
+    """The batch norms whose statistics move."""
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+
+
+def _out_of_memory_elsewhere() -> RuntimeError:
+    return RuntimeError("out of memory in another process of the trial")
+
+
 class Loop:
     """Trains a model for one epoch after another and predicts with it.
 
@@ -116,15 +129,28 @@ class Loop:
         pixels: images by row.
         plan: batch sizes, rate and precision.
         seed: of every random choice.
+        processes: that train together; none: this one alone.
     """
 
-    def __init__(self, model: ImageModel, task: Task[Any], pixels: Pixels, plan: Plan, *, seed: int) -> None:
+    def __init__(
+        self,
+        model: ImageModel,
+        task: Task[Any],
+        pixels: Pixels,
+        plan: Plan,
+        *,
+        seed: int,
+        processes: Processes | None = None,
+    ) -> None:
         self.model, self.task, self.pixels, self.plan = model, task, pixels, plan
         self._seed = seed
         self._device = next(model.parameters()).device
         self.precision = Precision(plan.precision, plan.channels_last)
         decay = task.hyperparameters.ema_decay
         self.ema = ModelEmaV3(model, decay=decay, use_warmup=True) if decay > 0 else None
+        self.processes = processes or Processes(self._device)
+        self._parallel = self.processes.parallel(model)
+        self._moving: list[nn.Module] = []
 
     @property
     def averaged(self) -> ImageModel:
@@ -150,21 +176,24 @@ class Loop:
         """
         single = self.plan.micro_batch == 1  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
-        torch.manual_seed(1_000_003 * (self._seed + 1) + epoch)  # for dropout; a resumed epoch draws the same
+        self._moving = moving_batch_norms(self.model)
+        # for dropout; a resumed epoch draws the same, another process of the trial draws its own
+        torch.manual_seed(1_000_003 * (self._seed + 1) + epoch + 7_368_787 * self.processes.index)
         order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
         steps = training_steps(order, self.plan.batch_size)
-        micro_batches = [batch for step in steps for batch in training_steps(step, self.plan.micro_batch)]
-        batches = load_batches(self._training_batch(epoch), micro_batches, self._device)
+        micro_batches = [training_steps(step, self.plan.micro_batch) for step in steps]
+        batches = load_batches(self._training_batch(epoch), list(chain(*micro_batches)), self._device)
         done, total_loss = 0, 0.0
         for number, step in enumerate(steps):
             self._set_rate(optimizer, epoch - 1 + (number + 1) / len(steps))
-            loss = self._step(step, batches, optimizer)
+            loss = self._step([len(rows) for rows in micro_batches[number]], batches, optimizer)
             if self.ema is not None:
                 self.ema.update(self.model, step=(epoch - 1) * len(steps) + number + 1)
             done += len(step)
             total_loss += loss * len(step)
-            if not on_step(done, total_loss / done):
-                return total_loss / done, False
+            mean = total_loss / done
+            if not self.processes.decides(partial(on_step, done, mean)):
+                return mean, False
         return total_loss / done, True
 
     def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
@@ -186,8 +215,8 @@ class Loop:
         def mean_features(batch: Batch) -> NDArray[np.float32]:
             nonlocal done
             both = model.features(batch.images).float() + model.features(batch.images.flip(3)).float()
-            done += len(both)
-            on_step(done)
+            done += len(both) * self.processes.count
+            on_step(min(done, len(rows)))
             means: NDArray[np.float32] = (both / 2).cpu().numpy()
             return means
 
@@ -197,35 +226,89 @@ class Loop:
         """A function of evaluation batches without gradients; out of memory, with half the images at once."""
         while True:
             groups = chunks(rows, self.plan.validation_batch)
+            own = range(self.processes.index, len(groups), self.processes.count)
+            error: RuntimeError | None = None
             try:
                 with torch.inference_mode(), precision.autocast(self._device):
-                    batches = load_batches(self._evaluation_batch, groups, self._device)
-                    return [function(batch) for batch in batches]
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or self.plan.validation_batch == 1:
+                    batches = load_batches(self._evaluation_batch, [groups[i] for i in own], self._device)
+                    results = {i: function(batch) for i, batch in zip(own, batches, strict=True)}
+            except RuntimeError as failure:
+                if not is_out_of_memory(failure):
                     raise
-                self.plan.validation_batch //= 2
+                error = failure
+            if not self.processes.any(error is not None):
+                return self.processes.gathered(results)
+            if self.plan.validation_batch == 1:
+                raise error or _out_of_memory_elsewhere()
+            self.plan.validation_batch //= 2
 
     def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
-        return lambda rows: self.task.train_batch(self.pixels, rows, seed=(self._seed, epoch))
+        """From the rows of all processes to the batch of this one, random for the whole as in one process."""
+        share, least = self._shard, self._least
+
+        def make(rows: list[int]) -> Batch:
+            own = share(rows) or rows[:least]  # without a share, some that count for nothing
+            batch = self.task.train_batch(self.pixels, own, seed=(self._seed, epoch))
+            return replace(batch, seed=(self._seed, epoch, rows[0]))
+
+        return make
 
     def _evaluation_batch(self, rows: list[int]) -> Batch:
         return self.task.evaluation_batch(self.pixels, rows)
 
-    def _step(self, rows: list[int], batches: Iterator[Batch], optimizer: optim.Optimizer) -> float:
-        """One optimizer step over the micro-batches of its rows; gives the mean loss."""
+    def _step(self, sizes: list[int], batches: Iterator[Batch], optimizer: optim.Optimizer) -> float:
+        """One optimizer step over micro-batches of these sizes, shards of which come; gives the mean loss."""
         optimizer.zero_grad(set_to_none=True)
-        left, total = len(rows), 0.0
-        while left:
+        processes, total = self.processes, 0.0
+        for number, size in enumerate(sizes):
             batch = next(batches)
-            share = len(batch.images) / len(rows)
-            with self.precision.autocast(self._device):
-                loss = self.task.loss(self.model, batch) * share
-            loss.backward()  # type: ignore[no-untyped-call]
+            own = len(self._shard(range(size)))
+            with processes.accumulating(self._parallel, more=number + 1 < len(sizes)):
+                loss = self._loss(batch) * (own / sum(sizes))
+                self._backward(loss * processes.count)  # as the mean over processes is taken of the gradients
             total += loss.item()
-            left -= len(batch.images)
+        self._average_statistics()
         optimizer.step()
-        return total
+        return processes.total(total)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """The loss of a batch; when any process is out of memory, all of them are."""
+        error: RuntimeError | None = None
+        try:
+            with self.precision.autocast(self._device):
+                loss = self.task.loss(self._parallel, batch)
+        except RuntimeError as failure:
+            if not is_out_of_memory(failure):
+                raise
+            error = failure
+        if self.processes.any(error is not None):
+            raise error or _out_of_memory_elsewhere()
+        return loss
+
+    def _backward(self, loss: Tensor) -> None:
+        """Gradients; several processes exchange them on the way, so that none of them can step back alone."""
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            if self.processes.count == 1 or not is_out_of_memory(error):
+                raise
+            raise TrialError("out of memory in the backward pass; give a smaller training_batch_size") from error
+
+    @property
+    def _least(self) -> int:
+        """Images that a process needs: one has no statistics of a batch."""
+        return 2 if self._moving else 1
+
+    @property
+    def _shard(self) -> Callable[[Sequence[int]], list[int]]:
+        """From the rows of all processes to those of this one."""
+        count = self.processes.count
+        return partial(shard, index=self.processes.index, count=count, paired=self.task.mixes, least=self._least)
+
+    def _average_statistics(self) -> None:
+        """Batch norms that are not frozen see the images of their process alone; what they keep is the mean."""
+        statistics = [buffer for module in self._moving for buffer in module.buffers() if buffer.is_floating_point()]
+        self.processes.average(statistics)
 
     def _set_rate(self, optimizer: optim.Optimizer, epoch: float) -> None:
         factor = learning_rate_factor(epoch, self.plan.epochs, self.task.hyperparameters)

@@ -12,7 +12,7 @@ from automl_vision.models.image_model import ImageModel
 from automl_vision.tasks.hyperparameters import Hyperparameters, OneStageHyperparameters
 
 # measured with the default recipes; of 1e-4, 3e-4 and 1e-3 none was better for classification
-_ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 1e-3, INSTANCE_SEGMENTATION: 1e-3}
+_ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 7e-4, INSTANCE_SEGMENTATION: 7e-4}
 _SGD_RATES = {CLASSIFICATION: 0.01, MULTI_LABEL: 0.035, OBJECT_DETECTION: 0.005, INSTANCE_SEGMENTATION: 0.005}
 _ONE_STAGE_SGD_RATE = 0.01
 

@@ -30,6 +30,23 @@ class Reporter(Protocol):
         """Why the trial should end now, or None."""
 
 
+class SilentReporter:
+    """Reports nothing and is never asked to stop: for the processes of a trial that only help."""
+
+    def message(self, text: str) -> None:
+        """Drop the text."""
+
+    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
+        """Drop the progress."""
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Drop the evaluation."""
+
+    def stop_reason(self) -> str | None:
+        """Nothing ends the trial from here."""
+        return None
+
+
 class FileReporter:
     """Appends events to a file in the trial's folder, as JSON lines; asked to stop by a file beside it.
 

@@ -25,6 +25,9 @@ class TrialSpec(BaseModel):
     budget_seconds: float | None = Field(None, gt=0, description="time for the whole trial; none: no limit")
     device: str = Field("auto", description='"auto", "cpu" or "cuda"')
     threads: int = Field(0, ge=0, description="cores to use; 0: all")
+    processes: int = Field(
+        default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
+    )
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
 
     @model_validator(mode="before")
@@ -66,4 +69,5 @@ class TrialResult(BaseModel):
     parameters: int = 0
     precision: str = ""
     batch_size: int = 0
+    processes: int = 1
     learning_rate: float = Field(0.0, description="highest of the schedule")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,14 +32,15 @@ from automl_vision.training.checkpoint import (
     save_weights,
     weights_file,
 )
+from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.features import cached_features, features_file
+from automl_vision.training.features import features_file, keep_features, load_features
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
-from automl_vision.training.reporter import Reporter
+from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
@@ -48,6 +51,8 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
 
     The trial starts with the head from a logistic regression on the pretrained features (epoch 0) and then fine-tunes
     (LP-FT, Kumar et al. 2022). The weights that are kept are the best on validation, epoch 0 included.
+
+    Where this process was started as one of several, they train the trial together.
 
     Args:
         spec: everything that the trial depends on.
@@ -60,7 +65,8 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         DataError: the data set changed, or too few images can be decoded.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
-    return _Trial(spec, reporter).run()
+    with _opened(spec, reporter) as trial:
+        return trial.run()
 
 
 def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
@@ -73,7 +79,8 @@ def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
     Returns:
         Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
     """
-    return _Trial(spec, reporter).measure()
+    with _opened(spec, reporter) as trial:
+        return trial.measure()
 
 
 def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
@@ -86,19 +93,25 @@ def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
     Raises:
         WeightsUnavailableError: no source has the weights.
     """
-    return _Trial(spec, reporter).probe()
+    with _opened(spec, reporter) as trial:
+        return trial.probe()
+
+
+@contextmanager
+def _opened(spec: TrialSpec, reporter: Reporter) -> Iterator[_Trial]:
+    """A trial in this process, and in those that were started with it."""
+    with open_processes(spec.processes, spec.device, spec.threads) as processes:
+        yield _Trial(spec, reporter if processes.is_main else SilentReporter(), processes)
 
 
 class _Trial:
     """A trial at work. Its life in order: `__init__` opens data and model, `run` calls the steps below it."""
 
-    def __init__(self, spec: TrialSpec, reporter: Reporter) -> None:
-        self.spec, self.reporter = spec, reporter
+    def __init__(self, spec: TrialSpec, reporter: Reporter, processes: Processes) -> None:
+        self.spec, self.reporter, self.processes = spec, reporter, processes
         self.folder = Path(spec.folder)
         self.hyperparameters = spec.hyperparameters
-        self.device = _device(spec.device)
-        if spec.threads:
-            torch.set_num_threads(spec.threads)
+        self.device = processes.device
         torch.manual_seed(spec.seed)
         state = load_state(self.folder)
         self.watch = Stopwatch(state["seconds"] if state else 0.0)
@@ -128,10 +141,10 @@ class _Trial:
         if state:
             self.plan, self.step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
         else:
-            rows = self._rows("train")
-            self.plan, self.step_seconds = make_plan(spec, self.model, self.task, self.pixels, rows, reporter)
+            self.plan, self.step_seconds = processes.from_main(self._make_plan)
         self.model.to(memory_format=Precision(self.plan.precision, self.plan.channels_last).memory_format)
-        self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed)
+        processes.copy_from_main(self.model.state_dict().values())
+        self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed, processes=processes)
         self.optimizer = create_optimizer(self.model, self.hyperparameters, self.plan.learning_rate)
         if state:
             self._restore(state)
@@ -146,6 +159,15 @@ class _Trial:
         while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.epochs:
             self._train_until_evaluation(epoch)
         return self._finish()
+
+    def _make_plan(self) -> tuple[Plan, float]:
+        """The plan for as many processes as there are, and the seconds of training per image."""
+        rows = self._rows("train")
+        plan, seconds = make_plan(self.spec, self.model, self.task, self.pixels, rows, self.reporter)
+        count = self.processes.count
+        if count < self.spec.processes:
+            self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
+        return plan, seconds / count
 
     def measure(self) -> dict[str, float]:
         """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
@@ -168,7 +190,7 @@ class _Trial:
         self._start_head()
         rows = self._rows("val")
         outputs = self.loop.outputs(rows.tolist())
-        metrics = self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+        metrics = self.processes.from_main(lambda: self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)))
         return metrics[self.task.primary_metric]
 
     @property
@@ -186,36 +208,47 @@ class _Trial:
             return
         rows = self._rows("train")
         features = self._features(rows)
-        self.reporter.message(self.task.warm_start(head, features, rows))
+        self.reporter.message(self.processes.from_main(lambda: self.task.warm_start(head, features, rows)))
+        self.processes.copy_from_main(head.parameters())
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Pretrained features, computed once for all trials of an algorithm on the same images."""
+        """Pretrained features, computed once for all trials of an algorithm on the same images.
+
+        Only the main process needs them, and it alone looks for them, so that all processes compute or none does.
+        """
         sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
         key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
         file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
-        return cached_features(
-            file,
-            lambda: self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows))),
-        )
+        if file is not None and self.processes.decides(file.exists):
+            return load_features(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
+        features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
+        if self.processes.is_main:
+            keep_features(file, features)
+        return features
 
     def _fit_into_budget(self) -> None:
         """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
+        self.plan.epochs = self.processes.from_main(self._fitting_epochs)
+        if not self.plan.epochs:
+            self.stopped = "the time budget allows no epoch of fine-tuning"
+
+    def _fitting_epochs(self) -> int:
+        """How many of the planned epochs fit into the time left."""
         if self.spec.budget_seconds is None:
-            return
+            return self.plan.epochs
         images = len(self._rows("train"))
         epoch_seconds = images * self.step_seconds + self._validation_seconds
         left = self.spec.budget_seconds - self.watch.seconds - self._final_seconds()
         fitting = int(left / (1.1 * epoch_seconds))  # a tenth for a machine that slows down
-        if fitting < self.plan.epochs:
-            self.plan.epochs = max(0, fitting)
-            self.reporter.message(
-                f"{self.plan.epochs} of {self.hyperparameters.number_of_epochs} epochs fit: "
-                f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
-            )
-            if not self.plan.epochs:
-                self.stopped = "the time budget allows no epoch of fine-tuning"
+        if fitting >= self.plan.epochs:
+            return self.plan.epochs
+        self.reporter.message(
+            f"{max(0, fitting)} of {self.hyperparameters.number_of_epochs} epochs fit: "
+            f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
+        )
+        return max(0, fitting)
 
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
@@ -241,7 +274,7 @@ class _Trial:
                 epoch = first
                 continue
             if not finished:
-                self.stopped = self._stop_reason() or "stopped"
+                self.stopped = self.processes.from_main(self._stop_reason) or "stopped"
             rate = len(self._rows("train")) / (time.monotonic() - start)
             epoch += 1
         self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
@@ -294,22 +327,28 @@ class _Trial:
         start = time.monotonic()
         outputs = self.loop.outputs(rows.tolist())
         self._validation_seconds = time.monotonic() - start
-        loss = self.task.validation_loss(outputs, rows)
-        evaluation = Evaluation(
-            epoch=epoch,
-            metrics=self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)),
-            validation_loss=loss if self.hyperparameters.log_validation_loss else None,
-            train_metrics=self._training_metrics() if epoch else {},
-            learning_rate=max(group["lr"] for group in self.optimizer.param_groups) if epoch else 0.0,
-            seconds=self.watch.seconds,
-            **training,
-        )
+        train_metrics = self._training_metrics() if epoch else {}
+
+        def evaluate() -> tuple[Evaluation, float]:
+            loss = self.task.validation_loss(outputs, rows)
+            evaluation = Evaluation(
+                epoch=epoch,
+                metrics=self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)),
+                validation_loss=loss if self.hyperparameters.log_validation_loss else None,
+                train_metrics=train_metrics,
+                learning_rate=max(group["lr"] for group in self.optimizer.param_groups) if epoch else 0.0,
+                seconds=self.watch.seconds,
+                **training,
+            )
+            return evaluation, loss
+
+        evaluation, loss = self.processes.from_main(evaluate)
         self.evaluations.append(evaluation)
         rank = (self._score(evaluation), -loss)
         better = rank > (self.best["score"], -self.best["loss"])
         if better:
             self.best = {"epoch": epoch, "score": rank[0], "loss": loss}
-        if better or epoch == 0 or self._is_kept(epoch):
+        if self.processes.is_main and (better or epoch == 0 or self._is_kept(epoch)):
             save_weights(weights_file(self.folder, epoch), self.loop.averaged.network.state_dict())
         self.reporter.evaluation(evaluation)
 
@@ -330,6 +369,8 @@ class _Trial:
 
     def _save(self) -> None:
         """Write the state; weights that it no longer names are removed after it is on disk."""
+        if not self.processes.is_main:
+            return
         state = {
             "model": self.model.state_dict(),
             "ema": self.loop.ema.module.state_dict() if self.loop.ema is not None else None,
@@ -363,7 +404,8 @@ class _Trial:
     def _finish(self) -> TrialResult:
         """Choose the weights to keep, write them and their reports."""
         share = self._choose_weights()
-        save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
+        if self.processes.is_main:
+            save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
         rows = {split: self._rows(split) for split in ("val", "test") if len(self._rows(split))}
         self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
         metrics = write_reports(self.loop, self.task, rows, self.folder)
@@ -380,14 +422,17 @@ class _Trial:
             parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
             precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
+            processes=self.processes.count,
             learning_rate=self.plan.learning_rate,
         )
-        write_json(self.folder / "result.json", result.model_dump())
+        if self.processes.is_main:
+            write_json(self.folder / "result.json", result.model_dump())
         return result
 
     def _choose_weights(self) -> float:
         """Load the best weights, or those between the start and them; gives the share of fine-tuning."""
         network = self.loop.averaged.network
+        self.processes.wait()
         start = load_weights(weights_file(self.folder, 0))
         if self.best["epoch"] == 0:
             end = {name: value.clone() for name, value in network.state_dict().items()}
@@ -401,20 +446,15 @@ class _Trial:
         def evaluate(share: float) -> Choice:
             network.load_state_dict(interpolated(start, end, share))
             outputs = self.loop.outputs(rows.tolist())
-            calibration = self.task.calibrate(outputs, rows)
-            metrics = self.task.metrics(outputs, rows, calibration)
+            metrics = self.processes.from_main(
+                lambda: self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+            )
             return Choice(share, metrics[self.task.primary_metric], metrics["log_loss"])
 
         chosen = choose_share(evaluate)
         network.load_state_dict(interpolated(start, end, chosen.share))
         self.reporter.message(f"kept weights: {chosen.share:.0%} of the way from the start to the fine-tuned ones")
         return chosen.share
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
 
 
 def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:

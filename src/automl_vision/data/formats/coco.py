@@ -18,7 +18,7 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import as_flag, as_number, as_size, parse_json, shown
 from automl_vision.data.masks import MaskCode, compress_counts
 from automl_vision.data.names import split_of_path
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text, decode_text, folder_of
 
 _PIECE = 20_000  # annotations parsed at once
 _MOST_FILES = 50
@@ -82,6 +82,8 @@ def _parse(source: Source, path: str) -> _Whole:
         DataError: it is no JSON object.
     """
     data = source.read(path)
+    if not data.isascii():  # pieces are looked at later, when their encoding is not asked for any more
+        data = decode_text(data).encode()
     try:
         return msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
