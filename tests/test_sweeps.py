@@ -494,7 +494,7 @@ def test_a_sweep_stops_for_its_deadline(workspace: Workspace, shapes_folder: Pat
     run.wait_for_completion()
     assert run.model_path.exists()
     statuses = [row.status for row in run.leaderboard()]
-    assert statuses[0] == "Completed"
+    assert "Completed" in statuses
     assert set(statuses) <= {"Completed", "Canceled"}  # canceled is what a busy machine made late
     assert len(statuses) < 8
     messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
