@@ -156,12 +156,14 @@ def main() -> None:
     if TABLE.exists():
         rows = json.loads(TABLE.read_text())["rows"]
         scores = {json.dumps(row["values"], sort_keys=True): row["score"] for row in rows}
+        names = list(rows[0]["values"])
+        space = {name: choice(list(dict.fromkeys(row["values"][name] for row in rows))) for name in names}
         found = compare(
-            f"{len(rows)} recorded trials (4)",
+            f"{len(rows)} recorded trials ({len(names)})",
             lambda values: scores[json.dumps(values, sort_keys=True)],
-            GRID,
-            max(15, len(rows) // 3),
-            options.seeds,
+            space,
+            len(rows) // 2,
+            3 * options.seeds,
         )
         print(found)
 
