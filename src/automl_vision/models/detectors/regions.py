@@ -25,7 +25,8 @@ _ROI_LEVELS_TO = 5  # regions are pooled from features, not from what is made of
 _WIDE_POOLING, _LIGHT_POOLING = (14.0, 2), (7.0, 1)
 _POOLED, _MASK_POOLED = 7, 14
 _BOX_WEIGHTS = (10.0, 5.0)
-_PROPOSED_PER_LEVEL, _SUPPRESSED, _PROPOSED = 300, 400, 100  # boxes before, in and after suppression
+_PROPOSED_PER_LEVEL, _SUPPRESSED = 300, 400  # boxes before and in suppression
+_LEAST_PROPOSED = 100  # after it; twice the objects of an image where that is more
 _PROPOSAL_NMS = 0.7
 _SAMPLED_ANCHORS, _SAMPLED_REGIONS = 256, 64
 _FOREGROUND_SHARE = 0.25  # of the sampled regions
@@ -37,6 +38,7 @@ class FasterRCNN(Detector):
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(backbone, geometry, classes=classes, limits=limits)
         channels = backbone.channels
+        self.proposed = max(_LEAST_PROPOSED, 2 * limits.detections)
         wide = channels >= 256
         features = 1024 if wide else 512
         self.region_cells, self.samples = _WIDE_POOLING if wide else _LIGHT_POOLING
@@ -93,7 +95,9 @@ class FasterRCNN(Detector):
         scores = objectness.gather(1, index).sigmoid()
         boxes = clip(decode(gather(steps, index), anchors[index]), *size)
         kept = survivors(boxes, level, _PROPOSAL_NMS) & ((boxes[..., 2:] - boxes[..., :2]).amin(dim=2) > 1e-2)
-        scores, order = torch.where(kept, scores, torch.zeros_like(scores)).topk(min(_PROPOSED, scores.shape[1]), dim=1)
+        scores, order = torch.where(kept, scores, torch.zeros_like(scores)).topk(
+            min(self.proposed, scores.shape[1]), dim=1
+        )
         return gather(boxes, order), scores
 
     def _cells(self, size: tuple[int, int]) -> list[int]:
