@@ -111,26 +111,21 @@ def test_earlier_weights_fit_only_their_own_backbone():
     assert planned.start_from == "weights.safetensors"
 
 
-def test_features_are_computed_once(tmp_path: Path):
+def test_features_are_kept_for_the_next_trials(tmp_path: Path):
     from automl_vision.models.weights import WeightsOrigin
-    from automl_vision.training.features import cached_features, features_file
+    from automl_vision.training.features import features_file, keep_features, load_features
 
-    computed = []
-
-    def compute() -> np.ndarray:
-        computed.append(1)
-        return np.arange(6, dtype=np.float32).reshape(3, 2)
-
+    features = np.arange(6, dtype=np.float32).reshape(3, 2)
     package, rows = WeightsOrigin("package", "p", None), np.arange(3)
     file = features_file(tmp_path, "print", rows, "lite0", package)
-    first, second = (cached_features(file, compute) for _ in range(2))
-    assert np.array_equal(first, second)
-    assert len(computed) == 1
+    assert file is not None and not file.exists()
+    keep_features(file, features)
+    assert np.array_equal(load_features(file), features)
     others = [("other", rows, "lite0"), ("print", rows[::-1], "lite0"), ("print", rows, "lite1")]
     assert len({file, *(features_file(tmp_path, *other, package) for other in others)}) == 4
     assert features_file(tmp_path, "print", rows, "lite0", WeightsOrigin("file", "w", None)) is None
-    cached_features(None, compute)
-    assert len(computed) == 2
+    keep_features(None, features)
+    assert len(list(tmp_path.rglob("*.npy"))) == 1
 
 
 def test_the_default_recipe_is_first_and_untouched():

@@ -84,16 +84,28 @@ def test_train_by_options(workspace: Path, shapes_folder: Path):
 
 
 def test_data_check(shapes_folder: Path, tmp_path: Path):
-    done = automl_vision("data", "check", shapes_folder)
+    done = automl_vision("data", "check", shapes_folder, "--no-features")
     assert done.returncode == 0, done.stderr
     assert "none left out" in done.stdout
+    assert "warning  few-images: 3 classes with fewer than 10 images" in done.stdout
     data = write_shape_folders(tmp_path / "data")
     image = data / "circle" / "circle-0.png"
     image.write_bytes(image.read_bytes()[:200])
-    told = automl_vision("data", "check", data)
-    assert told.returncode == 0
+    (data / "circle" / "again.png").write_bytes((data / "circle" / "circle-1.png").read_bytes())
+    page, version = tmp_path / "report.html", tmp_path / "next.parquet"
+    told = automl_vision("data", "check", data, "--no-features", "--report", page, "--apply-to", version)
+    assert told.returncode == 0, told.stderr
     assert "left out  circle/circle-0.png: " in told.stdout
-    assert json.loads(automl_vision("data", "check", data, "--json").stdout)["left_out"] == {"unreadable image": 1}
+    assert "error    truncated-image: 1 image cannot be decoded to the end [exclude]" in told.stdout
+    assert "warning  exact-duplicate: 1 further copy" in told.stdout
+    assert "truncated-image" in page.read_text(encoding="utf-8")
+    cured = json.loads(automl_vision("data", "check", version, "--no-features", "--json").stdout)
+    assert cured["images"] == {"unsplit": 23}
+    assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images", "unreadable-image"}
+    refused = automl_vision("data", "check", data, "--no-features", "--apply-to", tmp_path / "next")
+    assert refused.returncode == 2 and "ends in .parquet" in refused.stderr
+    found = json.loads(automl_vision("data", "check", data, "--no-features", "--json").stdout)
+    assert found["left_out"] == {"unreadable image": 1}
 
 
 def test_models():

@@ -349,7 +349,7 @@ def _with_boxes(sides: float, image: int) -> Dataset:
     """A hundred boxes of one size in images of one size."""
     from automl_vision.data.annotations import Annotations, Record
     from automl_vision.data.manifest import build_manifest
-    from automl_vision.data.objects import Object
+    from automl_vision.data.object import Object
     from automl_vision.data.scan import ImageFacts
 
     annotations = Annotations("boxes")

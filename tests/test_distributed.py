@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from automl_vision import AutoMLVisionConfig, Experiment, Workspace
 from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.core.files import read_json, read_json_lines
@@ -214,6 +215,22 @@ def test_a_mistake_in_one_process_is_told_once(compute: LocalCompute, shapes: Da
     failure = job.failure()
     assert failure is not None
     assert "changed since the trial was planned" in failure.reason
+
+
+def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
+    small = {"training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32, "precision": "fp32"}
+    config = AutoMLVisionConfig(
+        task="image-classification",
+        training_data=shapes_folder,
+        model_name="test_efficientnet_gn",
+        processes_per_trial=2,
+        arguments={**small, "pretrained": False, "number_of_epochs": 1},
+    )
+    run = Experiment(Workspace(tmp_path), "processes").submit(config)
+    assert run.wait_for_completion()["status"] == "Completed"
+    result = run.get_best_child().result()
+    assert result is not None
+    assert result["processes"] == 2
 
 
 def test_a_process_that_stands_alone_says_so(shapes: Dataset, make_spec: MakeSpec):

@@ -19,7 +19,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.names import OBJECT_DETECTION
 from automl_vision.data.formats import list_export_formats
 from automl_vision.data.masks import encode_mask
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 
 NAMES = [
     "a/1.jpg", "b/1.jpg", "1.jpg", "a b/ü ñ.png", "犬/Füße.png", "images/train/x.jpg", "labels/y.jpg", "per%20cent.jpg",

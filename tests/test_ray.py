@@ -150,6 +150,7 @@ def test_a_job_that_waits_for_room_can_be_canceled(compute: RayCompute, tmp_path
     assert not (tmp_path / "job" / "log.txt").exists()
 
 
+@pytest.mark.slow
 def test_one_trial_on_two_nodes_gives_the_metrics_of_one_process(
     compute: RayCompute, shapes: Dataset, make_spec: MakeSpec
 ):
@@ -200,6 +201,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     cluster.add_node(num_cpus=1)
 
 
+@pytest.mark.slow
 def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(cluster: Any, compute: RayCompute, tmp_path: Path):
     """The last test of the cluster: it has one node less, which is replaced."""
     jobs = [compute.submit(sleeping(tmp_path, number), ONE) for number in range(2)]

@@ -87,6 +87,34 @@ def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path):
     assert histories(uri) == {"r": [0.0, 0.5, 1.0]}
 
 
+CREATE = """
+import sys
+from pathlib import Path
+from automl_vision.workspace.tracking import create_sqlite_store
+create_sqlite_store(Path(sys.argv[1]))
+"""
+
+
+def test_a_store_that_two_make_at_once_and_one_does_not_finish_is_whole(tmp_path: Path):
+    file = tmp_path / "mlflow.db"
+    command = [sys.executable, "-c", CREATE, str(file)]
+    killed = subprocess.Popen(command)
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob(".mlflow.db.*")) and time.monotonic() < end:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not file.exists()
+    both = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    tracking = make_tracking(f"sqlite:///{file}", tmp_path, patience=1)
+    tracking.start("run", name="r")
+    tracking.metrics("run", {"accuracy": 0.5}, step=1, when=1.0)
+    tracking.close()
+    assert tracking.problem is None
+    assert histories(f"sqlite:///{file}") == {"r": [0.5]}
+
+
 def test_a_run_that_a_killed_process_made_is_found_again(tmp_path: Path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     first = make_tracking(uri, tmp_path, patience=5)

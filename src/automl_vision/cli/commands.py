@@ -197,14 +197,19 @@ def check(
     report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, as one HTML file.")] = None,
     features: Annotated[bool, typer.Option(help="Look for outliers and wrong labels by a network's features.")] = True,
     apply_to: Annotated[
-        Path | None, typer.Option(help="Do what is proposed and write the next version, as JSONL with linked images.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet", help="Do what is proposed and write the next version, to be opened again."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
+    from automl_vision.core.errors import DataError
     from automl_vision.data.dataset import Dataset
-    from automl_vision.data.export import export_dataset
 
+    if apply_to is not None and apply_to.suffix != ".parquet":
+        raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
     dataset = Dataset.open(path, task=task, format=format_, max_bad_share=max_bad_share)
     found = dataset.check(features=features)
     unreadable = {name: "exclude" for name in ("unreadable-image", "truncated-image") if name in found}
@@ -213,7 +218,7 @@ def check(
     if report is not None:
         found.save_html(report)
     if apply_to is not None:
-        export_dataset(dataset.apply(found), apply_to, "jsonl", images="link")
+        dataset.apply(found).save(apply_to)
     if as_json:
         typer.echo(json.dumps({**readable.summary(), "report": found.to_json()}, indent=2, ensure_ascii=False))
         return

@@ -102,7 +102,7 @@ class LocalCompute:
         os.environ |= {name: os.environ.get(name, value) for name, value in CPU_SETTINGS.items()}
         self.device = device
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload([__name__, *preload])
 
     def warm_up(self) -> None:
         """Start the fork server, so that it imports while the caller does other work."""

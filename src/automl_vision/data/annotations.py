@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from automl_vision.data.objects import Object, ObjectBuilder, Objects
+from automl_vision.data.object import Object
+from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
 
 Kind = Literal["label", "labels", "boxes", "masks"]

@@ -17,7 +17,7 @@ from automl_vision.data.images import open_image
 from automl_vision.data.manifest import has_objects
 from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.names import IMAGE_SUFFIXES, LEFT_OUT, suffix_of
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.report import ImportReport
 from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.urls import is_url

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl_vision.data.object import Object
+
 OBJECT_TYPE = pa.struct(
     [
         ("label", pa.string()),
@@ -24,27 +26,6 @@ OBJECT_TYPE = pa.struct(
 )
 """An object of the manifest: box x1, y1, x2, y2 in pixels; polygons x, y, x, y, ... in pixels, or COCO's compressed
 run-length code of a mask of the image's size."""
-
-
-@dataclass(frozen=True)
-class Object:
-    """One labelled object.
-
-    Attributes:
-        label: its class.
-        bbox: x1, y1, x2, y2; None when it follows from the mask.
-        iscrowd: one region around many objects, as COCO means it.
-        difficult: not counted when missed, as Pascal VOC means it.
-        segments: polygons x, y, x, y, ..., each at least three points.
-        rle: COCO's compressed run-length code, when the mask is no polygon.
-    """
-
-    label: str
-    bbox: tuple[float, float, float, float] | None = None
-    iscrowd: bool = False
-    difficult: bool = False
-    segments: tuple[Sequence[float], ...] = ()
-    rle: str | None = None
 
 
 @dataclass(frozen=True)

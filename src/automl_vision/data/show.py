@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from automl_vision.data.masks import MaskCode
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 
 Colour = tuple[int, int, int]
 
@@ -139,7 +139,7 @@ def _tag(
     pen: ImageDraw.ImageDraw, text: str, corner: tuple[float, float], colour: Colour, size: tuple[int, int]
 ) -> None:
     """A name on its colour, above the corner or inside of it, always within the image."""
-    font = _font(11)
+    font = _font(max(11, round(max(size) / 60)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 4
     x = min(max(0.0, corner[0]), max(0.0, size[0] - width))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from automl_vision.compute.compute import Compute, Failure, Job, RunningJob, Slot
@@ -20,10 +21,14 @@ from automl_vision.sweeps.spec import PlannedTrial, planned_trial
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
 _POLL = 0.25  # seconds; the end of a trial is heard at once
+_NOTED_EVERY = 2.0  # seconds between notes of the time that was used
 _MOST_LOST = 3  # how often a trial is started again because its machine went away
 
 MakeJob = Callable[[TrialFolder, PlannedTrial, Slot, float], Job]
-"""The job of a trial, given its folder, its plan, its slot and the seconds that are left for it."""
+"""The job of a trial, given its folder, its plan, its slot and the seconds that are left for it.
+
+Its argument `spec`, where it has one, is recorded as the trial's specification.
+"""
 
 
 class CanceledError(Exception):
@@ -93,6 +98,8 @@ class TrialLoop:
     def __post_init__(self) -> None:
         self._running: list[_Running] = []
         self._waiting: list[TrialState] = []
+        self._records: list[Callable[[], None]] = []
+        self._noted = 0.0
 
     def run(self) -> None:
         """Work until every trial has ended, or the time is used up.
@@ -105,6 +112,7 @@ class TrialLoop:
         try:
             while True:
                 self._fill_slots()
+                self._write_records()
                 if not self._running:
                     return
                 self.compute.wait([running.job for running in self._running], _POLL)
@@ -127,7 +135,7 @@ class TrialLoop:
             if state.has_result and result is not None:
                 state.score, state.seconds = result["score"], result["seconds"]
             if state.has_ended and not folder.published()["ended"]:
-                self._publish_end(folder, state)
+                self._records.append(partial(self._publish_end, folder, state))
             if not state.has_ended:
                 self._waiting.append(state)
             self.trials.append(state)
@@ -166,12 +174,26 @@ class TrialLoop:
     def _start(self, state: TrialState, slot: Slot) -> None:
         folder = self.folder.trial(state.number)
         job = self.make_job(folder, state.planned, slot, max(1.0, self.budget.seconds_for_trials))
-        self.observer.started(folder, state.planned)
-        folder.update_status(status="Running", started=time.time(), reason=None, log=None)
+        running = self.compute.submit(job, slot)
         state.status = "Running"
-        self._running.append(
-            _Running(state, folder, self.compute.submit(job, slot), slot, folder.published()["offset"])
+        self._running.append(_Running(state, folder, running, slot, folder.published()["offset"]))
+        self._records.append(partial(folder.write_spec, job.arguments.get("spec", {})))
+        self._records.append(
+            partial(folder.update_status, status="Running", started=time.time(), reason=None, log=None)
         )
+        self._records.append(partial(self.observer.started, folder, state.planned))
+
+    def _write_records(self) -> None:
+        """Write what slots need not wait for, once they are filled: each file takes its time to reach the disk.
+
+        A crash before this loses nothing: what a trial left in its folder says how it ended.
+        """
+        records, self._records = self._records, []
+        for record in records:
+            record()
+        if time.monotonic() - self._noted > _NOTED_EVERY:
+            self._noted = time.monotonic()
+            self.folder.update_status(seconds=self.budget.spent)
 
     def _hear(self, running: _Running) -> None:
         """Take a trial's reports, judge it, and see whether it has ended."""
@@ -182,7 +204,6 @@ class TrialLoop:
             evaluations = [event for event in events if event["event"] == "evaluation"]
             self._read_reports(running.state, evaluations)
             self.observer.reported(running.folder, events, offset)
-            self.folder.update_status(seconds=self.budget.spent)
             if evaluations and working:
                 self._judge(running)
         if not working:
@@ -208,14 +229,10 @@ class TrialLoop:
     def _end(self, running: _Running) -> None:
         """Record how a trial ended."""
         state, folder = running.state, running.folder
-        failure = running.job.failure()
-        result = folder.result() if failure is None else None
-        if result is not None:
-            state.status, state.score, state.seconds = (
-                self._ended_well(folder, result),
-                result["score"],
-                result["seconds"],
-            )
+        failure, result = running.job.failure(), folder.result()
+        if result is not None:  # it is written last, so whatever ended the process afterwards does not count
+            state.score, state.seconds = result["score"], result["seconds"]
+            state.status = self._ended_well(folder, result)
         elif failure is not None and failure.lost and state.lost < _MOST_LOST:
             state.lost += 1
             self.folder.message(f"trial {state.number} is started again: {failure.reason}")
@@ -223,13 +240,14 @@ class TrialLoop:
             return
         else:
             self._fail(state, folder, failure)
-        self.observer.ended(folder, state.status)
+        self._records.append(partial(self.observer.ended, folder, state.status))
 
     def _ended_well(self, folder: TrialFolder, result: dict[str, Any]) -> str:
         """Record a trial that left a result; gives its status."""
         reason = result.get("stopped")
         status = "Terminated" if reason is not None and reason == folder.stop_reason() else "Completed"
-        folder.update_status(status=status, ended=time.time(), reason=reason if status == "Terminated" else None)
+        reason = reason if status == "Terminated" else None
+        self._records.append(partial(folder.update_status, status=status, ended=time.time(), reason=reason))
         return status
 
     def _fail(self, state: TrialState, folder: TrialFolder, failure: Failure | None) -> None:
@@ -238,13 +256,16 @@ class TrialLoop:
             folder.update_status(status="NotStarted", ended=time.time(), reason=failure.reason)
             raise StorageError(failure.reason)
         state.status = "Failed"
-        folder.update_status(status="Failed", ended=time.time(), reason=failure.reason, log=failure.log)
+        self._records.append(
+            partial(folder.update_status, status="Failed", ended=time.time(), reason=failure.reason, log=failure.log)
+        )
         self.folder.message(f"trial {state.number} failed: {failure.reason}")
 
     def _keep_deadline(self) -> None:
         """End what did not end by itself, once the rest of the time is needed for packaging what there is."""
         if not self._running or not self.budget.is_over_without(self.trials):
             return
+        self._write_records()
         for running in self._running:
             running.job.cancel()
             running.state.status = "Canceled"
@@ -255,6 +276,7 @@ class TrialLoop:
 
     def _check(self) -> None:
         if self.folder.cancel_requested():
+            self._write_records()
             for running in self._running:
                 running.folder.update_status(status="Canceled", ended=time.time())
                 self.observer.ended(running.folder, "Canceled")

@@ -198,7 +198,6 @@ class _Controller:
             evaluations = trial.evaluations()
             seconds += evaluations[-1]["seconds"] if evaluations else 0.0  # a trial counts its own earlier work too
             spec = self._trial_spec(trial.path, planned, slot, dataset, seconds)
-            trial.write_spec(spec.model_dump())
             return Job("automl_vision.training.job:run_trial", {"spec": spec.model_dump()}, trial.path)
 
         loop = TrialLoop(

@@ -116,8 +116,8 @@ def moving_batch_norms(model: nn.Module) -> list[nn.Module]:
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
 
 
-def _out_of_memory_elsewhere() -> RuntimeError:
-    return RuntimeError("out of memory in another process of the trial")
+def _out_of_memory() -> RuntimeError:
+    return RuntimeError("out of memory in a process of the trial")
 
 
 class Loop:
@@ -227,7 +227,7 @@ class Loop:
         while True:
             groups = chunks(rows, self.plan.validation_batch)
             own = range(self.processes.index, len(groups), self.processes.count)
-            error: RuntimeError | None = None
+            lacking = False  # the error itself would keep its frames, and with them the memory
             try:
                 with torch.inference_mode(), precision.autocast(self._device):
                     batches = load_batches(self._evaluation_batch, [groups[i] for i in own], self._device)
@@ -235,11 +235,11 @@ class Loop:
             except RuntimeError as failure:
                 if not is_out_of_memory(failure):
                     raise
-                error = failure
-            if not self.processes.any(error is not None):
+                lacking = True
+            if not self.processes.any(lacking):
                 return self.processes.gathered(results)
             if self.plan.validation_batch == 1:
-                raise error or _out_of_memory_elsewhere()
+                raise _out_of_memory()
             self.plan.validation_batch //= 2
 
     def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
@@ -273,16 +273,16 @@ class Loop:
 
     def _loss(self, batch: Batch) -> Tensor:
         """The loss of a batch; when any process is out of memory, all of them are."""
-        error: RuntimeError | None = None
+        lacking = False  # the error itself would keep its frames, and with them the memory
         try:
             with self.precision.autocast(self._device):
                 loss = self.task.loss(self._parallel, batch)
         except RuntimeError as failure:
             if not is_out_of_memory(failure):
                 raise
-            error = failure
-        if self.processes.any(error is not None):
-            raise error or _out_of_memory_elsewhere()
+            lacking = True
+        if self.processes.any(lacking):
+            raise _out_of_memory()
         return loss
 
     def _backward(self, loss: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import queue
@@ -12,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from automl_vision.core.files import atomic_path
+
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
 # one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
 _HTTP_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+_SQLITE = "sqlite:///"
 _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
 
 
@@ -125,6 +129,8 @@ class Tracking:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
+        if self._uri.startswith(_SQLITE):
+            create_sqlite_store(Path(self._uri.removeprefix(_SQLITE)))
         client = MlflowClient(self._uri)
         found = client.get_experiment_by_name(self._experiment_name)
         if found is None:
@@ -178,6 +184,27 @@ class Tracking:
             self._client.log_artifacts(self._ids[key], str(path), under)
         elif path.exists():
             self._client.log_artifact(self._ids[key], str(path), under)
+
+
+def create_sqlite_store(file: Path) -> None:
+    """Make MLflow's tables in a new file, whole or not at all; nothing is done when the file is there.
+
+    MLflow makes them in dozens of steps. Two processes that do so at once, or one that is killed in between, were seen
+    to leave a file that no later process can use.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if file.exists():
+            return
+        for unfinished in file.parent.glob(f".{file.name}.*.part"):
+            unfinished.unlink()
+        with atomic_path(file) as temporary:
+            temporary.unlink(missing_ok=True)
+            store = SqlAlchemyStore(f"{_SQLITE}{temporary}", str(file.parent / "artifacts"))
+            store.engine.dispose()
 
 
 def _without_secrets(text: str) -> str:

@@ -22,7 +22,7 @@ _MIN_MIRRORED = 0.95  # a mirrored copy is looked for only uncropped
 _MIN_COARSE = 0.8  # correlation at the best coarse window that is worth a finer look
 _MIN_SPREAD = 2.0  # a picture with less has no details
 _FREQUENCIES = 8
-_EXHAUSTIVE = 60_000  # images up to which all pairs are compared, in blocks
+EXHAUSTIVE = 60_000  # images up to which all pairs are compared, in blocks
 _BLOCK = 2048
 _BANDS = 4
 _NEXT = 8  # images with the same bits of a band that are compared with one another
@@ -33,18 +33,21 @@ _CHUNK = 4096
 Array = NDArray[np.float32]
 
 
-def near_pairs(small: NDArray[np.uint8]) -> NDArray[np.int64]:
+def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDArray[np.int64]:
     """(pairs, 2), positions of pictures that are near copies of each other, the smaller position first.
 
     Args:
         small: (n, SIDE, SIDE), as `look_at` leaves them.
+        exhaustive: pictures up to which all pairs are compared; of more only those that share a band of bits.
     """
-    (usable,) = np.nonzero(small.reshape(len(small), -1).std(axis=1) >= _MIN_SPREAD)
+    (usable,) = np.nonzero(small.std(axis=(1, 2)) >= _MIN_SPREAD)
+    if len(usable) < 2:
+        return np.zeros((0, 2), np.int64)
     small = small[usable]
     described = _describe(small)
     mirrored = described.reshape(-1, _FREQUENCIES, _FREQUENCIES) * np.array([1, -1] * (_FREQUENCIES // 2), np.float32)
-    pairs = _candidates(described, described, _MIN_ALIKE)
-    flipped = _candidates(described, mirrored.reshape(described.shape), _MIN_MIRRORED)
+    pairs = _candidates(described, described, _MIN_ALIKE, exhaustive)
+    flipped = _candidates(described, mirrored.reshape(described.shape), _MIN_MIRRORED, exhaustive)
     found = [pairs[_same_details(small, small, pairs)], flipped[_same_details(small, small[:, :, ::-1], flipped)]]
     return usable[np.unique(np.sort(np.concatenate(found), axis=1), axis=0).reshape(-1, 2)]
 
@@ -76,9 +79,9 @@ def _describe(small: NDArray[np.uint8]) -> Array:
     return unit
 
 
-def _candidates(described: Array, others: Array, least: float) -> NDArray[np.int64]:
+def _candidates(described: Array, others: Array, least: float, exhaustive: int) -> NDArray[np.int64]:
     """(pairs, 2), positions of pictures with similar low frequencies, each pair once."""
-    if len(described) > _EXHAUSTIVE:
+    if len(described) > exhaustive:
         pairs = _by_bands(described, others)
         alike = np.concatenate(
             [

@@ -10,7 +10,7 @@ import numpy as np
 from automl_vision.core.files import atomic_path
 from automl_vision.data.formats import export_format
 from automl_vision.data.masks import MaskCode
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.writing import Export
 
 

@@ -17,7 +17,7 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.csv_headerless import fitted, header_of
 from automl_vision.data.json_file import as_flag, as_number, as_size
 from automl_vision.data.names import is_image, parse_split, split_of_path
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.urls import is_url
 from automl_vision.data.writing import Export

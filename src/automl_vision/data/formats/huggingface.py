@@ -16,7 +16,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import as_number, parse_json, shown
 from automl_vision.data.names import split_of_path
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.source import Source, as_text, folder_of
 
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")

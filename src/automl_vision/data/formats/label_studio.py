@@ -14,7 +14,7 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.names import normalize_split, split_of_path
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, as_text, folder_of
 

@@ -19,7 +19,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.names import split_of_path
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 
 _FOLDERS = frozenset({

@@ -14,7 +14,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
 from automl_vision.data.names import split_of_path, suffix_of
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.shapes import ellipse
 from automl_vision.data.source import Source, as_text, folder_of
 

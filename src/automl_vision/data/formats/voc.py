@@ -12,7 +12,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size
 from automl_vision.data.names import normalize_split, split_of_path
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 from automl_vision.data.xml_file import read_xml, root_tag, text_of

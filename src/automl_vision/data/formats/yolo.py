@@ -14,7 +14,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, shown
 from automl_vision.data.names import is_image, split_of_path, suffix_of
-from automl_vision.data.objects import Object
+from automl_vision.data.object import Object
 from automl_vision.data.source import Source, as_text, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 
