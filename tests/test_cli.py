@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from conftest import SMALL_MODEL, write_shape_folders
+from conftest import SMALL_MODEL, write_objects, write_shape_folders
 
 SMALL = """
 model_name: {model}
@@ -214,3 +214,36 @@ def test_a_picture_of_data(shapes_folder: Path, tmp_path: Path) -> None:
         assert picture.size == (4 * 266 + 10, 2 * 300 + 10)
     wrong = automl_vision("data", "show", str(shapes_folder), "--label", "cros", "--out", str(out))
     assert wrong.returncode == 2 and 'Did you mean "cross"?' in wrong.stderr
+
+
+def test_advice_on_small_objects(tmp_path: Path, shapes_folder: Path):
+    data = write_objects(tmp_path / "data")
+    done = automl_vision("data", "advise", data)
+    assert done.returncode == 0, done.stderr
+    assert "no tiles are needed" in done.stdout
+    assert json.loads(automl_vision("data", "advise", data, "--json").stdout)["settings"] == {}
+    refused = automl_vision("data", "advise", shapes_folder)
+    assert refused.returncode == 2
+    assert "needs labelled objects" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "listed", "missing"),
+    [
+        ("image-object-detection", "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"),
+        ("image-instance-segmentation", "maskrcnn_resnet18_fpn", "yolov5"),
+        ("image-classification", "resnet18", "fasterrcnn_resnet18_fpn"),
+    ],
+)
+def test_models_of_a_task(task: str, listed: str, missing: str):
+    done = automl_vision("models", "*resnet18*" if "resnet" in listed else "*", "--task", task, "--json")
+    names = {description["name"] for description in json.loads(done.stdout)}
+    assert listed in names
+    assert missing not in names
+
+
+def test_drawing_needs_a_detector(workspace: Path, run_id: str, shapes_folder: Path, tmp_path: Path):
+    model = workspace / "runs" / run_id / "model"
+    done = automl_vision("predict", model, shapes_folder / "circle", "--draw", tmp_path / "drawn")
+    assert done.returncode == 2
+    assert "finds no objects" in done.stderr

@@ -29,9 +29,10 @@ from automl_vision.packaging.package import package
 from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
 from automl_vision.tasks.task import Calibration, create_task
+from automl_vision.training.distributed import Processes
 from automl_vision.training.job import run_trial
-from automl_vision.training.spec import TrialSpec
-from automl_vision.training.trial import train
+from automl_vision.training.spec import Evaluation, TrialSpec
+from automl_vision.training.trial import _Trial, train
 from conftest import RecordingReporter, small_detector, write_objects
 
 DETECTION = "image-object-detection"
@@ -216,6 +217,17 @@ def test_a_budget_is_kept_to(boxes: Dataset, detector_spec: MakeDetectorSpec):
     result = train(spec, reporter)
     assert result.epochs < 5000
     assert any("epochs fit" in message for message in reporter.messages)
+
+
+def test_epochs_are_planned_by_the_speed_of_the_first(boxes: Dataset, detector_spec: MakeDetectorSpec):
+    """A machine that was busy when a step was timed costs no epochs."""
+    spec = detector_spec(boxes, number_of_epochs=50, budget_seconds=1000.0)
+    trial = _Trial(spec, RecordingReporter(), Processes(torch.device("cpu")))
+    trial._validation_seconds = 0.0
+    images = int((boxes.splits == "train").sum())
+    for seconds, least, most in ((100.0, 8, 10), (1.0, 50, 50), (5000.0, 1, 1)):
+        trial.evaluations = [Evaluation(epoch=1, metrics={}, images_per_second=images / seconds)]
+        assert least <= trial._fitting_epochs() <= most
 
 
 @pytest.mark.parametrize("model_name", ["fasterrcnn_test_efficientnet_fpn", "tood"])

@@ -53,7 +53,7 @@ def candidates(wanted: str, device: torch.device) -> list[Precision]:
 def fastest_precision(
     step: Callable[[Precision], None], wanted: str, device: torch.device, *, cache: Path, key: str
 ) -> tuple[Precision, dict[str, float]]:
-    """The fastest candidate by the time of a training step; measured once per device and model.
+    """The fastest candidate by the time of a training step; compared once per device and model.
 
     Args:
         step: runs one training step in a precision and leaves the weights as they were.
@@ -69,18 +69,24 @@ def fastest_precision(
     file = cache / "precision.json"
     entry = "|".join([key, wanted, name, f"{torch.get_num_threads()} threads", torch.__version__])
     known = read_json(file) if file.exists() else {}
-    if entry not in known:
-        known[entry] = _measure(step, candidates(wanted, device), device)
+    measured = entry not in known
+    if measured:
+        known[entry] = _measure(step, candidates(wanted, device), device, rounds=_ROUNDS)
         write_json(file, known)
     seconds: dict[str, float] = known[entry]
     chosen = min(seconds, key=lambda option: seconds[option])
-    return Precision(chosen.split()[0], "channels_last" in chosen), seconds
+    precision = Precision(chosen.split()[0], "channels_last" in chosen)
+    if not measured:  # the machine may have been busy then, or may be now, and epochs are planned by it
+        seconds = seconds | _measure(step, [precision], device, rounds=1)
+    return precision, seconds
 
 
-def _measure(step: Callable[[Precision], None], options: list[Precision], device: torch.device) -> dict[str, float]:
+def _measure(
+    step: Callable[[Precision], None], options: list[Precision], device: torch.device, *, rounds: int
+) -> dict[str, float]:
     """Least seconds of a step by option; the options take turns, so that a slow moment of the machine hits them all."""
     seconds = {str(option): float("inf") for option in options}
-    for round_ in range(_ROUNDS + 1):
+    for round_ in range(rounds + 1):
         for option in options:
             if _HOPELESS * min(seconds.values()) < seconds[str(option)] < float("inf"):
                 continue

@@ -250,20 +250,21 @@ class _Trial:
             self.stopped = "the time budget allows no epoch of fine-tuning"
 
     def _fitting_epochs(self) -> int:
-        """How many of the planned epochs fit into the time left."""
+        """How many of the wanted epochs fit into the time left, by the speed of the last epoch once there is one."""
+        wanted, last = self.hyperparameters.number_of_epochs, self.evaluations[-1]
         if self.spec.budget_seconds is None:
-            return self.plan.epochs
+            return wanted
         images = len(self._rows("train"))
-        epoch_seconds = images * self.step_seconds + self._validation_seconds
+        step_seconds = 1 / last.images_per_second if last.images_per_second else self.step_seconds
+        epoch_seconds = images * step_seconds + self._validation_seconds
         left = self.spec.budget_seconds - self.watch.seconds - self._final_seconds()
-        fitting = int(left / (1.1 * epoch_seconds))  # a tenth for a machine that slows down
-        if fitting >= self.plan.epochs:
-            return self.plan.epochs
-        self.reporter.message(
-            f"{max(0, fitting)} of {self.hyperparameters.number_of_epochs} epochs fit: "
-            f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
-        )
-        return max(0, fitting)
+        fitting = last.epoch + max(0, int(left / (1.1 * epoch_seconds)))  # a tenth for a machine that slows down
+        if min(fitting, wanted) != self.plan.epochs:
+            self.reporter.message(
+                f"{min(fitting, wanted)} of {wanted} epochs fit: "
+                f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
+            )
+        return min(fitting, wanted)
 
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
@@ -297,6 +298,8 @@ class _Trial:
         stopping = self.hyperparameters.early_stopping and self.early_stopping.should_stop(score)
         if stopping and self.stopped is None and epoch <= self.plan.epochs:
             self.stopped = f"no gain over {self.early_stopping.patience} evaluations"
+        if self.stopped is None and len(self.evaluations) == 2:  # now that the speed of an epoch is known
+            self._fit_into_budget()
         self._save()
 
     def _on_step(self, epoch: int, start: float) -> Any:
