@@ -102,7 +102,7 @@ def test_specs_keep_their_family_through_json(task: str, model_name: str | None,
     assert back == trial
     sweep = SweepSpec(
         experiment="e", task=task, manifest="m", max_bad_share=0.1, primary_metric="accuracy", budget_seconds=1.0,
-        seed=0, device="cpu", threads=1, workspace="w",
+        seed=0, compute_target="cpu", threads=1, workspace="w",
         trials=[PlannedTrial(model_name=name, hyperparameters=hyperparameters)],
     )  # fmt: skip
     back_sweep = SweepSpec.model_validate_json(sweep.model_dump_json())
