@@ -46,6 +46,7 @@ from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 _PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
 _FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as forward
 _LEAST_PROBED = 200  # images
+_FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 
 
@@ -184,7 +185,7 @@ class _Trial:
         probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
         return {
             "setup": setup + probe,
-            "epoch": images * self.step_seconds + self._validation_seconds,
+            "epoch": self._epoch_seconds(self.step_seconds),
             "finish": self._final_seconds(),
         }
 
@@ -254,9 +255,7 @@ class _Trial:
         wanted, last = self.hyperparameters.number_of_epochs, self.evaluations[-1]
         if self.spec.budget_seconds is None:
             return wanted
-        images = len(self._rows("train"))
-        step_seconds = 1 / last.images_per_second if last.images_per_second else self.step_seconds
-        epoch_seconds = images * step_seconds + self._validation_seconds
+        epoch_seconds = self._epoch_seconds(1 / last.images_per_second if last.images_per_second else self.step_seconds)
         left = self.spec.budget_seconds - self.watch.seconds - self._final_seconds()
         fitting = last.epoch + max(0, int(left / (1.1 * epoch_seconds)))  # a tenth for a machine that slows down
         if min(fitting, wanted) != self.plan.epochs:
@@ -266,11 +265,17 @@ class _Trial:
             )
         return min(fitting, wanted)
 
+    def _epoch_seconds(self, step_seconds: float) -> float:
+        """Time of an epoch with its share of the validations, from the training seconds per image."""
+        validation = self._validation_seconds / self.hyperparameters.evaluation_frequency
+        return len(self._rows("train")) * step_seconds + validation
+
     def _final_seconds(self) -> float:
         """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
         images = len(self._rows("val")) + len(self._rows("test"))
         passes = 5 if self.task.interpolates else 0
-        return _FINAL_RESERVE + self._validation_seconds * (passes + 3 * images / max(1, len(self._rows("val"))))
+        slower = _FP32_SHARE[self.plan.precision == "fp32"]
+        return _FINAL_RESERVE + self._validation_seconds * (passes + slower * images / max(1, len(self._rows("val"))))
 
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
