@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import json
+import shutil
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.names import CLASSIFICATION, MULTI_LABEL
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.names import LEFT_OUT
+from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import parallel_map
 from automl_vision.data.storage import read_image_bytes
@@ -180,6 +183,24 @@ def test_images_by_url(tmp_path: Path, image_server: str) -> None:
     assert local.fingerprint == dataset.fingerprint
     joined = local.joined_validation(dataset)
     assert readable(joined).report.problems == joined.report.problems
+
+
+def test_urls_that_differ_in_their_query_are_different_files(tmp_path: Path) -> None:
+    lines = [
+        {"image_url": f"https://host/image?id={i}", "label": "ab"[i % 2], "image_details": {"width": 8, "height": 8}}
+        for i in range(12)
+    ]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    dataset = Dataset.open(tmp_path / "train.jsonl")
+    assert len(set(dataset.table["digest"].to_pylist())) == 12
+
+
+def test_validation_data_from_elsewhere_than_an_archive(root: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "train"), "zip", root)
+    other = write_shape_folders(tmp_path / "other", per_class=6, classes=("circle", "square"))
+    draw_shapes(("circle",), 4321).save(other / "circle" / "new.png")
+    joined = Dataset.open(archive).joined_validation(Dataset.open(other))
+    assert not open_pixels(joined, 16, tmp_path / "cache").problems
 
 
 def test_a_url_of_an_unknown_kind_gives_a_reason() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.dataset import Dataset
 from automl_vision.data.formats import find_format
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.source import Source
@@ -1441,3 +1442,14 @@ def test_masks(case: Case, tmp_path: Path) -> None:
 
 def _floats(objects: dict[str, list[tuple[str, tuple[float, ...]]]]) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
     return {k: [(label, tuple(map(float, box))) for label, box in found] for k, found in objects.items()}
+
+
+def test_shares_a_little_above_one_are_shares(tmp_path: Path) -> None:
+    rows = ["image,label,xmin,ymin,xmax,ymax"]
+    for i in range(12):
+        Image.new("RGB", (40, 20), (i, 0, 0)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,cat,0.1,0.1,0.5,{1.0001 if i == 3 else 0.6}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    boxes = Dataset.open(tmp_path).objects.bbox
+    np.testing.assert_allclose(boxes[0], [4, 2, 20, 12], rtol=1e-5)
+    np.testing.assert_allclose(boxes[3], [4, 2, 20, 20], rtol=1e-5)

@@ -157,6 +157,16 @@ def test_a_file_that_changed_since_the_data_set_was_opened_is_a_problem(dataset:
     assert open_pixels(trusting, 24, tmp_path / "cache").problems == {}
 
 
+def test_what_could_not_be_read_once_is_tried_again(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(dataset.root)
+    away = root.rename(tmp_path / "away")
+    assert len(open_pixels(dataset, 24, tmp_path / "cache").problems) == 14
+    away.rename(root)
+    pixels = open_pixels(dataset, 24, tmp_path / "cache")
+    assert pixels.problems == {}
+    assert_equal(all_pixels(pixels), decoded(dataset, 24))
+
+
 def _open_in_process(manifest: str, cache: str, answers: multiprocessing.Queue[tuple[int, int]]) -> None:
     seen: list[int] = []
     pixels = open_pixels(Dataset.load(manifest), 24, Path(cache), progress=lambda done, _: seen.append(done))

@@ -177,3 +177,56 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
     refused = Experiment(workspace, "versions").submit(config)
     with pytest.raises(RunFailedError, match="13 of 24 records cannot be used"):
         refused.wait_for_completion()
+
+
+def test_data_without_validation_images_keeps_what_was_held_out(tmp_path: Path, workspace: Workspace) -> None:
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            (tmp_path / "t" / split / label).mkdir(parents=True)
+            for i in range(10):
+                seed = len(split) * 1000 + ord(label) * 100 + i
+                draw_shapes(("circle",), seed).save(tmp_path / "t" / split / label / f"{i}.png")
+    first = Dataset.load(workspace.datasets.register(Dataset.open(tmp_path / "t"), "t"))
+    for i in range(10, 20):
+        draw_shapes(("cross",), 7000 + i).save(tmp_path / "t" / "train" / "a" / f"{i}.png")
+    second = Dataset.load(workspace.datasets.register(Dataset.open(tmp_path / "t"), "t"))
+    split_of = dict(zip(second.table["digest"].to_pylist(), second.splits.tolist(), strict=True))
+    before = list(zip(first.table["digest"].to_pylist(), first.splits.tolist(), strict=True))
+    assert (first.splits == "val").any() and [split_of[digest] for digest, _ in before] == [s for _, s in before]
+
+
+def test_a_new_member_of_a_group_goes_where_the_others_are(tmp_path: Path) -> None:
+    for i in range(40):
+        Image.new("RGB", (4, 4), (i, 9, 9)).save(tmp_path / f"{i}.png")
+    rows = [f"{i}.png,{'ab'[i % 2]},g{i % 20}" for i in range(40)]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["image,label", *(row.rpartition(",")[0] for row in rows[:20])]) + "\n")
+    first = Dataset.open(table).with_validation(0.3)
+    table.write_text("\n".join(["image,label,group", *rows]) + "\n")
+    second = Dataset.open(table).following(first, 0.3)
+    assert second.splits[:20].tolist() == second.splits[20:].tolist() == first.splits.tolist()
+
+
+def test_what_moved_is_found_where_it_is(root: Path, workspace: Workspace) -> None:
+    first = workspace.datasets.register(Dataset.open(root), "shapes")
+    moved = root.rename(root.with_name("moved"))
+    again = workspace.datasets.register(Dataset.open(moved), "shapes")
+    assert again == first and Dataset.open(again).root == str(moved)
+
+
+def test_versions_without_a_common_image(root: Path) -> None:
+    whole = Dataset.open(root)
+    old, new = whole.take(np.arange(12)), whole.take(np.arange(12, 24))
+    changes = new.changes_since(old)
+    assert (len(changes.added), len(changes.removed), changes.unchanged) == (12, 12, 0)
+
+
+def test_copies_are_matched_by_their_paths(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            draw_shapes(("circle",), i if name == "a" else 50 + i).save(tmp_path / name / f"{i}.png")
+    shutil.copy(tmp_path / "a" / "0.png", tmp_path / "a" / "z.png")
+    old = Dataset.open(tmp_path)
+    shutil.copy(tmp_path / "a" / "0.png", tmp_path / "a" / "0 copy.png")
+    assert Dataset.open(tmp_path).changes_since(old).added == ["a/0 copy.png"]

@@ -67,7 +67,10 @@ class RayJob:
         for task in done:
             number = self.tasks.index(task)
             if number not in self._failures:
-                self._failures[number] = _outcome(task)
+                outcome = _outcome(task)
+                if self._canceled and outcome is not None and outcome.lost:  # how a task ends that is ended by force
+                    outcome = Failure("the job was canceled", "", _CANCELED)
+                self._failures[number] = outcome
         if left and any(self._failures.values()):
             self._end_tasks()
         if not left:
@@ -243,8 +246,8 @@ def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: i
     most = max((node.cpus for node in nodes), default=0)
     wanted_cores = -(-threads // processes)
     if gpus:
-        room = gpus // processes
         cores = wanted_cores or min(max(1, node.cpus // node.gpus) for node in nodes if node.gpus)
+        room = sum(min(node.gpus, node.cpus // cores) for node in nodes) // processes
     else:
         choices = [wanted_cores] if threads else list(range(most, 0, -1)) or [1]
         rooms = {each: sum(node.cpus // each for node in nodes) // processes for each in choices}

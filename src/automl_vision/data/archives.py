@@ -20,7 +20,7 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
 from automl_vision.data.cache_folder import cache_folder
 from automl_vision.data.locations import INSIDE, MAX_IMAGE_BYTES, OUTSIDE, Storage, check_url, is_hidden
-from automl_vision.data.urls import is_url, redacted
+from automl_vision.data.urls import is_url
 
 _CHUNK = 2**22
 _MOST_UNPACKED, _MOST_RATIO = 2**26, 200  # JSON packs to a tenth or twentieth, zeros to a thousandth
@@ -72,9 +72,9 @@ class Archive(ABC):
         return normal
 
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:
-        """A URL without its query; for a member the archive's own check value, if that is to do."""
+        """A URL itself; for a member the archive's own check value, if that is to do."""
         if is_url(path):
-            return redacted(path)
+            return path
         if not stat_only:
             return None
         if path not in self.members:

@@ -67,7 +67,7 @@ def changes_between(
         old_classes, new_classes: their classes.
     """
     old_rows, new_rows = _matched(old, new)
-    before, after = old.take(pa.array(old_rows)), new.take(pa.array(new_rows))
+    before, after = old.take(pa.array(old_rows, pa.int64())), new.take(pa.array(new_rows, pa.int64()))
     same_labels = np.ones(len(old_rows), bool)
     for name in ("labels", "objects"):
         same_labels &= equal_rows(before[name].combine_chunks(), after[name].combine_chunks())
@@ -86,17 +86,17 @@ def changes_between(
 
 def _matched(old: pa.Table, new: pa.Table) -> tuple[list[int], list[int]]:
     """The rows of the same images in two manifests."""
-    by_digest: dict[str, list[int]] = {}
-    for row, digest in enumerate(old["digest"].to_pylist()):
-        by_digest.setdefault(digest, []).append(row)
-    old_images = old["image"].to_pylist()
-    pairs = []
-    for row, (digest, image) in enumerate(zip(new["digest"].to_pylist(), new["image"].to_pylist(), strict=True)):
-        candidates = by_digest.get(digest)
-        if candidates:
-            position = next((i for i, other in enumerate(candidates) if old_images[other] == image), 0)
-            pairs.append((candidates.pop(position), row))
-    return [one for one, _ in pairs], [other for _, other in pairs]
+    keys = [list(zip(t["digest"].to_pylist(), t["image"].to_pylist(), strict=True)) for t in (old, new)]
+    row_of = {key: row for row, key in enumerate(keys[0])}
+    pairs = {row: row_of.pop(key) for row, key in enumerate(keys[1]) if key in row_of}
+    rest: dict[str, list[int]] = {}
+    for (digest, _), row in row_of.items():
+        rest.setdefault(digest, []).append(row)
+    for row, (digest, _) in enumerate(keys[1]):
+        if row not in pairs and rest.get(digest):
+            pairs[row] = rest[digest].pop(0)
+    new_rows = sorted(pairs)
+    return [pairs[row] for row in new_rows], new_rows
 
 
 def _others(table: pa.Table, rows: list[int]) -> list[str]:

@@ -225,8 +225,9 @@ class Dataset:
     def following(self, earlier: Dataset, share: float, *, seed: int = 0) -> Dataset:
         """This data set with the splits of an earlier version: an image that was there keeps its split.
 
-        Images without a split of their own whose contents or group the earlier version knows take that split; of the
-        others a share is held out for validation, if the earlier version had such images.
+        Images without a split of their own whose contents or group the earlier version knows take that split, and so do
+        others of their group; of the rest a share is held out for validation, if the earlier version had such images.
+        Where the data brings no validation images, its training images count as without a split.
 
         Args:
             earlier: with splits.
@@ -234,13 +235,19 @@ class Dataset:
             seed: of that choice.
         """
         splits = self.splits.astype("<U8")
+        has_validation = bool((earlier.splits == "val").any())
+        if has_validation and not (splits == "val").any():
+            splits[splits == "train"] = ""
         of_split = np.where(earlier.splits == LEFT_OUT, "", earlier.splits)
         for mine, theirs in ((self._groups, earlier._groups), (self.table["digest"], earlier.table["digest"])):
             found = pc.index_in(mine, theirs).fill_null(-1).to_numpy(zero_copy_only=False)
             unknown = (splits == "") & (found >= 0)
             splits[unknown] = of_split[found[unknown]]
+        group = self._groups.dictionary_encode().indices.to_numpy()
+        for split in ("test", "val", "train"):
+            splits[(splits == "") & np.isin(group, group[splits == split])] = split
         rows = np.flatnonzero(splits == "")
-        if len(rows) and (earlier.splits == "val").any():
+        if len(rows) and has_validation:
             splits[rows] = np.where(self._held_out(rows, share, seed), "val", "train")
         return self.with_splits(splits)
 

@@ -131,7 +131,7 @@ def export_dataset(dataset: Dataset, folder: str | PathLike[str], format: str, *
     format_ = find_export_format(format)
     if images not in _IMAGES:
         raise DataError(f'images must be one of {", ".join(_IMAGES)}, not "{images}"')
-    target = Path(folder).expanduser()
+    target = Path(folder).expanduser().absolute()
     if dataset.kind not in format_.kinds:
         holds = ", ".join(sorted(format_.kinds))
         raise DataError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.locations import MAX_IMAGE_BYTES, OUTSIDE, check_url
-from automl_vision.data.urls import is_url, redacted
+from automl_vision.data.urls import is_url
 
 
 class LocalFolder:
@@ -89,9 +89,9 @@ class LocalFolder:
         return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
 
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:
-        """A URL without its query; for a file of this machine size and time, if those are to do."""
+        """A URL itself; for a file of this machine size and time, if those are to do."""
         if is_url(path):
-            return redacted(path)
+            return path
         if not stat_only:
             return None
         try:

@@ -7,6 +7,7 @@ into the limit, small JPEGs are kept, and where those do not fit either, images 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import io
@@ -150,16 +151,27 @@ def open_pixels(
         fcntl.flock(lock, fcntl.LOCK_EX)
         index = _Index.load(folder / f"{name}.index")
         form = _best_form(_estimated_bytes(dataset, size), _limit(folder, limit_bytes))
+        if index is not None and _is_mended(dataset, digests, size, index):
+            index = None
         if index is None or (index.form != form and form == "pixels"):
             _make_room(folder, _estimated_bytes(dataset, size), _limit(folder, limit_bytes), name)
             index = _build(dataset, digests, size, folder / f"{name}.index", form, progress)
         os.utime(index.path)
+        data = index.data() if index.form != "none" else None
     problems = {int(row): reason for row, reason in index.problems.items()}
-    if index.form == "none":
+    if data is None:
         return DecodedOnDemand(dataset, size, problems)
     if index.form == "jpeg":
-        return JpegCache(index.data(), index.offsets, index.lengths, problems)
-    return PixelCache(index.data(), index.offsets, index.sizes, problems)
+        return JpegCache(data, index.offsets, index.lengths, problems)
+    return PixelCache(data, index.offsets, index.sizes, problems)
+
+
+def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, index: _Index) -> bool:
+    """Whether an image that could not be decoded can be now, for a disk or a server may have been away."""
+    rows = [int(row) for row in index.problems]
+    images = dataset.table["image"].to_pylist() if rows else []
+    store = partial(_stored, images=images, digests=digests, root=dataset.root, size=size, form="none", known={})
+    return any(stored.problem is None for stored in parallel_map(store, rows))
 
 
 @dataclass(frozen=True)
@@ -294,7 +306,10 @@ def _known_images(folder: Path, size: str, form: Form) -> Iterator[tuple[bytes, 
         index = _Index.load(path)
         if index is None or index.form != form or form == "none":
             continue
-        data = index.data()
+        try:
+            data = index.data()
+        except OSError:  # another process has made room
+            continue
         starts, ends, sizes = index.offsets.tolist(), (index.offsets + index.lengths).tolist(), index.sizes.tolist()
         for row, digest in enumerate(index.digests.tolist()):
             if ends[row] > starts[row]:
@@ -318,13 +333,16 @@ def _best_form(pixel_bytes: int, limit: int) -> Form:
 
 def _make_room(folder: Path, needed: int, limit: int, name: str) -> None:
     """Delete the files that were not used for longest until what is needed fits; an open file stays readable."""
-    files = [file for file in folder.glob("*.data") if file.stem != name and file.with_suffix(".index").exists()]
-    files.sort(key=lambda file: file.with_suffix(".index").stat().st_mtime)
-    held = sum(file.stat().st_size for file in files)
-    for file in files:
+    files = []
+    for file in folder.glob("*.data"):
+        with contextlib.suppress(OSError):  # another process makes room too
+            used = file.with_suffix(".index").stat().st_mtime
+            files += [(used, file.stat().st_size, file)] if file.stem != name else []
+    held = sum(size for _, size, _ in files)
+    for _, size, file in sorted(files):
         if held + needed <= limit:
             return
-        held -= file.stat().st_size
+        held -= size
         file.with_suffix(".index").unlink(missing_ok=True)
         file.unlink(missing_ok=True)
 

@@ -194,12 +194,12 @@ class RemoteFolder:
         return normal
 
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:  # noqa: ARG002 - files are far away
-        """The store's own tag of the contents, or size and time, or at least the URL without its query."""
+        """The store's own tag of the contents, or size and time, or at least the URL."""
         url = path if is_url(path) else f"{self.root}/{path}"
         facts = self.__dict__.get("_facts", {}).get(path, {})  # only when it was listed anyway
         tag = next((facts[name] for name in ("ETag", "etag", "content_md5", "md5Hash") if facts.get(name)), None)
         known = [tag] if tag else [facts.get("size"), facts.get("LastModified"), facts.get("mtime")]
-        return "\n".join([redacted(url), *(str(fact) for fact in known if fact is not None)])
+        return "\n".join([url, *(str(fact) for fact in known if fact is not None)])
 
 
 def _listing(root: str) -> tuple[str, dict[str, dict[str, Any]]]:

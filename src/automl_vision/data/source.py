@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from automl_vision.core.errors import DataError
 from automl_vision.data.local_folder import LocalFolder
 from automl_vision.data.locations import ARCHIVE_SUFFIXES, Storage
-from automl_vision.data.names import is_image, suffix_of
+from automl_vision.data.names import is_image, split_of_path, suffix_of
 from automl_vision.data.remote import RemoteFolder
 from automl_vision.data.storage import descend, open_storage
 from automl_vision.data.urls import check_password, is_url, redacted, without_signature
@@ -111,7 +111,7 @@ class Source:
         except DataError:
             return ""
 
-    def image(self, reference: str, folder: str = "") -> str:
+    def image(self, reference: str, folder: str = "", split: str | None = None) -> str:
         """The image that an annotation file refers to, as the manifest names it.
 
         Tried in turn: relative to the annotation file's folder, relative to the root, and, for a path from another
@@ -121,12 +121,13 @@ class Source:
         Args:
             reference: path or URL as it stands in the file.
             folder: of the annotation file, relative to the root; empty for the root itself.
+            split: of the annotation file; of several images that fit, the one whose folders state it is meant.
 
         Returns:
             A listed path; the reference itself where no image fits.
         """
         if is_url(reference):
-            found = self._by_ending(urlsplit(reference).path, folder) if _STORES.match(reference) else None
+            found = self._by_ending(urlsplit(reference).path, folder, split) if _STORES.match(reference) else None
             return found or without_signature(reference)
         text = reference.replace("\\", "/") if "\\" in reference else reference
         for candidate in dict.fromkeys((f"{folder}/{text}" if folder else text, text, reference)):
@@ -135,9 +136,9 @@ class Source:
                 return path
         if is_url(self.storage.root) and self.main:  # a web server lists nothing
             return normpath(f"{folder}/{text}") if folder else text
-        found = self._by_ending(text, folder)
+        found = self._by_ending(text, folder, split)
         if found is None and "%" in text:
-            found = self._by_ending(unquote(text), folder)
+            found = self._by_ending(unquote(text), folder, split)
         if found is not None:
             return found
         is_absolute = text.startswith("/") or _WINDOWS_DRIVE.match(reference)
@@ -191,7 +192,7 @@ class Source:
                 folder = folder.rpartition("/")[0]
         return frozenset(found)
 
-    def _by_ending(self, reference: str, folder: str) -> str | None:
+    def _by_ending(self, reference: str, folder: str, split: str | None) -> str | None:
         """The listed image that shares most of the last parts with a reference.
 
         None when several do, when the reference's own folder is there without the file, or when another reference
@@ -209,7 +210,10 @@ class Source:
             below = (path for path in (own, f"{folder}/{own}") if path in self._folders)
             if own and any(below):
                 return None
-        chosen = self._only([path for path, count in alike.items() if count == most], folder)
+        best = [path for path, count in alike.items() if count == most]
+        if split and len(best) > 1:
+            best = [path for path in best if split_of_path(f"{folder_of(path)}/-") == split] or best
+        chosen = self._only(best, folder)
         if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
             return None
         return chosen

@@ -49,7 +49,7 @@ def read_image_bytes(root: str, image: str) -> bytes:
         archive, inside, member = image.partition(INSIDE)
         if inside and archive.startswith("/"):
             return _storage_of(archive).read(member)
-        return _storage_of(root).read(image)
+        return _storage_of("/" if image.startswith("/") else root).read(image)
     except FileNotFoundError:
         raise ImageError("the file is missing") from None
     except IsADirectoryError:

@@ -25,9 +25,14 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.open_options import MAX_BAD_SHARE
 from automl_vision.models.names import DEFAULT_MODELS, own_models
 from automl_vision.sweeps.policies import Policy, policy_from_json
-from automl_vision.sweeps.samplers import GridParameterSampling, Sampling, sampling_from_json, search_space
+from automl_vision.sweeps.samplers import (
+    GridParameterSampling,
+    Sampling,
+    sampling_from_json,
+    sampling_to_json,
+    search_space,
+)
 from automl_vision.sweeps.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
-from automl_vision.sweeps.space import SearchSpace
 from automl_vision.sweeps.space_check import space_problems
 from automl_vision.tasks.hyperparameters import (
     Hyperparameters,
@@ -212,7 +217,8 @@ class AutoMLVisionConfig(BaseModel):
         bounded = {"iterations", "experiment_timeout_hours"} & self.model_fields_set
         if not bounded and not isinstance(self.hyperparameter_sampling, GridParameterSampling):
             problems.append("iterations or experiment_timeout_hours is required when sweeping")
-        if self.model_name is not None and "model_name" in _names(search_space(self.hyperparameter_sampling)):
+        fixed = self.model_name or self.arguments.get("model_name")
+        if fixed is not None and _mentions(sampling_to_json(self.hyperparameter_sampling), "model_name"):
             problems.append("model_name is fixed and searched in the space; keep one of them")
         found = space_problems(
             search_space(self.hyperparameter_sampling),
@@ -240,9 +246,11 @@ def _told(read: Callable[[Any], Any], value: Any) -> Any:
         raise ValueError("\n".join(error.problems)) from None
 
 
-def _names(space: SearchSpace) -> set[str]:
-    """The last parts of the names of all dimensions."""
-    return {name.rpartition(".")[2] for name, _ in space.dimensions()}
+def _mentions(value: Any, name: str) -> bool:
+    """Whether a setting stands anywhere in a space, drawn or fixed."""
+    if isinstance(value, Mapping):
+        return name in value or any(_mentions(item, name) for item in value.values())
+    return isinstance(value, list | tuple) and any(_mentions(item, name) for item in value)
 
 
 def _model_problems(task: str, name: str) -> list[str]:

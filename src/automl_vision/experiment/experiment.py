@@ -54,8 +54,7 @@ class Experiment:
         dataset = open_training_data(config, self.workspace)
         folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
         manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
-        if not manifest.exists():
-            dataset.save(manifest)
+        dataset.save(manifest)  # again for a known fingerprint: the same content may lie elsewhere by now
         version = self.workspace.datasets.find(dataset.fingerprint)
         spec = sweep_spec(config, self, manifest, data_version=None if version is None else version.id)
         folder.create(spec.model_dump(), {"experiment": self.name})
@@ -155,7 +154,9 @@ def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str |
     if filename is None:
         found = [folder.model / "weights.safetensors"]
     else:
-        found = [trial.path / Path(filename).name for trial in folder.trials()]
+        best = folder.status().get("best_trial")
+        trials = sorted(folder.trials(), key=lambda trial: trial.number != best)
+        found = [trial.path / Path(filename).name for trial in trials]
     for weights in found:
         if weights.exists():
             return str(weights)

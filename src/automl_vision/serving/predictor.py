@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import ImageError, ModelFolderError
+from automl_vision.data.images import to_rgb
 from automl_vision.serving.model_folder import ONNX_FILE, ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.readers import Inputs, LabelReader, reader_of
@@ -117,5 +118,8 @@ def image_bytes(image: ImageSource) -> bytes:
             raise ImageError(f"an array must be (height, width, 3) of uint8, not {image.shape} of {image.dtype}")
         image = Image.fromarray(image)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    try:
+        to_rgb(image).save(buffer, "PNG", compress_level=1)  # upright, for a PNG says nothing of orientation
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"the image cannot be read ({error})") from error
     return buffer.getvalue()

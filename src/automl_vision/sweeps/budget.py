@@ -13,6 +13,7 @@ from automl_vision.sweeps.sources import TrialState
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
 _PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
 _PACKAGING_FILE = "packaging.json"
+_HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
 _GRACE = 10.0  # seconds that trials may be late before they are ended
 _LEAST = 5.0  # seconds in which no trial can give anything
 _USEFUL_SHARE = 0.5  # of the quickest trial's time; a trial with less would only be cut short
@@ -49,8 +50,10 @@ class Budget:
         return self.left - self.packaging
 
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
-        """Whether running trials must be ended now, because another one has a result that must still be packaged."""
-        return self.seconds_for_trials < -_GRACE / 2 and any(trial.has_result for trial in trials)
+        """Whether running trials must be ended now: another one has a result to package, or none comes to its end."""
+        if any(trial.has_result for trial in trials):
+            return self.seconds_for_trials < -_GRACE / 2
+        return self.left < -max(_HARD_GRACE, self.total)
 
 
 def packaging_seconds(cache: Path, task: str) -> float:
@@ -71,7 +74,8 @@ def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
     """Whether a further trial can give anything in the seconds that are left; one is always tried."""
     if not any(trial.has_ended for trial in trials):
         return True
-    done = [trial.seconds for trial in trials if trial.has_result]
+    whole = [trial.seconds for trial in trials if trial.status == "Completed"]
+    done = whole or [trial.seconds for trial in trials if trial.has_result]
     return seconds >= max(_LEAST, _USEFUL_SHARE * min(done, default=0.0))
 
 

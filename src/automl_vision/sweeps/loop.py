@@ -202,10 +202,11 @@ class TrialLoop:
         if offset != running.offset:
             running.offset = offset
             evaluations = [event for event in events if event["event"] == "evaluation"]
+            judged = len(running.state.curve.values)
             self._read_reports(running.state, evaluations)
             self.observer.reported(running.folder, events, offset)
             if evaluations and working:
-                self._judge(running)
+                self._judge(running, judged)
         if not working:
             self._running.remove(running)
             self._end(running)
@@ -215,12 +216,15 @@ class TrialLoop:
             state.reports[event["epoch"]] = event["metrics"].get(self.metric)
             state.seconds = event["seconds"]
 
-    def _judge(self, running: _Running) -> None:
-        """Ask a trial to end with what it has, if the policy says so."""
+    def _judge(self, running: _Running, judged: int) -> None:
+        """Ask a trial to end with what it has, if the policy says so of one of the reports after the judged ones."""
         if isinstance(self.policy, NoTerminationPolicy) or running.stop_reason is not None:
             return
         curves = {state.number: state.curve for state in self.trials}
-        reason = reason_to_end(self.policy, curves, running.state.number)
+        number = running.state.number
+        new = range(judged + 1, len(running.state.curve.values) + 1)
+        reasons = (reason_to_end(self.policy, curves, number, interval=n) for n in new)
+        reason = next((reason for reason in reasons if reason is not None), None)
         if reason is not None:
             running.stop_reason = reason
             running.folder.request_stop(reason)

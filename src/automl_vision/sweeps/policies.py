@@ -251,7 +251,7 @@ def _median_stopping(own: _Scores, others: Mapping[int, _Scores], n: int) -> str
 
 def _truncation(policy: TruncationSelectionPolicy, own: _Scores, others: Mapping[int, _Scores], n: int) -> str | None:
     """Among the lowest share; where trials tie at its edge, they are spared."""
-    ended = int(policy.truncation_percentage / 100 * len(others))
+    ended = int(policy.truncation_percentage * len(others) / 100)
     not_better = sum(s.latest <= own.latest for s in others.values())
     if not_better > ended:
         return None

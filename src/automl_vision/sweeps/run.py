@@ -16,7 +16,7 @@ from pathlib import Path
 
 from automl_vision.compute.compute import Job, Slot
 from automl_vision.compute.targets import create_compute
-from automl_vision.core.errors import AutoMLVisionError, RunFailedError
+from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -115,6 +115,8 @@ class _Controller:
         pixels = open_pixels(opened, kept_size(opened, hyperparameters), self.workspace.cache_path, progress=progress)
         dataset = opened.excluding(pixels.problems)
         dataset.require_usable(max_bad_share=self.spec.max_bad_share)
+        if (opened.splits == "val").any() and not (dataset.splits == "val").any():
+            raise DataError(f"no validation image can be used; {dataset.report}")
         dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
         dataset.save(self.folder.manifest)
         write_json(self.folder.path / "left_out.json", dataset.report.to_json())
@@ -180,7 +182,7 @@ class _Controller:
                 continue
             self.folder.progress(f"probing {candidate.key}", number, len(candidates))
             folder = self.folder.path / "probes" / str(number)
-            spec = self._trial_spec(folder, planned, slot, dataset, 1.0).model_dump()
+            spec = self._trial_spec(folder, planned, slot, dataset, max(1.0, end - self.budget.spent)).model_dump()
             job = Job("automl_vision.training.job:probe_trial", {"spec": spec}, folder)
             reason = self._finish_job(job, slot, seconds=end - self.budget.spent)
             if reason is None:
@@ -316,7 +318,7 @@ class _Controller:
         arguments = {
             "trial": str(best.path), "destination": str(self.folder.model), "provenance": provenance,
         }  # fmt: skip
-        if not self.folder.model.exists():
+        if self._packaged_trial() != best.number:
             self.folder.progress("packaging", 0, 1)
             start = time.monotonic()
             reason = self._finish_job(
@@ -328,6 +330,11 @@ class _Controller:
         self.folder.update_status(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
+
+    def _packaged_trial(self) -> int | None:
+        """The trial that the run's model folder holds."""
+        file = self.folder.model / "model.json"
+        return read_json(file).get("provenance", {}).get("trial") if file.exists() else None
 
     def _set_status(self, status: str) -> None:
         self.folder.update_status(status=status, seconds=self.budget.spent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_vision.core.files import write_json
+from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.tasks.task import Calibration, Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
@@ -89,6 +89,16 @@ def _write(
     arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
     for split in rows:
         arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
-    np.savez_compressed(folder / "outputs.npz", **arrays)
-    np.savez_compressed(folder / "comparison.npz", **task.comparison(outputs["val"], rows["val"], calibration))
+    _save_arrays(folder / "outputs.npz", arrays)
+    _save_arrays(folder / "comparison.npz", task.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays whole or not at all; waits while the disk is full."""
+
+    def write() -> None:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    persistently(write)

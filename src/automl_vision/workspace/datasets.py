@@ -129,6 +129,7 @@ class DatasetRegistry:
                 dataset = dataset.with_validation(split_ratio, seed=seed)
             for version in known:
                 if version.fingerprint == dataset.fingerprint:
+                    dataset.save(version.manifest)  # the same content may lie elsewhere by now
                     return version
             number = known[-1].number + 1 if known else 1
             folder = self.folder / name / str(number)

@@ -97,6 +97,7 @@ class _Treatment:
         self._objects = dataset.objects
         self._kept = np.ones(len(self._objects), bool)
         self._classes = list(dataset.classes)
+        self._renamed: dict[str, str] = {}
         self._changes = {
             "exclude": self._exclude,
             "drop": self._drop,
@@ -146,7 +147,8 @@ class _Treatment:
                 self._kept[index] = False
 
     def _relabel(self, finding: Finding) -> None:
-        for i, (row, name) in enumerate(zip(finding.rows.tolist(), finding.suggestions, strict=True)):
+        for i, (row, suggestion) in enumerate(zip(finding.rows.tolist(), finding.suggestions, strict=True)):
+            name = self._renamed.get(suggestion, suggestion)
             if len(finding.objects):
                 index = int(finding.objects[i])
                 old, place = self._objects.names[self._objects.label[index]], self._place(index)
@@ -171,6 +173,7 @@ class _Treatment:
             for place in places:
                 self._report.note(place, f"relabelled from {old} to {new}", finding.check)
             self._classes.remove(old)
+            self._renamed[old] = new
 
     def _fit_box(self, finding: Finding) -> None:
         bounds = mask_bounds(self._objects)
@@ -187,6 +190,8 @@ class _Treatment:
         digests = self._dataset.table["digest"]
         for row, partner in zip(finding.rows.tolist(), finding.partners.tolist(), strict=True):
             group = self._groups[partner] or f"near copies of {digests[partner].as_py()}"
+            joined = {self._groups[row], self._groups[partner]} - {None, ""}
+            self._groups = [group if name in joined else name for name in self._groups]
             self._groups[row] = self._groups[partner] = group
             self._report.note(self._images[row], f"put into one group with {self._images[partner]}", finding.check)
 

@@ -186,11 +186,12 @@ def _read_images(source: Source, path: str, values: list[Any], annotations: Anno
             if key in numbers:
                 raise ValueError(f"another image has the id {shown(key)} too")
             own_split = split_of_path(f"{value['split']}/-") if isinstance(value.get("split"), str) else None
+            own_split = own_split or split
         except ValueError as error:
             annotations.reject(place, str(error), "bad record")
             continue
         size = as_size(value.get("width"), value.get("height"))
-        found = annotations.add(Record(source.image(name, folder), place, split=own_split or split, size=size))
+        found = annotations.add(Record(source.image(name, folder, own_split), place, split=own_split, size=size))
         if found is not None:
             _both(numbers, key, found)
     return numbers

@@ -53,6 +53,7 @@ _CROWD = ("iscrowd", "is_crowd", "isgroupof")
 _DIFFICULT = ("difficult",)
 _SEPARATORS = ("|", ";")
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
+_LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
 _DETECTION_ROWS = 20  # one good row among so many makes a table of flags
 _END = "\0"  # a line of its own after the last row, unless a quotation mark is open there
 
@@ -243,7 +244,7 @@ def read(source: Source, columns: Columns) -> Annotations:
             for value in record.objects:
                 largest = max(largest, *(value.bbox or ()))
             annotations.add(_named(record, names))
-    annotations.relative = len(annotations.objects) > 0 and largest <= 1.0
+    annotations.relative = len(annotations.objects) > 0 and largest <= _LARGEST_SHARE
     annotations.settle_kind(several=plural)
     if has_boxes and not len(annotations.objects):
         annotations.kind = "boxes"

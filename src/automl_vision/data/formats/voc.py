@@ -129,9 +129,10 @@ def _image_sets(source: Source) -> dict[str, str]:
         if split is None:
             continue
         root = "/".join(above[: above.index("ImageSets")])
-        for line in source.read_text(path).splitlines():
-            words = line.rsplit(maxsplit=1)
-            stem = words[0] if len(words) == 2 and words[1] in ("-1", "0", "1") else line.strip()
+        lines = [line.strip() for line in source.read_text(path).splitlines() if line.strip()]
+        are_flagged = all(line.rpartition(" ")[2] in ("-1", "0", "1") and " " in line for line in lines)
+        for line in lines:
+            stem = line.rpartition(" ")[0].strip() if are_flagged else line
             key = f"{root}/{stem}"
             if stem:
                 (either if name == "trainval.txt" else splits).setdefault(key, split)

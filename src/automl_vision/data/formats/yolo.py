@@ -135,9 +135,9 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
 
 def _splits(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict[str, str]:
     """Split by image, as the YAML file says: folders, or text files with one image a line."""
-    splits: dict[str, str] = {}
     if settings is None:
-        return splits
+        return {}
+    sets: list[tuple[str, list[str]]] = []
     path, values = settings
     base = as_text(values.get("path"))
     for split in ("train", "val", "test"):
@@ -146,9 +146,12 @@ def _splits(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict
             text = as_text(entry)
             for candidate in _candidates(text, base, folder_of(path)) if text else ():
                 found = list(_images_of(source, candidate))
-                splits = dict.fromkeys(found, split) | splits  # a set that trains and validates on the same images
                 if found:
+                    sets.append((split, found))
                     break
+    splits: dict[str, str] = {}
+    for split, found in sorted(sets, key=lambda item: len(item[1])):  # a folder in another one says more
+        splits = dict.fromkeys(found, split) | splits  # of equal ones the first counts, which is for training
     return splits
 
 
