@@ -1,9 +1,9 @@
 """Import, manifest and pixel cache at scale, beside what a user would take instead; all on made or named data.
 
-    python benchmarks/data_scale.py                      # 200,000 images with 1.5 million boxes; needs pycocotools
-    python benchmarks/data_scale.py --photos FOLDER      # images/s of the pixel cache on a folder of photos
+    python benchmarks/data_scale.py                  # 200,000 images, 1.5 million boxes
+    python benchmarks/data_scale.py --photos FOLDER  # images/s of the pixel cache on a folder of photos
 
-Every import runs in a process of its own; the peak is its largest resident memory, imports of libraries included.
+Needs: pip install pycocotools supervision. Every import runs in a process of its own; the peak is its largest resident memory, imports of libraries included.
 """
 
 from __future__ import annotations

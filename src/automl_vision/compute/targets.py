@@ -30,11 +30,6 @@ def check_target(name: str) -> str:
     )
 
 
-def device_of(target: str) -> str:
-    """What trials on a target take as their device; each machine decides where the target leaves it open."""
-    return target if target in ("cpu", "cuda") else "auto"
-
-
 def _is_cluster(name: str) -> bool:
     """Whether a name is `ray`, or an address after it."""
     return name == RAY or re.fullmatch(r"ray:(//)?[\w.\-\[\]:]+:\d+", name) is not None

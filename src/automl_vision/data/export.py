@@ -72,15 +72,7 @@ class _Export:
             )
 
     def image(self, name: str, target: str | None = None) -> str:
-        """Bring an image into the export.
-
-        Args:
-            name: of a record.
-            target: path below the folder; None for `name` itself.
-
-        Returns:
-            How the annotations refer to it: `target`, or where the image is when images stay where they are.
-        """
+        """Bring an image into the export, as `writing.Export` says."""
         target = target or name
         row = self._row_of[name]
         reference = self._dataset.table["image"][row].as_py()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.annotations import Annotations
+from automl_vision.data.json_file import HEAD_FILES
 from automl_vision.data.source import Source
 
 
@@ -26,12 +30,25 @@ def read_xml(source: Source, path: str) -> Element:
     return root
 
 
-def root_tag(source: Source, path: str) -> str:
-    """The tag of the root element; empty when the file is no XML."""
-    try:
-        return str(read_xml(source, path).tag)
-    except DataError:
-        return ""
+def has_documents(source: Source, tag: str) -> bool:
+    """Whether one of the first XML files of a source has this root element."""
+    for path in source.with_suffix(".xml")[:HEAD_FILES]:
+        with suppress(DataError):
+            if read_xml(source, path).tag == tag:
+                return True
+    return False
+
+
+def documents(source: Source, tag: str, annotations: Annotations) -> Iterator[tuple[str, Element]]:
+    """The XML files with this root element, each with its path; a file that is no XML is reported."""
+    for path in source.with_suffix(".xml"):
+        try:
+            root = read_xml(source, path)
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+            continue
+        if root.tag == tag:
+            yield path, root
 
 
 def text_of(element: Element, path: str) -> str:

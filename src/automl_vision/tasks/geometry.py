@@ -57,11 +57,6 @@ class Geometry:
         return Geometry(**{**value, "aspects": tuple(value["aspects"])})
 
 
-def fit_scale(height: float, width: float, canvas: tuple[int, int]) -> float:
-    """The factor that fits an image into a canvas of (height, width)."""
-    return min(canvas[0] / height, canvas[1] / width)
-
-
 def fit_canvas(sizes: NDArray[np.float64], short_side: int, long_side: int) -> tuple[int, int]:
     """Height and width of the canvas for images of some sizes, multiples of 32.
 

@@ -7,16 +7,15 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.json_file import HEAD_FILES, as_number, as_size
+from automl_vision.data.json_file import as_number, as_size
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.names import normalize_split, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, folder_of
-from automl_vision.data.xml_file import read_xml, root_tag
+from automl_vision.data.xml_file import documents, has_documents
 
 _OTHERS = ("polyline", "points", "cuboid", "skeleton")
 
@@ -28,21 +27,12 @@ _OTHERS = ("polyline", "points", "cuboid", "skeleton")
     "boxes",
     "masks",
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
-    detect=lambda source, _: any(
-        root_tag(source, path) == "annotations" for path in source.with_suffix(".xml")[:HEAD_FILES]
-    ),
+    detect=lambda source, _: has_documents(source, "annotations"),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every CVAT file; an image's `subset`, or the file's name, is its split."""
     annotations = Annotations("boxes")
-    for path in source.with_suffix(".xml"):
-        try:
-            root = read_xml(source, path)
-        except DataError as error:
-            annotations.reject(path, str(error), "bad record")
-            continue
-        if root.tag != "annotations":
-            continue
+    for path, root in documents(source, "annotations", annotations):
         if root.find("track") is not None:
             annotations.ignore(path, "tracks of a video are not read; export the task as CVAT for images", "track")
         for element in root.iter("image"):

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
-from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size
+from automl_vision.data.json_file import as_flag, as_number, as_size
 from automl_vision.data.names import normalize_split, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
-from automl_vision.data.xml_file import read_xml, root_tag, text_of
+from automl_vision.data.xml_file import documents, has_documents, text_of
 
 _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 
@@ -25,9 +24,7 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
     "boxes",
     "masks",
     layout="Annotations/IMAGE.xml of Pascal VOC beside JPEGImages/IMAGE.jpg, splits in ImageSets/Main/*.txt",
-    detect=lambda source, _: any(
-        root_tag(source, path) == "annotation" for path in source.with_suffix(".xml")[:HEAD_FILES]
-    ),
+    detect=lambda source, _: has_documents(source, "annotation"),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every XML file; an image set's name, or the folder's, is the split."""
@@ -35,14 +32,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     splits = _image_sets(source)
     has_sets = any("ImageSets" in file.split("/") for file in source.files)
     read_stems: set[str] = set()
-    for path in source.with_suffix(".xml"):
-        try:
-            root = read_xml(source, path)
-        except DataError as error:
-            annotations.reject(path, str(error), "bad record")
-            continue
-        if root.tag != "annotation":
-            continue
+    for path, root in documents(source, "annotation", annotations):
         image = _image(source, root, path)
         above, stem = _set_and_stem(path)
         read_stems.add(f"{above}/{stem}")
