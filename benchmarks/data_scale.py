@@ -3,7 +3,9 @@
     python benchmarks/data_scale.py                  # 200,000 images, 1.5 million boxes
     python benchmarks/data_scale.py --photos FOLDER  # images/s of the pixel cache on a folder of photos
 
-Needs: pip install pycocotools supervision. Every import runs in a process of its own; the peak is its largest resident memory, imports of libraries included.
+The import needs: pip install pycocotools supervision
+
+Every import runs in a process of its own; the peak is its largest resident memory, imports of libraries included.
 """
 
 from __future__ import annotations
