@@ -161,7 +161,10 @@ def open_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     here = int(os.environ.get("LOCAL_WORLD_SIZE", str(started)))
     torch.set_num_threads(max(1, (threads or _cores()) // here))
     try:
-        yield Processes(accelerator.device, accelerator)
+        with warnings.catch_warnings():
+            # some kernels give the gradient of a depthwise layer other strides over its one channel, which are the same
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+            yield Processes(accelerator.device, accelerator)
     finally:
         torch.distributed.destroy_process_group()
 
