@@ -184,6 +184,7 @@ class MaskRCNN(FasterRCNN):
         inner = channels if channels >= _WIDE else channels // 2
         self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (inner,) * 4, 1)
         self.roi_heads["mask_predictor"] = MaskRCNNPredictor(inner, inner, classes)
+        nn.init.normal_(self.roi_heads["mask_predictor"].mask_fcn_logits.weight, std=0.01)  # undecided at the start
 
     def _region_losses(
         self, maps: list[Tensor], regions: Tensor, match: Tensor, foreground: Tensor, used: Tensor,
