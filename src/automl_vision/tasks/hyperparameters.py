@@ -42,8 +42,8 @@ class TrainingHyperparameters(BaseModel):
         None,
         gt=0,
         le=1,
-        description="factor on the rate for each block further from the head; none: 0.5 for the pretrained backbone of a "
-        "detector, otherwise 1",
+        description="factor on the rate for each block further from the head; none: 0.5 for a detector's pretrained "
+        "backbone, otherwise 1",
     )
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
@@ -178,7 +178,7 @@ class DetectorHyperparameters(TrainingHyperparameters):
 
     @property
     def rate_decay(self) -> float:
-        """The factor on the rate for each block further from the head: what is pretrained moves less than what is new."""
+        """The factor on the rate for each block further from the head: what is pretrained moves less."""
         if self.layer_decay is None:
             return 0.5 if self.pretrained else 1.0
         return self.layer_decay
