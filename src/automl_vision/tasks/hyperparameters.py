@@ -216,7 +216,9 @@ class DFineHyperparameters(OneStageHyperparameters):
         None, description="folder with config.json and model.safetensors to start from instead of a hub's"
     )
     layers_to_freeze: int | None = Field(
-        None, ge=0, description="the first so many stages of the backbone do not train; none: 1, the stem, if pretrained"
+        None,
+        ge=0,
+        description="the first so many stages of the backbone do not train; none: 1, the stem, if pretrained",
     )
 
     @property

@@ -144,9 +144,7 @@ def published_config(size: str) -> DFineConfig:
     )
 
 
-def load_dfine(
-    source: DFineSource, geometry: Geometry, *, classes: int, multi_scale: bool
-) -> DFineModel:
+def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_scale: bool) -> DFineModel:
     """The network with its decoder's heads; those that count classes start anew when the weights count others.
 
     Args:
