@@ -162,7 +162,8 @@ class FasterRCNN(PyramidDetector):
         """Features (r, channels, size, size) of regions (r, 5), each from the level that suits its size."""
         sides = (rois[:, 3:] - rois[:, 1:3]).clamp(min=1e-3).prod(dim=1).sqrt()
         wanted = (sides / self.region_cells + 1e-6).log2().floor().clamp(self.roi_levels[0], self.roi_levels[-1])
-        pooled = torch.zeros(len(rois), maps[0].shape[1], size, size, device=rois.device)
+        count = rois.shape[0]  # its `len` would be a constant of an exported graph
+        pooled = torch.zeros(count, maps[0].shape[1], size, size, device=rois.device)
         for level, features in zip(self.roi_levels, maps, strict=False):
             here = wanted == level
             if torch.compiler.is_exporting():  # a graph cannot take a varying number of regions from each level
@@ -183,8 +184,9 @@ class MaskRCNN(FasterRCNN):
         channels = backbone.channels
         inner = channels if channels >= _WIDE else channels // 2
         self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (inner,) * 4, 1)
-        self.roi_heads["mask_predictor"] = MaskRCNNPredictor(inner, inner, classes)
-        nn.init.normal_(self.roi_heads["mask_predictor"].mask_fcn_logits.weight, std=0.01)  # undecided at the start
+        predictor = MaskRCNNPredictor(inner, inner, classes)
+        nn.init.normal_(predictor.mask_fcn_logits.weight, std=0.01)  # undecided at the start
+        self.roi_heads["mask_predictor"] = predictor
 
     def _region_losses(
         self, maps: list[Tensor], regions: Tensor, match: Tensor, foreground: Tensor, used: Tensor,
