@@ -468,12 +468,20 @@ print(json.dumps({
 """
 
 
+# what configurations on the hub still hold, of the library's releases that wrote them
+OLD = {"backbone": None, "backbone_kwargs": None, "use_timm_backbone": False, "use_pretrained_backbone": False,
+       "disable_custom_kernels": True, "decoder_n_levels": 3, "layer_scale": 1, "torch_dtype": "float32"}  # fmt: skip
+OLD_BACKBONE = {"layer_type": "basic", "downsample_in_bottleneck": False, "downsample_in_first_stage": False}
+
+
 def test_weights_come_from_a_hub_unless_none_answers(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """From a real server, and then from the cache; nobody else is asked for anything."""
     repository = DFINE_REPOSITORIES["small"]
-    (tmp_path / "hub" / repository).mkdir(parents=True)
-    for name in ("config.json", "model.safetensors"):
-        shutil.copy(tiny / name, tmp_path / "hub" / repository)
+    folder = tmp_path / "hub" / repository
+    folder.mkdir(parents=True)
+    shutil.copy(tiny / "model.safetensors", folder)
+    config = read_json(tiny / "config.json")
+    _write(folder, "config.json", {**config, **OLD, "backbone_config": {**config["backbone_config"], **OLD_BACKBONE}})
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
@@ -496,28 +504,32 @@ def test_weights_come_from_a_hub_unless_none_answers(tiny: Path, tmp_path: Path,
     assert len([path for method, path in server.asked if method == "GET"]) == 2  # once each, by both models
 
 
-class _Interrupting(RecordingReporter):
-    """Ends the process, as it were, when an epoch has been validated and is not saved yet."""
+class _Copying(RecordingReporter):
+    """Copies a trial's folder when an epoch has been validated and is not saved yet, as an interruption leaves it."""
+
+    def __init__(self, folder: Path, copy: Path) -> None:
+        super().__init__()
+        self._folder, self._copy = folder, copy
 
     def evaluation(self, evaluation: Evaluation) -> None:
         super().evaluation(evaluation)
         if evaluation.epoch == 2:
-            raise KeyboardInterrupt
+            shutil.copytree(self._folder, self._copy)
 
 
-def test_interrupted_and_resumed_equals_undisturbed(tiny: Path, boxes: Dataset, make_spec: Callable[..., TrialSpec]):
+def test_interrupted_and_resumed_equals_undisturbed(
+    tiny: Path, boxes: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
+):
     """The denoising queries are drawn again as they were."""
     settings = hyperparameters(tiny, pretrained=True, number_of_epochs=2, augmentation="standard", mosaic=0.3)
-    undisturbed, interrupted = (
-        make_spec(boxes, name, model_name="dfine", hyperparameters=settings) for name in ("undisturbed", "interrupted")
-    )
-    train(undisturbed, RecordingReporter())
-    with pytest.raises(KeyboardInterrupt):
-        train(interrupted, _Interrupting())
+    undisturbed = make_spec(boxes, model_name="dfine", hyperparameters=settings)
+    train(undisturbed, _Copying(Path(undisturbed.folder), tmp_path / "interrupted"))
     resumed = RecordingReporter()
-    train(interrupted, resumed)
+    train(undisturbed.model_copy(update={"folder": str(tmp_path / "interrupted")}), resumed)
     assert [evaluation.epoch for evaluation in resumed.evaluations] == [2]
-    first, second = (load_file(Path(spec.folder) / "weights.safetensors") for spec in (undisturbed, interrupted))
+    first, second = (
+        load_file(folder / "weights.safetensors") for folder in (Path(undisturbed.folder), tmp_path / "interrupted")
+    )
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
