@@ -533,6 +533,7 @@ def test_interrupted_and_resumed_equals_undisturbed(
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 def test_two_processes_train_it_together(tiny: Path, boxes: Dataset, make_spec: Callable[..., TrialSpec]):
     """Also where an image of one of them has no object, and so nothing to denoise."""
     settings = hyperparameters(tiny, pretrained=True, number_of_epochs=1, training_batch_size=2)
@@ -564,7 +565,7 @@ def test_from_images_to_predictions_without_torch(
 
     packaged = package(spec.folder, tmp_path / "model")
     description = Predictor(packaged).description
-    assert description.parity["objects"] > 100
+    assert description.parity["objects"] > 20
     assert description.parity["equal_share"] >= 0.99
     assert description.parity["largest_box_difference"] <= 0.5
     assert (description.model_name, description.architecture) == ("dfine", "d_fine")

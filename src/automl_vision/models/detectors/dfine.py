@@ -96,7 +96,8 @@ class DFine(Detector):
         )  # fmt: skip
         losses = {ours: _sum_of(terms, theirs) for theirs, ours in _TERMS.items()}
         # without objects there is nothing to denoise, and several processes wait for every parameter's gradient
-        losses["classification"] = losses["classification"] + 0 * self.network.denoising_class_embed.weight.sum()
+        if self.network.config.num_denoising > 0:
+            losses["classification"] = losses["classification"] + 0 * self.network.denoising_class_embed.weight.sum()
         return losses
 
 

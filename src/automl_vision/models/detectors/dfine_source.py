@@ -25,7 +25,6 @@ from automl_vision.tasks.hyperparameters import DFineHyperparameters
 from automl_vision.tasks.normalization import Normalization
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
-_STRIDES = (8, 16, 32)
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
 _PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # D-FINE sees pixels from 0 to 1
 
@@ -201,7 +200,7 @@ def _fitted(config: DFineConfig, geometry: Geometry, classes: int, least_scale: 
     config = copy.deepcopy(config)
     height, width = (rounded_side(side * least_scale) for side in geometry.size)
     config.num_labels = classes
-    config.num_queries = min(config.num_queries, sum((height // s) * (width // s) for s in _STRIDES))
+    config.num_queries = min(config.num_queries, sum((height // s) * (width // s) for s in config.feat_strides))
     config.anchor_image_size = config.eval_size = None  # of one input size, which ours need not be
     config.freeze_backbone_batch_norms = False  # what `freeze_batch_norm` decides; random weights need statistics
     config.initializer_bias_prior_prob = _PRIOR
