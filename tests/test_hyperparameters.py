@@ -16,6 +16,7 @@ from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
 from automl_vision.tasks.hyperparameters import (
     ClassificationHyperparameters,
     DetectionHyperparameters,
+    DFineHyperparameters,
     OneStageHyperparameters,
     SegmentationHyperparameters,
     check_hyperparameters,
@@ -31,6 +32,7 @@ FAMILY = [
     (OBJECT_DETECTION, "fasterrcnn_resnet50_fpn", DetectionHyperparameters),
     (OBJECT_DETECTION, "retinanet_resnet50_fpn", DetectionHyperparameters),
     (OBJECT_DETECTION, "yolov5", OneStageHyperparameters),
+    (OBJECT_DETECTION, "dfine", DFineHyperparameters),
     (INSTANCE_SEGMENTATION, "maskrcnn_resnet18_fpn", SegmentationHyperparameters),
 ]
 

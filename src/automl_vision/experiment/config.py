@@ -23,7 +23,7 @@ from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.open_options import MAX_BAD_SHARE
-from automl_vision.models.names import DEFAULT_MODELS, own_models
+from automl_vision.models.names import DEFAULT_MODELS, missing_package, own_models
 from automl_vision.sweeps.policies import Policy, policy_from_json
 from automl_vision.sweeps.samplers import (
     GridParameterSampling,
@@ -256,7 +256,8 @@ def _mentions(value: Any, name: str) -> bool:
 def _model_problems(task: str, name: str) -> list[str]:
     """A sentence when no algorithm of the task has the name; timm is loaded only for names that are not ours."""
     if name in own_models(task):
-        return []
+        missing = missing_package(name)
+        return [] if missing is None else [f"model_name: {missing}"]
     from automl_vision.core.errors import UnknownModelError
     from automl_vision.models.registry import architecture_of
 

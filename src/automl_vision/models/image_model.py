@@ -51,8 +51,8 @@ class ImageModel(nn.Module):
 
     @property
     def body(self) -> nn.Module:
-        """The timm network: the whole network, or the backbone of a detector."""
-        return self.network.backbone.body if isinstance(self.network, Detector) else self.network
+        """The network in stages: the whole network, or what a detector stands on."""
+        return self.network.body if isinstance(self.network, Detector) else self.network
 
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
@@ -60,6 +60,6 @@ class ImageModel(nn.Module):
 
 
 def pretrained_norms(model: nn.Module) -> list[nn.Module]:
-    """The batch norms whose statistics may come from pretrained weights: of a detector those of its backbone."""
-    bodies = [module.backbone.body for module in model.modules() if isinstance(module, Detector)] or [model]
-    return [m for body in bodies for m in body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    """The batch norms whose statistics may come from pretrained weights."""
+    parts = [module.pretrained_part for module in model.modules() if isinstance(module, Detector)] or [model]
+    return [m for part in parts for m in part.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

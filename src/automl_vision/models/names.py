@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
 
 CLASSIFICATION_ARCHITECTURES = {
@@ -51,6 +53,22 @@ ONE_STAGE_BACKBONES = {
 }
 """The one-stage detector's backbone by `model_size`."""
 
+DFINE = "dfine"
+"""The detector of the transformers library, an optional dependency."""
+
+DFINE_REPOSITORIES = {
+    "small": "ustc-community/dfine-small-coco",
+    "medium": "ustc-community/dfine-medium-coco",
+    "large": "ustc-community/dfine-large-coco",
+    "extra_large": "ustc-community/dfine-xlarge-coco",
+}
+"""Where the hub keeps D-FINE's COCO weights, by `model_size`."""
+
+DFINE_LICENCE = "apache-2.0"  # of these weights, as their model cards state it
+
+DFINE_PARAMETERS = {"small": 10_309_605, "medium": 19_563_368, "large": 31_244_152, "extra_large": 62_621_560}
+"""Weights of D-FINE with COCO's 80 classes, so that a listing need not build it."""
+
 _LISTED_BACKBONES = (
     "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2",
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
@@ -70,7 +88,14 @@ def own_models(task: str) -> list[str]:
     if task in (CLASSIFICATION, MULTI_LABEL):
         return list(CLASSIFICATION_ARCHITECTURES)
     names = [f"{kind}_{backbone}_fpn" for kind, of in DETECTORS.items() if of == task for backbone in _LISTED_BACKBONES]
-    return [*names, "tood", "yolov5"] if task == OBJECT_DETECTION else names
+    return [*names, "tood", "yolov5", DFINE] if task == OBJECT_DETECTION else names
+
+
+def missing_package(name: str) -> str | None:
+    """A sentence when an algorithm needs a package that is not installed."""
+    if name != DFINE or find_spec("transformers") is not None:
+        return None
+    return 'dfine needs the package transformers. Install it with: pip install "automl-vision[detr]"'
 
 
 def detector_parts(name: str) -> tuple[str, str] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -21,13 +23,17 @@ from automl_vision.core.names import (
 )
 from automl_vision.models.detectors.build import create_detector
 from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
-from automl_vision.models.detectors.detector import Detector
+from automl_vision.models.detectors.detector import Detector, Limits
 from automl_vision.models.names import (
     BUNDLED_WEIGHTS,
     CLASSIFICATION_ARCHITECTURES,
     DETECTORS,
+    DFINE,
+    DFINE_LICENCE,
+    DFINE_PARAMETERS,
     ONE_STAGE_BACKBONES,
     detector_parts,
+    missing_package,
     own_models,
 )
 from automl_vision.models.weights import WeightsOrigin, load_pretrained
@@ -35,10 +41,14 @@ from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import (
     ClassificationHyperparameters,
     DetectorHyperparameters,
+    DFineHyperparameters,
     Hyperparameters,
     OneStageHyperparameters,
 )
 from automl_vision.tasks.normalization import Normalization
+
+NETWORK_FILE = "network.json"
+"""Where a trial keeps its model's description, when it has one."""
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, for architectures that name none
 
@@ -50,10 +60,11 @@ class Model:
     Attributes:
         network: maps normalised images (n, 3, height, width) to logits (n, classes).
         name: the algorithm's name.
-        architecture: timm's name.
+        architecture: timm's name, or the hub's.
         normalization: of its input.
         weights: where its first weights come from.
         note: a sentence to tell when better weights could not be had.
+        description: JSON values without which it cannot be built again, where name and hyperparameters do not suffice.
     """
 
     network: nn.Module
@@ -62,6 +73,7 @@ class Model:
     normalization: Normalization
     weights: WeightsOrigin
     note: str | None = None
+    description: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class ModelDescription:
 
 
 def architecture_of(name: str, *, task: str = CLASSIFICATION) -> str:
-    """The timm architecture behind an algorithm's name: the network, or the backbone of a detector.
+    """The timm architecture behind an algorithm's name: the network, or the backbone of a detector; D-FINE has its own.
 
     Args:
         name: of the algorithm.
@@ -93,6 +105,8 @@ def architecture_of(name: str, *, task: str = CLASSIFICATION) -> str:
     Raises:
         UnknownModelError: neither the product nor timm knows the name, or it is of another task.
     """
+    if name == DFINE and task == OBJECT_DETECTION:
+        return "d_fine"
     backbone = _backbone_of(name, task)
     if backbone in CLASSIFICATION_ARCHITECTURES:
         return CLASSIFICATION_ARCHITECTURES[backbone]
@@ -117,7 +131,7 @@ def _backbone_of(name: str, task: str) -> str | None:
 
 def _task_of(name: str) -> str:
     """The task that an algorithm's name belongs to; of both kinds of classification the first."""
-    if name in ("tood", "yolov5"):
+    if name in ("tood", "yolov5", DFINE):
         return OBJECT_DETECTION
     parts = detector_parts(name)
     return DETECTORS[parts[0]] if parts is not None else CLASSIFICATION
@@ -148,6 +162,8 @@ def describe_model(name: str) -> ModelDescription:
         UnknownModelError: nothing has this name.
     """
     architecture = architecture_of(name, task=_task_of(name))
+    if name == DFINE:
+        return ModelDescription(name, architecture, DFINE_PARAMETERS["medium"], DFINE_LICENCE, "hub")
     with torch.device("meta"):
         network = timm.create_model(architecture)
     config = timm.get_pretrained_cfg(architecture)
@@ -158,7 +174,13 @@ def describe_model(name: str) -> ModelDescription:
 
 
 def create_model(
-    name: str, *, task: str, classes: int, hyperparameters: Hyperparameters, geometry: Geometry | None = None
+    name: str,
+    *,
+    task: str,
+    classes: int,
+    hyperparameters: Hyperparameters,
+    geometry: Geometry | None = None,
+    description: Mapping[str, Any] | None = None,
 ) -> Model:
     """Make an algorithm's network for the given number of classes.
 
@@ -168,11 +190,14 @@ def create_model(
         classes: outputs of the head.
         hyperparameters: of its family; `pretrained` and `weights` count here, and what shapes the network.
         geometry: of a detector's input.
+        description: of a model that was made before, to make the same one with random weights.
 
     Raises:
-        UnknownModelError: nothing has this name.
+        UnknownModelError: nothing has this name, or the package that has it is not installed.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
+    if isinstance(hyperparameters, DFineHyperparameters) and geometry is not None:
+        return _create_dfine(classes, hyperparameters, geometry, description)
     if isinstance(hyperparameters, DetectorHyperparameters) and geometry is not None:
         return _create_detector(name, task, classes, hyperparameters, geometry)
     assert isinstance(hyperparameters, ClassificationHyperparameters)
@@ -216,6 +241,24 @@ def _create_detector(
     return Model(network, name, architecture, normalization, origin, note)
 
 
+def _create_dfine(
+    classes: int, hyperparameters: DFineHyperparameters, geometry: Geometry, description: Mapping[str, Any] | None
+) -> Model:
+    """The detector of an optional package."""
+    missing = missing_package(DFINE)
+    if missing is not None:
+        raise UnknownModelError(missing)
+    from automl_vision.models.detectors.dfine import DFine
+    from automl_vision.models.detectors.dfine_source import described_source, find_source, load_dfine
+
+    source = find_source(hyperparameters) if description is None else described_source(description)
+    network = load_dfine(source, geometry, classes=classes, multi_scale=hyperparameters.multi_scale)
+    limits = Limits(hyperparameters.nms_iou_threshold, geometry.detections)
+    detector = DFine(network, geometry, classes=classes, limits=limits)
+    architecture = architecture_of(DFINE, task=OBJECT_DETECTION)
+    return Model(detector, DFINE, architecture, source.normalization, source.origin, description=source.to_json())
+
+
 def _detector_kind(name: str, task: str, hyperparameters: DetectorHyperparameters) -> tuple[str, str]:
     """The kind of detector and the timm architecture of its backbone."""
     parts = detector_parts(name)
@@ -241,18 +284,15 @@ def freeze_stages(network: nn.Module, stages: int) -> list[str]:
     """
     from timm.models import group_parameters
 
-    prefix = ""
-    if isinstance(network, Detector):
-        network, prefix = network.backbone.body, "backbone.body."
-        head = set()
-    else:
-        head = {id(parameter) for parameter in network.get_classifier().parameters()}  # type: ignore[operator]
-    groups = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
-    parameters = dict(network.named_parameters())
+    body = network.body if isinstance(network, Detector) else network
+    head = set() if body is not network else {id(p) for p in network.get_classifier().parameters()}  # type: ignore[operator]
+    groups = group_parameters(body, body.group_matcher(coarse=True))  # type: ignore[operator]
+    parameters = dict(body.named_parameters())
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
     frozen = []
     for group in sorted(groups)[:stages]:
         for name in groups[group]:
             if id(parameters[name]) not in head:
                 parameters[name].requires_grad_(False)
-                frozen.append(prefix + name)
+                frozen.append(names[id(parameters[name])])
     return frozen

@@ -22,8 +22,9 @@ from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.storage import read_image_bytes
+from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import Model, create_model
+from automl_vision.models.registry import NETWORK_FILE, Model, create_model
 from automl_vision.models.weights import read_state_dict
 from automl_vision.packaging.card import write_card
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
@@ -93,12 +94,14 @@ def _read(trial: Path, name: str) -> Any:
 
 def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
     """The network with the trial's best weights, in evaluation mode."""
+    described = trial / NETWORK_FILE
     model = create_model(
         spec["model_name"],
         task=spec["task"],
         classes=len(task.classes),
         hyperparameters=task.hyperparameters.model_copy(update={"pretrained": False}),
         geometry=task.geometry,
+        description=read_json(described) if described.exists() else None,
     )
     model.network.load_state_dict(read_state_dict(trial / WEIGHTS_FILE))
     model.network.eval()
@@ -108,6 +111,7 @@ def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
 def _export(model: Model, task: Task[Any], file: Path) -> None:
     """Write the network as ONNX with any number of images a batch."""
     example = torch.zeros(2, 3, *task.preprocessing(model.normalization).input_size)
+    network = model.network
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
     exporter_log.setLevel(logging.ERROR)
@@ -116,7 +120,7 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
             # the exporter warns of its own deprecated internals, which a user can do nothing about
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                model.network,
+                network.traced(example) if isinstance(network, Detector) else network,
                 (example,),
                 str(file),
                 dynamo=True,

@@ -20,15 +20,13 @@ from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.detector_input import detector_geometry, tile_grid
-from automl_vision.tasks.geometry import Geometry, rounded_side
+from automl_vision.tasks.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
 from automl_vision.tasks.normalization import Normalization
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
 from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
-
-_MULTI_SCALE = (0.75, 1.25)
 
 
 @register_task
@@ -102,7 +100,7 @@ class DetectionTask(Task[FoundObjects]):
         settings = self.hyperparameters
         if not (isinstance(settings, OneStageHyperparameters) and settings.multi_scale):
             return height, width
-        factor = np.random.default_rng([*seed, 1]).uniform(*_MULTI_SCALE)
+        factor = np.random.default_rng([*seed, 1]).uniform(*MULTI_SCALE)
         return rounded_side(height * factor), rounded_side(width * factor)
 
     def _training_image(

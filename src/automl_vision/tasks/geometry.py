@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANVAS_STEP = 32  # pixels; the coarsest stride of the backbones
+MULTI_SCALE = (0.75, 1.25)  # sizes of training batches relative to the canvas, where they change
 LEAST_CELLS = 1.5  # of the finest level, over the side of a small box
 _SMALL, _LARGE = 0.05, 0.95  # quantiles of the boxes' sizes that the pyramid must reach
 _LOWEST, _HIGHEST = 2, 7

@@ -222,6 +222,34 @@ class OneStageHyperparameters(DetectorHyperparameters):
     multi_scale: bool = Field(False, description="each training batch has another input size, 0.75 to 1.25 of it")
 
 
+class DFineHyperparameters(OneStageHyperparameters):
+    """Hyperparameters of D-FINE, a detector of the DETR kind whose COCO weights a hub has."""
+
+    nms_iou_threshold: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold"),
+        description="1: nothing is suppressed, for it learns to give each object once; below: as for other detectors",
+    )
+    model_size: Literal["small", "medium", "large", "extra_large"] = Field(
+        "medium", description="of the published models; a folder of weights decides it itself"
+    )
+    weights: str | None = Field(
+        None, description="folder with config.json and model.safetensors to start from instead of a hub's"
+    )
+    layers_to_freeze: int | None = Field(
+        None,
+        ge=0,
+        description="the first so many stages of the backbone do not train; none: 1, the stem, if pretrained",
+    )
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many stages do not train."""
+        return int(self.pretrained) if self.layers_to_freeze is None else self.layers_to_freeze
+
+
 Hyperparameters = TrainingHyperparameters
 
 ONE_STAGE_MODELS = ("yolov5", "tood*")
@@ -230,7 +258,11 @@ ONE_STAGE_MODELS = ("yolov5", "tood*")
 FAMILIES: dict[str, dict[str, type[TrainingHyperparameters]]] = {
     CLASSIFICATION: {"*": ClassificationHyperparameters},
     MULTI_LABEL: {"*": ClassificationHyperparameters},
-    OBJECT_DETECTION: {**dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters), "*": DetectionHyperparameters},
+    OBJECT_DETECTION: {
+        **dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters),
+        "dfine": DFineHyperparameters,
+        "*": DetectionHyperparameters,
+    },
     INSTANCE_SEGMENTATION: {"*": SegmentationHyperparameters},
 }
 """The typed hyperparameters of each task's algorithms, by pattern of the algorithm's name; the first match counts."""

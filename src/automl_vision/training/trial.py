@@ -18,7 +18,7 @@ from automl_vision.core.files import write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import Model, create_model, freeze_stages
+from automl_vision.models.registry import NETWORK_FILE, Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
 from automl_vision.tasks.detector_input import kept_size
 from automl_vision.tasks.task import Task, create_task
@@ -129,6 +129,8 @@ class _Trial:
         )
         if self.source.note and not state:
             reporter.message(self.source.note)
+        if self.source.description is not None and processes.is_main:
+            write_json(self.folder / NETWORK_FILE, self.source.description)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if spec.start_from:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))

@@ -6,12 +6,12 @@ from torch import nn
 
 from automl_vision.models.detectors.backbone import Backbone
 from automl_vision.models.detectors.dense import FCOS, RetinaNet, TaskAligned
-from automl_vision.models.detectors.detector import Detector, Limits
+from automl_vision.models.detectors.detector import Limits, PyramidDetector
 from automl_vision.models.detectors.regions import FasterRCNN, MaskRCNN
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import DetectorHyperparameters
 
-_KINDS: dict[str, type[Detector]] = {
+_KINDS: dict[str, type[PyramidDetector]] = {
     "fasterrcnn": FasterRCNN,
     "maskrcnn": MaskRCNN,
     "retinanet": RetinaNet,
@@ -24,7 +24,7 @@ _CHANNELS = (128, 256)  # of the pyramids of light and of other backbones
 
 def create_detector(
     kind: str, body: nn.Module, geometry: Geometry, *, classes: int, hyperparameters: DetectorHyperparameters
-) -> Detector:
+) -> PyramidDetector:
     """A detector on a network that has its weights.
 
     Args:

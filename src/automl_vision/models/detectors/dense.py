@@ -13,7 +13,7 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, cell_centres, flatten
 from automl_vision.models.detectors.boxes import decode, encode, gather, overlaps, shares_inside
-from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
+from automl_vision.models.detectors.detector import Detections, Limits, Losses, PyramidDetector
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
@@ -24,7 +24,7 @@ _CROWD_SHARE = 0.5  # of a box that lies in a crowd, from which it is no backgro
 _PRIOR = 0.01  # score of everything at the start
 
 
-class RetinaNet(Detector):
+class RetinaNet(PyramidDetector):
     """Anchors and focal loss (Lin et al. 2017)."""
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
@@ -61,7 +61,7 @@ class RetinaNet(Detector):
         return self.best(decode(steps, anchors[None]), logits.sigmoid(), self.size_of(maps))
 
 
-class FCOS(Detector):
+class FCOS(PyramidDetector):
     """Cells near an object's centre give the distances to its sides (Tian et al. 2019)."""
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
@@ -79,7 +79,7 @@ class FCOS(Detector):
         """Focal loss of the scores, GIoU of the boxes, cross-entropy of the centre-ness."""
         logits, centreness, boxes, centres, strides = self._outputs(maps)
         match, foreground = _match_cells(centres, strides, targets, self.geometry.anchor_scale)
-        ignored = _in_crowd(cells_as_boxes(centres, strides)[None], targets) & ~foreground
+        ignored = in_crowd(cells_as_boxes(centres, strides)[None], targets) & ~foreground
         wanted = one_hot(targets.labels.gather(1, match), foreground, self.classes)
         matched = gather(targets.boxes, match)
         count = foreground.sum().clamp(min=1)
@@ -102,7 +102,7 @@ class FCOS(Detector):
         return self.best(boxes, scores, self.size_of(maps))
 
 
-class TaskAligned(Detector):
+class TaskAligned(PyramidDetector):
     """A one-stage detector whose cells learn by how well they classify and locate (TOOD, Feng et al. 2021).
 
     The scores learn the overlap of the box that they come with (varifocal loss, Zhang et al. 2021), so that they rank
@@ -134,7 +134,7 @@ class TaskAligned(Detector):
         with torch.no_grad():
             match, quality = _align(logits, boxes, centres, targets)
             foreground = quality > 0
-            ignored = _in_crowd(cells_as_boxes(centres, strides)[None], targets) & ~foreground
+            ignored = in_crowd(cells_as_boxes(centres, strides)[None], targets) & ~foreground
             wanted = one_hot(targets.labels.gather(1, match), foreground, self.classes) * quality.unsqueeze(2)
             weight = torch.where(wanted > 0, wanted, 0.75 * logits.sigmoid() ** 2) * ~ignored.unsqueeze(2)
             count = quality.sum().clamp(min=1)
@@ -179,7 +179,7 @@ def cells_as_boxes(centres: Tensor, strides: Tensor) -> Tensor:
     return torch.cat([centres - half, centres + half], dim=1)
 
 
-def _in_crowd(boxes: Tensor, targets: ObjectTargets) -> Tensor:
+def in_crowd(boxes: Tensor, targets: ObjectTargets) -> Tensor:
     """Whether boxes (1 or n, a, 4) lie mostly in a crowd, (n, a)."""
     if not bool(targets.crowd.any()):
         return torch.zeros(len(targets.crowd), boxes.shape[1], dtype=torch.bool, device=boxes.device)
@@ -208,7 +208,7 @@ def match_anchors(
         most = overlap.amax(dim=1, keepdim=True)
         favourite = (overlap == most) & (most > 0)
         is_foreground = is_foreground | favourite.any(dim=2)
-    ignored = ~is_foreground & ((best >= background) | _in_crowd(anchors, targets))
+    ignored = ~is_foreground & ((best >= background) | in_crowd(anchors, targets))
     return match, is_foreground, ignored
 
 

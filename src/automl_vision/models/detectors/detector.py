@@ -1,4 +1,4 @@
-"""What all detectors share: backbone in, candidates out, suppression at the end."""
+"""What all detectors share: images in, candidates out, suppression at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from automl_vision.models.detectors.backbone import Backbone
 from automl_vision.models.detectors.boxes import clip, gather, survivors
@@ -38,6 +39,57 @@ class Detector(nn.Module):
     """A network that finds objects.
 
     Its life: `forward` with targets gives losses, in evaluation mode also detections; without targets detections.
+    `body` and `pretrained_part` are asked for before training, `traced` when it is exported.
+
+    Args:
+        geometry: of its input.
+        classes: how many.
+        limits: of its detections.
+    """
+
+    def __init__(self, geometry: Geometry, *, classes: int, limits: Limits) -> None:
+        super().__init__()
+        self.geometry, self.classes, self.limits = geometry, classes, limits
+
+    @abstractmethod
+    def forward(
+        self, images: Tensor, targets: ObjectTargets | None = None
+    ) -> Detections | Losses | tuple[Losses, Detections]:
+        """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
+
+    @property
+    @abstractmethod
+    def body(self) -> nn.Module:
+        """The network below the heads, in stages that timm's `group_matcher` tells apart."""
+
+    @property
+    @abstractmethod
+    def pretrained_part(self) -> nn.Module:
+        """What pretrained weights fill, at least."""
+
+    @abstractmethod
+    def traced(self, example: Tensor) -> nn.Module | ExportedProgram:
+        """What the exporter to ONNX is given: the network, or its program where the exporter could not trace it.
+
+        Args:
+            example: images whose number may change.
+        """
+
+    def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
+        """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
+        flat = scores.flatten(1)
+        values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
+        labels = index % self.classes
+        candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
+        if self.limits.nms_threshold < 1:
+            kept = survivors(candidates, labels, self.limits.nms_threshold)
+            values = torch.where(kept, values, torch.zeros_like(values))
+        values, order = values.topk(min(self.limits.detections, values.shape[1]), dim=1)
+        return gather(candidates, order), values, labels.gather(1, order)
+
+
+class PyramidDetector(Detector):
+    """A detector whose heads stand on the maps of a feature pyramid.
 
     Args:
         backbone: gives the maps.
@@ -47,19 +99,32 @@ class Detector(nn.Module):
     """
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__()
+        super().__init__(geometry, classes=classes, limits=limits)
         self.backbone = backbone
-        self.geometry, self.classes, self.limits = geometry, classes, limits
 
     def forward(
         self, images: Tensor, targets: ObjectTargets | None = None
     ) -> Detections | Losses | tuple[Losses, Detections]:
-        """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
+        """As every detector."""
         maps = self.backbone(images)
         if targets is None:
             return self.detect(maps)
         losses = self.losses(maps, targets)
         return losses if self.training else (losses, self.detect(maps))
+
+    @property
+    def body(self) -> nn.Module:
+        """The timm network."""
+        return self.backbone.body
+
+    @property
+    def pretrained_part(self) -> nn.Module:
+        """The timm network."""
+        return self.backbone.body
+
+    def traced(self, example: Tensor) -> nn.Module:  # noqa: ARG002 - another detector is traced with it
+        """The detector itself."""
+        return self
 
     @abstractmethod
     def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
@@ -73,17 +138,6 @@ class Detector(nn.Module):
         """Height and width of the images that the maps are of."""
         height, width = maps[0].shape[-2:]
         return height << self.geometry.lowest, width << self.geometry.lowest
-
-    def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
-        """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
-        flat = scores.flatten(1)
-        values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
-        labels = index % self.classes
-        candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
-        kept = survivors(candidates, labels, self.limits.nms_threshold)
-        values = torch.where(kept, values, torch.zeros_like(values))
-        values, order = values.topk(min(self.limits.detections, values.shape[1]), dim=1)
-        return gather(candidates, order), values, labels.gather(1, order)
 
 
 def random_keys(like: Tensor, *, training: bool) -> Tensor:

@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, flatten
 from automl_vision.models.detectors.boxes import clip, decode, encode, gather, survivors
 from automl_vision.models.detectors.dense import match_anchors
-from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses, random_keys
+from automl_vision.models.detectors.detector import Detections, Limits, Losses, PyramidDetector, random_keys
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
@@ -33,7 +33,7 @@ _SAMPLED_ANCHORS, _SAMPLED_REGIONS = 256, 64
 _FOREGROUND_SHARE = 0.25  # of the sampled regions
 
 
-class FasterRCNN(Detector):
+class FasterRCNN(PyramidDetector):
     """Region proposals, then classes and finer boxes (Ren et al. 2015, Lin et al. 2017)."""
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:

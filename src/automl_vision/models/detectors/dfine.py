@@ -1,0 +1,168 @@
+"""D-FINE (Peng et al. 2024) of the transformers library, as a detector for the loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torchvision.ops import box_convert
+from transformers import DFineModel
+from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
+
+from automl_vision.models.detectors.boxes import overlaps
+from automl_vision.models.detectors.dense import in_crowd
+from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
+from automl_vision.tasks.geometry import Geometry
+from automl_vision.tasks.object_targets import ObjectTargets
+
+_ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's
+_HIDDEN = -20.0  # logit of such a box: no loss as background, and no match for an object
+_NO_SHAPE_CHECKS = "TRANSFORMERS_DISABLE_TORCH_CHECK"  # the library's own switch
+_TERMS = {"vfl": "classification", "bbox": "box", "giou": "overlap", "fgl": "sides", "ddf": "distillation"}
+
+Size = tuple[int, int]
+
+
+class DFine(Detector):
+    """A detector whose queries are matched to the objects, each to one, so that nothing needs suppression.
+
+    The losses are the library's: varifocal, L1 and GIoU, fine-grained localization of the sides' distributions and
+    their distillation from the last layer, all summed over layers and denoising queries.
+
+    Args:
+        network: with its decoder's heads.
+        geometry: of its input.
+        classes: how many.
+        limits: of its detections.
+    """
+
+    def __init__(self, network: DFineModel, geometry: Geometry, *, classes: int, limits: Limits) -> None:
+        super().__init__(geometry, classes=classes, limits=limits)
+        self.network = network
+
+    def forward(
+        self, images: Tensor, targets: ObjectTargets | None = None
+    ) -> Detections | Losses | tuple[Losses, Detections]:
+        """As every detector."""
+        size = (images.shape[2], images.shape[3])
+        if targets is None:
+            return self._detect(self.network(images), size)
+        labels = hub_labels(targets, size)
+        found = self.network(images, labels=labels)
+        losses = self._losses(found, labels, targets, size)
+        return losses if self.training else (losses, self._detect(found, size))
+
+    @property
+    def body(self) -> nn.Module:
+        """The convolutional backbone."""
+        return _Stages(self.network.backbone.model)
+
+    @property
+    def pretrained_part(self) -> nn.Module:
+        """The whole network."""
+        return self
+
+    def traced(self, example: Tensor) -> ExportedProgram:
+        """The detector's program, read from its code: when it is run, the library's code fixes the number of images."""
+        with _without_shape_checks():
+            return torch.export.export(self, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
+
+    def _detect(self, found: Any, size: Size) -> Detections:
+        boxes = on_canvas(found.intermediate_reference_points[:, -1].float(), size)
+        return self.best(boxes, found.intermediate_logits[:, -1].float().sigmoid(), size)
+
+    def _losses(self, found: Any, labels: list[dict[str, Tensor]], targets: ObjectTargets, size: Size) -> Losses:
+        boxes = found.intermediate_reference_points.float()  # (n, layers, queries, 4)
+        denoising = found.denoising_meta_values
+        extra = denoising["dn_num_split"][0] if denoising else 0
+        logits = found.intermediate_logits.float()
+        logits = torch.cat(
+            [logits[:, :, :extra], hide_crowds(logits[:, :, extra:], boxes[:, :, extra:], targets, size)], dim=2
+        )
+        first_boxes = found.enc_topk_bboxes.float()
+        first = hide_crowds(found.enc_topk_logits.float().unsqueeze(1), first_boxes.unsqueeze(1), targets, size)
+        _, terms, _ = DFineForObjectDetectionLoss(
+            logits[:, -1], labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
+            enc_topk_logits=first.squeeze(1),
+            enc_topk_bboxes=first_boxes,
+            denoising_meta_values=denoising,
+            predicted_corners=found.intermediate_predicted_corners.float(),
+            initial_reference_points=found.initial_reference_points.float(),
+        )  # fmt: skip
+        losses = {ours: _sum_of(terms, theirs) for theirs, ours in _TERMS.items()}
+        # without objects there is nothing to denoise, and several processes wait for every parameter's gradient
+        if self.network.config.num_denoising > 0:
+            losses["classification"] = losses["classification"] + 0 * self.network.denoising_class_embed.weight.sum()
+        return losses
+
+
+class _Stages(nn.Module):
+    """A backbone whose stages timm's tools tell apart, the stem first."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
+        """Patterns of parameters' names."""
+        return {"stem": r"^network\.embedder", "stages": r"^network\.encoder\.stages\.(\d+)"}
+
+
+def hub_labels(targets: ObjectTargets, size: Size) -> list[dict[str, Tensor]]:
+    """The objects of each image, crowds left out, as the library wants them: centre and size in shares."""
+    height, width = size
+    scale = targets.boxes.new_tensor([width, height, width, height])
+    boxes = box_convert(targets.boxes / scale, "xyxy", "cxcywh")
+    return [
+        {"class_labels": labels[valid], "boxes": box[valid]}
+        for labels, box, valid in zip(targets.labels, boxes, targets.valid, strict=True)
+    ]
+
+
+def on_canvas(boxes: Tensor, size: Size) -> Tensor:
+    """Corners (..., 4) in pixels from centre and size in shares."""
+    height, width = size
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - half, centre + half], dim=-1) * boxes.new_tensor([width, height, width, height])
+
+
+def hide_crowds(logits: Tensor, boxes: Tensor, targets: ObjectTargets, size: Size) -> Tensor:
+    """Logits by which boxes that lie in a crowd, and on no object, are not learned as background.
+
+    Args:
+        logits: (n, layers, queries, classes).
+        boxes: (n, layers, queries, 4), centre and size in shares.
+        targets: with crowds.
+        size: height and width of the images.
+    """
+    if not bool(targets.crowd.any()):
+        return logits
+    corners = on_canvas(boxes.detach(), size).flatten(1, 2)
+    alone = (overlaps(corners, targets.boxes) * targets.valid.unsqueeze(1)).amax(dim=2) < _ALONE
+    hidden = (in_crowd(corners, targets) & alone).view(logits.shape[:3])
+    return torch.where(hidden.unsqueeze(3), logits.new_full((), _HIDDEN), logits)
+
+
+def _sum_of(terms: dict[str, Tensor], name: str) -> Tensor:
+    """The sum of the losses of a kind, over layers and denoising queries."""
+    found = [value for key, value in terms.items() if key.split("_")[1] == name]
+    return torch.stack(found).sum() if found else next(iter(terms.values())).new_zeros(())
+
+
+@contextmanager
+def _without_shape_checks() -> Iterator[None]:
+    """The library's checks of shapes are off, for ONNX has no operator for them."""
+    before = os.environ.get(_NO_SHAPE_CHECKS)
+    os.environ[_NO_SHAPE_CHECKS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_SHAPE_CHECKS]
+        else:
+            os.environ[_NO_SHAPE_CHECKS] = before

@@ -1,0 +1,303 @@
+"""What a D-FINE is made of: its configuration, its weights, and where they come from."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import RemoteEntryNotFoundError
+from torch import Tensor
+from transformers import DFineConfig, DFineForObjectDetection, DFineModel
+from transformers.utils import logging
+
+from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.models.names import DFINE_LICENCE, DFINE_REPOSITORIES
+from automl_vision.models.weights import WeightsOrigin, hub_answers, read_state_dict
+from automl_vision.tasks.geometry import MULTI_SCALE, Geometry, rounded_side
+from automl_vision.tasks.hyperparameters import DFineHyperparameters
+from automl_vision.tasks.normalization import Normalization
+
+_CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
+_PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
+_PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # D-FINE sees pixels from 0 to 1
+
+# of the published models, as the library's conversion of them states them
+_BACKBONES: dict[str, dict[str, Any]] = {
+    "small": {
+        "stem_channels": [3, 16, 16],
+        "stage_in_channels": [16, 64, 256, 512],
+        "stage_mid_channels": [16, 32, 64, 128],
+        "stage_out_channels": [64, 256, 512, 1024],
+        "stage_num_blocks": [1, 1, 2, 1],
+        "stage_numb_of_layers": [3, 3, 3, 3],
+        "use_learnable_affine_block": True,
+    },
+    "medium": {
+        "stem_channels": [3, 24, 32],
+        "stage_in_channels": [32, 96, 384, 768],
+        "stage_mid_channels": [32, 64, 128, 256],
+        "stage_out_channels": [96, 384, 768, 1536],
+        "stage_num_blocks": [1, 1, 3, 1],
+        "stage_numb_of_layers": [4, 4, 4, 4],
+        "use_learnable_affine_block": True,
+    },
+    "large": {
+        "stem_channels": [3, 32, 48],
+        "stage_in_channels": [48, 128, 512, 1024],
+        "stage_mid_channels": [48, 96, 192, 384],
+        "stage_out_channels": [128, 512, 1024, 2048],
+        "stage_num_blocks": [1, 1, 3, 1],
+        "stage_numb_of_layers": [6, 6, 6, 6],
+    },
+    "extra_large": {
+        "stem_channels": [3, 32, 64],
+        "stage_in_channels": [64, 128, 512, 1024],
+        "stage_mid_channels": [64, 128, 256, 512],
+        "stage_out_channels": [128, 512, 1024, 2048],
+        "stage_num_blocks": [1, 2, 5, 2],
+        "stage_numb_of_layers": [6, 6, 6, 6],
+    },
+}
+_OVER_THE_BACKBONE: dict[str, dict[str, Any]] = {
+    "small": {"decoder_layers": 3, "hidden_expansion": 0.5, "depth_mult": 0.34},
+    "medium": {"decoder_layers": 4, "depth_mult": 0.67},
+    "large": {},
+    "extra_large": {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384, 384, 384]},
+}
+
+
+@dataclass(frozen=True)
+class DFineSource:
+    """A D-FINE before it is built.
+
+    Attributes:
+        config: its architecture, with the classes of its weights.
+        normalization: of its input.
+        origin: of its weights.
+        folder: with its weights; None for random ones.
+    """
+
+    config: DFineConfig
+    normalization: Normalization
+    origin: WeightsOrigin
+    folder: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Architecture and normalization as JSON values, from which `described_source` builds it again."""
+        config = json.loads(self.config.to_json_string(use_diff=False))
+        return {"config": config, "mean": self.normalization.mean, "std": self.normalization.std}
+
+
+def described_source(description: Mapping[str, Any]) -> DFineSource:
+    """A D-FINE of random weights from what `to_json` gave."""
+    normalization = Normalization(tuple(description["mean"]), tuple(description["std"]))
+    return DFineSource(DFineConfig.from_dict(description["config"]), normalization, _random(), None)
+
+
+def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
+    """The D-FINE that hyperparameters ask for.
+
+    A folder decides the architecture; without one it is that of `model_size`, with the hub's weights if pretrained.
+
+    Raises:
+        WeightsUnavailableError: the folder holds no D-FINE, or no hub answers and no cache has it.
+    """
+    size, pretrained = hyperparameters.model_size, hyperparameters.pretrained
+    if hyperparameters.weights is not None:
+        folder = Path(hyperparameters.weights)
+        folder = folder if folder.is_dir() else folder.parent
+        origin = WeightsOrigin("file", folder.name, None)
+    elif pretrained:
+        folder = _hub_folder(DFINE_REPOSITORIES[size])
+        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], DFINE_LICENCE)
+    else:
+        return DFineSource(published_config(size), _PLAIN, _random(), None)
+    source = DFineSource(_read_config(folder), _read_normalization(folder), origin, folder)
+    return source if pretrained else DFineSource(source.config, source.normalization, _random(), None)
+
+
+def published_config(size: str) -> DFineConfig:
+    """The architecture of a published size, with COCO's 80 classes."""
+    stages = _BACKBONES[size]
+    backbone = {
+        "model_type": "hgnet_v2",
+        "out_indices": [2, 3, 4],
+        "hidden_sizes": stages["stage_out_channels"],
+        "stage_light_block": [False, False, True, True],
+        "stage_kernel_size": [3, 3, 5, 5],
+        **stages,
+    }
+    return DFineConfig(
+        backbone_config=backbone,
+        num_labels=80,
+        encoder_in_channels=stages["stage_out_channels"][1:],
+        decoder_n_points=[3, 6, 3],
+        **_OVER_THE_BACKBONE[size],
+    )
+
+
+def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_scale: bool) -> DFineModel:
+    """The network with its decoder's heads; those that count classes start anew when the weights count others.
+
+    Args:
+        source: what to build.
+        geometry: of its input.
+        classes: how many.
+        multi_scale: whether training batches may be smaller than the input.
+
+    Raises:
+        WeightsUnavailableError: the weights cannot be read, or are another network's.
+    """
+    config = _fitted(source.config, geometry, classes, MULTI_SCALE[0] if multi_scale else 1.0)
+    if source.folder is None:
+        return DFineForObjectDetection(config).model
+    state = _read_weights(source.folder, classes)
+    with _quiet():
+        try:
+            network, report = DFineForObjectDetection.from_pretrained(
+                None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
+            )
+        except Exception as error:  # the library raises its own kinds for tensors that do not fit
+            raise WeightsUnavailableError(f"no D-FINE can be read from {source.folder} ({error})") from error
+    _check_loaded(report, source.folder)
+    return network.model.train()  # as every new module is; the library gives it in evaluation mode
+
+
+def _read_weights(folder: Path, classes: int) -> dict[str, Tensor]:
+    """The tensors of a folder by name, the decoder's heads once, without heads of another number of classes.
+
+    The library keeps the heads under two names, and stumbles over a file with both, or with the shorter, when their
+    shapes are others.
+
+    Raises:
+        WeightsUnavailableError: there are none, or a file cannot be read.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise WeightsUnavailableError(f"{folder} has no {_WEIGHTS}; save_pretrained writes it")
+    state: dict[str, Tensor] = {}
+    for file in files:
+        for name, value in read_state_dict(file).items():
+            is_head = name.startswith(("class_embed.", "bbox_embed."))
+            state[f"model.decoder.{name}" if is_head else name] = value
+    count = state["model.enc_score_head.bias"].numel() if "model.enc_score_head.bias" in state else classes
+    return {name: value for name, value in state.items() if count == classes or not _counts_classes(name)}
+
+
+def _counts_classes(name: str) -> bool:
+    return any(part in name for part in ("class_embed", "enc_score_head"))
+
+
+def _fitted(config: DFineConfig, geometry: Geometry, classes: int, least_scale: float) -> DFineConfig:
+    """A configuration for other classes and another input."""
+    config = copy.deepcopy(config)
+    height, width = (rounded_side(side * least_scale) for side in geometry.size)
+    config.num_labels = classes
+    config.num_queries = min(config.num_queries, sum((height // s) * (width // s) for s in config.feat_strides))
+    config.anchor_image_size = config.eval_size = None  # of one input size, which ours need not be
+    config.freeze_backbone_batch_norms = False  # what `freeze_batch_norm` decides; random weights need statistics
+    config.initializer_bias_prior_prob = _PRIOR
+    return config
+
+
+def _check_loaded(report: dict[str, Any], folder: Path) -> None:
+    """Everything but the counters of batch norms and what counts classes must come from the weights.
+
+    Raises:
+        WeightsUnavailableError: something else is missing.
+    """
+    missing = [name for name in report["missing_keys"] if not name.endswith("num_batches_tracked")]
+    missing = [name for name in missing if not _counts_classes(name)]
+    if missing:
+        raise WeightsUnavailableError(
+            f"the weights in {folder} do not fit the D-FINE that its {_CONFIG} describes: {len(missing)} tensors are "
+            f"missing, such as {min(missing)}"
+        )
+
+
+def _random() -> WeightsOrigin:
+    return WeightsOrigin("random", "none", None)
+
+
+def _read_config(folder: Path) -> DFineConfig:
+    """The architecture of a folder as `save_pretrained` writes it.
+
+    Raises:
+        WeightsUnavailableError: there is none, or it is another network's.
+    """
+    file = folder / _CONFIG
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        kinds = (values["model_type"], values["backbone_config"]["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsUnavailableError(
+            f"weights of dfine are a folder with {_CONFIG} and {_WEIGHTS}, as save_pretrained writes it; "
+            f"{file} cannot be read ({error!r})"
+        ) from error
+    if kinds != ("d_fine", "hgnet_v2"):
+        raise WeightsUnavailableError(f"{file} describes {kinds[0]} on {kinds[1]}, and dfine is d_fine on hgnet_v2")
+    with _quiet():
+        return DFineConfig.from_dict(values)
+
+
+def _read_normalization(folder: Path) -> Normalization:
+    """What the folder's preprocessing does after scaling pixels to [0, 1]: nothing, unless it says so."""
+    file = folder / _PIXELS
+    if not file.exists():
+        return _PLAIN
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if not values.get("do_normalize"):
+            return _PLAIN
+        return Normalization(tuple(map(float, values["image_mean"])), tuple(map(float, values["image_std"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsUnavailableError(f"{file} does not tell how pixels are normalised ({error!r})") from error
+
+
+def _hub_folder(repository: str) -> Path:
+    """The local copy of a hub's repository; fetched unless it is in the cache.
+
+    Raises:
+        WeightsUnavailableError: no hub answers, or it does not have them.
+    """
+    cached = [try_to_load_from_cache(repository, name) for name in (_CONFIG, _WEIGHTS)]
+    if all(isinstance(file, str) for file in cached):
+        return Path(str(cached[0])).parent
+    if not hub_answers():
+        raise WeightsUnavailableError(f"no hub answers, so {_not_fetched(repository)}")
+    try:
+        with suppress(RemoteEntryNotFoundError):  # then pixels are plain
+            hf_hub_download(repository, _PIXELS)
+        hf_hub_download(repository, _WEIGHTS)
+        return Path(hf_hub_download(repository, _CONFIG)).parent
+    except Exception as error:  # the client raises its own kinds and those of the library below it
+        raise WeightsUnavailableError(f"the hub does not answer as it should, so {_not_fetched(repository)}") from error
+
+
+def _not_fetched(repository: str) -> str:
+    return (
+        f"the COCO weights of dfine ({repository}) cannot be fetched; give a folder that holds them as save_pretrained "
+        "writes it (weights=FOLDER), choose a detector whose first weights are installed (yolov5, "
+        "fasterrcnn_efficientnet_lite0_fpn), or train from random weights (pretrained=0)"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library neither logs what it loads nor shows its progress."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
