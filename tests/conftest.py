@@ -20,6 +20,10 @@ from automl_vision.training.spec import Evaluation, TrialSpec
 
 SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
 CLASSES = ("circle", "square", "cross")
+SMALL_DETECTORS = {
+    "image-object-detection": "fasterrcnn_test_efficientnet_fpn",
+    "image-instance-segmentation": "maskrcnn_test_efficientnet_fpn",
+}
 
 
 def _draw(draw: ImageDraw.ImageDraw, name: str, x: int, y: int, r: int) -> None:
@@ -222,3 +226,18 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def masks(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Drawn images with masks and a validation split."""
     return Dataset.open(write_objects(tmp_path_factory.mktemp("masks"), masks=True)).with_validation(0.3)
+
+
+@pytest.fixture
+def detector_spec(make_spec: Callable[..., TrialSpec]) -> Callable[..., TrialSpec]:
+    """A small trial of a detector, in the test's folder."""
+
+    def make(dataset: Dataset, name: str = "trial", *, model_name: str | None = None, **changes: object) -> TrialSpec:
+        model_name = model_name or SMALL_DETECTORS[dataset.task]
+        top = {key: changes.pop(key) for key in list(changes) if key in TrialSpec.model_fields}
+        hyperparameters = small_detector(dataset.task, model_name, **changes)
+        spec = make_spec(dataset, name, model_name=model_name, hyperparameters=hyperparameters, **top)
+        (Path(spec.folder) / "spec.json").write_text(json.dumps(spec.model_dump()))
+        return spec
+
+    return make

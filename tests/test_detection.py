@@ -33,29 +33,13 @@ from automl_vision.training.distributed import Processes
 from automl_vision.training.job import run_trial
 from automl_vision.training.spec import Evaluation, TrialSpec
 from automl_vision.training.trial import _Trial, train
-from conftest import RecordingReporter, small_detector, write_objects
+from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
-NAMES = {DETECTION: "fasterrcnn_test_efficientnet_fpn", SEGMENTATION: "maskrcnn_test_efficientnet_fpn"}
 
 MakeSpec = Callable[..., TrialSpec]
 MakeDetectorSpec = Callable[..., TrialSpec]
-
-
-@pytest.fixture
-def detector_spec(make_spec: MakeSpec) -> MakeDetectorSpec:
-    """A small trial of a detector."""
-
-    def make(dataset: Dataset, name: str = "trial", *, model_name: str | None = None, **changes: object) -> TrialSpec:
-        model_name = model_name or NAMES[dataset.task]
-        top = {key: changes.pop(key) for key in list(changes) if key in TrialSpec.model_fields}
-        hyperparameters = small_detector(dataset.task, model_name, **changes)
-        spec = make_spec(dataset, name, model_name=model_name, hyperparameters=hyperparameters, **top)
-        (Path(spec.folder) / "spec.json").write_text(json.dumps(spec.model_dump()))
-        return spec
-
-    return make
 
 
 @pytest.mark.parametrize("task", [DETECTION, SEGMENTATION])
@@ -299,7 +283,7 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
     ],
 )
 def test_hyperparameters_reach_the_detector(boxes: Dataset, changes: dict[str, object], check: Callable[..., bool]):
-    hyperparameters = small_detector(DETECTION, NAMES[DETECTION], **changes)
+    hyperparameters = small_detector(DETECTION, SMALL_DETECTORS[DETECTION], **changes)
     assert check(create_task(DETECTION, boxes, hyperparameters))
 
 
