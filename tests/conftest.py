@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two cores with their own child processes
@@ -132,32 +133,33 @@ def multi_label_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_multi_label_csv(tmp_path_factory.mktemp("multi"))
 
 
+def small_trial(root: Path, dataset: Dataset, name: str = "trial", **changes: object) -> TrialSpec:
+    """A small trial on a data set, in a folder below `root`."""
+    folder = root / name
+    folder.mkdir(exist_ok=True)
+    manifest = root / f"{dataset.fingerprint}.parquet"
+    dataset.save(manifest)
+    fields = set(TrialSpec.model_fields)
+    top = {key: changes.pop(key) for key in list(changes) if key in fields}
+    return TrialSpec(
+        **{
+            "task": dataset.task,
+            "manifest": str(manifest),
+            "fingerprint": dataset.fingerprint,
+            "model_name": SMALL_MODEL,
+            "hyperparameters": small_hyperparameters(**changes),
+            "folder": str(folder),
+            "cache": str(root / "cache"),
+            "threads": 1,
+            **top,
+        }
+    )
+
+
 @pytest.fixture
 def make_spec(tmp_path: Path) -> Callable[..., TrialSpec]:
     """A small trial on a data set, in the test's folder."""
-
-    def make(dataset: Dataset, name: str = "trial", **changes: object) -> TrialSpec:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        manifest = tmp_path / f"{dataset.fingerprint}.parquet"
-        dataset.save(manifest)
-        fields = set(TrialSpec.model_fields)
-        top = {key: changes.pop(key) for key in list(changes) if key in fields}
-        return TrialSpec(
-            **{
-                "task": dataset.task,
-                "manifest": str(manifest),
-                "fingerprint": dataset.fingerprint,
-                "model_name": SMALL_MODEL,
-                "hyperparameters": small_hyperparameters(**changes),
-                "folder": str(folder),
-                "cache": str(tmp_path / "cache"),
-                "threads": 1,
-                **top,
-            }
-        )
-
-    return make
+    return partial(small_trial, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -228,16 +230,19 @@ def masks(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset.open(write_objects(tmp_path_factory.mktemp("masks"), masks=True)).with_validation(0.3)
 
 
+def small_detector_trial(
+    root: Path, dataset: Dataset, name: str = "trial", *, model_name: str | None = None, **changes: object
+) -> TrialSpec:
+    """A small trial of a detector, in a folder below `root`."""
+    model_name = model_name or SMALL_DETECTORS[dataset.task]
+    top = {key: changes.pop(key) for key in list(changes) if key in TrialSpec.model_fields}
+    hyperparameters = small_detector(dataset.task, model_name, **changes)
+    spec = small_trial(root, dataset, name, model_name=model_name, hyperparameters=hyperparameters, **top)
+    (Path(spec.folder) / "spec.json").write_text(json.dumps(spec.model_dump()))
+    return spec
+
+
 @pytest.fixture
-def detector_spec(make_spec: Callable[..., TrialSpec]) -> Callable[..., TrialSpec]:
+def detector_spec(tmp_path: Path) -> Callable[..., TrialSpec]:
     """A small trial of a detector, in the test's folder."""
-
-    def make(dataset: Dataset, name: str = "trial", *, model_name: str | None = None, **changes: object) -> TrialSpec:
-        model_name = model_name or SMALL_DETECTORS[dataset.task]
-        top = {key: changes.pop(key) for key in list(changes) if key in TrialSpec.model_fields}
-        hyperparameters = small_detector(dataset.task, model_name, **changes)
-        spec = make_spec(dataset, name, model_name=model_name, hyperparameters=hyperparameters, **top)
-        (Path(spec.folder) / "spec.json").write_text(json.dumps(spec.model_dump()))
-        return spec
-
-    return make
+    return partial(small_detector_trial, tmp_path)

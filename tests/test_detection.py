@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
+from automl_vision import Predictor
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.data.dataset import Dataset
@@ -297,24 +297,3 @@ def test_multi_scale_gives_each_batch_its_size(boxes: Dataset, tmp_path: Path):
         assert len(seen) > 1 if multi_scale else seen == {task.geometry.size}
         sizes |= seen
     assert len(sizes) > 1
-
-
-def test_a_run_from_a_config(tmp_path: Path):
-    data = write_objects(tmp_path / "data", images=24)
-    arguments = {"pretrained": False, "number_of_epochs": 1, "image_size": 96, "model_size": "small"}
-    config = AutoMLVisionConfig(
-        task=DETECTION,
-        training_data=str(data),
-        model_name="yolov5",
-        arguments=arguments,
-        threads=1,
-        experiment_timeout_hours=0.2,
-    )
-    run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
-    run.wait_for_completion()
-    row = run.leaderboard()[0]
-    assert row.score is not None
-    assert run.leaderboard().metric == "mean_average_precision"
-    assert "mean_average_precision" in run.get_metrics()["val"]
-    image = Path(data).parent / "1.png"
-    assert Predictor(run.model_path)(image)[0].to_json().keys() == {"boxes"}

@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from automl_vision.core.errors import PackagingError, ParityError
+from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
+from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import Model, create_model
@@ -135,20 +137,38 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
 def _parity(
     predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, rows: list[int], calibration: Calibration
 ) -> dict[str, Any]:
-    """How far predictor and trained model are apart on real validation images.
+    """How far predictor and trained model are apart on real validation images, as far as these are still there.
 
     Raises:
+        PackagingError: none of them is.
         ParityError: further than the task allows.
     """
+    files = _unchanged_files(dataset, rows)
+    if not files:
+        raise PackagingError(
+            f"the exported model must be compared with the trained one on validation images, and none of {len(rows)} "
+            f"is as it was in training, such as {dataset.table['image'][rows[0]].as_py()}; put them back"
+        )
     pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
     with torch.inference_mode():
-        parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(rows)]
-    files = [read_image_bytes(dataset.root, dataset.table["image"][row].as_py()) for row in rows]
-    parity = task.parity(task.join(parts), predictor(files), calibration)
+        parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(list(files))]
+    parity = task.parity(task.join(parts), predictor(list(files.values())), calibration)
     if parity.problem is not None:
-        raise ParityError(f"{parity.problem} ({len(rows)} images), so no model folder was written")
-    return {"images": len(rows), **parity.figures}
+        raise ParityError(f"{parity.problem} ({len(files)} images), so no model folder was written")
+    return {"images": len(files), **parity.figures}
+
+
+def _unchanged_files(dataset: Dataset, rows: list[int]) -> dict[int, bytes]:
+    """The files of some images by row, without those that are gone or others by now."""
+    files = {}
+    for row in rows:
+        digest = dataset.table["digest"][row].as_py()
+        with suppress(ImageError):
+            data = read_image_bytes(dataset.root, dataset.table["image"][row].as_py())
+            if not is_content_digest(digest) or digest_of(data) == digest:
+                files[row] = data
+    return files
 
 
 def _chunks(rows: list[int]) -> list[list[int]]:
