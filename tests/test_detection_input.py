@@ -32,7 +32,7 @@ from automl_vision.tasks.detector_input import detector_geometry, kept_size, wan
 from automl_vision.tasks.geometry import Geometry, fit_canvas, fit_geometry
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
-from automl_vision.tasks.object_transforms import LEAST_SIDE, ObjectTransform, mosaic, scaled_onto
+from automl_vision.tasks.object_transforms import LEAST_SIDE, ObjectTransform, copy_paste, mosaic, scaled_onto
 from automl_vision.tasks.task import create_task
 from conftest import small_detector
 
@@ -137,6 +137,42 @@ def test_a_mosaic_keeps_what_is_seen():
         x1, y1, x2, y2 = box.tolist()
         assert mask[y1:y2, x1:x2].all()
         assert (image[:, y1:y2, x1:x2] == 255).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures(), pictures(), st.integers(0, 1000))
+def test_pasted_objects_lie_in_front(
+    first: tuple[NDArray[np.uint8], ImageObjects], second: tuple[NDArray[np.uint8], ImageObjects], seed: int
+):
+    transform = ObjectTransform((64, 96), "flip")
+    onto, source = (transform(*drawn, np.random.default_rng(seed)) for drawn in (first, second))
+    image, objects = copy_paste(onto, source, np.random.default_rng(seed))
+    kept = [mask for mask in source[1].masks if any(torch.equal(mask, other) for other in objects.masks)]
+    front = torch.stack(kept).bool().any(dim=0) if kept else torch.zeros(64, 96, dtype=torch.bool)
+    assert torch.equal(image[:, front], source[0][:, front])
+    assert torch.equal(image[:, ~front], onto[0][:, ~front])
+    assert len(objects) >= len(kept)
+    for box, mask in zip(objects.boxes, objects.masks, strict=True):
+        assert bool((mask.bool() & ~front).any()) or any(torch.equal(mask, pasted) for pasted in kept)
+        rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
+        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        assert max(abs(float(a) - b) for a, b in zip(found, box.tolist(), strict=True)) <= 2.0
+
+
+def test_what_a_pasted_object_hides_is_gone_or_smaller():
+    behind, front = picture(64, 96, [(10, 10, 40, 40), (60, 20, 70, 30)]), picture(64, 96, [(30, 5, 80, 60)])
+    onto, source = ((torch.from_numpy(p).permute(2, 0, 1), o) for p, o in (behind, front))
+
+    class Always:
+        """Pastes everything."""
+
+        def random(self, count: int) -> NDArray[np.float64]:
+            return np.zeros(count)
+
+    _, objects = copy_paste(onto, source, Always())
+    assert objects.boxes.tolist() == [[10, 10, 30, 40], [30, 5, 80, 60]]
+    assert objects.labels.tolist() == [0, 0]
+    assert int(objects.masks[0].sum()) == 20 * 30
 
 
 def test_padding_counts_nothing():
@@ -315,7 +351,7 @@ def test_the_evaluation_batch_holds_the_objects_where_they_are(masks: Dataset, t
 
 def test_training_images_depend_on_seed_and_row_alone(masks: Dataset, tmp_path: Path):
     hyperparameters = small_detector(
-        SEGMENTATION, "maskrcnn_test_efficientnet_fpn", augmentation="standard", mosaic=0.5
+        SEGMENTATION, "maskrcnn_test_efficientnet_fpn", augmentation="standard", mosaic=0.5, copy_paste=0.5
     )
     task = create_task(SEGMENTATION, masks, hyperparameters)
     pixels = open_pixels(masks, task.pixel_size, tmp_path)

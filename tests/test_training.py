@@ -32,8 +32,9 @@ from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_wei
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.finish import SHARES, Choice, choose_share, interpolated
 from automl_vision.training.job import run_trial
-from automl_vision.training.loop import Loop, Plan, set_training_mode, training_steps
+from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
 from automl_vision.training.optimizers import create_optimizer
+from automl_vision.training.pace import Pace
 from automl_vision.training.schedules import learning_rate_factor
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
@@ -121,6 +122,45 @@ def test_warmup_cosine_follows_its_formula(epoch: float, expected: float):
     assert learning_rate_factor(epoch, 10, hyperparameters) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("epochs", "warmup"), [(1, 0.25), (4, 1.0), (8, 2.0), (100, 2.0)])
+def test_the_warmup_takes_a_quarter_of_the_epochs_at_most(epochs: int, warmup: float):
+    hyperparameters = small_hyperparameters(lr_scheduler="warmup_cosine", warmup_cosine_lr_warmup_epochs=2)
+    assert learning_rate_factor(warmup / 2, epochs, hyperparameters) == pytest.approx(0.5)
+    assert learning_rate_factor(warmup, epochs, hyperparameters) == pytest.approx(1.0)
+
+
+def pace(*, budget: float | None, validation_seconds: float) -> Pace:
+    return Pace(
+        Stopwatch(before=10.0),
+        budget,
+        training_images=100,
+        validation_images=50,
+        final_images=100,
+        validations_at_end=0,
+        final_slowness=1.0,
+        step_seconds=0.1,
+        validation_seconds=validation_seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "validation_seconds", "asked", "expected"),
+    [
+        (None, 5.0, 1, (20, 1)),  # no limit
+        (10 + 3 + 2 + 1.1 * 20 * 11 + 1, 1.0, 1, (20, 1)),  # all fit: validated as asked for
+        (10 + 3 + 2 + 1.1 * 8 * 11 + 1, 1.0, 1, (8, 1)),  # a validation takes a tenth of an epoch
+        (10 + 3 + 10 + 1.1 * 8 * 11 + 1, 5.0, 1, (7, 2)),  # four validations at least
+        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 1, (15, 4)),
+        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 6, (16, 6)),  # rarer was asked for
+        (10.0, 5.0, 1, (0, 1)),
+    ],
+)
+def test_what_fits_into_a_budget(
+    budget: float | None, validation_seconds: float, asked: int, expected: tuple[int, int]
+):
+    assert pace(budget=budget, validation_seconds=validation_seconds).fit(0, 20, asked) == expected
+
+
 @pytest.mark.parametrize(("epoch", "expected"), [(0.0, 1.0), (2.9, 1.0), (3.0, 0.1), (5.99, 0.1), (6.0, 0.01)])
 def test_step_follows_its_formula(epoch: float, expected: float):
     hyperparameters = small_hyperparameters(lr_scheduler="step", step_lr_gamma=0.1, step_lr_step_size=3)
@@ -128,7 +168,7 @@ def test_step_follows_its_formula(epoch: float, expected: float):
 
 
 def test_the_optimizer_gets_the_rate_of_the_schedule(shapes: Dataset, tmp_path: Path):
-    loop = make_loop(shapes, tmp_path, number_of_epochs=4, warmup_cosine_lr_warmup_epochs=2, learning_rate=0.04)
+    loop = make_loop(shapes, tmp_path, number_of_epochs=8, warmup_cosine_lr_warmup_epochs=2, learning_rate=0.04)
     optimizer = train_one_epoch(loop, shapes)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.04 * 0.5)  # after 1 of 2 epochs of warm-up
 

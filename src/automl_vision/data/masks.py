@@ -83,16 +83,19 @@ def encode_mask(mask: NDArray[np.bool_]) -> MaskCode:
 
 def compress_counts(counts: Sequence[int]) -> str:
     """Runs as text: each as its difference from the run two before, in groups of 5 bits with a mark for more."""
-    characters = []
-    for i, count in enumerate(counts):
-        value = count - counts[i - 2] if i > 2 else count
-        more = True
-        while more:
-            group = value & 31
-            value >>= 5
-            more = value != (-1 if group & 16 else 0)
-            characters.append(chr((group | 32 if more else group) + 48))
-    return "".join(characters)
+    values = np.array(counts, np.int64)
+    values[3:] -= values[1:-2].copy()
+    characters, there = [], []
+    more = np.ones(len(values), bool)
+    while more.any():
+        there.append(more)
+        group = values & 31
+        values = values >> 5
+        more = more & (values != np.where(group & 16, -1, 0))
+        characters.append(group + 48 + 32 * more)
+    if not characters:
+        return ""
+    return np.stack(characters, axis=1)[np.stack(there, axis=1)].astype(np.uint8).tobytes().decode("ascii")
 
 
 def expand_counts(text: str) -> NDArray[np.int64]:

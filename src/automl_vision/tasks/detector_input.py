@@ -20,7 +20,7 @@ from automl_vision.tasks.hyperparameters import (
 SMALL_SIDE = 20.0  # pixels that the side of a small box should have on the canvas
 SHORT_SIDES = (320, 600)  # of a canvas that follows the boxes
 _SMALL_QUANTILE = 0.1
-_MOST_ENLARGED = 1.5  # times the images' own size; beyond it more pixels show no more
+_MOST_ENLARGED = 1.0  # times the images' own size; beyond it more pixels show no more
 
 
 def kept_size(dataset: Dataset, hyperparameters: Hyperparameters) -> PixelSize:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANVAS_STEP = 32  # pixels; the coarsest stride of the backbones
-LEAST_CELLS = 2.0  # of the finest level, over the side of a small box
+LEAST_CELLS = 1.5  # of the finest level, over the side of a small box
 _SMALL, _LARGE = 0.05, 0.95  # quantiles of the boxes' sizes that the pyramid must reach
 _LOWEST, _HIGHEST = 2, 7
 _COARSEST_FEATURE = 5  # stride 32; coarser levels are made from it

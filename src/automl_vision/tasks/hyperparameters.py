@@ -42,7 +42,9 @@ class TrainingHyperparameters(BaseModel):
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
     amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
-    evaluation_frequency: int = Field(1, gt=0, description="epochs between validations")
+    evaluation_frequency: int = Field(
+        1, gt=0, description="epochs between validations; more when a time budget is too short for all epochs"
+    )
     checkpoint_frequency: int | None = Field(
         None, gt=0, description="epochs between kept weights; none: the best epoch only"
     )
@@ -179,6 +181,9 @@ class SegmentationHyperparameters(DetectionHyperparameters):
     """Hyperparameters of Mask R-CNN."""
 
     mask_threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to an object")
+    copy_paste: float = Field(
+        0.0, ge=0, le=1, description="share of training images onto which objects of another one are pasted"
+    )
 
 
 class OneStageHyperparameters(DetectorHyperparameters):

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
+from torchvision.ops import masks_to_boxes
 from torchvision.transforms.v2 import RandomIoUCrop
 from torchvision.transforms.v2 import functional as F
 
@@ -145,6 +146,43 @@ def mosaic(parts: list[tuple[Tensor, ImageObjects]], random: np.random.Generator
         torch.cat([p.labels for p in pieces]),
         torch.cat([p.crowd for p in pieces]),
         masks,
+    )
+
+
+def copy_paste(
+    onto: tuple[Tensor, ImageObjects], source: tuple[Tensor, ImageObjects], random: np.random.Generator
+) -> tuple[Tensor, ImageObjects]:
+    """Some objects of one image cut out along their masks and put in front of those of another (Ghiasi et al. 2021).
+
+    Objects that come to lie behind keep what is seen of them, with the box around it, or go when too little is.
+
+    Args:
+        onto: canvas and objects with masks.
+        source: another canvas of its size with objects with masks.
+        random: chooses the objects.
+    """
+    (image, objects), (other, candidates) = onto, source
+    chosen = torch.from_numpy(random.random(len(candidates)) < 0.5) & ~candidates.crowd
+    pasted = candidates.take(torch.nonzero(chosen)[:, 0])
+    assert objects.masks is not None
+    assert pasted.masks is not None
+    front = pasted.masks.bool().any(dim=0)
+    image = torch.where(front, other, image)
+    areas = objects.masks.flatten(1).sum(dim=1)
+    masks = objects.masks * ~front
+    seen = masks.flatten(1).sum(dim=1)
+    boxes = objects.boxes.clone()
+    behind = torch.nonzero((seen < areas) & (seen > 0))[:, 0]
+    around = masks_to_boxes(masks[behind]) + torch.tensor([0.0, 0.0, 1.0, 1.0])  # the last pixel has a width, too
+    boxes[behind] = torch.cat(
+        [boxes[behind, :2].maximum(around[:, :2]), boxes[behind, 2:].minimum(around[:, 2:])], dim=1
+    )
+    visible = sound(ImageObjects(boxes, objects.labels, objects.crowd, masks), seen / areas.clamp(min=1))
+    return image, ImageObjects(
+        torch.cat([visible.boxes, pasted.boxes]),
+        torch.cat([visible.labels, pasted.labels]),
+        torch.cat([visible.crowd, pasted.crowd]),
+        torch.cat([part.masks for part in (visible, pasted) if part.masks is not None]),
     )
 
 

@@ -13,11 +13,14 @@ from torch import Tensor
 from automl_vision.core.names import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
+from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects
 from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.hyperparameters import SegmentationHyperparameters
+from automl_vision.tasks.object_targets import ImageObjects
+from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
 from automl_vision.tasks.task import Calibration, Report, register_task
 
 
@@ -46,6 +49,15 @@ class SegmentationTask(DetectionTask):
             metrics={**report.metrics, **{f"box_{key}": value for key, value in metrics.items()}},
             intervals={**report.intervals, f"box_{name}": intervals[name].to_json()},
         )
+
+    def _training_image(
+        self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator
+    ) -> tuple[Tensor, ImageObjects]:
+        made = super()._training_image(pixels, row, transform, random)
+        if random.random() >= self.hyperparameters.copy_paste:
+            return made
+        other = int(random.choice(self._training_rows))
+        return copy_paste(made, self._transformed(pixels, other, transform, random), random)
 
     def _masks(self, row: int, size: Sequence[int]) -> Tensor:
         """Masks (objects, height, width), uint8, at the size at which the image is kept."""

@@ -44,6 +44,7 @@ class Plan:
         learning_rate: highest of the schedule.
         precision: name of the number format.
         channels_last: the memory layout.
+        evaluation_frequency: epochs between validations.
     """
 
     epochs: int
@@ -53,6 +54,7 @@ class Plan:
     learning_rate: float
     precision: str
     channels_last: bool
+    evaluation_frequency: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""

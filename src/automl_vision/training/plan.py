@@ -56,6 +56,7 @@ def make_plan(
         learning_rate=default_learning_rate(spec.task, hyperparameters) if rate is None else rate,
         precision=precision.name,
         channels_last=precision.channels_last,
+        evaluation_frequency=hyperparameters.evaluation_frequency,
     )
     return plan, seconds
 

@@ -38,16 +38,14 @@ from automl_vision.training.features import features_file, keep_features, load_f
 from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
+from automl_vision.training.pace import Pace
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
 from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
-_PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
-_FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as forward
-_LEAST_PROBED = 200  # images
+_CHOOSING_PASSES = 5  # over the validation images, for weights between the start and the best
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
-_FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 
 
 def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
@@ -143,9 +141,10 @@ class _Trial:
         self.evaluations: list[Evaluation] = []
         self.stopped: str | None = None
         if state:
-            self.plan, self.step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
+            self.plan, step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
         else:
-            self.plan, self.step_seconds = processes.from_main(self._make_plan)
+            self.plan, step_seconds = processes.from_main(self._make_plan)
+        self.pace = self._pace(step_seconds)
         self.model.to(memory_format=Precision(self.plan.precision, self.plan.channels_last).memory_format)
         processes.copy_from_main(self.model.state_dict().values())
         self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed, processes=processes)
@@ -173,6 +172,19 @@ class _Trial:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
         return plan, seconds / count
 
+    def _pace(self, step_seconds: float) -> Pace:
+        images = {split: len(self._rows(split)) for split in ("train", "val", "test")}
+        return Pace(
+            self.watch,
+            self.spec.budget_seconds,
+            training_images=images["train"],
+            validation_images=images["val"],
+            final_images=images["val"] + images["test"],
+            validations_at_end=_CHOOSING_PASSES if self.task.interpolates else 0,
+            final_slowness=_FP32_SHARE[self.plan.precision == "fp32"],
+            step_seconds=step_seconds,
+        )
+
     def measure(self) -> dict[str, float]:
         """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
         setup = self.watch.seconds
@@ -180,13 +192,15 @@ class _Trial:
         start = time.monotonic()
         self.loop.outputs(rows[:batch].tolist())
         per_image = (time.monotonic() - start) / len(rows[:batch])
-        self._validation_seconds = per_image * len(rows)
-        images = len(self._rows("train"))
-        probe = 2 * per_image * images if self._probes else 0.0  # features of an image and of its mirror image
+        pace = self.pace
+        pace.validation_seconds = per_image * len(rows)
+        probe = (
+            2 * per_image * pace.training_images if self._probes else 0.0
+        )  # features of an image and its mirror image
         return {
             "setup": setup + probe,
-            "epoch": self._epoch_seconds(self.step_seconds),
-            "finish": self._final_seconds(),
+            "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
+            "finish": pace.final_seconds,
         }
 
     def probe(self) -> float:
@@ -220,13 +234,10 @@ class _Trial:
     def _probe_rows(self) -> NDArray[np.intp]:
         """Training images for the probe: all, or as many as a share of the time is enough for."""
         rows = self._rows("train")
-        if self.spec.budget_seconds is None:
+        fitting = self.pace.probed()
+        if fitting is None:
             return rows
-        left = self.spec.budget_seconds - self.watch.seconds
-        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * _FORWARD_SHARE * self.step_seconds)))
-        if fitting >= len(rows):
-            return rows
-        self.reporter.message(f"the probe sees {fitting} of {len(rows)} training images, for {left:.0f} s are left")
+        self.reporter.message(f"the probe sees {fitting} of {len(rows)} training images, so that time is left to train")
         return np.sort(np.random.default_rng(self.spec.seed).permutation(rows)[:fitting])
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -246,41 +257,27 @@ class _Trial:
 
     def _fit_into_budget(self) -> None:
         """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
-        self.plan.epochs = self.processes.from_main(self._fitting_epochs)
+        self.plan.epochs, self.plan.evaluation_frequency = self.processes.from_main(self._fitting)
         if not self.plan.epochs:
             self.stopped = "the time budget allows no epoch of fine-tuning"
 
-    def _fitting_epochs(self) -> int:
-        """How many of the wanted epochs fit into the time left, by the speed of the last epoch once there is one."""
-        wanted, last = self.hyperparameters.number_of_epochs, self.evaluations[-1]
-        if self.spec.budget_seconds is None:
-            return wanted
-        epoch_seconds = self._epoch_seconds(1 / last.images_per_second if last.images_per_second else self.step_seconds)
-        left = self.spec.budget_seconds - self.watch.seconds - self._final_seconds()
-        fitting = last.epoch + max(0, int(left / (1.1 * epoch_seconds)))  # a tenth for a machine that slows down
-        if min(fitting, wanted) != self.plan.epochs:
+    def _fitting(self) -> tuple[int, int]:
+        """Epochs, and epochs between validations, by the speed of the last epoch once there is one."""
+        pace, last, wanted = self.pace, self.evaluations[-1], self.hyperparameters.number_of_epochs
+        if last.images_per_second:
+            pace.step_seconds = 1 / last.images_per_second
+        epochs, frequency = pace.fit(last.epoch, wanted, self.hyperparameters.evaluation_frequency)
+        if (epochs, frequency) != (self.plan.epochs, self.plan.evaluation_frequency):
+            rarely = f", validated every {frequency} epochs" if frequency > 1 else ""
             self.reporter.message(
-                f"{min(fitting, wanted)} of {wanted} epochs fit: "
-                f"an epoch takes about {epoch_seconds:.0f} s, {max(0.0, left):.0f} s are left"
+                f"{epochs} of {wanted} epochs fit{rarely}: an epoch takes about {pace.epoch_seconds(frequency):.0f} s, "
+                f"{max(0.0, pace.left):.0f} s are left"
             )
-        return min(fitting, wanted)
-
-    def _epoch_seconds(self, step_seconds: float) -> float:
-        """Time of an epoch with its share of the validations, from the training seconds per image."""
-        validation = self._validation_seconds / self.hyperparameters.evaluation_frequency
-        return len(self._rows("train")) * step_seconds + validation
-
-    def _final_seconds(self) -> float:
-        """Time to keep for the end: interpolation, and predictions in fp32 on validation and test images."""
-        images = len(self._rows("val")) + len(self._rows("test"))
-        passes = 5 if self.task.interpolates else 0
-        slower = _FP32_SHARE[self.plan.precision == "fp32"]
-        return _FINAL_RESERVE + self._validation_seconds * (passes + slower * images / max(1, len(self._rows("val"))))
+        return epochs, frequency
 
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
-        frequency = self.hyperparameters.evaluation_frequency
-        last = min(self.plan.epochs, first + frequency - 1)
+        last = min(self.plan.epochs, first + self.plan.evaluation_frequency - 1)
         epoch = first
         while epoch <= last and self.stopped is None:
             start = time.monotonic()
@@ -313,7 +310,7 @@ class _Trial:
         def on_step(done: int, loss: float) -> bool:
             speed = done / (time.monotonic() - start)
             left = (total - done + total * (self.plan.epochs - epoch)) / speed
-            left += self._validation_seconds * (self.plan.epochs - epoch + 1)
+            left += self.pace.validation_seconds * (self.plan.epochs - epoch + 1) / self.plan.evaluation_frequency
             self.reporter.progress(
                 f"epoch {epoch}/{self.plan.epochs}",
                 done,
@@ -327,9 +324,8 @@ class _Trial:
         return on_step
 
     def _stop_reason(self) -> str | None:
-        budget = self.spec.budget_seconds
-        if budget is not None and self.watch.seconds > budget - self._final_seconds():
-            return f"the time budget of {budget:.0f} s is used up"
+        if self.pace.left < 0:
+            return f"the time budget of {self.spec.budget_seconds:.0f} s is used up"
         return self.reporter.stop_reason()
 
     def _halve_batch(self) -> None:
@@ -349,7 +345,7 @@ class _Trial:
         rows = self._rows("val")
         start = time.monotonic()
         outputs = self.loop.outputs(rows.tolist())
-        self._validation_seconds = time.monotonic() - start
+        self.pace.validation_seconds = time.monotonic() - start
         train_metrics = self._training_metrics() if epoch else {}
 
         def evaluate() -> tuple[Evaluation, float]:
@@ -399,8 +395,8 @@ class _Trial:
             "ema": self.loop.ema.module.state_dict() if self.loop.ema is not None else None,
             "optimizer": self.optimizer.state_dict(),
             "plan": self.plan.to_json(),
-            "step_seconds": self.step_seconds,
-            "validation_seconds": self._validation_seconds,
+            "step_seconds": self.pace.step_seconds,
+            "validation_seconds": self.pace.validation_seconds,
             "best": self.best,
             "early_stopping": asdict(self.early_stopping),
             "evaluations": [evaluation.model_dump() for evaluation in self.evaluations],
@@ -422,7 +418,7 @@ class _Trial:
         self.early_stopping = EarlyStopping(**state["early_stopping"])
         self.evaluations = [Evaluation(**values) for values in state["evaluations"]]
         self.stopped = state["stopped"]
-        self._validation_seconds = state["validation_seconds"]
+        self.pace.validation_seconds = state["validation_seconds"]
 
     def _finish(self) -> TrialResult:
         """Choose the weights to keep, write them and their reports."""

@@ -23,6 +23,7 @@ _ROI_LEVELS_TO = 5  # regions are pooled from features, not from what is made of
 # cells that a region's side has at least on the level that it is pooled from, and samples across a pooled cell: as
 # torchvision for wide pyramids, whose weights may be its own; otherwise a coarser level, where one sample says as much
 _WIDE_POOLING, _LIGHT_POOLING = (14.0, 2), (7.0, 1)
+_WIDE = 256  # channels of a pyramid whose heads are as torchvision's; those of lighter ones have half the width
 _POOLED, _MASK_POOLED = 7, 14
 _BOX_WEIGHTS = (10.0, 5.0)
 _PROPOSED_PER_LEVEL, _SUPPRESSED = 300, 400  # boxes before and in suppression
@@ -39,7 +40,7 @@ class FasterRCNN(Detector):
         super().__init__(backbone, geometry, classes=classes, limits=limits)
         channels = backbone.channels
         self.proposed = max(_LEAST_PROPOSED, 2 * limits.detections)
-        wide = channels >= 256
+        wide = channels >= _WIDE
         features = 1024 if wide else 512
         self.region_cells, self.samples = _WIDE_POOLING if wide else _LIGHT_POOLING
         self.shapes = anchor_shapes(geometry, (1.0,))
@@ -153,18 +154,15 @@ class FasterRCNN(Detector):
     def _look(self, maps: list[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n, p, classes + 1), the last for background, and steps (n, p, 4) of regions (n, p, 4)."""
         n, p = regions.shape[:2]
-        features = self.roi_heads["box_head"](self._pool(maps, regions, _POOLED))
+        features = self.roi_heads["box_head"](self._pool(maps, as_rois(regions), _POOLED))
         logits, steps = self.roi_heads["class_logits"](features), self.roi_heads["box_steps"](features)
         return logits.float().reshape(n, p, -1), steps.float().reshape(n, p, 4)
 
-    def _pool(self, maps: list[Tensor], regions: Tensor, size: int) -> Tensor:
-        """Features (n * p, channels, size, size) of regions, each from the level that suits its size."""
-        n, p = regions.shape[:2]
-        images = torch.arange(n, device=regions.device, dtype=regions.dtype).view(n, 1, 1).expand(n, p, 1)
-        rois = torch.cat([images, regions], dim=2).reshape(n * p, 5)
+    def _pool(self, maps: list[Tensor], rois: Tensor, size: int) -> Tensor:
+        """Features (r, channels, size, size) of regions (r, 5), each from the level that suits its size."""
         sides = (rois[:, 3:] - rois[:, 1:3]).clamp(min=1e-3).prod(dim=1).sqrt()
         wanted = (sides / self.region_cells + 1e-6).log2().floor().clamp(self.roi_levels[0], self.roi_levels[-1])
-        pooled = torch.zeros(n * p, maps[0].shape[1], size, size, device=rois.device)
+        pooled = torch.zeros(len(rois), maps[0].shape[1], size, size, device=rois.device)
         for level, features in zip(self.roi_levels, maps, strict=False):
             here = wanted == level
             if torch.compiler.is_exporting():  # a graph cannot take a varying number of regions from each level
@@ -183,48 +181,55 @@ class MaskRCNN(FasterRCNN):
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(backbone, geometry, classes=classes, limits=limits)
         channels = backbone.channels
-        self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (channels,) * 4, 1)
-        self.roi_heads["mask_predictor"] = MaskRCNNPredictor(channels, channels, classes)
+        inner = channels if channels >= _WIDE else channels // 2
+        self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (inner,) * 4, 1)
+        self.roi_heads["mask_predictor"] = MaskRCNNPredictor(inner, inner, classes)
+        nn.init.normal_(self.roi_heads["mask_predictor"].mask_fcn_logits.weight, std=0.01)  # undecided at the start
 
     def _region_losses(
         self, maps: list[Tensor], regions: Tensor, match: Tensor, foreground: Tensor, used: Tensor,
         targets: ObjectTargets,
     ) -> Losses:  # fmt: skip
         losses = super()._region_losses(maps, regions, match, foreground, used, targets)
-        most = max(1, round(_SAMPLED_REGIONS * _FOREGROUND_SHARE))
-        regions, match, foreground = regions[:, :most], match[:, :most], foreground[:, :most]  # foreground comes first
-        logits = self._masks(maps, regions)
-        labels = targets.labels.gather(1, match).flatten()
-        chosen = logits[torch.arange(len(labels), device=labels.device), labels]
-        wanted = _mask_targets(targets, regions, match, chosen.shape[-1])
+        image, place = torch.nonzero(foreground, as_tuple=True)
+        rois = torch.cat([image.unsqueeze(1).to(regions.dtype), regions[image, place]], dim=1)
+        objects = match[image, place]
+        logits = self._masks(maps, rois)
+        chosen = logits[torch.arange(len(rois), device=rois.device), targets.labels[image, objects]]
+        wanted = _mask_targets(targets, rois, objects, chosen.shape[-1])
         errors = F.binary_cross_entropy_with_logits(chosen, wanted, reduction="none").mean(dim=(1, 2))
-        losses["mask"] = errors[foreground.flatten()].sum() / foreground.sum().clamp(min=1)
+        losses["mask"] = errors.sum() / max(1, len(errors))
         return losses
 
     def detect(self, maps: list[Tensor]) -> Detections:
         """The best regions after suppression, with the probabilities of their masks."""
         boxes, scores, labels = super().detect(maps)
-        logits = self._masks(maps, boxes)
+        logits = self._masks(maps, as_rois(boxes))
         side = logits.shape[-1]
         index = labels.reshape(-1, 1, 1, 1).expand(-1, 1, side, side)
         chosen = logits.gather(1, index).reshape(boxes.shape[0], boxes.shape[1], side, side)
         return boxes, scores, labels, chosen.sigmoid()
 
-    def _masks(self, maps: list[Tensor], regions: Tensor) -> Tensor:
-        """Logits (n * p, classes, 28, 28)."""
-        pooled = self.roi_heads["mask_head"](self._pool(maps, regions, _MASK_POOLED))
+    def _masks(self, maps: list[Tensor], rois: Tensor) -> Tensor:
+        """Logits (r, classes, 28, 28) of regions (r, 5)."""
+        pooled = self.roi_heads["mask_head"](self._pool(maps, rois, _MASK_POOLED))
         logits: Tensor = self.roi_heads["mask_predictor"](pooled)
         return logits.float()
 
 
-def _mask_targets(targets: ObjectTargets, regions: Tensor, match: Tensor, side: int) -> Tensor:
-    """The objects' masks within regions (n, p, 4), resampled to a square: (n * p, side, side)."""
+def as_rois(regions: Tensor) -> Tensor:
+    """Regions (n, p, 4) with the number of their image in front, (n * p, 5), as `roi_align` takes them."""
+    n, p = regions.shape[:2]
+    images = torch.arange(n, device=regions.device, dtype=regions.dtype).view(n, 1, 1).expand(n, p, 1)
+    return torch.cat([images, regions], dim=2).reshape(n * p, 5)
+
+
+def _mask_targets(targets: ObjectTargets, rois: Tensor, objects: Tensor, side: int) -> Tensor:
+    """The masks of an object (r,) within each region (r, 5), resampled to a square: (r, side, side)."""
     masks: Any = targets.masks
-    n, m, height, width = masks.shape
-    rows = (torch.arange(n, device=match.device).unsqueeze(1) * m + match).flatten()
-    rois = torch.cat([torch.arange(len(rows), device=match.device).unsqueeze(1), regions.reshape(-1, 4)], dim=1)
-    chosen = masks.reshape(n * m, 1, height, width)[rows].float()
-    wanted: Tensor = roi_align(chosen, rois, side, 1.0, -1, True)[:, 0]
+    chosen = masks[rois[:, 0].long(), objects].unsqueeze(1).float()
+    own = torch.arange(len(rois), device=rois.device, dtype=rois.dtype).unsqueeze(1)
+    wanted: Tensor = roi_align(chosen, torch.cat([own, rois[:, 1:]], dim=1), side, 1.0, -1, True)[:, 0]
     return wanted
 
 

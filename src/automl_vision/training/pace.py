@@ -1,0 +1,92 @@
+"""How long the parts of a trial take, and how much of it fits into its time budget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from automl_vision.training.loop import Stopwatch
+
+_FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as forward
+_FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
+_SLOWER = 1.1  # than measured, for a machine that slows down
+_PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
+_LEAST_PROBED = 200  # images
+_VALIDATION_SHARE = 0.1  # of an epoch's training, where not all epochs fit
+_LEAST_VALIDATIONS = 4  # of the epochs that fit, so that there is something to choose from
+
+
+@dataclass
+class Pace:
+    """What a trial knows of its speed.
+
+    Attributes:
+        watch: of the whole trial.
+        budget: seconds for it; None: no limit.
+        training_images, validation_images, final_images: of an epoch, of a validation, of the final predictions.
+        validations_at_end: predictions of the validation images at the end, besides the final ones.
+        final_slowness: time of a final prediction, which is in fp32, over that of one in a validation.
+        step_seconds: of training, an image.
+        validation_seconds: of the last validation.
+    """
+
+    watch: Stopwatch
+    budget: float | None
+    training_images: int
+    validation_images: int
+    final_images: int
+    validations_at_end: int
+    final_slowness: float
+    step_seconds: float
+    validation_seconds: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are not used up and not kept for the end."""
+        return math.inf if self.budget is None else self.budget - self.watch.seconds - self.final_seconds
+
+    @property
+    def final_seconds(self) -> float:
+        """Time to keep for the end: choosing weights, and predictions in fp32 on validation and test images."""
+        final = self.final_slowness * self.final_images / max(1, self.validation_images)
+        return _FINAL_RESERVE + self.validation_seconds * (self.validations_at_end + final)
+
+    @property
+    def training_seconds(self) -> float:
+        """Time of an epoch without validation."""
+        return self.training_images * self.step_seconds
+
+    def epoch_seconds(self, frequency: int) -> float:
+        """Time of an epoch with its share of the validations, of which there is one in `frequency` epochs."""
+        return self.training_seconds + self.validation_seconds / frequency
+
+    def fit(self, done: int, wanted: int, frequency: int) -> tuple[int, int]:
+        """How much fits into the time left.
+
+        Args:
+            done: epochs so far.
+            wanted: epochs in all.
+            frequency: epochs between validations that were asked for.
+
+        Returns:
+            Epochs in all, and epochs between validations: more than asked for where these would cost epochs.
+        """
+        if self._fitting(done, frequency) >= wanted:
+            return wanted, frequency
+        rare = math.ceil(self.validation_seconds / (_VALIDATION_SHARE * self.training_seconds))
+        most = int(self._fitting(done, rare)) // _LEAST_VALIDATIONS
+        frequency = max(frequency, min(rare, most))
+        return int(min(wanted, self._fitting(done, frequency))), frequency
+
+    def _fitting(self, done: int, frequency: int) -> float:
+        if self.budget is None:
+            return math.inf
+        return done + max(0, int(self.left / (_SLOWER * self.epoch_seconds(frequency))))
+
+    def probed(self) -> int | None:
+        """Training images whose features a probe may take time for; None: all of them."""
+        if self.budget is None:
+            return None
+        left = self.budget - self.watch.seconds
+        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * _FORWARD_SHARE * self.step_seconds)))
+        return None if fitting >= self.training_images else fitting
