@@ -107,7 +107,7 @@ def test_labels_of_objects_train_a_multi_label_classifier(real_data: Path, make_
         wanted = {objects.classes[label] for label in objects.objects.label[objects.objects.rows_of(row)]}
         assert {name for name, on in zip(dataset.classes, dataset.targets[row], strict=True) if on} == wanted
     settings = {"model_name": "efficientnet_lite0", "pretrained": True, "linear_probe": True, "number_of_epochs": 1}
-    sizes = {name: 128 for name in ("training_crop_size", "validation_resize_size", "validation_crop_size")}
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), 128)
     spec = make_spec(dataset, **settings, **sizes, threads=2)
     reporter = RecordingReporter()
     result = train(spec, reporter)

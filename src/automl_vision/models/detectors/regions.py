@@ -162,7 +162,8 @@ class FasterRCNN(Detector):
         """Features (r, channels, size, size) of regions (r, 5), each from the level that suits its size."""
         sides = (rois[:, 3:] - rois[:, 1:3]).clamp(min=1e-3).prod(dim=1).sqrt()
         wanted = (sides / self.region_cells + 1e-6).log2().floor().clamp(self.roi_levels[0], self.roi_levels[-1])
-        pooled = torch.zeros(len(rois), maps[0].shape[1], size, size, device=rois.device)
+        count = rois.shape[0]  # its `len` would be a constant of an exported graph
+        pooled = torch.zeros(count, maps[0].shape[1], size, size, device=rois.device)
         for level, features in zip(self.roi_levels, maps, strict=False):
             here = wanted == level
             if torch.compiler.is_exporting():  # a graph cannot take a varying number of regions from each level
