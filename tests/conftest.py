@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from automl_vision.compute.local import LocalCompute
 from automl_vision.data.dataset import Dataset
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
 from automl_vision.training.spec import Evaluation, TrialSpec
+from processes import PRELOADED
 
 SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
 CLASSES = ("circle", "square", "cross")
@@ -91,6 +93,21 @@ def small_hyperparameters(**changes: object) -> ClassificationHyperparameters:
         "freeze_batch_norm": False,
     }
     return ClassificationHyperparameters.model_validate(values | changes)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """With `--dist loadgroup`, tests that share a fixture of their module share a process; others have no place."""
+    for item in items:
+        definitions = item._fixtureinfo.name2fixturedefs.values()
+        if any(each[-1].scope == "module" for each in definitions):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
+@pytest.fixture(scope="session")
+def compute() -> LocalCompute:
+    """Processes of this machine that have a trial's libraries loaded before they start."""
+    return LocalCompute(PRELOADED)
 
 
 class RecordingReporter:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +16,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from automl_vision import Predictor
+from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
@@ -30,10 +27,10 @@ from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
 from automl_vision.tasks.task import Calibration, create_task
 from automl_vision.training.distributed import Processes
-from automl_vision.training.job import run_trial
 from automl_vision.training.spec import Evaluation, TrialSpec
 from automl_vision.training.trial import _Trial, train
 from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
+from processes import kill_trial
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
@@ -134,7 +131,7 @@ def _as_found(objects: Any) -> FoundObjects:
 
 
 def test_tiles_in_training_evaluation_and_prediction(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):
-    spec = detector_spec(boxes, tile_grid_size="2x1", number_of_epochs=1)
+    spec = detector_spec(boxes, model_name="fcos_test_efficientnet_fpn", tile_grid_size="2x1", number_of_epochs=1)
     train(spec, RecordingReporter())
     folder = package(spec.folder, tmp_path / "model")
     predictor = Predictor(folder)
@@ -159,32 +156,15 @@ class _Counting:
         return self._session.run(names, inputs)
 
 
-def _train_and_be_killed(spec: dict[str, Any]) -> None:
-    run_trial(spec)
-
-
-def test_killed_and_resumed_equals_undisturbed(boxes: Dataset, detector_spec: MakeDetectorSpec):
+def test_killed_and_resumed_equals_undisturbed(compute: LocalCompute, boxes: Dataset, detector_spec: MakeDetectorSpec):
     settings = {"number_of_epochs": 3, "augmentation": "standard", "mosaic": 0.3, "model_name": "tood"}
     undisturbed = detector_spec(boxes, "undisturbed", **settings)
     train(undisturbed, RecordingReporter())
     killed = detector_spec(boxes, "killed", **settings)
-    process = multiprocessing.get_context("spawn").Process(target=_train_and_be_killed, args=(killed.model_dump(),))
-    process.start()
-    end = time.monotonic() + 120
-    events = Path(killed.folder) / "events.jsonl"
-    while time.monotonic() < end and not _has_epoch(events, 1):
-        time.sleep(0.02)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    kill_trial(compute, killed, after=1)
     train(killed, RecordingReporter())
     first, second = (load_file(Path(s.folder) / "weights.safetensors") for s in (undisturbed, killed))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-
-
-def _has_epoch(events: Path, epoch: int) -> bool:
-    lines, _ = read_json_lines(events)
-    return any(e["event"] == "evaluation" and e["epoch"] >= epoch for e in lines)
 
 
 def test_a_trial_that_is_asked_to_stop_keeps_its_best(boxes: Dataset, detector_spec: MakeDetectorSpec):

@@ -18,6 +18,7 @@ from automl_vision.training.checkpoint import load_weights, weights_file
 from automl_vision.training.job import _together
 from automl_vision.training.reporter import FileReporter
 from automl_vision.training.spec import TrialSpec
+from processes import finish
 
 MakeDetectorSpec = Callable[..., TrialSpec]
 TRAINED, VALIDATED = 8, 4  # images
@@ -46,11 +47,6 @@ def _train_and_keep(spec: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def compute() -> LocalCompute:
-    return LocalCompute(["automl_vision.training.trial"])
-
-
-@pytest.fixture(scope="module")
 def few_boxes(boxes: Dataset) -> Dataset:
     return _few(boxes)
 
@@ -69,9 +65,7 @@ def _few(dataset: Dataset) -> Dataset:
 def run(compute: LocalCompute, spec: TrialSpec) -> list[dict[str, Any]]:
     """What each process of the trial has kept."""
     job = compute.submit(Job("test_detection_processes:train_and_keep", {"spec": spec.model_dump()}, Path(spec.folder)))
-    while job.is_running():
-        compute.wait([job], 60)
-    failure = job.failure()
+    failure = finish(compute, job)
     assert failure is None, failure
     assert read_json(Path(spec.folder) / "result.json")["processes"] == spec.processes
     assert "Warning" not in (Path(spec.folder) / "log.txt").read_text()

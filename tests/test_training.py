@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import re
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import torch
 from torch import nn, optim
 from torch.nn import functional as F
 
+from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.core.names import CLASSIFICATION
@@ -38,7 +36,8 @@ from automl_vision.training.pace import Pace
 from automl_vision.training.schedules import learning_rate_factor
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
-from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, write_multi_label_csv
+from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, small_trial, write_multi_label_csv
+from processes import finish, kill_trial, start_trial
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -544,35 +543,27 @@ def test_frozen_norms_stay_in_evaluation_mode():
     assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))
 
 
-def _wait_for_epoch(folder: Path, epoch: int, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        state = load_state(folder)
-        if state and state["evaluations"][-1]["epoch"] >= epoch:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"epoch {epoch} was not reached")
+KILLED = {
+    "number_of_epochs": 4, "augmentation": "trivial_augment", "random_crop_scale": 0.5, "drop_rate": 0.2,
+    "training_batch_size": 2, "optimizer": "adamw", "learning_rate": 0.003,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(compute: LocalCompute, shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> TrialSpec:
+    """A trial that was left alone, in a process of its own, as the ones that are killed."""
+    spec = small_trial(tmp_path_factory.mktemp("undisturbed"), shapes, **KILLED)
+    assert finish(compute, start_trial(compute, spec)) is None
+    return spec
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_a_killed_trial_resumes_to_the_same_metrics(shapes: Dataset, make_spec: MakeSpec, epoch: int):
-    settings = {
-        "number_of_epochs": 4, "augmentation": "trivial_augment", "random_crop_scale": 0.5, "drop_rate": 0.2,
-        "training_batch_size": 2, "optimizer": "adamw", "learning_rate": 0.003,
-    }  # fmt: skip
-    undisturbed = make_spec(shapes, "undisturbed", **settings)
-    killed = make_spec(shapes, "killed", **settings)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=run_trial, args=(killed.model_dump(),))
-    process.start()
-    _wait_for_epoch(Path(killed.folder), epoch)
-    os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
-    assert not (Path(killed.folder) / "result.json").exists()
-    for spec in (undisturbed, killed):  # in processes of their own, as the killed one
-        child = context.Process(target=run_trial, args=(spec.model_dump(),))
-        child.start()
-        child.join()
+def test_a_killed_trial_resumes_to_the_same_metrics(
+    compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec, undisturbed: TrialSpec, epoch: int
+):
+    killed = make_spec(shapes, cache=undisturbed.cache, **KILLED)
+    kill_trial(compute, killed, after=epoch)
+    assert finish(compute, start_trial(compute, killed)) is None
     first, second = (read_json(Path(spec.folder) / "metrics.json") for spec in (undisturbed, killed))
     assert first == second
     outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in (undisturbed, killed)]

@@ -63,6 +63,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     task = create_task(spec["task"], dataset, hyperparameters)
     model = _trained_model(trial, spec, task)
+    images = _unchanged_files(dataset, _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"]))
     staging = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -74,8 +75,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         description.save(staging)
         predictor = Predictor(staging, score_threshold=COMPARED_FROM)
         calibration = Calibration(description.temperature, description.thresholds)
-        rows = _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"])
-        description.parity.update(_parity(predictor, model, task, dataset, rows, calibration))
+        description.parity.update(_parity(predictor, model, task, dataset, images, calibration))
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
@@ -135,20 +135,18 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
 
 
 def _parity(
-    predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, rows: list[int], calibration: Calibration
+    predictor: Predictor,
+    model: Model,
+    task: Task[Any],
+    dataset: Dataset,
+    files: dict[int, bytes],
+    calibration: Calibration,
 ) -> dict[str, Any]:
-    """How far predictor and trained model are apart on real validation images, as far as these are still there.
+    """How far predictor and trained model are apart on the files of real validation images, by row.
 
     Raises:
-        PackagingError: none of them is.
         ParityError: further than the task allows.
     """
-    files = _unchanged_files(dataset, rows)
-    if not files:
-        raise PackagingError(
-            f"the exported model must be compared with the trained one on validation images, and none of {len(rows)} "
-            f"is as it was in training, such as {dataset.table['image'][rows[0]].as_py()}; put them back"
-        )
     pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
     with torch.inference_mode():
@@ -160,7 +158,11 @@ def _parity(
 
 
 def _unchanged_files(dataset: Dataset, rows: list[int]) -> dict[int, bytes]:
-    """The files of some images by row, without those that are gone or others by now."""
+    """The files of some images by row, without those that are gone or others by now.
+
+    Raises:
+        PackagingError: none of them is as it was.
+    """
     files = {}
     for row in rows:
         digest = dataset.table["digest"][row].as_py()
@@ -168,6 +170,11 @@ def _unchanged_files(dataset: Dataset, rows: list[int]) -> dict[int, bytes]:
             data = read_image_bytes(dataset.root, dataset.table["image"][row].as_py())
             if not is_content_digest(digest) or digest_of(data) == digest:
                 files[row] = data
+    if not files:
+        raise PackagingError(
+            f"the exported model must be compared with the trained one on validation images, and none of {len(rows)} "
+            f"is as it was in training, such as {dataset.table['image'][rows[0]].as_py()}; put them back"
+        )
     return files
 
 

@@ -184,8 +184,9 @@ class MaskRCNN(FasterRCNN):
         channels = backbone.channels
         inner = channels if channels >= _WIDE else channels // 2
         self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (inner,) * 4, 1)
-        self.roi_heads["mask_predictor"] = MaskRCNNPredictor(inner, inner, classes)
-        nn.init.normal_(self.roi_heads["mask_predictor"].mask_fcn_logits.weight, std=0.01)  # undecided at the start
+        predictor = MaskRCNNPredictor(inner, inner, classes)
+        nn.init.normal_(predictor.mask_fcn_logits.weight, std=0.01)  # undecided at the start
+        self.roi_heads["mask_predictor"] = predictor
 
     def _region_losses(
         self, maps: list[Tensor], regions: Tensor, match: Tensor, foreground: Tensor, used: Tensor,
