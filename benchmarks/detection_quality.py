@@ -1,9 +1,9 @@
 """How good a detector becomes in a given time: trains on a real set's own split, chooses on val, reports test once.
 
-Run with the folder of the real image sets in AUTOML_VISION_TEST_DATA, for example
+For example
 
-    python benchmarks/detection_quality.py bccd --minutes 10
-    python benchmarks/detection_quality.py car-damage --task image-instance-segmentation --minutes 5 --set min_size=320
+    python benchmarks/detection_quality.py DATA/bccd --minutes 10
+    python benchmarks/detection_quality.py DATA/car-damage --task image-instance-segmentation --minutes 5 --set min_size=320
 
 and add `--markdown` for a row of a table. The time is the whole trial's: measuring the precision, validation and the
 final reports are in it, decoding the images the first time is not.
@@ -59,7 +59,7 @@ class PrintingReporter:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", help="name of a real set")
+    parser.add_argument("data", type=Path, help="folder of a set")
     parser.add_argument("--task", default="image-object-detection")
     parser.add_argument("--model")
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -73,8 +73,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    root = Path(os.environ["AUTOML_VISION_TEST_DATA"]) / options.data
-    dataset = Dataset.open(root, task=options.task).with_validation(0.2)
+    dataset = Dataset.open(options.data, task=options.task).with_validation(0.2)
     name = options.model or DEFAULT_MODELS[options.task]
     settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
     hyperparameters, mistakes = check_hyperparameters(options.task, settings, name)
@@ -97,7 +96,7 @@ def main() -> None:
     (folder / "spec.json").write_text(json.dumps(spec.model_dump()))
     print(dataset, folder)
     result = train(spec, PrintingReporter())
-    report(folder, options.markdown, [options.data, name, f"{options.minutes:g} min", str(result.epochs)])
+    report(folder, options.markdown, [options.data.name, name, f"{options.minutes:g} min", str(result.epochs)])
 
 
 def report(folder: Path, markdown: bool, facts: list[str]) -> None:

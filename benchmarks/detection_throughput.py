@@ -1,12 +1,12 @@
 """Images a second of a detector's training step, against its bare network and against torchvision's own step.
 
-    python benchmarks/detection_throughput.py bccd --model fasterrcnn_efficientnet_lite0_fpn
+    python benchmarks/detection_throughput.py DATA/bccd --model fasterrcnn_efficientnet_lite0_fpn
 
 `ours`: batch from the pixel cache with random changes, loss, backward, optimizer; `step`: the same on one batch that is
 ready; `bare`: backbone, pyramid and heads forward and backward on synthetic outputs, regions at random places;
 `torchvision`: its own detector class on the same backbone, pyramid and head sizes, in its reference loop's order of
 calls. They take turns, the least time of some rounds counts. All with the same images, frozen stages, number format and
-layout. Run with the folder of the real image sets in AUTOML_VISION_TEST_DATA.
+layout.
 """
 
 from __future__ import annotations
@@ -119,13 +119,13 @@ def measure(steps: dict[str, Callable[[], Tensor]], optimizers: dict[str, Any], 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
+    parser.add_argument("data", type=Path, help="folder of a set")
     parser.add_argument("--model", default="fasterrcnn_efficientnet_lite0_fpn")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     options = parser.parse_args()
-    dataset = Dataset.open(Path(os.environ["AUTOML_VISION_TEST_DATA"]) / options.data, task=TASK).with_validation(0.2)
+    dataset = Dataset.open(options.data, task=TASK).with_validation(0.2)
     hyperparameters = family_of(TASK, options.model)()
     task = create_task(TASK, dataset, hyperparameters)
     pixels = open_pixels(dataset, task.pixel_size, Path(tempfile.gettempdir()) / "automl-vision-benchmark-cache")
@@ -175,7 +175,7 @@ def main() -> None:
         optimizers["torchvision"] = torch.optim.AdamW([p for p in theirs.parameters() if p.requires_grad], 1e-6)
     seconds = measure(steps, optimizers, options.rounds)
     speeds = {name: options.batch / value for name, value in seconds.items()}
-    print(f"{options.model}, {options.data}, {task.geometry.size}, batch {options.batch}, {precision}, "
+    print(f"{options.model}, {options.data.name}, {task.geometry.size}, batch {options.batch}, {precision}, "
           f"{torch.get_num_threads()} threads")  # fmt: skip
     for name, speed in speeds.items():
         print(f"{name:12} {speed:6.2f} images/s  {speed / speeds['bare']:.2f} of bare")

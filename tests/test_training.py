@@ -33,6 +33,7 @@ from automl_vision.training.job import run_trial
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.pace import Pace
+from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.schedules import learning_rate_factor
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
@@ -599,3 +600,36 @@ def test_out_of_memory_halves_the_batch_and_says_so(shapes: Dataset, make_spec: 
     assert said
     assert "gradients added up to steps of 18 images" in said[0]
     assert read_json(folder / "result.json")["batch_size"] == 18
+
+
+class Clock:
+    """Training steps that move a clock on by what they are told to take, and are counted."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[str] = []
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def choose(self, cache: Path, **seconds: float) -> str:
+        def step(precision: Precision) -> None:
+            self.calls.append(precision.name)
+            self.now += seconds[precision.name]
+
+        self.calls.clear()
+        return fastest_precision(step, "auto", torch.device("cpu"), cache=cache, key="model")[0].name
+
+
+def test_the_number_format_is_compared_again_when_its_speed_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock()
+    monkeypatch.setattr("automl_vision.training.precision.time", clock)
+    assert clock.choose(tmp_path, bf16=1, fp32=2) == "bf16"
+    assert set(clock.calls) == {"bf16", "fp32"}
+    assert clock.choose(tmp_path, bf16=1.2, fp32=1) == "bf16"
+    assert set(clock.calls) == {"bf16"}  # about as fast as it was: nothing else is timed
+    assert clock.choose(tmp_path, bf16=3, fp32=2) == "fp32"
+    assert clock.choose(tmp_path, bf16=1, fp32=2) == "fp32"
+    assert set(clock.calls) == {"fp32"}  # the new comparison is what is kept

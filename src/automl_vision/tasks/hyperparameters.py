@@ -38,7 +38,13 @@ class TrainingHyperparameters(BaseModel):
     momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
     nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
-    layer_decay: float = Field(1.0, gt=0, le=1, description="factor on the rate for each stage further from the head")
+    layer_decay: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="factor on the rate for each block further from the head; none: 0.5 for a detector's pretrained "
+        "backbone, otherwise 1",
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
     amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
@@ -64,6 +70,11 @@ class TrainingHyperparameters(BaseModel):
     def frozen_stages(self) -> int:
         """How many stages do not train."""
         return self.layers_to_freeze or 0
+
+    @property
+    def rate_decay(self) -> float:
+        """The factor on the rate for each block further from the head."""
+        return 1.0 if self.layer_decay is None else self.layer_decay
 
     @property
     def keeps_batch_norm(self) -> bool:
@@ -164,6 +175,13 @@ class DetectorHyperparameters(TrainingHyperparameters):
         if self.layers_to_freeze is None:
             return 4 if self.pretrained else 0
         return self.layers_to_freeze
+
+    @property
+    def rate_decay(self) -> float:
+        """The factor on the rate for each block further from the head: what is pretrained moves less."""
+        if self.layer_decay is None:
+            return 0.5 if self.pretrained else 1.0
+        return self.layer_decay
 
 
 class DetectionHyperparameters(DetectorHyperparameters):

@@ -12,7 +12,7 @@ from automl_vision.models.image_model import ImageModel
 from automl_vision.tasks.hyperparameters import Hyperparameters, OneStageHyperparameters
 
 # measured with the default recipes; of 1e-4, 3e-4 and 1e-3 none was better for classification
-_ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 7e-4, INSTANCE_SEGMENTATION: 7e-4}
+_ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 6e-4, INSTANCE_SEGMENTATION: 6e-4}
 _SGD_RATES = {CLASSIFICATION: 0.01, MULTI_LABEL: 0.035, OBJECT_DETECTION: 0.005, INSTANCE_SEGMENTATION: 0.005}
 _ONE_STAGE_SGD_RATE = 0.01
 
@@ -20,7 +20,7 @@ _ONE_STAGE_SGD_RATE = 0.01
 def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learning_rate: float) -> optim.Optimizer:
     """The optimizer over the parameters that train; biases and norms do not decay.
 
-    Each group's `lr_scale` is the share of the rate that its stage gets: 1 for the head, less for each stage before it
+    Each group's `lr_scale` is the share of the rate that its block gets: 1 for the head, less for each block before it
     (Bao et al. 2021).
 
     Args:
@@ -41,7 +41,7 @@ def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learni
 def _groups(model: ImageModel, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
     """Parameters by stage and decay; what stands on a detector's backbone counts as its head."""
     decay = hyperparameters.weight_decay
-    groups: list[dict[str, Any]] = param_groups_layer_decay(model.body, decay, layer_decay=hyperparameters.layer_decay)
+    groups: list[dict[str, Any]] = param_groups_layer_decay(model.body, decay, layer_decay=hyperparameters.rate_decay)
     known = {id(parameter) for parameter in model.body.parameters()}
     head = [p for p in model.network.parameters() if id(p) not in known and p.requires_grad]
     for weight_decay, parameters in (

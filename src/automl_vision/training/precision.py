@@ -14,6 +14,7 @@ import torch
 from automl_vision.core.files import read_json, write_json
 
 _ROUNDS = 3
+_CHANGED = 1.3  # times slower or faster than when it was chosen: the machine's load is another, and may have misled
 _HOPELESS = 1.5  # times the least; an option that is so slow is not timed again
 
 
@@ -53,7 +54,10 @@ def candidates(wanted: str, device: torch.device) -> list[Precision]:
 def fastest_precision(
     step: Callable[[Precision], None], wanted: str, device: torch.device, *, cache: Path, key: str
 ) -> tuple[Precision, dict[str, float]]:
-    """The fastest candidate by the time of a training step; compared once per device and model.
+    """The fastest candidate by the time of a training step.
+
+    They are compared once per device and model, and again when the chosen one takes another time than it did then:
+    the machine was busy then or is now, and what was the fastest may not be.
 
     Args:
         step: runs one training step in a precision and leaves the weights as they were.
@@ -69,16 +73,20 @@ def fastest_precision(
     file = cache / "precision.json"
     entry = "|".join([key, wanted, name, f"{torch.get_num_threads()} threads", torch.__version__])
     known = read_json(file) if file.exists() else {}
-    measured = entry not in known
-    if measured:
-        known[entry] = _measure(step, candidates(wanted, device), device, rounds=_ROUNDS)
-        write_json(file, known)
-    seconds: dict[str, float] = known[entry]
-    chosen = min(seconds, key=lambda option: seconds[option])
-    precision = Precision(chosen.split()[0], "channels_last" in chosen)
-    if not measured:  # the machine may have been busy then, or may be now, and epochs are planned by it
-        seconds = seconds | _measure(step, [precision], device, rounds=1)
-    return precision, seconds
+    options = candidates(wanted, device)
+    seconds: dict[str, float] = known.get(entry, {})
+    if set(seconds) == {str(option) for option in options}:
+        best = _fastest(options, seconds)
+        now = _measure(step, [best], device, rounds=1)[str(best)]  # epochs are planned by it
+        if 1 / _CHANGED < now / seconds[str(best)] < _CHANGED:
+            return best, {**seconds, str(best): now}
+    seconds = _measure(step, options, device, rounds=_ROUNDS)
+    write_json(file, {**known, entry: seconds})
+    return _fastest(options, seconds), seconds
+
+
+def _fastest(options: list[Precision], seconds: dict[str, float]) -> Precision:
+    return min(options, key=lambda option: seconds[str(option)])
 
 
 def _measure(
