@@ -3,7 +3,7 @@
 For example
 
     python benchmarks/detection_quality.py DATA/bccd --minutes 10
-    python benchmarks/detection_quality.py DATA/car-damage --task image-instance-segmentation --minutes 5 --set min_size=320
+    python benchmarks/detection_quality.py DATA/car-damage --task image-instance-segmentation --set min_size=320
 
 and add `--markdown` for a row of a table. The time is the whole trial's: measuring the precision, validation and the
 final reports are in it, decoding the images the first time is not.
