@@ -6,8 +6,9 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two cores with their own child processes
 
@@ -95,13 +96,25 @@ def small_hyperparameters(**changes: object) -> ClassificationHyperparameters:
     return ClassificationHyperparameters.model_validate(values | changes)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """With `--dist loadgroup`, tests that share a fixture of their module share a process; others have no place."""
-    for item in items:
-        definitions = item._fixtureinfo.name2fixturedefs.values()
-        if any(each[-1].scope == "module" for each in definitions):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives each process the next test, or all of a file whose tests share a fixture.
+
+    By their files, for xdist 3.8 does not see its own groups with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if _shares_fixtures(config.rootpath / file) else nodeid
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+@cache
+def _shares_fixtures(file: Path) -> bool:
+    return '(scope="module")' in file.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

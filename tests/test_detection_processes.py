@@ -46,12 +46,12 @@ def _train_and_keep(spec: dict[str, Any]) -> None:
         torch.save({"seen": sum(seen), **weights}, trial.folder / f"process-{trial.processes.index}.pt")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def few_boxes(boxes: Dataset) -> Dataset:
     return _few(boxes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def few_masks(masks: Dataset) -> Dataset:
     return _few(masks)
 

@@ -14,7 +14,6 @@ import torch
 from torch import nn, optim
 from torch.nn import functional as F
 
-from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.core.names import CLASSIFICATION
@@ -37,8 +36,7 @@ from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.schedules import learning_rate_factor
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
-from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, small_trial, write_multi_label_csv
-from processes import finish, kill_trial, start_trial
+from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, write_multi_label_csv
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -542,33 +540,6 @@ def test_frozen_norms_stay_in_evaluation_mode():
     set_training_mode(model, freeze_batch_norm=True)
     assert model.training
     assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))
-
-
-KILLED = {
-    "number_of_epochs": 4, "augmentation": "trivial_augment", "random_crop_scale": 0.5, "drop_rate": 0.2,
-    "training_batch_size": 2, "optimizer": "adamw", "learning_rate": 0.003,
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def undisturbed(compute: LocalCompute, shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> TrialSpec:
-    """A trial that was left alone, in a process of its own, as the ones that are killed."""
-    spec = small_trial(tmp_path_factory.mktemp("undisturbed"), shapes, **KILLED)
-    assert finish(compute, start_trial(compute, spec)) is None
-    return spec
-
-
-@pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_a_killed_trial_resumes_to_the_same_metrics(
-    compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec, undisturbed: TrialSpec, epoch: int
-):
-    killed = make_spec(shapes, cache=undisturbed.cache, **KILLED)
-    kill_trial(compute, killed, after=epoch)
-    assert finish(compute, start_trial(compute, killed)) is None
-    first, second = (read_json(Path(spec.folder) / "metrics.json") for spec in (undisturbed, killed))
-    assert first == second
-    outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in (undisturbed, killed)]
-    np.testing.assert_array_equal(*outputs)
 
 
 def run_trial_with_little_memory(spec: dict[str, object], spare: int) -> None:
