@@ -187,11 +187,12 @@ def test_epochs_are_planned_by_the_speed_of_the_first(boxes: Dataset, detector_s
     """A machine that was busy when a step was timed costs no epochs."""
     spec = detector_spec(boxes, number_of_epochs=50, budget_seconds=1000.0)
     trial = _Trial(spec, RecordingReporter(), Processes(torch.device("cpu")))
-    trial._validation_seconds = 0.0
+    trial.pace.validation_seconds = 0.1
     images = int((boxes.splits == "train").sum())
     for seconds, least, most in ((100.0, 8, 10), (1.0, 50, 50), (5000.0, 1, 1)):
         trial.evaluations = [Evaluation(epoch=1, metrics={}, images_per_second=images / seconds)]
-        assert least <= trial._fitting_epochs() <= most
+        trial._fit_into_budget()
+        assert least <= trial.plan.epochs <= most
 
 
 @pytest.mark.parametrize("model_name", ["fasterrcnn_test_efficientnet_fpn", "tood"])
