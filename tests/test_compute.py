@@ -13,6 +13,7 @@ import pytest
 
 from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob, last_lines, share_cores
+from processes import PRELOADED, is_alive, wait_for
 
 
 def work(behaviour: str, path: str = "") -> None:
@@ -30,26 +31,9 @@ def work(behaviour: str, path: str = "") -> None:
         time.sleep(60)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def _wait(condition: object, seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:
     job = compute.submit(Job("test_compute:work", {"behaviour": behaviour}, folder))
-    assert _wait(lambda: not job.is_running())
+    wait_for(lambda: not job.is_running())
     return job
 
 
@@ -62,8 +46,8 @@ def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:
         ("killed", "SIGKILL; the machine may have run out of memory"),
     ],
 )
-def test_how_a_job_ends_is_told(tmp_path: Path, behaviour: str, reason: str | None):
-    failure = _finished(LocalCompute(), behaviour, tmp_path).failure()
+def test_how_a_job_ends_is_told(compute: LocalCompute, tmp_path: Path, behaviour: str, reason: str | None):
+    failure = _finished(compute, behaviour, tmp_path).failure()
     if reason is None:
         assert failure is None
         assert last_lines(tmp_path / "log.txt") == "working"
@@ -90,15 +74,15 @@ def test_trials_at_once_share_the_cores(wanted: int, threads: int, cores: int, e
 
 def test_slots_are_one_a_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-7")
-    assert [slot.gpus for slot in LocalCompute().slots(5)] == [("0",), ("2",), ("GPU-7",)]
-    assert [slot.gpus for slot in LocalCompute().slots(1)] == [()]
-    assert LocalCompute(device="cpu").slots(1)[0].gpus == ()
+    assert [slot.gpus for slot in LocalCompute(PRELOADED).slots(5)] == [("0",), ("2",), ("GPU-7",)]
+    assert [slot.gpus for slot in LocalCompute(PRELOADED).slots(1)] == [()]
+    assert LocalCompute(PRELOADED, device="cpu").slots(1)[0].gpus == ()
 
 
-def test_a_second_process_of_a_job_waits_for_the_first(tmp_path: Path):
-    compute, pids = LocalCompute(), tmp_path / "pids"
+def test_a_second_process_of_a_job_waits_for_the_first(compute: LocalCompute, tmp_path: Path):
+    pids = tmp_path / "pids"
     first = compute.submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
-    assert _wait(pids.exists)
+    wait_for(pids.exists)
     second = compute.submit(Job("test_compute:work", {"behaviour": "succeed"}, tmp_path))
     compute.wait([second], 0.5)
     assert second.is_running()
@@ -107,20 +91,19 @@ def test_a_second_process_of_a_job_waits_for_the_first(tmp_path: Path):
     assert second.failure() is None
 
 
-def test_a_failed_job_leaves_the_next_one_alone(tmp_path: Path):
-    compute = LocalCompute()
+def test_a_failed_job_leaves_the_next_one_alone(compute: LocalCompute, tmp_path: Path):
     assert _finished(compute, "crash", tmp_path / "first").failure() is not None
     assert _finished(compute, "succeed", tmp_path / "second").failure() is None
 
 
-def test_cancel_ends_the_job_and_what_it_started(tmp_path: Path):
+def test_cancel_ends_the_job_and_what_it_started(compute: LocalCompute, tmp_path: Path):
     pids = tmp_path / "pids"
-    job = LocalCompute().submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
-    assert _wait(pids.exists)
+    job = compute.submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
+    wait_for(pids.exists)
     time.sleep(0.1)
     job.cancel()
     assert not job.is_running()
-    assert _wait(lambda: not any(_is_alive(int(pid)) for pid in pids.read_text().split()))
+    wait_for(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()), 10)
 
 
 def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
@@ -136,10 +119,10 @@ def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     parent = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    assert _wait(pids.exists)
+    wait_for(pids.exists)
     time.sleep(0.1)
     job_and_its_child = [int(pid) for pid in pids.read_text().split()]
-    assert all(_is_alive(pid) for pid in job_and_its_child)
+    assert all(is_alive(pid) for pid in job_and_its_child)
     parent.kill()
     parent.wait()
-    assert _wait(lambda: not any(_is_alive(pid) for pid in job_and_its_child))
+    wait_for(lambda: not any(is_alive(pid) for pid in job_and_its_child), 10)

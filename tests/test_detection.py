@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +15,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
+from automl_vision import Predictor
+from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
@@ -30,32 +27,16 @@ from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
 from automl_vision.tasks.task import Calibration, create_task
 from automl_vision.training.distributed import Processes
-from automl_vision.training.job import run_trial
 from automl_vision.training.spec import Evaluation, TrialSpec
 from automl_vision.training.trial import _Trial, train
-from conftest import RecordingReporter, small_detector, write_objects
+from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
+from processes import kill_trial
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
-NAMES = {DETECTION: "fasterrcnn_test_efficientnet_fpn", SEGMENTATION: "maskrcnn_test_efficientnet_fpn"}
 
 MakeSpec = Callable[..., TrialSpec]
 MakeDetectorSpec = Callable[..., TrialSpec]
-
-
-@pytest.fixture
-def detector_spec(make_spec: MakeSpec) -> MakeDetectorSpec:
-    """A small trial of a detector."""
-
-    def make(dataset: Dataset, name: str = "trial", *, model_name: str | None = None, **changes: object) -> TrialSpec:
-        model_name = model_name or NAMES[dataset.task]
-        top = {key: changes.pop(key) for key in list(changes) if key in TrialSpec.model_fields}
-        hyperparameters = small_detector(dataset.task, model_name, **changes)
-        spec = make_spec(dataset, name, model_name=model_name, hyperparameters=hyperparameters, **top)
-        (Path(spec.folder) / "spec.json").write_text(json.dumps(spec.model_dump()))
-        return spec
-
-    return make
 
 
 @pytest.mark.parametrize("task", [DETECTION, SEGMENTATION])
@@ -150,7 +131,7 @@ def _as_found(objects: Any) -> FoundObjects:
 
 
 def test_tiles_in_training_evaluation_and_prediction(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):
-    spec = detector_spec(boxes, tile_grid_size="2x1", number_of_epochs=1)
+    spec = detector_spec(boxes, model_name="fcos_test_efficientnet_fpn", tile_grid_size="2x1", number_of_epochs=1)
     train(spec, RecordingReporter())
     folder = package(spec.folder, tmp_path / "model")
     predictor = Predictor(folder)
@@ -175,32 +156,15 @@ class _Counting:
         return self._session.run(names, inputs)
 
 
-def _train_and_be_killed(spec: dict[str, Any]) -> None:
-    run_trial(spec)
-
-
-def test_killed_and_resumed_equals_undisturbed(boxes: Dataset, detector_spec: MakeDetectorSpec):
+def test_killed_and_resumed_equals_undisturbed(compute: LocalCompute, boxes: Dataset, detector_spec: MakeDetectorSpec):
     settings = {"number_of_epochs": 3, "augmentation": "standard", "mosaic": 0.3, "model_name": "tood"}
     undisturbed = detector_spec(boxes, "undisturbed", **settings)
     train(undisturbed, RecordingReporter())
     killed = detector_spec(boxes, "killed", **settings)
-    process = multiprocessing.get_context("spawn").Process(target=_train_and_be_killed, args=(killed.model_dump(),))
-    process.start()
-    end = time.monotonic() + 120
-    events = Path(killed.folder) / "events.jsonl"
-    while time.monotonic() < end and not _has_epoch(events, 1):
-        time.sleep(0.02)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    kill_trial(compute, killed, after=1)
     train(killed, RecordingReporter())
     first, second = (load_file(Path(s.folder) / "weights.safetensors") for s in (undisturbed, killed))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-
-
-def _has_epoch(events: Path, epoch: int) -> bool:
-    lines, _ = read_json_lines(events)
-    return any(e["event"] == "evaluation" and e["epoch"] >= epoch for e in lines)
 
 
 def test_a_trial_that_is_asked_to_stop_keeps_its_best(boxes: Dataset, detector_spec: MakeDetectorSpec):
@@ -223,11 +187,12 @@ def test_epochs_are_planned_by_the_speed_of_the_first(boxes: Dataset, detector_s
     """A machine that was busy when a step was timed costs no epochs."""
     spec = detector_spec(boxes, number_of_epochs=50, budget_seconds=1000.0)
     trial = _Trial(spec, RecordingReporter(), Processes(torch.device("cpu")))
-    trial._validation_seconds = 0.0
+    trial.pace.validation_seconds = 0.1
     images = int((boxes.splits == "train").sum())
     for seconds, least, most in ((100.0, 8, 10), (1.0, 50, 50), (5000.0, 1, 1)):
         trial.evaluations = [Evaluation(epoch=1, metrics={}, images_per_second=images / seconds)]
-        assert least <= trial._fitting_epochs() <= most
+        trial._fit_into_budget()
+        assert least <= trial.plan.epochs <= most
 
 
 @pytest.mark.parametrize("model_name", ["fasterrcnn_test_efficientnet_fpn", "tood"])
@@ -299,7 +264,7 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
     ],
 )
 def test_hyperparameters_reach_the_detector(boxes: Dataset, changes: dict[str, object], check: Callable[..., bool]):
-    hyperparameters = small_detector(DETECTION, NAMES[DETECTION], **changes)
+    hyperparameters = small_detector(DETECTION, SMALL_DETECTORS[DETECTION], **changes)
     assert check(create_task(DETECTION, boxes, hyperparameters))
 
 
@@ -313,24 +278,3 @@ def test_multi_scale_gives_each_batch_its_size(boxes: Dataset, tmp_path: Path):
         assert len(seen) > 1 if multi_scale else seen == {task.geometry.size}
         sizes |= seen
     assert len(sizes) > 1
-
-
-def test_a_run_from_a_config(tmp_path: Path):
-    data = write_objects(tmp_path / "data", images=24)
-    arguments = {"pretrained": False, "number_of_epochs": 1, "image_size": 96, "model_size": "small"}
-    config = AutoMLVisionConfig(
-        task=DETECTION,
-        training_data=str(data),
-        model_name="yolov5",
-        arguments=arguments,
-        threads=1,
-        experiment_timeout_hours=0.2,
-    )
-    run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
-    run.wait_for_completion()
-    row = run.leaderboard()[0]
-    assert row.score is not None
-    assert run.leaderboard().metric == "mean_average_precision"
-    assert "mean_average_precision" in run.get_metrics()["val"]
-    image = Path(data).parent / "1.png"
-    assert Predictor(run.model_path)(image)[0].to_json().keys() == {"boxes"}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torchvision.models import detection as torchvision_detection
 
 from automl_vision.core.errors import UnknownModelError, WeightsUnavailableError
 from automl_vision.models.detectors.backbone import anchor_shapes, anchors_of
@@ -139,47 +138,6 @@ def test_frozen_stages_of_a_detector_are_those_of_its_backbone():
     assert set(map(id, pretrained_norms(model))) == {
         id(m) for m in model.network.backbone.body.modules() if isinstance(m, torch.nn.BatchNorm2d)
     }
-
-
-def _start(value: Tensor) -> bytes:
-    return value.flatten()[:50].numpy().tobytes()
-
-
-def _torchvision(name: str) -> torch.nn.Module:
-    return getattr(torchvision_detection, name)(weights=None, weights_backbone=None)
-
-
-@pytest.mark.parametrize(
-    ("task", "name"),
-    [
-        (DETECTION, "fasterrcnn_resnet50_fpn"),
-        (DETECTION, "retinanet_resnet50_fpn"),
-        (DETECTION, "fcos_resnet50_fpn"),
-        (SEGMENTATION, "maskrcnn_resnet50_fpn"),
-    ],
-)
-def test_torchvisions_coco_weights_fit(task: str, name: str, tmp_path: Path):
-    """Backbone, pyramid and heads are taken over by name; only what counts classes keeps its start."""
-    source = _torchvision(name)
-    torch.save(source.state_dict(), tmp_path / "coco.pth")
-    geometry = Geometry(96, 96, lowest=3, highest=7)
-    hyperparameters = small_detector(task, name, pretrained=True, weights=str(tmp_path / "coco.pth"))
-    model = create_model(name, task=task, classes=2, hyperparameters=hyperparameters, geometry=geometry)
-    assert model.weights.source == "file"
-    state, known = (
-        model.network.state_dict(),
-        {v.flatten()[:50].numpy().tobytes() for v in source.state_dict().values()},
-    )
-    fresh = [k for k, v in state.items() if v.flatten()[:50].numpy().tobytes() not in known and "num_batches" not in k]
-    expected = {
-        "fasterrcnn_resnet50_fpn": {"backbone.coarser", "roi_heads.class_logits", "roi_heads.box_steps"},
-        "maskrcnn_resnet50_fpn": {"backbone.coarser", "roi_heads.class_logits", "roi_heads.box_steps",
-                                  "roi_heads.mask_predictor"},
-        "retinanet_resnet50_fpn": {"head.classification_head"},
-        "fcos_resnet50_fpn": {"head.classification_head"},
-    }[name]  # fmt: skip
-    assert {".".join(key.split(".")[:2]) for key in fresh} <= expected
-    assert any("conv" in key for key in state)
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path):

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 import torch
 
 from automl_vision import AutoMLVisionConfig, Experiment, Workspace
-from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.data.dataset import Dataset
@@ -25,6 +23,7 @@ from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_wei
 from automl_vision.training.distributed import open_processes, shard
 from automl_vision.training.spec import TrialSpec
 from conftest import RecordingReporter
+from processes import finish, is_alive, start_trial, wait_for
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -36,26 +35,9 @@ MIXED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def compute() -> LocalCompute:
-    return LocalCompute(["automl_vision.training.trial"])
-
-
-def start(compute: LocalCompute, spec: TrialSpec) -> LocalJob:
-    arguments = {"spec": spec.model_dump()}
-    return compute.submit(Job("automl_vision.training.job:run_trial", arguments, Path(spec.folder)))
-
-
-def finish(compute: LocalCompute, job: LocalJob) -> None:
-    while job.is_running():
-        compute.wait([job], 60)
-
-
 def run(compute: LocalCompute, spec: TrialSpec) -> dict[str, Any]:
     """The trial's result, in processes of their own."""
-    job = start(compute, spec)
-    finish(compute, job)
-    failure = job.failure()
+    failure = finish(compute, start_trial(compute, spec))
     assert failure is None, failure
     result: dict[str, Any] = read_json(Path(spec.folder) / "result.json")
     return result
@@ -69,20 +51,6 @@ def messages(spec: TrialSpec) -> list[str]:
 def ranks_of(job: LocalJob) -> list[int]:
     pid = job._process.pid
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -146,13 +114,12 @@ def test_a_killed_process_ends_the_trial_which_then_resumes_to_the_same_end(
 ):
     settings = {**MIXED, "processes": 2, "number_of_epochs": 6}
     undisturbed, killed = make_spec(shapes, "undisturbed", **settings), make_spec(shapes, "killed", **settings)
-    job = start(compute, killed)
+    job = start_trial(compute, killed)
     wait_for(lambda: (state := load_state(Path(killed.folder))) and state["evaluations"][-1]["epoch"] >= 1)
     ranks = ranks_of(job)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
-    finish(compute, job)
-    failure = job.failure()
+    failure = finish(compute, job)
     assert failure is not None
     assert "process 1 of the trial was ended by SIGKILL" in failure.reason
     assert not any(map(is_alive, ranks))
@@ -164,7 +131,7 @@ def test_a_killed_process_ends_the_trial_which_then_resumes_to_the_same_end(
 
 def test_cancel_leaves_no_process(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
     spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000})
-    job = start(compute, spec)
+    job = start_trial(compute, spec)
     wait_for(lambda: load_state(Path(spec.folder)))
     ranks = ranks_of(job)
     assert len(ranks) == 2
@@ -188,11 +155,10 @@ def test_all_processes_keep_the_budget(compute: LocalCompute, shapes: Dataset, m
 
 def test_a_stop_request_reaches_all_processes(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
     spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000})
-    job = start(compute, spec)
+    job = start_trial(compute, spec)
     wait_for(lambda: load_state(Path(spec.folder)))
     (Path(spec.folder) / "stop").write_text("the user said so")
-    finish(compute, job)
-    assert job.failure() is None
+    assert finish(compute, job) is None
     assert read_json(Path(spec.folder) / "result.json")["stopped"] == "the user said so"
 
 
@@ -210,9 +176,8 @@ def test_norms_move_though_some_processes_see_no_images(
 
 
 def test_a_mistake_in_one_process_is_told_once(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
-    job = start(compute, make_spec(shapes, processes=2, fingerprint="another"))
-    finish(compute, job)
-    failure = job.failure()
+    job = start_trial(compute, make_spec(shapes, processes=2, fingerprint="another"))
+    failure = finish(compute, job)
     assert failure is not None
     assert "changed since the trial was planned" in failure.reason
 

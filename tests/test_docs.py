@@ -79,7 +79,8 @@ def test_the_readme_runs(tmp_path: Path):
     (block,) = [block for page, block in _blocks("python") if page == "README.md"]
     photos = write_shape_folders(tmp_path / "photos")
     (photos / "circle" / "circle-0.png").rename(tmp_path / "photo.jpg")
-    block = block.replace("experiment_timeout_hours=0.1", "experiment_timeout_hours=0.02, iterations=1, threads=1")
+    short = 'experiment_timeout_hours=0.02, iterations=1, threads=1, arguments={"number_of_epochs": 1}'
+    block = block.replace("experiment_timeout_hours=0.1", short)
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] in ("circle", "square", "cross")
@@ -96,7 +97,7 @@ def test_the_guide_to_data_runs(tmp_path: Path):
 
 def test_the_demo_runs_on_a_folder(tmp_path: Path):
     data = write_shape_folders(tmp_path / "data", per_class=5)
-    command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--data", str(data), "--minutes", "0.5"]
+    command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--data", str(data), "--minutes", "0.3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Three predictions" in done.stdout

@@ -25,6 +25,7 @@ from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.training.spec import TrialSpec
 from conftest import SMALL_MODEL
+from processes import is_alive, wait_for
 
 MakeSpec = Callable[..., TrialSpec]
 ONE = Slot(0, threads=1)
@@ -47,20 +48,6 @@ def work(behaviour: str, path: str = "") -> None:
         child = subprocess.Popen(["sleep", "60"])
         Path(path).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(60)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,17 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace
+from automl_vision.core.files import read_json
+from automl_vision.training.spec import TrialSpec
+from automl_vision.training.trial import train
+from conftest import RecordingReporter
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -91,3 +96,24 @@ def test_a_multi_label_run_beats_its_own_probe(real_data: Path, tmp_path: Path):
     assert evaluations[0]["epoch"] == 0
     assert run.leaderboard()[0].score["value"] >= evaluations[0]["metrics"]["iou"] - 0.01
     assert time.monotonic() - start < 300
+
+
+def test_labels_of_objects_train_a_multi_label_classifier(real_data: Path, make_spec: Callable[..., TrialSpec]):
+    """One short epoch on photos of damaged cars, whose outlined damages become an image's labels."""
+    objects = Dataset.open(real_data / "car-damage", task="image-instance-segmentation").with_validation(0.2)
+    dataset = objects.as_task("image-classification-multi-label")
+    assert dataset.classes == objects.classes
+    for row in range(0, len(dataset), 25):
+        wanted = {objects.classes[label] for label in objects.objects.label[objects.objects.rows_of(row)]}
+        assert {name for name, on in zip(dataset.classes, dataset.targets[row], strict=True) if on} == wanted
+    settings = {"model_name": "efficientnet_lite0", "pretrained": True, "linear_probe": True, "number_of_epochs": 1}
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), 128)
+    spec = make_spec(dataset, **settings, **sizes, threads=2)
+    reporter = RecordingReporter()
+    result = train(spec, reporter)
+    assert result.primary_metric == "iou"
+    assert [evaluation.epoch for evaluation in reporter.evaluations] == [0, 1]
+    report = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]
+    assert report["metrics"]["iou"] == result.score
+    assert [row["class"] for row in report["per_class"]] == list(dataset.classes)
+    assert max(row["f1"] for row in report["per_class"]) > 0.5

@@ -32,6 +32,7 @@ from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
 from automl_vision.training.checkpoint import load_weights
 from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
+from processes import wait_for
 
 SMALL = {
     "pretrained": False,
@@ -48,13 +49,6 @@ def small_config(data: Path | Dataset, **changes: object) -> AutoMLVisionConfig:
     arguments = SMALL | dict(changes.pop("arguments", {}))  # type: ignore[call-overload]
     values = {"task": "image-classification", "training_data": data, "model_name": SMALL_MODEL, "threads": 1}
     return AutoMLVisionConfig(**{**values, "arguments": arguments, **changes})
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -258,30 +252,7 @@ def test_packaging_fails_when_the_export_differs(completed: Run, tmp_path: Path)
     assert not list(tmp_path.glob(".model*"))
 
 
-def test_a_broken_image_does_not_end_the_run(workspace: Workspace, tmp_path: Path):
-    data = write_shape_folders(tmp_path / "data")
-    good = (data / "circle" / "circle-0.png").read_bytes()
-    (data / "circle" / "truncated.png").write_bytes(good[: len(good) // 2])
-    (data / "circle" / "empty.png").write_bytes(b"")
-    run = Experiment(workspace, "broken").submit(small_config(data, arguments={"number_of_epochs": 1}))
-    run.wait_for_completion()
-    left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
-    assert "truncated" in left_out["circle/truncated.png"]
-    assert "empty" in left_out["circle/empty.png"]
-
-
-def test_cancel_ends_the_run_and_its_processes(workspace: Workspace, shapes_folder: Path):
-    arguments = {"number_of_epochs": 10_000, "early_stopping": False}
-    run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
-    wait_for(lambda: run.get_children() and run.get_children()[0].evaluations())
-    run.cancel()
-    assert run.get_status() == "Canceled"
-    wait_for(lambda: not run.folder.is_worked_on())
-    with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
-        run.wait_for_completion()
-
-
-def test_ctrl_c_cancels(workspace: Workspace, shapes_folder: Path):
+def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, shapes_folder: Path):
     arguments = {"number_of_epochs": 10_000, "early_stopping": False}
     run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
     code = (
@@ -293,11 +264,18 @@ def test_ctrl_c_cancels(workspace: Workspace, shapes_folder: Path):
     waiting.send_signal(signal.SIGINT)
     waiting.wait(30)
     assert run.get_status() == "Canceled"
+    wait_for(lambda: not run.folder.is_worked_on())
+    with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
+        run.wait_for_completion()
 
 
-def test_a_killed_controller_is_resumed(workspace: Workspace, shapes_folder: Path):
+def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Workspace, tmp_path: Path):
+    data = write_shape_folders(tmp_path / "data")
+    good = (data / "circle" / "circle-0.png").read_bytes()
+    (data / "circle" / "truncated.png").write_bytes(good[: len(good) // 2])
+    (data / "circle" / "empty.png").write_bytes(b"")
     arguments = {"number_of_epochs": 6, "training_batch_size": 1, "early_stopping": False}
-    run = Experiment(workspace, "killed").submit(small_config(shapes_folder, arguments=arguments))
+    run = Experiment(workspace, "killed").submit(small_config(data, arguments=arguments))
     wait_for(lambda: run.get_children() and len(run.get_children()[0].evaluations()) >= 2)
     controller = subprocess.run(["pgrep", "-f", run.id], capture_output=True, text=True, check=True)
     for pid in controller.stdout.split():
@@ -309,6 +287,9 @@ def test_a_killed_controller_is_resumed(workspace: Workspace, shapes_folder: Pat
     run.resume().wait_for_completion()
     assert [e["epoch"] for e in run.get_children()[0].evaluations()] == list(range(7))
     assert run.model_path.exists()
+    left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
+    assert "truncated" in left_out["circle/truncated.png"]
+    assert "empty" in left_out["circle/empty.png"]
 
 
 def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder: Path, tmp_path: Path):

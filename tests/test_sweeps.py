@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from automl_vision.sweeps.sources import FixedTrials, SampledTrials, TrialState
 from automl_vision.sweeps.spec import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
+from processes import PRELOADED, wait_for
 from reporting import report_trial
 
 SMALL = {
@@ -54,13 +55,6 @@ SMALL = {
     "number_of_epochs": 2,
     "training_batch_size": 8,
 }
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 # --- the event loop, with trials that do nothing but report -----------------------------------------------------------
@@ -118,7 +112,7 @@ def make_loop(
     return TrialLoop(
         task=CLASSIFICATION,
         folder=folder,
-        compute=LocalCompute(),
+        compute=LocalCompute(PRELOADED),
         slots=[Slot(i) for i in range(slots)],
         source=FixedTrials([PLANNED] * len(trials)),
         policy=policy or NoTerminationPolicy(),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import re
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -543,41 +540,6 @@ def test_frozen_norms_stay_in_evaluation_mode():
     set_training_mode(model, freeze_batch_norm=True)
     assert model.training
     assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))
-
-
-def _wait_for_epoch(folder: Path, epoch: int, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        state = load_state(folder)
-        if state and state["evaluations"][-1]["epoch"] >= epoch:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"epoch {epoch} was not reached")
-
-
-@pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_a_killed_trial_resumes_to_the_same_metrics(shapes: Dataset, make_spec: MakeSpec, epoch: int):
-    settings = {
-        "number_of_epochs": 4, "augmentation": "trivial_augment", "random_crop_scale": 0.5, "drop_rate": 0.2,
-        "training_batch_size": 2, "optimizer": "adamw", "learning_rate": 0.003,
-    }  # fmt: skip
-    undisturbed = make_spec(shapes, "undisturbed", **settings)
-    killed = make_spec(shapes, "killed", **settings)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=run_trial, args=(killed.model_dump(),))
-    process.start()
-    _wait_for_epoch(Path(killed.folder), epoch)
-    os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
-    assert not (Path(killed.folder) / "result.json").exists()
-    for spec in (undisturbed, killed):  # in processes of their own, as the killed one
-        child = context.Process(target=run_trial, args=(spec.model_dump(),))
-        child.start()
-        child.join()
-    first, second = (read_json(Path(spec.folder) / "metrics.json") for spec in (undisturbed, killed))
-    assert first == second
-    outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in (undisturbed, killed)]
-    np.testing.assert_array_equal(*outputs)
 
 
 def run_trial_with_little_memory(spec: dict[str, object], spare: int) -> None:

@@ -95,8 +95,8 @@ def compress_counts(counts: Sequence[int]) -> str:
         characters.append(group + 48 + 32 * more)
     if not characters:
         return ""
-    text: str = np.stack(characters, axis=1)[np.stack(there, axis=1)].astype(np.uint8).tobytes().decode("ascii")
-    return text
+    text: bytes = np.stack(characters, axis=1)[np.stack(there, axis=1)].astype(np.uint8).tobytes()
+    return text.decode("ascii")
 
 
 def expand_counts(text: str) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from automl_vision.core.errors import PackagingError, ParityError
+from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
+from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.image_model import ImageModel
@@ -62,6 +64,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     task = create_task(spec["task"], dataset, hyperparameters)
     model = _trained_model(trial, spec, task)
+    images = _unchanged_files(dataset, _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"]))
     staging = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -73,8 +76,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         description.save(staging)
         predictor = Predictor(staging, score_threshold=COMPARED_FROM)
         calibration = Calibration(description.temperature, description.thresholds)
-        rows = _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"])
-        description.parity.update(_parity(predictor, model, task, dataset, rows, calibration))
+        description.parity.update(_parity(predictor, model, task, dataset, images, calibration))
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
@@ -137,9 +139,14 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
 
 
 def _parity(
-    predictor: Predictor, model: Model, task: Task[Any], dataset: Dataset, rows: list[int], calibration: Calibration
+    predictor: Predictor,
+    model: Model,
+    task: Task[Any],
+    dataset: Dataset,
+    files: dict[int, bytes],
+    calibration: Calibration,
 ) -> dict[str, Any]:
-    """How far predictor and trained model are apart on real validation images.
+    """How far predictor and trained model are apart on the files of real validation images, by row.
 
     Raises:
         ParityError: further than the task allows.
@@ -147,12 +154,32 @@ def _parity(
     pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
     with torch.inference_mode():
-        parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(rows)]
-    files = [read_image_bytes(dataset.root, dataset.table["image"][row].as_py()) for row in rows]
-    parity = task.parity(task.join(parts), predictor(files), calibration)
+        parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(list(files))]
+    parity = task.parity(task.join(parts), predictor(list(files.values())), calibration)
     if parity.problem is not None:
-        raise ParityError(f"{parity.problem} ({len(rows)} images), so no model folder was written")
-    return {"images": len(rows), **parity.figures}
+        raise ParityError(f"{parity.problem} ({len(files)} images), so no model folder was written")
+    return {"images": len(files), **parity.figures}
+
+
+def _unchanged_files(dataset: Dataset, rows: list[int]) -> dict[int, bytes]:
+    """The files of some images by row, without those that are gone or others by now.
+
+    Raises:
+        PackagingError: none of them is as it was.
+    """
+    files = {}
+    for row in rows:
+        digest = dataset.table["digest"][row].as_py()
+        with suppress(ImageError):
+            data = read_image_bytes(dataset.root, dataset.table["image"][row].as_py())
+            if not is_content_digest(digest) or digest_of(data) == digest:
+                files[row] = data
+    if not files:
+        raise PackagingError(
+            f"the exported model must be compared with the trained one on validation images, and none of {len(rows)} "
+            f"is as it was in training, such as {dataset.table['image'][rows[0]].as_py()}; put them back"
+        )
+    return files
 
 
 def _chunks(rows: list[int]) -> list[list[int]]:

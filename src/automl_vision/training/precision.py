@@ -57,7 +57,8 @@ def fastest_precision(
     """The fastest candidate by the time of a training step.
 
     They are compared once per device and model, and again when the chosen one takes another time than it did then:
-    the machine was busy then or is now, and what was the fastest may not be.
+    the machine was busy then or is now, and what was the fastest may not be. A format that was asked for by name keeps
+    its first layout, for a layout decides the last digits: the same trial then gives the same weights.
 
     Args:
         step: runs one training step in a precision and leaves the weights as they were.
@@ -78,7 +79,7 @@ def fastest_precision(
     if set(seconds) == {str(option) for option in options}:
         best = _fastest(options, seconds)
         now = _measure(step, [best], device, rounds=1)[str(best)]  # epochs are planned by it
-        if 1 / _CHANGED < now / seconds[str(best)] < _CHANGED:
+        if wanted != "auto" or 1 / _CHANGED < now / seconds[str(best)] < _CHANGED:
             return best, {**seconds, str(best): now}
     seconds = _measure(step, options, device, rounds=_ROUNDS)
     write_json(file, {**known, entry: seconds})

@@ -44,8 +44,8 @@ class Backbone(nn.Module):
         body: Any = self.body
         features = body.forward_intermediates(images, indices=self.indices, intermediates_only=True)
         maps = list(self.fpn({str(i): feature for i, feature in enumerate(features)}).values())
-        for convolution in self.coarser:
-            maps.append(convolution(F.relu(maps[-1])))
+        for number, convolution in enumerate(self.coarser):  # the first of the map itself, as torchvision's
+            maps.append(convolution(F.relu(maps[-1]) if number else maps[-1]))
         return maps
 
 

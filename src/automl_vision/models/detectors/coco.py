@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ PUBLISHED = {
 """Algorithms that torchvision publishes COCO weights of, by our name."""
 
 _MARK = "backbone.fpn."  # a state dict with this prefix is a detector's
+_BARE_NORMS = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet50_fpn")
+_NORM_EPS = 1e-5  # that batch norms add to a variance; torchvision runs the weights of `_BARE_NORMS` with 0
 _LICENCE = "bsd-3-clause"  # of torchvision; the images of COCO have licences of their own
 
 
@@ -54,15 +57,36 @@ def coco_weights(name: str, path: str | None) -> CocoWeights | None:
         state = read_state_dict(file)
         if not any(key.startswith(_MARK) for key in state):
             return None
-        return CocoWeights(state, WeightsOrigin("file", file.name, None))
+        published = name in PUBLISHED and file.name == _file_name(_published(name))
+        return CocoWeights(
+            _for_usual_norms(name, state) if published else state, WeightsOrigin("file", file.name, None)
+        )
     if name not in PUBLISHED:
         return None
-    weights = get_model_weights(PUBLISHED[name])["DEFAULT"]
-    cached = Path(get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    weights = _published(name)
+    cached = Path(get_dir()) / "checkpoints" / _file_name(weights)
     if not cached.exists() and not url_answers(weights.url):
         return None
     state = torch.hub.load_state_dict_from_url(weights.url, map_location="cpu", weights_only=True, check_hash=True)
-    return CocoWeights(dict(state), WeightsOrigin("hub", f"torchvision {weights}", _LICENCE))
+    return CocoWeights(_for_usual_norms(name, state), WeightsOrigin("hub", f"torchvision {weights}", _LICENCE))
+
+
+def _published(name: str) -> Any:
+    return get_model_weights(PUBLISHED[name])["DEFAULT"]
+
+
+def _file_name(weights: Any) -> str:
+    name: str = weights.url.rpartition("/")[2]
+    return name
+
+
+def _for_usual_norms(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The published state with variances that come to the same in norms which add `_NORM_EPS` to them."""
+    if name not in _BARE_NORMS:
+        return dict(state)
+    return {
+        key: (value - _NORM_EPS).clamp(min=0) if key.endswith("running_var") else value for key, value in state.items()
+    }
 
 
 def load_coco(network: Detector, state: dict[str, Tensor]) -> int:

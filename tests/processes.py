@@ -1,0 +1,58 @@
+"""What tests of real processes share: jobs, waiting for something to be true, and whether a process lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from automl_vision.compute.compute import Failure, Job
+from automl_vision.compute.local import LocalCompute, LocalJob
+from automl_vision.training.spec import TrialSpec
+
+PRELOADED = ["automl_vision.training.trial"]
+"""What jobs' processes have loaded before they start; a test process has one fork server, so all ask for the same."""
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def finish(compute: LocalCompute, job: LocalJob) -> Failure | None:
+    """Wait for a job to end; gives why it failed."""
+    while job.is_running():
+        compute.wait([job], 60)
+    return job.failure()
+
+
+def start_trial(compute: LocalCompute, spec: TrialSpec) -> LocalJob:
+    """Train a trial in a process of its own."""
+    arguments = {"spec": spec.model_dump()}
+    return compute.submit(Job("automl_vision.training.job:run_trial", arguments, Path(spec.folder)))
+
+
+def kill_trial(compute: LocalCompute, spec: TrialSpec, *, after: int) -> None:
+    """Start a trial and kill its process once its state after an epoch is on disk."""
+    from automl_vision.training.checkpoint import load_state  # loads torch, which not every process needs
+
+    job = start_trial(compute, spec)
+    wait_for(lambda: (state := load_state(Path(spec.folder))) and state["evaluations"][-1]["epoch"] >= after)
+    os.kill(job._process.pid or 0, signal.SIGKILL)
+    failure = finish(compute, job)
+    assert failure is not None
+    assert "SIGKILL" in failure.reason
+    assert not (Path(spec.folder) / "result.json").exists()
