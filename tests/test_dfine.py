@@ -547,6 +547,7 @@ def test_two_processes_train_it_together(tiny: Path, boxes: Dataset, make_spec: 
     assert read_json(Path(spec.folder) / "result.json")["processes"] == 2
 
 
+@pytest.mark.timeout(900)  # an export, which takes long on a busy machine
 def test_from_images_to_predictions_without_torch(
     tiny: Path, boxes: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
 ):
