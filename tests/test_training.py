@@ -14,13 +14,14 @@ import torch
 from torch import nn, optim
 from torch.nn import functional as F
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, TrialError
 from automl_vision.core.files import read_json, read_json_lines
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
+from automl_vision.tasks.hyperparameters import DetectionHyperparameters
 from automl_vision.tasks.image_labels import class_weights
 from automl_vision.tasks.task import Batch, Task, create_task
 from automl_vision.tasks.transforms import random_crop_box
@@ -121,10 +122,18 @@ def test_warmup_cosine_follows_its_formula(epoch: float, expected: float):
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(1, 0.25), (4, 1.0), (8, 2.0), (100, 2.0)])
-def test_the_warmup_takes_a_quarter_of_the_epochs_at_most(epochs: int, warmup: float):
-    hyperparameters = small_hyperparameters(lr_scheduler="warmup_cosine", warmup_cosine_lr_warmup_epochs=2)
+def test_the_warmup_of_a_detector_takes_a_quarter_of_the_epochs_at_most(epochs: int, warmup: float):
+    hyperparameters = DetectionHyperparameters(warmup_cosine_lr_warmup_epochs=2)
     assert learning_rate_factor(warmup / 2, epochs, hyperparameters) == pytest.approx(0.5)
     assert learning_rate_factor(warmup, epochs, hyperparameters) == pytest.approx(1.0)
+
+
+def test_training_that_diverges_says_so(shapes: Dataset, tmp_path: Path):
+    loop = make_loop(shapes, tmp_path, learning_rate=1.0, optimizer="sgd")
+    for parameter in loop.model.parameters():
+        parameter.data *= 1e30
+    with pytest.raises(TrialError, match="training diverged; give a learning_rate below 1"):
+        train_one_epoch(loop, shapes)
 
 
 def pace(*, budget: float | None, validation_seconds: float) -> Pace:
@@ -166,7 +175,7 @@ def test_step_follows_its_formula(epoch: float, expected: float):
 
 
 def test_the_optimizer_gets_the_rate_of_the_schedule(shapes: Dataset, tmp_path: Path):
-    loop = make_loop(shapes, tmp_path, number_of_epochs=8, warmup_cosine_lr_warmup_epochs=2, learning_rate=0.04)
+    loop = make_loop(shapes, tmp_path, number_of_epochs=4, warmup_cosine_lr_warmup_epochs=2, learning_rate=0.04)
     optimizer = train_one_epoch(loop, shapes)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.04 * 0.5)  # after 1 of 2 epochs of warm-up
 

@@ -15,6 +15,7 @@ from automl_vision.tasks.geometry import CANVAS_STEP, fit_canvas
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_TILES = 6  # across or down
+_WORTHWHILE = 1.2  # times the default input; less shows hardly more
 _OVERLAP = 0.25
 
 
@@ -80,6 +81,8 @@ def advise(dataset: Dataset) -> Advice:
 def _tiles(small: float, side: int, shorter: float, sizes: NDArray[np.float64]) -> tuple[dict[str, Any], float]:
     """The fewest tiles at which small boxes are large enough, as far as the images have the pixels, and their cost."""
     useful = min(SMALL_SIDE / small, max(shorter, float(side)))  # of the shorter side, in pixels
+    if useful < _WORTHWHILE * side:
+        return {}, 1.0
     across_shorter = int(np.ceil((useful / side - _OVERLAP) / (1 - _OVERLAP)))
     across_shorter = int(np.clip(across_shorter, 1, _MOST_TILES))
     if across_shorter == 1:

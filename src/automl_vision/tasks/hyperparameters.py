@@ -72,6 +72,11 @@ class TrainingHyperparameters(BaseModel):
         return self.layers_to_freeze or 0
 
     @property
+    def most_warmup(self) -> float:
+        """Share of the epochs that the warm-up fills at most."""
+        return 0.5
+
+    @property
     def rate_decay(self) -> float:
         """The factor on the rate for each block further from the head."""
         return 1.0 if self.layer_decay is None else self.layer_decay
@@ -175,6 +180,11 @@ class DetectorHyperparameters(TrainingHyperparameters):
         if self.layers_to_freeze is None:
             return 4 if self.pretrained else 0
         return self.layers_to_freeze
+
+    @property
+    def most_warmup(self) -> float:
+        """Share of the epochs that the warm-up fills at most: new heads have much to learn in few epochs."""
+        return 0.25
 
     @property
     def rate_decay(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -175,6 +176,9 @@ class Loop:
 
         Returns:
             Mean loss, and whether the epoch was finished.
+
+        Raises:
+            TrialError: training diverged.
         """
         single = self.plan.micro_batch == 1  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
@@ -189,6 +193,11 @@ class Loop:
         for number, step in enumerate(steps):
             self._set_rate(optimizer, epoch - 1 + (number + 1) / len(steps))
             loss = self._step([len(rows) for rows in micro_batches[number]], batches, optimizer)
+            if not math.isfinite(loss):
+                raise TrialError(
+                    f"the loss is no longer finite in epoch {epoch}: training diverged; "
+                    f"give a learning_rate below {self.plan.learning_rate:g}"
+                )
             if self.ema is not None:
                 self.ema.update(self.model, step=(epoch - 1) * len(steps) + number + 1)
             done += len(step)

@@ -73,7 +73,7 @@ class Pace:
         """
         if self._fitting(done, frequency) >= wanted:
             return wanted, frequency
-        rare = math.ceil(self.validation_seconds / (_VALIDATION_SHARE * self.training_seconds))
+        rare = max(1, math.ceil(self.validation_seconds / (_VALIDATION_SHARE * self.training_seconds)))
         most = int(self._fitting(done, rare)) // _LEAST_VALIDATIONS
         frequency = max(frequency, min(rare, most))
         return int(min(wanted, self._fitting(done, frequency))), frequency

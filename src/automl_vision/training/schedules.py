@@ -11,8 +11,8 @@ def learning_rate_factor(epoch: float, epochs: int, hyperparameters: Hyperparame
     """The factor after `epoch` epochs, fractions included.
 
     `warmup_cosine` rises linearly from 0 over the warm-up epochs, then follows (1 + cos(2 pi cycles progress)) / 2.
-    `step` multiplies by gamma after every `step_lr_step_size` epochs. When the warm-up would fill more than a quarter
-    of the epochs, it is shortened to a quarter of them.
+    `step` multiplies by gamma after every `step_lr_step_size` epochs. The warm-up fills at most the share
+    `most_warmup` of the epochs.
 
     Args:
         epoch: passes over the data so far.
@@ -21,7 +21,7 @@ def learning_rate_factor(epoch: float, epochs: int, hyperparameters: Hyperparame
     """
     if hyperparameters.lr_scheduler == "step":
         return float(hyperparameters.step_lr_gamma ** int(epoch // hyperparameters.step_lr_step_size))
-    warmup = min(hyperparameters.warmup_cosine_lr_warmup_epochs, epochs / 4)
+    warmup = min(hyperparameters.warmup_cosine_lr_warmup_epochs, hyperparameters.most_warmup * epochs)
     if epoch < warmup:
         return epoch / warmup
     progress = min(1.0, (epoch - warmup) / max(epochs - warmup, 1e-9))
