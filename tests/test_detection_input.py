@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
@@ -32,7 +29,6 @@ from automl_vision.tasks.detector_input import detector_geometry, kept_size, wan
 from automl_vision.tasks.geometry import Geometry, fit_canvas, fit_geometry
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
-from automl_vision.tasks.object_transforms import LEAST_SIDE, ObjectTransform, copy_paste, mosaic, scaled_onto
 from automl_vision.tasks.task import create_task
 from conftest import small_detector
 
@@ -41,145 +37,15 @@ SEGMENTATION = "image-instance-segmentation"
 FRCNN = "fasterrcnn_test_efficientnet_fpn"
 
 
-def picture(height: int, width: int, boxes: list[tuple[int, int, int, int]]) -> tuple[NDArray[np.uint8], ImageObjects]:
-    """A grey image whose objects are white rectangles, with their masks."""
-    pixels = np.full((height, width, 3), 60, np.uint8)
-    masks = np.zeros((len(boxes), height, width), np.uint8)
-    for i, (x1, y1, x2, y2) in enumerate(boxes):
-        pixels[y1:y2, x1:x2] = 255
-        masks[i, y1:y2, x1:x2] = 1
-    objects = ImageObjects(
-        torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        torch.arange(len(boxes)),
-        torch.zeros(len(boxes), dtype=torch.bool),
-        torch.from_numpy(masks),
-    )
-    return pixels, objects
-
-
-@st.composite
-def pictures(draw: st.DrawFn) -> tuple[NDArray[np.uint8], ImageObjects]:
-    height, width = draw(st.integers(20, 90)), draw(st.integers(20, 90))
-    boxes = []
-    for _ in range(draw(st.integers(0, 4))):
-        x1, y1 = draw(st.integers(0, width - 6)), draw(st.integers(0, height - 6))
-        boxes.append((x1, y1, draw(st.integers(x1 + 5, width)), draw(st.integers(y1 + 5, height))))
-    return picture(height, width, boxes)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    pictures(),
-    st.sampled_from(["none", "flip", "standard"]),
-    st.booleans(),
-    st.sampled_from([0.0, 1.0]),
-    st.integers(0, 1000),
-)
-def test_boxes_and_masks_stay_together(
-    drawn: tuple[NDArray[np.uint8], ImageObjects], augmentation: str, flip: bool, iou_crop: float, seed: int
-):
-    pixels, objects = drawn
-    canvas = (64, 96)
-    transform = ObjectTransform(canvas, augmentation, flip, iou_crop)
-    image, moved = transform(pixels, objects, np.random.default_rng(seed))
-    assert image.shape == (3, *canvas)
-    assert image.dtype == torch.uint8
-    assert set(moved.labels.tolist()) <= set(objects.labels.tolist())
-    for box, mask in zip(moved.boxes, moved.masks, strict=True):
-        x1, y1, x2, y2 = box.tolist()
-        assert 0 <= x1 < x2 <= canvas[1]
-        assert 0 <= y1 < y2 <= canvas[0]
-        assert min(x2 - x1, y2 - y1) >= LEAST_SIDE
-        rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
-        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
-        assert max(abs(float(a) - b) for a, b in zip(found, box.tolist(), strict=True)) <= 2.0
-    again, same = transform(pixels, objects, np.random.default_rng(seed))
-    assert torch.equal(image, again)
-    assert torch.equal(moved.boxes, same.boxes)
-
-
-@settings(max_examples=40, deadline=None)
-@given(pictures(), st.floats(0.5, 1.0))
-def test_scaling_scales_boxes(drawn: tuple[NDArray[np.uint8], ImageObjects], scale: float):
-    pixels, objects = drawn
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    canvas = (64, 64)
-    _, moved = scaled_onto(image, objects, canvas, scale, None)
-    height, width = pixels.shape[:2]
-    factor = scale * min(64 / height, 64 / width)
-    for label, box in zip(moved.labels.tolist(), moved.boxes, strict=True):
-        before = objects.boxes[label, 2:] - objects.boxes[label, :2]
-        after = box[2:] - box[:2]
-        assert ((after - before * factor).abs() <= 1 + 0.05 * before * factor).all()  # sizes are whole pixels
-
-
-def test_what_lies_mostly_outside_is_dropped():
-    pixels, objects = picture(60, 60, [(0, 0, 10, 60), (20, 20, 40, 40)])
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-
-    class Corner:
-        """Always the far end."""
-
-        def integers(self, high: int) -> int:
-            return high - 1
-
-    _, moved = scaled_onto(image, objects, (60, 60), 1.5, Corner())  # sees x and y from 20 on
-    assert moved.labels.tolist() == [1]
-    assert moved.boxes[0].tolist() == pytest.approx([0, 0, 30, 30], abs=1)
-
-
-def test_a_mosaic_keeps_what_is_seen():
-    parts = [picture(64, 96, [(30, 20, 60, 50)]) for _ in range(4)]
-    canvases = [(torch.from_numpy(p).permute(2, 0, 1), o) for p, o in parts]
-    image, objects = mosaic(canvases, np.random.default_rng(0))
-    assert image.shape == (3, 64, 96)
-    for box, mask in zip(objects.boxes.int(), objects.masks, strict=True):
-        x1, y1, x2, y2 = box.tolist()
-        assert mask[y1:y2, x1:x2].all()
-        assert (image[:, y1:y2, x1:x2] == 255).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(pictures(), pictures(), st.integers(0, 1000))
-def test_pasted_objects_lie_in_front(
-    first: tuple[NDArray[np.uint8], ImageObjects], second: tuple[NDArray[np.uint8], ImageObjects], seed: int
-):
-    transform = ObjectTransform((64, 96), "flip")
-    onto, source = (transform(*drawn, np.random.default_rng(seed)) for drawn in (first, second))
-    image, objects = copy_paste(onto, source, np.random.default_rng(seed))
-    chosen = torch.from_numpy(np.random.default_rng(seed).random(len(source[1])) < 0.5)
-    pasted = source[1].take(torch.nonzero(chosen)[:, 0])
-    front = pasted.masks.bool().any(dim=0)
-    assert torch.equal(image[:, front], source[0][:, front])
-    assert torch.equal(image[:, ~front], onto[0][:, ~front])
-    behind = len(objects) - len(pasted)
-    assert torch.equal(objects.masks[behind:], pasted.masks)
-    assert torch.equal(objects.boxes[behind:], pasted.boxes)
-    assert not (objects.masks[:behind].bool() & front).any()
-    for box, mask in zip(objects.boxes, objects.masks, strict=True):
-        rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
-        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
-        assert max(abs(float(a) - b) for a, b in zip(found, box.tolist(), strict=True)) <= 2.0
-
-
-def test_what_a_pasted_object_hides_is_gone_or_smaller():
-    behind, front = picture(64, 96, [(10, 10, 40, 40), (60, 20, 70, 30)]), picture(64, 96, [(30, 5, 80, 60)])
-    onto, source = ((torch.from_numpy(p).permute(2, 0, 1), o) for p, o in (behind, front))
-
-    class Always:
-        """Pastes everything."""
-
-        def random(self, count: int) -> NDArray[np.float64]:
-            return np.zeros(count)
-
-    _, objects = copy_paste(onto, source, Always())
-    assert objects.boxes.tolist() == [[10, 10, 30, 40], [30, 5, 80, 60]]
-    assert objects.labels.tolist() == [0, 0]
-    assert int(objects.masks[0].sum()) == 20 * 30
-
-
 def test_padding_counts_nothing():
-    objects = [picture(40, 40, boxes)[1] for boxes in ([(0, 0, 9, 9), (5, 5, 20, 20)], [], [(1, 1, 8, 8)])]
+    objects = [
+        ImageObjects(
+            torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            torch.arange(len(boxes)),
+            torch.zeros(len(boxes), dtype=torch.bool),
+        )
+        for boxes in ([(0, 0, 9, 9), (5, 5, 20, 20)], [], [(1, 1, 8, 8)])
+    ]
     objects[0].crowd[1] = True
     targets = pad_objects(objects)
     assert targets.boxes.shape == (3, 2, 4)

@@ -20,6 +20,7 @@ from automl_vision.tasks.object_transforms import (
     LEAST_VISIBLE,
     ObjectTransform,
     _iou_cropped,
+    copy_paste,
     mosaic,
     scaled_onto,
     sound,
@@ -205,3 +206,66 @@ def test_lines_inverted_and_hidden_boxes_are_dropped(rows: list[tuple[float, ...
         for box, share, row in zip(boxes, shares, rows, strict=True)
     ]
     assert kept.labels.tolist() == [number for number, is_good in enumerate(good) if is_good]
+
+
+def test_what_lies_mostly_outside_is_dropped():
+    pixels, objects = picture(60, 60, [(0, 0, 10, 60), (20, 20, 40, 40)])
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+
+    class Corner:
+        """Always the far end."""
+
+        def integers(self, high: int) -> int:
+            return high - 1
+
+    _, moved = scaled_onto(image, objects, (60, 60), 1.5, Corner())  # sees x and y from 20 on
+    assert moved.labels.tolist() == [1]
+    assert moved.boxes[0].tolist() == pytest.approx([0, 0, 30, 30], abs=1)
+
+
+def test_a_mosaic_keeps_what_is_seen():
+    parts = [picture(64, 96, [(30, 20, 60, 50)]) for _ in range(4)]
+    canvases = [(torch.from_numpy(p).permute(2, 0, 1), o) for p, o in parts]
+    image, objects = mosaic(canvases, np.random.default_rng(0))
+    assert image.shape == (3, 64, 96)
+    for box, mask in zip(objects.boxes.int(), objects.masks, strict=True):
+        x1, y1, x2, y2 = box.tolist()
+        assert mask[y1:y2, x1:x2].all()
+        assert (image[:, y1:y2, x1:x2] == FIRST_SHADE).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures(), pictures(), st.integers(0, 1000))
+def test_pasted_objects_lie_in_front(first: Picture, second: Picture, seed: int):
+    transform = ObjectTransform((64, 96), "flip")
+    onto, source = (transform(*drawn, np.random.default_rng(seed)) for drawn in (first, second))
+    image, objects = copy_paste(onto, source, np.random.default_rng(seed))
+    chosen = torch.from_numpy(np.random.default_rng(seed).random(len(source[1])) < 0.5)
+    pasted = source[1].take(torch.nonzero(chosen)[:, 0])
+    front = pasted.masks.bool().any(dim=0)
+    assert torch.equal(image[:, front], source[0][:, front])
+    assert torch.equal(image[:, ~front], onto[0][:, ~front])
+    behind = len(objects) - len(pasted)
+    assert torch.equal(objects.masks[behind:], pasted.masks)
+    assert torch.equal(objects.boxes[behind:], pasted.boxes)
+    assert not (objects.masks[:behind].bool() & front).any()
+    for box, mask in zip(objects.boxes, objects.masks, strict=True):
+        rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
+        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        assert max(abs(float(a) - b) for a, b in zip(found, box.tolist(), strict=True)) <= 2.0
+
+
+def test_what_a_pasted_object_hides_is_gone_or_smaller():
+    behind, front = picture(64, 96, [(10, 10, 40, 40), (60, 20, 70, 30)]), picture(64, 96, [(30, 5, 80, 60)])
+    onto, source = ((torch.from_numpy(p).permute(2, 0, 1), o) for p, o in (behind, front))
+
+    class Always:
+        """Pastes everything."""
+
+        def random(self, count: int) -> NDArray[np.float64]:
+            return np.zeros(count)
+
+    _, objects = copy_paste(onto, source, Always())
+    assert objects.boxes.tolist() == [[10, 10, 30, 40], [30, 5, 80, 60]]
+    assert objects.labels.tolist() == [0, 0]
+    assert int(objects.masks[0].sum()) == 20 * 30
