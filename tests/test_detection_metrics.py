@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.evaluation.detection import (
     COCO_NAMES,
+    Matches,
     Thresholds,
     average_precisions,
     coco_metrics,
@@ -295,6 +296,21 @@ def test_a_class_without_objects_does_not_count():
     )
     without = match_objects(part, true, 3, iou=0.5)
     assert mean_average_precision(with_absent)[0] == pytest.approx(mean_average_precision(without)[0])
+
+
+def test_a_resample_without_a_rare_class_does_not_forget_it():
+    """Three images have an object of the first class, which is found; one has the only one of the second, missed."""
+    matches = Matches(
+        image=np.array([1, 2, 3]),
+        label=np.zeros(3, np.int64),
+        score=np.array([0.9, 0.8, 0.7]),
+        right=np.ones(3, bool),
+        counted=np.ones(3, bool),
+        positives=np.array([[0, 1], [1, 0], [1, 0], [1, 0]]),
+    )
+    weights = np.array([[1.0, 1, 1, 1], [0, 2, 1, 1], [4, 0, 0, 0]])
+    assert mean_average_precision(matches)[0] == 0.5
+    assert mean_average_precision(matches, weights).tolist() == [0.5, 0.5, 0.5]
 
 
 def test_intervals_hold_their_value():

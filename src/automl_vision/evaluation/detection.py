@@ -142,8 +142,18 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
 
 
 def mean_average_precision(matches: Matches, weights: Floats | None = None) -> Floats:
-    """Mean over the classes that have objects, (resamples,); 0 when none has."""
+    """Mean over the classes that have objects, (resamples,); 0 when none has.
+
+    A resample of the images may have none of a rare class. Leaving that class out would move the mean towards the
+    others, so there it counts with its value over all images.
+
+    Args:
+        matches: of found and true objects.
+        weights: how often each image counts, (resamples, images); None counts each once.
+    """
     values = average_precisions(matches, weights)
+    if weights is not None:
+        values = np.where(np.isfinite(values), values, average_precisions(matches))
     known = np.isfinite(values)
     return np.asarray(np.where(known, values, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
