@@ -14,11 +14,14 @@ os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from automl_vision.compute.local import LocalCompute
 from automl_vision.data.dataset import Dataset
 from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
+from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from automl_vision.training.spec import Evaluation, TrialSpec
 from processes import PRELOADED
 
@@ -49,6 +52,23 @@ def draw_shapes(names: tuple[str, ...], seed: int, *, size: tuple[int, int] = (4
         x, y = random.integers(12, size[0] - 12), random.integers(12, size[1] - 12)
         _draw(draw, name, int(x), int(y), int(random.integers(7, 11)))
     return image
+
+
+def scene() -> tuple[Tensor, ObjectTargets]:
+    """Three images: two objects, one, none; the first also has a crowd."""
+    images = torch.full((3, 3, 96, 128), 90, dtype=torch.uint8)
+    images += torch.randint(0, 30, images.shape, generator=torch.Generator().manual_seed(0)).byte()
+    places = [[(8, 8, 40, 40), (60, 20, 110, 80), (90, 60, 126, 94)], [(30, 30, 90, 70)], []]
+    objects = []
+    for i, boxes in enumerate(places):
+        masks = torch.zeros(len(boxes), 96, 128, dtype=torch.uint8)
+        for k, (x1, y1, x2, y2) in enumerate(boxes):
+            images[i, k % 3, y1:y2, x1:x2] = 230
+            masks[k, y1:y2, x1:x2] = 1
+        crowd = torch.tensor([k == 2 for k in range(len(boxes))], dtype=torch.bool)
+        box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+        objects.append(ImageObjects(box, torch.tensor([k % 2 for k in range(len(boxes))]).long(), crowd, masks))
+    return images, pad_objects(objects)
 
 
 def write_shape_folders(root: Path, *, per_class: int = 8, classes: tuple[str, ...] = CLASSES) -> Path:

@@ -18,8 +18,8 @@ from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.models.names import own_models
 from automl_vision.models.registry import architecture_of, create_model, freeze_stages
 from automl_vision.tasks.geometry import Geometry
-from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
-from conftest import small_detector
+from automl_vision.tasks.object_targets import ObjectTargets
+from conftest import scene, small_detector
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
@@ -39,23 +39,6 @@ def detector(task: str, name: str, **changes: object) -> ImageModel:
         name, task=task, classes=2, hyperparameters=small_detector(task, name, **changes), geometry=GEOMETRY
     )
     return ImageModel(model.network, model.normalization)
-
-
-def scene() -> tuple[Tensor, ObjectTargets]:
-    """Three images: two objects, one, none; the first also has a crowd."""
-    images = torch.full((3, 3, 96, 128), 90, dtype=torch.uint8)
-    images += torch.randint(0, 30, images.shape, generator=torch.Generator().manual_seed(0)).byte()
-    places = [[(8, 8, 40, 40), (60, 20, 110, 80), (90, 60, 126, 94)], [(30, 30, 90, 70)], []]
-    objects = []
-    for i, boxes in enumerate(places):
-        masks = torch.zeros(len(boxes), 96, 128, dtype=torch.uint8)
-        for k, (x1, y1, x2, y2) in enumerate(boxes):
-            images[i, k % 3, y1:y2, x1:x2] = 230
-            masks[k, y1:y2, x1:x2] = 1
-        crowd = torch.tensor([k == 2 for k in range(len(boxes))], dtype=torch.bool)
-        box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-        objects.append(ImageObjects(box, torch.tensor([k % 2 for k in range(len(boxes))]).long(), crowd, masks))
-    return images, pad_objects(objects)
 
 
 @pytest.mark.parametrize(("task", "name"), ALGORITHMS)

@@ -39,11 +39,11 @@ from automl_vision.models.registry import Model, create_model, describe_model, f
 from automl_vision.packaging.package import package
 from automl_vision.tasks.geometry import Geometry
 from automl_vision.tasks.hyperparameters import DFineHyperparameters
-from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
+from automl_vision.tasks.object_targets import ObjectTargets
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
 from automl_vision.training.spec import Evaluation, TrialSpec
 from automl_vision.training.trial import train
-from conftest import RecordingReporter, small_detector
+from conftest import RecordingReporter, scene, small_detector
 
 DETECTION = "image-object-detection"
 GEOMETRY = Geometry(96, 128, detections=20)
@@ -115,21 +115,6 @@ def make(folder: Path | None, *, classes: int = 2, geometry: Geometry = GEOMETRY
 def detector(folder: Path, **changes: object) -> ImageModel:
     model = make(folder, **changes)
     return ImageModel(model.network, model.normalization)
-
-
-def scene() -> tuple[Tensor, ObjectTargets]:
-    """Three images: two objects and a crowd, one object, none."""
-    images = torch.full((3, 3, 96, 128), 90, dtype=torch.uint8)
-    images += torch.randint(0, 30, images.shape, generator=torch.Generator().manual_seed(0)).byte()
-    places = [[(8, 8, 40, 40), (60, 20, 110, 80), (90, 60, 126, 94)], [(30, 30, 90, 70)], []]
-    objects = []
-    for i, boxes in enumerate(places):
-        for k, (x1, y1, x2, y2) in enumerate(boxes):
-            images[i, k % 3, y1:y2, x1:x2] = 230
-        crowd = torch.tensor([k == 2 for k in range(len(boxes))], dtype=torch.bool)
-        box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-        objects.append(ImageObjects(box, torch.tensor([k % 2 for k in range(len(boxes))]).long(), crowd))
-    return images, pad_objects(objects)
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

@@ -210,7 +210,7 @@ def test_lines_inverted_and_hidden_boxes_are_dropped(rows: list[tuple[float, ...
 
 def test_what_lies_mostly_outside_is_dropped():
     pixels, objects = picture(60, 60, [(0, 0, 10, 60), (20, 20, 40, 40)])
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    image = as_tensor(pixels)
 
     class Corner:
         """Always the far end."""
@@ -225,7 +225,7 @@ def test_what_lies_mostly_outside_is_dropped():
 
 def test_a_mosaic_keeps_what_is_seen():
     parts = [picture(64, 96, [(30, 20, 60, 50)]) for _ in range(4)]
-    canvases = [(torch.from_numpy(p).permute(2, 0, 1), o) for p, o in parts]
+    canvases = [(as_tensor(p), o) for p, o in parts]
     image, objects = mosaic(canvases, np.random.default_rng(0))
     assert image.shape == (3, 64, 96)
     for box, mask in zip(objects.boxes.int(), objects.masks, strict=True):
@@ -250,14 +250,12 @@ def test_pasted_objects_lie_in_front(first: Picture, second: Picture, seed: int)
     assert torch.equal(objects.boxes[behind:], pasted.boxes)
     assert not (objects.masks[:behind].bool() & front).any()
     for box, mask in zip(objects.boxes, objects.masks, strict=True):
-        rows, columns = torch.nonzero(mask.any(dim=1))[:, 0], torch.nonzero(mask.any(dim=0))[:, 0]
-        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
-        assert max(abs(float(a) - b) for a, b in zip(found, box.tolist(), strict=True)) <= 2.0
+        assert max(abs(a - b) for a, b in zip(bounds(mask), box.tolist(), strict=True)) <= 2.0
 
 
 def test_what_a_pasted_object_hides_is_gone_or_smaller():
     behind, front = picture(64, 96, [(10, 10, 40, 40), (60, 20, 70, 30)]), picture(64, 96, [(30, 5, 80, 60)])
-    onto, source = ((torch.from_numpy(p).permute(2, 0, 1), o) for p, o in (behind, front))
+    onto, source = ((as_tensor(p), o) for p, o in (behind, front))
 
     class Always:
         """Pastes everything."""

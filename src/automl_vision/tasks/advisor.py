@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.tasks.detector_input import SHORT_SIDES, SMALL_SIDE, wanted_side
-from automl_vision.tasks.geometry import CANVAS_STEP, fit_canvas
+from automl_vision.tasks.geometry import fit_canvas
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_TILES = 6  # across or down
@@ -83,11 +83,7 @@ def _tiles(small: float, side: int, shorter: float, sizes: NDArray[np.float64]) 
     useful = min(SMALL_SIDE / small, max(shorter, float(side)))  # of the shorter side, in pixels
     if useful < _WORTHWHILE * side:
         return {}, 1.0
-    across_shorter = int(np.ceil((useful / side - _OVERLAP) / (1 - _OVERLAP)))
-    across_shorter = int(np.clip(across_shorter, 1, _MOST_TILES))
-    if across_shorter == 1:
-        larger = CANVAS_STEP * round(useful / CANVAS_STEP)
-        return ({"min_size": larger}, (larger / side) ** 2) if larger > side else ({}, 1.0)
+    across_shorter = min(_MOST_TILES, int(np.ceil((useful / side - _OVERLAP) / (1 - _OVERLAP))))  # two at least
     height, width = fit_canvas(sizes, side, 2 * SHORT_SIDES[1])
     across_longer = min(
         _MOST_TILES, max(across_shorter, round(across_shorter * max(height, width) / min(height, width)))
@@ -105,6 +101,6 @@ def _sentence(settings: dict[str, Any], cost: float, small: float, shorter: floa
         )
     given = ", ".join(f"{name}={value}" for name, value in settings.items())
     return (
-        f"for small boxes: {given}; training an epoch takes about "
-        f"{1.0 if 'tile_grid_size' in settings else cost:.1f} times, validation and prediction {cost:.1f} times as long"
+        f"for small boxes: {given}; training an epoch takes about 1.0 times, "
+        f"validation and prediction {cost:.1f} times as long"
     )

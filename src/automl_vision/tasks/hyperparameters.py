@@ -214,6 +214,9 @@ class SegmentationHyperparameters(DetectionHyperparameters):
     )
 
 
+_ONE_STAGE_NMS_NAMES = AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold")
+
+
 class OneStageHyperparameters(DetectorHyperparameters):
     """Hyperparameters of the one-stage detector."""
 
@@ -222,7 +225,7 @@ class OneStageHyperparameters(DetectorHyperparameters):
         0.5,
         ge=0,
         le=1,
-        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold"),
+        validation_alias=_ONE_STAGE_NMS_NAMES,
         description="of two boxes of a class that overlap more, the one with the lower score is dropped",
     )
     image_size: int | None = Field(
@@ -239,7 +242,7 @@ class DFineHyperparameters(OneStageHyperparameters):
         1.0,
         ge=0,
         le=1,
-        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold"),
+        validation_alias=_ONE_STAGE_NMS_NAMES,
         description="1: nothing is suppressed, for it learns to give each object once; below: as for other detectors",
     )
     model_size: Literal["small", "medium", "large", "extra_large"] = Field(

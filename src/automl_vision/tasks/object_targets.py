@@ -69,6 +69,17 @@ class ImageObjects:
         return ImageObjects(self.boxes[index], self.labels[index], self.crowd[index], masks)
 
 
+def join_objects(parts: Sequence[ImageObjects]) -> ImageObjects:
+    """The objects of some parts of one image, all with masks or all without."""
+    masks = [part.masks for part in parts if part.masks is not None]
+    return ImageObjects(
+        torch.cat([part.boxes for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.crowd for part in parts]),
+        torch.cat(masks) if masks else None,
+    )
+
+
 def pad_objects(images: Sequence[ImageObjects]) -> ObjectTargets:
     """The objects of some images as targets; there is always room for one."""
     most = max(1, *(len(objects) for objects in images))

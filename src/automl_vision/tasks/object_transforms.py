@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import RandomIoUCrop
 from torchvision.transforms.v2 import functional as F
 
 from automl_vision.serving.objects import FILL
-from automl_vision.tasks.object_targets import ImageObjects
+from automl_vision.tasks.object_targets import ImageObjects, join_objects
 
 LEAST_VISIBLE = 0.25  # share of a box that must stay visible
 LEAST_SIDE = 2.0  # pixels
@@ -138,15 +138,7 @@ def mosaic(parts: list[tuple[Tensor, ImageObjects]], random: np.random.Generator
         padding = [left, top, width - right, height - bottom]
         _, placed = _mapped(F.pad, part, cut, padding=padding, fill=FILL)
         pieces.append(sound(placed, _areas(cut.boxes) / areas.clamp(min=1e-6)))
-    masks = None
-    if pieces[0].masks is not None:
-        masks = torch.cat([piece.masks for piece in pieces if piece.masks is not None])
-    return whole, ImageObjects(
-        torch.cat([p.boxes for p in pieces]),
-        torch.cat([p.labels for p in pieces]),
-        torch.cat([p.crowd for p in pieces]),
-        masks,
-    )
+    return whole, join_objects(pieces)
 
 
 def copy_paste(
@@ -178,12 +170,7 @@ def copy_paste(
         [boxes[behind, :2].maximum(around[:, :2]), boxes[behind, 2:].minimum(around[:, 2:])], dim=1
     )
     visible = sound(ImageObjects(boxes, objects.labels, objects.crowd, masks), seen / areas.clamp(min=1))
-    return image, ImageObjects(
-        torch.cat([visible.boxes, pasted.boxes]),
-        torch.cat([visible.labels, pasted.labels]),
-        torch.cat([visible.crowd, pasted.crowd]),
-        torch.cat([part.masks for part in (visible, pasted) if part.masks is not None]),
-    )
+    return image, join_objects([visible, pasted])
 
 
 def _mapped(function: object, image: Tensor, objects: ImageObjects, **settings: object) -> tuple[Tensor, ImageObjects]:

@@ -17,7 +17,7 @@ from automl_vision.tasks.task import Calibration, Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
 
-SHARES = (0.25, 0.5, 0.75)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 Weights = dict[str, Tensor]
 
@@ -51,7 +51,7 @@ def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
     Args:
         evaluate: gives score and loss at a share.
     """
-    choices = [evaluate(share) for share in (0.0, *SHARES, 1.0)]
+    choices = [evaluate(share) for share in SHARES]
     best = max(choices[0].score, choices[-1].score)
     return min((choice for choice in choices if choice.score >= best), key=lambda choice: choice.loss)
 

@@ -35,7 +35,7 @@ from automl_vision.training.checkpoint import (
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.features import features_file, keep_features, load_features
-from automl_vision.training.finish import Choice, choose_share, interpolated, write_reports
+from automl_vision.training.finish import SHARES, Choice, choose_share, interpolated, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.pace import Pace
@@ -44,7 +44,6 @@ from automl_vision.training.precision import Precision
 from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
-_CHOOSING_PASSES = 5  # over the validation images, for weights between the start and the best
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -182,7 +181,7 @@ class _Trial:
             training_images=images["train"],
             validation_images=images["val"],
             final_images=images["val"] + images["test"],
-            validations_at_end=_CHOOSING_PASSES if self.task.interpolates else 0,
+            validations_at_end=len(SHARES) if self.task.interpolates else 0,
             final_slowness=_FP32_SHARE[self.plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
@@ -196,11 +195,9 @@ class _Trial:
         per_image = (time.monotonic() - start) / len(rows[:batch])
         pace = self.pace
         pace.validation_seconds = per_image * len(rows)
-        probe = (
-            2 * per_image * pace.training_images if self._probes else 0.0
-        )  # features of an image and its mirror image
+        views = 2 if self._probes else 0  # whose features are computed: an image and its mirror image
         return {
-            "setup": setup + probe,
+            "setup": setup + views * per_image * pace.training_images,
             "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
             "finish": pace.final_seconds,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +52,27 @@ class Detector(nn.Module):
         super().__init__()
         self.geometry, self.classes, self.limits = geometry, classes, limits
 
-    @abstractmethod
     def forward(
         self, images: Tensor, targets: ObjectTargets | None = None
     ) -> Detections | Losses | tuple[Losses, Detections]:
         """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
+        seen = self.see(images, targets)
+        if targets is None:
+            return self.detect(seen)
+        losses = self.losses(seen, targets)
+        return losses if self.training else (losses, self.detect(seen))
+
+    @abstractmethod
+    def see(self, images: Tensor, targets: ObjectTargets | None) -> Any:
+        """What losses and detections are made from, in the detector's own form."""
+
+    @abstractmethod
+    def losses(self, seen: Any, targets: ObjectTargets) -> Losses:
+        """Mean losses by name."""
+
+    @abstractmethod
+    def detect(self, seen: Any) -> Detections:
+        """The objects that are found."""
 
     @property
     @abstractmethod
@@ -63,17 +80,17 @@ class Detector(nn.Module):
         """The network below the heads, in stages that timm's `group_matcher` tells apart."""
 
     @property
-    @abstractmethod
     def pretrained_part(self) -> nn.Module:
         """What pretrained weights fill, at least."""
+        return self.body
 
-    @abstractmethod
-    def traced(self, example: Tensor) -> nn.Module | ExportedProgram:
+    def traced(self, example: Tensor) -> nn.Module | ExportedProgram:  # noqa: ARG002 - another detector is traced with it
         """What the exporter to ONNX is given: the network, or its program where the exporter could not trace it.
 
         Args:
             example: images whose number may change.
         """
+        return self
 
     def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
         """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
@@ -102,37 +119,15 @@ class PyramidDetector(Detector):
         super().__init__(geometry, classes=classes, limits=limits)
         self.backbone = backbone
 
-    def forward(
-        self, images: Tensor, targets: ObjectTargets | None = None
-    ) -> Detections | Losses | tuple[Losses, Detections]:
-        """As every detector."""
-        maps = self.backbone(images)
-        if targets is None:
-            return self.detect(maps)
-        losses = self.losses(maps, targets)
-        return losses if self.training else (losses, self.detect(maps))
+    def see(self, images: Tensor, targets: ObjectTargets | None) -> list[Tensor]:  # noqa: ARG002 - another one needs them
+        """The maps (n, channels, height, width), finest first."""
+        maps: list[Tensor] = self.backbone(images)
+        return maps
 
     @property
     def body(self) -> nn.Module:
         """The timm network."""
         return self.backbone.body
-
-    @property
-    def pretrained_part(self) -> nn.Module:
-        """The timm network."""
-        return self.backbone.body
-
-    def traced(self, example: Tensor) -> nn.Module:  # noqa: ARG002 - another detector is traced with it
-        """The detector itself."""
-        return self
-
-    @abstractmethod
-    def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
-        """Mean losses by name."""
-
-    @abstractmethod
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The objects that are found."""
 
     def size_of(self, maps: list[Tensor]) -> tuple[int, int]:
         """Height and width of the images that the maps are of."""

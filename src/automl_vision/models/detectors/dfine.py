@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,14 @@ _TERMS = {"vfl": "classification", "bbox": "box", "giou": "overlap", "fgl": "sid
 Size = tuple[int, int]
 
 
+class _Seen(NamedTuple):
+    """What the library's network gives, the size of its images, and their objects as it wants them."""
+
+    found: Any
+    size: Size
+    labels: list[dict[str, Tensor]] | None
+
+
 class DFine(Detector):
     """A detector whose queries are matched to the objects, each to one, so that nothing needs suppression.
 
@@ -45,17 +53,11 @@ class DFine(Detector):
         super().__init__(geometry, classes=classes, limits=limits)
         self.network = network
 
-    def forward(
-        self, images: Tensor, targets: ObjectTargets | None = None
-    ) -> Detections | Losses | tuple[Losses, Detections]:
-        """As every detector."""
+    def see(self, images: Tensor, targets: ObjectTargets | None) -> _Seen:
+        """What the network found; with targets it also had them to denoise."""
         size = (images.shape[2], images.shape[3])
-        if targets is None:
-            return self._detect(self.network(images), size)
-        labels = hub_labels(targets, size)
-        found = self.network(images, labels=labels)
-        losses = self._losses(found, labels, targets, size)
-        return losses if self.training else (losses, self._detect(found, size))
+        labels = None if targets is None else hub_labels(targets, size)
+        return _Seen(self.network(images, labels=labels), size, labels)
 
     @property
     def body(self) -> nn.Module:
@@ -72,11 +74,14 @@ class DFine(Detector):
         with _without_shape_checks():
             return torch.export.export(self, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
 
-    def _detect(self, found: Any, size: Size) -> Detections:
-        boxes = on_canvas(found.intermediate_reference_points[:, -1].float(), size)
-        return self.best(boxes, found.intermediate_logits[:, -1].float().sigmoid(), size)
+    def detect(self, seen: _Seen) -> Detections:
+        """The last layer's queries."""
+        boxes = on_canvas(seen.found.intermediate_reference_points[:, -1].float(), seen.size)
+        return self.best(boxes, seen.found.intermediate_logits[:, -1].float().sigmoid(), seen.size)
 
-    def _losses(self, found: Any, labels: list[dict[str, Tensor]], targets: ObjectTargets, size: Size) -> Losses:
+    def losses(self, seen: _Seen, targets: ObjectTargets) -> Losses:
+        """The library's losses, summed by kind."""
+        found, size = seen.found, seen.size
         boxes = found.intermediate_reference_points.float()  # (n, layers, queries, 4)
         denoising = found.denoising_meta_values
         extra = denoising["dn_num_split"][0] if denoising else 0
@@ -87,7 +92,7 @@ class DFine(Detector):
         first_boxes = found.enc_topk_bboxes.float()
         first = hide_crowds(found.enc_topk_logits.float().unsqueeze(1), first_boxes.unsqueeze(1), targets, size)
         _, terms, _ = DFineForObjectDetectionLoss(
-            logits[:, -1], labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
+            logits[:, -1], seen.labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
             enc_topk_logits=first.squeeze(1),
             enc_topk_bboxes=first_boxes,
             denoising_meta_values=denoising,
