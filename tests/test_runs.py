@@ -256,6 +256,8 @@ def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, sha
     arguments = {"number_of_epochs": 10_000, "early_stopping": False}
     run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
     code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
         "from automl_vision import Run, Workspace\n"
         f"Run(Workspace({str(workspace.path)!r}), {run.id!r}).wait_for_completion(show_output=True)"
     )
