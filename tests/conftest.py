@@ -15,6 +15,7 @@ os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -24,6 +25,8 @@ from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, T
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from automl_vision.training.spec import Evaluation, TrialSpec
 from processes import PRELOADED
+
+settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 
 SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
 CLASSES = ("circle", "square", "cross")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from automl_vision.core.errors import ConfigError
@@ -214,7 +214,7 @@ class _Scores:
         self.reached = len(curve.values) >= n
         self.latest = scores[-1] if scores else -math.inf
         self.best = max(finite, default=-math.inf)
-        self.average = sum(finite) / len(finite) if finite else -math.inf
+        self.average = min(fmean(finite), self.best) if finite else -math.inf  # rounding may lift it above the best
 
     def text(self, score: float) -> str:
         """A score as the metric's value."""
