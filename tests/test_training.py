@@ -157,15 +157,29 @@ def pace(*, budget: float | None, validation_seconds: float) -> Pace:
         (10 + 3 + 2 + 1.1 * 20 * 11 + 1, 1.0, 1, (20, 1)),  # all fit: validated as asked for
         (10 + 3 + 2 + 1.1 * 8 * 11 + 1, 1.0, 1, (8, 1)),  # a validation takes a tenth of an epoch
         (10 + 3 + 10 + 1.1 * 8 * 11 + 1, 5.0, 1, (7, 2)),  # four validations at least
-        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 1, (15, 4)),
-        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 6, (16, 6)),  # rarer was asked for
+        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 1, (15.5, 4)),  # the last one half
+        (10 + 3 + 10 + 1.1 * 16 * 11 + 1, 5.0, 6, (16.25, 6)),  # rarer was asked for
+        (10 + 3 + 2 + 1.1 * 1.8 * 11, 1.0, 1, (1.75, 1)),
         (10.0, 5.0, 1, (0, 1)),
     ],
 )
 def test_what_fits_into_a_budget(
-    budget: float | None, validation_seconds: float, asked: int, expected: tuple[int, int]
+    budget: float | None, validation_seconds: float, asked: int, expected: tuple[float, int]
 ):
     assert pace(budget=budget, validation_seconds=validation_seconds).fit(0, 20, asked) == expected
+
+
+def test_the_last_epoch_may_be_a_part_of_one(shapes: Dataset, tmp_path: Path):
+    loop = make_loop(shapes, tmp_path, training_batch_size=4, lr_scheduler="warmup_cosine")
+    loop.plan.epochs = 1.5
+    rows = np.flatnonzero(shapes.splits == "train")[:16]
+    optimizer = create_optimizer(loop.model, loop.task.hyperparameters, loop.plan.learning_rate)
+    images: dict[int, list[int]] = {1: [], 2: []}
+    for epoch, done in images.items():
+        loop.train_epoch(epoch, rows, optimizer, lambda count, loss, done=done: done.append(count) is None)
+    assert images == {1: [4, 8, 12, 16], 2: [4, 8]}
+    end = learning_rate_factor(1.5, 1.5, loop.task.hyperparameters)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(loop.plan.learning_rate * end)
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0.0, 1.0), (2.9, 1.0), (3.0, 0.1), (5.99, 0.1), (6.0, 0.01)])

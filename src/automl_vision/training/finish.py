@@ -56,6 +56,31 @@ def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
     return min((choice for choice in choices if choice.score >= best), key=lambda choice: choice.loss)
 
 
+def choose_between(start: Weights, end: Weights, loop: Loop, task: Task[Any], rows: NDArray[np.intp]) -> float:
+    """Load into the averaged model the weights between two ends that are best on validation images.
+
+    Args:
+        start, end: of the way.
+        loop: whose averaged model gets the weights.
+        task: gives the metrics.
+        rows: of the validation images.
+
+    Returns:
+        The share of the way.
+    """
+    network = loop.averaged.network
+
+    def evaluate(share: float) -> Choice:
+        network.load_state_dict(interpolated(start, end, share))
+        outputs = loop.outputs(rows.tolist())
+        metrics = loop.processes.from_main(lambda: task.metrics(outputs, rows, task.calibrate(outputs, rows)))
+        return Choice(share, metrics[task.primary_metric], metrics["log_loss"])
+
+    share = choose_share(evaluate).share
+    network.load_state_dict(interpolated(start, end, share))
+    return share
+
+
 def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
     """Calibrate the averaged model, predict in fp32 as it will be deployed, and write outputs and reports.
 

@@ -38,7 +38,7 @@ class Plan:
     """What is fixed before the first step and kept over a resume.
 
     Attributes:
-        epochs: passes planned.
+        epochs: passes planned; the last may be a part of one.
         batch_size: images whose gradients make one optimizer step.
         micro_batch: images that run at once, over all processes.
         validation_batch: images that validate at once in a process.
@@ -48,7 +48,7 @@ class Plan:
         evaluation_frequency: epochs between validations.
     """
 
-    epochs: int
+    epochs: float
     batch_size: int
     micro_batch: int
     validation_batch: int
@@ -56,6 +56,15 @@ class Plan:
     precision: str
     channels_last: bool
     evaluation_frequency: int = 1
+
+    @property
+    def last_epoch(self) -> int:
+        """Number of the last epoch, whole or not."""
+        return math.ceil(self.epochs)
+
+    def share(self, epoch: int) -> float:
+        """Share of an epoch, counted from 1, that is planned: above 0, at most 1."""
+        return min(1.0, self.epochs - epoch + 1)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -166,7 +175,7 @@ class Loop:
     def train_epoch(
         self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
     ) -> tuple[float, bool]:
-        """One pass over the training rows in an order that depends on seed and epoch alone.
+        """One pass over the training rows, or its planned part, in an order that depends on seed and epoch alone.
 
         Args:
             epoch: counted from 1.
@@ -187,11 +196,13 @@ class Loop:
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch + 7_368_787 * self.processes.index)
         order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
         steps = training_steps(order, self.plan.batch_size)
+        whole = len(steps)
+        steps = steps[: max(1, round(self.plan.share(epoch) * whole))]
         micro_batches = [training_steps(step, self.plan.micro_batch) for step in steps]
         batches = load_batches(self._training_batch(epoch), list(chain(*micro_batches)), self._device)
         done, total_loss = 0, 0.0
         for number, step in enumerate(steps):
-            self._set_rate(optimizer, epoch - 1 + (number + 1) / len(steps))
+            self._set_rate(optimizer, epoch - 1 + (number + 1) / whole)
             loss = self._step([len(rows) for rows in micro_batches[number]], batches, optimizer)
             if not math.isfinite(loss):
                 raise TrialError(
@@ -199,7 +210,7 @@ class Loop:
                     f"give a learning_rate below {self.plan.learning_rate:g}"
                 )
             if self.ema is not None:
-                self.ema.update(self.model, step=(epoch - 1) * len(steps) + number + 1)
+                self.ema.update(self.model, step=(epoch - 1) * whole + number + 1)
             done += len(step)
             total_loss += loss * len(step)
             mean = total_loss / done

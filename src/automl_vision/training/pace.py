@@ -13,6 +13,7 @@ _SLOWER = 1.1  # than measured, for a machine that slows down
 _PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
 _LEAST_PROBED = 200  # images
 _VALIDATION_SHARE = 0.1  # of an epoch's training, where not all epochs fit
+_PARTS = 4  # of an epoch, in which they are counted: where few fit, whole ones would leave much time unused
 _LEAST_VALIDATIONS = 4  # of the epochs that fit, so that there is something to choose from
 
 
@@ -60,7 +61,7 @@ class Pace:
         """Time of an epoch with its share of the validations, of which there is one in `frequency` epochs."""
         return self.training_seconds + self.validation_seconds / frequency
 
-    def fit(self, done: int, wanted: int, frequency: int) -> tuple[int, int]:
+    def fit(self, done: int, wanted: int, frequency: int) -> tuple[float, int]:
         """How much fits into the time left.
 
         Args:
@@ -69,19 +70,20 @@ class Pace:
             frequency: epochs between validations that were asked for.
 
         Returns:
-            Epochs in all, and epochs between validations: more than asked for where these would cost epochs.
+            Epochs in all, the last of which may be a part of one, and epochs between validations: more than asked for
+            where these would cost epochs.
         """
         if self._fitting(done, frequency) >= wanted:
             return wanted, frequency
         rare = max(1, math.ceil(self.validation_seconds / (_VALIDATION_SHARE * self.training_seconds)))
         most = int(self._fitting(done, rare)) // _LEAST_VALIDATIONS
         frequency = max(frequency, min(rare, most))
-        return int(min(wanted, self._fitting(done, frequency))), frequency
+        return min(wanted, math.floor(_PARTS * self._fitting(done, frequency)) / _PARTS), frequency
 
     def _fitting(self, done: int, frequency: int) -> float:
         if self.budget is None:
             return math.inf
-        return done + max(0, int(self.left / (_SLOWER * self.epoch_seconds(frequency))))
+        return done + max(0.0, self.left / (_SLOWER * self.epoch_seconds(frequency)))
 
     def probed(self) -> int | None:
         """Training images whose features a probe may take time for; None: all of them."""

@@ -7,7 +7,7 @@ import math
 from automl_vision.tasks.hyperparameters import Hyperparameters
 
 
-def learning_rate_factor(epoch: float, epochs: int, hyperparameters: Hyperparameters) -> float:
+def learning_rate_factor(epoch: float, epochs: float, hyperparameters: Hyperparameters) -> float:
     """The factor after `epoch` epochs, fractions included.
 
     `warmup_cosine` rises linearly from 0 over the warm-up epochs, then follows (1 + cos(2 pi cycles progress)) / 2.
@@ -16,7 +16,7 @@ def learning_rate_factor(epoch: float, epochs: int, hyperparameters: Hyperparame
 
     Args:
         epoch: passes over the data so far.
-        epochs: passes planned.
+        epochs: passes planned, fractions included.
         hyperparameters: of the trial.
     """
     if hyperparameters.lr_scheduler == "step":

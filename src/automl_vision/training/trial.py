@@ -35,7 +35,7 @@ from automl_vision.training.checkpoint import (
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.features import features_file, keep_features, load_features
-from automl_vision.training.finish import SHARES, Choice, choose_share, interpolated, write_reports
+from automl_vision.training.finish import SHARES, choose_between, write_reports
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.pace import Pace
@@ -160,7 +160,7 @@ class _Trial:
             self._evaluate(0)
             self._fit_into_budget()
             self._save()
-        while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.epochs:
+        while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.last_epoch:
             self._train_until_evaluation(epoch)
         return self._finish()
 
@@ -260,7 +260,7 @@ class _Trial:
         if not self.plan.epochs:
             self.stopped = "the time budget allows no epoch of fine-tuning"
 
-    def _fitting(self) -> tuple[int, int]:
+    def _fitting(self) -> tuple[float, int]:
         """Epochs, and epochs between validations, by the speed of the last epoch once there is one."""
         pace, last, wanted = self.pace, self.evaluations[-1], self.hyperparameters.number_of_epochs
         if last.images_per_second:
@@ -268,15 +268,15 @@ class _Trial:
         epochs, frequency = pace.fit(last.epoch, wanted, self.hyperparameters.evaluation_frequency)
         if (epochs, frequency) != (self.plan.epochs, self.plan.evaluation_frequency):
             rarely = f", validated every {frequency} epochs" if frequency > 1 else ""
+            seconds, left = pace.epoch_seconds(frequency), max(0.0, pace.left)
             self.reporter.message(
-                f"{epochs} of {wanted} epochs fit{rarely}: an epoch takes about {pace.epoch_seconds(frequency):.0f} s, "
-                f"{max(0.0, pace.left):.0f} s are left"
+                f"{epochs:g} of {wanted} epochs fit{rarely}: an epoch takes {seconds:.0f} s, {left:.0f} s are left"
             )
         return epochs, frequency
 
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
-        last = min(self.plan.epochs, first + self.plan.evaluation_frequency - 1)
+        last = min(self.plan.last_epoch, first + self.plan.evaluation_frequency - 1)
         epoch = first
         while epoch <= last and self.stopped is None:
             start = time.monotonic()
@@ -292,26 +292,27 @@ class _Trial:
                 continue
             if not finished:
                 self.stopped = self.processes.from_main(self._stop_reason) or "stopped"
-            rate = len(self._rows("train")) / (time.monotonic() - start)
+            rate = self.plan.share(epoch) * len(self._rows("train")) / (time.monotonic() - start)
             epoch += 1
         self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
         score = self._score(self.evaluations[-1])
         stopping = self.hyperparameters.early_stopping and self.early_stopping.should_stop(score)
-        if stopping and self.stopped is None and epoch <= self.plan.epochs:
+        if stopping and self.stopped is None and epoch <= self.plan.last_epoch:
             self.stopped = f"no gain over {self.early_stopping.patience} evaluations"
         if self.stopped is None and len(self.evaluations) == 2:  # now that the speed of an epoch is known
             self._fit_into_budget()
         self._save()
 
     def _on_step(self, epoch: int, start: float) -> Any:
-        total = len(self._rows("train"))
+        images = len(self._rows("train"))
+        total = round(self.plan.share(epoch) * images)
 
         def on_step(done: int, loss: float) -> bool:
             speed = done / (time.monotonic() - start)
-            left = (total - done + total * (self.plan.epochs - epoch)) / speed
-            left += self.pace.validation_seconds * (self.plan.epochs - epoch + 1) / self.plan.evaluation_frequency
+            left = max(0.0, images * (self.plan.epochs - epoch + 1) - done) / speed
+            left += self.pace.validation_seconds * (self.plan.last_epoch - epoch + 1) / self.plan.evaluation_frequency
             self.reporter.progress(
-                f"epoch {epoch}/{self.plan.epochs}",
+                f"epoch {epoch}/{self.plan.last_epoch}",
                 done,
                 total,
                 loss=loss,
@@ -449,30 +450,20 @@ class _Trial:
 
     def _choose_weights(self) -> float:
         """Load the best weights, or those between the start and them; gives the share of fine-tuning."""
-        network = self.loop.averaged.network
-        self.processes.wait()
+        self.processes.wait()  # for the files
+        network, best = self.loop.averaged.network, self.best["epoch"]
+        trained = self.evaluations[-1].epoch > 0
+        if not (trained and self.task.interpolates and self._probes):
+            network.load_state_dict(load_weights(weights_file(self.folder, best)))
+            return float(best > 0)
         start = load_weights(weights_file(self.folder, 0))
-        if self.best["epoch"] == 0:
-            end = {name: value.clone() for name, value in network.state_dict().items()}
+        if best:
+            end = load_weights(weights_file(self.folder, best))
         else:
-            end = load_weights(weights_file(self.folder, self.best["epoch"]))
-        if not (self.task.interpolates and self._probes) or self.evaluations[-1].epoch == 0:
-            network.load_state_dict(load_weights(weights_file(self.folder, self.best["epoch"])))
-            return float(self.best["epoch"] > 0)
-        rows = self._rows("val")
-
-        def evaluate(share: float) -> Choice:
-            network.load_state_dict(interpolated(start, end, share))
-            outputs = self.loop.outputs(rows.tolist())
-            metrics = self.processes.from_main(
-                lambda: self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
-            )
-            return Choice(share, metrics[self.task.primary_metric], metrics["log_loss"])
-
-        chosen = choose_share(evaluate)
-        network.load_state_dict(interpolated(start, end, chosen.share))
-        self.reporter.message(f"kept weights: {chosen.share:.0%} of the way from the start to the fine-tuned ones")
-        return chosen.share
+            end = {name: value.clone() for name, value in network.state_dict().items()}
+        share = choose_between(start, end, self.loop, self.task, self._rows("val"))
+        self.reporter.message(f"kept weights: {share:.0%} of the way from the start to the fine-tuned ones")
+        return share
 
 
 def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
