@@ -42,7 +42,7 @@ class TrainingHyperparameters(BaseModel):
         None,
         gt=0,
         le=1,
-        description="factor on the rate for each block further from the head; none: 0.5 for a detector's pretrained "
+        description="factor on the rate for each block further from the head; none: 0.75 for a detector's pretrained "
         "backbone, otherwise 1",
     )
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
@@ -190,7 +190,7 @@ class DetectorHyperparameters(TrainingHyperparameters):
     def rate_decay(self) -> float:
         """The factor on the rate for each block further from the head: what is pretrained moves less."""
         if self.layer_decay is None:
-            return 0.5 if self.pretrained else 1.0
+            return 0.75 if self.pretrained else 1.0
         return self.layer_decay
 
 
