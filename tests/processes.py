@@ -50,8 +50,12 @@ def kill_trial(compute: LocalCompute, spec: TrialSpec, *, after: int) -> None:
     from automl_vision.training.checkpoint import load_state  # loads torch, which not every process needs
 
     job = start_trial(compute, spec)
-    wait_for(lambda: (state := load_state(Path(spec.folder))) and state["evaluations"][-1]["epoch"] >= after)
-    os.kill(job._process.pid or 0, signal.SIGKILL)
+    try:
+        wait_for(
+            lambda: (state := load_state(Path(spec.folder))) and state["record"]["evaluations"][-1]["epoch"] >= after
+        )
+    finally:
+        os.kill(job._process.pid or 0, signal.SIGKILL)
     failure = finish(compute, job)
     assert failure is not None
     assert "SIGKILL" in failure.reason

@@ -190,7 +190,7 @@ def test_epochs_are_planned_by_the_speed_of_the_first(boxes: Dataset, detector_s
     trial.pace.validation_seconds = 0.1
     images = int((boxes.splits == "train").sum())
     for seconds, least, most in ((100.0, 8, 10), (1.0, 50, 50), (5000.0, 1, 1)):
-        trial.evaluations = [Evaluation(epoch=1, metrics={}, images_per_second=images / seconds)]
+        trial.record.evaluations = [Evaluation(epoch=1, metrics={}, images_per_second=images / seconds)]
         trial._fit_into_budget()
         assert least <= trial.plan.epochs <= most
 

@@ -97,7 +97,7 @@ def test_two_processes_give_the_metrics_of_one(compute: LocalCompute, shapes: Da
     assert [result["batch_size"] for result in results] == [14, 14]
     assert results[0]["best_epoch"] == results[1]["best_epoch"]
     states = [load_state(Path(spec.folder)) for spec in (one, two)]
-    for first, second in zip(*(state["evaluations"] for state in states if state), strict=True):
+    for first, second in zip(*(state["record"]["evaluations"] for state in states if state), strict=True):
         assert first["epoch"] == second["epoch"]
         assert first["metrics"] == pytest.approx(second["metrics"], abs=1e-4)
         assert first["validation_loss"] == pytest.approx(second["validation_loss"], rel=1e-4)
@@ -115,7 +115,7 @@ def test_a_killed_process_ends_the_trial_which_then_resumes_to_the_same_end(
     settings = {**MIXED, "processes": 2, "number_of_epochs": 6}
     undisturbed, killed = make_spec(shapes, "undisturbed", **settings), make_spec(shapes, "killed", **settings)
     job = start_trial(compute, killed)
-    wait_for(lambda: (state := load_state(Path(killed.folder))) and state["evaluations"][-1]["epoch"] >= 1)
+    wait_for(lambda: (state := load_state(Path(killed.folder))) and state["record"]["evaluations"][-1]["epoch"] >= 1)
     ranks = ranks_of(job)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)

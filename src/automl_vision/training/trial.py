@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,11 @@ from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.pace import Pace
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
+from automl_vision.training.record import Record
 from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
+_TOLD_CHANGE = 0.1  # of the planned epochs, from which a new plan is worth a message
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -135,12 +136,8 @@ class _Trial:
             self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
         if self.hyperparameters.frozen_stages:
             freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
-        self.early_stopping = EarlyStopping(
-            self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
-        )
-        self.best: dict[str, Any] = {"epoch": -1, "score": float("-inf"), "loss": float("inf")}
-        self.evaluations: list[Evaluation] = []
-        self.stopped: str | None = None
+        patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
+        self.record = Record(EarlyStopping(patience, delay))
         if state:
             self.plan, step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
         else:
@@ -155,13 +152,13 @@ class _Trial:
 
     def run(self) -> TrialResult:
         """The steps of a trial, from wherever it stands."""
-        if not self.evaluations:
+        if not self.record.evaluations:
             self._start_head()
             self._evaluate(0)
             self._fit_into_budget()
             self._save()
-        while self.stopped is None and (epoch := self.evaluations[-1].epoch + 1) <= self.plan.last_epoch:
-            self._train_until_evaluation(epoch)
+        while self.record.stopped is None and self.record.epoch < self.plan.last_epoch:
+            self._train_until_evaluation(self.record.epoch + 1)
         return self._finish()
 
     def _make_plan(self) -> tuple[Plan, float]:
@@ -255,18 +252,20 @@ class _Trial:
         return features
 
     def _fit_into_budget(self) -> None:
-        """Plan as many epochs as the time left allows, so that the learning rate comes to its end."""
+        """Plan as many epochs as the time left allows, so that the learning rate comes to its end with the budget."""
         self.plan.epochs, self.plan.evaluation_frequency = self.processes.from_main(self._fitting)
         if not self.plan.epochs:
-            self.stopped = "the time budget allows no epoch of fine-tuning"
+            self.record.stopped = "the time budget allows no epoch of fine-tuning"
 
     def _fitting(self) -> tuple[float, int]:
         """Epochs, and epochs between validations, by the speed of the last epoch once there is one."""
-        pace, last, wanted = self.pace, self.evaluations[-1], self.hyperparameters.number_of_epochs
+        plan, pace, last = self.plan, self.pace, self.record.evaluations[-1]
+        wanted = self.hyperparameters.number_of_epochs
         if last.images_per_second:
             pace.step_seconds = 1 / last.images_per_second
         epochs, frequency = pace.fit(last.epoch, wanted, self.hyperparameters.evaluation_frequency)
-        if (epochs, frequency) != (self.plan.epochs, self.plan.evaluation_frequency):
+        changed = abs(epochs - plan.epochs) >= _TOLD_CHANGE * plan.epochs
+        if changed or frequency != plan.evaluation_frequency:
             rarely = f", validated every {frequency} epochs" if frequency > 1 else ""
             seconds, left = pace.epoch_seconds(frequency), max(0.0, pace.left)
             self.reporter.message(
@@ -278,7 +277,7 @@ class _Trial:
         """Train up to the next epoch that is validated, validate it and save the state."""
         last = min(self.plan.last_epoch, first + self.plan.evaluation_frequency - 1)
         epoch = first
-        while epoch <= last and self.stopped is None:
+        while epoch <= last and self.record.stopped is None:
             start = time.monotonic()
             try:
                 loss, finished = self.loop.train_epoch(
@@ -291,15 +290,16 @@ class _Trial:
                 epoch = first
                 continue
             if not finished:
-                self.stopped = self.processes.from_main(self._stop_reason) or "stopped"
+                self.record.stopped = self.processes.from_main(self._stop_reason) or "stopped"
             rate = self.plan.share(epoch) * len(self._rows("train")) / (time.monotonic() - start)
             epoch += 1
         self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
-        score = self._score(self.evaluations[-1])
-        stopping = self.hyperparameters.early_stopping and self.early_stopping.should_stop(score)
-        if stopping and self.stopped is None and epoch <= self.plan.last_epoch:
-            self.stopped = f"no gain over {self.early_stopping.patience} evaluations"
-        if self.stopped is None and len(self.evaluations) == 2:  # now that the speed of an epoch is known
+        record = self.record
+        score = self._score(record.evaluations[-1])
+        stopping = self.hyperparameters.early_stopping and record.early_stopping.should_stop(score)
+        if stopping and record.stopped is None and epoch <= self.plan.last_epoch:
+            record.stopped = f"no gain over {record.early_stopping.patience} evaluations"
+        if record.stopped is None and epoch <= self.plan.last_epoch:
             self._fit_into_budget()
         self._save()
 
@@ -362,12 +362,8 @@ class _Trial:
             return evaluation, loss
 
         evaluation, loss = self.processes.from_main(evaluate)
-        self.evaluations.append(evaluation)
-        rank = (self._score(evaluation), -loss)
-        better = rank > (self.best["score"], -self.best["loss"])
-        if better:
-            self.best = {"epoch": epoch, "score": rank[0], "loss": loss}
-        if self.processes.is_main and (better or epoch == 0 or self._is_kept(epoch)):
+        self.record.add(evaluation, self._score(evaluation), loss)
+        if self.processes.is_main and epoch in self._kept_epochs():
             save_weights(weights_file(self.folder, epoch), self.loop.averaged.network.state_dict())
         self.reporter.evaluation(evaluation)
 
@@ -382,9 +378,8 @@ class _Trial:
     def _score(self, evaluation: Evaluation) -> float:
         return evaluation.metrics[self.task.primary_metric]
 
-    def _is_kept(self, epoch: int) -> bool:
-        frequency = self.hyperparameters.checkpoint_frequency
-        return frequency is not None and epoch > 0 and epoch % frequency == 0
+    def _kept_epochs(self) -> set[int]:
+        return self.record.kept_epochs(self.hyperparameters.checkpoint_frequency)
 
     def _save(self) -> None:
         """Write the state; weights that it no longer names are removed after it is on disk."""
@@ -397,16 +392,11 @@ class _Trial:
             "plan": self.plan.to_json(),
             "step_seconds": self.pace.step_seconds,
             "validation_seconds": self.pace.validation_seconds,
-            "best": self.best,
-            "early_stopping": asdict(self.early_stopping),
-            "evaluations": [evaluation.model_dump() for evaluation in self.evaluations],
-            "stopped": self.stopped,
+            "record": self.record.to_json(),
             "seconds": self.watch.seconds,
         }
         save_state(self.folder, state)
-        keep_weights(
-            self.folder, {0, self.best["epoch"]} | {e.epoch for e in self.evaluations if self._is_kept(e.epoch)}
-        )
+        keep_weights(self.folder, self._kept_epochs())
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take over everything that `_save` wrote, but the plan, which may have changed since."""
@@ -414,10 +404,7 @@ class _Trial:
         if self.loop.ema is not None:
             self.loop.ema.module.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best = state["best"]
-        self.early_stopping = EarlyStopping(**state["early_stopping"])
-        self.evaluations = [Evaluation(**values) for values in state["evaluations"]]
-        self.stopped = state["stopped"]
+        self.record = Record.from_json(state["record"])
         self.pace.validation_seconds = state["validation_seconds"]
 
     def _finish(self) -> TrialResult:
@@ -429,12 +416,12 @@ class _Trial:
         self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
         metrics = write_reports(self.loop, self.task, rows, self.folder)
         result = TrialResult(
-            best_epoch=self.best["epoch"],
+            best_epoch=self.record.best.epoch,
             fine_tuned_share=share,
-            epochs=self.evaluations[-1].epoch,
+            epochs=self.record.epoch,
             primary_metric=self.task.primary_metric,
             score=metrics[self.task.primary_metric],
-            stopped=self.stopped,
+            stopped=self.record.stopped,
             seconds=self.watch.seconds,
             weights_source=f"{self.source.weights.source}: {self.source.weights.name}",
             weights_licence=self.source.weights.licence,
@@ -451,8 +438,8 @@ class _Trial:
     def _choose_weights(self) -> float:
         """Load the best weights, or those between the start and them; gives the share of fine-tuning."""
         self.processes.wait()  # for the files
-        network, best = self.loop.averaged.network, self.best["epoch"]
-        trained = self.evaluations[-1].epoch > 0
+        network, best = self.loop.averaged.network, self.record.best.epoch
+        trained = self.record.epoch > 0
         if not (trained and self.task.interpolates and self._probes):
             network.load_state_dict(load_weights(weights_file(self.folder, best)))
             return float(best > 0)
