@@ -23,7 +23,11 @@ class TrainingHyperparameters(BaseModel):
         None, gt=0, description="images a validation step; none: twice the training batch"
     )
     grad_accumulation_step: int = Field(1, gt=0, description="batches whose gradients are added up for one step")
-    early_stopping: bool = Field(True, description="end when validation no longer gains")
+    early_stopping: bool = Field(
+        True,
+        description="end when validation no longer gains; a learning rate that is still high first comes to its end in "
+        "a quarter more epochs",
+    )
     early_stopping_patience: int = Field(5, gt=0, description="evaluations without gain before the end")
     early_stopping_delay: int = Field(5, ge=0, description="evaluations before gain starts to count")
     learning_rate: float | None = Field(
