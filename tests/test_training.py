@@ -316,6 +316,20 @@ def test_gradient_accumulation_equals_the_larger_batch(shapes: Dataset, tmp_path
         torch.testing.assert_close(small.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("clipping", "moved"), [(None, 0.1), (0.01, 0.01)])
+def test_gradient_clipping_limits_a_step(shapes: Dataset, tmp_path: Path, clipping: float | None, moved: float):
+    settings = {"optimizer": "sgd", "momentum": 0, "nesterov": False, "weight_decay": 0, "ema_decay": 0}
+    loop = make_loop(
+        shapes, tmp_path, gradient_clipping=clipping, learning_rate=1.0, training_batch_size=40,
+        model_name="test_efficientnet_gn", lr_scheduler="step", **settings,
+    )  # fmt: skip
+    before = [parameter.detach().clone() for parameter in loop.model.parameters()]
+    train_one_epoch(loop, shapes)
+    after = loop.model.parameters()
+    change = torch.stack([(a - b).norm() for a, b in zip(after, before, strict=True)]).norm().item()
+    assert change > moved if clipping is None else change == pytest.approx(moved, rel=1e-3)
+
+
 def test_the_average_is_behind_the_model(shapes: Dataset, tmp_path: Path):
     averaged = make_loop(shapes, tmp_path, ema_decay=0.9, learning_rate=0.1)
     start = averaged.model.network.conv_stem.weight.detach().clone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any, Literal
@@ -52,6 +53,9 @@ class TrainingHyperparameters(BaseModel):
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
     amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
+    gradient_clipping: float | None = Field(
+        None, gt=0, description="largest norm of a step's gradients; none: 0.1 for dfine, otherwise any"
+    )
     evaluation_frequency: int = Field(
         1, gt=0, description="epochs between validations; more when a time budget is too short for all epochs"
     )
@@ -84,6 +88,11 @@ class TrainingHyperparameters(BaseModel):
     def rate_decay(self) -> float:
         """The factor on the rate for each block further from the head."""
         return 1.0 if self.layer_decay is None else self.layer_decay
+
+    @property
+    def largest_gradient(self) -> float:
+        """The norm from which a step's gradients are made smaller."""
+        return math.inf if self.gradient_clipping is None else self.gradient_clipping
 
     @property
     def keeps_batch_norm(self) -> bool:
@@ -265,6 +274,11 @@ class DFineHyperparameters(OneStageHyperparameters):
     def frozen_stages(self) -> int:
         """How many stages do not train."""
         return int(self.pretrained) if self.layers_to_freeze is None else self.layers_to_freeze
+
+    @property
+    def largest_gradient(self) -> float:
+        """As published (Peng et al. 2024): queries that change their object give steep gradients."""
+        return 0.1 if self.gradient_clipping is None else self.gradient_clipping
 
 
 Hyperparameters = TrainingHyperparameters
