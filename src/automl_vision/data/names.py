@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -12,6 +14,14 @@ LEFT_OUT = "left_out"
 """The split of images that turned out to be unusable."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """A text on one line that does nothing to what surrounds it: control characters as codes."""
+    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 def normalize_split(value: str | None) -> str | None:

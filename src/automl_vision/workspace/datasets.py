@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,11 +177,17 @@ class DatasetRegistry:
         """The manifest of a version that is meant by its name, as in `clothing` or `clothing:2`; else the path itself.
 
         What exists as a file counts as a file.
+
+        Raises:
+            DataError: nothing is there, and the path looks like the name of a version.
         """
-        name = path.partition(":")[0]
-        if name not in self.names() or Path(path).exists():
+        name, _, number = path.partition(":")
+        if "/" in path or os.path.exists(path):  # noqa: PTH110 - which a path that is too long does not upset
             return path
-        return self.get(path).manifest
+        names = self.names()
+        if name in names or number.isdecimal() or did_you_mean(name, names):
+            return self.get(path).manifest
+        return path
 
     def find(self, fingerprint: str) -> DatasetVersion | None:
         """The version with a fingerprint, or None."""
