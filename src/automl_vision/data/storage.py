@@ -25,7 +25,7 @@ def open_storage(root: str, *, allow_outside: bool = False) -> Storage:
         DataError: an archive cannot be read, or a URL's protocol is unknown.
     """
     if is_url(root):
-        return RemoteFolder.open(root)
+        return RemoteFolder(root)
     archive, _, folder = root.partition(INSIDE)
     if archive.lower().endswith(ARCHIVE_SUFFIXES) and Path(archive).is_file():
         facts = Path(archive).stat()
