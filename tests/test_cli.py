@@ -104,6 +104,9 @@ def test_data_check(shapes_folder: Path, tmp_path: Path):
     assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images"}
     refused = automl_vision("data", "check", data, "--no-features", "--apply-to", tmp_path / "next")
     assert refused.returncode == 2 and "ends in .parquet" in refused.stderr
+    for option in ("--report", "--apply-to"):
+        refused = automl_vision("data", "check", data, "--no-features", option, page / "below" / "it.parquet")
+        assert refused.returncode == 2 and "it.parquet cannot be written" in refused.stderr
     found = json.loads(automl_vision("data", "check", data, "--no-features", "--json").stdout)
     assert found["left_out"] == {"unreadable image": 1}
 

@@ -145,6 +145,14 @@ def test_an_image_outside_of_the_root_must_be_allowed(root: Path, case: str, ima
     assert read_image_bytes(allowed.root, allowed.table["image"][20].as_py()) == outside.read_bytes()
 
 
+def test_a_link_to_the_data_itself_is_not_entered(tmp_path: Path) -> None:
+    root = write_shape_folders(tmp_path / "data")
+    (root / "again").symlink_to(".")
+    (root / "circle" / "up").symlink_to("..")
+    dataset = Dataset.open(root)
+    assert len(dataset) == 24 and not dataset.report.problems
+
+
 def test_absolute_paths_and_symlinks_inside_of_the_root_are_fine(tmp_path: Path) -> None:
     rows = write_flat(tmp_path / "data")
     (tmp_path / "data" / "link.png").symlink_to("0.png")

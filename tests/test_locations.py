@@ -504,6 +504,20 @@ def test_unreadable_archives(tmp_path: Path, case: str, name: str, data: bytes, 
         Dataset.open(tmp_path / name)
 
 
+def test_an_archive_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "set.zip"
+    for shift in (0, 100):
+        pictures = {f"{label}/{i}.png": png(i + shift) for i, label in enumerate(LABELS)}
+        file.write_bytes(zipped(pictures))
+        os.utime(file, (shift, shift))
+        dataset = Dataset.open(file)
+        images = dataset.table["image"].to_pylist()
+        assert {image: read_image_bytes(dataset.root, image) for image in images} == pictures
+    file.unlink()
+    with pytest.raises(ImageError, match="missing"):
+        read_image_bytes(dataset.root, images[0])
+
+
 def test_a_damaged_archive_loses_only_the_damaged(tmp_path: Path) -> None:
     data = bytearray(zipped(PICTURES))
     start = data.find(b"cat/0") + 200

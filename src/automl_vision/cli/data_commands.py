@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +46,8 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     dataset = Dataset.open(path, task=task, format=format_, max_bad_share=1.0)  # the worst data need the report most
     found = dataset.check(features=features)
     if report is not None:
-        found.save_html(report)
+        with _writing(report):
+            found.save_html(report)
     readable = dataset.apply(
         found, {f.check: "exclude" for f in found.findings if f.check in UNREADABLE and f.rows.size}
     )
@@ -57,7 +60,8 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     if apply_to is not None:
         cured = dataset.apply(found)
         cured.require_usable(max_bad_share=max_bad_share)
-        cured.save(apply_to)
+        with _writing(apply_to):
+            cured.save(apply_to)
 
 
 def advise(
@@ -93,17 +97,14 @@ def show(
     if format_ is None:
         raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
     picture = _open(path, workspace).show(n, split=split, label=label, seed=seed)
-    try:
-        with atomic_path(out) as temporary:
-            picture.save(temporary, format_)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror or error})") from None
+    with _writing(out), atomic_path(out) as temporary:
+        picture.save(temporary, format_)
     typer.echo(f"written  {out}")
 
 
 def register(
     path: DataArgument,
-    name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and .")],
+    name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and ., at most 60.")],
     description: Annotated[str, typer.Option(help="For people.")] = "",
     split_ratio: Annotated[float, typer.Option(min=0.01, max=0.9, help="Held out of images without a split.")] = 0.2,
     workspace: WorkspaceOption = None,
@@ -184,6 +185,17 @@ def _open(path: str, workspace: Path | None) -> Any:
     from automl_vision.data.dataset import Dataset
 
     return Dataset.open(open_workspace(workspace).datasets.resolve(path))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise `DataError` when a file that the user named cannot be written."""
+    from automl_vision.core.errors import DataError
+
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror or error})") from None
 
 
 def _print_summary(dataset: Any) -> None:

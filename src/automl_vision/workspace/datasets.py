@@ -18,6 +18,7 @@ from automl_vision.core.names import did_you_mean
 
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
 _SPLIT_RATIO = 0.2
+_LONGEST_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
 
 Registered = TypeVar("Registered", bound="Registrable")
 
@@ -112,16 +113,18 @@ class DatasetRegistry:
 
         Args:
             dataset: to register.
-            name: letters, digits, `-`, `_` and `.`.
+            name: letters, digits, `-`, `_` and `.`, at most 60.
             description: for people.
             split_ratio: share of the images without a split that is held out for validation; None leaves splits open.
             seed: of that choice.
 
         Raises:
-            DataError: the name has other characters.
+            DataError: the name has other characters, or too many.
         """
         if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
             raise DataError(f"a data set's name is made of letters, digits, - _ and ., not {name!r}")
+        if len(name) > _LONGEST_NAME:
+            raise DataError(f"a data set's name is made of at most {_LONGEST_NAME} characters, not {len(name)}")
         with self._locked(name):
             known = self.versions(name)
             if known and split_ratio is not None:
@@ -185,9 +188,10 @@ class DatasetRegistry:
         if "/" in path or os.path.exists(path):  # noqa: PTH110 - which a path that is too long does not upset
             return path
         names = self.names()
-        if name in names or number.isdecimal() or did_you_mean(name, names):
-            return self.get(path).manifest
-        return path
+        hint = did_you_mean(name, names)
+        if name not in names and (hint or number.isdecimal()):
+            raise DataError(f'{path} does not exist, and no data set is registered as "{name}".{hint}')
+        return self.get(path).manifest if name in names else path
 
     def find(self, fingerprint: str) -> DatasetVersion | None:
         """The version with a fingerprint, or None."""
