@@ -81,7 +81,10 @@ def changed(evidence: Evidence) -> Found | None:
         for row, (before, now) in enumerate(zip(opened, evidence.looks.digests, strict=True))
         if evidence.usable[row] and is_content_digest(before) and now != before
     ]
-    return Found(f"{plural(len(rows), 'image')} with other contents than before", rows=np.array(rows)) if rows else None
+    if not rows:
+        return None
+    summary = f"{plural(len(rows), 'image')} with other contents than before"
+    return Found(summary, rows=np.array(rows), notes=("the file changed since the data set was opened",) * len(rows))
 
 
 @check(
