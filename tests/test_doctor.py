@@ -474,6 +474,25 @@ def test_boxes_that_a_detector_contradicts(tmp_path: Path) -> None:
     assert not truth.check(features=False, predictions=predictions).findings
 
 
+WRONG_PREDICTIONS: list[tuple[str, dict[str, Any], str]] = [
+    ("one score too few", {"score": [0.9]}, r"score is an array of shape \(2,\), not \(1,\)"),
+    ("three sides", {"bbox": [[0, 0, 1], [0, 0, 1]]}, r"bbox is an array of shape \(2, 4\), not \(2, 3\)"),
+    ("no number", {"score": [0.9, float("nan")]}, "score holds numbers that are"),
+    ("image below 0", {"image": [-1, 0]}, "image holds numbers that are negative"),
+    ("an image too many", {"image": [0, 48]}, "image goes up to 48; the data set has 48"),
+    ("a class too many", {"label": [0, 3]}, "label goes up to 3; the data set has 3"),
+]
+
+
+@pytest.mark.parametrize(("case", "part", "error"), WRONG_PREDICTIONS, ids=[case for case, *_ in WRONG_PREDICTIONS])
+def test_predictions_that_cannot_be(tmp_path: Path, case: str, part: dict[str, Any], error: str) -> None:
+    right = {"image": [0, 1], "label": [0, 1], "bbox": [[0, 0, 9, 9]] * 2, "score": [0.9, 0.8]}
+    dataset = draft(tmp_path, "boxes").open()
+    assert dataset.check(checks=["overlooked-object"], predictions=Predictions(**right)).checks
+    with pytest.raises(DataError, match=error):
+        dataset.check(checks=["overlooked-object"], predictions=Predictions(**{**right, **part}))
+
+
 # Near copies
 
 

@@ -55,9 +55,11 @@ def check_dataset(
         progress: called with (images done, images in all); with features each image counts twice.
 
     Raises:
-        DataError: a check has an unknown name.
+        DataError: a check has an unknown name, or the predictions are about other images or classes.
     """
     chosen = _chosen(checks)
+    if predictions is not None:
+        predictions.require_fit(len(dataset.table), len(dataset.classes))
     lacking = {"features": "features=False was given", "predictions": "it needs predictions= of a detector"}
     (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
     wants_features = features and any(check.needs == "features" for check in chosen)
