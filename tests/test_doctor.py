@@ -303,7 +303,9 @@ def test_a_clean_set_has_no_findings(tmp_path: Path, kind: str) -> None:
 def test_every_check_is_described_and_tested() -> None:
     tested = {check for _, check, *_ in CASES} | set(OTHER_TESTS)
     assert tested == set(CHECKS)
+    guide = (Path(__file__).parents[1] / "docs" / "guides" / "doctor.md").read_text(encoding="utf-8")
     for check in CHECKS.values():
+        assert f"`{check.name}`" in guide.partition("## What is looked for")[2].partition("##")[0], check.name
         assert check.title and check.advice.endswith(".") and check.severity in SEVERITIES
         assert set(check.actions) <= set(ACTIONS) and len(set(check.actions)) == len(check.actions)
 
@@ -369,6 +371,8 @@ def test_a_mask_beyond_its_image(tmp_path: Path) -> None:
     spoilt = with_objects(dataset, replace(objects, numbers=numbers))
     report = spoilt.check(features=False)
     assert [report[check].objects.tolist() for check in ("box-misses-mask", "empty-mask")] == [[5], [7]]
+    boxes = spoilt.as_task("image-object-detection").check(features=False)["empty-mask"]
+    assert (boxes.objects.tolist(), boxes.actions) == ([7], ("none", "drop"))
     mended = spoilt.apply(report)
     assert len(mended.objects) == len(objects) - 1
     assert (mended.objects.bbox[:, 2:] > mended.objects.bbox[:, :2]).all()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from automl_vision import Experiment
-from automl_vision.core.errors import DataError, RunFailedError
+from automl_vision.core.errors import DataError, RunFailedError, WorkspaceError
 from automl_vision.core.files import read_json
 from automl_vision.data.changes import equal_rows
 from automl_vision.data.dataset import Dataset
@@ -171,6 +171,13 @@ def test_a_path_that_is_none(root: Path, workspace: Workspace, path: str) -> Non
 def test_a_bad_name(root: Path, workspace: Workspace, name: str) -> None:
     with pytest.raises(DataError, match="a data set's name is made of"):
         workspace.datasets.register(Dataset.open(root), name)
+
+
+def test_a_workspace_that_cannot_be_written(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "datasets").write_text("a file")
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        Workspace(tmp_path / "workspace").datasets.register(Dataset.open(root), "shapes")
 
 
 def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Path, workspace: Workspace) -> None:

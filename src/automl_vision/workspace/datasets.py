@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.names import did_you_mean
 
@@ -120,6 +120,7 @@ class DatasetRegistry:
 
         Raises:
             DataError: the name has other characters, or too many.
+            WorkspaceError: the workspace cannot be written.
         """
         if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
             raise DataError(f"a data set's name is made of letters, digits, - _ and ., not {name!r}")
@@ -200,7 +201,11 @@ class DatasetRegistry:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        (self.folder / name).mkdir(parents=True, exist_ok=True)
-        with (self.folder / name / ".lock").open("w") as lock:
+        try:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            file = (self.folder / name / ".lock").open("w")
+        except OSError as error:
+            raise WorkspaceError(f"{self.folder / name} cannot be written ({error.strerror})") from None
+        with file as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

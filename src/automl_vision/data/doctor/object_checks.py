@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.names import INSTANCE_SEGMENTATION
 from automl_vision.data.doctor.evidence import Evidence
 from automl_vision.data.doctor.listing import Found, check, plural
 from automl_vision.data.masks import MaskCode
@@ -140,14 +142,17 @@ def box_misses_mask(evidence: Evidence) -> Found | None:
     "empty-mask",
     "warning",
     title="Masks without any area",
-    advice="The outline is a line, or lies outside of the image: there is nothing to learn from, so the object leaves.",
+    advice="The outline is a line, or lies outside of the image; where masks are learnt, the object leaves.",
     actions=("drop", "none"),
 )
 def empty_mask(evidence: Evidence) -> Found | None:
     """Objects whose polygons or run-length code cover nothing of their image."""
     bounds = mask_boxes(evidence.data.objects, evidence.sizes)
     (found,) = np.nonzero(evidence.seen & np.isfinite(bounds).all(axis=1) & ~_has_area(bounds))
-    return _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found, ())
+    result = _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found, ())
+    if result is None or evidence.data.task == INSTANCE_SEGMENTATION:
+        return result
+    return replace(result, proposed="none")  # the box alone may be right
 
 
 @check(
