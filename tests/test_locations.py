@@ -353,6 +353,8 @@ SECRETS = [
     ("https://h/a.jpg?st=2&page=1", "https://h/a.jpg", "https://h/a.jpg?st=2&page=1"),
     ("https://h/a.jpg?OSSAccessKeyId=1&Expires=2&security-token=3", "https://h/a.jpg", "https://h/a.jpg"),
     ("https://h/a.jpg?private_token=1&client_secret=2", "https://h/a.jpg", "https://h/a.jpg"),
+    ("abfss://box@account.dfs.core.windows.net/a.jpg",) * 3,
+    ("https://[::1]:80/@scope/a.jpg",) * 3,
     ("https://h:80/@scope/a.jpg", "https://h:80/@scope/a.jpg", "https://h:80/@scope/a.jpg"),
 ]
 

@@ -26,7 +26,9 @@ _SECRET = re.compile(
 _BESIDE_SIGNATURE = re.compile(  # what S3, CDNs and Azure sign; without a signature `st=2` may name another image
     r"^(expires|key-pair-id|policy|se|st|sp|sr|sv|spr|sip|skoid|sktid|skt|ske|sks|skv)$", re.IGNORECASE
 )
-_USER = re.compile(r"(?<=://)([^/\s@:]*:(?!\d*(/|\s|$))[^\s'\"<>?#]*@|[^/\s'\"<>?#]*@)")  # a password may hold / and @
+_USER = re.compile(  # a password may hold / and @; Azure's abfss://container@account names no user
+    r"(?<=://)(?<!abfs://)(?<!abfss://)([^/\s@:\[]*:(?!\d*(/|\s|$))[^\s'\"<>?#]*@|[^/\s'\"<>?#]*@)", re.IGNORECASE
+)
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>)]*|(://[^\s'\"<>?#]*)#[^\s'\"<>)]*")
 
 
@@ -66,10 +68,9 @@ def without_signature(url: str) -> str:
     is_signed = any(_SECRET.search(name) for name, _ in pairs)
     beside = _BESIDE_SIGNATURE if is_signed else _SECRET
     kept = [(name, value) for name, value in pairs if not (_SECRET.search(name) or beside.search(name))]
-    host = parts.netloc.rpartition("@")[2]
     if len(kept) == len(pairs) and not _USER.search(url):
         return url
-    short = _USER.sub("", urlunsplit((parts.scheme, host, parts.path, urlencode(kept), "")))
+    short = _USER.sub("", urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), "")))
     file = _secret_file(short)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
