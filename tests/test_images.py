@@ -142,6 +142,12 @@ def test_broken_exif_does_not_lose_the_picture() -> None:
     assert load_pixels(data).shape == (10, 20, 3)
 
 
+def damaged(data: bytes) -> bytes:
+    """With other bits in the middle."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 0x5A for byte in data[middle : middle + 200]) + data[middle + 200 :]
+
+
 JPEG = encode(draw_shapes(("circle",), 0, size=(96, 96)), "JPEG", quality=95)
 PNG = encode(draw_shapes(("circle",), 0), "PNG")
 
@@ -152,6 +158,13 @@ BROKEN = [
     ("beginning of a PNG", PNG[:20], "not an image of a known format|header cannot be read"),
     ("truncated JPEG", JPEG[: len(JPEG) * 9 // 10], "broken or truncated"),
     ("truncated PNG", PNG[: len(PNG) // 2], "broken or truncated"),
+    ("damaged JPEG", damaged(JPEG), "broken or truncated"),
+    ("damaged PNG", damaged(PNG), "broken or truncated"),
+    (
+        "damaged TIFF",
+        damaged(encode(draw_shapes(("circle",), 0), "TIFF", compression="tiff_lzw")),
+        "broken or truncated",
+    ),
     ("bomb", png_with_size(100_000, 100_000), r"larger than 200,000,000 pixels \(100000 x 100000\)"),
     ("no pixels", bmp_without_pixels(), "not an image of a known format"),
 ]

@@ -93,10 +93,9 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Upright 8-bit RGB: alpha is laid over white, 16-bit and float are scaled to 8 bit."""
-    try:
+    image.load()  # asked a second time, Pillow gives a damaged picture as far as it got, the rest in black
+    with suppress(SyntaxError, ValueError, KeyError, TypeError, OSError, ZeroDivisionError):  # a broken EXIF block
         image = ImageOps.exif_transpose(image)
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError, ZeroDivisionError):
-        image.load()
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_scale_to_8_bit(np.asarray(image)))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:

@@ -34,7 +34,7 @@ from automl_vision.data.storage import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
 
-_VERSION = "2"  # changes whenever `load_pixels` gives other pixels, or the files another layout
+_VERSION = "3"  # changes whenever `load_pixels` gives other pixels, or the files another layout
 _MAX_DISK_SHARE = 0.5  # of what is free on the cache's disk, with what the cache itself holds
 _JPEG_QUALITY = 95
 _JPEG_SHARE = 0.25  # of the pixels' size: sets of photos took 0.10 to 0.18 at this quality

@@ -66,8 +66,8 @@ def without_signature(url: str) -> str:
     except ValueError:
         return redacted(url)
     is_signed = any(_SECRET.search(name) for name, _ in pairs)
-    beside = _BESIDE_SIGNATURE if is_signed else _SECRET
-    kept = [(name, value) for name, value in pairs if not (_SECRET.search(name) or beside.search(name))]
+    hidden = [bool(_SECRET.search(name) or (is_signed and _BESIDE_SIGNATURE.search(name))) for name, _ in pairs]
+    kept = [pair for pair, is_hidden in zip(pairs, hidden, strict=True) if not is_hidden]
     if len(kept) == len(pairs) and not _USER.search(url):
         return url
     short = _USER.sub("", urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), "")))
