@@ -117,6 +117,11 @@ def check(format_: str, case: Case, root: Path) -> None:
     assert report.total == len(annotations) + len(annotations.objects) + len(report.problems)
 
 
+def exports(*rows: tuple[str, Case]) -> pytest.MarkDecorator:
+    """Cases, each with the name of its format."""
+    return pytest.mark.parametrize(("format_", "case"), rows, ids=[case.name for _, case in rows])
+
+
 def cases(*values: Case) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", values, ids=[value.name for value in values])
 
@@ -154,6 +159,7 @@ def coco(images: list[Any], annotations: list[Any], categories: list[Any] | None
 
 SQUARE = [10.0, 20.0, 30.0, 20.0, 30.0, 60.0, 10.0, 60.0]
 BOX = (10.0, 20.0, 30.0, 60.0)
+CAT, DOG = ("cat", BOX), ("dog", BOX)
 MASK = np.zeros((HEIGHT, WIDTH), bool)
 MASK[20:60, 10:30] = True
 RUNS = [820, *[40, 40] * 19, 40, 5620]  # of MASK, down the columns
