@@ -488,6 +488,7 @@ POLYGON = "0 0.1 0.25 0.3 0.25 0.3 0.75 0.1 0.75\n"
         [f"photos/{i:02}.jpg" for i in range(15)],
         {f"txt/{i:02}.txt": LINE if i == 14 else "" for i in range(15)},
         {f"photos/{i:02}.jpg": [("1", BOX)] if i == 14 else [] for i in range(15)},
+        notes=["/"],
     ),
     Case(
         "key points, other yaml files",
@@ -499,6 +500,7 @@ POLYGON = "0 0.1 0.25 0.3 0.25 0.3 0.75 0.1 0.75\n"
         },
         {"images/train/1.jpg": [("cat", BOX)]},
         splits={"images/train/1.jpg": "train"},
+        notes=["/"],
     ),
     Case(
         "bad lines",
