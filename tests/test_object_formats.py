@@ -353,7 +353,7 @@ PART = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax
             "JPEGImages/4.jpg": "train",
             "JPEGImages/5.jpg": "test",
         },
-        notes=["ImageSets: 1 images of the image sets have no annotation file, such as 6"],
+        notes=["ImageSets/Main/test.txt: 1 images of the image sets have no annotation file, such as 6"],
         unnamed=1,
     ),
     Case(
