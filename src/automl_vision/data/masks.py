@@ -13,6 +13,7 @@ from automl_vision.core.errors import ImageError
 from automl_vision.data.images import open_image
 
 MAX_MASK_PIXELS = 2**28  # of a mask
+_FLAT_VALUES, _FLAT_SHARE = 64, 0.9  # so many values fill a mask; JPEG blurs its edges
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,12 @@ def _loop(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple
             return loop
 
 
-def mask_values(data: bytes) -> NDArray[np.int64]:
+def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
     """(height, width), one number a pixel of a mask's image: grey and palette values as they are, colours as a number.
+
+    Args:
+        data: of the image file.
+        as_colours: take the colours of a palette, instead of its numbers.
 
     Raises:
         ImageError: it is no image, or a broken one.
@@ -191,9 +196,24 @@ def mask_values(data: bytes) -> NDArray[np.int64]:
         raise ImageError(f"the image is broken or truncated ({error})") from error
     if image.mode == "LA":
         image = image.convert("L")
-    if image.mode in ("RGB", "RGBA"):
+    if image.mode in ("RGB", "RGBA") or (image.mode == "P" and as_colours):
         colours = np.asarray(image.convert("RGB")).astype(np.int64)
         return colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
         raise ImageError(f"an image of mode {image.mode} is no mask")
     return np.asarray(image).astype(np.int64)
+
+
+def looks_like_mask(data: bytes) -> bool:
+    """Whether an image shows few flat values, as a mask does and no photo.
+
+    Raises:
+        ImageError: it is no image, or a broken one.
+    """
+    try:
+        values = mask_values(data)
+    except ImageError:
+        image = open_image(data, max_pixels=MAX_MASK_PIXELS)
+        values = np.asarray(image.convert("L")).astype(np.int64)
+    _, counts = np.unique(values, return_counts=True)
+    return bool(np.sort(counts)[-_FLAT_VALUES:].sum() >= _FLAT_SHARE * values.size)

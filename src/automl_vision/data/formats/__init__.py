@@ -26,6 +26,7 @@ _MODULES = (
     "via",
     "labelme",
     "yolo",
+    "cityscapes",
     "huggingface",
     "jsonl",
     "csv_table",
@@ -33,7 +34,8 @@ _MODULES = (
     "folder",
 )
 
-_DRAWINGS = ("trimaps", "panoptic")
+_BY_FOLDERS = ("masks", "folder")  # told by names of folders alone, which other formats have too
+_DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
 Writer = Callable[[Export], None]
@@ -140,18 +142,31 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     """The named format, or the first one that recognises the files.
 
     Raises:
-        DataError: the name is unknown, or no format recognises the files.
+        DataError: the name is unknown, no format recognises the files, or one does that is not read.
     """
     formats = {format_.name: format_ for format_ in list_formats()}
     if name is not None:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
+        if format_.name in _BY_FOLDERS and not source.main:
+            _check_unread(source, format_.name)
         if format_.detect(source, columns):
             return format_
+    _check_unread(source, "")
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
     raise DataError(f"no known format was found in {source.name}. Known formats:{layouts}{not_entered}")
+
+
+def _check_unread(source: Source, name: str) -> None:
+    """Raise DataError for what is known and not read, before folders are taken for something they are not."""
+    from automl_vision.data.formats.unread import check_folders, unread_format
+
+    if sentence := unread_format(source):
+        raise DataError(sentence)
+    if name == "folder":
+        check_folders(source)
 
 
 def find_export_format(name: str) -> ExportFormat:
