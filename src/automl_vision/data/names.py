@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -10,6 +12,9 @@ SPLIT_NAMES = {
 
 LEFT_OUT = "left_out"
 """The split of images that turned out to be unusable."""
+
+_MASK_FOLDERS = frozenset({"mask", "instances", "instance_masks", "labels"})
+_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels")
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
@@ -43,6 +48,18 @@ def split_of_path(path: str) -> str | None:
         if split := normalize_split(word):
             return split
     return None
+
+
+@lru_cache(maxsize=4096)
+def split_of_folder(folder: str) -> str | None:
+    """The split that a folder's path states, by the name of the innermost folder that is a split's."""
+    return split_of_path(f"{folder}/-")
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder's name says that it holds masks."""
+    lower = name.lower()
+    return lower in _MASK_FOLDERS or lower.startswith("segmentation") or lower.endswith(_MASK_FOLDER_ENDS)
 
 
 def is_image(path: str) -> bool:

@@ -207,6 +207,10 @@ class ObjectBuilder:
         """All labels by number."""
         return list(self._names)
 
+    def boxes(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Image (n,) and box (n, 4), x1, y1, x2, y2, of all objects so far, in their order."""
+        return np.array(self._image, np.int64), np.array(self._bbox, np.float64).reshape(-1, 4)
+
     def name(self, label: str) -> int:
         """The number of a label."""
         return self._names.setdefault(label, len(self._names))

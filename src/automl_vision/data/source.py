@@ -15,13 +15,14 @@ from urllib.parse import unquote, urlsplit
 from automl_vision.core.errors import DataError
 from automl_vision.data.local_folder import LocalFolder
 from automl_vision.data.locations import ARCHIVE_SUFFIXES, Storage
-from automl_vision.data.names import is_image, split_of_path, suffix_of
+from automl_vision.data.names import is_image, split_of_folder, suffix_of
 from automl_vision.data.remote import RemoteFolder
 from automl_vision.data.storage import descend, open_storage
 from automl_vision.data.urls import check_password, is_url, redacted, without_signature
 
 MAX_ANNOTATION_BYTES = 2**32  # 4 GiB; far above any real file, far below what an archive's member may unpack to
 _WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
 _STORES = re.compile(r"^(azureml|AmlDatastore|workspaceblobstore)://", re.IGNORECASE)  # of a workspace elsewhere
 _ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls"})
 
@@ -127,8 +128,9 @@ class Source:
             A listed path; the reference itself where no image fits.
         """
         if is_url(reference):
-            found = self._by_ending(urlsplit(reference).path, folder, split) if _STORES.match(reference) else None
-            return found or without_signature(reference)
+            return (
+                self.downloaded(reference, folder, split) if _STORES.match(reference) else without_signature(reference)
+            )
         text = reference.replace("\\", "/") if "\\" in reference else reference
         for candidate in dict.fromkeys((f"{folder}/{text}" if folder else text, text, reference)):
             path = normpath(candidate) if "./" in candidate or "//" in candidate else candidate
@@ -139,18 +141,27 @@ class Source:
         found = self._by_ending(text, folder, split)
         if found is None and "%" in text:
             found = self._by_ending(unquote(text), folder, split)
+        if found is None and not is_image(text):
+            found = self.image_named(text, folder, split)
         if found is not None:
             return found
         is_absolute = text.startswith("/") or _WINDOWS_DRIVE.match(reference)
         return reference if is_absolute or not folder else normpath(f"{folder}/{text}")
 
+    def downloaded(self, url: str, folder: str = "", split: str | None = None) -> str:
+        """The listed image that a URL's path ends in, for data that came from a bucket or a website; else the URL."""
+        nothing_listed = is_url(self.storage.root) and self.main
+        path = unquote(urlsplit(url).path)
+        return (None if nothing_listed else self._by_ending(path, folder, split)) or without_signature(url)
+
     def image_beside(self, stem: str) -> str | None:
         """The listed image with a path without suffix, or None."""
         return self._by_stem.get(stem)
 
-    def image_named(self, stem: str, folder: str = "") -> str | None:
+    def image_named(self, stem: str, folder: str = "", split: str | None = None) -> str | None:
         """The listed image whose name without suffix is `stem`, when only one fits."""
-        return self._only(self._stems.get(stem.rpartition("/")[2], []), folder)
+        name = stem.rpartition("/")[2]
+        return self._only(self._stems.get(name) or self._stems.get(_UPLOAD.sub("", name), []), folder, split)
 
     def _has(self, path: str) -> bool:
         """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
@@ -199,7 +210,8 @@ class Source:
         already means that image: a label on a wrong image is worse than a missing one.
         """
         self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
-        found = self._by_name.get(reference.rpartition("/")[2])
+        name = reference.rpartition("/")[2]
+        found = self._by_name.get(name) or self._by_name.get(_UPLOAD.sub("", name))
         if not found:
             return None
         parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
@@ -210,16 +222,15 @@ class Source:
             below = (path for path in (own, f"{folder}/{own}") if path in self._folders)
             if own and any(below):
                 return None
-        best = [path for path, count in alike.items() if count == most]
-        if split and len(best) > 1:
-            best = [path for path in best if split_of_path(f"{folder_of(path)}/-") == split] or best
-        chosen = self._only(best, folder)
+        chosen = self._only([path for path, count in alike.items() if count == most], folder, split)
         if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
             return None
         return chosen
 
-    def _only(self, paths: list[str], folder: str) -> str | None:
-        """The only path, or the only one below a folder."""
+    def _only(self, paths: list[str], folder: str, split: str | None) -> str | None:
+        """The only path, or the only one of a split, or below a folder."""
+        if len(paths) > 1 and split:
+            paths = [path for path in paths if split_of_folder(folder_of(path)) == split] or paths
         if len(paths) > 1 and folder:
             paths = [path for path in paths if path.startswith(f"{folder}/")]
         return paths[0] if len(paths) == 1 else None

@@ -10,6 +10,7 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
 from automl_vision.data.writing import Export
 
@@ -31,6 +32,8 @@ _MODULES = (
     "masks",
     "folder",
 )
+
+_DRAWINGS = ("trimaps", "panoptic")
 
 Reader = Callable[[Source, Columns], Annotations]
 Writer = Callable[[Export], None]
@@ -98,10 +101,15 @@ def _note_unnamed(source: Source, annotations: Annotations) -> None:
     """Note the images of a folder that no annotation names; whether they are without objects nobody knows."""
     if source.main or not len(annotations) or annotations.reads_all:
         return
-    unnamed = sorted(source.image_set.difference(annotations.images))
+    unnamed = sorted(path for path in source.image_set.difference(annotations.images) if not _is_drawing(path))
     if unnamed:
         reason = f"{len(unnamed)} images here are named by no annotation and left alone, such as {unnamed[0]}"
         annotations.ignore(source.name, reason, "not named")
+
+
+def _is_drawing(path: str) -> bool:
+    """Whether a folder says that an image is a mask, and no picture."""
+    return any(is_mask_folder(part) or part.lower().startswith(_DRAWINGS) for part in path.split("/")[:-1])
 
 
 def export_format(name: str, *kinds: str, holds: tuple[str, ...] = ()) -> Callable[[Writer], Writer]:
