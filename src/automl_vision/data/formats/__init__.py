@@ -10,6 +10,7 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.formats.unread import unread_files
 from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
 from automl_vision.data.writing import Export
@@ -17,6 +18,7 @@ from automl_vision.data.writing import Export
 # in the order in which they are tried: what can be told for certain comes first
 _MODULES = (
     "mltable",
+    "cub",
     "roboflow_multilabel",
     "coco",
     "coco_writer",
@@ -36,6 +38,7 @@ _MODULES = (
 _DRAWINGS = ("trimaps", "panoptic")
 
 Reader = Callable[[Source, Columns], Annotations]
+Explanation = Callable[[Source], str | None]
 Writer = Callable[[Export], None]
 
 
@@ -49,6 +52,7 @@ class Format:
         layout: what it looks like, for messages.
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
+        explain: what a source nearly is, and what it lacks for this format; None where it is something else.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Format:
     layout: str
     detect: Callable[[Source, Columns], bool]
     read: Reader
+    explain: Explanation
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,11 @@ _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
 
 def dataset_format(
-    name: str, *kinds: str, layout: str, detect: Callable[[Source, Columns], bool]
+    name: str,
+    *kinds: str,
+    layout: str,
+    detect: Callable[[Source, Columns], bool],
+    explain: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format that holds the given kinds of annotations."""
 
@@ -91,7 +100,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare)
+        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare, explain)
         return read
 
     return register
@@ -148,10 +157,17 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     for format_ in formats.values():
         if format_.detect(source, columns):
             return format_
-    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
+    raise DataError(_not_found(source, list(formats.values())))
+
+
+def _not_found(source: Source, formats: list[Format]) -> str:
+    """What was seen instead of a known format, and what the formats look like."""
+    seen = [*unread_files(source), *filter(None, (format_.explain(source) for format_ in formats))]
+    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
-    raise DataError(f"no known format was found in {source.name}. Known formats:{layouts}{not_entered}")
+    shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
+    return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
 
 
 def find_export_format(name: str) -> ExportFormat:
