@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -136,6 +137,13 @@ def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
     assert isinstance(loop.observer, Recorder)
     assert loop.observer.most_at_once == 3
     assert [state.score for state in loop.trials] == [0.0, 0.1, None, pytest.approx(0.3), 0.4, 0.5]
+
+
+def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [math.nan]}, {"scores": [math.nan, 0.5]}], slots=1)
+    loop.run()
+    assert statuses(folder) == ["Completed", "Completed"]
+    assert [(state.score, state.best) for state in loop.trials] == [(None, None), (None, 0.5)]
 
 
 def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):

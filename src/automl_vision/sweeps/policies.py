@@ -153,8 +153,9 @@ def reason_to_end(
         interval: its report that is judged; by default the latest.
         maximize: whether higher values are better.
     """
-    n = len(curves[trial].values) if interval is None else interval
-    if n < 1 or isinstance(policy, NoTerminationPolicy) or not _applies(policy, n):
+    reports = len(curves[trial].values)
+    n = reports if interval is None else interval
+    if not 1 <= n <= reports or isinstance(policy, NoTerminationPolicy) or not _applies(policy, n):
         return None
     scores = {number: _Scores(curve, n, maximize) for number, curve in curves.items()}
     own = scores[trial]
@@ -227,7 +228,7 @@ class _Scores:
 
     def text(self, score: float) -> str:
         """A score as the metric's value."""
-        return f"{self.sign * score:.4g}"
+        return "no finite value" if score == -math.inf else f"{self.sign * score:.4g}"
 
     @property
     def worse(self) -> str:
