@@ -1,12 +1,13 @@
 """Images a second of a detector's training step, against its bare network and against torchvision's own step.
 
     python benchmarks/detection_throughput.py DATA/bccd --model fasterrcnn_efficientnet_lite0_fpn
+    python benchmarks/detection_throughput.py DATA/car-damage --model maskrcnn_efficientnet_lite0_fpn
 
 `ours`: batch from the pixel cache with random changes, loss, backward, optimizer; `step`: the same on one batch that is
-ready; `bare`: backbone, pyramid and heads forward and backward on synthetic outputs, regions at random places;
-`torchvision`: its own detector class on the same backbone, pyramid and head sizes, in its reference loop's order of
-calls. They take turns, the least time of some rounds counts. All with the same images, frozen stages, number format and
-layout.
+ready; `bare`: backbone, pyramid and heads forward and backward on synthetic outputs, regions at random places (masks of
+as many of them as a step of the untrained detector learns from); `torchvision`: its own detector class on the same
+backbone, pyramid and head sizes, in its reference loop's order of calls. They take turns, the least time of some rounds
+counts. All with the same images, frozen stages, number format and layout.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
+from automl_vision.core.names import INSTANCE_SEGMENTATION, OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.models.detectors.regions import as_rois
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.names import detector_parts
 from automl_vision.models.registry import create_model, freeze_stages
@@ -40,8 +44,6 @@ from automl_vision.tasks.hyperparameters import family_of
 from automl_vision.tasks.task import Batch, create_task
 from automl_vision.training.loop import set_training_mode
 from automl_vision.training.precision import Precision
-
-TASK = "image-object-detection"
 
 
 class NamedMaps(nn.Module):
@@ -60,14 +62,23 @@ def torchvision_detector(kind: str, network: Any, classes: int) -> nn.Module:
     backbone, geometry = NamedMaps(copy.deepcopy(network.backbone)), network.geometry
     sizes = [geometry.anchor_scale * 2**level for level in geometry.levels]
     settings: dict[str, Any] = {"min_size": min(geometry.size), "max_size": max(geometry.size)}
-    if kind == "fasterrcnn":
+    if kind in ("fasterrcnn", "maskrcnn"):
         channels, features = backbone.out_channels, network.roi_heads["class_logits"].in_features
-        return FasterRCNN(
+        pooled = [str(i) for i in range(len(network.roi_levels))]
+        settings |= {
+            "rpn_anchor_generator": AnchorGenerator(tuple((s,) for s in sizes), (geometry.aspects,) * len(sizes)),
+            "box_roi_pool": MultiScaleRoIAlign(pooled, 7, 2),
+            "box_head": TwoMLPHead(channels * 49, features),
+            "box_predictor": FastRCNNPredictor(features, classes + 1),
+        }
+        if kind == "fasterrcnn":
+            return FasterRCNN(backbone, **settings)
+        inner = network.roi_heads["mask_head"][0][0].out_channels
+        return MaskRCNN(
             backbone,
-            rpn_anchor_generator=AnchorGenerator(tuple((s,) for s in sizes), (geometry.aspects,) * len(sizes)),
-            box_roi_pool=MultiScaleRoIAlign([str(i) for i in range(len(network.roi_levels))], 7, 2),
-            box_head=TwoMLPHead(channels * 49, features),
-            box_predictor=FastRCNNPredictor(features, classes + 1),
+            mask_roi_pool=MultiScaleRoIAlign(pooled, 14, 2),
+            mask_head=MaskRCNNHeads(channels, (inner,) * 4, 1),
+            mask_predictor=MaskRCNNPredictor(inner, inner, classes + 1),
             **settings,
         )
     if kind == "retinanet":
@@ -78,15 +89,27 @@ def torchvision_detector(kind: str, network: Any, classes: int) -> nn.Module:
     return FCOS(backbone, classes, anchor_generator=generator, **settings)
 
 
-def bare_outputs(network: Any, images: Tensor) -> Tensor:
-    """A scalar from all outputs of backbone, pyramid and heads."""
+def foreground_of(network: Any, images: Tensor, batch: Batch) -> int:
+    """Regions whose masks a step of the untrained detector learns from."""
+    with torch.no_grad():
+        maps = network.backbone(images)
+        proposals, _ = network._proposals(*network._propose(maps), network.size_of(maps))
+        _, _, foreground, _ = network._sample(proposals, batch.targets)
+    return int(foreground.sum())
+
+
+def bare_outputs(network: Any, images: Tensor, masks: int) -> Tensor:
+    """A scalar from all outputs of backbone, pyramid and heads, masks of so many regions among them."""
     maps = network.backbone(images)
     if hasattr(network, "rpn"):
         objectness, steps = network.rpn["head"](maps)
         height, width = images.shape[-2:]
         corner = torch.rand(len(images), 64, 2) * torch.tensor([0.7 * width, 0.7 * height])
-        logits, boxes = network._look(maps, torch.cat([corner, corner + 0.2 * height], dim=2))
-        return sum(o.float().mean() for o in (*objectness, *steps, logits, boxes))  # type: ignore[return-value]
+        regions = torch.cat([corner, corner + 0.2 * height], dim=2)
+        outputs = [*objectness, *steps, *network._look(maps, regions)]
+        if masks:
+            outputs.append(network._masks(maps, as_rois(regions)[:masks]))
+        return sum(o.float().mean() for o in outputs)  # type: ignore[return-value]
     if hasattr(network, "head"):
         return sum(o.float().mean() for o in network.head(maps).values())  # type: ignore[return-value]
     outputs = [network.class_logits(network.class_branch(m)) for m in maps]
@@ -96,10 +119,13 @@ def bare_outputs(network: Any, images: Tensor) -> Tensor:
 
 def targets_of(batch: Batch) -> list[dict[str, Tensor]]:
     targets = batch.targets
-    return [
-        {"boxes": targets.boxes[i][targets.valid[i]], "labels": targets.labels[i][targets.valid[i]] + 1}
-        for i in range(len(targets))
-    ]
+    made = []
+    for i in range(len(targets)):
+        valid = targets.valid[i]
+        made.append({"boxes": targets.boxes[i][valid], "labels": targets.labels[i][valid] + 1})
+        if targets.masks is not None:
+            made[-1]["masks"] = targets.masks[i][valid]
+    return made
 
 
 def measure(steps: dict[str, Callable[[], Tensor]], optimizers: dict[str, Any], rounds: int) -> dict[str, float]:
@@ -125,12 +151,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     options = parser.parse_args()
-    dataset = Dataset.open(options.data, task=TASK).with_validation(0.2)
-    hyperparameters = family_of(TASK, options.model)()
-    task = create_task(TASK, dataset, hyperparameters)
+    parts = detector_parts(options.model)
+    kind = parts[0] if parts else "tood"
+    name = INSTANCE_SEGMENTATION if kind == "maskrcnn" else OBJECT_DETECTION
+    dataset = Dataset.open(options.data, task=name).with_validation(0.2)
+    hyperparameters = family_of(name, options.model)()
+    task = create_task(name, dataset, hyperparameters)
     pixels = open_pixels(dataset, task.pixel_size, Path(tempfile.gettempdir()) / "automl-vision-benchmark-cache")
     source = create_model(
-        options.model, task=TASK, classes=len(dataset.classes), hyperparameters=hyperparameters, geometry=task.geometry
+        options.model, task=name, classes=len(dataset.classes), hyperparameters=hyperparameters, geometry=task.geometry
     )
     freeze_stages(source.network, hyperparameters.frozen_stages)
     precision = Precision(options.precision, channels_last=True)
@@ -138,8 +167,7 @@ def main() -> None:
     set_training_mode(model, freeze_batch_norm=True)
     rows = np.flatnonzero(dataset.splits == "train")[: options.batch].tolist()
     batch = task.train_batch(pixels, rows, seed=(0, 0))
-    parts = detector_parts(options.model)
-    kind = parts[0] if parts else "tood"
+    masks = foreground_of(model.network, model._normalized(batch.images), batch) if kind == "maskrcnn" else 0
     cpu = torch.device("cpu")
 
     def whole(batch: Batch) -> Tensor:
@@ -148,7 +176,7 @@ def main() -> None:
 
     def bare() -> Tensor:
         with precision.autocast(cpu):
-            return bare_outputs(model.network, model._normalized(batch.images))
+            return bare_outputs(model.network, model._normalized(batch.images), masks)
 
     steps: dict[str, Callable[[], Tensor]] = {
         "ours": lambda: whole(task.train_batch(pixels, rows, seed=(0, 0))),

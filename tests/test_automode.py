@@ -211,6 +211,9 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert (alone.trial, alone.reason) == (0, "the default recipe is kept: no other one was trained")
     assert without is not None
     assert without.trial == 1
+    diverged = decide(folder, [TrialState(0, base_trial(), "Completed"), other], "accuracy")
+    assert diverged is not None
+    assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
     unknown = decide(folder, [done, TrialState(1, base_trial(), "Completed", score=0.9)], "accuracy")
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -136,6 +137,13 @@ def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
     assert isinstance(loop.observer, Recorder)
     assert loop.observer.most_at_once == 3
     assert [state.score for state in loop.trials] == [0.0, 0.1, None, pytest.approx(0.3), 0.4, 0.5]
+
+
+def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [math.nan]}, {"scores": [math.nan, 0.5]}], slots=1)
+    loop.run()
+    assert statuses(folder) == ["Completed", "Completed"]
+    assert [(state.score, state.best) for state in loop.trials] == [(None, None), (None, 0.5)]
 
 
 def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
@@ -295,9 +303,47 @@ def test_the_plan_is_told(seconds: float, wanted: int, text: str):
         ),
         (
             {"space": {"drop_rate": 0.1, "m": choice({"drop_rate": choice(0.2, 0.3)}, {"momentum": 0.1})}},
-            ["m[0].drop_rate stands further out"],
+            ["m[0].drop_rate and drop_rate set the same"],
         ),
         ({"space": {"momentum": uniform(0, 1)}, "iterations": None}, ["iterations or experiment_timeout_hours"]),
+        ({"space": {"m": choice({"momentum": 0.1}, {}), "n": choice({"momentum": 0.5}, {})}}, ["n[0].momentum and m"]),
+        ({"space": {"crop_size": choice(128, 224), "training_crop_size": choice(96, 64)}}, ["set the same"]),
+        ({"space": {"crop_size": choice(96, 64)}, "arguments": {"training_crop_size": 64}}, ["fixed in arguments"]),
+        ({"space": {"number_of_epochs": choice(True, 5)}}, ["should be a number, not True"]),
+        ({"space": {"number_of_epochs": choice(5, "5", 6)}}, ["5, '5' are the same value"]),
+        ({"space": {"nesterov": uniform(0, 1)}}, ["nesterov takes only some values; use choice"]),
+        ({"space": {"weighted_loss": quniform(0, 2, 0.5)}}, ["quniform gives 0 to 2"]),
+        ({"space": {"weighted_loss": randint(3), "nesterov": randint(2)}}, []),
+        ({"space": {"split_ratio": uniform(0.1, 0.3)}}, ["the same for all trials of a run"]),
+        ({"space": {"model_name": uniform(0, 1)}}, ["a choice of names, is expected, not uniform"]),
+        ({"space": {"momentum": uniform(-1, 1)}, "seed": -1, "policy": {"type": "bandit", "slak": 1}},
+         ["seed", 'policy: bandit has no "slak"', "policy: exactly one", "hyperparameter_sampling: momentum"]),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {"model_name": choice("yolov5", "tood"), "momentum": choice(0.5, 0.9)},
+                "arguments": {"image_size": 320},  # which the task's default algorithm has not
+            },
+            [],
+        ),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {
+                    "model": choice({"model_name": "yolov5"}, {"model_name": "tood"}),
+                    "size": choice({"image_size": 320}, {"image_size": 640}),
+                },
+            },
+            [],
+        ),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {"model_name": choice("yolov5", "tood"), "momentum": choice(0.5, 0.9)},
+                "arguments": {"min_size": 320},
+            },
+            ['arguments: no hyperparameter is named "min_size"'],
+        ),
         (
             {
                 "task": "image-object-detection",

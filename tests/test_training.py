@@ -34,7 +34,8 @@ from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.pace import Pace
 from automl_vision.training.precision import Precision, fastest_precision
-from automl_vision.training.schedules import learning_rate_factor
+from automl_vision.training.record import Record
+from automl_vision.training.schedules import cooled_epochs, learning_rate_factor
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
 from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, write_multi_label_csv
@@ -315,6 +316,20 @@ def test_gradient_accumulation_equals_the_larger_batch(shapes: Dataset, tmp_path
         torch.testing.assert_close(small.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("clipping", "moved"), [(None, 0.1), (0.01, 0.01)])
+def test_gradient_clipping_limits_a_step(shapes: Dataset, tmp_path: Path, clipping: float | None, moved: float):
+    settings = {"optimizer": "sgd", "momentum": 0, "nesterov": False, "weight_decay": 0, "ema_decay": 0}
+    loop = make_loop(
+        shapes, tmp_path, gradient_clipping=clipping, learning_rate=1.0, training_batch_size=40,
+        model_name="test_efficientnet_gn", lr_scheduler="step", **settings,
+    )  # fmt: skip
+    before = [parameter.detach().clone() for parameter in loop.model.parameters()]
+    train_one_epoch(loop, shapes)
+    after = loop.model.parameters()
+    change = torch.stack([(a - b).norm() for a, b in zip(after, before, strict=True)]).norm().item()
+    assert change > moved if clipping is None else change == pytest.approx(moved, rel=1e-3)
+
+
 def test_the_average_is_behind_the_model(shapes: Dataset, tmp_path: Path):
     averaged = make_loop(shapes, tmp_path, ema_decay=0.9, learning_rate=0.1)
     start = averaged.model.network.conv_stem.weight.detach().clone()
@@ -341,6 +356,40 @@ def test_early_stopping_stops_where_the_rule_says(patience: int, delay: int, sco
     stopping = EarlyStopping(patience, delay)
     stops = [number for number, score in enumerate(scores, start=1) if stopping.should_stop(score)]
     assert (stops[0] if stops else None) == stops_at
+
+
+@pytest.mark.parametrize(
+    ("done", "epochs", "changes", "expected"),
+    [
+        (8, 40, {}, 10.0),
+        (8, 9, {}, None),  # the rate is near its end by itself
+        (2, 40, {}, 2.5),
+        (8, 40, {"lr_scheduler": "step"}, None),  # which falls by epochs done, not by those to come
+        (8, 40, {"warmup_cosine_lr_cycles": 0.0}, None),  # a rate that stays has no end to come to
+    ],
+)
+def test_a_rate_that_is_still_high_cools_down(
+    done: int, epochs: int, changes: dict[str, object], expected: float | None
+):
+    hyperparameters = small_hyperparameters(**{"lr_scheduler": "warmup_cosine", **changes})
+    assert cooled_epochs(done, epochs, hyperparameters) == expected
+
+
+def test_without_gain_the_rate_comes_to_its_end_first(shapes: Dataset, make_spec: MakeSpec):
+    stopping = {"early_stopping": True, "early_stopping_patience": 2, "early_stopping_delay": 0}
+    still = {"learning_rate": 1e-12, "ema_decay": 0, "model_name": "test_efficientnet_gn"}
+    reporter = RecordingReporter()
+    spec = make_spec(shapes, number_of_epochs=40, **stopping, **still)
+    result = train(spec, reporter)
+    rates = [evaluation.learning_rate for evaluation in reporter.evaluations]
+    assert (result.epochs, result.stopped) == (4, "no gain over 2 evaluations")
+    assert rates[3] == pytest.approx(result.learning_rate, rel=0.01)
+    assert rates[4] < 0.1 * result.learning_rate
+    assert any("the learning rate ends with epoch 4" in text for text in reporter.messages)
+    state = load_state(Path(spec.folder))
+    assert state is not None
+    assert Record.from_json(state["record"]).to_json() == state["record"]
+    assert state["record"]["last"] == 3.75
 
 
 def test_a_trial_reports_keeps_and_proves(shapes: Dataset, make_spec: MakeSpec):
@@ -398,7 +447,16 @@ def test_what_is_kept_is_the_best_epoch_probe_included(shapes: Dataset, make_spe
     ("changes", "epochs"),
     [
         ({"evaluation_frequency": 2, "number_of_epochs": 5}, [0, 2, 4, 5]),
-        ({"early_stopping_patience": 1, "learning_rate": 0.0, "model_name": "test_efficientnet_gn"}, [0, 1, 2]),
+        ({"early_stopping_patience": 1, "learning_rate": 0.0, "model_name": "test_efficientnet_gn"}, [0, 1, 2, 3]),
+        (
+            {
+                "early_stopping_patience": 1,
+                "learning_rate": 0.0,
+                "model_name": "test_efficientnet_gn",
+                "lr_scheduler": "step",
+            },
+            [0, 1, 2],
+        ),
         ({"early_stopping": False, "learning_rate": 0.0, "early_stopping_patience": 1}, [0, 1, 2, 3, 4]),
     ],
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from automl_vision.data.names import composed
 from automl_vision.data.object import Object
 from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
@@ -86,18 +87,19 @@ class Annotations:
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
             return None
         self.report.total += len(record.objects)
+        labels = tuple(map(composed, record.labels))
         number = self._numbers.get(record.image)
         if number is None:
             self.report.total += 1
             number = self._numbers[record.image] = len(self.images)
             self.images.append(record.image)
             self.places.append(record.place)
-            self.labels.append(record.labels)
+            self.labels.append(labels)
             self.splits.append(record.split)
             self.groups.append(record.group)
             self.sizes.append(record.size or (0, 0))
         else:
-            self._join(number, record)
+            self._join(number, replace(record, labels=labels))
         for value in record.objects:
             self.objects.add(number, value)
         return number

@@ -15,6 +15,7 @@ from automl_vision.core.names import (
     OBJECT_DETECTION,
 )
 from automl_vision.data.annotations import Annotations, Kind
+from automl_vision.data.names import composed
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
 from automl_vision.data.scan import ImageFacts
@@ -87,7 +88,7 @@ def build_manifest(
         columns["labels"] = pa.array(labels, pa.list_(pa.string()))
         columns["objects"] = empty_lists(len(kept), OBJECT_TYPE)
         found = {label for row in labels for label in row}
-    own = [name for name in annotations.classes or [] if name in found]
+    own = [name for name in dict.fromkeys(map(composed, annotations.classes or ())) if name in found]
     return pa.table(columns, schema=SCHEMA), (*own, *sorted(found.difference(own)))
 
 

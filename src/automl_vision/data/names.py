@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 
 SPLIT_NAMES = {
@@ -29,6 +31,13 @@ def normalize_split(value: str | None) -> str | None:
         return None
     name = value.strip().lower()
     return SPLIT_NAMES.get(name) or SPLIT_NAMES.get(name.rstrip("0123456789"))
+
+
+def split_in_name(name: str) -> str | None:
+    """The only split among the words of a name (`seg_train`, `Test Images`), or None."""
+    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    found = {split for word in words if (split := SPLIT_NAMES.get(word))}
+    return found.pop() if len(found) == 1 else None
 
 
 def parse_split(value: str) -> str | None:
@@ -69,6 +78,16 @@ def is_mask_folder(name: str) -> bool:
 def is_plain_folder(name: str) -> bool:
     """Whether a folder's name says only that pictures are in it, or which split they belong to."""
     return not name or name.lower() in _PLAIN_FOLDERS or split_of_folder(name) is not None
+
+
+def split_of_folders(path: str) -> str | None:
+    """The split that one of a path's folders is named after, the outermost first."""
+    return next((split for folder in path.split("/")[:-1] if (split := normalize_split(folder))), None)
+
+
+def composed(text: str) -> str:
+    """A text with each letter and its accents as one character, as most write it; a Macintosh's names have several."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_image(path: str) -> bool:

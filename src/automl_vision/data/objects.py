@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl_vision.data.names import composed
 from automl_vision.data.object import Object
 
 OBJECT_TYPE = pa.struct(
@@ -213,7 +214,7 @@ class ObjectBuilder:
 
     def name(self, label: str) -> int:
         """The number of a label."""
-        return self._names.setdefault(label, len(self._names))
+        return self._names.setdefault(composed(label), len(self._names))
 
     def add(self, image: int, value: Object) -> None:
         """Add one object of an image."""

@@ -114,7 +114,7 @@ def sweep_spec(
         threads=config.threads,
         processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
-        arguments=config.settings,
+        arguments=config.settings | ({} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}),
         iterations=config.most_trials,
         concurrent=config.max_concurrent_iterations,
         sampling=None if config.hyperparameter_sampling is None else sampling_to_json(config.hyperparameter_sampling),

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from automl_vision.compute.compute import Compute, Failure, Job, RunningJob, Slot
 from automl_vision.core.errors import StorageError
+from automl_vision.core.numbers import finite
 from automl_vision.sweeps.budget import Budget, fits_another
 from automl_vision.sweeps.policies import NoTerminationPolicy, Policy, reason_to_end
 from automl_vision.sweeps.sources import TrialSource, TrialState
@@ -133,7 +134,7 @@ class TrialLoop:
             if result is not None and not state.has_result:  # it ended while nobody looked
                 state.status = self._ended_well(folder, result)
             if state.has_result and result is not None:
-                state.score, state.seconds = result["score"], result["seconds"]
+                state.score, state.seconds = finite(result["score"]), result["seconds"]
             if state.has_ended and not folder.published()["ended"]:
                 self._records.append(partial(self._publish_end, folder, state))
             if not state.has_ended:
@@ -235,7 +236,7 @@ class TrialLoop:
         state, folder = running.state, running.folder
         failure, result = running.job.failure(), folder.result()
         if result is not None:  # it is written last, so whatever ended the process afterwards does not count
-            state.score, state.seconds = result["score"], result["seconds"]
+            state.score, state.seconds = finite(result["score"]), result["seconds"]
             state.status = self._ended_well(folder, result)
         elif failure is not None and failure.lost and state.lost < _MOST_LOST:
             state.lost += 1

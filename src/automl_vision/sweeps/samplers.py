@@ -21,7 +21,8 @@ from automl_vision.core.names import did_you_mean
 from automl_vision.sweeps.distributions import Choice, Distribution
 from automl_vision.sweeps.space import Point, SearchSpace, frozen
 
-_ATTEMPTS = 200  # draws for a configuration that is new and allowed, before the space counts as exhausted
+_ATTEMPTS = 200  # draws for a configuration that is new and allowed; after them what is left is listed
+_MOST_LISTED = 10_000  # configurations; of a larger space the draws are all but certain to find a new one
 # in a conditional space every so many proposals are random: without them the model was seen to stay in an alternative
 # whose first scores were better and whose best is worse (benchmarks/samplers.py: better than random in 2 of 8, now 5)
 _RANDOM_EVERY = 5
@@ -44,6 +45,7 @@ class RandomParameterSampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _refuse(_seed_problems(self.seed))
         object.__setattr__(self, "space", SearchSpace.of(self.space))
 
 
@@ -59,7 +61,7 @@ class GridParameterSampling:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "space", SearchSpace.of(self.space))
-        next(search_space(self).combinations())  # tells what is no choice
+        search_space(self).require_choices()
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ class BayesianParameterSampling:
     algorithm: Literal["tpe", "gp"] = "tpe"
 
     def __post_init__(self) -> None:
+        known = self.algorithm in ("tpe", "gp")
+        _refuse(_seed_problems(self.seed) + ([] if known else [f'algorithm is "tpe" or "gp", not {self.algorithm!r}']))
         object.__setattr__(self, "space", SearchSpace.of(self.space))
-        if self.algorithm not in ("tpe", "gp"):
-            raise ConfigError([f'algorithm is "tpe" or "gp", not {self.algorithm!r}'], subject="The sampling")
 
 
 Sampling = RandomParameterSampling | GridParameterSampling | BayesianParameterSampling
@@ -109,22 +111,40 @@ def sampling_from_json(value: Any) -> Sampling:
     Raises:
         ConfigError: it breaks the rules; all mistakes at once.
     """
-    subject = "The sampling"
     if not isinstance(value, Mapping):
-        raise ConfigError([f"a mapping with type and space is expected, not {value!r}"], subject=subject)
+        _refuse([f"a mapping with type and space is expected, not {value!r}"])
     given = {str(name): part for name, part in value.items()}
     kind = str(given.pop("type", "random"))
     if kind not in KINDS:
-        raise ConfigError([f'no sampling is named "{kind}".{did_you_mean(kind, KINDS)}'], subject=subject)
+        _refuse([f'no sampling is named "{kind}".{did_you_mean(kind, KINDS)} Choose: {", ".join(KINDS)}'])
     fields = tuple(KINDS[kind].__dataclass_fields__)
     problems = [f'{kind} sampling has no "{n}".{did_you_mean(n, fields)}' for n in given if n not in fields]
-    if "space" not in given:
+    known = {name: part for name, part in given.items() if name in fields}
+    parts: list[dict[str, Any]] = [{**known, "space": _ANY_SPACE}]  # so that the mistakes beside the space are told too
+    if "space" in given:
+        parts.append({"space": given["space"]})
+    else:
         problems.append(f"{kind} sampling needs a space")
-    if not isinstance(given.get("seed", 0), int):
-        problems.append(f"seed is a whole number, not {given['seed']!r}")
+    for part in parts:
+        try:
+            KINDS[kind](**part)
+        except ConfigError as error:
+            problems += error.problems
+    _refuse(problems)
+    return KINDS[kind](**known)
+
+
+_ANY_SPACE = SearchSpace((("any", Choice((0, 1))),))
+
+
+def _seed_problems(seed: Any) -> list[str]:
+    whole = isinstance(seed, int) and not isinstance(seed, bool)
+    return [] if whole and seed >= 0 else [f"seed is a whole number of at least 0, not {seed!r}"]
+
+
+def _refuse(problems: list[str]) -> None:
     if problems:
-        raise ConfigError(problems, subject=subject)
-    return KINDS[kind](**given)
+        raise ConfigError(problems, subject="The sampling")
 
 
 @dataclass(frozen=True)
@@ -200,14 +220,24 @@ class Sampler:
             return self._grid
         explores = self._is_conditional and len(self._told) % _RANDOM_EVERY == _RANDOM_EVERY - 1
         if isinstance(self.sampling, BayesianParameterSampling) and not explores:
-            return itertools.chain(self._promising(self.sampling), self._random())
-        return self._random()
+            return itertools.chain(self._promising(self.sampling), self._random(), self._left())
+        return itertools.chain(self._random(), self._left())
 
     def _random(self) -> Iterator[Point]:
-        seed = 0 if isinstance(self.sampling, GridParameterSampling) else self.sampling.seed
-        random = np.random.default_rng([seed, len(self._told)])
+        random = self._generator()
         for _ in range(_ATTEMPTS):
             yield self._space.walk(lambda _, d: _draw(random, d))[1]
+
+    def _left(self) -> Iterator[Point]:
+        """All configurations of a small finite space in random order: draws hardly find the last ones."""
+        if self._space.is_finite:
+            points = list(itertools.islice(self._space.combinations(), _MOST_LISTED))
+            for index in self._generator().permutation(len(points)):
+                yield points[index]
+
+    def _generator(self) -> np.random.Generator:
+        seed = 0 if isinstance(self.sampling, GridParameterSampling) else self.sampling.seed
+        return np.random.default_rng([seed, len(self._told)])
 
     def _promising(self, sampling: BayesianParameterSampling) -> Iterator[Point]:
         """Points from a model of the scores so far; running trials count as poor, so that none is proposed twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any, Literal
@@ -23,7 +24,11 @@ class TrainingHyperparameters(BaseModel):
         None, gt=0, description="images a validation step; none: twice the training batch"
     )
     grad_accumulation_step: int = Field(1, gt=0, description="batches whose gradients are added up for one step")
-    early_stopping: bool = Field(True, description="end when validation no longer gains")
+    early_stopping: bool = Field(
+        True,
+        description="end when validation no longer gains; a learning rate that is still high first comes to its end in "
+        "a quarter more epochs",
+    )
     early_stopping_patience: int = Field(5, gt=0, description="evaluations without gain before the end")
     early_stopping_delay: int = Field(5, ge=0, description="evaluations before gain starts to count")
     learning_rate: float | None = Field(
@@ -48,6 +53,9 @@ class TrainingHyperparameters(BaseModel):
     beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
     beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
     amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
+    gradient_clipping: float | None = Field(
+        None, gt=0, description="largest norm of a step's gradients; none: 0.1 for dfine, otherwise any"
+    )
     evaluation_frequency: int = Field(
         1, gt=0, description="epochs between validations; more when a time budget is too short for all epochs"
     )
@@ -80,6 +88,11 @@ class TrainingHyperparameters(BaseModel):
     def rate_decay(self) -> float:
         """The factor on the rate for each block further from the head."""
         return 1.0 if self.layer_decay is None else self.layer_decay
+
+    @property
+    def largest_gradient(self) -> float:
+        """The norm from which a step's gradients are made smaller."""
+        return math.inf if self.gradient_clipping is None else self.gradient_clipping
 
     @property
     def keeps_batch_norm(self) -> bool:
@@ -262,6 +275,11 @@ class DFineHyperparameters(OneStageHyperparameters):
         """How many stages do not train."""
         return int(self.pretrained) if self.layers_to_freeze is None else self.layers_to_freeze
 
+    @property
+    def largest_gradient(self) -> float:
+        """As published (Peng et al. 2024): queries that change their object give steep gradients."""
+        return 0.1 if self.gradient_clipping is None else self.gradient_clipping
+
 
 Hyperparameters = TrainingHyperparameters
 
@@ -308,6 +326,16 @@ def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
         alias = field.validation_alias
         names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
     return names
+
+
+def own_name(task: str, name: str) -> str:
+    """The name of a hyperparameter that is given by this name or by an old one."""
+    for family in dict.fromkeys(FAMILIES[task].values()):
+        for own, field in family.model_fields.items():
+            alias = field.validation_alias
+            if isinstance(alias, AliasChoices) and name in alias.choices:
+                return own
+    return name
 
 
 def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -368,7 +396,9 @@ def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: 
     sentences = []
     for detail in error.errors():
         place = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
+        if detail["type"] == "extra_forbidden" and place in known:
+            sentences.append(f"{place} is another name of a {noun} that is given too; keep one of them")
+        elif detail["type"] == "extra_forbidden":
             sentences.append(f'no {noun} is named "{place}".{did_you_mean(place, known)}')
         elif detail["type"] == "missing":
             sentences.append(f"{place} is required")

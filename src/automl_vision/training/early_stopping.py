@@ -23,6 +23,11 @@ class EarlyStopping:
     best: float = float("-inf")
     stale: int = 0
 
+    @property
+    def reason(self) -> str:
+        """What to tell when it stops."""
+        return f"no gain over {self.patience} evaluations"
+
     def should_stop(self, score: float) -> bool:
         """Take the next evaluation's score, higher is better, and say whether to stop."""
         self.evaluations += 1

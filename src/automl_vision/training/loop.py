@@ -290,6 +290,9 @@ class Loop:
                 self._backward(loss * processes.count)  # as the mean over processes is taken of the gradients
             total += loss.item()
         self._average_statistics()
+        largest = self.task.hyperparameters.largest_gradient
+        if largest < math.inf:
+            nn.utils.clip_grad_norm_(self.model.parameters(), largest)
         optimizer.step()
         return processes.total(total)
 

@@ -61,7 +61,7 @@ class Pace:
         """Time of an epoch with its share of the validations, of which there is one in `frequency` epochs."""
         return self.training_seconds + self.validation_seconds / frequency
 
-    def fit(self, done: int, wanted: int, frequency: int) -> tuple[float, int]:
+    def fit(self, done: int, wanted: float, frequency: int) -> tuple[float, int]:
         """How much fits into the time left.
 
         Args:

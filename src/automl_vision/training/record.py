@@ -32,18 +32,25 @@ class Record:
         early_stopping: decides when there is no gain any more.
         evaluations: in order; the first is that of epoch 0.
         best: of them.
-        stopped: why the trial ended before its last planned epoch.
+        last: epochs in all since validation no longer gains and the learning rate comes to its end; None before.
+        stopped: why the trial ended before the last of the epochs that are planned by now.
     """
 
     early_stopping: EarlyStopping
     evaluations: list[Evaluation] = field(default_factory=list)
     best: Best = field(default_factory=Best)
+    last: float | None = None
     stopped: str | None = None
 
     @property
     def epoch(self) -> int:
         """The last one that was validated."""
         return self.evaluations[-1].epoch
+
+    @property
+    def reason(self) -> str | None:
+        """Why there were fewer epochs than planned at first."""
+        return self.early_stopping.reason if self.stopped is None and self.last is not None else self.stopped
 
     def add(self, evaluation: Evaluation, score: float, loss: float) -> bool:
         """Take the next validation; says whether it is the best so far."""
@@ -65,6 +72,7 @@ class Record:
             "early_stopping": asdict(self.early_stopping),
             "evaluations": evaluations,
             "best": asdict(self.best),
+            "last": self.last,
             "stopped": self.stopped,
         }
 
@@ -72,4 +80,5 @@ class Record:
     def from_json(value: dict[str, Any]) -> Record:
         """The record back from plain values."""
         evaluations = [Evaluation(**each) for each in value["evaluations"]]
-        return Record(EarlyStopping(**value["early_stopping"]), evaluations, Best(**value["best"]), value["stopped"])
+        stopping, best = EarlyStopping(**value["early_stopping"]), Best(**value["best"])
+        return Record(stopping, evaluations, best, value["last"], value["stopped"])

@@ -42,6 +42,7 @@ from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
 from automl_vision.training.record import Record
 from automl_vision.training.reporter import Reporter, SilentReporter
+from automl_vision.training.schedules import cooled_epochs
 from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
 
 _TOLD_CHANGE = 0.1  # of the planned epochs, from which a new plan is worth a message
@@ -260,7 +261,7 @@ class _Trial:
     def _fitting(self) -> tuple[float, int]:
         """Epochs, and epochs between validations, by the speed of the last epoch once there is one."""
         plan, pace, last = self.plan, self.pace, self.record.evaluations[-1]
-        wanted = self.hyperparameters.number_of_epochs
+        wanted = self.record.last or self.hyperparameters.number_of_epochs
         if last.images_per_second:
             pace.step_seconds = 1 / last.images_per_second
         epochs, frequency = pace.fit(last.epoch, wanted, self.hyperparameters.evaluation_frequency)
@@ -269,7 +270,7 @@ class _Trial:
             rarely = f", validated every {frequency} epochs" if frequency > 1 else ""
             seconds, left = pace.epoch_seconds(frequency), max(0.0, pace.left)
             self.reporter.message(
-                f"{epochs:g} of {wanted} epochs fit{rarely}: an epoch takes {seconds:.0f} s, {left:.0f} s are left"
+                f"{epochs:g} of {wanted:g} epochs fit{rarely}: an epoch takes {seconds:.0f} s, {left:.0f} s are left"
             )
         return epochs, frequency
 
@@ -294,14 +295,25 @@ class _Trial:
             rate = self.plan.share(epoch) * len(self._rows("train")) / (time.monotonic() - start)
             epoch += 1
         self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
-        record = self.record
-        score = self._score(record.evaluations[-1])
-        stopping = self.hyperparameters.early_stopping and record.early_stopping.should_stop(score)
-        if stopping and record.stopped is None and epoch <= self.plan.last_epoch:
-            record.stopped = f"no gain over {record.early_stopping.patience} evaluations"
-        if record.stopped is None and epoch <= self.plan.last_epoch:
+        self._look_for_gain()
+        if self.record.stopped is None and epoch <= self.plan.last_epoch:
             self._fit_into_budget()
         self._save()
+
+    def _look_for_gain(self) -> None:
+        """Where there is none any more, end the trial, or let a learning rate that is still high come to its end."""
+        record, plan = self.record, self.plan
+        if not self.hyperparameters.early_stopping or record.last is not None or record.stopped is not None:
+            return
+        no_gain = record.early_stopping.should_stop(self._score(record.evaluations[-1]))
+        if not no_gain or record.epoch >= plan.last_epoch:
+            return
+        record.last = cooled_epochs(record.epoch, plan.epochs, self.hyperparameters)
+        if record.last is None:
+            record.stopped = record.early_stopping.reason
+            return
+        plan.epochs = record.last
+        self.reporter.message(f"{record.early_stopping.reason}: the learning rate ends with epoch {plan.last_epoch}")
 
     def _on_step(self, epoch: int, start: float) -> Any:
         images = len(self._rows("train"))
@@ -421,7 +433,7 @@ class _Trial:
             epochs=self.record.epoch,
             primary_metric=self.task.primary_metric,
             score=metrics[self.task.primary_metric],
-            stopped=self.record.stopped,
+            stopped=self.record.reason,
             seconds=self.watch.seconds,
             weights_source=f"{self.source.weights.source}: {self.source.weights.name}",
             weights_licence=self.source.weights.licence,

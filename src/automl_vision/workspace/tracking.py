@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.core.files import atomic_path
+from automl_vision.core.numbers import finite
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
 # one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
@@ -172,10 +173,10 @@ class Tracking:
     ) -> None:
         from mlflow.entities import Metric, Param
 
-        finite = {name: value for name, value in (metrics or {}).items() if abs(value) < float("inf")}
+        known = {name: value for name, value in (metrics or {}).items() if finite(value) is not None}
         self._client.log_batch(
             self._ids[key],
-            metrics=[Metric(name, value, int(1000 * when), step) for name, value in finite.items()],
+            metrics=[Metric(name, value, int(1000 * when), step) for name, value in known.items()],
             params=[Param(name, str(value)[:_MAX_PARAM]) for name, value in (params or {}).items()],
         )
 

@@ -10,6 +10,8 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.formats.foreign import check_folders, foreign_format
+from automl_vision.data.formats.unread import unread_files
 from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
 from automl_vision.data.writing import Export
@@ -17,6 +19,7 @@ from automl_vision.data.writing import Export
 # in the order in which they are tried: what can be told for certain comes first
 _MODULES = (
     "mltable",
+    "cub",
     "roboflow_multilabel",
     "coco",
     "coco_writer",
@@ -38,6 +41,7 @@ _BY_FOLDERS = ("masks", "folder")  # told by names of folders alone, which other
 _DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
+Explanation = Callable[[Source], str | None]
 Writer = Callable[[Export], None]
 
 
@@ -51,6 +55,7 @@ class Format:
         layout: what it looks like, for messages.
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
+        explain: what a source nearly is, and what it lacks for this format; None where it is something else.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Format:
     layout: str
     detect: Callable[[Source, Columns], bool]
     read: Reader
+    explain: Explanation
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,11 @@ _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
 
 def dataset_format(
-    name: str, *kinds: str, layout: str, detect: Callable[[Source, Columns], bool]
+    name: str,
+    *kinds: str,
+    layout: str,
+    detect: Callable[[Source, Columns], bool],
+    explain: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format that holds the given kinds of annotations."""
 
@@ -93,7 +103,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare)
+        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare, explain)
         return read
 
     return register
@@ -149,21 +159,26 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
         if format_.name in _BY_FOLDERS and not source.main:
-            _check_unread(source, format_.name)
+            _check_foreign(source, format_.name)
         if format_.detect(source, columns):
             return format_
-    _check_unread(source, "")
-    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
+    _check_foreign(source, "")
+    raise DataError(_not_found(source, list(formats.values())))
+
+
+def _not_found(source: Source, formats: list[Format]) -> str:
+    """What was seen instead of a known format, and what the formats look like."""
+    seen = [*unread_files(source), *filter(None, (format_.explain(source) for format_ in formats))]
+    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
-    raise DataError(f"no known format was found in {source.name}. Known formats:{layouts}{not_entered}")
+    shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
+    return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
 
 
-def _check_unread(source: Source, name: str) -> None:
+def _check_foreign(source: Source, name: str) -> None:
     """Raise DataError for what is known and not read, before folders are taken for something they are not."""
-    from automl_vision.data.formats.unread import check_folders, unread_format
-
-    if sentence := unread_format(source):
+    if sentence := foreign_format(source):
         raise DataError(sentence)
     if name == "folder":
         check_folders(source)
