@@ -149,6 +149,20 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         each("masks/{}.png", png(np.eye(40, 50, dtype=np.uint8))),
         "another size than the image",
     ),
+    ("COCO without categories", PICTURES, {"a.json": {"images": [], "annotations": []}}, "lacks the list categories"),
+    ("COCO's results", PICTURES, {"r.json": [{"image_id": 1, "score": 0.5}]}, "no known format.*r.json"),
+    (
+        "tracks",
+        [f"img1/{i}.jpg" for i in range(12)],
+        {"gt/gt.txt": "1,1,10,20,20,40,1,-1\n"},
+        "no known format.*gt/gt.txt",
+    ),
+    (
+        "YOLO whose images are elsewhere",
+        PICTURES,
+        {"d.yaml": "names: [a]", **each("labels/x{}.txt", LINE)},
+        "no image belongs",
+    ),
     (
         "COCO boxes as corners",
         PICTURES,

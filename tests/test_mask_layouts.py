@@ -145,6 +145,27 @@ GT = "gtFine/train/ulm/ulm_000001_000019_gtFine"
         splits={"train/1.jpg": "train"},
     ),
     one_masks(
+        "skin: names of the task in folders and files",
+        {"ISIC_GroundTruth/ISIC_1_segmentation.png": values((255, INSIDE))},
+        {"ISIC_Input/ISIC_1.jpg": [ANY]},
+    ),
+    one_masks(
+        "classes without their names",
+        {"SegmentationClass/1.png": values((15, INSIDE))},
+        {"JPEGImages/1.jpg": [("15", BOX)]},
+    ),
+    one_masks(
+        "values that are no numbers of objects",
+        {"masks/1.png": values((3, INSIDE), (7, SECOND))},
+        {"images/1.jpg": [ANY, OTHER]},
+        notes=["masks/1.png: the values of 1 masks are not numbered from 1 on"],
+    ),
+    one_masks(
+        "classes of tumours: masks beside the images in folders of classes",
+        {"benign/benign (1)_mask.png": values((255, INSIDE)), "normal/normal (1)_mask.png": values()},
+        {"benign/benign (1).png": [("benign", BOX)], "normal/normal (1).png": []},
+    ),
+    one_masks(
         "streets: colours by a table",
         {
             "train_labels/1_L.png": colours(((64, 0, 12), INSIDE), ((1, 2, 30), SECOND)),

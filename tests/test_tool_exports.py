@@ -305,6 +305,15 @@ def studio(name: str, tasks: list[Any], objects: Any, *images: str, **more: Any)
         ],
         {"img/1.jpg": [CAT], "img/2.jpg": []},
     ),
+    (
+        "label-studio",
+        Case(
+            "a file a task",
+            ["1.jpg", "2.jpg"],
+            {"1.json": task("1.jpg", RECTANGLE), "2.json": task("2.jpg", number=2)},
+            {"1.jpg": [CAT], "2.jpg": []},
+        ),
+    ),
     studio(
         "the old form",
         [{"id": 1, "data": {"image": "1.jpg"}, "completions": [annotated(RECTANGLE)]}],

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import open_image
 
 MAX_MASK_PIXELS = 2**28  # of a mask
-_FLAT_VALUES, _FLAT_SHARE = 64, 0.9  # so many values fill a mask; JPEG blurs its edges
+_FLAT_SHARE = 0.8  # of a mask's pixels equal their neighbour; JPEG blurs its edges, and a photo has noise everywhere
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,7 @@ def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
     Raises:
         ImageError: it is no image, or a broken one.
     """
-    image = open_image(data, max_pixels=MAX_MASK_PIXELS)
-    try:
-        image.load()
-    except Exception as error:  # decoders raise nearly anything
-        raise ImageError(f"the image is broken or truncated ({error})") from error
+    image = _loaded(data)
     if image.mode == "LA":
         image = image.convert("L")
     if image.mode in ("RGB", "RGBA") or (image.mode == "P" and as_colours):
@@ -204,16 +201,23 @@ def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
     return np.asarray(image).astype(np.int64)
 
 
+def _loaded(data: bytes) -> Image.Image:
+    image = open_image(data, max_pixels=MAX_MASK_PIXELS)
+    try:
+        image.load()
+    except Exception as error:  # decoders raise nearly anything
+        raise ImageError(f"the image is broken or truncated ({error})") from error
+    return image
+
+
 def looks_like_mask(data: bytes) -> bool:
-    """Whether an image shows few flat values, as a mask does and no photo.
+    """Whether most pixels equal their neighbour, as in a mask of however many objects, and in no photo.
 
     Raises:
         ImageError: it is no image, or a broken one.
     """
-    try:
-        values = mask_values(data)
-    except ImageError:
-        image = open_image(data, max_pixels=MAX_MASK_PIXELS)
-        values = np.asarray(image.convert("L")).astype(np.int64)
-    _, counts = np.unique(values, return_counts=True)
-    return bool(np.sort(counts)[-_FLAT_VALUES:].sum() >= _FLAT_SHARE * values.size)
+    pixels = np.asarray(_loaded(data))
+    equal = pixels[:, 1:] == pixels[:, :-1]
+    if equal.ndim == 3:
+        equal = equal.all(axis=2)
+    return not equal.size or bool(equal.mean() >= _FLAT_SHARE)

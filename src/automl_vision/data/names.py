@@ -20,7 +20,7 @@ _PLAIN_FOLDERS = frozenset({
     "dataset", "input", "inputs", "raw", "leftimg8bit", "image_2", "default", "all", "obj", "obj_train_data",
 })  # fmt: skip
 _MASK_FOLDERS = frozenset({"mask", "instances", "instance_masks", "labels"})
-_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels")
+_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels", "groundtruth", "ground truth", "ground_truth")
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 

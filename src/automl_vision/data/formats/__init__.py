@@ -10,7 +10,7 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
-from automl_vision.data.formats.foreign import check_folders, foreign_format
+from automl_vision.data.formats.foreign import are_plain, drawings_beside, foreign_format, unread_annotations
 from automl_vision.data.formats.unread import unread_files
 from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
@@ -159,29 +159,26 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
         if format_.name in _BY_FOLDERS and not source.main:
-            _check_foreign(source, format_.name)
+            if sentence := foreign_format(source):
+                raise DataError(sentence)
+            if format_.name == "folder" and are_plain(source) and unread_annotations(source):
+                break
+            if format_.name == "folder" and (sentence := drawings_beside(source)):
+                raise DataError(sentence)
         if format_.detect(source, columns):
             return format_
-    _check_foreign(source, "")
-    raise DataError(_not_found(source, list(formats.values())))
+    raise DataError(foreign_format(source) or _not_found(source, list(formats.values())))
 
 
 def _not_found(source: Source, formats: list[Format]) -> str:
     """What was seen instead of a known format, and what the formats look like."""
-    seen = [*unread_files(source), *filter(None, (format_.explain(source) for format_ in formats))]
+    explained = (unread_annotations(source), *(format_.explain(source) for format_ in formats))
+    seen = [*unread_files(source), *filter(None, explained)]
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
     shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
     return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
-
-
-def _check_foreign(source: Source, name: str) -> None:
-    """Raise DataError for what is known and not read, before folders are taken for something they are not."""
-    if sentence := foreign_format(source):
-        raise DataError(sentence)
-    if name == "folder":
-        check_folders(source)
 
 
 def find_export_format(name: str) -> ExportFormat:

@@ -28,7 +28,7 @@ _OTHERS = ("polyline", "points", "cuboid", "skeleton")
     "boxes",
     "masks",
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
-    detect=lambda source, _: has_documents(source, "annotations"),
+    detect=lambda source, _: has_documents(source, "annotations", "image", "track", "meta"),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every CVAT file; an image's `subset`, or the file's name, is its split."""

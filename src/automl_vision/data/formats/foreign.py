@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +15,11 @@ from automl_vision.data.source import Source, folder_of
 from automl_vision.data.xml_file import read_xml
 
 _AS_COCO = "export or convert it to COCO JSON"
-_ANNOTATION_SUFFIXES = (".json", ".ndjson", ".jsonl", ".xml", ".txt", ".csv", ".yaml", ".yml", ".mat", ".parquet")
+_ANNOTATION_SUFFIXES = (".json", ".ndjson", ".jsonl", ".xml", ".txt", ".csv", ".yaml", ".yml", ".mat", ".odgt")
 _NO_ANNOTATIONS = ("readme", "license", "licence", "requirements", "package", "conda")
-_DRAWN = re.compile(r"mask|(?<!un)label|annot|^gt|gtfine|ground_?truth|segment|trimap|instance|semantic", re.IGNORECASE)
+_DRAWN = re.compile(
+    r"mask|(?<!un)label|annot|^gt|gtfine|ground[ _-]?truth|segment|trimap|instance|semantic", re.IGNORECASE
+)
 _MARKS = re.compile(r"[_-](?:masks?|seg|segmentation|labels?|gt|L)$")
 _SAME_NAMES = 0.5  # of the pictures in one folder and the drawings in another
 _KITTI = re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}")
@@ -105,44 +107,42 @@ def _is_note(path: str) -> bool:
     return path.rpartition("/")[2].lower().startswith(_NO_ANNOTATIONS)
 
 
-def check_folders(source: Source) -> None:
-    """Look at folders of images before their names are taken for classes.
-
-    Raises:
-        DataError: they are pictures and masks, or say nothing while files of annotations lie beside them.
-    """
-    _check_drawings(source)
-    if not source.images or not all(_says_nothing(path) for path in source.images):
-        return
+def unread_annotations(source: Source) -> str | None:
+    """A sentence about files that may hold annotations, and that no format recognised."""
     files = [path for path in source.with_suffix(*_ANNOTATION_SUFFIXES) if not _is_note(path)]
-    if files:
-        suffixes = ", ".join(sorted({suffix_of(path) for path in files}))
-        example = f"{files[0]}{_broken(source, files)}"
-        raise DataError(
-            f"no known format was found in {source.name}: it holds {len(source.images)} images, whose folders name no "
-            f"classes, and {len(files)} files ({suffixes}) that no format reads, such as {example}; name the format "
-            "with format= to see more, or convert them to COCO JSON"
-        )
+    if not files:
+        return None
+    together = Counter(folder_of(path) for path in files)
+    example = max(files, key=lambda path: together[folder_of(path)])
+    suffixes = ", ".join(sorted({suffix_of(path) for path in files}))
+    return f"{len(files)} files ({suffixes}) that no format reads, such as {example}{_defect(source, example)}"
 
 
-def _broken(source: Source, files: list[str]) -> str:
-    """Why the first file cannot even be parsed, where that is so."""
+def _defect(source: Source, path: str) -> str:
+    """What is wrong with a file, where that is seen at once."""
     try:
-        if suffix_of(files[0]) == ".json":
-            read_json_file(source, files[0])
-        elif suffix_of(files[0]) == ".xml":
-            read_xml(source, files[0])
+        if suffix_of(path) == ".xml":
+            read_xml(source, path)
+        value: Any = read_json_file(source, path) if suffix_of(path) == ".json" else None
     except DataError as error:
         return f" ({error})"
-    return ""
+    lists = ("images", "annotations", "categories")
+    is_near = isinstance(value, dict) and "images" in value
+    lacking = [name for name in lists if not isinstance(value.get(name), list)] if is_near else []
+    return f" (for COCO it lacks the list {', '.join(lacking)})" if lacking else ""
+
+
+def are_plain(source: Source) -> bool:
+    """Whether no folder of images says more than that images are in it, or which split they belong to."""
+    return all(map(_says_nothing, source.images))
 
 
 def _says_nothing(path: str) -> bool:
     return all(map(is_plain_folder, path.split("/")[:-1]))
 
 
-def _check_drawings(source: Source) -> None:
-    """Raise DataError when one folder holds pictures and another one masks of the same names."""
+def drawings_beside(source: Source) -> str | None:
+    """A sentence about pictures in one folder and masks of the same names in another."""
     pictures: dict[str, str] = {}
     drawings: dict[str, str] = {}
     for path in source.images:
@@ -151,16 +151,17 @@ def _check_drawings(source: Source) -> None:
         (drawings if is_drawn else pictures)[_MARKS.sub("", name.rpartition(".")[0])] = path
     both = [stem for stem in drawings if stem in pictures]
     if not both or len(both) < _SAME_NAMES * max(len(drawings), len(pictures)):
-        return
+        return None
     picture, drawing = pictures[both[0]], drawings[both[0]]
     try:
         is_mask = looks_like_mask(source.read(drawing))
     except (DataError, ImageError):
-        return
-    if is_mask:
-        raise DataError(
-            f"there are pictures in {folder_of(picture) or '.'} and what looks like masks of them in "
-            f"{folder_of(drawing)}, such as {drawing}; masks of objects are read as PNG (JPEG changes their values) "
-            "from images/IMAGE.jpg and masks/IMAGE.png, with the names of classes in classes.txt. If the folders are "
-            'classes, open the data with format="folder"'
-        )
+        return None
+    if not is_mask:
+        return None
+    return (
+        f"there are pictures in {folder_of(picture) or '.'} and what looks like masks of them in "
+        f"{folder_of(drawing)}, such as {drawing}; masks of objects are read as PNG (JPEG changes their values) "
+        "from images/IMAGE.jpg and masks/IMAGE.png, with the names of classes in classes.txt. If the folders are "
+        'classes, open the data with format="folder"'
+    )

@@ -22,7 +22,9 @@ _SERVED = ("/data/", "/storage-data/")  # where the server keeps what was upload
 
 
 def _tasks(value: Any) -> list[Any]:
-    """The tasks of an export; empty when it is something else."""
+    """The tasks of an export, or the one of a file a task; empty when it is something else."""
+    if isinstance(value, dict):
+        value = value.get("tasks", [value])
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return []
     first = value[0]

@@ -28,7 +28,17 @@ _MAX_VALUES = 1000  # objects in a mask; more is a photo, not a mask
 _BACKGROUND = 0
 _BOUNDARY = (255, 0xC0E0E0)  # of Pascal VOC's masks, as number and as colour: neither object nor background
 _ANY = "object"
-_NO_CLASS = ("mask", "masks", "instances", "seg")  # words in a mask's name that are no class
+_CLASS_FOLDER = "segmentationclass/"
+_NO_CLASS = (
+    "mask",
+    "masks",
+    "instances",
+    "seg",
+    "segmentation",
+    "label",
+    "gt",
+    "L",
+)  # words in a mask's name that are no class
 
 
 @dataset_format(
@@ -45,6 +55,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
     masks = masks_by_image(source)
     annotated = {folder_of(image) for image in masks}
     left: dict[str, int] = defaultdict(int)
+    numbered: dict[bool | None, list[str]] = defaultdict(list)
     for image in source.images:
         if is_drawn(source, image):
             continue
@@ -53,15 +64,24 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
             continue
         objects: list[Object] = []
         mine = masks.get(image, [])
-        of_class = [mask for mask in mine if "segmentationclass/" in mask.lower()]
+        of_class = [mask for mask in mine if _CLASS_FOLDER in mask.lower()]
         of_object = [mask for mask in mine if "segmentationobject/" in mask.lower()]
         for mask in of_object or mine:
             try:
                 labels = _values(source, of_class[0], classes) if of_object and of_class else None
-                objects += _objects(_values(source, mask, classes), mask, image, classes.names, labels=labels)
+                values = _values(source, mask, classes)
+                objects += _objects(values, mask, image, classes.names, labels=labels)
             except (DataError, ImageError, ValueError) as error:
                 annotations.reject(mask, str(error), "bad annotation")
+                continue
+            if labels is None and not classes.names:
+                numbered[_are_numbered(values)].append(mask)
         annotations.add(Record(image, image, objects=objects, split=split_of_folder(folder_of(image))))
+    if len(odd := numbered[False]) > len(numbered[True]):
+        reason = f"the values of {len(odd)} masks are not numbered from 1 on, as objects are; if they are classes"
+        annotations.ignore(
+            odd[0], f"{reason}, name them in classes.txt, one a line, the first of value 1", "odd values"
+        )
     for top, count in left.items():
         annotations.ignore(top, f"{count} images have no masks beside them and are left alone", "not annotated")
     used = set().union(*masks.values())
@@ -92,7 +112,8 @@ def _objects(
     """
     found = [value for value in np.unique(values).tolist() if value != _BACKGROUND]
     _check_values(values, found, classes, labels)
-    if labels is None and len(found) == 1 and (not classes or (len(classes) == 1 and found[0] not in classes)):
+    is_alone = labels is None and len(found) == 1 and _CLASS_FOLDER not in path.lower()
+    if is_alone and (not classes or (len(classes) == 1 and found[0] not in classes)):
         name = next(iter(classes.values()), None) or _label(path, image)
         return [Object(name, rle=encode_mask(values != _BACKGROUND).to_text())]
     objects = []
@@ -103,7 +124,8 @@ def _objects(
         key = value if labels is None else _most_frequent(labels[mask])
         if classes and key not in classes:
             raise ValueError(f"the mask has the value {key}, which is not in the list of {len(classes)} classes")
-        label = classes.get(key) or (str(key) if labels is not None else _label(path, image))
+        of_class = labels is not None or _CLASS_FOLDER in path.lower()
+        label = classes.get(key) or (str(key) if of_class else _label(path, image))
         objects.append(Object(label, rle=encode_mask(mask).to_text()))
     return objects
 
@@ -121,6 +143,14 @@ def _check_values(
             "the mask has no pixel of background (0), so its values seem to be classes and not objects; "
             "name them in classes.txt, one a line, the first of value 1"
         )
+
+
+def _are_numbered(values: NDArray[np.int64]) -> bool | None:
+    """Whether several small values are 1, 2, 3, ...; None where they are few or large, as colours are."""
+    found = [value for value in np.unique(values).tolist() if value != _BACKGROUND]
+    if len(found) < 2 or found[-1] >= _BOUNDARY[0]:
+        return None
+    return found == list(range(1, len(found) + 1))
 
 
 def _most_frequent(values: NDArray[np.int64]) -> int:
