@@ -7,6 +7,7 @@ import os.path
 import re
 from collections import defaultdict
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from posixpath import normpath
 from typing import Any
@@ -75,8 +76,16 @@ class Source:
         return [self.main] if self.main else self.storage.files
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The files with one of some suffixes (lower case, with dot)."""
-        return [path for path in self.files if suffix_of(path) in suffixes]
+        """The files with one of some suffixes (lower case, with dot), in the order of the listing."""
+        found = [self._by_suffix[suffix] for suffix in suffixes if suffix in self._by_suffix]
+        return sorted(chain.from_iterable(found)) if len(found) > 1 else list(*found)
+
+    @cached_property
+    def _by_suffix(self) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for path in self.files:
+            files[suffix_of(path)].append(path)
+        return dict(files)
 
     @cached_property
     def images(self) -> list[str]:

@@ -143,12 +143,15 @@ def _says_nothing(path: str) -> bool:
 
 def drawings_beside(source: Source) -> str | None:
     """A sentence about pictures in one folder and masks of the same names in another."""
+    folders = set(map(folder_of, source.images))
+    drawn = {folder for folder in folders if any(map(_DRAWN.search, folder.split("/")))}
+    if not drawn or drawn == folders:
+        return None
     pictures: dict[str, str] = {}
     drawings: dict[str, str] = {}
     for path in source.images:
         folder, _, name = path.rpartition("/")
-        is_drawn = any(map(_DRAWN.search, folder.split("/")))
-        (drawings if is_drawn else pictures)[_MARKS.sub("", name.rpartition(".")[0])] = path
+        (drawings if folder in drawn else pictures)[_MARKS.sub("", name.rpartition(".")[0])] = path
     both = [stem for stem in drawings if stem in pictures]
     if not both or len(both) < _SAME_NAMES * max(len(drawings), len(pictures)):
         return None

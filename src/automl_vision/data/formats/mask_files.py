@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.masks import looks_like_mask
@@ -52,11 +53,14 @@ def is_drawn(source: Source, path: str) -> bool:
 
 def below_masks(path: str) -> str:
     """The path's part below its folder of masks; empty when it lies in none."""
-    parts = path.split("/")
-    for i, part in enumerate(parts[:-1]):
-        if is_mask_folder(part):
-            return "/".join(parts[i + 1 :])
-    return ""
+    depth = _depth(path.rpartition("/")[0])
+    return path.split("/", depth)[depth] if depth else ""
+
+
+@lru_cache(maxsize=2**16)
+def _depth(folder: str) -> int:
+    """How many parts of a folder's path lead to its folder of masks; 0 when it lies in none."""
+    return next((i for i, part in enumerate(folder.split("/"), start=1) if is_mask_folder(part)), 0)
 
 
 def _beside(source: Source, path: str) -> str | None:

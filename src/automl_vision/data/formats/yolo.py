@@ -38,6 +38,8 @@ def _labels_of(source: Source) -> dict[str, str]:
     Where no image has one there, a label file of the same name anywhere belongs to it when it is the only one.
     """
     texts = {path.rpartition(".")[0]: path for path in texts_of(source)}
+    if not texts:
+        return {}
     found = {image: texts[stem] for image in source.images for stem in _stems(image) if stem in texts}
     if found:
         return found
