@@ -226,6 +226,7 @@ WRONG = [{**{"id": i, "file_name": f"{i}.jpg"}, "width": WIDTH, "height": HEIGHT
         {**coco(["1.jpg"], []), "annotations": None},
         {"1.jpg": []},
     ),
+    one_coco("names in small letters", coco(["a.jpg"], ONE), {"img/A.JPG": [CAT]}, "img/A.JPG"),
     one_coco(
         "an image listed twice",
         coco([{"id": 0, "file_name": "1.jpg"}, {"id": 0, "file_name": "1.jpg"}, {"id": 5, "file_name": "1.jpg"}], ONE),

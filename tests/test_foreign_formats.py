@@ -170,6 +170,12 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         "corners.*x, y, width, height",
     ),
     (
+        "VOC boxes as shares",
+        PICTURES,
+        each("images/{}.xml", voc("x", voc_object(box="0.1 0.2 0.3 0.4"))),
+        "shares of width",
+    ),
+    (
         "COCO boxes as shares",
         PICTURES,
         {"a.json": {**FULL, "annotations": coco([], SHARE_BOXES)["annotations"]}},

@@ -145,6 +145,11 @@ GT = "gtFine/train/ulm/ulm_000001_000019_gtFine"
         splits={"train/1.jpg": "train"},
     ),
     one_masks(
+        "other names with the same numbers",
+        {"masks/mask_1.png": values((255, INSIDE)), "masks/mask_11.png": values((255, SECOND))},
+        {"images/img_1.jpg": [ANY], "images/img_11.jpg": [OTHER]},
+    ),
+    one_masks(
         "skin: names of the task in folders and files",
         {"ISIC_GroundTruth/ISIC_1_segmentation.png": values((255, INSIDE))},
         {"ISIC_Input/ISIC_1.jpg": [ANY]},

@@ -160,6 +160,9 @@ def one_via(name: str, document: Any, objects: Any, *images: str, **more: Any) -
         ),
     ),
     one_via(
+        "images of a website that lie here", via("https://x.org/a/1.jpg", (RECT, {"name": "cat"})), {"1.jpg": [CAT]}
+    ),
+    one_via(
         "several attributes, the label by its name",
         via(
             "1.jpg",
@@ -313,6 +316,12 @@ def studio(name: str, tasks: list[Any], objects: Any, *images: str, **more: Any)
             {"1.json": task("1.jpg", RECTANGLE), "2.json": task("2.jpg", number=2)},
             {"1.jpg": [CAT], "2.jpg": []},
         ),
+    ),
+    studio(
+        "a turned rectangle in an image of unknown size",
+        [task("1.jpg", {"type": "rectanglelabels", "value": {**PERCENT, "rotation": 30, "rectanglelabels": ["cat"]}})],
+        {"1.jpg": []},
+        problems=["project-1.json: task 1, result 1: a turned region needs the image's size"],
     ),
     studio(
         "the old form",

@@ -161,6 +161,12 @@ def yolo(name: str, files: dict[str, Any], objects: Any = None, *images: str, **
         problems=['labels/1.txt:3: the class must be a whole number, not "1.5"'],
     ),
     yolo(
+        "a bad line among the first",
+        {"classes.txt": "dog\ncat", "labels/1.txt": "1 nan 0.5 0.2 0.5\n" + 5 * LINE},
+        {"images/1.jpg": [CAT] * 5},
+        problems=["labels/1.txt:1: a coordinate must be a finite number"],
+    ),
+    yolo(
         "an odd number of coordinates, pixels",
         {"data.yaml": NAMES, "labels/1.txt": LINE + "1 0.1 0.25 0.3 0.25 0.3 0.75 0.1\n1 20 40 20 40\n"},
         {"images/1.jpg": [CAT]},

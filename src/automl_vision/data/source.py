@@ -138,7 +138,9 @@ class Source:
         """
         if is_url(reference):
             return (
-                self.downloaded(reference, folder, split) if _STORES.match(reference) else without_signature(reference)
+                self.image_or_copy(reference, folder, split)
+                if _STORES.match(reference)
+                else without_signature(reference)
             )
         text = reference.replace("\\", "/") if "\\" in reference else reference
         for candidate in dict.fromkeys((f"{folder}/{text}" if folder else text, text, reference)):
@@ -157,11 +159,13 @@ class Source:
         is_absolute = text.startswith("/") or _WINDOWS_DRIVE.match(reference)
         return reference if is_absolute or not folder else normpath(f"{folder}/{text}")
 
-    def downloaded(self, url: str, folder: str = "", split: str | None = None) -> str:
-        """The listed image that a URL's path ends in, for data that came from a bucket or a website; else the URL."""
+    def image_or_copy(self, reference: str, folder: str = "", split: str | None = None) -> str:
+        """The same for data that was downloaded: a URL means the listed image that its path ends in."""
+        if not is_url(reference):
+            return self.image(reference, folder, split)
         nothing_listed = is_url(self.storage.root) and self.main
-        path = unquote(urlsplit(url).path)
-        return (None if nothing_listed else self._by_ending(path, folder, split)) or without_signature(url)
+        path = unquote(urlsplit(reference).path)
+        return (None if nothing_listed else self._by_ending(path, folder, split)) or without_signature(reference)
 
     def image_beside(self, stem: str) -> str | None:
         """The listed image with a path without suffix, or None."""
@@ -188,6 +192,14 @@ class Source:
         names: dict[str, list[str]] = defaultdict(list)
         for path in self.images:
             names[path.rpartition("/")[2]].append(path)
+        return names
+
+    @cached_property
+    def _by_lower(self) -> dict[str, list[str]]:
+        """By name in small letters, for what was named on a system that does not tell them apart."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for name, paths in self._by_name.items():
+            names[name.lower()] += paths
         return names
 
     @cached_property
@@ -220,11 +232,11 @@ class Source:
         """
         self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
         name = reference.rpartition("/")[2]
-        found = self._by_name.get(name) or self._by_name.get(_UPLOAD.sub("", name))
+        found = self._by_name.get(name) or self._by_name.get(_UPLOAD.sub("", name)) or self._by_lower.get(name.lower())
         if not found:
             return None
         parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
-        alike = {path: _common_end(parts, path.split("/")) for path in found}
+        alike = {path: 1 + _common_end(parts[:-1], path.split("/")[:-1]) for path in found}
         most = max(alike.values(), default=0)
         if 0 < most < len(parts) and not reference.startswith("/"):
             own = "/".join(parts[:-1])

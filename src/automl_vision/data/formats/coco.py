@@ -14,7 +14,7 @@ import numpy as np
 
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.formats.coco_boxes import check_convention
+from automl_vision.data.formats.box_units import check_corners, check_shares
 from automl_vision.data.formats.coco_file import CocoFile, coco_files, parse_coco, pieces_of, whole_list
 from automl_vision.data.formats.coco_values import (
     CocoAnnotation,
@@ -30,7 +30,6 @@ from automl_vision.data.formats.panoptic import add_segments, things_of
 from automl_vision.data.json_file import as_size, shown
 from automl_vision.data.names import split_of_folder, split_of_path
 from automl_vision.data.source import Source, as_text, folder_of
-from automl_vision.data.urls import is_url
 
 
 @dataclass
@@ -75,7 +74,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         _read_categories(file, whole_list(parsed.categories, path, "categories"))
         _read_images(file, source, whole_list(parsed.images, path, "images"))
         _read_annotations(file, source, parsed)
-    check_convention(annotations, source.name)
+    check_shares(annotations, source.name)
+    check_corners(annotations, source.name)
     _settle_whole(whole, annotations)
     annotations.settle_kind()
     return annotations
@@ -115,8 +115,7 @@ def _read_images(file: _File, source: Source, values: list[Any]) -> None:
             continue
         stated = value.get("split")
         own = split_of_folder(stated) if isinstance(stated, str) else None
-        find = source.downloaded if is_url(name) else source.image
-        image = find(name, folder, own or split)
+        image = source.image_or_copy(name, folder, own or split)
         if key in file.images:
             if file.annotations.images[file.images[key]] != image:
                 file.annotations.reject(place, f"another image has the id {shown(key)} too", "bad record")

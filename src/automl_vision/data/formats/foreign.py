@@ -153,14 +153,15 @@ def drawings_beside(source: Source) -> str | None:
         folder, _, name = path.rpartition("/")
         (drawings if folder in drawn else pictures)[_MARKS.sub("", name.rpartition(".")[0])] = path
     both = [stem for stem in drawings if stem in pictures]
-    if not both or len(both) < _SAME_NAMES * max(len(drawings), len(pictures)):
-        return None
-    picture, drawing = pictures[both[0]], drawings[both[0]]
+    are_named_alike = len(both) >= max(1, _SAME_NAMES * max(len(drawings), len(pictures)))
+    first = both[0] if are_named_alike else ""
+    picture, drawing = pictures.get(first, min(pictures.values())), drawings.get(first, min(drawings.values()))
     try:
-        is_mask = looks_like_mask(source.read(drawing))
+        is_flat = looks_like_mask(source.read(drawing))
+        differ = is_flat and (are_named_alike or not looks_like_mask(source.read(picture)))
     except (DataError, ImageError):
         return None
-    if not is_mask:
+    if not differ:
         return None
     return (
         f"there are pictures in {folder_of(picture) or '.'} and what looks like masks of them in "

@@ -13,7 +13,6 @@ from automl_vision.data.formats.label_studio_regions import contents_of
 from automl_vision.data.json_file import HEAD_FILES, read_json_file, shown, try_json
 from automl_vision.data.names import is_image, normalize_split, split_of_folder, split_of_path
 from automl_vision.data.source import Source, as_text, folder_of
-from automl_vision.data.urls import is_url
 
 _IMAGE_KEYS = ("image", "img", "image_url", "url", "ocr")
 _CONTROLS = ("choice", "label", "class", "category")  # that a text in the short form is usually chosen with
@@ -178,7 +177,7 @@ def _image(source: Source, data: dict[str, Any], columns: Columns, folder: str, 
             name = text.rpartition("/")[2]
             found = source.image(name.partition("-")[2] or name, folder, split)
         return found
-    return source.downloaded(text, folder, split) if is_url(text) else source.image(text, folder, split)
+    return source.image_or_copy(text, folder, split)
 
 
 def _path_of(reference: str) -> str:

@@ -85,6 +85,8 @@ def _object(value: dict[str, Any], size: tuple[int, int] | None) -> Object:
     names = ("radiusX", "radiusY") if "radiusX" in value else ("width", "height")
     width, height = (as_number(value.get(name)) / 100 * side for name, side in zip(names, scale, strict=True))
     angle = as_number(value.get("rotation") or 0)
+    if angle and size is None:
+        raise ValueError("a turned region needs the image's size (original_width, original_height)")
     if "radiusX" in value:
         return Object(labels[0], segments=(_shares(ellipse(x, y, width, height, angle=angle), scale),))
     x1, y1, x2, y2 = _shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)

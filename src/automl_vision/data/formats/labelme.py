@@ -12,6 +12,7 @@ import numpy as np
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
 from automl_vision.data.names import split_of_folder
@@ -58,6 +59,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         labels = tuple(name for name, is_set in flags.items() if is_set is True) if isinstance(flags, dict) else ()
         split = split or split_of_folder(folder_of(image))
         annotations.add(Record(image, path, labels, objects, split, size=size))
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
 

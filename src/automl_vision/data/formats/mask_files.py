@@ -13,6 +13,7 @@ from automl_vision.data.source import Source, folder_of
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
 _MARK = re.compile(r"^(.+?)[_-](?:masks?|instances|seg|segmentation|label|L)(?:[_-]\d+)?$")
+_NUMBERED = re.compile(r"(?:masks?|seg|label|gt|target)[_-]?(\d+)", re.IGNORECASE)  # mask_7.png, of img_7.jpg
 _HEAD = 3  # masks whose pixels are looked at to find the format
 
 
@@ -87,7 +88,20 @@ def _image_of(source: Source, mask: str, pictures: dict[str, list[str]], alone: 
             if len(chosen) == 1:
                 return chosen[0]
     beside = alone.get(folder_of(above), [])
-    return beside[0] if len(beside) == 1 and folder_of(above) else None
+    if len(beside) == 1 and folder_of(above):
+        return beside[0]
+    match = _NUMBERED.fullmatch(_stem(below))
+    same = [path for path in beside if match and _stem(path).endswith(match[1]) and _number(path) == match[1]]
+    return same[0] if len(same) == 1 else None
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
+
+
+def _number(path: str) -> str:
+    stem = _stem(path)
+    return stem[len(stem.rstrip("0123456789")) :]
 
 
 def _names(below: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.via_labels import label_attribute, labels_of
 from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
 from automl_vision.data.names import split_of_folder, split_of_path, suffix_of
@@ -86,13 +87,14 @@ def read(source: Source, columns: Columns) -> Annotations:
             annotations.reject(image.place, "the image has no filename", "bad record")
             continue
         split = split_of_path(image.path)
-        name = source.image(image.name, folder_of(image.path), split)
+        name = source.image_or_copy(image.name, folder_of(image.path), split)
         labels = tuple(labels_of(image.attributes.get(attribute))) if not regions else ()
         objects = list(_objects(image, attribute, annotations))
         split = split or split_of_folder(folder_of(name))
         annotations.add(Record(name, image.place, labels, objects, split))
     if regions and not attribute:
         annotations.ignore(source.name, f'no region has an attribute; all are of the class "{_ANY}"', "no label")
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
 

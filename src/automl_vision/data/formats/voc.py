@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.voc_sets import read_image_sets
 from automl_vision.data.json_file import as_flag, as_number, as_size
 from automl_vision.data.names import split_of_folder
@@ -46,6 +47,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         example = missing[0].lstrip("/")
         reason = f"{len(missing)} images of the image sets have no annotation file, such as {example}"
         annotations.ignore(sets.missing[missing[0]], reason, "not annotated")
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
 

@@ -27,6 +27,7 @@ from automl_vision.data.writing import Export, ExportRecord
 
 _MAX_CLASSES = 100_000
 _HEAD_LABELS = 200  # label files looked at to find the format; those of images without objects are empty
+_GOOD_ROWS = 0.8  # of the first ones; the others are reported
 _FARTHEST = 1.0  # a whole image beyond the edge: so far no rounding and no object that is cut off reaches
 _LABEL_FOLDERS = ("label", "Labels", "labels")
 _VISIBILITY = ("0", "1", "2")
@@ -72,7 +73,8 @@ def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the for
     if settings is not None and "names" in settings[1] and (labels or source.main or _label_folders(source)):
         return True
     rows = _head_rows(source, labels)
-    return bool(rows) and all(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
+    good = sum(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
+    return bool(rows) and good >= _GOOD_ROWS * len(rows)
 
 
 def _head_rows(source: Source, labels: list[str]) -> list[list[str]]:
