@@ -112,7 +112,9 @@ class Workspace:
 
         client = MlflowClient(self.tracking_uri)
         try:
-            if not client.search_registered_models(f"name = '{name}'"):
+            try:
+                client.get_registered_model(name)
+            except MlflowException:
                 client.create_registered_model(name)
             source = f"{client.get_run(mlflow_run).info.artifact_uri}/model"
             version = client.create_model_version(name, source, mlflow_run, tags=tags)
