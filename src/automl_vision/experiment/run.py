@@ -17,6 +17,7 @@ from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 _POLL = 0.2  # seconds
+_MOST_LOGS = 3  # of failed trials that are shown
 _CLOSING = 15.0  # seconds that a process which ended its run may still take to leave it
 
 
@@ -204,10 +205,12 @@ class Run:
 
     def _failure(self, status: dict[str, Any]) -> str:
         lines = [f'run "{self.id}" is {status["status"]}: {status.get("reason") or "its process is gone"}']
+        logs: dict[str, str] = {}  # of the first trial that failed for a reason
         for trial in self.folder.trials():
             record = trial.status()
             if record["status"] == "Failed" and record.get("log"):
-                lines.append(f"Last lines of trial {trial.number}:\n{record['log']}")
+                logs.setdefault(record["reason"], f"Last lines of trial {trial.number}:\n{record['log']}")
+        lines += list(logs.values())[:_MOST_LOGS]
         if status["status"] == "Interrupted":
             log = last_lines(self.folder.path / "controller.log")
             lines.append(f"{log}\nGo on with: automl-vision resume {self.id}")

@@ -40,6 +40,7 @@ from automl_vision.workspace.workspace import Workspace
 
 PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
+_TOLD_REASONS = 5  # of failed trials
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -242,8 +243,7 @@ class _Controller:
         """
         done = [row for row in read_leaderboard(self.folder) if row.status in WITH_RESULT]
         if not done:
-            reasons = "; ".join(f"trial {t.number}: {t.status().get('reason')}" for t in self.folder.trials())
-            raise RunFailedError(f"no trial completed ({reasons})")
+            raise RunFailedError(_without_result(self.folder))
         decision = self.folder.status().get("decision")
         best = self.folder.trial(done[0].trial if decision is None else decision["trial"])
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
@@ -276,6 +276,18 @@ class _Controller:
             self.folder.message(f"the run ended: {reason}")
         self.folder.clear_cancel()
         self.folder.update_status(status=status, reason=reason, ended=time.time(), seconds=self.budget.spent)
+
+
+def _without_result(folder: RunFolder) -> str:
+    """Why no trial gave a result, in a sentence; of many reasons the first ones."""
+    failed: dict[str, int] = {}  # the first trial that failed for a reason
+    for trial in folder.trials():
+        failed.setdefault(str(trial.status().get("reason") or "it did not end"), trial.number)
+    if not failed:
+        return "no trial was started: the search space gave no configuration that is allowed"
+    told = "; ".join(f"trial {number}: {reason}" for reason, number in list(failed.items())[:_TOLD_REASONS])
+    more = f"; and {len(failed) - _TOLD_REASONS} more reasons" if len(failed) > _TOLD_REASONS else ""
+    return f"no trial completed ({told}{more})"
 
 
 def main() -> None:
