@@ -93,7 +93,12 @@ def watch(
     """Show the live progress of a run; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
-    show_progress(_run(run_id, workspace).folder, as_json=as_json)
+    run = _run(run_id, workspace)
+    try:
+        show_progress(run.folder, as_json=as_json)
+    except KeyboardInterrupt:
+        typer.echo(f"run {run.id} goes on; end it with: automl-vision cancel {run.id}", err=True)
+        raise
 
 
 @app.command()
