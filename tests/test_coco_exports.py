@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from automl_vision.data.dataset import Dataset
 from test_object_formats import (
     CAT,
     CODE,
@@ -23,6 +24,7 @@ from test_object_formats import (
     coco,
     exports,
     png,
+    write,
 )
 
 XYWH = [10, 20, 20, 40]
@@ -275,3 +277,11 @@ WRONG = [{**{"id": i, "file_name": f"{i}.jpg"}, "width": WIDTH, "height": HEIGHT
 )
 def test_coco(format_: str, case: Case, tmp_path: Path) -> None:
     check(format_, case, tmp_path)
+
+
+def test_images_that_were_resized_are_noted(tmp_path: Path) -> None:
+    names = [f"{i}.jpg" for i in range(12)]
+    document = coco([{"id": i, "file_name": n, "width": 2 * WIDTH, "height": HEIGHT} for i, n in enumerate(names)], ONE)
+    dataset = Dataset.open(write(Case("", names, {"coco.json": document}), tmp_path))
+    assert [note.kind for note in dataset.report.notes] == ["other size"]
+    assert "0.jpg has 100 x 80 pixels, not 200 x 80" in dataset.report.notes[0].reason

@@ -178,6 +178,12 @@ def yolo(name: str, files: dict[str, Any], objects: Any = None, *images: str, **
         {"images/a/b/1.JPG": [CAT]},
     ),
     yolo(
+        "one name, the suffix of the image kept, labels without an image",
+        {"data.yaml": "names: cat\nnc: 1\n", "labels/1.jpg.txt": "0" + LINE[1:], "labels/2.txt": LINE},
+        {"images/1.jpg": [CAT]},
+        problems=["labels/2.txt: no image belongs to the label file"],
+    ),
+    yolo(
         "labels apart, equal names in each split",
         {"classes.txt": "dog\ncat", "train/txt/1.txt": LINE, "val/txt/1.txt": ""},
         {"train/img/1.jpg": [CAT], "val/img/1.jpg": []},

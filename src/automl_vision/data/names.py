@@ -15,8 +15,12 @@ SPLIT_NAMES = {
 LEFT_OUT = "left_out"
 """The split of images that turned out to be unusable."""
 
+_PLAIN_FOLDERS = frozenset({
+    "images", "image", "img", "imgs", "jpegimages", "pngimages", "photos", "photo", "pictures", "frames", "data",
+    "dataset", "input", "inputs", "raw", "leftimg8bit", "image_2", "default", "all", "obj", "obj_train_data",
+})  # fmt: skip
 _MASK_FOLDERS = frozenset({"mask", "instances", "instance_masks", "labels"})
-_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels")
+_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels", "groundtruth", "ground truth", "ground_truth")
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
@@ -69,6 +73,11 @@ def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that it holds masks."""
     lower = name.lower()
     return lower in _MASK_FOLDERS or lower.startswith("segmentation") or lower.endswith(_MASK_FOLDER_ENDS)
+
+
+def is_plain_folder(name: str) -> bool:
+    """Whether a folder's name says only that pictures are in it, or which split they belong to."""
+    return not name or name.lower() in _PLAIN_FOLDERS or split_of_folder(name) is not None
 
 
 def split_of_folders(path: str) -> str | None:

@@ -43,11 +43,12 @@ def read_xml(source: Source, path: str) -> Element:
     return root
 
 
-def has_documents(source: Source, tag: str) -> bool:
-    """Whether one of the first XML files of a source has this root element."""
+def has_documents(source: Source, tag: str, *children: str) -> bool:
+    """Whether one of the first XML files of a source has this root element, and one of these in it."""
     for path in source.with_suffix(".xml")[:HEAD_FILES]:
         with suppress(DataError):
-            if read_xml(source, path).tag == tag:
+            root = read_xml(source, path)
+            if root.tag == tag and (not children or any(root.find(child) is not None for child in children)):
                 return True
     return False
 

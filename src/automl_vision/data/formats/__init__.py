@@ -10,6 +10,7 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.formats.foreign import are_plain, drawings_beside, foreign_format, unread_annotations
 from automl_vision.data.formats.unread import unread_files
 from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
@@ -28,6 +29,7 @@ _MODULES = (
     "via",
     "labelme",
     "yolo",
+    "cityscapes",
     "huggingface",
     "jsonl",
     "csv_table",
@@ -35,7 +37,8 @@ _MODULES = (
     "folder",
 )
 
-_DRAWINGS = ("trimaps", "panoptic")
+_BY_FOLDERS = ("masks", "folder")  # told by names of folders alone, which other formats have too
+_DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
 Explanation = Callable[[Source], str | None]
@@ -149,20 +152,28 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     """The named format, or the first one that recognises the files.
 
     Raises:
-        DataError: the name is unknown, or no format recognises the files.
+        DataError: the name is unknown, no format recognises the files, or one does that is not read.
     """
     formats = {format_.name: format_ for format_ in list_formats()}
     if name is not None:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
+        if format_.name in _BY_FOLDERS and not source.main:
+            if sentence := foreign_format(source):
+                raise DataError(sentence)
+            if format_.name == "folder" and are_plain(source) and unread_annotations(source):
+                break
+            if format_.name == "folder" and (sentence := drawings_beside(source)):
+                raise DataError(sentence)
         if format_.detect(source, columns):
             return format_
-    raise DataError(_not_found(source, list(formats.values())))
+    raise DataError(foreign_format(source) or _not_found(source, list(formats.values())))
 
 
 def _not_found(source: Source, formats: list[Format]) -> str:
     """What was seen instead of a known format, and what the formats look like."""
-    seen = [*unread_files(source), *filter(None, (format_.explain(source) for format_ in formats))]
+    explained = (unread_annotations(source), *(format_.explain(source) for format_ in formats))
+    seen = [*unread_files(source), *filter(None, explained)]
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""

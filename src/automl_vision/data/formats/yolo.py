@@ -48,12 +48,18 @@ def _labels_of(source: Source) -> dict[str, str]:
 
 def _stems(image: str) -> Iterator[str]:
     """Where an image's label file may be, without suffix; the usual place last, since it wins."""
-    stem = image.rpartition(".")[0]
-    yield stem
-    parts = stem.split("/")
-    for i in [i for i, part in enumerate(parts[:-1]) if part.lower() in ("images", "imgs", "jpegimages")]:
-        for folder in _LABEL_FOLDERS:
-            yield "/".join([*parts[:i], folder, *parts[i + 1 :]])
+    for stem in (image, image.rpartition(".")[0]):  # some write `1.jpg.txt`
+        yield stem
+        parts = stem.split("/")
+        for i in [i for i, part in enumerate(parts[:-1]) if part.lower() in ("images", "imgs", "jpegimages")]:
+            for folder in _LABEL_FOLDERS:
+                yield "/".join([*parts[:i], folder, *parts[i + 1 :]])
+
+
+def _label_folders(source: Source) -> set[str]:
+    """Folders of text files that are named for labels."""
+    folders = {folder_of(path) for path in texts_of(source)}
+    return {folder for folder in folders if not {*_LABEL_FOLDERS}.isdisjoint(folder.split("/"))}
 
 
 def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the format has no columns
@@ -61,7 +67,7 @@ def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the for
         return False
     labels = sorted(set(_labels_of(source).values()))
     settings = find_settings(source)
-    if settings is not None and "names" in settings[1] and (labels or source.main):
+    if settings is not None and "names" in settings[1] and (labels or source.main or _label_folders(source)):
         return True
     rows = _head_rows(source, labels)
     return bool(rows) and all(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
@@ -126,7 +132,7 @@ def _note_what_lacks(source: Source, names: dict[int, str], files: frozenset[str
     """Report settings that cannot be read, labels without an image, and classes without a name."""
     for path in broken_settings(source):
         annotations.reject(path, f"{path} is not valid YAML", "bad record")
-    folders = {folder_of(path) for path in files}
+    folders = {folder_of(path) for path in files} or _label_folders(source)
     for path in texts_of(source):
         if folder_of(path) in folders and path not in files and _detects_row(source.try_text(path)):
             annotations.reject(path, "no image belongs to the label file", "missing image")

@@ -69,7 +69,7 @@ def class_names(source: Source, settings: Settings | None) -> dict[int, str]:
     for path in source.storage.files:
         if path.rpartition("/")[2] == "notes.json":
             return _noted_names(try_json(source, path))
-    return {}
+    return {i: name.strip() for i, name in enumerate(wanted.split(",")) if name.strip() and "." not in name}
 
 
 def _may_hold_names(path: str, wanted: str) -> bool:
