@@ -1,212 +1,167 @@
-"""CSV with a column for the image and one for the label, or one 0/1 column a label."""
+"""CSV with a column for the image and one for the label, or one 0/1 column a label, or boxes."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
-from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.class_names import name_classes
+from automl_vision.data.formats.csv_boxes import row_boxes, settled_boxes
+from automl_vision.data.formats.csv_cells import FLAGS, UNCERTAIN, is_empty, one_label, split_labels
+from automl_vision.data.formats.csv_columns import CORNERS, GROUP, IMAGE, LABEL, SPLIT, Layout, Split, Table
 from automl_vision.data.formats.csv_headerless import fitted, header_of
-from automl_vision.data.json_file import as_flag, as_number, as_size
+from automl_vision.data.formats.csv_rows import Row, is_list, read_rows, table_files
+from automl_vision.data.json_file import as_size
 from automl_vision.data.names import is_image, parse_split, split_of_path
-from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.urls import is_url
 from automl_vision.data.writing import Export
 
-_IMAGE = (
-    "image", "image_url", "image_path", "filename", "file_name", "file", "path", "filepath", "image_name", "img_path",
-    "image_id", "imageid", "img", "id_image", "image_uri", "fname", "photo", "picture", "id",
-)  # fmt: skip
-_LABEL = (
-    "label", "labels", "class", "classes", "category", "target", "tags", "class_name", "label_name", "labelname",
-    "category_name", "class_label", "tag", "name",
-)  # fmt: skip
-_SPLIT = ("split", "subset", "set", "partition")
-_GROUP = ("group", "group_id")
-_BOXES = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x_min", "y_min", "x_max", "y_max"),
-    ("x1", "y1", "x2", "y2"),
-    ("topx", "topy", "bottomx", "bottomy"),
-    ("xtl", "ytl", "xbr", "ybr"),
-    ("left", "top", "right", "bottom"),
-    ("x_0", "y_0", "x_1", "y_1"),
-)
-_EXTENTS = (
-    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
-    ("x", "y", "w", "h"),
-    ("x", "y", "width", "height"),
-    ("xmin", "ymin", "width", "height"),
-    ("left", "top", "width", "height"),
-)
-_SIZES = (("image_width", "image_height"), ("width", "height"), ("img_width", "img_height"))
-_CROWD = ("iscrowd", "is_crowd", "isgroupof")
-_DIFFICULT = ("difficult",)
 _SEPARATORS = ("|", ";")
-_FLAGS = {"0": False, "1": True, "false": False, "true": True}
 _LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
-_DETECTION_ROWS = 20  # one good row among so many makes a table of flags
-_END = "\0"  # a line of its own after the last row, unless a quotation mark is open there
+_HEAD_ROWS, _EACH = 2000, 97  # of a table: its first rows, and of the others each so-and-so-manieth, tell its columns
+_TRIED_ROWS = 20  # whose images are looked for
+_ANSWERS = ("submission", "sample_sub")  # in names of tables that hold answers for a contest, not labels
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """Positions of a table's columns."""
+class _Found:
+    """A table and where its columns stand.
 
-    image: int
-    label: int | None
-    split: int | None
-    group: int | None
-    flags: dict[str, int]
-    several: bool
-    box: tuple[int, ...]
-    has_extent: bool
-    size: tuple[int, ...]
-    crowd: int | None
-    difficult: int | None
-
-
-def _rows(source: Source, path: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the numbers of their first lines; the delimiter is the most frequent of `,;` and tab in the header.
-
-    Raises:
-        DataError: a quotation mark is never closed, or a cell is too long.
+    Attributes:
+        file: its path.
+        header: names of its columns.
+        layout: positions of its columns.
+        head: some rows, each as long as the header.
     """
-    lines = list(io.StringIO(source.read_text(path), newline=""))
-    header = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.reader([*lines, "\n", _END], delimiter=delimiter, skipinitialspace=True)
-    start = 1
-    try:
-        for row in rows:
-            if row == [_END]:
-                return
-            if row and row[-1].endswith(_END):
-                raise DataError(f"{path}:{start}: a quotation mark is never closed, which hides the rows below it")
-            if any(cell.strip() for cell in row):
-                yield start, [cell.strip() for cell in row]
-            start = rows.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}:{start}: {error}") from error
+
+    file: str
+    header: list[str]
+    layout: Layout
+    head: list[list[str]]
 
 
-def _find(header: Sequence[str], wanted: str | None, usual: Sequence[str]) -> int | None:
-    """Position of the wanted column, or of the first usual name.
-
-    Raises:
-        DataError: a wanted column is not there.
-    """
-    lowered = [name.lower() for name in header]
-    if wanted is not None:
-        if wanted not in header:
-            raise DataError(
-                f'the table has no column "{wanted}".{did_you_mean(wanted, header)} It has: {", ".join(header)}'
-            )
-        return list(header).index(wanted)
-    return next((lowered.index(name) for name in usual if name in lowered), None)
-
-
-def _layout(header: list[str], columns: Columns) -> _Layout | None:
-    """Where the columns stand, or None when this is no table of labelled images."""
-    image = _find(header, columns.image, _IMAGE)
-    label = _find(header, columns.label, _LABEL)
-    split, group = _find(header, columns.split, _SPLIT), _find(header, columns.group, _GROUP)
-    if image is None:
-        return None
-    crowd, difficult = _find(header, None, _CROWD), _find(header, None, _DIFFICULT)
-    box = _positions(header, _BOXES)
-    has_extent = not box and bool(_positions(header, _EXTENTS))
-    box = box or _positions(header, _EXTENTS)
-    size = next((found for names in _SIZES if (found := _positions(header, [names])) and not set(found) & set(box)), ())
-    taken = {image, label, split, group, crowd, difficult, *box, *size}
-    flags = {name: i for i, name in enumerate(header) if i not in taken and name} if label is None else {}
-    if label is None and not flags:
-        return None
-    plural = label is not None and header[label].lower() in ("labels", "classes", "tags")
-    return _Layout(
-        image, label, split, group, flags, plural, box if label is not None else (), has_extent, size, crowd, difficult
-    )
-
-
-def _positions(header: Sequence[str], choices: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
-    """Positions of the first group of columns that is there as a whole; empty when none is."""
-    lowered = [name.lower() for name in header]
-    return next((tuple(map(lowered.index, names)) for names in choices if set(names) <= set(lowered)), ())
-
-
-def _files(source: Source) -> list[str]:
-    """The tables: those at the root, or in the nearest folders that have some."""
-    files = source.with_suffix(".csv", ".tsv")
-    nearest = min((path.count("/") for path in files), default=0)
-    return [path for path in files if path.count("/") == nearest]
-
-
-def _table(source: Source, path: str, columns: Columns) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def _rows_of(source: Source, path: str, columns: Columns) -> tuple[list[str], Iterator[Row]]:
     """A table's header and its rows; the header of a table that has none is the one that its rows ask for."""
-    rows = _rows(source, path)
+    rows = read_rows(source, path)
     number, first = next(rows, (0, []))
-    if columns == Columns() and (header := header_of(first)):
-        rest = ((i, fitted(row, header)) for i, row in chain([(number, first)], rows))
-        return header, ((i, row) for i, row in rest if row)
-    return first, rows
+    header = header_of(first) if columns == Columns() else None
+    if header is None and is_list(path) and len(first) == 2 and source.may_be_image(first[0]):
+        header = ["image", "label"]
+    if header is None:
+        return first, rows
+    rest = ((i, fitted(row, header)) for i, row in chain([(number, first)], rows))
+    return header, ((i, row) for i, row in rest if row)
 
 
-def _labelled(source: Source) -> list[str]:
-    """The tables of a source that hold labels, by their header and first rows; one of the images must be there."""
-    found = []
-    for file in _files(source):
+def _look_at(source: Source, file: str, columns: Columns) -> tuple[list[str], _Found | None]:
+    """A table's header, and where its columns stand if one of them names images.
+
+    Raises:
+        DataError: a column that the user names is not there.
+    """
+    header, rows = _rows_of(source, file, columns)
+    sample: list[list[str]] = []
+    with suppress(DataError):  # whatever comes below the rows that are good
+        whole = (row for _, row in rows if len(row) == len(header))
+        sample.extend(islice(whole, _HEAD_ROWS))
+        sample.extend(islice(whole, _EACH - 1, None, _EACH))
+    if is_list(file) and any(" " in row[-1] and row[-1].replace(" ", "").isdecimal() for row in sample):
+        return header, None  # numbers without names, such as flags
+    layout = Table(header, sample, source.may_be_image).layout(columns)
+    return header, None if layout is None else _Found(file, header, layout, sample[:_TRIED_ROWS])
+
+
+def _is_there(source: Source, found: _Found) -> bool:
+    """Whether one of the first rows names an image that is listed, a URL, or a path of another place."""
+    for reference in filter(None, (row[found.layout.image] for row in found.head)):
+        if is_url(reference) or reference.startswith("/") or not source.images:
+            return True
+        if _image(source, reference, found.file) in source.image_set:
+            return True
+    return False
+
+
+def _candidates(source: Source) -> list[_Found]:
+    """The tables of a folder that name its images."""
+    tables = []
+    for file in table_files(source):
+        if any(part in file.rpartition("/")[2].lower() for part in _ANSWERS):
+            continue
         with suppress(DataError):  # an unreadable table beside the data is no reason to refuse the data
-            header, rows = _table(source, file, Columns())
-            layout = _layout(header, Columns())
-            whole: list[list[str]] = []
-            with suppress(DataError):  # whatever comes below the rows that are good
-                whole.extend(row for _, row in islice(rows, _DETECTION_ROWS) if len(row) == len(header))
-            if layout is None or not any(_is_there(source, row[layout.image], folder_of(file)) for row in whole):
-                continue
-            if any(all(row[i].lower() in _FLAGS for i in layout.flags.values()) for row in whole):
-                found.append(file)
+            _, found = _look_at(source, file, Columns())
+            if found is not None and _is_there(source, found):
+                tables.append(found)
+    return tables
+
+
+def _labelled(tables: list[_Found]) -> list[_Found]:
+    """Those nearest to the root that have labels: a column of them, else flags, else boxes without a name."""
+    kinds = (
+        [table for table in tables if table.layout.label is not None],
+        [table for table in tables if table.layout.flags],
+        [table for table in tables if table.layout.box],
+    )
+    chosen = next(filter(None, kinds), [])
+    nearest = min((table.file.count("/") for table in chosen), default=0)
+    return [table for table in chosen if table.file.count("/") == nearest]
+
+
+def _named_tables(source: Source, columns: Columns) -> list[_Found]:
+    """The table that the user points at, or those that have the columns that the user names.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = table_files(source)
+    nearest = min((path.count("/") for path in files), default=0)
+    found, error = [], None
+    for file in (path for path in files if path.count("/") == nearest):
+        try:
+            header, table = _look_at(source, file, columns)
+            if table is None or not (table.layout.is_labelled or table.layout.box):
+                raise DataError(_lacking(file, header))
+            found.append(table)
+        except DataError as problem:
+            error = error or problem
+    if error is not None and not found:
+        raise error
     return found
 
 
-def _is_there(source: Source, reference: str, folder: str) -> bool:
-    """Whether a row's image is listed, a URL, or a path of another place."""
-    if is_url(reference) or reference.startswith("/") or not source.images:
-        return True
-    return _image(source, reference, folder) in source.image_set
+def _lacking(file: str, header: list[str]) -> str:
+    """What a table lacks."""
+    if pixels := [name for name in header if name.lower().startswith("pixel")]:
+        return f'{file} holds pixels ("{pixels[0]}"), not names of images; write each row to an image file'
+    return (
+        f"{file} needs a column for the image and one for the label; it has: {', '.join(header)}; name them with "
+        'image_column="..." and label_column="..."'
+    )
 
 
-def _tables(source: Source, columns: Columns) -> list[str]:
-    """The tables to read: one that is named itself, or all in a folder when columns are named, are read in any case."""
-    return _files(source) if source.main or columns != Columns() else _labelled(source)
+def _explain(source: Source) -> str | None:
+    """What the first table lacks that looks like one of labels."""
+    for file in table_files(source):
+        with suppress(DataError):
+            header, found = _look_at(source, file, Columns())
+            has_pixels = any(name.lower().startswith("pixel") for name in header)
+            if has_pixels or (found is not None and not found.layout.is_labelled and _is_there(source, found)):
+                return _lacking(file, header)
+    return None
 
 
-def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
-    """The labels of one row.
-
-    Raises:
-        ValueError: a flag is not 0 or 1, or the label is empty.
-    """
-    if layout.label is None:
-        bad = [name for name, i in layout.flags.items() if row[i].lower() not in _FLAGS]
-        if bad:
-            raise ValueError(f'column "{bad[0]}" must hold 0 or 1, not "{row[layout.flags[bad[0]]]}"')
-        return tuple(name for name, i in layout.flags.items() if _FLAGS[row[i].lower()])
-    cell = row[layout.label]
-    if layout.several:
-        separator = next((s for s in _SEPARATORS if s in cell), _SEPARATORS[0])
-        return tuple(dict.fromkeys(part.strip() for part in cell.split(separator) if part.strip()))
-    if not cell:
-        raise ValueError("the label is empty")
-    return (cell,)
+def _detect(source: Source, columns: Columns) -> bool:
+    if source.main or columns != Columns():
+        return bool(table_files(source))
+    return bool(_labelled(_candidates(source)))
 
 
 @dataset_format(
@@ -215,68 +170,150 @@ def _row_labels(row: list[str], layout: _Layout) -> tuple[str, ...]:
     "labels",
     "boxes",
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
-    "and xmin, ymin, xmax, ymax for boxes",
-    detect=lambda source, columns: bool(_tables(source, columns)),
+    "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
+    detect=_detect,
+    explain=_explain,
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read labelled tables; several rows of one image make a multi-label set, or its boxes."""
+    """Read labelled tables; several rows of one image make a multi-label set, or its boxes.
+
+    Raises:
+        DataError: a table that the user points at lacks a column, or two tables contradict each other.
+    """
     annotations = Annotations("label")
-    names = _descriptions(source)
-    plural = has_boxes = False
-    largest = 0.0
-    for file in _tables(source, columns):
-        header, rows = _table(source, file, columns)
-        layout = _layout(header, columns)
-        if layout is None:
-            raise DataError(f"{file} needs a column for the image and one for the label; it has: {', '.join(header)}")
-        plural |= not layout.box and (layout.label is None or layout.several)
-        has_boxes |= bool(layout.box)
-        if layout.flags:
-            annotations.classes = list(dict.fromkeys([*(annotations.classes or []), *layout.flags]))
-        for number, row in rows:
-            place = f"{file}:{number}"
-            try:
-                record = _read_row(row, len(header), layout, place, split_of_path(file))
-                record = replace(record, image=_image(source, record.image, folder_of(file)))
-            except ValueError as error:
-                annotations.reject(place, str(error), "bad label")
-                continue
-            for value in record.objects:
-                largest = max(largest, *(value.bbox or ()))
-            annotations.add(_named(record, names))
-    annotations.relative = len(annotations.objects) > 0 and largest <= _LARGEST_SHARE
-    annotations.settle_kind(several=plural)
-    if has_boxes and not len(annotations.objects):
+    if source.main or columns != Columns():
+        tables, others = _named_tables(source, columns), []
+    else:
+        candidates = _candidates(source)
+        tables = _labelled(candidates)
+        others = [table for table in candidates if table.layout.split and table not in tables]
+    reader = _Reader(source, columns, annotations, _side_splits(source, others))
+    for table in tables:
+        reader.read(table)
+    reader.check_agreement()
+    annotations.relative = len(annotations.objects) > 0 and reader.largest <= _LARGEST_SHARE
+    layouts = [table.layout for table in tables]
+    has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
+    annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))
+    if any(layout.box for layout in layouts) and not len(annotations.objects):
         annotations.kind = "boxes"
+    if not any(layout.split for layout in layouts):
+        annotations.split_by_folders()
+    name_classes(source, annotations, [table.file for table in tables])
     return annotations
 
 
-def _image(source: Source, reference: str, folder: str) -> str:
-    """The image of a row, which may be named without its suffix."""
-    found = source.image(reference, folder)
-    if is_image(reference) or found in source.image_set:
-        return found
-    return source.image_named(reference, folder) or found
+class _Reader:
+    """Reads tables into annotations.
+
+    Args:
+        source: where they lie.
+        columns: as the user names them.
+        annotations: what is filled.
+        splits: of images, from tables that tell nothing else.
+    """
+
+    def __init__(
+        self, source: Source, columns: Columns, annotations: Annotations, splits: dict[str, str | None]
+    ) -> None:
+        self.largest = 0.0
+        self._source, self._columns, self._annotations, self._splits = source, columns, annotations, splits
+        self._labels_of: dict[
+            str, tuple[str, tuple[str, ...]]
+        ] = {}  # by image: the first table that labels it, and how
+        self._agreed, self._contradictions = 0, 0
+        self._files: list[str] = []
+
+    def read(self, table: _Found) -> None:
+        """Read one table."""
+        self._files.append(table.file)
+        header, rows = _rows_of(self._source, table.file, self._columns)
+        layout = table.layout
+        if layout.flags:
+            self._annotations.classes = list(dict.fromkeys([*(self._annotations.classes or []), *layout.flags]))
+        self._note(table)
+        box_kind = settled_boxes(self._source, table.head, layout, self._image_of(table.file))
+        for number, row in rows:
+            place = f"{table.file}:{number}"
+            try:
+                record = _read_row(row, len(header), layout, place, box_kind)
+                image = _image(self._source, record.image, table.file)
+                split = record.split or split_of_path(table.file) or self._splits.get(image)
+                record = replace(record, image=image, split=split)
+            except ValueError as error:
+                self._annotations.reject(place, str(error), "bad label")
+                continue
+            for value in record.objects:
+                self.largest = max(self.largest, *(value.bbox or ()))
+            self._compare(table.file, record)
+            self._annotations.add(record)
+
+    def check_agreement(self) -> None:
+        """Raise `DataError` when two tables give most of the images that they share different labels."""
+        if self._contradictions > self._agreed:
+            files = ", ".join(sorted(self._files))
+            raise DataError(f"the tables {files} give the same images different labels; open one of them by its path")
+
+    def _compare(self, file: str, record: Record) -> None:
+        first, labels = self._labels_of.setdefault(record.image, (file, record.labels))
+        if first != file and record.labels:
+            self._contradictions += labels != record.labels
+            self._agreed += labels == record.labels
+
+    def _image_of(self, file: str) -> Callable[[str], str]:
+        return lambda reference: _image(self._source, reference, file)
+
+    def _note(self, table: _Found) -> None:
+        """Say what was understood that the user may see otherwise."""
+        layout, file = table.layout, table.file
+        flags = [row[i] for row in table.head for i in layout.flags.values()]
+        if not UNCERTAIN.isdisjoint(flags) and not {"0", "0.0"}.isdisjoint(flags):
+            self._annotations.ignore(file, "-1 is read as 0, not set", "flags")
+        if layout.separator in (" ", ","):
+            self._annotations.ignore(file, f'labels are read as separated by "{layout.separator}"', "labels")
+        if layout.box and layout.label is None:
+            self._annotations.ignore(
+                file, 'the boxes have no column of labels; all are of the class "object"', "labels"
+            )
+        if layout.flags and layout.others:
+            others = ", ".join(layout.others)
+            self._annotations.ignore(file, f"columns that hold no 0 or 1 are not labels: {others}", "columns")
 
 
-def _named(record: Record, names: dict[str, str]) -> Record:
-    """The record with the words for its labels."""
-    if not names:
-        return record
-    objects = [replace(value, label=names.get(value.label, value.label)) for value in record.objects]
-    return replace(record, labels=tuple(names.get(label, label) for label in record.labels), objects=objects)
+def _side_splits(source: Source, tables: list[_Found]) -> dict[str, str | None]:
+    """The splits that tables without labels tell, by image."""
+    splits: dict[str, str | None] = {}
+    for table in tables:
+        header, rows = _rows_of(source, table.file, Columns())
+        for _, row in rows:
+            if len(row) == len(header) and table.layout.split:
+                with suppress(ValueError):
+                    image = _image(source, row[table.layout.image], table.file)
+                    splits[image] = _split(row, table.layout.split)
+    return splits
 
 
-def _descriptions(source: Source) -> dict[str, str]:
-    """Words by identifier (`/m/01yrx,Cat`), from the table that Open Images has beside its boxes."""
-    names: dict[str, str] = {}
-    for path in source.storage.files if not is_url(source.storage.root) else ():
-        if "class-descriptions" in path and path.endswith(".csv"):
-            names |= {row[0]: row[1] for _, row in _rows(source, path) if len(row) == 2}
-    return names
+def _image(source: Source, reference: str, file: str) -> str:
+    """The image of a table's row, which may be named without its suffix."""
+    folder, split = folder_of(file), split_of_path(file)
+    if is_image(reference) or is_url(reference):
+        return source.image(reference, folder, split)
+    return source.image_of_stem(reference, folder, split) or source.image(reference, folder, split)
 
 
-def _read_row(row: list[str], width: int, layout: _Layout, place: str, fallback_split: str | None) -> Record:
+def _split(row: list[str], split: Split) -> str | None:
+    """The split of a row.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    cell = row[split.column]
+    if split.names is not None:
+        return split.names.get(cell.lower())
+    return None if is_empty(cell) else parse_split(cell)
+
+
+def _read_row(row: list[str], width: int, layout: Layout, place: str, box_kind: str) -> Record:
     """One row's record.
 
     Raises:
@@ -286,32 +323,35 @@ def _read_row(row: list[str], width: int, layout: _Layout, place: str, fallback_
         raise ValueError(f"the row has {len(row)} cells, the header {width}")
     if not row[layout.image]:
         raise ValueError("the image is empty")
-    split = parse_split(row[layout.split]) if layout.split is not None else None
-    group = row[layout.group] or None if layout.group is not None else None
+    split = _split(row, layout.split) if layout.split is not None else None
+    group = row[layout.group] if layout.group is not None and not is_empty(row[layout.group]) else None
+    if group is not None and layout.fold:
+        group = f"fold {group}"
     size = as_size(row[layout.size[0]], row[layout.size[1]]) if layout.size else None
-    objects = _row_objects(row, layout) if layout.box else ()
+    objects = row_boxes(row, layout, box_kind) if layout.box else ()
     labels = () if layout.box else _row_labels(row, layout)
-    return Record(row[layout.image], place, labels, objects, split or fallback_split, group, size)
+    return Record(row[layout.image], place, labels, objects, split, group, size)
 
 
-def _row_objects(row: list[str], layout: _Layout) -> tuple[Object, ...]:
-    """The box of a row; none where label and box are empty, as for an image without objects.
+def _row_labels(row: list[str], layout: Layout) -> tuple[str, ...]:
+    """The labels of one row.
 
     Raises:
-        ValueError: a value cannot be used.
+        ValueError: a flag is not 0 or 1, or the label is empty.
     """
-    label = row[layout.label] if layout.label is not None else ""
-    cells = [row[i] for i in layout.box]
-    if not any([label, *cells]):
-        return ()
-    if not label:
+    if layout.label is None:
+        bad = [name for name, i in layout.flags.items() if not (row[i].lower() in FLAGS or is_empty(row[i]))]
+        if bad:
+            raise ValueError(f'column "{bad[0]}" must hold 0 or 1, not "{row[layout.flags[bad[0]]]}"')
+        return tuple(name for name, i in layout.flags.items() if FLAGS.get(row[i].lower()))
+    cell = row[layout.label]
+    if layout.separator:
+        return split_labels(cell, layout.separator)
+    if is_empty(cell):
+        if layout.plural:
+            return ()
         raise ValueError("the label is empty")
-    x1, y1, x2, y2 = (as_number(cell) for cell in cells)
-    if layout.has_extent:
-        x2, y2 = x1 + x2, y1 + y2
-    crowd = layout.crowd is not None and as_flag(row[layout.crowd])
-    difficult = layout.difficult is not None and as_flag(row[layout.difficult])
-    return (Object(label, (x1, y1, x2, y2), crowd, difficult),)
+    return (one_label(cell),)
 
 
 @export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
@@ -326,11 +366,11 @@ def write(export: Export) -> None:
     header = ["image", "split", "group"]
     has_flags = export.kind == "labels" and any(mark in name for name in export.classes for mark in _SEPARATORS)
     if has_flags:
-        if bad := [name for name in export.classes if name.lower() in (*_IMAGE, *_LABEL, *_SPLIT, *_GROUP)]:
+        if bad := [name for name in export.classes if name.lower() in (*IMAGE, *LABEL, *SPLIT, *GROUP)]:
             raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
         header += export.classes
     elif export.kind == "boxes":
-        header += ["label", *_BOXES[0], "iscrowd", "difficult"]
+        header += ["label", *CORNERS[0], "iscrowd", "difficult"]
     else:
         header.append(export.kind)
     table.writerow(header)
