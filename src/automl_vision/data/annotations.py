@@ -146,11 +146,11 @@ class Annotations:
             self.kind = "label" if all(self.labels) else "labels"
 
     def split_by_folders(self) -> None:
-        """Where no record has a split, take those that the images' folders are named after, if one is for training."""
+        """Where no record has a split, take those that the images' folders name, if all do and one is for training."""
         if any(self.splits):
             return
         found = [split_of_folders(image) for image in self.images]
-        if "train" in found:
+        if "train" in found and None not in found:
             self.splits = found
 
     def rename(self, names: Mapping[str, str]) -> None:

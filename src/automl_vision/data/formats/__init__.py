@@ -26,6 +26,7 @@ _MODULES = (
     "label_studio",
     "via",
     "labelme",
+    "createml",
     "yolo",
     "huggingface",
     "jsonl",

@@ -10,7 +10,9 @@ from automl_vision.data.json_file import as_number
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True, "-1": False, "-1.0": False}
 UNCERTAIN = frozenset({"-1", "-1.0"})
 _EMPTY = frozenset({"", "nan", "<na>", "#n/a", "null"})
-_LIST = "[]"
+LIST = "[]"
+"""Separator of labels in brackets, as Python and JSON write lists."""
+
 _SEPARATORS = ("|", ";", ",", " ")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _WHOLE = re.compile(r"(\d+)\.0+")
@@ -33,7 +35,7 @@ def list_separator(cells: Sequence[str], *, plural: bool) -> str:
     """
     different = set(cells)
     if different and all(cell.startswith("[") and cell.endswith("]") for cell in different):
-        return _LIST
+        return LIST
     for separator in _SEPARATORS:
         if plural and separator in "|;" and any(separator in cell for cell in different):
             return separator
@@ -59,7 +61,7 @@ def split_labels(cell: str, separator: str) -> tuple[str, ...]:
     """The labels of a cell, each once."""
     if is_empty(cell):
         return ()
-    if separator == _LIST:
+    if separator == LIST:
         cell = cell[1:-1]
         parts = [part.strip().strip("'\"") for part in re.split(r",|(?<=['\"])\s+(?=['\"])", cell)]
     else:
