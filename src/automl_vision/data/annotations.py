@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -99,16 +99,16 @@ class Annotations:
             self.groups.append(record.group)
             self.sizes.append(record.size or (0, 0))
         else:
-            self._join(number, replace(record, labels=labels))
+            self._join(number, record, labels)
         for value in record.objects:
             self.objects.add(number, value)
         return number
 
-    def _join(self, number: int, record: Record) -> None:
+    def _join(self, number: int, record: Record, labels: tuple[str, ...]) -> None:
         if _file(record.place) != _file(self.places[number]):
             self._repeated.add(number)
-        if record.labels:
-            self.labels[number] = tuple(dict.fromkeys(self.labels[number] + record.labels))
+        if labels:
+            self.labels[number] = tuple(dict.fromkeys(self.labels[number] + labels))
         self.splits[number] = self.splits[number] or record.split
         self.groups[number] = self.groups[number] or record.group
         if record.size and self.sizes[number] == (0, 0):

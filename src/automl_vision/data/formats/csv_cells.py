@@ -81,7 +81,7 @@ def as_coordinate(cell: str) -> float:
     Raises:
         ValueError: it is no number.
     """
-    return as_number(cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell)
+    return as_number(cell.replace(",", ".") if "," in cell and "." not in cell else cell)
 
 
 def numbers_in(cell: str) -> list[tuple[float, float, float, float]]:
