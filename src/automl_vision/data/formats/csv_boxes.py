@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.formats.csv_cells import as_coordinate, is_empty, numbers_in, one_label
-from automl_vision.data.formats.csv_columns import Layout
+from automl_vision.data.formats.csv_columns import Box, Layout
 from automl_vision.data.images import open_image, upright_size
 from automl_vision.data.json_file import as_flag, as_size
 from automl_vision.data.object import Object
@@ -18,25 +18,25 @@ UNNAMED = "object"  # the class of boxes that have none
 Numbers = tuple[float, float, float, float]
 
 
-def row_boxes(row: list[str], layout: Layout, kind: str) -> tuple[Object, ...]:
+def row_boxes(row: list[str], layout: Layout, box: Box, kind: str) -> tuple[Object, ...]:
     """The boxes of a row; none where their cells are empty, as for an image without objects.
 
     Args:
         row: of the table.
-        layout: with columns of a box.
+        layout: of its columns.
+        box: the columns of the box.
         kind: what the numbers are: "corners", "extents" or "centres".
 
     Raises:
         ValueError: a value cannot be used.
     """
-    assert layout.box is not None
-    cells = [row[i] for i in layout.box.columns]
+    cells = [row[i] for i in box.columns]
     if all(map(is_empty, cells)):
         return ()
     label = UNNAMED if layout.label is None else one_label(row[layout.label])
     if is_empty(label):
         raise ValueError("the label is empty")
-    if layout.box.kind == "text":
+    if box.kind == "text":
         found = numbers_in(cells[0])
     else:
         a, b, c, d = map(as_coordinate, cells)

@@ -14,18 +14,18 @@ from automl_vision.data.formats.csv_headerless import is_number
 from automl_vision.data.names import normalize_split
 
 # names as `_plain` writes them, the more telling ones first
-IMAGE = (
+_IMAGE = (
     "image", "imageurl", "imagepath", "filename", "file", "path", "filepath", "filepaths", "imagename", "imgpath",
     "imageid", "img", "idimage", "imageuri", "fname", "imagefile", "imagefilename", "imageindex", "imgname", "imgid",
     "imgfile", "photo", "picture", "url", "uri", "idcode", "id",
 )  # fmt: skip
-LABEL = (
+_LABEL = (
     "label", "labels", "class", "classes", "category", "categories", "target", "targets", "tags", "classname",
     "labelname", "categoryname", "classlabel", "tag", "species", "breed", "diagnosis", "dx", "name", "classid",
     "labelid", "categoryid",
 )  # fmt: skip
-SPLIT = ("split", "subset", "partition")
-GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
+_SPLIT = ("split", "subset", "partition")
+_GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x1", "y1", "x2", "y2"),
@@ -179,7 +179,7 @@ class Table:
         )
 
     def _image(self, wanted: str | None) -> int | None:
-        usual = [i for name in IMAGE for i, plain in enumerate(self._plain) if plain == name]
+        usual = [i for name in _IMAGE for i, plain in enumerate(self._plain) if plain == name]
         if wanted is None:
             others = [i for i in range(len(self.header)) if i not in usual]
             fitting = (i for i in [*usual, *others] if self._share(i, self._refers) > _MOST)
@@ -192,7 +192,7 @@ class Table:
 
     def _split_and_group(self, columns: Columns) -> tuple[Split | None, int | None, bool]:
         split = self._split(columns.split)
-        group = self._take(columns.group, GROUP)
+        group = self._take(columns.group, _GROUP)
         if group is not None:
             return split, group, False
         fold = self._take(None, _FOLDS)
@@ -207,7 +207,7 @@ class Table:
         for i, name in enumerate(self._plain):
             names = self._split_names(i)
             fits = name in _SPLIT_IF_FITTING and self._share(i, lambda cell: bool(normalize_split(cell))) > _MOST
-            if fits or names is not None or name in SPLIT:
+            if fits or names is not None or name in _SPLIT:
                 self._taken.add(i)
                 return Split(i, names)
         return None
@@ -241,7 +241,7 @@ class Table:
         """The column of labels: words rather than numbers that say the same, or the only one left, if that may be."""
         if wanted is not None:
             return self._take(wanted, ())
-        named = [i for name in LABEL for i in self._free() if self._plain[i] == name]
+        named = [i for name in _LABEL for i in self._free() if self._plain[i] == name]
         named += [
             i for i in self._free() if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS
         ]

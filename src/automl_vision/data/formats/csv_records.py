@@ -97,7 +97,7 @@ class TableReader:
         if not row[layout.image]:
             raise ValueError("the image is empty")
         split = _split(row, layout.split) if layout.split is not None else None
-        objects = row_boxes(row, layout, box_kind) if layout.box else ()
+        objects = row_boxes(row, layout, layout.box, box_kind) if layout.box else ()
         labels = () if layout.box else _row_labels(row, layout)
         image = images.find(row[layout.image])
         split = split or images.split or self._splits.get(image)

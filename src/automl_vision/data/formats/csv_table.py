@@ -11,10 +11,12 @@ from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.class_names import name_classes
-from automl_vision.data.formats.csv_columns import CORNERS, GROUP, IMAGE, LABEL, SPLIT
+from automl_vision.data.formats.csv_cells import is_empty, list_separator, one_label
+from automl_vision.data.formats.csv_columns import CORNERS, Table
 from automl_vision.data.formats.csv_look import KnownTable, look_at
 from automl_vision.data.formats.csv_records import TableImages, TableReader, side_splits
 from automl_vision.data.formats.csv_rows import table_files
+from automl_vision.data.names import is_image
 from automl_vision.data.source import Source
 from automl_vision.data.urls import is_url
 from automl_vision.data.writing import Export
@@ -148,6 +150,28 @@ def read(source: Source, columns: Columns) -> Annotations:
     return annotations
 
 
+def _need_columns(export: Export) -> bool:
+    """Whether the names of classes would not come back from the cells of one column."""
+    plural = export.kind == "labels"
+    changed = [name for name in export.classes if is_empty(name) or one_label(name) != name]
+    has_marks = plural and any(mark in name for name in export.classes for mark in _SEPARATORS)
+    return bool(changed or has_marks or list_separator(export.classes, plural=plural))
+
+
+def _flag_columns(classes: list[str], header: list[str]) -> list[str]:
+    """A column for each class.
+
+    Raises:
+        DataError: a class has the name of another column.
+    """
+    row = ["a.jpg", *[""] * (len(header) - 1), *["1"] * len(classes)]
+    layout = Table([*header, *classes], [row], is_image).layout(Columns())
+    bad = [name for name in classes if layout is None or name not in layout.flags]
+    if bad:
+        raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
+    return classes
+
+
 @export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
 def write(export: Export) -> None:
     """Write `labels.csv`, one row an image, or a box, and the images under their own names.
@@ -158,11 +182,9 @@ def write(export: Export) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     header = ["image", "split", "group"]
-    has_flags = export.kind == "labels" and any(mark in name for name in export.classes for mark in _SEPARATORS)
+    has_flags = export.kind in ("label", "labels") and _need_columns(export)
     if has_flags:
-        if bad := [name for name in export.classes if name.lower() in (*IMAGE, *LABEL, *SPLIT, *GROUP)]:
-            raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
-        header += export.classes
+        header += _flag_columns(export.classes, header)
     elif export.kind == "boxes":
         header += ["label", *CORNERS[0], "iscrowd", "difficult"]
     else:
