@@ -90,6 +90,11 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def folded(text: str) -> str:
+    """A name for comparing: without regard to capitals and to how letters with accents are written."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
 def is_image(path: str) -> bool:
     """Whether a file has an image's suffix."""
     return suffix_of(path) in IMAGE_SUFFIXES
