@@ -101,11 +101,34 @@ def test_data_check(shapes_folder: Path, tmp_path: Path):
     assert "truncated-image" in page.read_text(encoding="utf-8")
     cured = json.loads(automl_vision("data", "check", version, "--no-features", "--json").stdout)
     assert cured["images"] == {"unsplit": 23}
-    assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images", "unreadable-image"}
+    assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images"}
     refused = automl_vision("data", "check", data, "--no-features", "--apply-to", tmp_path / "next")
     assert refused.returncode == 2 and "ends in .parquet" in refused.stderr
+    for option in ("--report", "--apply-to"):
+        refused = automl_vision("data", "check", data, "--no-features", option, page / "below" / "it.parquet")
+        assert refused.returncode == 2 and "it.parquet cannot be written" in refused.stderr
     found = json.loads(automl_vision("data", "check", data, "--no-features", "--json").stdout)
     assert found["left_out"] == {"unreadable image": 1}
+
+
+def test_data_that_is_too_bad_is_reported_all_the_same(tmp_path: Path) -> None:
+    data, page = write_shape_folders(tmp_path / "data"), tmp_path / "reports" / "report.html"
+    for i in range(6):
+        (data / "circle" / f"circle-{i}.png").write_bytes(b"")
+    version = tmp_path / "next.parquet"
+    told = automl_vision("data", "check", data, "--no-features", "--report", page, "--apply-to", version)
+    assert told.returncode == 2 and "max_bad_share" in told.stderr and not version.exists()
+    assert "error    unreadable-image: 6 images cannot be read" in told.stdout
+    assert "circle-5.png" in page.read_text(encoding="utf-8")
+
+
+def test_a_registered_version_is_checked_by_its_name(shapes_folder: Path, tmp_path: Path) -> None:
+    workspace = ["--workspace", tmp_path / "workspace"]
+    assert automl_vision("data", "register", shapes_folder, "shapes", *workspace).returncode == 0
+    told = automl_vision("data", "check", "shapes:1", "--no-features", *workspace)
+    assert told.returncode == 0 and "few-images" in told.stdout, told.stderr
+    wrong = automl_vision("data", "check", "shaped:1", "--no-features", *workspace)
+    assert wrong.returncode == 2 and 'Did you mean "shapes"?' in wrong.stderr
 
 
 def test_models():
@@ -236,8 +259,16 @@ def test_a_picture_of_data(shapes_folder: Path, tmp_path: Path) -> None:
     )
     with Image.open(out) as picture:
         assert picture.size == (4 * 266 + 10, 2 * 300 + 10)
-    wrong = automl_vision("data", "show", str(shapes_folder), "--label", "cros", "--out", str(out))
-    assert wrong.returncode == 2 and 'Did you mean "cross"?' in wrong.stderr
+    for arguments, message in (
+        (["--label", "cros"], 'Did you mean "cross"?'),
+        (["--out", tmp_path / "grid.docx"], ".png"),
+        (["--out", out / "below" / "a.png"], "cannot be written"),
+    ):
+        wrong = automl_vision("data", "show", shapes_folder, "--out", out, *arguments)
+        assert wrong.returncode == 2 and message in wrong.stderr, wrong.stderr
+    assert automl_vision("data", "show", shapes_folder, "--out", tmp_path / "new" / "grid.JPG").returncode == 0
+    with Image.open(tmp_path / "new" / "grid.JPG") as picture:
+        assert picture.format == "JPEG"
 
 
 def test_advice_on_small_objects(tmp_path: Path, shapes_folder: Path):

@@ -99,6 +99,8 @@ class Source:
         if isinstance(self.storage, LocalFolder) and path != self.main and self.storage.leads_outside(path):
             raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
         try:
+            if isinstance(self.storage, RemoteFolder):
+                return self.storage.read_anew(path, MAX_ANNOTATION_BYTES)
             return self.storage.read(path, MAX_ANNOTATION_BYTES)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
