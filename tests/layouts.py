@@ -61,6 +61,9 @@ def picture() -> bytes:
 
 
 PICTURE = picture()
+IMAGES: dict[str, str | None] = {"images/c#.jpg": "- cat", "images/d#.jpg": "- dog"}
+BOXES: dict[str, str | None] = {"images/c#.jpg": "- cat@1,2,4,6", "images/d#.jpg": "- dog@2,2,6,7"}
+UNTOLD: dict[str, str | None] = {"images/c#.jpg": None, "images/d#.jpg": None}
 
 
 def put(path: Path, content: bytes) -> None:

@@ -101,11 +101,34 @@ def test_data_check(shapes_folder: Path, tmp_path: Path):
     assert "truncated-image" in page.read_text(encoding="utf-8")
     cured = json.loads(automl_vision("data", "check", version, "--no-features", "--json").stdout)
     assert cured["images"] == {"unsplit": 23}
-    assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images", "unreadable-image"}
+    assert {finding["check"] for finding in cured["report"]["findings"]} == {"few-images"}
     refused = automl_vision("data", "check", data, "--no-features", "--apply-to", tmp_path / "next")
     assert refused.returncode == 2 and "ends in .parquet" in refused.stderr
+    for option in ("--report", "--apply-to"):
+        refused = automl_vision("data", "check", data, "--no-features", option, page / "below" / "it.parquet")
+        assert refused.returncode == 2 and "it.parquet cannot be written" in refused.stderr
     found = json.loads(automl_vision("data", "check", data, "--no-features", "--json").stdout)
     assert found["left_out"] == {"unreadable image": 1}
+
+
+def test_data_that_is_too_bad_is_reported_all_the_same(tmp_path: Path) -> None:
+    data, page = write_shape_folders(tmp_path / "data"), tmp_path / "reports" / "report.html"
+    for i in range(6):
+        (data / "circle" / f"circle-{i}.png").write_bytes(b"")
+    version = tmp_path / "next.parquet"
+    told = automl_vision("data", "check", data, "--no-features", "--report", page, "--apply-to", version)
+    assert told.returncode == 2 and "max_bad_share" in told.stderr and not version.exists()
+    assert "error    unreadable-image: 6 images cannot be read" in told.stdout
+    assert "circle-5.png" in page.read_text(encoding="utf-8")
+
+
+def test_a_registered_version_is_checked_by_its_name(shapes_folder: Path, tmp_path: Path) -> None:
+    workspace = ["--workspace", tmp_path / "workspace"]
+    assert automl_vision("data", "register", shapes_folder, "shapes", *workspace).returncode == 0
+    told = automl_vision("data", "check", "shapes:1", "--no-features", *workspace)
+    assert told.returncode == 0 and "few-images" in told.stdout, told.stderr
+    wrong = automl_vision("data", "check", "shaped:1", "--no-features", *workspace)
+    assert wrong.returncode == 2 and 'Did you mean "shapes"?' in wrong.stderr
 
 
 def test_models():
@@ -145,6 +168,20 @@ def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], messa
     assert message in done.stderr + done.stdout
 
 
+SPACE = """task: image-classification
+training_data: x
+iterations: 0
+hyperparameter_sampling:
+  space:
+    model:
+      type: choice
+      values: [{model_name: resnet18, drop_rat: 0.1},
+               {model_name: resnet34, drop_rate: {type: uniform, low: 0, high: 2}}]
+policy:
+  type: bandit
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
@@ -155,6 +192,16 @@ def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], messa
         ),
         ("task: image-classification\ntraining_data: x\nseed: minus one\n", ["line 3", "seed"]),
         ("task: image-clasification\ntraining_data: x\n", ["line 1", "Did you mean"]),
+        ("seed: 1\ntask: image-classification\nseed: 2\n", ["line 3: seed stands in line 1 already"]),
+        (
+            SPACE,
+            [
+                "line 8: hyperparameter_sampling: model[0].drop_rat",
+                "line 9: hyperparameter_sampling: model[1].drop_rate",
+                "line 10: policy",
+                "line 3: iterations",
+            ],
+        ),
         ("- a\n- b\n", ["must be a mapping"]),
         ("a: [\n", ["no valid YAML"]),
         ("", ["must be a mapping"]),
@@ -212,8 +259,16 @@ def test_a_picture_of_data(shapes_folder: Path, tmp_path: Path) -> None:
     )
     with Image.open(out) as picture:
         assert picture.size == (4 * 266 + 10, 2 * 300 + 10)
-    wrong = automl_vision("data", "show", str(shapes_folder), "--label", "cros", "--out", str(out))
-    assert wrong.returncode == 2 and 'Did you mean "cross"?' in wrong.stderr
+    for arguments, message in (
+        (["--label", "cros"], 'Did you mean "cross"?'),
+        (["--out", tmp_path / "grid.docx"], ".png"),
+        (["--out", out / "below" / "a.png"], "cannot be written"),
+    ):
+        wrong = automl_vision("data", "show", shapes_folder, "--out", out, *arguments)
+        assert wrong.returncode == 2 and message in wrong.stderr, wrong.stderr
+    assert automl_vision("data", "show", shapes_folder, "--out", tmp_path / "new" / "grid.JPG").returncode == 0
+    with Image.open(tmp_path / "new" / "grid.JPG") as picture:
+        assert picture.format == "JPEG"
 
 
 def test_advice_on_small_objects(tmp_path: Path, shapes_folder: Path):

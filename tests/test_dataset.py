@@ -145,6 +145,14 @@ def test_an_image_outside_of_the_root_must_be_allowed(root: Path, case: str, ima
     assert read_image_bytes(allowed.root, allowed.table["image"][20].as_py()) == outside.read_bytes()
 
 
+def test_a_link_to_the_data_itself_is_not_entered(tmp_path: Path) -> None:
+    root = write_shape_folders(tmp_path / "data")
+    (root / "again").symlink_to(".")
+    (root / "circle" / "up").symlink_to("..")
+    dataset = Dataset.open(root)
+    assert len(dataset) == 24 and not dataset.report.problems
+
+
 def test_absolute_paths_and_symlinks_inside_of_the_root_are_fine(tmp_path: Path) -> None:
     rows = write_flat(tmp_path / "data")
     (tmp_path / "data" / "link.png").symlink_to("0.png")
@@ -309,6 +317,34 @@ def test_as_task(root: Path, multi_label_folder: Path) -> None:
 
 
 # Another data set for validation
+
+
+def test_a_picture_shows_any_name_and_size(tmp_path: Path) -> None:
+    names = [
+        "a\nb\x1b[2J",
+        "\u202eexe.",
+        "\u65e5\u672c",
+        "\u0645\u0631\u062d",
+        "\U0001f469\u200d\U0001f469",
+        "l" * 100_000,
+    ]
+    lines = []
+    for i in range(24):
+        size = [(1, 1), (1, 600), (600, 1), (40, 30)][i % 4]
+        Image.new("RGB", size, (200, 30, 30)).save(tmp_path / f"{i}.png")
+        box = {"label": names[i % 6], "topX": 0, "topY": 0, "bottomX": 1, "bottomY": 1}
+        lines.append(json.dumps({"image_url": f"{i}.png", "label": [box, {**box, "label": names[0]}]}))
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    dataset = Dataset.open(tmp_path)
+    picture = dataset.show(99)
+    assert picture.size == (4 * 266 + 10, 6 * 300 + 10)
+    red = np.asarray(picture)[..., :3] == (200, 30, 30)
+    assert red.all(axis=2).sum() > 6 * 150**2  # the 40 x 30 pixels of six pictures fill their tiles
+    for wrong in ({"n": 0}, {"n": -1}, {"columns": 0}):
+        with pytest.raises(DataError, match="at least 1"):
+            dataset.show(**wrong)
+    with pytest.raises(DataError, match='Did you mean "train"'):
+        dataset.show(split="trian")
 
 
 def test_joined_validation(root: Path, tmp_path: Path) -> None:

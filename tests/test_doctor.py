@@ -312,6 +312,8 @@ OTHER_TESTS = {
     "group-leak": "test_groups_in_several_splits",
     "bad-box": "test_what_the_import_left_out_comes_from_its_report",
     "box-misses-mask": "test_a_box_that_misses_its_mask",
+    "empty-mask": "test_a_mask_beyond_its_image",
+    "changed-image": "test_an_image_that_changed_beneath_its_label",
     "outlier": "test_an_image_unlike_all_others",
     "wrong-label": "test_wrong_labels",
     "overlooked-object": "test_boxes_that_a_detector_contradicts",
@@ -354,6 +356,34 @@ def test_a_box_that_misses_its_mask(tmp_path: Path) -> None:
     mended = spoilt.apply(report)
     np.testing.assert_allclose(mended.objects.bbox[5], right, atol=1e-3)
     assert not mended.check(features=False).findings
+
+
+def test_a_mask_beyond_its_image(tmp_path: Path) -> None:
+    """The box fits what the image shows of the mask; a mask of which it shows nothing leaves with its object."""
+    dataset = draft(tmp_path, "masks").open()
+    objects = dataset.objects
+    numbers = objects.numbers.copy()
+    for index, shift in ((5, -60.0), (7, 200.0)):
+        start, end = objects.first_number[objects.first_segment[[index, index + 1]]].tolist()
+        numbers[start:end:2] += shift
+    spoilt = with_objects(dataset, replace(objects, numbers=numbers))
+    report = spoilt.check(features=False)
+    assert [report[check].objects.tolist() for check in ("box-misses-mask", "empty-mask")] == [[5], [7]]
+    mended = spoilt.apply(report)
+    assert len(mended.objects) == len(objects) - 1
+    assert (mended.objects.bbox[:, 2:] > mended.objects.bbox[:, :2]).all()
+    assert not mended.check(features=False).findings
+
+
+def test_a_box_that_leaves_takes_no_other_with_it(tmp_path: Path) -> None:
+    made = draft(tmp_path, "boxes")
+    first = made.lines["train"][4]["label"][0]
+    step = 0.07 * (first["bottomX"] - first["topX"])  # neighbours share 0.93, the first and the third 0.86
+    made.lines["train"][4]["label"] += [{**first, "topX": first["topX"] + i * step} for i in (1, 2)]
+    dataset = made.open()
+    report = dataset.check(features=False)
+    assert report["duplicate-box"].count == 1
+    assert "duplicate-box" not in dataset.apply(report).check(features=False)
 
 
 def evidence_of(dataset: Dataset, **parts: Any) -> Evidence:
@@ -416,6 +446,12 @@ def test_wrong_sets_of_labels(tmp_path: Path) -> None:
     assert sorted(result.rows.tolist()) == [5, 31, 60]
     assert result.notes[0].startswith(f"lacks {CLASSES[truth[result.rows[0]]]}, which it probably shows")
     assert not result.suggestions
+    store = FeatureStore(tmp_path / "features")
+    store.folder.mkdir(parents=True)
+    np.save(store.folder / "known.npy", clustered(truth, spread=0.2))
+    (store.folder / "known.json").write_text(json.dumps(dataset.table["digest"].to_pylist()))
+    report = dataset.check(checks=["wrong-label"], cache=tmp_path / "features")
+    assert report["wrong-label"].actions == ("none", "exclude")
 
 
 def test_boxes_that_a_detector_contradicts(tmp_path: Path) -> None:
@@ -436,6 +472,25 @@ def test_boxes_that_a_detector_contradicts(tmp_path: Path) -> None:
     assert report["overlooked-object"].rows.tolist() == [int(objects.image[33])]
     assert spoilt.apply(report, {"swapped-class": "relabel"}).objects.label[21] == objects.label[21]
     assert not truth.check(features=False, predictions=predictions).findings
+
+
+WRONG_PREDICTIONS: list[tuple[str, dict[str, Any], str]] = [
+    ("one score too few", {"score": [0.9]}, r"score is an array of shape \(2,\), not \(1,\)"),
+    ("three sides", {"bbox": [[0, 0, 1], [0, 0, 1]]}, r"bbox is an array of shape \(2, 4\), not \(2, 3\)"),
+    ("no number", {"score": [0.9, float("nan")]}, "score holds numbers that are"),
+    ("image below 0", {"image": [-1, 0]}, "image holds numbers that are negative"),
+    ("an image too many", {"image": [0, 48]}, "image goes up to 48; the data set has 48"),
+    ("a class too many", {"label": [0, 3]}, "label goes up to 3; the data set has 3"),
+]
+
+
+@pytest.mark.parametrize(("case", "part", "error"), WRONG_PREDICTIONS, ids=[case for case, *_ in WRONG_PREDICTIONS])
+def test_predictions_that_cannot_be(tmp_path: Path, case: str, part: dict[str, Any], error: str) -> None:
+    right = {"image": [0, 1], "label": [0, 1], "bbox": [[0, 0, 9, 9]] * 2, "score": [0.9, 0.8]}
+    dataset = draft(tmp_path, "boxes").open()
+    assert dataset.check(checks=["overlooked-object"], predictions=Predictions(**right)).checks
+    with pytest.raises(DataError, match=error):
+        dataset.check(checks=["overlooked-object"], predictions=Predictions(**{**right, **part}))
 
 
 # Near copies
@@ -474,7 +529,17 @@ def test_the_series_of_a_name(image: str, prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "same"), [("T-Shirt", "t shirt", True), ("\uff23ar ", "car", True), ("car", "cart", False)]
+    ("a", "b", "same"),
+    [
+        ("T-Shirt", "t shirt", True),
+        ("\uff23ar ", "car", True),
+        ("car", "cart", False),
+        ("-1", "1", False),
+        ("1-5", "15", False),
+        ("1-5", "1_5", True),
+        ("type 1", "Type1", True),
+        ("-", "_", False),
+    ],
 )
 def test_plain_names(a: str, b: str, same: bool) -> None:
     assert (plain_name(a) == plain_name(b)) == same
@@ -498,8 +563,7 @@ def test_what_is_proposed_gives_the_next_version(tmp_path: Path) -> None:
     assert [problem.place for problem in cured.report.problems] == [broken]
     assert sorted(note.kind for note in cured.report.notes) == ["leak", *["similar-names"] * 4]
     again = cured.check(features=False)
-    assert [finding.check for finding in again.findings] == ["unreadable-image"]
-    assert again["unreadable-image"].places == (broken,)
+    assert not again.findings
     assert all((tmp_path / image).exists() for image in images)
 
 
@@ -540,6 +604,7 @@ def test_objects_leave_and_near_copies_become_a_group(tmp_path: Path) -> None:
     assert report["near-duplicate"].action == "group"
     groups = dataset.apply(report).table["group"].to_pylist()
     assert groups[3] == groups[11] is not None and groups.count(None) == 28
+    assert "near-duplicate" not in dataset.apply(report).check(features=False)
 
 
 def test_a_finding_can_be_narrowed(tmp_path: Path) -> None:
@@ -550,6 +615,34 @@ def test_a_finding_can_be_narrowed(tmp_path: Path) -> None:
     report = dataset.check(checks=["blank-image"])
     narrowed = replace(report, findings=(report["blank-image"].only(np.array([True, False, True])),))
     assert (dataset.apply(narrowed).splits == LEFT_OUT).sum() == 2 == narrowed["blank-image"].count
+    assert narrowed["blank-image"].summary == "2 of: 3 images of a single colour"
+    for wrong in ([0, 2], np.array([True]), np.array([1, 0, 1])):
+        with pytest.raises(DataError, match="3 truth values"):
+            report["blank-image"].only(np.asarray(wrong))
+
+
+def test_a_finding_offers_only_what_can_be_done(tmp_path: Path) -> None:
+    made = draft(tmp_path)
+    made.lines["train"][0]["image_url"] = "no.png"
+    dataset = made.open()
+    left_out = dataset.check(features=False)["unreadable-image"]
+    assert (left_out.count, left_out.actions) == (1, ("none",))
+    made.image("train", 1).unlink()
+    vanished = dataset.check(features=False)["unreadable-image"]
+    row = dataset.table["image"].to_pylist().index(made.lines["train"][1]["image_url"])
+    assert (vanished.count, vanished.rows.tolist(), vanished.action) == (2, [row], "exclude")
+    assert vanished.only(np.array([True])).notes == ("the file is missing",)
+    again = dataset.apply(dataset.check(features=False)).check(features=False)["unreadable-image"]
+    assert (again.count, again.actions) == (1, ("none",))
+
+
+def test_an_image_that_changed_beneath_its_label(tmp_path: Path) -> None:
+    made = draft(tmp_path)
+    dataset = made.open()
+    name = made.save("val", 3, photo(8))
+    report = dataset.check(features=False)
+    assert report["changed-image"].rows.tolist() == [dataset.table["image"].to_pylist().index(name)]
+    assert not dataset.apply(report).check(features=False).findings
 
 
 # The report
@@ -557,7 +650,7 @@ def test_a_finding_can_be_narrowed(tmp_path: Path) -> None:
 
 def test_the_report_as_json_text_and_html(tmp_path: Path) -> None:
     made = draft(tmp_path / "data <b>", "boxes")
-    doubled("<script>alert(1)</script>")(made)
+    doubled("<script>alert(1)</script>\u202e")(made)
     made.save("train", 2, Image.new("RGB", SIZE))
     report = made.open().check(features=False)
     back = DataReport.from_json(json.loads(json.dumps(report.to_json())))
@@ -570,6 +663,7 @@ def test_the_report_as_json_text_and_html(tmp_path: Path) -> None:
     assert "://" not in page.replace("http://www.w3.org", "")
     assert "prefers-color-scheme: dark" in page and 'id="box-of-two-classes"' in page
     assert "data:image/jpeg" in report._repr_html_()
+    assert "\\u202e" in page and "\u202e" not in page
     made.image("train", 2).unlink()
     report.save_html(tmp_path / "report.html")
     assert "cannot be shown" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -46,13 +46,6 @@ def each(pattern: str, content: Any, count: int = 12) -> dict[str, Any]:
     return {pattern.format(i): content for i in range(count)}
 
 
-CREATEML = [
-    {
-        "image": f"{i}.jpg",
-        "annotations": [{"label": "cat", "coordinates": {"x": 20, "y": 40, "width": 20, "height": 40}}],
-    }
-    for i in range(12)
-]
 DATUMARO = {
     "info": {},
     "categories": {"label": {"labels": [{"name": "cat"}]}},
@@ -78,12 +71,6 @@ VIDEO = (
 SPECIES = {k: v for i in range(12) for k, v in via(f"{i}.jpg", (RECT, {"species": "cat", "colour": "red"})).items()}
 
 REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
-    (
-        "CreateML",
-        [f"train/{i}.jpg" for i in range(12)],
-        {"train/_annotations.createml.json": CREATEML},
-        "Create ML.*COCO",
-    ),
     ("Datumaro", PICTURES, {"annotations/default.json": DATUMARO}, "Datumaro.*coco"),
     (
         "Supervisely",

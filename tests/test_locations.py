@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import tarfile
 import threading
 import zipfile
@@ -24,7 +25,7 @@ import pytest
 from PIL import Image
 
 from automl_vision import Dataset
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import ConfigError, DataError, ImageError
 from automl_vision.data.cache_folder import DiskCache
 from automl_vision.data.remote import fetch
 from automl_vision.data.storage import read_image_bytes
@@ -126,6 +127,18 @@ def test_s3_from_threads_and_other_processes(bucket: str, cache: Path, monkeypat
             assert pool_of_processes.apply_async(read_all, (dataset.root, images, dict(os.environ))).get(60) == size
 
 
+def test_s3_is_seen_as_it_is_now(bucket: str) -> None:
+    import s3fs
+
+    system = s3fs.S3FileSystem(skip_instance_cache=True)
+    lines = LINES.replace('"image_url": "', '"image_url": "s3://pictures/set/').encode().splitlines(keepends=True)
+    system.pipe_file("pictures/now/train.jsonl", b"".join(lines))
+    assert Dataset.open(f"{bucket}/now").summary()["images"] == {"train": 12}
+    system.pipe_file("pictures/now/train.jsonl", b"".join(lines[:-1]))
+    system.pipe_file("pictures/now/val.jsonl", lines[-1])
+    assert Dataset.open(f"{bucket}/now").summary()["images"] == {"train": 11, "val": 1}
+
+
 def test_s3_says_what_is_missing(bucket: str) -> None:
     with pytest.raises(DataError) as error:
         Dataset.open(f"{bucket}-nowhere/set")
@@ -183,6 +196,9 @@ class _Answer(BaseHTTPRequestHandler):
             self.send_error(401)
         elif fault.isdecimal():
             self.send_error(int(fault))
+        elif fault == "garbage":
+            self.wfile.write(b"\x1aIHDR" * 9000)
+            self.close_connection = True
         elif fault == "drop":
             self.connection.close()
         else:
@@ -236,6 +252,12 @@ def test_a_refusal_is_not_asked_again(web: Web) -> None:
     with pytest.raises(OSError, match="larger than 100 bytes"):
         fetch(f"{web.url}/dog/1 ü.png", 100)
     assert list(web.seen.values()) == [1, 1, 1]
+
+
+def test_annotations_are_read_as_they_are_now(web: Web) -> None:
+    assert len(Dataset.open(f"{web.url}/lines.jsonl")) == 12
+    web.files["lines.jsonl"] = LINES[: LINES.rindex("\n", 0, -1) + 1].encode()
+    assert len(Dataset.open(f"{web.url}/lines.jsonl")) == 11
 
 
 @pytest.mark.parametrize("path", ["lines.jsonl", "set.zip"])
@@ -298,6 +320,14 @@ def test_a_signature_is_kept_out_of_everything(
     assert "s3cret" not in str(error.value) + logs
 
 
+def test_an_error_of_a_client_is_short_and_holds_no_secret(web: Web) -> None:
+    web.plan = ["garbage"] * 5
+    with pytest.raises(OSError, match="ClientResponseError") as error:
+        fetch(f"{web.url}/cat/0 ü.png?sig=s3cret", 10**6)
+    chain: list[BaseException | None] = [error.value, error.value.__cause__, error.value.__context__]
+    assert len(str(error.value)) < 400 and "s3cret" not in "".join(map(str, chain))
+
+
 def test_a_password_belongs_into_the_environment(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"~/\.netrc") as error:
         Dataset.open(f"{web.url.replace('://', '://me:s3cret@')}/lines.jsonl")
@@ -317,6 +347,13 @@ SECRETS = [
     ("https://h/photo?name=a%20b&size=2", "https://h/photo", "https://h/photo?name=a%20b&size=2"),
     ("s3://bucket/a.jpg", "s3://bucket/a.jpg", "s3://bucket/a.jpg"),
     ("https://[broken/a.jpg?sig=1", "https://[broken/a.jpg", "https://[broken/a.jpg"),
+    ("https://me:p@ss@host/a.jpg", "https://host/a.jpg", "https://host/a.jpg"),
+    ("s3://KEY:sec/ret@bucket/a.jpg", "s3://bucket/a.jpg", "s3://bucket/a.jpg"),
+    ("https://h/folder/?sig=abc", "https://h/folder/", "https://h/folder/"),
+    ("https://h/a.jpg?st=2&page=1", "https://h/a.jpg", "https://h/a.jpg?st=2&page=1"),
+    ("https://h/a.jpg?OSSAccessKeyId=1&Expires=2&security-token=3", "https://h/a.jpg", "https://h/a.jpg"),
+    ("https://h/a.jpg?private_token=1&client_secret=2", "https://h/a.jpg", "https://h/a.jpg"),
+    ("https://h:80/@scope/a.jpg", "https://h:80/@scope/a.jpg", "https://h:80/@scope/a.jpg"),
 ]
 
 
@@ -341,6 +378,23 @@ def test_the_cache_keeps_its_limit(tmp_path: Path) -> None:
     assert caches[0].get("http://host/99") is not None and caches[0].get("http://host/0") is None
     caches[0].put("http://host/big", bytes(20_000))
     assert caches[0].get("http://host/big") is None
+
+
+def test_a_full_disk_is_no_reason_to_stop(tmp_path: Path) -> None:
+    cache, limits = DiskCache(tmp_path / "c", 10**6), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        cache.put("http://host/a", bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert cache.get("http://host/a") is None
+
+
+@pytest.mark.parametrize("gigabytes", ["much", "-1", "nan", "inf"])
+def test_a_limit_of_the_cache_that_is_none(gigabytes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_VISION_CACHE_GB", gigabytes)
+    with pytest.raises(ConfigError, match=f'AUTOML_VISION_CACHE_GB is a number .* not "{gigabytes}"'):
+        DiskCache.default()
 
 
 # Archives
@@ -448,6 +502,20 @@ def test_unreadable_archives(tmp_path: Path, case: str, name: str, data: bytes, 
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=error):
         Dataset.open(tmp_path / name)
+
+
+def test_an_archive_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "set.zip"
+    for shift in (0, 100):
+        pictures = {f"{label}/{i}.png": png(i + shift) for i, label in enumerate(LABELS)}
+        file.write_bytes(zipped(pictures))
+        os.utime(file, (shift, shift))
+        dataset = Dataset.open(file)
+        images = dataset.table["image"].to_pylist()
+        assert {image: read_image_bytes(dataset.root, image) for image in images} == pictures
+    file.unlink()
+    with pytest.raises(ImageError, match="missing"):
+        read_image_bytes(dataset.root, images[0])
 
 
 def test_a_damaged_archive_loses_only_the_damaged(tmp_path: Path) -> None:

@@ -77,6 +77,25 @@ def vars_of(dataset: Dataset) -> tuple[str, str, tuple[str, ...], str]:
     return dataset.root, dataset.task, dataset.classes, dataset.format
 
 
+@pytest.mark.parametrize("fault", ["an index of before", "data cut off"])
+def test_an_index_of_other_data_does_not_count(dataset: Dataset, tmp_path: Path, fault: str) -> None:
+    """A crash between the two files leaves the old index beside new data: other pixels under the labels."""
+    image = Path(dataset.root) / dataset.table["image"][0].as_py()
+    whole = image.read_bytes()
+    image.unlink()
+    assert list(open_pixels(dataset, 24, tmp_path / "cache").problems) == [0]
+    (index,) = (tmp_path / "cache").glob("*.index")
+    before = index.read_bytes()
+    image.write_bytes(whole)
+    assert_equal(all_pixels(open_pixels(dataset, 24, tmp_path / "cache")), decoded(dataset, 24))
+    if fault == "an index of before":
+        index.write_bytes(before)
+    else:
+        data = index.with_suffix(".data")
+        data.write_bytes(data.read_bytes()[:-100])
+    assert_equal(all_pixels(open_pixels(dataset, 24, tmp_path / "cache")), decoded(dataset, 24))
+
+
 def test_broken_images_are_named_by_row(dataset: Dataset, tmp_path: Path) -> None:
     row = dataset.table["image"].to_pylist().index("circle/panorama.jpg")
     expected = decoded(dataset, 24)[:row]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -146,7 +147,27 @@ def test_an_unknown_version(root: Path, workspace: Workspace, name: str, message
     assert workspace.datasets.get("shapes") == workspace.datasets.get("shapes:1")
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "a:1"])
+UNRESOLVED = [
+    ("shape", 'shape does not exist, and no data set is registered as "shape". Did you mean "shapes"?'),
+    ("boats:1", 'boats:1 does not exist, and no data set is registered as "boats".'),
+    ("shapes:7", '"shapes" has no version 7; it has: 1'),
+]
+
+
+@pytest.mark.parametrize(("path", "message"), UNRESOLVED)
+def test_a_path_that_looks_like_a_version(root: Path, workspace: Workspace, path: str, message: str) -> None:
+    workspace.datasets.register(Dataset.open(root), "shapes")
+    with pytest.raises(DataError, match=re.escape(message)):
+        workspace.datasets.resolve(path)
+
+
+@pytest.mark.parametrize("path", ["no-such-folder", "shape/s", "http://host/shapes", "x" * 5000, "a\0b", "."])
+def test_a_path_that_is_none(root: Path, workspace: Workspace, path: str) -> None:
+    workspace.datasets.register(Dataset.open(root), "shapes")
+    assert workspace.datasets.resolve(path) == path
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "a:1", "a" * 61])
 def test_a_bad_name(root: Path, workspace: Workspace, name: str) -> None:
     with pytest.raises(DataError, match="a data set's name is made of"):
         workspace.datasets.register(Dataset.open(root), name)

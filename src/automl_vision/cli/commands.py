@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -93,7 +93,12 @@ def watch(
     """Show the live progress of a run; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
-    show_progress(_run(run_id, workspace).folder, as_json=as_json)
+    run = _run(run_id, workspace)
+    try:
+        show_progress(run.folder, as_json=as_json)
+    except KeyboardInterrupt:
+        typer.echo(f"run {run.id} goes on; end it with: automl-vision cancel {run.id}", err=True)
+        raise
 
 
 @app.command()
@@ -189,61 +194,6 @@ def models(
     print_table(["name", "network", "parameters", "licence of weights", "weights"], cells)
 
 
-@data_app.command()
-def check(
-    path: Annotated[Path, typer.Argument(help="Folder or annotation file.")],
-    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
-    format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
-    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
-    report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, as one HTML file.")] = None,
-    features: Annotated[bool, typer.Option(help="Look for outliers and wrong labels by a network's features.")] = True,
-    apply_to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.parquet", help="Do what is proposed and write the next version, to be opened again."
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
-    from automl_vision.core.errors import DataError
-    from automl_vision.data.dataset import Dataset
-
-    if apply_to is not None and apply_to.suffix != ".parquet":
-        raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
-    dataset = Dataset.open(path, task=task, format=format_, max_bad_share=max_bad_share)
-    found = dataset.check(features=features)
-    unreadable = {name: "exclude" for name in ("unreadable-image", "truncated-image") if name in found}
-    readable = dataset.apply(found, unreadable)
-    readable.require_usable(max_bad_share=max_bad_share)
-    if report is not None:
-        found.save_html(report)
-    if apply_to is not None:
-        dataset.apply(found).save(apply_to)
-    if as_json:
-        typer.echo(json.dumps({**readable.summary(), "report": found.to_json()}, indent=2, ensure_ascii=False))
-        return
-    _print_summary(readable.summary(), [(p.place, p.reason) for p in readable.report.problems], str(readable.report))
-    typer.echo("\n".join(["", *found.lines()]))
-
-
-@data_app.command()
-def advise(
-    path: Annotated[Path, typer.Argument(help="Folder or annotation file with labelled objects.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
-    from automl_vision.data.dataset import Dataset
-    from automl_vision.tasks.advisor import advise as advice_on
-
-    advice = advice_on(Dataset.open(path))
-    if as_json:
-        typer.echo(json.dumps(vars(advice), indent=2))
-        return
-    for sentence in advice.sentences:
-        typer.echo(sentence)
-
-
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of job files."""
@@ -280,15 +230,3 @@ def _follow(run: Run, *, as_json: bool = False) -> None:
     if decision is not None:
         typer.echo(decision["reason"])
     typer.echo(f"model  {run.model_path}")
-
-
-def _print_summary(summary: dict[str, Any], problems: list[tuple[str, str]], report: str) -> None:
-    from automl_vision.cli.tables import print_table
-
-    typer.echo(f"{summary['task']}, format {summary['format']}, {report}")
-    splits = list(summary["images"])
-    rows = [["(images)", *[str(summary["images"][s]) for s in splits]]]
-    rows += [[name, *[str(counts[s]) for s in splits]] for name, counts in summary["classes"].items()]
-    print_table(["class", *splits], rows)
-    for place, reason in problems:
-        typer.echo(f"left out  {place}: {reason}")

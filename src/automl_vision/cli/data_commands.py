@@ -1,8 +1,10 @@
-"""The commands under `automl-vision data` that show, convert and compare data sets and keep their versions."""
+"""The commands under `automl-vision data` that check, show, convert and compare data sets and keep their versions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,24 +14,97 @@ from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspac
 
 DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
 
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_LISTED = 50  # records that were left out, in the terminal
+
+
+def check(  # noqa: PLR0913 - each one is an option of the command
+    path: DataArgument,
+    *,
+    task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
+    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, as one HTML file.")] = None,
+    features: Annotated[bool, typer.Option(help="Look for outliers and wrong labels by a network's features.")] = True,
+    apply_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet", help="Do what is proposed and write the next version, to be opened again."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
+    from automl_vision.core.errors import DataError
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.data.doctor.actions import UNREADABLE
+
+    if apply_to is not None and apply_to.suffix != ".parquet":
+        raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
+    path = open_workspace(workspace).datasets.resolve(path)
+    dataset = Dataset.open(path, task=task, format=format_, max_bad_share=1.0)  # the worst data need the report most
+    found = dataset.check(features=features)
+    if report is not None:
+        with _writing(report):
+            found.save_html(report)
+    readable = dataset.apply(
+        found, {f.check: "exclude" for f in found.findings if f.check in UNREADABLE and f.rows.size}
+    )
+    if as_json:
+        typer.echo(json.dumps({**readable.summary(), "report": found.to_json()}, indent=2, ensure_ascii=False))
+    else:
+        _print_summary(readable)
+        typer.echo("\n".join(["", *found.lines()]))
+    readable.require_usable(max_bad_share=max_bad_share)
+    if apply_to is not None:
+        cured = dataset.apply(found)
+        cured.require_usable(max_bad_share=max_bad_share)
+        with _writing(apply_to):
+            cured.save(apply_to)
+
+
+def advise(
+    path: DataArgument,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    from automl_vision.tasks.advisor import advise as advice_on
+
+    advice = advice_on(_open(path, workspace))
+    if as_json:
+        typer.echo(json.dumps(vars(advice), indent=2))
+        return
+    for sentence in advice.sentences:
+        typer.echo(sentence)
+
 
 def show(
     path: DataArgument,
-    out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("data.png"),
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .webp.")] = Path("data.png"),
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="Most images.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
     label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other images.")] = 0,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw some images with their labels, boxes and masks into a PNG file."""
-    _open(path, workspace).show(n, split=split, label=label, seed=seed).save(out, "PNG")
+    """Draw some images with their labels, boxes and masks into a picture."""
+    from automl_vision.core.errors import DataError
+    from automl_vision.core.files import atomic_path
+
+    format_ = _PICTURES.get(out.suffix.lower())
+    if format_ is None:
+        raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
+    picture = _open(path, workspace).show(n, split=split, label=label, seed=seed)
+    with _writing(out), atomic_path(out) as temporary:
+        picture.save(temporary, format_)
     typer.echo(f"written  {out}")
 
 
 def register(
     path: DataArgument,
-    name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and .")],
+    name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and ., at most 60.")],
     description: Annotated[str, typer.Option(help="For people.")] = "",
     split_ratio: Annotated[float, typer.Option(min=0.01, max=0.9, help="Held out of images without a split.")] = 0.2,
     workspace: WorkspaceOption = None,
@@ -112,7 +187,35 @@ def _open(path: str, workspace: Path | None) -> Any:
     return Dataset.open(open_workspace(workspace).datasets.resolve(path))
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise `DataError` when a file that the user named cannot be written."""
+    from automl_vision.core.errors import DataError
+
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror or error})") from None
+
+
+def _print_summary(dataset: Any) -> None:
+    """Images by class and split, and the first of what was left out."""
+    from automl_vision.cli.tables import print_table
+    from automl_vision.data.names import visible
+
+    summary, problems = dataset.summary(), dataset.report.problems
+    typer.echo(f"{summary['task']}, format {summary['format']}, {dataset.report}")
+    splits = list(summary["images"])
+    rows = [["(images)", *[str(summary["images"][s]) for s in splits]]]
+    rows += [[name, *[str(counts[s]) for s in splits]] for name, counts in summary["classes"].items()]
+    print_table(["class", *splits], rows)
+    for problem in problems[:_LISTED]:
+        typer.echo(visible(f"left out  {problem.place}: {problem.reason}"))
+    if len(problems) > _LISTED:
+        typer.echo(f"left out  and {len(problems) - _LISTED:,} more, which --json lists")
+
+
 def add_data(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (show, convert, register, versions, compare):
+    for command in (check, advise, show, convert, register, versions, compare):
         app.command()(command)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import threading
 from functools import lru_cache
 from pathlib import Path
 
+from automl_vision.core.errors import ConfigError, StorageError
 from automl_vision.core.files import atomic_path
 
 CACHE_GIGABYTES = 20.0
@@ -42,9 +44,12 @@ class DiskCache:
 
     @staticmethod
     def default() -> DiskCache:
-        """The user's cache, by the environment."""
-        gigabytes = float(os.environ.get("AUTOML_VISION_CACHE_GB", CACHE_GIGABYTES))
-        return _cache(str(cache_folder() / "remote"), int(gigabytes * 1e9))
+        """The user's cache, by the environment.
+
+        Raises:
+            ConfigError: the limit in the environment is no number of gigabytes.
+        """
+        return _cache(str(cache_folder() / "remote"), int(_gigabytes() * 1e9))
 
     def get(self, url: str) -> bytes | None:
         """The bytes, or None when they are not there."""
@@ -60,7 +65,7 @@ class DiskCache:
         """Keep bytes; a full or read-only disk is no reason to stop."""
         if len(data) > self.limit:
             return
-        with contextlib.suppress(OSError), atomic_path(self._file(url)) as temporary:
+        with contextlib.suppress(OSError, StorageError), atomic_path(self._file(url)) as temporary:
             temporary.write_bytes(data)
         with self._lock:
             self._unmeasured += len(data)
@@ -94,6 +99,16 @@ class DiskCache:
             file.unlink(missing_ok=True)
             size -= facts.st_size
         self._size = size
+
+
+def _gigabytes() -> float:
+    text = os.environ.get("AUTOML_VISION_CACHE_GB") or str(CACHE_GIGABYTES)
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise ConfigError(
+        [f'AUTOML_VISION_CACHE_GB is a number of gigabytes, 0 or more, not "{text}"'], subject="The environment"
+    )
 
 
 @lru_cache(maxsize=4)

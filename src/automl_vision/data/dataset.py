@@ -39,7 +39,7 @@ from automl_vision.data.objects import Objects
 from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions, open_options
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
-from automl_vision.data.show import Tile, class_colours, draw_grid
+from automl_vision.data.show import TILE, Tile, class_colours, draw_grid
 from automl_vision.data.source import Source
 from automl_vision.data.splits import holdout
 from automl_vision.data.storage import full_reference, read_image_bytes
@@ -338,16 +338,22 @@ class Dataset:
         """A picture of some images with their labels, boxes and masks drawn; a notebook shows it as it is.
 
         Args:
-            n: most images.
+            n: most images, at least 1.
             split: only images of this split.
             label: only images with this class.
             seed: another seed gives other images.
-            columns: images a row.
+            columns: images a row, at least 1.
 
         Raises:
-            DataError: there is no such class, or no such image.
+            DataError: there is no such class, split or image, or a number is below 1.
         """
+        if min(n, columns) < 1:
+            raise DataError(f"n and columns are at least 1, not {n} and {columns}")
         usable = self.splits != LEFT_OUT if split is None else self.splits == split
+        if split is not None and not usable.any():
+            known = [name for name in dict.fromkeys(self.splits.tolist()) if name]
+            hint = did_you_mean(split, known)
+            raise DataError(f'no image is in the split "{split}".{hint} Splits: {", ".join(known) or "none"}')
         if label is not None:
             if label not in self.classes:
                 raise DataError(f'no class is named "{label}".{did_you_mean(label, self.classes)}')
@@ -441,7 +447,7 @@ class Dataset:
         caption = ", ".join(facts["labels"] or [f"{name} {count}" for name, count in counts.items()]) or "(none)"
         note = " · ".join(filter(None, [facts["split"], facts["image"]]))
         try:
-            pixels = load_pixels(read_image_bytes(self.root, facts["image"]))
+            pixels = load_pixels(read_image_bytes(self.root, facts["image"]), size=(TILE, TILE))
         except ImageError as error:
             return Tile(np.full((192, 256, 3), 220, np.uint8), size, str(error), note)
         return Tile(pixels, size, caption, note, objects)

@@ -105,7 +105,8 @@ class LocalFolder:
         return path in self._outside_files and not self._allow_outside
 
     def _is_inside(self, path: str) -> bool:
-        return os.path.realpath(os.path.join(self.root, path)).startswith(self._real + os.sep)  # noqa: PTH118
+        real = os.path.realpath(os.path.join(self.root, path))  # noqa: PTH118
+        return real == self._real or real.startswith(self._real + os.sep)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -25,6 +25,14 @@ _MASK_FOLDER_ENDS = ("masks", "_mask", "_labels", "groundtruth", "ground truth",
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """A text on one line that does nothing to what surrounds it: control characters as codes."""
+    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
 def normalize_split(value: str | None) -> str | None:
     """The product's name of a split, or None for an empty or unknown one; a year after the name does not count."""
     if not value:
@@ -88,6 +96,11 @@ def split_of_folders(path: str) -> str | None:
 def composed(text: str) -> str:
     """A text with each letter and its accents as one character, as most write it; a Macintosh's names have several."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """A name for comparing: without regard to capitals and to how letters with accents are written."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def is_image(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import Any
@@ -215,6 +215,12 @@ class ObjectBuilder:
     def name(self, label: str) -> int:
         """The number of a label."""
         return self._names.setdefault(composed(label), len(self._names))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give labels other names; those of the same name become one."""
+        old, self._names = self._names, {}
+        numbers = [self.name(names.get(label, label)) for label in old]
+        self._label = array("i", (numbers[label] for label in self._label))
 
     def add(self, image: int, value: Object) -> None:
         """Add one object of an image."""

@@ -197,15 +197,16 @@ class _Index:
 
     @staticmethod
     def load(path: Path) -> _Index | None:
-        """The index of a cache file that is whole, or None."""
+        """The index of a cache file that is whole, or None: a crash may leave one beside data that it is not of."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
                 columns = {name: arrays[name] for name in ("digests", "offsets", "lengths", "sizes")}
                 index = _Index(path, facts["form"], problems=facts["problems"], **columns)
+            size = path.with_suffix(".data").stat().st_size
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-        return index if path.with_suffix(".data").exists() else None
+        return index if size == int((index.offsets + index.lengths).max(initial=0)) else None
 
     def save(self) -> None:
         """Write the index; the data must be there already."""

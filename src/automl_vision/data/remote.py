@@ -11,7 +11,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -32,23 +32,31 @@ from automl_vision.data.urls import (
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.2  # seconds; doubled after each attempt
 _SILENCE = 60.0  # seconds without a byte, after which an attempt has failed
+_MOST_OF_MESSAGE = 300  # letters of a client's message
+_MOST_OF_NAME = 100  # letters of a downloaded file's name, its suffix among them
 _IN_PATHS = "/%:@!$&'()*+,;=~"  # what stays as it is in the path of a URL, which may be in percent code already
 _EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 Result = TypeVar("Result")
 
 
-def fetch(url: str, limit: int) -> bytes:
+def fetch(url: str, limit: int, *, version: str | None = "") -> bytes:
     """The bytes behind a URL, from the cache when they were read before.
+
+    Args:
+        url: where they are.
+        limit: most bytes.
+        version: what changes with the contents, where that counts; None reads anew.
 
     Raises:
         FileNotFoundError: nothing is there.
         OSError: it cannot be read, even after some attempts, or is longer than `limit` bytes.
     """
-    cache, key = DiskCache.default(), without_signature(url)
-    data = cache.get(key)
+    cache, key = DiskCache.default(), "\n".join(filter(None, [without_signature(url), version]))
+    data = None if version is None else cache.get(key)
     if data is None:
         data = _with_retries(partial(_read, full_url(url), limit))
-        cache.put(key, data)
+        if version is not None:
+            cache.put(key, data)
     if len(data) > limit:
         raise OSError(f"the file is larger than {limit:,} bytes")
     return data
@@ -62,19 +70,22 @@ def _with_retries(attempt: Callable[[], Result]) -> Result:
         OSError: no attempt succeeded; the message holds no credentials.
     """
     for number in range(_ATTEMPTS):
+        if number:
+            time.sleep(_FIRST_PAUSE * 2 ** (number - 1) * (0.5 + random.random()))
         try:
             return attempt()
         except FileNotFoundError:
-            raise FileNotFoundError("nothing is there") from None
+            failure: OSError = FileNotFoundError("nothing is there")
+            break
         except Exception as error:  # each store's client has its own tree of errors
-            if number == _ATTEMPTS - 1 or not _may_pass(error):
-                raise OSError(_described(error)) from None
-            time.sleep(_FIRST_PAUSE * 2**number * (0.5 + random.random()))
-    raise AssertionError("unreachable")
+            failure = OSError(_described(error))
+            if not _may_pass(error):
+                break
+    raise failure  # out here it has no context: the client's own error holds the whole URL
 
 
 def _described(error: Exception) -> str:
-    text = without_secrets(str(error))
+    text = without_secrets(str(error)[: 10 * _MOST_OF_MESSAGE])[:_MOST_OF_MESSAGE]  # some hold what the server has sent
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -145,12 +156,6 @@ class RemoteFolder:
         self.skipped: dict[str, str] = {}
         self._signed = signed or {}
 
-    @staticmethod
-    @lru_cache(maxsize=16)
-    def open(root: str) -> RemoteFolder:
-        """The folder; one object a URL, so that it is listed once."""
-        return RemoteFolder(root)
-
     @cached_property
     def _facts(self) -> dict[str, dict[str, Any]]:
         """What the store says of each file, by path."""
@@ -178,8 +183,17 @@ class RemoteFolder:
         return sorted(path for path in self._facts if not any(part.startswith(".") for part in path.split("/")))
 
     def read(self, path: str, limit: int = 2**29) -> bytes:
-        """The bytes of a file."""
+        """The bytes of a file; what was read before counts as the same."""
         return fetch(path if is_url(path) else self._url(path), limit)
+
+    def read_anew(self, path: str, limit: int) -> bytes:
+        """The bytes that a file has now: from the cache only where the store's listing tells that they are the same."""
+        return fetch(self._url(path), limit, version=self._tag(path))
+
+    def _tag(self, path: str) -> str | None:
+        """The store's own tag of a file's contents, when the folder was listed anyway and the store gives one."""
+        facts = self.__dict__.get("_facts", {}).get(path, {})
+        return next((str(facts[name]) for name in ("ETag", "etag", "content_md5", "md5Hash") if facts.get(name)), None)
 
     def resolve(self, path: str, *, allow_outside: bool = False) -> str:
         """The path below the URL, or another URL."""
@@ -196,14 +210,14 @@ class RemoteFolder:
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:  # noqa: ARG002 - files are far away
         """The store's own tag of the contents, or size and time, or at least the URL."""
         url = path if is_url(path) else f"{self.root}/{path}"
-        facts = self.__dict__.get("_facts", {}).get(path, {})  # only when it was listed anyway
-        tag = next((facts[name] for name in ("ETag", "etag", "content_md5", "md5Hash") if facts.get(name)), None)
+        facts, tag = self.__dict__.get("_facts", {}).get(path, {}), self._tag(path)
         known = [tag] if tag else [facts.get("size"), facts.get("LastModified"), facts.get("mtime")]
         return "\n".join([url, *(str(fact) for fact in known if fact is not None)])
 
 
 def _listing(root: str) -> tuple[str, dict[str, dict[str, Any]]]:
     system, base = _filesystem(root)
+    system.invalidate_cache()  # of listings, which an earlier look has filled
     return base, system.find(base, detail=True)
 
 
@@ -222,7 +236,7 @@ def download(url: str) -> Path:
 def _download(url: str) -> Path:
     folder = cache_folder() / "archives"
     folder.mkdir(parents=True, exist_ok=True)
-    name = urlsplit(url).path.rpartition("/")[2]
+    name = urlsplit(url).path.rpartition("/")[2][-_MOST_OF_NAME:]
     system, path = _filesystem(url)
     facts = system.info(path)
     tag = "\n".join(str(facts.get(key)) for key in ("ETag", "etag", "size", "LastModified", "mtime"))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import colorsys
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from automl_vision.data.fonts import Font, font_for
 from automl_vision.data.masks import MaskCode
+from automl_vision.data.names import visible
 from automl_vision.data.object import Object
 
 Colour = tuple[int, int, int]
 
+TILE = 256  # pixels of a tile's larger side
 _GAP = 10  # pixels between tiles
 _CAPTION = 34  # pixels below a tile, for two lines
 _BACKGROUND, _TEXT, _FAINT = (255, 255, 255), (28, 28, 32), (110, 110, 118)
@@ -56,7 +56,7 @@ def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
 
 
 def draw_grid(
-    tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4, tile: int = 256
+    tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4, tile: int = TILE
 ) -> Image.Image:
     """Tiles side by side.
 
@@ -75,8 +75,9 @@ def draw_grid(
         left, top = _GAP + place % columns * step[0], _GAP + place // columns * step[1]
         picture = draw_objects(item, colours, largest=tile)
         sheet.paste(picture, (left + (tile - picture.width) // 2, top + (tile - picture.height) // 2))
-        pen.text((left, top + tile + 3), _fitted(item.caption, tile, 13), fill=_TEXT, font=_font(13))
-        pen.text((left, top + tile + 19), _fitted(item.note, tile, 11), fill=_FAINT, font=_font(11))
+        for text, y, size, colour in ((item.caption, 3, 13, _TEXT), (item.note, 19, 11, _FAINT)):
+            shown, font = _fitted(text, tile, size)
+            pen.text((left, top + tile + y), shown, fill=colour, font=font)
     return sheet
 
 
@@ -139,7 +140,7 @@ def _tag(
     pen: ImageDraw.ImageDraw, text: str, corner: tuple[float, float], colour: Colour, size: tuple[int, int]
 ) -> None:
     """A name on its colour, above the corner or inside of it, always within the image."""
-    font = _font(max(11, round(max(size) / 60)))
+    text, font = _fitted(text, max(size[0] - 6, 12), max(11, round(max(size) / 60)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 4
     x = min(max(0.0, corner[0]), max(0.0, size[0] - width))
@@ -149,26 +150,12 @@ def _tag(
     pen.text((x + 3 - left, y + 2 - top), text, fill=(0, 0, 0) if is_bright else (255, 255, 255), font=font)
 
 
-def _fitted(text: str, width: int, size: int) -> str:
-    """A text that is cut to a width in pixels."""
-    font = _font(size)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
-
-
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font that knows more alphabets than Pillow's own, where one is installed."""
-    matplotlib = importlib.util.find_spec("matplotlib")
-    folders = [
-        Path(place) / "mpl-data/fonts/ttf" for place in (matplotlib and matplotlib.submodule_search_locations) or ()
-    ]
-    for name in ("NotoSans-Regular.ttf", "DejaVuSans.ttf", *(str(folder / "DejaVuSans.ttf") for folder in folders)):
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+def _fitted(text: str, width: int, size: int) -> tuple[str, Font]:
+    """A text as one line that is cut to a width in pixels, and the font for it."""
+    line = visible(text[:width])  # no letter is narrower than a pixel
+    font = font_for(line, size)
+    if line == visible(text) and font.getlength(line) <= width:
+        return line, font
+    while line and font.getlength(line + "…") > width:
+        line = line[:-1]
+    return line + "…", font

@@ -25,7 +25,7 @@ def open_storage(root: str, *, allow_outside: bool = False) -> Storage:
         DataError: an archive cannot be read, or a URL's protocol is unknown.
     """
     if is_url(root):
-        return RemoteFolder.open(root)
+        return RemoteFolder(root)
     archive, _, folder = root.partition(INSIDE)
     if archive.lower().endswith(ARCHIVE_SUFFIXES) and Path(archive).is_file():
         facts = Path(archive).stat()
@@ -69,8 +69,14 @@ def full_reference(root: str, image: str) -> str:
     return f"{root}{INSIDE if is_archive else '/'}{image}"
 
 
-@lru_cache(maxsize=16)
 def _storage_of(root: str) -> Storage:
+    """The storage of a root for one image: folders are kept, an archive is looked at whether it is still the same."""
+    is_archive = root.partition(INSIDE)[0].lower().endswith(ARCHIVE_SUFFIXES)
+    return open_storage(root) if is_archive else _folder(root)
+
+
+@lru_cache(maxsize=16)
+def _folder(root: str) -> Storage:
     return open_storage(root)
 
 

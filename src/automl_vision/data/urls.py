@@ -18,14 +18,16 @@ from automl_vision.data.cache_folder import cache_folder
 
 REMOTE_PROTOCOLS = frozenset({"http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
 
-_SIGNATURE = re.compile(
-    r"^(x-(amz|goog|ms|oss|cos)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy|"  # S3, GCS, CDNs
-    r"sig|se|st|sp|sr|sv|spr|sip|skoid|sktid|skt|ske|sks|skv|"  # Azure's shared access signature
-    r"(access_?|auth_?|id_?|security_?)?token|api_?key|secret|password|credential|hmac)$",
+_SECRET = re.compile(
+    r"^(x-(amz|goog|ms|oss|cos)-.*|googleaccessid|sig|hmac|jwt|auth|authorization|pwd)$|"
+    r"token|signature|secret|passw(or)?d|credential|(api|access|private|subscription|account)[-_]?key",
     re.IGNORECASE,
 )
-_USER = re.compile(r"(?<=://)[^/\s@]+@")
-_QUERY = re.compile(r"(?<=\w)\?[^\s'\"<>)]*")
+_BESIDE_SIGNATURE = re.compile(  # what S3, CDNs and Azure sign; without a signature `st=2` may name another image
+    r"^(expires|key-pair-id|policy|se|st|sp|sr|sv|spr|sip|skoid|sktid|skt|ske|sks|skv)$", re.IGNORECASE
+)
+_USER = re.compile(r"(?<=://)([^/\s@:]*:(?!\d*(/|\s|$))[^\s'\"<>?#]*@|[^/\s'\"<>?#]*@)")  # a password may hold / and @
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>)]*|(://[^\s'\"<>?#]*)#[^\s'\"<>)]*")
 
 
 def is_url(path: str) -> bool:
@@ -40,12 +42,12 @@ def redacted(url: str) -> str:
 
 def without_secrets(text: str) -> str:
     """A message without the users, passwords and queries of the URLs in it."""
-    return _QUERY.sub("", _USER.sub("", text))
+    return _QUERY.sub(lambda found: found[1] or "", _USER.sub("", text))
 
 
 def check_password(url: str) -> None:
     """Raise `DataError` when a URL holds a password, which a manifest would keep for all to read."""
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    if _USER.search(url):
         raise DataError(
             f"{redacted(url)} was given with a user or password in it; put them into the environment: ~/.netrc for "
             "http, the store's own variables (such as AWS_ACCESS_KEY_ID) for others"
@@ -61,11 +63,13 @@ def without_signature(url: str) -> str:
         pairs = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         return redacted(url)
-    kept = [(name, value) for name, value in pairs if not _SIGNATURE.match(name)]
+    is_signed = any(_SECRET.search(name) for name, _ in pairs)
+    beside = _BESIDE_SIGNATURE if is_signed else _SECRET
+    kept = [(name, value) for name, value in pairs if not (_SECRET.search(name) or beside.search(name))]
     host = parts.netloc.rpartition("@")[2]
-    if len(kept) == len(pairs) and host == parts.netloc:
+    if len(kept) == len(pairs) and not _USER.search(url):
         return url
-    short = urlunsplit((parts.scheme, host, parts.path, urlencode(kept), ""))
+    short = _USER.sub("", urlunsplit((parts.scheme, host, parts.path, urlencode(kept), "")))
     file = _secret_file(short)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = file.with_name(f"{file.name}.{os.getpid()}")

@@ -26,6 +26,7 @@ class TrialState:
         score: of a trial that has a result; None where it is no finite number.
         seconds: of work.
         lost: how often its machine went away.
+        reason: why it failed.
     """
 
     number: int
@@ -35,6 +36,7 @@ class TrialState:
     score: float | None = None
     seconds: float = 0.0
     lost: int = 0
+    reason: str = ""
 
     @property
     def has_ended(self) -> bool:

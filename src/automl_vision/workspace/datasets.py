@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from automl_vision.core.names import did_you_mean
 
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
 _SPLIT_RATIO = 0.2
+_LONGEST_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
 
 Registered = TypeVar("Registered", bound="Registrable")
 
@@ -111,16 +113,18 @@ class DatasetRegistry:
 
         Args:
             dataset: to register.
-            name: letters, digits, `-`, `_` and `.`.
+            name: letters, digits, `-`, `_` and `.`, at most 60.
             description: for people.
             split_ratio: share of the images without a split that is held out for validation; None leaves splits open.
             seed: of that choice.
 
         Raises:
-            DataError: the name has other characters.
+            DataError: the name has other characters, or too many.
         """
         if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
             raise DataError(f"a data set's name is made of letters, digits, - _ and ., not {name!r}")
+        if len(name) > _LONGEST_NAME:
+            raise DataError(f"a data set's name is made of at most {_LONGEST_NAME} characters, not {len(name)}")
         with self._locked(name):
             known = self.versions(name)
             if known and split_ratio is not None:
@@ -176,11 +180,18 @@ class DatasetRegistry:
         """The manifest of a version that is meant by its name, as in `clothing` or `clothing:2`; else the path itself.
 
         What exists as a file counts as a file.
+
+        Raises:
+            DataError: nothing is there, and the path looks like the name of a version.
         """
-        name = path.partition(":")[0]
-        if name not in self.names() or Path(path).exists():
+        name, _, number = path.partition(":")
+        if "/" in path or os.path.exists(path):  # noqa: PTH110 - which a path that is too long does not upset
             return path
-        return self.get(path).manifest
+        names = self.names()
+        hint = did_you_mean(name, names)
+        if name not in names and (hint or number.isdecimal()):
+            raise DataError(f'{path} does not exist, and no data set is registered as "{name}".{hint}')
+        return self.get(path).manifest if name in names else path
 
     def find(self, fingerprint: str) -> DatasetVersion | None:
         """The version with a fingerprint, or None."""

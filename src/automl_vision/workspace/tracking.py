@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from automl_vision.core.files import atomic_path
 from automl_vision.core.numbers import finite
@@ -131,7 +132,7 @@ class Tracking:
         from mlflow.tracking import MlflowClient
 
         if self._uri.startswith(_SQLITE):
-            create_sqlite_store(Path(self._uri.removeprefix(_SQLITE)))
+            create_sqlite_store(Path(unquote(self._uri.removeprefix(_SQLITE).partition("?")[0])))
         client = MlflowClient(self._uri)
         found = client.get_experiment_by_name(self._experiment_name)
         if found is None:
@@ -187,6 +188,11 @@ class Tracking:
             self._client.log_artifact(self._ids[key], str(path), under)
 
 
+def sqlite_uri(file: Path) -> str:
+    """The address of a store in a file; what has a meaning in addresses is escaped."""
+    return _SQLITE + str(file).replace("%", "%25").replace("?", "%3F")
+
+
 def create_sqlite_store(file: Path) -> None:
     """Make MLflow's tables in a new file, whole or not at all; nothing is done when the file is there.
 
@@ -204,7 +210,7 @@ def create_sqlite_store(file: Path) -> None:
             unfinished.unlink()
         with atomic_path(file) as temporary:
             temporary.unlink(missing_ok=True)
-            store = SqlAlchemyStore(f"{_SQLITE}{temporary}", str(file.parent / "artifacts"))
+            store = SqlAlchemyStore(sqlite_uri(temporary), str(file.parent / "artifacts"))
             store.engine.dispose()
 
 

@@ -13,14 +13,14 @@ from automl_vision.core.errors import ConfigError, DataError
 from automl_vision.data.doctor.check import identity_of
 from automl_vision.data.doctor.evidence import LabelledImages
 from automl_vision.data.doctor.findings import Finding
-from automl_vision.data.doctor.object_checks import mask_bounds
+from automl_vision.data.doctor.object_checks import mask_boxes
 from automl_vision.data.doctor.report import DataReport
 from automl_vision.data.manifest import SCHEMA, has_objects
 from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 
-UNREADABLE = ("unreadable-image", "truncated-image")
+UNREADABLE = ("unreadable-image", "truncated-image", "changed-image")
 """Checks whose images count as left out, as they would when the data is opened; what else leaves does so by choice."""
 
 
@@ -176,14 +176,11 @@ class _Treatment:
             self._renamed[old] = new
 
     def _fit_box(self, finding: Finding) -> None:
-        bounds = mask_bounds(self._objects)
+        sizes = [self._dataset.table[name].to_numpy() for name in ("width", "height")]
         box = self._objects.bbox.copy()
+        box[finding.objects] = mask_boxes(self._objects, np.stack(sizes, axis=1))[finding.objects]
         for i, index in enumerate(finding.objects.tolist()):
             self._report.note(self._place(index), _reason(finding, i), finding.check)
-            width, height = (
-                self._dataset.table[name][int(self._objects.image[index])].as_py() for name in ("width", "height")
-            )
-            box[index] = np.clip(bounds[index], 0, (width, height, width, height))
         self._objects = replace(self._objects, bbox=box)
 
     def _group(self, finding: Finding) -> None:

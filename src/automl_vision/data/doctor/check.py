@@ -55,9 +55,11 @@ def check_dataset(
         progress: called with (images done, images in all); with features each image counts twice.
 
     Raises:
-        DataError: a check has an unknown name.
+        DataError: a check has an unknown name, or the predictions are about other images or classes.
     """
     chosen = _chosen(checks)
+    if predictions is not None:
+        predictions.require_fit(len(dataset.table), len(dataset.classes))
     lacking = {"features": "features=False was given", "predictions": "it needs predictions= of a detector"}
     (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
     wants_features = features and any(check.needs == "features" for check in chosen)
@@ -122,9 +124,6 @@ def _part(progress: Progress | None, step: int, steps: int, images: int) -> Prog
 
 
 def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
-    actions = check.actions
-    if found.proposed is not None:
-        actions = (found.proposed, *(action for action in actions if action != found.proposed))
     return Finding(
         check=check.name,
         severity=check.severity,
@@ -132,7 +131,7 @@ def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
         summary=found.summary,
         advice=check.advice,
         count=found.count,
-        actions=actions,
+        actions=_actions(check, found),
         rows=np.asarray(found.rows, np.int64),
         objects=np.asarray(found.objects, np.int64),
         partners=np.asarray(found.partners, np.int64),
@@ -142,6 +141,20 @@ def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
         places=found.places,
         examples=examples_of(evidence, found),
     )
+
+
+def _actions(check: Check, found: Found) -> tuple[str, ...]:
+    """What can be done about these very cases, the proposed action first."""
+    at_hand = {
+        "exclude": len(found.rows),
+        "group": len(found.rows),
+        "drop": len(found.objects),
+        "fit box": len(found.objects),
+        "relabel": len(found.suggestions),
+        "rename": len(found.renames),
+    }
+    actions = check.actions if found.proposed is None else (found.proposed, *check.actions)
+    return tuple(action for action in dict.fromkeys(actions) if at_hand.get(action, True)) or ("none",)
 
 
 def _counts(evidence: Evidence) -> dict[str, Any]:

@@ -144,8 +144,10 @@ def name_leak(evidence: Evidence) -> Found | None:
 
 
 def plain_name(name: str) -> str:
-    """A class name without case, spaces and the marks that stand for them."""
-    return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", name)).casefold()
+    """A class name without case, spaces and the marks that stand for them; a number keeps its sign and its end."""
+    text = unicodedata.normalize("NFKC", name).strip().casefold()
+    text = re.sub(r"(?<=\d)[\s_\-]+(?=\d)", "·", text)  # "1-5" and "15" are two classes
+    return re.sub(r"(?!^-\d)[\s_\-]+", "", text) or text
 
 
 def name_prefix(image: str) -> str:

@@ -97,6 +97,9 @@ def exact_duplicate(evidence: Evidence) -> Found | None:
 def near_duplicate(evidence: Evidence) -> Found | None:
     """Near copies within a split, or in data that has no splits yet."""
     rows, partners = _extras(evidence, _near_clusters(evidence), across=False)
+    group = evidence.data.table["group"].fill_null("").to_numpy()
+    apart = (group[rows] == "") | (group[rows] != group[partners]) | (evidence.splits[rows] != "")
+    rows, partners = rows[apart], partners[apart]  # what one group holds stays together when the data is split
     if not len(rows):
         return None
     unsplit = (evidence.splits[rows] == "").any()

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl_vision.core.errors import DataError
 from automl_vision.data.doctor.look import Looks
 from automl_vision.data.doctor.near import near_pairs
 from automl_vision.data.manifest import has_objects
@@ -79,12 +80,32 @@ class Predictions:
         label: (m,), position among the data set's classes.
         bbox: (m, 4), x1, y1, x2, y2 in pixels.
         score: (m,), 0 to 1.
+
+    Raises:
+        DataError: an array has another shape, or holds what cannot be.
     """
 
     image: NDArray[np.int64]
     label: NDArray[np.int64]
     bbox: NDArray[np.float64]
     score: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        count = len(self.image)
+        for name, shape in (("image", (count,)), ("label", (count,)), ("bbox", (count, 4)), ("score", (count,))):
+            values = np.asarray(getattr(self, name))
+            if values.shape != shape and not (count == 0 and values.size == 0):
+                raise DataError(f"the predictions' {name} is an array of shape {shape}, not {values.shape}")
+            if not np.isfinite(values).all() or (name in ("image", "label") and (values < 0).any()):
+                raise DataError(f"the predictions' {name} holds numbers that are negative, infinite or missing")
+            dtype = np.int64 if name in ("image", "label") else np.float64
+            object.__setattr__(self, name, values.astype(dtype).reshape(shape))
+
+    def require_fit(self, images: int, classes: int) -> None:
+        """Raise `DataError` when they are about other images or classes than a data set has."""
+        for name, values, most in (("image", self.image, images), ("label", self.label, classes)):
+            if values.max(initial=-1) >= most:
+                raise DataError(f"the predictions' {name} goes up to {values.max()}; the data set has {most:,}")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.errors import DataError
+
 Severity = Literal["error", "warning", "hint"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
@@ -122,20 +124,31 @@ class Finding:
         """The finding about some of its images or objects.
 
         Args:
-            kept: for each of `objects`, or of `rows` where it is not about objects.
+            kept: a truth value for each of `objects`, or of `rows` where it is not about objects.
+
+        Raises:
+            DataError: `kept` has another length, or holds something else.
         """
+        kept = np.asarray(kept)
+        if kept.dtype != bool or kept.shape != self.rows.shape:
+            raise DataError(
+                f'"{self.check}" is narrowed by {len(self.rows)} truth values, one a case, '
+                f"not by {kept.dtype} of shape {kept.shape}"
+            )
 
         def part(values: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(value for value, keep in zip(values, kept, strict=True) if keep) if values else values
+            return tuple(value for value, keep in zip(values, kept.tolist(), strict=False) if keep)  # then come places
 
         return replace(
             self,
+            summary=f"{int(kept.sum()):,} of: {self.summary}",
             count=int(kept.sum()),
             rows=self.rows[kept],
             objects=self.objects[kept] if len(self.objects) else self.objects,
             partners=self.partners[kept] if len(self.partners) else self.partners,
             suggestions=part(self.suggestions),
             notes=part(self.notes),
+            places=(),
             examples=(),
         )
 

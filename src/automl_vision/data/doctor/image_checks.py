@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from automl_vision.data.doctor.evidence import Evidence
 from automl_vision.data.doctor.listing import Found, check, plural
 from automl_vision.data.images import MAX_ASPECT
-from automl_vision.data.names import suffix_of
+from automl_vision.data.names import LEFT_OUT, suffix_of
+from automl_vision.data.scan import is_content_digest
 
 TINY_SIDE = 32  # pixels; networks shrink their input 32 times, so less than this is one point of it
 HUGE_PIXELS = 50_000_000  # 150 MB when decoded
@@ -33,7 +34,8 @@ _SUFFIXES = {
 def unreadable(evidence: Evidence) -> Found | None:
     """Missing, empty, foreign or oversized files: when the data was opened, or now."""
     rows = [row for row in evidence.looks.problems if not evidence.looks.formats[row]]
-    problems = [p for p in evidence.data.report.problems if p.kind == "unreadable image"]
+    treated = {evidence.images[row] for row in np.flatnonzero(evidence.splits == LEFT_OUT).tolist()}
+    problems = [p for p in evidence.data.report.problems if p.kind == "unreadable image" and p.place not in treated]
     if not rows and not problems:
         return None
     notes = [evidence.looks.problems[row] for row in rows] + [problem.reason for problem in problems]
@@ -62,6 +64,27 @@ def truncated(evidence: Evidence) -> Found | None:
         rows=np.array(rows, np.int64),
         notes=tuple(evidence.looks.problems[row] for row in rows),
     )
+
+
+@check(
+    "changed-image",
+    "error",
+    title="Images that changed since the data was opened",
+    advice="The labels were made for other pixels: open the data again, or bring the old files back.",
+    actions=("exclude", "none"),
+)
+def changed(evidence: Evidence) -> Found | None:
+    """Files whose contents are not those that the manifest was made of."""
+    opened = evidence.data.table["digest"].to_pylist()
+    rows = [
+        row
+        for row, (before, now) in enumerate(zip(opened, evidence.looks.digests, strict=True))
+        if evidence.usable[row] and is_content_digest(before) and now != before
+    ]
+    if not rows:
+        return None
+    summary = f"{plural(len(rows), 'image')} with other contents than before"
+    return Found(summary, rows=np.array(rows), notes=("the file changed since the data set was opened",) * len(rows))
 
 
 @check(

@@ -95,5 +95,6 @@ def check(
 
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
-    many = {"copy": "copies", "box": "boxes", "class": "classes"}.get(noun, f"{noun}s")
-    return f"{count:,} {noun if count == 1 else many}"
+    *before, last = noun.split(" ")
+    many = {"copy": "copies", "box": "boxes", "class": "classes"}.get(last, f"{last}s")
+    return f"{count:,} {' '.join([*before, last if count == 1 else many])}"

@@ -86,9 +86,13 @@ def duplicate_box(evidence: Evidence) -> Found | None:
     objects = evidence.data.objects
     first, second, overlap = _coinciding(evidence)
     same: Any = objects.label[first] == objects.label[second]
-    twice, at = np.unique(second[same], return_index=True)
-    notes = tuple(f"{value:.0%} of another box of the same class" for value in overlap[same][at].tolist())
-    return _of_objects(evidence, f"{plural(len(twice), 'box')} drawn a second time", twice, notes)
+    twice: dict[int, float] = {}
+    for a, b, value in sorted(zip(*(column[same].tolist() for column in (first, second, overlap)), strict=True)):
+        if a not in twice:  # a box that leaves itself takes no other one with it
+            twice.setdefault(b, value)
+    found = np.array(sorted(twice), np.int64)
+    notes = tuple(f"{twice[b]:.0%} of another box of the same class" for b in found.tolist())
+    return _of_objects(evidence, f"{plural(len(found), 'box')} drawn a second time", found, notes)
 
 
 @check(
@@ -122,14 +126,28 @@ def box_of_two_classes(evidence: Evidence) -> Found | None:
 def box_misses_mask(evidence: Evidence) -> Found | None:
     """Objects whose box is not around their polygons or run-length code."""
     objects = evidence.data.objects
-    bounds = mask_bounds(objects)
-    known: Any = np.isfinite(bounds).all(axis=1)
+    bounds = mask_boxes(objects, evidence.sizes)
+    known: Any = _has_area(bounds)
     overlap = np.where(known, _overlap(objects.bbox, np.where(known[:, None], bounds, 0)), 1.0)
     apart = np.abs(objects.bbox - np.where(known[:, None], bounds, objects.bbox)).max(axis=1, initial=0)
     (found,) = np.nonzero(evidence.seen & (overlap < MASK_FITS) & (apart > _SLACK))
     found = found[np.argsort(overlap[found], kind="stable")]
     notes = tuple(f"they share {value:.0%}" for value in overlap[found].tolist())
     return _of_objects(evidence, f"{plural(len(found), 'box')} not around the object's mask", found, notes)
+
+
+@check(
+    "empty-mask",
+    "warning",
+    title="Masks without any area",
+    advice="The outline is a line, or lies outside of the image: there is nothing to learn from, so the object leaves.",
+    actions=("drop", "none"),
+)
+def empty_mask(evidence: Evidence) -> Found | None:
+    """Objects whose polygons or run-length code cover nothing of their image."""
+    bounds = mask_boxes(evidence.data.objects, evidence.sizes)
+    (found,) = np.nonzero(evidence.seen & np.isfinite(bounds).all(axis=1) & ~_has_area(bounds))
+    return _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found, ())
 
 
 @check(
@@ -169,12 +187,22 @@ def other_records(evidence: Evidence) -> Found | None:
     return _of_problems(f"{plural(len(problems), 'record')} left out ({kinds})", problems)
 
 
-def mask_bounds(objects: Objects) -> NDArray[np.float64]:
-    """(n, 4), the box around each object's polygons or run-length code; NaN without a mask."""
+def mask_boxes(objects: Objects, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, 4), the box around what the image shows of each object's mask; NaN without a mask.
+
+    Args:
+        objects: with or without masks.
+        sizes: (images, 2), width and height in pixels.
+    """
     bounds = objects.polygon_bounds()
     for index, code in objects.rle.items():
         bounds[index] = MaskCode.from_text(code).bounds()
-    return bounds
+    return np.clip(bounds, 0, np.tile(sizes[objects.image], 2))
+
+
+def _has_area(bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,), whether a box holds anything; NaN does not."""
+    return np.asarray((bounds[:, 2] > bounds[:, 0]) & (bounds[:, 3] > bounds[:, 1]))
 
 
 def _coinciding(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as html_escape
 from importlib.resources import files
 from typing import Any
 
 from automl_vision.data.doctor.findings import ACTIONS, SEVERITIES, Example, Finding, Outline, Picture
 from automl_vision.data.doctor.thumbnails import thumbnails
+from automl_vision.data.names import visible
 
 _NOTEBOOK_EXAMPLES = 4  # of a finding, so that a notebook stays small
 _MEANING = {
@@ -36,6 +37,11 @@ class Page:
     findings: Sequence[Finding]
     skipped: Mapping[str, str]
     passed: Sequence[str]
+
+
+def escape(text: str) -> str:
+    """A text for a page, which neither its marks nor its control characters change."""
+    return html_escape(visible(text))
 
 
 def whole_page(page: Page) -> str:

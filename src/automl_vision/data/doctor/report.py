@@ -12,6 +12,7 @@ from automl_vision.core.files import write_text
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.doctor.findings import SEVERITIES, Finding
 from automl_vision.data.doctor.page import Page, fragment, whole_page
+from automl_vision.data.names import visible
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class DataReport:
     def lines(self) -> list[str]:
         """The report as lines of text."""
         lines = [f"{f.severity:7}  {f.check}: {f.summary}{_proposal(f)}" for f in self.findings]
-        return [*lines, *(f"skipped  {check}: {reason}" for check, reason in self.skipped.items())]
+        return [visible(line) for line in [*lines, *(f"skipped  {c}: {reason}" for c, reason in self.skipped.items())]]
 
     def __repr__(self) -> str:
         counted = ", ".join(f"{n} {severity}{'s' * (n != 1)}" for severity in SEVERITIES if (n := self.count(severity)))

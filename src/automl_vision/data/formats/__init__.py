@@ -28,6 +28,7 @@ _MODULES = (
     "label_studio",
     "via",
     "labelme",
+    "createml",
     "yolo",
     "cityscapes",
     "huggingface",

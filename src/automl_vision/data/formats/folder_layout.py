@@ -11,6 +11,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.names import composed, normalize_split, split_in_name
 
 _WRAPPERS = frozenset({"images", "image", "imgs", "img", "data", "jpg", "jpeg", "png"})  # never the name of a class
+_UNKNOWN = frozenset({"unknown", "unlabeled", "unlabelled", "unclassified", "all", "all_classes", "dummy"})
 _NUMBERED = re.compile(r"(.*?)[ _.-]*\d+")
 _CLASS_WORDS = frozenset({"", "class", "label", "category"})  # a number after these is the class itself
 _SHOWN = 4
@@ -119,12 +120,17 @@ def _unwrapped(root: Folder) -> tuple[str | None, Folder]:
     return split, root
 
 
-def _core(folder: Folder, class_names: Iterable[str] = ()) -> Folder:
-    """A split's folder without those that only wrap its class folders, or its images."""
+def _core(folder: Folder, *, wrapped: bool = False) -> Folder:
+    """A split's folder without those that only wrap its class folders, or its images.
+
+    Args:
+        folder: of a split.
+        wrapped: whether a folder of any name may be such, if it holds folders.
+    """
     while not folder.images and len(folder.folders) == 1:
         (only,) = folder.folders.values()
         is_wrapper = only.name.lower() in _WRAPPERS or only.name == folder.name
-        if not is_wrapper and (not only.folders or only.name in class_names):
+        if not is_wrapper and not (wrapped and only.folders):
             break
         folder = only
     return folder
@@ -163,8 +169,8 @@ def _is_division(splits: dict[str, str], deep: set[str]) -> bool:
 
 
 def _read_splits(top: Folder, splits: dict[str, str], layout: FolderLayout) -> None:
-    several = {name for split in splits if len(names := top.folders[split].folders) > 1 for name in names}
-    cores = {name: _core(top.folders[name], several) for name in splits}
+    wrapped = all(len(top.folders[name].folders) == 1 for name in splits)
+    cores = {name: _core(top.folders[name], wrapped=wrapped) for name in splits}
     trained = {composed(label) for name, core in cores.items() if splits[name] == "train" for label in core.folders}
     labelled = any(core.folders for core in cores.values())
     for name, folder in top.folders.items():
@@ -174,13 +180,13 @@ def _read_splits(top: Folder, splits: dict[str, str], layout: FolderLayout) -> N
         if not core.folders:
             if labelled:
                 layout.leave(core, "stand in no class folder")
-        elif trained and trained.isdisjoint(map(composed, core.folders)):
-            if len(core.folders) > 1:
-                raise DataError(
-                    f'the folders of {_named(trained)} and of "{core.path}" ({_named(core.folders)}) have no class in '
-                    "common; name the class folders of all splits alike"
-                )
-            layout.leave(core, f'are of the class "{next(iter(core.folders))}", which is not in the training data')
+        elif _UNKNOWN.issuperset(folder.lower() for folder in core.folders):
+            layout.leave(core, "stand in a folder of unknown")
+        elif trained and len(core.folders) > 1 and trained.isdisjoint(map(composed, core.folders)):
+            raise DataError(
+                f'the class folders {_named(trained)} and those of "{core.path}" ({_named(core.folders)}) have no '
+                "class in common; name the class folders of all splits alike"
+            )
         else:
             _read_classes(core, splits[name], layout)
 

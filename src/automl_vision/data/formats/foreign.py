@@ -27,10 +27,6 @@ _DOTA = re.compile(r"(-?[\d.]+ ){8}[A-Za-z][\w-]* [0-2]")
 
 _JSON_KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (
-        lambda value: _first_has(value, "annotations") and _first_has(value[0]["annotations"], "coordinates"),
-        f"Create ML's JSON, which is not read; {_AS_COCO}",
-    ),
-    (
         lambda value: _has(value, "items", "categories") and isinstance(value["items"], list),
         "Datumaro's own JSON, which is not read; convert it with: datum convert -f coco",
     ),
