@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
+from automl_vision.compute.compute import Slot
+from automl_vision.compute.local import LocalCompute
+from automl_vision.core.files import read_json, write_json
 from automl_vision.core.names import CLASSIFICATION
+from automl_vision.experiment.experiment import sweep_spec
 from automl_vision.models.names import DEFAULT_MODELS
 from automl_vision.sweeps.automode.portfolio import Candidate, planned_candidate, portfolio, probed_candidates
+from automl_vision.sweeps.automode.probing import probe_candidates, probing_seconds
 from automl_vision.sweeps.automode.promotion import decide
 from automl_vision.sweeps.automode.search import AutoModeTrials, automode_policy
+from automl_vision.sweeps.jobs import Jobs
 from automl_vision.sweeps.policies import MedianStoppingPolicy, NoTerminationPolicy, SuccessiveHalvingPolicy
 from automl_vision.sweeps.policies import policy_to_json as written
 from automl_vision.sweeps.sources import TrialState
 from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
+from automl_vision.sweeps.timing import timing_seconds
 from automl_vision.tasks.hyperparameters import family_of
 from automl_vision.training.spec import TrialSpec
 from automl_vision.training.trial import train
@@ -78,6 +86,7 @@ def test_the_best_probes_come_first_and_rates_between_them():
     ("fixed", "absent"),
     [
         ({"model_name": "efficientnet_lite0"}, "lite1"),
+        ({"weights": "weights.safetensors"}, "lite1"),
         ({"learning_rate": 0.001}, " x"),
         ({"crop_size": 224}, "288 px"),
     ],
@@ -87,6 +96,35 @@ def test_what_the_user_fixed_is_not_varied(fixed: dict[str, object], absent: str
     found = keys(portfolio(base_trial(), CLASSIFICATION, fixed, probes))
     assert found
     assert not any(absent in key for key in found)
+
+
+@pytest.mark.parametrize("fixed", [{"model_name": "resnet18"}, {"arguments": {"model_name": "resnet18"}}])
+def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: dict[str, Any]):
+    config = AutoMLVisionConfig(task=CLASSIFICATION, training_data="photos", iterations=9, **fixed)
+    run = sweep_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
+    probes = {c.key: 0.5 for c in probed_candidates(run.trials[0], run.task, run.arguments)}
+    assert probes.keys() == {"resnet18 at 288 px"}
+    source, states = AutoModeTrials(run, probes, 0.01), []
+    while (planned := source.next(states)) is not None:
+        states.append(TrialState(len(states), planned))
+    assert len(states) > 3
+    assert {state.planned.model_name for state in states} == {"resnet18"}
+
+
+def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(tmp_path: Path, compute: LocalCompute):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({}, {})
+    write_json(folder.path / "probes.json", {"efficientnet_lite1": 0.5, "resnet50": None})
+    for number in range(2):
+        folder.trial(number).write_plan(base_trial().model_dump())
+    jobs = Jobs(spec(), folder, compute, "fingerprint", tmp_path)
+    assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
+
+
+def test_what_is_spent_before_a_short_search_is_bounded():
+    assert [timing_seconds(left) for left in (-1, 15, 60, 3600)] == [-1 / 3, 5, 10, 360]
+    assert [probing_seconds(left, 10) for left in (60, 3600)] == [9, 60]
+    assert probing_seconds(3600, 200) == 200
 
 
 def test_detectors_are_tried_without_probes():
@@ -211,6 +249,9 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert (alone.trial, alone.reason) == (0, "the default recipe is kept: no other one was trained")
     assert without is not None
     assert without.trial == 1
+    diverged = decide(folder, [TrialState(0, base_trial(), "Completed"), other], "accuracy")
+    assert diverged is not None
+    assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
     unknown = decide(folder, [done, TrialState(1, base_trial(), "Completed", score=0.9)], "accuracy")
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
@@ -241,6 +282,9 @@ def test_automode_searches_tests_and_says_so(tmp_path: Path):
     messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
     assert decision["reason"] in messages
     assert any(text.startswith("probe of efficientnet_lite1: accuracy") for text in messages)
+    recorded = {key: score for key, score in read_json(run.folder.path / "probes.json").items() if score is not None}
+    assert run.get_details()["probes"] == recorded
+    assert recorded["efficientnet_lite1"] > 0
     assert run.get_details()["best_trial"] == run.get_best_child().number == decision["trial"]
     assert "default recipe" in repr(run.leaderboard())
 

@@ -168,6 +168,20 @@ def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], messa
     assert message in done.stderr + done.stdout
 
 
+SPACE = """task: image-classification
+training_data: x
+iterations: 0
+hyperparameter_sampling:
+  space:
+    model:
+      type: choice
+      values: [{model_name: resnet18, drop_rat: 0.1},
+               {model_name: resnet34, drop_rate: {type: uniform, low: 0, high: 2}}]
+policy:
+  type: bandit
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
@@ -178,8 +192,19 @@ def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], messa
         ),
         ("task: image-classification\ntraining_data: x\nseed: minus one\n", ["line 3", "seed"]),
         ("task: image-clasification\ntraining_data: x\n", ["line 1", "Did you mean"]),
+        ("seed: 1\ntask: image-classification\nseed: 2\n", ["line 3: seed stands in line 1 already"]),
+        (
+            SPACE,
+            [
+                "line 8: hyperparameter_sampling: model[0].drop_rat",
+                "line 9: hyperparameter_sampling: model[1].drop_rate",
+                "line 10: policy",
+                "line 3: iterations",
+            ],
+        ),
         ("- a\n- b\n", ["must be a mapping"]),
         ("a: [\n", ["no valid YAML"]),
+        ("a: &a {b: *a}\n", ["no valid YAML"]),
         ("", ["must be a mapping"]),
     ],
 )

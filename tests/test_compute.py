@@ -13,6 +13,8 @@ import pytest
 
 from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob, last_lines, share_cores
+from automl_vision.compute.targets import create_compute, require_target
+from automl_vision.core.errors import ComputeError
 from processes import PRELOADED, is_alive, wait_for
 
 
@@ -29,6 +31,15 @@ def work(behaviour: str, path: str = "") -> None:
         child = subprocess.Popen(["sleep", "60"])
         Path(path).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(60)
+    if behaviour in ("stubborn", "stubborn child", "left behind"):
+        code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        if behaviour == "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(0 if behaviour == "left behind" else 60)
 
 
 def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:
@@ -104,6 +115,29 @@ def test_cancel_ends_the_job_and_what_it_started(compute: LocalCompute, tmp_path
     job.cancel()
     assert not job.is_running()
     wait_for(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()), 10)
+
+
+@pytest.mark.parametrize("behaviour", ["stubborn", "stubborn child", "left behind"])
+def test_nothing_outlives_a_job_whatever_it_ignores(compute: LocalCompute, tmp_path: Path, behaviour: str):
+    pids = tmp_path / "pids"
+    job = compute.submit(Job("test_compute:work", {"behaviour": behaviour, "path": str(pids)}, tmp_path))
+    wait_for(lambda: pids.exists() and pids.read_text())
+    if behaviour == "left behind":
+        wait_for(lambda: not job.is_running())
+    else:
+        job.cancel()
+    assert not job.is_running()
+    wait_for(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()), 10)
+
+
+def test_what_a_target_lacks_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for name in ("local", "cpu"):
+        require_target(name)
+    with pytest.raises(ComputeError, match='"cuda" needs a GPU, and this machine shows none; choose "local"'):
+        require_target("cuda")
+    with pytest.raises(ComputeError, match="needs a GPU"):
+        create_compute("cuda")
 
 
 def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):

@@ -114,8 +114,8 @@ def _the_gate_sees_differences(predictor: Predictor, files: list[Path]) -> None:
     exported = [prediction.objects for prediction in predictor(files)]
     found = FoundObjects.join([_as_found(objects) for objects in exported])
 
-    def problem(others: list[Any]) -> str | None:
-        return object_parity(found, others, compared_from=0.05, shown_from=0.1).problem
+    def problem(others: list[Any], compared_from: float = 0.05) -> str | None:
+        return object_parity(found, others, compared_from=compared_from, shown_from=0.1).problem
 
     assert problem(exported) is None
     assert "finds other objects" in str(problem([type(o)(o.boxes + 0.6, o.scores, o.labels) for o in exported]))
@@ -123,6 +123,7 @@ def _the_gate_sees_differences(predictor: Predictor, files: list[Path]) -> None:
     assert problem([type(o)(o.boxes, o.scores + 0.002, o.labels) for o in exported]) is not None
     assert problem([type(o)(o.boxes, o.scores, 1 - o.labels) for o in exported]) is not None
     assert problem([o.take(np.arange(len(o.scores) // 2)) for o in exported]) is not None
+    assert "nothing to compare" in str(problem(exported, compared_from=1.0))
 
 
 def _as_found(objects: Any) -> FoundObjects:

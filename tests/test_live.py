@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from rich.console import Console
 
 from automl_vision.core.files import append_json_line, write_json
+from automl_vision.core.numbers import json_text
 from automl_vision.experiment.live import LiveRun, duration, sparkline
 from automl_vision.experiment.progress import show_progress
+from automl_vision.sweeps.leaderboard import read_leaderboard
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
 
@@ -49,10 +52,9 @@ def folder(tmp_path: Path) -> RunFolder:
     return run
 
 
-def shown(folder: RunFolder, **options: Any) -> str:
+def shown(folder: RunFolder, *, terminal: bool = False, width: int = 150, **options: Any) -> str:
     stream = io.StringIO()
-    terminal = options.pop("terminal", False)
-    show_progress(folder, Console(file=stream, force_terminal=terminal, width=150, color_system=None), **options)
+    show_progress(folder, Console(file=stream, force_terminal=terminal, width=width, color_system=None), **options)
     return stream.getvalue()
 
 
@@ -97,6 +99,54 @@ def test_a_terminal_gets_one_line_a_trial(folder: RunFolder):
     assert "below 0.6" in text
     assert "best 0.9000 (trial 2)" in text
     assert "budget 8:20 left" in text
+
+
+def test_a_narrow_terminal_keeps_what_matters(folder: RunFolder):
+    folder.trial(2).write_plan({"model_name": "fasterrcnn_efficientnet_lite1_fpn"})
+    lines = shown(folder, terminal=True, width=60).splitlines()
+    line = next(line for line in lines if "trial 2 " in line and "…" in line)
+    assert [part in line for part in ("Running", "1/20", "0.9000", "1:15 left")] == [True] * 4
+    assert len(line) <= 60
+
+
+@pytest.fixture
+def diverged(folder: RunFolder) -> RunFolder:
+    """The run with two more trials whose metric is no number."""
+    write_trial(folder, 3, [math.nan, 0.4, math.inf], "Running")
+    result = write_trial(folder, 4, [math.nan], "Completed").path / "result.json"
+    write_json(result, {"score": math.nan})
+    return folder
+
+
+def test_what_is_no_number_does_not_rank(diverged: RunFolder):
+    run = LiveRun(diverged)
+    run.update()
+    assert run.best is not None
+    assert run.best.trial == 2
+    assert (run.lines[3].value, run.lines[3].curve, run.lines[3].epoch) == (0.4, [0.4], 2)
+    assert (run.lines[4].value, run.lines[4].curve) == (None, [])
+    for width in (60, 150):
+        assert "trial 3 " in shown(diverged, terminal=True, width=width)
+    assert "trial 4  probe    accuracy not a number  1 s" in shown(diverged).splitlines()
+    rows = read_leaderboard(diverged)
+    assert [(row.trial, row.rank) for row in rows] == [(2, 1), (0, 2), (3, 3), (1, 4), (4, None)]
+
+
+def test_json_holds_only_what_is_json(diverged: RunFolder):
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    for line in shown(diverged, as_json=True).splitlines():
+        json.loads(line, parse_constant=refuse)
+    assert json_text({"a": [math.nan, (math.inf, 1.5)], "b": True}) == '{"a": [null, [null, 1.5]], "b": true}'
+
+
+def test_an_epoch_that_a_resumed_trial_repeats_counts_once(folder: RunFolder):
+    event = {"event": "evaluation", "time": time.time(), "epoch": 1, "metrics": {"accuracy": 0.6}, "seconds": 2.0}
+    append_json_line(folder.trial(2).path / "events.jsonl", event)
+    run = LiveRun(folder)
+    run.update()
+    assert run.lines[2].curve == [0.2, 0.6]
 
 
 def test_of_many_trials_those_at_work_and_the_best_are_shown(folder: RunFolder):

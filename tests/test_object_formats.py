@@ -117,6 +117,11 @@ def check(format_: str, case: Case, root: Path) -> None:
     assert report.total == len(annotations) + len(annotations.objects) + len(report.problems)
 
 
+def exports(*rows: tuple[str, Case]) -> pytest.MarkDecorator:
+    """Cases, each with the name of its format."""
+    return pytest.mark.parametrize(("format_", "case"), rows, ids=[case.name for _, case in rows])
+
+
 def cases(*values: Case) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", values, ids=[value.name for value in values])
 
@@ -154,6 +159,7 @@ def coco(images: list[Any], annotations: list[Any], categories: list[Any] | None
 
 SQUARE = [10.0, 20.0, 30.0, 20.0, 30.0, 60.0, 10.0, 60.0]
 BOX = (10.0, 20.0, 30.0, 60.0)
+CAT, DOG = ("cat", BOX), ("dog", BOX)
 MASK = np.zeros((HEIGHT, WIDTH), bool)
 MASK[20:60, 10:30] = True
 RUNS = [820, *[40, 40] * 19, 40, 5620]  # of MASK, down the columns
@@ -347,7 +353,7 @@ PART = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax
             "JPEGImages/4.jpg": "train",
             "JPEGImages/5.jpg": "test",
         },
-        notes=["ImageSets: 1 images of the image sets have no annotation file, such as 6"],
+        notes=["ImageSets/Main/test.txt: 1 images of the image sets have no annotation file, such as 6"],
         unnamed=1,
     ),
     Case(
@@ -482,6 +488,7 @@ POLYGON = "0 0.1 0.25 0.3 0.25 0.3 0.75 0.1 0.75\n"
         [f"photos/{i:02}.jpg" for i in range(15)],
         {f"txt/{i:02}.txt": LINE if i == 14 else "" for i in range(15)},
         {f"photos/{i:02}.jpg": [("1", BOX)] if i == 14 else [] for i in range(15)},
+        notes=["/"],
     ),
     Case(
         "key points, other yaml files",
@@ -493,6 +500,7 @@ POLYGON = "0 0.1 0.25 0.3 0.25 0.3 0.75 0.1 0.75\n"
         },
         {"images/train/1.jpg": [("cat", BOX)]},
         splits={"images/train/1.jpg": "train"},
+        notes=["/"],
     ),
     Case(
         "bad lines",

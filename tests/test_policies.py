@@ -117,6 +117,19 @@ def test_truncation(percentage: int, values: Values, maximize: bool, expected: l
     assert ended(TruncationSelectionPolicy(percentage), values, maximize=maximize) == expected
 
 
+def test_an_interval_that_the_trial_has_not_reached_ends_nothing():
+    curves = {0: Curve([0.1]), 1: Curve([0.9, 0.9])}
+    for policy in (BanditPolicy(slack_factor=0), MedianStoppingPolicy(), TruncationSelectionPolicy(99)):
+        assert [reason_to_end(policy, curves, 0, interval=n) for n in (0, 2, 3)] == [None] * 3
+
+
+def test_a_missing_value_is_named():
+    curves = {0: Curve([0.5, NAN]), 1: Curve([0.2, 0.2])}
+    reason = reason_to_end(TruncationSelectionPolicy(50), curves, 0, maximize=False)
+    assert reason is not None
+    assert reason.startswith("no finite value, among the lowest 50 % of 2 trials")
+
+
 def test_truncation_may_leave_out_finished_trials():
     curves = {0: Curve([0.1], finished=True), 1: Curve([0.2]), 2: Curve([0.3]), 3: Curve([0.4], finished=True)}
     assert reason_to_end(TruncationSelectionPolicy(25), curves, 1) is None

@@ -261,11 +261,15 @@ def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, sha
         "from automl_vision import Run, Workspace\n"
         f"Run(Workspace({str(workspace.path)!r}), {run.id!r}).wait_for_completion(show_output=True)"
     )
-    waiting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
     wait_for(lambda: run.get_children() and run.get_children()[0].evaluations())
     waiting.send_signal(signal.SIGINT)
-    waiting.wait(30)
+    told = waiting.communicate(timeout=30)[1]
     assert run.get_status() == "Canceled"
+    assert f"canceling run {run.id}; press Ctrl-C again to leave it" in told
+    assert f"run {run.id} is Canceled; go on with: automl-vision resume {run.id}" in told
     wait_for(lambda: not run.folder.is_worked_on())
     with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
         run.wait_for_completion()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.sweeps.distributions import choice, loguniform, normal, quniform, uniform
+from automl_vision.sweeps.distributions import choice, loguniform, normal, quniform, randint, uniform
 from automl_vision.sweeps.samplers import (
     BayesianParameterSampling,
     GridParameterSampling,
@@ -20,6 +20,7 @@ from automl_vision.sweeps.samplers import (
     sampling_from_json,
     sampling_to_json,
 )
+from automl_vision.sweeps.space import SearchSpace, most_configurations
 
 SPACE = {
     "x": uniform(-2, 2),
@@ -107,6 +108,14 @@ def test_a_finite_space_ends_when_everything_was_tried(kind: str):
     assert sorted(found) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_random_sampling_finds_the_last_combinations_too(seed: int):
+    space = {"a": choice(range(10)), "b": randint(6), "c": quniform(0, 2, 0.5)}
+    found = [frozenset(p.values.items()) for p in run_all(Sampler(RandomParameterSampling(space, seed)))]
+    assert len(found) == len(set(found)) == 300
+    assert most_configurations(SearchSpace.of(space), 1000) == 300
+
+
 def test_a_grid_is_visited_in_order_and_ends():
     sampler = Sampler(GridParameterSampling({"a": choice(1, 2), "b": choice("x", "y")}))
     assert [p.values for p in run_all(sampler)] == [{"a": a, "b": b} for a in (1, 2) for b in "xy"]
@@ -172,6 +181,8 @@ def test_minimizing_is_the_mirror_image():
         ({"type": "grid", "seed": 1, "space": {"a": choice(1, 2)}}, 'grid sampling has no "seed"'),
         ({"type": "bayesian", "algorithm": "gpp", "space": SPACE}, '"tpe" or "gp"'),
         ({"type": "random", "seed": "one", "space": SPACE}, "seed is a whole number"),
+        ({"type": "random", "seed": -1, "space": SPACE}, "seed is a whole number"),
+        ({"type": "random", "sed": 1, "seed": 0.5, "space": {"a": 1}}, r'"sed"(.|\n)*seed is(.|\n)*nothing to choose'),
         ([1], "a mapping with type and space"),
     ],
 )

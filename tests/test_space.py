@@ -15,6 +15,7 @@ from automl_vision.core.errors import ConfigError
 from automl_vision.sweeps.distributions import (
     Choice,
     choice,
+    coordinates,
     ends,
     lognormal,
     loguniform,
@@ -95,6 +96,31 @@ def test_draws_follow_their_distribution():
 )
 def test_ends(distribution: object, expected: tuple[float, float]):
     assert ends(distribution) == pytest.approx(expected)  # type: ignore[arg-type]
+
+
+@given(st.integers(-50, 50), st.integers(1, 60), st.sampled_from([0.1, 0.5, 1, 3]), st.booleans())
+def test_every_value_of_a_finite_distribution_has_a_place(low: int, width: int, q: float, log: bool):
+    make = qloguniform if log else quniform
+    bounds = (low / 20, (low + width) / 20) if log else (low, low + width)
+    try:
+        distribution = make(*bounds, q)
+    except ValueError:  # it has one value
+        return
+    places = coordinates(distribution, 10_000)
+    assert places is not None
+    values = [distribution.value(place) for place in places]
+    assert values == sorted(set(values))
+    assert {distribution.value(unit) for unit in np.linspace(0, 1, 300)} <= set(values)
+
+
+def test_most_distributions_hold_any_number():
+    assert coordinates(randint(4), 4) == [0.125, 0.375, 0.625, 0.875]
+    for endless in (uniform(0, 1), qnormal(0, 1, 1), randint(5), quniform(0, 1, 0.1)):
+        assert coordinates(endless, 4) is None
+
+
+def test_numbers_of_numpy_become_plain():
+    assert [type(value) for value in choice(*np.array([1, 2])).values] == [int, int]
 
 
 def test_whole_numbers_stay_whole():
@@ -186,6 +212,16 @@ def test_the_size_of_a_grid_is_the_product(sizes: list[int]):
         (lambda: normal(0, 0), "sigma > 0"),
         (lambda: randint(0), "above 0"),
         (lambda: randint(1.5), "whole number"),  # type: ignore[arg-type]
+        (lambda: randint(10**20), "whole number"),
+        (lambda: uniform("0", 1), "low of uniform is a number, not '0'"),  # type: ignore[arg-type]
+        (lambda: uniform(None, 1), "low of uniform is a number, not None"),  # type: ignore[arg-type]
+        (lambda: quniform(0, 1, True), "q of quniform is a number"),
+        (lambda: uniform(0, 10**400), "too large"),
+        (lambda: quniform(0, 0.1, 0.5), "gives only 0"),
+        (lambda: choice([1, 2], [3]), "texts, finite numbers and flags"),
+        (lambda: choice(math.nan, 1), "texts, finite numbers and flags"),
+        (lambda: choice(uniform(0, 1), 2), "texts, finite numbers and flags"),
+        (lambda: choice({1, 2}), "a set has no order"),
     ],
 )
 def test_a_wrong_distribution_cannot_exist(make: object, message: str):
@@ -205,6 +241,14 @@ def test_a_wrong_distribution_cannot_exist(make: object, message: str):
         ({"a": {"type": "choice", "values": 3}}, ["a: the values of a choice are a list"]),
         ({"a": [1, 2]}, ["a: a distribution"]),
         ({"a": 1}, ["nothing to choose from"]),
+        ({"a": {"low": 0, "high": 1}}, ["a: a distribution has a type"]),
+        ({"a": {"type": "quniform", "low": 0, "high": 1, "q": None}}, ["a: quniform needs q"]),
+        ({1: choice(1, 2)}, ["1: the name of a hyperparameter is expected"]),
+        (["a"], ["alternative 0 is a mapping"]),
+        (
+            {"a": {"type": "choice", "values": [{"type": "randint", "upper": 2}]}},
+            ["a: a choice holds values or mappings"],
+        ),
         ({}, ["nothing to choose from"]),
         (
             {"m": {"type": "choice", "values": [{"a": {"type": "randint", "upper": 0}}, {"b": [1]}]}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -33,10 +34,11 @@ from automl_vision import (
 )
 from automl_vision.compute.compute import Job, Slot
 from automl_vision.compute.local import LocalCompute
-from automl_vision.core.errors import ConfigError, StorageError
+from automl_vision.core.errors import ConfigError, RunFailedError, RunNotFoundError, StorageError
 from automl_vision.core.files import read_json
 from automl_vision.core.names import CLASSIFICATION
 from automl_vision.sweeps.budget import Budget, Timing, fits_another, plan_text
+from automl_vision.sweeps.hope import hopeless
 from automl_vision.sweeps.loop import CanceledError, TrialLoop
 from automl_vision.sweeps.policies import NoTerminationPolicy, Policy
 from automl_vision.sweeps.sources import FixedTrials, SampledTrials, TrialState
@@ -138,6 +140,13 @@ def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
     assert [state.score for state in loop.trials] == [0.0, 0.1, None, pytest.approx(0.3), 0.4, 0.5]
 
 
+def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [math.nan]}, {"scores": [math.nan, 0.5]}], slots=1)
+    loop.run()
+    assert statuses(folder) == ["Completed", "Completed"]
+    assert [(state.score, state.best) for state in loop.trials] == [(None, None), (None, 0.5)]
+
+
 def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
     trials = [{"scores": [0.9] * 3}, {"scores": [0.5] * 40, "pause": 0.2}]
     loop = make_loop(folder, trials, slots=1, policy=BanditPolicy(slack_factor=0.1, delay_evaluation=2))
@@ -198,6 +207,48 @@ def test_the_time_is_kept_by_ending_what_does_not_end(folder: RunFolder):
     assert statuses(folder) == ["Completed", "Canceled"]
     assert folder.trial(1).status()["reason"] == "the run's time was used up"
     assert loop.time_is_up
+
+
+def test_a_trial_is_asked_to_end_when_its_time_is_over_and_keeps_its_result(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [0.5] * 400, "pause": 0.1}], budget=Budget(10.0, packaging=9.5))
+    loop.run()
+    assert statuses(folder) == ["Completed"]
+    assert loop.trials[0].score == 0.5
+    assert len(folder.trial(0).evaluations()) < 400
+
+
+def test_a_sweep_without_hope_is_given_up(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [], "then": "raise"}] * 14, slots=2)
+    with pytest.raises(
+        RunFailedError, match=r"10 trials failed for the same reason(.|\n)*ValueError: a bad value\. Repair"
+    ):
+        loop.run()
+    assert statuses(folder).count("Failed") == 10
+    assert set(statuses(folder)) <= {"Failed", "Canceled"}
+
+
+def test_failures_are_borne_while_there_is_hope():
+    def states(*reasons: str) -> list[TrialState]:
+        return [TrialState(i, PLANNED, "Failed", reason=reason) for i, reason in enumerate(reasons)]
+
+    sizes = [f"out of memory: {i} MB" for i in range(10)]
+    assert hopeless(states(*sizes)) == "out of memory: 9 MB"
+    assert hopeless(states(*sizes[:9])) is None
+    assert hopeless(states(*sizes[:9], "another reason")) is None
+    assert hopeless([*states(*sizes), TrialState(10, PLANNED, "Terminated")]) is None
+
+
+def test_a_run_whose_folder_is_deleted_ends(folder: RunFolder):
+    loop = make_loop(folder, [{"scores": [0.5], "then": "hang"}])
+
+    def delete() -> None:
+        wait_for(lambda: folder.trial(0).evaluations())
+        shutil.rmtree(folder.path)
+
+    threading.Thread(target=delete, daemon=True).start()
+    with pytest.raises(RunNotFoundError, match="was deleted"):
+        loop.run()
+    assert not (folder.path / "status.json").exists()
 
 
 def test_a_full_disk_stops_the_sweep_and_it_can_go_on(folder: RunFolder):
@@ -295,9 +346,47 @@ def test_the_plan_is_told(seconds: float, wanted: int, text: str):
         ),
         (
             {"space": {"drop_rate": 0.1, "m": choice({"drop_rate": choice(0.2, 0.3)}, {"momentum": 0.1})}},
-            ["m[0].drop_rate stands further out"],
+            ["m[0].drop_rate and drop_rate set the same"],
         ),
         ({"space": {"momentum": uniform(0, 1)}, "iterations": None}, ["iterations or experiment_timeout_hours"]),
+        ({"space": {"m": choice({"momentum": 0.1}, {}), "n": choice({"momentum": 0.5}, {})}}, ["n[0].momentum and m"]),
+        ({"space": {"crop_size": choice(128, 224), "training_crop_size": choice(96, 64)}}, ["set the same"]),
+        ({"space": {"crop_size": choice(96, 64)}, "arguments": {"training_crop_size": 64}}, ["fixed in arguments"]),
+        ({"space": {"number_of_epochs": choice(True, 5)}}, ["should be a number, not True"]),
+        ({"space": {"number_of_epochs": choice(5, "5", 6)}}, ["5, '5' are the same value"]),
+        ({"space": {"nesterov": uniform(0, 1)}}, ["nesterov takes only some values; use choice"]),
+        ({"space": {"weighted_loss": quniform(0, 2, 0.5)}}, ["quniform gives 0 to 2"]),
+        ({"space": {"weighted_loss": randint(3), "nesterov": randint(2)}}, []),
+        ({"space": {"split_ratio": uniform(0.1, 0.3)}}, ["the same for all trials of a run"]),
+        ({"space": {"model_name": uniform(0, 1)}}, ["a choice of names, is expected, not uniform"]),
+        ({"space": {"momentum": uniform(-1, 1)}, "seed": -1, "policy": {"type": "bandit", "slak": 1}},
+         ["seed", 'policy: bandit has no "slak"', "policy: exactly one", "hyperparameter_sampling: momentum"]),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {"model_name": choice("yolov5", "tood"), "momentum": choice(0.5, 0.9)},
+                "arguments": {"image_size": 320},  # which the task's default algorithm has not
+            },
+            [],
+        ),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {
+                    "model": choice({"model_name": "yolov5"}, {"model_name": "tood"}),
+                    "size": choice({"image_size": 320}, {"image_size": 640}),
+                },
+            },
+            [],
+        ),
+        (
+            {
+                "task": "image-object-detection",
+                "space": {"model_name": choice("yolov5", "tood"), "momentum": choice(0.5, 0.9)},
+                "arguments": {"min_size": 320},
+            },
+            ['arguments: no hyperparameter is named "min_size"'],
+        ),
         (
             {
                 "task": "image-object-detection",
@@ -435,8 +524,9 @@ def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> 
     run = Experiment(workspace, f"killed {seed}").submit(sweep_config(data))
     while done < kills and run.get_status() not in ("Completed", "Failed"):
         time.sleep(moments.uniform(0.2, 5.0))
-        done += kill_controller(run)
-        run.resume()
+        if kill_controller(run):
+            done += 1
+            run.resume()
     run.wait_for_completion()
     return run, done
 
@@ -492,7 +582,7 @@ def test_a_sweep_stops_for_its_deadline(workspace: Workspace, shapes_folder: Pat
     assert set(statuses) <= {"Completed", "Canceled"}  # canceled is what a busy machine made late
     assert len(statuses) < 8
     messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
-    assert any("no trial fits in full" in text for text in messages)
+    assert any("no trial fits in full" in text or "how much fits is not known" in text for text in messages)
 
 
 def test_poor_trials_are_ended_early_and_stay_on_the_leaderboard(workspace: Workspace, shapes_folder: Path):

@@ -6,6 +6,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from automl_vision.core.version import VERSION
+
 if TYPE_CHECKING:
     from automl_vision.data.annotations import Columns as Columns
     from automl_vision.data.dataset import Dataset as Dataset
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from automl_vision.sweeps.samplers import RandomParameterSampling as RandomParameterSampling
     from automl_vision.workspace.workspace import Workspace as Workspace
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _EXPORTS = {
     "AutoMLVisionConfig": "experiment.config",

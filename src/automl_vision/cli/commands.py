@@ -11,6 +11,7 @@ import typer
 
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
@@ -92,7 +93,12 @@ def watch(
     """Show the live progress of a run; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
-    show_progress(_run(run_id, workspace).folder, as_json=as_json)
+    run = _run(run_id, workspace)
+    try:
+        show_progress(run.folder, as_json=as_json)
+    except KeyboardInterrupt:
+        typer.echo(f"run {run.id} goes on; end it with: automl-vision cancel {run.id}", err=True)
+        raise
 
 
 @app.command()
@@ -115,7 +121,7 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
             }
         )
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json_text(rows, indent=2))
     elif not rows:
         typer.echo(f"no runs in {space.path}")
     for row in [] if as_json else rows:
@@ -132,7 +138,7 @@ def leaderboard(
     """Show every trial of a run, best first, with intervals."""
     board = _run(run_id, workspace).leaderboard()
     if as_json:
-        typer.echo(json.dumps(board.to_json(), indent=2))
+        typer.echo(json_text(board.to_json(), indent=2))
         return
     from automl_vision.cli.tables import print_table
 
@@ -217,7 +223,7 @@ def _follow(run: Run, *, as_json: bool = False) -> None:
     run.wait_for_completion(show_output=True, as_json=as_json)
     board = run.leaderboard()
     if as_json:
-        typer.echo(json.dumps({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
+        typer.echo(json_text({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
         return
     print_table(board.columns(), board.cells())
     decision = run.get_details().get("decision")

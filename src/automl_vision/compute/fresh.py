@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from automl_vision.compute.compute import Failure, Job
@@ -50,11 +51,11 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        with suppress(ProcessLookupError):  # what it started may ignore the request, or have been left behind
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         if process.stdin:
             process.stdin.close()
     return failure_of(process.returncode, job.folder) if process.returncode else None

@@ -53,6 +53,7 @@ class LocalJob:
     def __init__(self, job: Job, process: BaseProcess) -> None:
         self.job = job
         self._process = process
+        self._group_ended = False
 
     @property
     def sentinel(self) -> int:
@@ -60,8 +61,11 @@ class LocalJob:
         return self._process.sentinel
 
     def is_running(self) -> bool:
-        """Whether it still works."""
-        return self._process.is_alive()
+        """Whether it still works; when it has ended, whatever it left behind is ended too."""
+        if self._process.is_alive():
+            return True
+        self._end_group()
+        return False
 
     def failure(self) -> Failure | None:
         """Why the ended job failed, or None when it succeeded."""
@@ -71,23 +75,31 @@ class LocalJob:
         return failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
-        """End the job and everything that it started."""
-        self._signal(signal.SIGTERM)
+        """End the job and everything that it started; what ignores the request is killed after a grace."""
+        if self._process.is_alive() and not self._signal(signal.SIGTERM):
+            self._process.terminate()  # it has no group of its own yet
         self._process.join(_GRACE)
-        self._signal(signal.SIGKILL)
+        if self._process.is_alive():
+            self._process.kill()
+        self._end_group()
         self._process.join()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _end_group(self) -> None:
+        """Kill what is left of the job's process group, once; later its number may be another one's."""
+        if not self._group_ended:
+            self._group_ended = True
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> bool:
+        """Send a signal to the job's process group; says whether there is one."""
         pid = self._process.pid
-        if pid is None or not self._process.is_alive():
-            return
+        if pid is None:
+            return False
         try:
             os.killpg(pid, number)
         except ProcessLookupError:  # the group does not exist yet, or not any more
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                return
+            return False
+        return True
 
 
 class LocalCompute:

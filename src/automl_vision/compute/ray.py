@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ SETTINGS = {
 
 _OBJECT_STORE = 128 * 1024**2  # bytes; jobs travel through files, not through Ray
 _CANCEL_SECONDS = 15.0
+
+
+def require_ray() -> None:
+    """See that Ray is installed, without loading it.
+
+    Raises:
+        ComputeError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise ComputeError('Ray is not installed. Install it with: pip install "automl-vision[ray]"')
 
 
 @dataclass(frozen=True)
@@ -141,10 +152,7 @@ class RayCompute:
         self._preload = list(preload)
         settings = SETTINGS if self.address else SETTINGS | LOCAL_CLUSTER
         os.environ |= {name: os.environ.get(name, value) for name, value in settings.items()}
-        try:
-            importlib.import_module("ray")
-        except ModuleNotFoundError as error:
-            raise ComputeError('Ray is not installed. Install it with: pip install "automl-vision[ray]"') from error
+        require_ray()
 
     def warm_up(self) -> None:
         """Connect to the cluster, or start it.

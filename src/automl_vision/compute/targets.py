@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from automl_vision.compute.compute import Compute
+from automl_vision.core.errors import ComputeError
 from automl_vision.core.names import did_you_mean
 
 TARGETS = ("local", "cpu", "cuda")
@@ -13,6 +16,15 @@ TARGETS = ("local", "cpu", "cuda")
 
 RAY = "ray"
 """A cluster: the one of `RAY_ADDRESS`, or one that is started here; `ray://host:port` and `ray:host:port` name one."""
+
+
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # NVIDIA, its Jetsons, AMD, WSL
+
+
+def has_gpu() -> bool:
+    """Whether the machine has a GPU that is not hidden by `CUDA_VISIBLE_DEVICES`; loads nothing to find out."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    return not hidden and any(Path(device).exists() for device in _GPU_DEVICES)
 
 
 def check_target(name: str) -> str:
@@ -35,6 +47,23 @@ def _is_cluster(name: str) -> bool:
     return name == RAY or re.fullmatch(r"ray:(//)?[\w.\-\[\]:]+:\d+", name) is not None
 
 
+def require_target(name: str) -> None:
+    """See that this machine has what a compute target needs, before anything runs on it.
+
+    Raises:
+        ComputeError: it has not.
+    """
+    if name == "cuda" and not has_gpu():
+        raise ComputeError(
+            'compute_target "cuda" needs a GPU, and this machine shows none; choose "local", which takes GPUs where '
+            'there are any, or "cpu"'
+        )
+    if _is_cluster(name):
+        from automl_vision.compute.ray import require_ray
+
+        require_ray()
+
+
 def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:
     """The named compute target.
 
@@ -44,8 +73,10 @@ def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:
 
     Raises:
         ValueError: nothing has this name.
+        ComputeError: the machine has not what it needs.
     """
     check_target(target)
+    require_target(target)
     if target not in TARGETS:
         from automl_vision.compute.ray import RayCompute
 

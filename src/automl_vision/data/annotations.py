@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from automl_vision.data.names import composed, split_of_folders
 from automl_vision.data.object import Object
 from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
@@ -86,27 +87,28 @@ class Annotations:
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
             return None
         self.report.total += len(record.objects)
+        labels = tuple(map(composed, record.labels))
         number = self._numbers.get(record.image)
         if number is None:
             self.report.total += 1
             number = self._numbers[record.image] = len(self.images)
             self.images.append(record.image)
             self.places.append(record.place)
-            self.labels.append(record.labels)
+            self.labels.append(labels)
             self.splits.append(record.split)
             self.groups.append(record.group)
             self.sizes.append(record.size or (0, 0))
         else:
-            self._join(number, record)
+            self._join(number, record, labels)
         for value in record.objects:
             self.objects.add(number, value)
         return number
 
-    def _join(self, number: int, record: Record) -> None:
+    def _join(self, number: int, record: Record, labels: tuple[str, ...]) -> None:
         if _file(record.place) != _file(self.places[number]):
             self._repeated.add(number)
-        if record.labels:
-            self.labels[number] = tuple(dict.fromkeys(self.labels[number] + record.labels))
+        if labels:
+            self.labels[number] = tuple(dict.fromkeys(self.labels[number] + labels))
         self.splits[number] = self.splits[number] or record.split
         self.groups[number] = self.groups[number] or record.group
         if record.size and self.sizes[number] == (0, 0):
@@ -142,6 +144,19 @@ class Annotations:
             self.kind = "labels"
         elif any(self.labels):
             self.kind = "label" if all(self.labels) else "labels"
+
+    def split_by_folders(self) -> None:
+        """Where no record has a split, take those that the images' folders name, if all do and one is for training."""
+        if any(self.splits):
+            return
+        found = [split_of_folders(image) for image in self.images]
+        if "train" in found and None not in found:
+            self.splits = found
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give labels other names."""
+        self.labels = [tuple(dict.fromkeys(names.get(label, label) for label in row)) for row in self.labels]
+        self.objects.rename(names)
 
     def ignore(self, place: str, reason: str, kind: str) -> None:
         """Note what is no mistake and still has no use here, such as a key point."""

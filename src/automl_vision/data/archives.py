@@ -24,6 +24,7 @@ from automl_vision.data.urls import is_url
 
 _CHUNK = 2**22
 _MOST_UNPACKED, _MOST_RATIO = 2**26, 200  # JSON packs to a tenth or twentieth, zeros to a thousandth
+_UTF8_MARK = 0x800  # of a member's flags
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError,
     zlib.error, lzma.LZMAError,
@@ -42,16 +43,21 @@ def open_archive(path: str, folder: str, size: int, modified: int) -> Storage:
 
 
 class Archive(ABC):
-    """Members of an archive by their paths below one of its folders; nothing is ever unpacked by its name."""
+    """Members of an archive by their paths below one of its folders; nothing is ever unpacked by its name.
 
-    def __init__(self, path: str, folder: str, names: list[str]) -> None:
+    Args:
+        path: of the archive.
+        folder: in it, or empty.
+        names: the members' own names by the names to show.
+    """
+
+    def __init__(self, path: str, folder: str, names: dict[str, str]) -> None:
         self.root = f"{path}{INSIDE}{folder}" if folder else path
         self.skipped: dict[str, str] = {}
-        self.members: dict[str, str]
+        self.members: dict[str, str] = {}
         prefix = f"{folder}/" if folder else ""
-        self.members = {}
-        for name in names:
-            path_inside = name.replace("\\", "/")
+        for shown, name in names.items():
+            path_inside = shown.replace("\\", "/")
             if ".." in path_inside.split("/") or path_inside.startswith("/"):
                 self.skipped[ascii(name)] = "the member's path leads outside of the archive"
             elif path_inside.startswith(prefix):
@@ -100,7 +106,8 @@ class ZipArchive(Archive):
     def __init__(self, path: str, folder: str) -> None:
         self._zip = zipfile.ZipFile(path)
         self._pid, self._path, self._lock = os.getpid(), path, threading.Lock()
-        super().__init__(path, folder, [info.filename for info in self._zip.infolist() if not info.is_dir()])
+        members = (info for info in self._zip.infolist() if not info.is_dir())
+        super().__init__(path, folder, {_shown_name(info): info.filename for info in members})
 
     def read(self, path: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
         """The bytes of a member."""
@@ -130,6 +137,16 @@ class ZipArchive(Archive):
         return f"{path}\n{info.file_size}\n{info.CRC}"
 
 
+def _shown_name(info: zipfile.ZipInfo) -> str:
+    """A member's name; without the mark for UTF-8 it is often UTF-8 all the same, as from a Macintosh."""
+    if info.flag_bits & _UTF8_MARK or info.filename.isascii():
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
+
+
 class TarArchive(Archive):
     """A tar file; a compressed one is decompressed once into the cache, for it allows no access at random."""
 
@@ -139,7 +156,7 @@ class TarArchive(Archive):
             members = list(tar)
         places = {m.name.removeprefix("./"): (m.offset_data, m.size) for m in members if m.isreg() and not m.issparse()}
         self._places = places
-        super().__init__(path, folder, list(places))
+        super().__init__(path, folder, {name: name for name in places})
         strange = [m.name for m in members if not (m.isreg() or m.isdir()) or m.issparse()]
         self.skipped |= dict.fromkeys(map(ascii, strange), "the member is a link, a device or a sparse file")
 

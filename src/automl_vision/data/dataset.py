@@ -108,7 +108,8 @@ class Dataset:
         for place, reason in source.storage.skipped.items():
             annotations.reject(place, reason, "not entered")
         if not annotations.report.total:
-            raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}')
+            noted = "".join(f"\n  - {note.place}: {note.reason}" for note in annotations.report.notes[:5])
+            raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
         scanning = ScanOptions(options.allow_outside, options.max_pixels, options.read_images)
         facts = list(scan_images(annotations.images, annotations.sizes, source.storage, scanning, progress=progress))
         own = natural_task(annotations, wanted)

@@ -15,6 +15,7 @@ from automl_vision.core.names import (
     OBJECT_DETECTION,
 )
 from automl_vision.data.annotations import Annotations, Kind
+from automl_vision.data.names import composed
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
 from automl_vision.data.scan import ImageFacts
@@ -87,7 +88,7 @@ def build_manifest(
         columns["labels"] = pa.array(labels, pa.list_(pa.string()))
         columns["objects"] = empty_lists(len(kept), OBJECT_TYPE)
         found = {label for row in labels for label in row}
-    own = [name for name in annotations.classes or [] if name in found]
+    own = [name for name in dict.fromkeys(map(composed, annotations.classes or ())) if name in found]
     return pa.table(columns, schema=SCHEMA), (*own, *sorted(found.difference(own)))
 
 
@@ -123,8 +124,24 @@ def _usable_objects(
     sizes = np.array([(fact.width, fact.height) for fact in facts], np.float64).reshape(-1, 2)
     if annotations.relative:
         objects = objects.scaled(sizes)
+    else:
+        _note_sizes(annotations, facts, sizes)
     objects = usable_objects(objects, sizes, annotations.places, annotations.report, with_masks=with_masks)
     return objects.renumbered(new_row)
+
+
+def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: NDArray[np.float64]) -> None:
+    """Note images whose annotation states another size: they were turned or resized, and their objects perhaps not."""
+    stated = np.array(annotations.sizes, np.float64).reshape(-1, 2)
+    rows = np.flatnonzero((stated > 0).all(axis=1) & (sizes > 0).all(axis=1) & (stated != sizes).any(axis=1))
+    if len(rows):
+        first = int(rows[0])
+        width, height = annotations.sizes[first]
+        reason = (
+            f"{len(rows)} images are of another size than their annotation states, and their objects may be elsewhere: "
+            f"{facts[first].image} has {facts[first].width} x {facts[first].height} pixels, not {width} x {height}"
+        )
+        annotations.ignore(annotations.places[first], reason, "other size")
 
 
 def splits_of(table: pa.Table) -> NDArray[np.str_]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import open_image
 
 MAX_MASK_PIXELS = 2**28  # of a mask
+_FLAT_SHARE = 0.8  # of a mask's pixels equal their neighbour; JPEG blurs its edges, and a photo has noise everywhere
 
 
 @dataclass(frozen=True)
@@ -178,22 +180,44 @@ def _loop(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple
             return loop
 
 
-def mask_values(data: bytes) -> NDArray[np.int64]:
+def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
     """(height, width), one number a pixel of a mask's image: grey and palette values as they are, colours as a number.
+
+    Args:
+        data: of the image file.
+        as_colours: take the colours of a palette, instead of its numbers.
 
     Raises:
         ImageError: it is no image, or a broken one.
     """
-    image = open_image(data, max_pixels=MAX_MASK_PIXELS)
-    try:
-        image.load()
-    except Exception as error:  # decoders raise nearly anything
-        raise ImageError(f"the image is broken or truncated ({error})") from error
+    image = _loaded(data)
     if image.mode == "LA":
         image = image.convert("L")
-    if image.mode in ("RGB", "RGBA"):
+    if image.mode in ("RGB", "RGBA") or (image.mode == "P" and as_colours):
         colours = np.asarray(image.convert("RGB")).astype(np.int64)
         return colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
         raise ImageError(f"an image of mode {image.mode} is no mask")
     return np.asarray(image).astype(np.int64)
+
+
+def _loaded(data: bytes) -> Image.Image:
+    image = open_image(data, max_pixels=MAX_MASK_PIXELS)
+    try:
+        image.load()
+    except Exception as error:  # decoders raise nearly anything
+        raise ImageError(f"the image is broken or truncated ({error})") from error
+    return image
+
+
+def looks_like_mask(data: bytes) -> bool:
+    """Whether most pixels equal their neighbour, as in a mask of however many objects, and in no photo.
+
+    Raises:
+        ImageError: it is no image, or a broken one.
+    """
+    pixels = np.asarray(_loaded(data))
+    equal = pixels[:, 1:] == pixels[:, :-1]
+    if equal.ndim == 3:
+        equal = equal.all(axis=2)
+    return not equal.size or bool(equal.mean() >= _FLAT_SHARE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 
 SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -12,6 +14,13 @@ SPLIT_NAMES = {
 
 LEFT_OUT = "left_out"
 """The split of images that turned out to be unusable."""
+
+_PLAIN_FOLDERS = frozenset({
+    "images", "image", "img", "imgs", "jpegimages", "pngimages", "photos", "photo", "pictures", "frames", "data",
+    "dataset", "input", "inputs", "raw", "leftimg8bit", "image_2", "default", "all", "obj", "obj_train_data",
+})  # fmt: skip
+_MASK_FOLDERS = frozenset({"mask", "instances", "instance_masks", "labels"})
+_MASK_FOLDER_ENDS = ("masks", "_mask", "_labels", "groundtruth", "ground truth", "ground_truth")
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
@@ -30,6 +39,13 @@ def normalize_split(value: str | None) -> str | None:
         return None
     name = value.strip().lower()
     return SPLIT_NAMES.get(name) or SPLIT_NAMES.get(name.rstrip("0123456789"))
+
+
+def split_in_name(name: str) -> str | None:
+    """The only split among the words of a name (`seg_train`, `Test Images`), or None."""
+    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    found = {split for word in words if (split := SPLIT_NAMES.get(word))}
+    return found.pop() if len(found) == 1 else None
 
 
 def parse_split(value: str) -> str | None:
@@ -53,6 +69,38 @@ def split_of_path(path: str) -> str | None:
         if split := normalize_split(word):
             return split
     return None
+
+
+@lru_cache(maxsize=4096)
+def split_of_folder(folder: str) -> str | None:
+    """The split that a folder's path states, by the name of the innermost folder that is a split's."""
+    return split_of_path(f"{folder}/-")
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder's name says that it holds masks."""
+    lower = name.lower()
+    return lower in _MASK_FOLDERS or lower.startswith("segmentation") or lower.endswith(_MASK_FOLDER_ENDS)
+
+
+def is_plain_folder(name: str) -> bool:
+    """Whether a folder's name says only that pictures are in it, or which split they belong to."""
+    return not name or name.lower() in _PLAIN_FOLDERS or split_of_folder(name) is not None
+
+
+def split_of_folders(path: str) -> str | None:
+    """The split that one of a path's folders is named after, the outermost first."""
+    return next((split for folder in path.split("/")[:-1] if (split := normalize_split(folder))), None)
+
+
+def composed(text: str) -> str:
+    """A text with each letter and its accents as one character, as most write it; a Macintosh's names have several."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """A name for comparing: without regard to capitals and to how letters with accents are written."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def is_image(path: str) -> bool:

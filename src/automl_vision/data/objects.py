@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl_vision.data.names import composed
 from automl_vision.data.object import Object
 
 OBJECT_TYPE = pa.struct(
@@ -207,9 +208,19 @@ class ObjectBuilder:
         """All labels by number."""
         return list(self._names)
 
+    def boxes(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Image (n,) and box (n, 4), x1, y1, x2, y2, of all objects so far, in their order."""
+        return np.array(self._image, np.int64), np.array(self._bbox, np.float64).reshape(-1, 4)
+
     def name(self, label: str) -> int:
         """The number of a label."""
-        return self._names.setdefault(label, len(self._names))
+        return self._names.setdefault(composed(label), len(self._names))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give labels other names; those of the same name become one."""
+        old, self._names = self._names, {}
+        numbers = [self.name(names.get(label, label)) for label in old]
+        self._label = array("i", (numbers[label] for label in self._label))
 
     def add(self, image: int, value: Object) -> None:
         """Add one object of an image."""

@@ -7,6 +7,7 @@ import os.path
 import re
 from collections import defaultdict
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from posixpath import normpath
 from typing import Any
@@ -15,14 +16,17 @@ from urllib.parse import unquote, urlsplit
 from automl_vision.core.errors import DataError
 from automl_vision.data.local_folder import LocalFolder
 from automl_vision.data.locations import ARCHIVE_SUFFIXES, Storage
-from automl_vision.data.names import is_image, split_of_path, suffix_of
+from automl_vision.data.names import folded, is_image, split_of_folder, suffix_of
 from automl_vision.data.remote import RemoteFolder
 from automl_vision.data.storage import descend, open_storage
 from automl_vision.data.urls import check_password, is_url, redacted, without_signature
 
 MAX_ANNOTATION_BYTES = 2**32  # 4 GiB; far above any real file, far below what an archive's member may unpack to
 _WINDOWS_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
-_STORES = re.compile(r"^(azureml|AmlDatastore|workspaceblobstore)://", re.IGNORECASE)  # of a workspace elsewhere
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
+_WORKSPACES = re.compile(r"^(azureml|AmlDatastore|workspaceblobstore)://", re.IGNORECASE)
+_STORES = re.compile(r"^(gs|gcs|s3|s3a|az|abfss?|wasbs?|hdfs|dbfs)://", re.IGNORECASE)
+_PARTS_OF_WEB_URL = 2  # that a listed image must share; "https://host/1.jpg" alone tells too little
 _ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls"})
 
 
@@ -74,8 +78,16 @@ class Source:
         return [self.main] if self.main else self.storage.files
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The files with one of some suffixes (lower case, with dot)."""
-        return [path for path in self.files if suffix_of(path) in suffixes]
+        """The files with one of some suffixes (lower case, with dot), in the order of the listing."""
+        found = [self._by_suffix[suffix] for suffix in suffixes if suffix in self._by_suffix]
+        return sorted(chain.from_iterable(found)) if len(found) > 1 else list(*found)
+
+    @cached_property
+    def _by_suffix(self) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for path in self.files:
+            files[suffix_of(path)].append(path)
+        return dict(files)
 
     @cached_property
     def images(self) -> list[str]:
@@ -126,11 +138,10 @@ class Source:
             split: of the annotation file; of several images that fit, the one whose folders state it is meant.
 
         Returns:
-            A listed path; the reference itself where no image fits.
+            A listed path, also where a URL's image lies beside the annotations; the reference where no image fits.
         """
         if is_url(reference):
-            found = self._by_ending(urlsplit(reference).path, folder, split) if _STORES.match(reference) else None
-            return found or without_signature(reference)
+            return self._copy_of(reference, folder, split) or without_signature(reference)
         text = reference.replace("\\", "/") if "\\" in reference else reference
         for candidate in dict.fromkeys((f"{folder}/{text}" if folder else text, text, reference)):
             path = normpath(candidate) if "./" in candidate or "//" in candidate else candidate
@@ -141,18 +152,55 @@ class Source:
         found = self._by_ending(text, folder, split)
         if found is None and "%" in text:
             found = self._by_ending(unquote(text), folder, split)
+        if found is None and not is_image(text):
+            found = self.image_named(text, folder, split)
         if found is not None:
             return found
         is_absolute = text.startswith("/") or _WINDOWS_DRIVE.match(reference)
         return reference if is_absolute or not folder else normpath(f"{folder}/{text}")
 
+    def image_or_copy(self, reference: str, folder: str = "", split: str | None = None) -> str:
+        """The same where a URL means the downloaded image of its name, wherever that lies."""
+        if not is_url(reference):
+            return self.image(reference, folder, split)
+        return self._copy_of(reference, folder, split, least=1) or without_signature(reference)
+
+    def may_be_image(self, reference: str) -> bool:
+        """Whether a text looks like the name of a listed image, with or without suffix; of any where none is listed."""
+        if is_url(reference) or (is_url(self.storage.root) and self.main) or not self.images:
+            return is_url(reference) or is_image(reference)
+        name = folded(reference.replace("\\", "/").rpartition("/")[2])
+        return bool(name) and (name in self._by_name or name in self._by_folded_stem)
+
+    def image_of_stem(self, stem: str, folder: str = "", split: str | None = None) -> str | None:
+        """The listed image that a reference without suffix names, found as `image` finds one; None without any."""
+        text = stem.replace("\\", "/")
+        for candidate in (f"{folder}/{text}" if folder else text, text):
+            if (found := self._by_stem.get(candidate)) is not None:
+                return found
+        return self._by_ending(text, folder, split, self._by_folded_stem)
+
+    def _copy_of(self, url: str, folder: str, split: str | None, *, least: int | None = None) -> str | None:
+        """The listed image that is a URL's: downloaded, or mounted from a workspace's store.
+
+        At least so many last parts must be shared; None follows the URL's protocol.
+        """
+        path = unquote(urlsplit(url).path)
+        if _WORKSPACES.match(url):
+            return self._by_ending(path, folder, split)
+        if is_url(self.storage.root):
+            return None
+        least = least or (1 if _STORES.match(url) else _PARTS_OF_WEB_URL)
+        return self._by_ending(path, folder, split, least=least)
+
     def image_beside(self, stem: str) -> str | None:
         """The listed image with a path without suffix, or None."""
         return self._by_stem.get(stem)
 
-    def image_named(self, stem: str, folder: str = "") -> str | None:
+    def image_named(self, stem: str, folder: str = "", split: str | None = None) -> str | None:
         """The listed image whose name without suffix is `stem`, when only one fits."""
-        return self._only(self._stems.get(stem.rpartition("/")[2], []), folder)
+        name = stem.rpartition("/")[2]
+        return self._only(self._stems.get(name) or self._stems.get(_UPLOAD.sub("", name), []), folder, split)
 
     def _has(self, path: str) -> bool:
         """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
@@ -167,10 +215,18 @@ class Source:
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
+        """Listed images by their names, folded."""
         names: dict[str, list[str]] = defaultdict(list)
         for path in self.images:
-            names[path.rpartition("/")[2]].append(path)
+            names[folded(path.rpartition("/")[2])].append(path)
         return names
+
+    @cached_property
+    def _by_folded_stem(self) -> dict[str, list[str]]:
+        stems: dict[str, list[str]] = defaultdict(list)
+        for path in self.images:
+            stems[folded(path.rpartition("/")[2].rpartition(".")[0])].append(path)
+        return stems
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:
@@ -185,43 +241,58 @@ class Source:
 
     @cached_property
     def _folders(self) -> frozenset[str]:
-        """All folders that hold files."""
+        """All folders that hold files, folded."""
         found: set[str] = set()
         for path in self.storage.files:
-            folder = path.rpartition("/")[0]
+            folder = folded(path.rpartition("/")[0])
             while folder and folder not in found:
                 found.add(folder)
                 folder = folder.rpartition("/")[0]
         return frozenset(found)
 
-    def _by_ending(self, reference: str, folder: str, split: str | None) -> str | None:
-        """The listed image that shares most of the last parts with a reference.
+    def _by_ending(
+        self,
+        reference: str,
+        folder: str,
+        split: str | None,
+        names: dict[str, list[str]] | None = None,
+        *,
+        least: int = 1,
+    ) -> str | None:
+        """The listed image that shares most of the last parts with a reference, capitals and forms of letters aside.
 
-        None when several do, when the reference's own folder is there without the file, or when another reference
-        already means that image: a label on a wrong image is worse than a missing one.
+        None when several do, when fewer than `least` parts are shared, when the reference's own folder is there without
+        the file, or when another reference already means that image: a label on a wrong image is worse than a missing
+        one. `names` are the listed images by the last part of a reference; None for whole file names.
         """
         self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
-        found = self._by_name.get(reference.rpartition("/")[2])
+        parts = [part for part in folded(reference).split("/") if part not in ("", ".", "..")]
+        if not parts:
+            return None
+        by_name = self._by_name if names is None else names
+        found = by_name.get(parts[-1]) or by_name.get(_UPLOAD.sub("", parts[-1]))
         if not found:
             return None
-        parts = [part for part in reference.split("/") if part not in ("", ".", "..")]
-        alike = {path: _common_end(parts, path.split("/")) for path in found}
-        most = max(alike.values(), default=0)
-        if 0 < most < len(parts) and not reference.startswith("/"):
+        alike = {path: 1 + _common_end(parts[:-1], folded(path).split("/")[:-1]) for path in found}
+        most = max(alike.values())
+        if most < least:
+            return None
+        if most < len(parts) and not reference.startswith("/"):
             own = "/".join(parts[:-1])
-            below = (path for path in (own, f"{folder}/{own}") if path in self._folders)
+            below = (path for path in (own, folded(f"{folder}/{own}")) if path in self._folders)
             if own and any(below):
                 return None
         best = [path for path, count in alike.items() if count == most]
-        if split and len(best) > 1:
-            best = [path for path in best if split_of_path(f"{folder_of(path)}/-") == split] or best
-        chosen = self._only(best, folder)
+        name = reference.rpartition("/")[2]
+        chosen = self._only([path for path in best if path.rpartition("/")[2] == name] or best, folder, split)
         if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
             return None
         return chosen
 
-    def _only(self, paths: list[str], folder: str) -> str | None:
-        """The only path, or the only one below a folder."""
+    def _only(self, paths: list[str], folder: str, split: str | None) -> str | None:
+        """The only path, or the only one of a split, or below a folder."""
+        if len(paths) > 1 and split:
+            paths = [path for path in paths if split_of_folder(folder_of(path)) == split] or paths
         if len(paths) > 1 and folder:
             paths = [path for path in paths if path.startswith(f"{folder}/")]
         return paths[0] if len(paths) == 1 else None

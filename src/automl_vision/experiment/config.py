@@ -26,14 +26,14 @@ from automl_vision.data.open_options import MAX_BAD_SHARE
 from automl_vision.models.names import DEFAULT_MODELS, missing_package, own_models
 from automl_vision.sweeps.policies import Policy, policy_from_json
 from automl_vision.sweeps.samplers import (
-    GridParameterSampling,
+    BayesianParameterSampling,
+    RandomParameterSampling,
     Sampling,
     sampling_from_json,
-    sampling_to_json,
     search_space,
 )
 from automl_vision.sweeps.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
-from automl_vision.sweeps.space_check import space_problems
+from automl_vision.sweeps.space_check import algorithms, space_problems
 from automl_vision.tasks.hyperparameters import (
     Hyperparameters,
     check_hyperparameters,
@@ -42,6 +42,7 @@ from automl_vision.tasks.hyperparameters import (
 )
 
 SIX_DAYS = 144.0  # hours
+MOST_HOURS = 100_000.0  # eleven years
 
 DataSource = Annotated[InstanceOf[Dataset] | str, WithJsonSchema({"type": "string"})]
 """An opened data set, or its path; in a file only a path can stand."""
@@ -103,7 +104,7 @@ class AutoMLVisionConfig(BaseModel):
     )
     primary_metric: str | None = Field(None, description="ranks the trials; none: the task's own")
     experiment_timeout_hours: float = Field(
-        SIX_DAYS, gt=0, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
+        SIX_DAYS, gt=0, le=MOST_HOURS, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
     )
     arguments: dict[str, Any] = Field(
         default_factory=dict,
@@ -140,12 +141,12 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("hyperparameter_sampling", mode="before")
     @classmethod
     def _typed_sampling(cls, value: Any) -> Any:
-        return value if value is None or isinstance(value, Sampling) else _told(sampling_from_json, value)
+        return value if value is None else _told("hyperparameter_sampling", _sampling, value)
 
     @field_validator("policy", mode="before")
     @classmethod
     def _typed_policy(cls, value: Any) -> Any:
-        return value if value is None or isinstance(value, Policy) else _told(policy_from_json, value)
+        return value if value is None or isinstance(value, Policy) else _told("policy", policy_from_json, value)
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -164,10 +165,13 @@ class AutoMLVisionConfig(BaseModel):
                 f'"{self.primary_metric}" does not rank trials of {self.task}.'
                 f"{did_you_mean(self.primary_metric, metrics)} Choose from: {', '.join(metrics)}"
             )
-        problems += _model_problems(self.task, self.algorithm)
-        _, mistakes = check_hyperparameters(self.task, self.settings, self.algorithm)
-        problems += [f"arguments: {mistake}" for mistake in mistakes]
-        problems += self._sweep_problems()
+        problems += _settings_problems(self.task, self.settings, self.fixed_algorithm, self.hyperparameter_sampling)
+        bounded = {"iterations", "experiment_timeout_hours"} & self.model_fields_set
+        if (
+            isinstance(self.hyperparameter_sampling, RandomParameterSampling | BayesianParameterSampling)
+            and not bounded
+        ):
+            problems.append("iterations or experiment_timeout_hours is required when sweeping")
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -182,8 +186,14 @@ class AutoMLVisionConfig(BaseModel):
 
     @property
     def algorithm(self) -> str:
-        """The name of the algorithm, whether the config names one or not."""
-        return str(self.model_name or self.arguments.get("model_name") or DEFAULT_MODELS[self.task])
+        """The name of the algorithm: the config's, else the first one of the search space, else the task's default."""
+        return _algorithms(self.task, self.fixed_algorithm, self.hyperparameter_sampling)[0]
+
+    @property
+    def fixed_algorithm(self) -> str | None:
+        """The name of the algorithm that the config gives to every trial, if it does."""
+        name = self.model_name or self.arguments.get("model_name")
+        return None if name is None else str(name)
 
     @property
     def metric(self) -> str:
@@ -207,27 +217,7 @@ class AutoMLVisionConfig(BaseModel):
             return False
         if "iterations" in self.model_fields_set:
             return self.iterations > 1
-        named = self.model_name is not None or "model_name" in self.arguments
-        return "experiment_timeout_hours" in self.model_fields_set and not named
-
-    def _sweep_problems(self) -> list[str]:
-        if self.hyperparameter_sampling is None:
-            return []
-        problems = []
-        bounded = {"iterations", "experiment_timeout_hours"} & self.model_fields_set
-        if not bounded and not isinstance(self.hyperparameter_sampling, GridParameterSampling):
-            problems.append("iterations or experiment_timeout_hours is required when sweeping")
-        fixed = self.model_name or self.arguments.get("model_name")
-        if fixed is not None and _mentions(sampling_to_json(self.hyperparameter_sampling), "model_name"):
-            problems.append("model_name is fixed and searched in the space; keep one of them")
-        found = space_problems(
-            search_space(self.hyperparameter_sampling),
-            self.task,
-            model_name=self.algorithm,
-            arguments=self.settings,
-            model_problems=_model_problems,
-        )
-        return problems + [f"hyperparameter_sampling: {problem}" for problem in found]
+        return "experiment_timeout_hours" in self.model_fields_set and self.fixed_algorithm is None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -238,19 +228,41 @@ class AutoMLVisionConfig(BaseModel):
         return settings
 
 
-def _told(read: Callable[[Any], Any], value: Any) -> Any:
-    """What a reader makes of a value; its mistakes become pydantic's."""
+def _sampling(value: Any) -> Sampling:
+    return value if isinstance(value, Sampling) else sampling_from_json(value)
+
+
+def _told(name: str, read: Callable[[Any], Any], value: Any) -> Any:
+    """What a reader makes of a setting's value; its mistakes become pydantic's, which names the setting in front."""
     try:
         return read(value)
     except ConfigError as error:
-        raise ValueError("\n".join(error.problems)) from None
+        raise ValueError(f"\n{name}: ".join(error.problems)) from None
 
 
-def _mentions(value: Any, name: str) -> bool:
-    """Whether a setting stands anywhere in a space, drawn or fixed."""
-    if isinstance(value, Mapping):
-        return name in value or any(_mentions(item, name) for item in value.values())
-    return isinstance(value, list | tuple) and any(_mentions(item, name) for item in value)
+def _algorithms(task: str, fixed: str | None, sampling: Sampling | None) -> list[str]:
+    """The algorithms that trials may have."""
+    if fixed is not None:
+        return [fixed]
+    return [DEFAULT_MODELS[task]] if sampling is None else algorithms(search_space(sampling), DEFAULT_MODELS[task])
+
+
+def _settings_problems(
+    task: str, settings: Mapping[str, Any], fixed: str | None, sampling: Sampling | None
+) -> list[str]:
+    """What is wrong with the algorithm, the fixed hyperparameters and the search space."""
+    names = _algorithms(task, fixed, sampling)
+    problems = _model_problems(task, names[0]) if fixed is not None or sampling is None else []
+    mistakes = list(dict.fromkeys(m for name in names for m in check_hyperparameters(task, settings, name)[1]))
+    problems += [f"arguments: {mistake}" for mistake in mistakes]
+    if sampling is None:
+        return problems
+    space = search_space(sampling)
+    if fixed is not None and algorithms(space):
+        problems.append("model_name is fixed and searched in the space; keep one of them")
+    found = space_problems(space, task, model_name=names[0], arguments=settings, model_problems=_model_problems)
+    told = tuple(mistakes)  # a configuration of the space has the mistakes of the arguments again
+    return problems + [f"hyperparameter_sampling: {problem}" for problem in found if not problem.startswith(told)]
 
 
 def _model_problems(task: str, name: str) -> list[str]:
@@ -269,18 +281,22 @@ def _model_problems(task: str, name: str) -> list[str]:
 
 
 def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:
-    """One sentence per mistake; pydantic skips the cross-checks when a field is wrong, so hyperparameters come here."""
+    """One sentence per mistake; pydantic skips the cross-checks when a field is wrong, so they come here."""
     known = [*AutoMLVisionConfig.model_fields, "split_ratio"]
     problems = [
         line for text in validation_sentences(error, known, noun="setting") for line in text.split("\n") if line
     ]
     try:
         task = normalize_task(str(values.get("task")))
-        arguments = parse_arguments(values.get("arguments"))
-        model_name = values.get("model_name") or arguments.pop("model_name", None)
-        _, mistakes = check_hyperparameters(task, arguments, None if model_name is None else str(model_name))
-        if model_name is not None:
-            problems += [p for p in _model_problems(task, str(model_name)) if p not in problems]
+        settings = parse_arguments(values.get("arguments"))
     except (ValueError, ConfigError):
         return problems
-    return problems + [f"arguments: {m}" for m in mistakes if f"arguments: {m}" not in problems]
+    named = settings.pop("model_name", None)
+    fixed = values.get("model_name") or named
+    given = values.get("hyperparameter_sampling", values.get("sampling"))
+    try:
+        sampling = None if given is None else _sampling(given)
+    except ConfigError:  # its mistakes are told
+        sampling = None
+    found = _settings_problems(task, settings, None if fixed is None else str(fixed), sampling)
+    return problems + [problem for problem in found if problem not in problems]

@@ -6,7 +6,9 @@ import secrets
 import time
 from pathlib import Path
 
+from automl_vision.compute.targets import require_target
 from automl_vision.core.errors import ConfigError, RunFailedError
+from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
@@ -48,17 +50,21 @@ class Experiment:
             config: what to run.
 
         Raises:
+            ComputeError: the compute target is not there.
             DataError: the data cannot be used.
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
+        require_target(config.compute_target)
         dataset = open_training_data(config, self.workspace)
         folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
         manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
         dataset.save(manifest)  # again for a known fingerprint: the same content may lie elsewhere by now
         version = self.workspace.datasets.find(dataset.fingerprint)
         spec = sweep_spec(config, self, manifest, data_version=None if version is None else version.id)
-        folder.create(spec.model_dump(), {"experiment": self.name})
-        start_run(folder)
+        folder.path.mkdir(parents=True)
+        with folder.hold() as lock:
+            folder.create(spec.model_dump(), {"experiment": self.name})
+            start_run(folder, lock)
         return Run(self.workspace, folder.id)
 
     def runs(self) -> list[Run]:
@@ -101,6 +107,7 @@ def sweep_spec(
         start_from=_start_from(experiment.workspace, hyperparameters),
     )
     return SweepSpec(
+        version=VERSION,
         experiment=experiment.name,
         task=config.task,
         manifest=str(manifest),
@@ -114,7 +121,7 @@ def sweep_spec(
         threads=config.threads,
         processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
-        arguments=config.settings,
+        arguments=config.settings | ({} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}),
         iterations=config.most_trials,
         concurrent=config.max_concurrent_iterations,
         sampling=None if config.hyperparameter_sampling is None else sampling_to_json(config.hyperparameter_sampling),

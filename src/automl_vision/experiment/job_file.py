@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from automl_vision.core.errors import ConfigError
 from automl_vision.data.urls import is_url
 from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.sweeps.space import ALTERNATIVES
 from automl_vision.tasks.hyperparameters import accepted_names, families
 
 DEFAULT_EXPERIMENT = "default"
@@ -28,13 +30,15 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
     except OSError as error:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([f"the file is no valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
+    if repeated:
+        raise ConfigError(repeated, subject=subject)
     values = {str(key): value for key, value in values.items()}
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
@@ -97,23 +101,62 @@ def _hyperparameter_schema() -> dict[str, Any]:
     return schema
 
 
+def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
+    """Sentences on keys that stand twice in a mapping, of which YAML would keep the last one silently."""
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if first.setdefault(str(key.value), line) != line:
+                yield f"line {line}: {key.value} stands in line {first[str(key.value)]} already; keep one of them"
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+
+
 def _lines(node: yaml.Node | None, lines: dict[str, int] | None = None) -> dict[str, int]:
-    """Line numbers of all keys and of the texts in lists, from 1; the first one of a name counts."""
+    """Line numbers of all keys and of the texts in lists, from 1; the first one of a name counts.
+
+    What stands in a search space has a second name: its place there, such as `model[1].drop_rate`.
+    """
     lines = {} if lines is None else lines
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             lines.setdefault(str(key.value), key.start_mark.line + 1)
+            if key.value == "space":
+                lines.update(_space_lines(value))
             _lines(value, lines)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
                 lines.setdefault(str(item.value).removeprefix("--"), item.start_mark.line + 1)
+            _lines(item, lines)
     return lines
 
 
+def _space_lines(space: yaml.Node, place: str = "") -> Iterator[tuple[str, int]]:
+    """Lines of a search space's entries by their places; a list of alternatives is a choice of this name."""
+    if isinstance(space, yaml.SequenceNode):
+        for i, item in enumerate(space.value):
+            yield from _space_lines(item, f"{place or ALTERNATIVES}[{i}].")
+    elif isinstance(space, yaml.MappingNode):
+        for key, value in space.value:
+            path = f"{place}{key.value}"
+            yield path, key.start_mark.line + 1
+            parts = {str(k.value): v for k, v in value.value} if isinstance(value, yaml.MappingNode) else {}
+            if isinstance(parts.get("values"), yaml.SequenceNode):
+                yield from _space_lines(parts["values"], path)
+
+
 def _place(problem: str, lines: dict[str, int]) -> str:
-    """`line 7: ` for the key that a problem speaks of: the last known one in its first words."""
-    words = problem.replace('"', " ").replace(":", " ").replace(".", " ").split()
-    known = [word for word in words if word in lines]
-    specific = [word for word in known if word != "arguments"] or known
-    return f"line {lines[specific[0]]}: " if specific else ""
+    """`line 7: ` for the key that a problem speaks of: its place in a search space, or the first known one."""
+    words = problem.replace('"', " ").replace(":", " ").split()
+    found = next((word for word in words if word in lines and word not in _SECTIONS), None)
+    if found is None:
+        parts = [part for word in words for part in word.split(".")]
+        found = next((part for part in parts if part in lines), None)
+    return "" if found is None else f"line {lines[found]}: "
+
+
+_SECTIONS = ("arguments", "hyperparameter_sampling", "sampling", "policy")  # where a problem may name what is in them

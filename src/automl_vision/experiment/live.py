@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from automl_vision.core.numbers import finite
 from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, RunFolder, TrialFolder
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -67,6 +68,7 @@ class LiveRun:
         self._seconds, self._seconds_at = 0.0, time.time()
         self._offset = 0
         self._offsets: dict[int, int] = {}
+        self._values: dict[int, dict[int, float]] = {}  # of the metric, by trial and epoch: a resumed one repeats some
 
     @property
     def has_ended(self) -> bool:
@@ -109,18 +111,20 @@ class LiveRun:
         if line.status in ENDED:
             line.seconds_left, line.phase = None, ""
             result = trial.result()
-            line.value = line.value if result is None else result["score"]
+            line.value = line.value if result is None else finite(result["score"])
         return [{**event, "trial": trial.number} for event in events]
 
     def _take(self, line: TrialLine, event: dict[str, Any]) -> None:
         if event["event"] == "evaluation":
-            value = event["metrics"].get(self.metric)
             line.epoch = event["epoch"]
+            values = self._values.setdefault(line.trial, {})
+            value = finite(event["metrics"].get(self.metric))
             if value is not None:
-                line.curve.append(value)
-                line.value = value if line.value is None else max(line.value, value)
+                values[event["epoch"]] = value
+            line.curve = [values[epoch] for epoch in sorted(values)]
+            line.value = max(values.values(), default=None)
         elif event["event"] == "progress":
-            line.phase, line.seconds_left = event["phase"], event.get("seconds_left")
+            line.phase, line.seconds_left = event["phase"], finite(event.get("seconds_left"))
             _, _, epochs = event["phase"].partition("/")
             if epochs.isdigit():
                 line.epochs = int(epochs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,12 +13,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from automl_vision.core.numbers import finite, json_text
 from automl_vision.experiment.live import ENDED, LiveRun, TrialLine, duration, line_to_json, sparkline
 from automl_vision.workspace.run_folder import RunFolder
 
 _POLL = 0.1  # seconds
 _REDRAWS = 4  # a second
 _MOST_LINES = 12  # trials shown at once: those at work, then the best
+_WIDE = 80  # columns, from which curve and reason are shown
 _LONG_BUDGET = 48 * 3600.0  # seconds; a longer budget is not worth a countdown
 
 
@@ -71,13 +73,13 @@ class _JsonLines:
                 self._shown[line.trial] = key
                 self._print(line_to_json(line))
         state = self._run.to_json()
-        run_key = (state["status"], state["trials"], json.dumps(state["best"]))
+        run_key = (state["status"], state["trials"], json_text(state["best"]))
         if run_key != self._shown_run:
             self._shown_run = run_key
             self._print(state)
 
     def _print(self, value: dict[str, Any]) -> None:
-        self._console.file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._console.file.write(json_text(value) + "\n")
         self._console.file.flush()
 
 
@@ -94,12 +96,18 @@ class _Terminal:
         self._live.update(Group(self._trials(), self._footer()))
 
     def _trials(self) -> Table:
+        wide = self._console.width >= _WIDE
+        columns = [column for column in _COLUMNS if wide or not column.only_wide]
         table = Table.grid(padding=(0, 2))
+        for column in columns:
+            table.add_column(no_wrap=not column.shrinks)  # rich takes space from columns that may wrap first
         lines = self._run.lines.values()
         values = [value for line in lines for value in line.curve]
         low, high = (min(values), max(values)) if values else (0.0, 0.0)
         for line in _shown_lines(list(lines)):
-            table.add_row(*_cells(line, low, high))
+            table.add_row(
+                *(Text(column.text(line, low, high), overflow="ellipsis", no_wrap=True) for column in columns)
+            )
         return table
 
     def _footer(self) -> Table:
@@ -124,21 +132,35 @@ def _shown_lines(lines: list[TrialLine]) -> list[TrialLine]:
     return sorted(ranked[:_MOST_LINES], key=lambda line: line.trial)
 
 
-def _cells(line: TrialLine, low: float, high: float) -> list[Text]:
-    epoch = "" if line.epoch is None else f"{line.epoch}/{line.epochs or '?'}"
-    left = "" if line.seconds_left is None else f"{duration(line.seconds_left)} left"
-    doing = line.reason or ("" if line.status in ENDED or line.phase.startswith("epoch ") else line.phase)
-    texts = [
-        f"trial {line.trial}",
-        line.model_name,
-        line.status,
-        epoch,
-        "" if line.value is None else f"{line.value:.4f}",
-        sparkline(line.curve, low, high),
-        left,
-        doing,
-    ]
-    return [Text(text, overflow="ellipsis", no_wrap=True) for text in texts]
+@dataclass(frozen=True)
+class _Column:
+    """A part of a trial's line.
+
+    Attributes:
+        text: of a trial, between the lowest and the highest value of all.
+        shrinks: whether it is cut where the terminal is narrow.
+        only_wide: whether it is left out there.
+    """
+
+    text: Callable[[TrialLine, float, float], str]
+    shrinks: bool = False
+    only_wide: bool = False
+
+
+def _doing(line: TrialLine) -> str:
+    return line.reason or ("" if line.status in ENDED or line.phase.startswith("epoch ") else line.phase)
+
+
+_COLUMNS = (
+    _Column(lambda line, *_: f"trial {line.trial}"),
+    _Column(lambda line, *_: line.model_name, shrinks=True),
+    _Column(lambda line, *_: line.status),
+    _Column(lambda line, *_: "" if line.epoch is None else f"{line.epoch}/{line.epochs or '?'}"),
+    _Column(lambda line, *_: "" if line.value is None else f"{line.value:.4f}"),
+    _Column(lambda line, low, high: sparkline(line.curve, low, high), only_wide=True),
+    _Column(lambda line, *_: "" if line.seconds_left is None else f"{duration(line.seconds_left)} left"),
+    _Column(lambda line, *_: _doing(line), shrinks=True, only_wide=True),
+)
 
 
 def _print_events(run: LiveRun, console: Console, events: list[dict[str, Any]]) -> None:
@@ -152,13 +174,18 @@ def _print_events(run: LiveRun, console: Console, events: list[dict[str, Any]]) 
             console.print(prefix + _evaluation_line(run.metric, event), highlight=False, markup=False, soft_wrap=True)
 
 
+_LOSSES = {"validation_loss": "validation loss", "train_loss": "training loss"}
+
+
+def _figure(value: float | None) -> str:
+    return "not a number" if finite(value) is None else f"{value:.4f}"
+
+
 def _evaluation_line(metric: str, event: dict[str, Any]) -> str:
     name = "probe  " if event["epoch"] == 0 else f"epoch {event['epoch']:>2}"
-    parts = [f"{name}  {metric} {event['metrics'][metric]:.4f}"]
-    if event.get("validation_loss") is not None:
-        parts.append(f"validation loss {event['validation_loss']:.4f}")
-    if event.get("train_loss") is not None:
-        parts.append(f"training loss {event['train_loss']:.4f}")
+    figures = {metric: event["metrics"].get(metric)}
+    figures |= {name: event[key] for key, name in _LOSSES.items() if event.get(key) is not None}
+    parts = [name, *(f"{label} {_figure(value)}" for label, value in figures.items())]
     if event.get("images_per_second"):
         parts.append(f"{event['images_per_second']:.0f} images/s")
     return "  ".join([*parts, f"{event['seconds']:.0f} s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.sweeps.leaderboard import Leaderboard, read_leaderboard
+from automl_vision.sweeps.spec import read_sweep_spec
 from automl_vision.sweeps.start import start_run
 from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 _POLL = 0.2  # seconds
+_MOST_LOGS = 3  # of failed trials that are shown
+_CLOSING = 15.0  # seconds that a process which ended its run may still take to leave it
 
 
 class Run:
@@ -44,7 +48,7 @@ class Run:
     def wait_for_completion(
         self, show_output: bool = False, *, raise_on_error: bool = True, as_json: bool = False
     ) -> dict[str, Any]:
-        """Wait until the run ends; Ctrl-C cancels it.
+        """Wait until the run ends; Ctrl-C cancels it, and a second one leaves it to end by itself.
 
         Args:
             show_output: show live progress.
@@ -66,7 +70,7 @@ class Run:
                 while self.get_status() not in (*FINAL, "Interrupted"):
                     time.sleep(_POLL)
         except KeyboardInterrupt:
-            self.cancel()
+            self._cancel_aloud()
             raise
         status = self.folder.status()
         if raise_on_error and status["status"] != "Completed":
@@ -88,16 +92,23 @@ class Run:
     def resume(self) -> Run:
         """Go on with a run whose process is gone, or that was canceled or failed; finished trials stay.
 
-        Gives the run itself. A run that works or is completed is left alone.
+        Gives the run itself. A completed run is left alone.
+
+        Raises:
+            WorkspaceError: a process works on the run.
+            ConfigError: another version made the run, and this one cannot read it.
         """
         status = self.get_status()
-        if status in ("Interrupted", "Failed", "Canceled"):
+        if status == "Completed":
+            return self
+        read_sweep_spec(self.id, self.folder.spec())
+        with self.folder.hold(wait=_CLOSING if status in FINAL else 0.5) as lock:
             self.folder.clear_cancel()
             for trial in self.folder.trials():
                 if trial.status()["status"] not in WITH_RESULT:
                     trial.update_status(status="NotStarted", reason=None)
-            self.folder.update_status(status="NotStarted", created=time.time(), reason=None)
-            start_run(self.folder)
+            self.folder.update_status(status="NotStarted", reason=None)
+            start_run(self.folder, lock)
         return self
 
     def leaderboard(self) -> Leaderboard:
@@ -183,12 +194,29 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.get_status()})"
 
+    def _cancel_aloud(self) -> None:
+        """Cancel the run for one who waits for it, and say so."""
+        sys.stderr.write(f"canceling run {self.id}; press Ctrl-C again to leave it to end by itself\n")
+        try:
+            self.cancel()
+        finally:
+            status = self.get_status()
+            if status == "Completed":
+                told = "is Completed"
+            elif status in FINAL:
+                told = f"is {status}; go on with: automl-vision resume {self.id}"
+            else:
+                told = f"is still at work and will end; see how it stands with: automl-vision watch {self.id}"
+            sys.stderr.write(f"run {self.id} {told}\n")
+
     def _failure(self, status: dict[str, Any]) -> str:
         lines = [f'run "{self.id}" is {status["status"]}: {status.get("reason") or "its process is gone"}']
+        logs: dict[str, str] = {}  # of the first trial that failed for a reason
         for trial in self.folder.trials():
             record = trial.status()
             if record["status"] == "Failed" and record.get("log"):
-                lines.append(f"Last lines of trial {trial.number}:\n{record['log']}")
+                logs.setdefault(record["reason"], f"Last lines of trial {trial.number}:\n{record['log']}")
+        lines += list(logs.values())[:_MOST_LOGS]
         if status["status"] == "Interrupted":
             log = last_lines(self.folder.path / "controller.log")
             lines.append(f"{log}\nGo on with: automl-vision resume {self.id}")

@@ -157,7 +157,7 @@ def _parity(
         parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(list(files))]
     parity = task.parity(task.join(parts), predictor(list(files.values())), calibration)
     if parity.problem is not None:
-        raise ParityError(f"{parity.problem} ({len(files)} images), so no model folder was written")
+        raise ParityError(f"no model folder was written: in {len(files)} validation images {parity.problem}")
     return {"images": len(files), **parity.figures}
 
 

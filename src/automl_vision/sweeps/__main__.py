@@ -1,4 +1,4 @@
-"""`python -m automl_vision.sweeps FOLDER` works on the run of that folder.
+"""`python -m automl_vision.sweeps FOLDER [LOCK]` works on the run of that folder, whose lock it may inherit.
 
 A module of this name is not imported again by each trial's process, as any other main module would be.
 """

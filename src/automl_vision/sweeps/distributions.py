@@ -7,18 +7,17 @@ units and needs to know nothing else of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
-from automl_vision.core.names import did_you_mean
+import numpy as np
 
 _TINY = 1e-9  # units stay away from 0 and 1, whose quantiles of a normal distribution are infinite
+_LARGEST_LOG = 700.0  # exp of more is no number
+_LARGEST_WHOLE = 2**53  # up to which a float holds every whole number
 _SIGMAS = 3.0  # what lies further out is too rare to forbid a normal distribution
-
-KINDS = ("choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal",
-         "randint")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,14 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise ValueError("a choice needs at least one value")
-        mappings = sum(isinstance(value, Mapping) for value in self.values)
-        if mappings not in (0, len(self.values)):
+        values = tuple(plain(value) for value in self.values)
+        object.__setattr__(self, "values", values)
+        mappings = sum(isinstance(value, Mapping) for value in values)
+        if mappings not in (0, len(values)):
             raise ValueError("the values of a choice are either all mappings or none is")
-        seen: list[Any] = []
-        for value in self.values:
-            if any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in seen):
-                raise ValueError(f"the choice has {value!r} twice")
-            seen.append(value)
+        twice = _repeated(values)
+        if twice:
+            raise ValueError(f"the choice has {twice[0]!r} twice")
 
     @property
     def is_conditional(self) -> bool:
@@ -73,11 +72,14 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
+        _check_numbers(self.kind, low=self.low, high=self.high, **({} if self.q is None else {"q": self.q}))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"{self.kind} needs low < high, not {self.low!r} and {self.high!r}")
-        if self.log and self.high > 700:
+        if self.log and self.high > _LARGEST_LOG:
             raise ValueError(f"{self.kind} takes the logarithms of its bounds, and exp({self.high:g}) is no number")
         _check_q(self.kind, self.q)
+        if self.q is not None and self.value(0.0) == self.value(1.0):
+            raise ValueError(f"{self.kind} gives only {self.value(0.0):g}: no other multiple of q lies near its bounds")
 
     @property
     def kind(self) -> str:
@@ -106,9 +108,10 @@ class Bell:
     log: bool = False
 
     def __post_init__(self) -> None:
+        _check_numbers(self.kind, mu=self.mu, sigma=self.sigma, **({} if self.q is None else {"q": self.q}))
         if not (math.isfinite(self.mu) and math.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"{self.kind} needs sigma > 0, not {self.sigma!r}")
-        if self.log and self.mu + 6 * self.sigma > 700:
+            raise ValueError(f"{self.kind} needs a finite mu and sigma > 0, not {self.mu!r} and {self.sigma!r}")
+        if self.log and self.mu + 6 * self.sigma > _LARGEST_LOG:
             raise ValueError(f"{self.kind} takes the mean of the logarithm, and exp({self.mu:g}) is too large")
         _check_q(self.kind, self.q)
 
@@ -131,7 +134,8 @@ class RandInt:
     kind: str = field(default="randint", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.upper, bool) or not isinstance(self.upper, int) or self.upper < 1:
+        whole = isinstance(self.upper, int) and not isinstance(self.upper, bool)
+        if not (whole and 1 <= self.upper <= _LARGEST_WHOLE):
             raise ValueError(f"randint needs a whole number above 0, not {self.upper!r}")
 
     def value(self, unit: float) -> int:
@@ -146,6 +150,10 @@ Distribution = Choice | Range | Bell | RandInt
 def choice(*values: Any) -> Choice:
     """One of the values; also `choice(range(1, 5))` and `choice([1, 2, 3])`."""
     if len(values) == 1 and isinstance(values[0], Iterable) and not isinstance(values[0], str | Mapping):
+        if isinstance(values[0], set | frozenset):
+            raise ValueError(
+                "a choice takes a list: a set has no order, so the same seed would not give the same draws"
+            )
         values = tuple(values[0])
     return Choice(tuple(values))
 
@@ -195,57 +203,6 @@ def randint(upper: int) -> RandInt:
     return RandInt(upper)
 
 
-def distribution_to_json(distribution: Distribution) -> dict[str, Any]:
-    """The distribution as plain values; the values of a choice are left as they are."""
-    if isinstance(distribution, Choice):
-        return {"type": "choice", "values": list(distribution.values)}
-    if isinstance(distribution, RandInt):
-        return {"type": "randint", "upper": distribution.upper}
-    names = ("low", "high") if isinstance(distribution, Range) else ("mu", "sigma")
-    numbers = {name: getattr(distribution, name) for name in names}
-    return {"type": distribution.kind, **numbers, **({} if distribution.q is None else {"q": distribution.q})}
-
-
-FIELDS = {
-    "choice": ("values",), "uniform": ("low", "high"), "quniform": ("low", "high", "q"),
-    "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"), "normal": ("mu", "sigma"),
-    "qnormal": ("mu", "sigma", "q"), "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
-    "randint": ("upper",),
-}  # fmt: skip
-_OTHER_NAMES = {"min_value": "low", "max_value": "high", "distribution": "type"}
-
-
-def distribution_from_json(value: Mapping[str, Any]) -> Distribution:
-    """A distribution from its mapping in a file, such as `{type: uniform, low: 0.001, high: 0.01}`.
-
-    Raises:
-        ValueError: it breaks the rules; the message is one sentence.
-    """
-    given = {_OTHER_NAMES.get(str(name), str(name)): part for name, part in value.items()}
-    kind = given.pop("type", None)
-    if kind not in FIELDS:
-        raise ValueError(
-            f'no distribution is named "{kind}".{did_you_mean(str(kind), KINDS)} Choose: {", ".join(KINDS)}'
-        )
-    fields = FIELDS[kind]
-    for name in given:
-        if name not in fields:
-            raise ValueError(f'{kind} has no "{name}".{did_you_mean(name, fields)} It has: {", ".join(fields)}')
-    missing = [name for name in fields if name not in given]
-    if missing:
-        raise ValueError(f"{kind} needs {', '.join(missing)}")
-    if kind == "choice":
-        values = given["values"]
-        if not isinstance(values, list | tuple | range):
-            raise ValueError(f"the values of a choice are a list, not {values!r}")
-        return Choice(tuple(values))
-    if kind == "randint":
-        return RandInt(given["upper"])
-    numbers = {name: _number(kind, name, given[name]) for name in fields}
-    shape: type[Range | Bell] = Range if kind.endswith("uniform") else Bell
-    return shape(**numbers, log="log" in kind)
-
-
 def ends(distribution: Numbers) -> tuple[float, float]:
     """Least and largest value; of a normal distribution, three standard deviations from its mean."""
     if isinstance(distribution, Bell):
@@ -259,15 +216,73 @@ def is_whole(distribution: Numbers) -> bool:
     return isinstance(distribution, RandInt) or (distribution.q is not None and float(distribution.q).is_integer())
 
 
+def coordinates(distribution: Distribution, most: int) -> list[float] | None:
+    """Where the values of a distribution lie, one place for each: indices of a choice, otherwise units.
+
+    Gives None when there are more than `most` values.
+    """
+    if isinstance(distribution, Choice):
+        places: list[float] = list(range(len(distribution.values)))
+        return places if len(places) <= most else None
+    if isinstance(distribution, RandInt):
+        upper = distribution.upper
+        return [(i + 0.5) / upper for i in range(upper)] if upper <= most else None
+    if isinstance(distribution, Range) and distribution.q is not None:
+        return _multiples(distribution, distribution.q, most)
+    return None
+
+
+def _multiples(distribution: Range, q: float, most: int) -> list[float] | None:
+    """A unit for each multiple of q that a distribution gives: the middle of those that are rounded to it."""
+    low, high = (math.exp(bound) if distribution.log else bound for bound in (distribution.low, distribution.high))
+    first, last = math.floor(low / q + 0.5), math.floor(high / q + 0.5)
+    if last - first >= most:
+        return None
+    units = []
+    for multiple in range(first, last + 1):
+        middle = (max(low, (multiple - 0.5) * q) + min(high, (multiple + 0.5) * q)) / 2
+        number = math.log(middle) if distribution.log else middle
+        units.append((number - distribution.low) / (distribution.high - distribution.low))
+    return units
+
+
+def plain(value: Any) -> Any:
+    """A value of a choice: a mapping, or a constant that a file can hold; NumPy's numbers become Python's.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    is_constant = value is None or isinstance(value, str | int | float)
+    if isinstance(value, Mapping) or (is_constant and not (isinstance(value, float) and not math.isfinite(value))):
+        return value
+    raise ValueError(f"a choice holds texts, finite numbers and flags, or mappings of hyperparameters, not {value!r}")
+
+
+def _repeated(values: Sequence[Any]) -> list[Any]:
+    """Values that stand twice; 1 and 1.0 are the same, 1 and True are not."""
+    if isinstance(values[0], Mapping):
+        return [value for i, value in enumerate(values) if value in values[:i]]
+    seen: set[tuple[bool, Any]] = set()
+    repeated = []
+    for value in values:
+        key = (isinstance(value, bool), value)
+        repeated += [value] if key in seen else []
+        seen.add(key)
+    return repeated
+
+
+def _check_numbers(kind: str, **numbers: Any) -> None:
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} of {kind} is a number, not {value!r}")
+        if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+            raise ValueError(f"{name} of {kind} is too large")
+
+
 def _check_q(kind: str, q: float | None) -> None:
     if q is not None and not (math.isfinite(q) and q > 0):
         raise ValueError(f"{kind} needs q > 0, not {q!r}")
-
-
-def _number(kind: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} of {kind} is a number, not {value!r}")
-    return value
 
 
 def _rounded(number: float, q: float | None) -> float | int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from automl_vision.core.numbers import finite
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
 Interval = dict[str, float]
@@ -129,8 +130,9 @@ def _row(trial: TrialFolder, metric: str) -> Row:
     score = _interval(splits.get("val"), metric)
     evaluations = trial.evaluations()
     if score is None and evaluations:
-        best = max(e["metrics"][metric] for e in evaluations)
-        score = {"value": best}
+        values = [finite(e["metrics"].get(metric)) for e in evaluations]
+        best = max((value for value in values if value is not None), default=None)
+        score = None if best is None else {"value": best}
     return Row(
         rank=None,
         trial=trial.number,
@@ -148,11 +150,14 @@ def _row(trial: TrialFolder, metric: str) -> Row:
 
 
 def _interval(report: dict[str, Any] | None, metric: str) -> Interval | None:
-    """A report's value of a metric, with its interval where it has one."""
+    """A report's value of a metric, with its interval where it has one; None where the value is no finite number."""
     if report is None:
         return None
     interval: Interval = report["intervals"].get(metric) or {"value": report["metrics"][metric]}
-    return interval
+    known = {end: value for end, value in interval.items() if finite(value) is not None}
+    if "value" not in known:
+        return None
+    return known if len(known) == len(interval) else {"value": known["value"]}
 
 
 def _drawn_text(row: Row) -> str:

@@ -13,8 +13,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from automl_vision.compute.compute import Compute, Failure, Job, RunningJob, Slot
-from automl_vision.core.errors import StorageError
+from automl_vision.core.errors import RunFailedError, StorageError
+from automl_vision.core.numbers import finite
 from automl_vision.sweeps.budget import Budget, fits_another
+from automl_vision.sweeps.hope import MOST_ALIKE, hopeless
 from automl_vision.sweeps.policies import NoTerminationPolicy, Policy, reason_to_end
 from automl_vision.sweeps.sources import TrialSource, TrialState
 from automl_vision.sweeps.spec import PlannedTrial, planned_trial
@@ -22,6 +24,7 @@ from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
 _POLL = 0.25  # seconds; the end of a trial is heard at once
 _NOTED_EVERY = 2.0  # seconds between notes of the time that was used
+_TIME_IS_UP = "the run's time was used up"
 _MOST_LOST = 3  # how often a trial is started again because its machine went away
 
 MakeJob = Callable[[TrialFolder, PlannedTrial, Slot, float], Job]
@@ -107,6 +110,8 @@ class TrialLoop:
         Raises:
             CanceledError: the user asked to end the run.
             StorageError: a trial could not write, however long it waited.
+            RunFailedError: there is no hope that a trial gives a result.
+            RunNotFoundError: the run's folder was deleted.
         """
         self._recover()
         try:
@@ -119,6 +124,7 @@ class TrialLoop:
                 self._check()
                 for running in list(self._running):
                     self._hear(running)
+                self._keep_hope()
                 self._keep_deadline()
         finally:
             self._leave()
@@ -128,12 +134,13 @@ class TrialLoop:
         for folder in self.folder.planned_trials():
             record = folder.status()
             state = TrialState(folder.number, planned_trial(self.task, folder.plan()), record["status"])
+            state.reason = record.get("reason") or ""
             self._read_reports(state, folder.evaluations())
             result = folder.result()
             if result is not None and not state.has_result:  # it ended while nobody looked
                 state.status = self._ended_well(folder, result)
             if state.has_result and result is not None:
-                state.score, state.seconds = result["score"], result["seconds"]
+                state.score, state.seconds = finite(result["score"]), result["seconds"]
             if state.has_ended and not folder.published()["ended"]:
                 self._records.append(partial(self._publish_end, folder, state))
             if not state.has_ended:
@@ -235,7 +242,7 @@ class TrialLoop:
         state, folder = running.state, running.folder
         failure, result = running.job.failure(), folder.result()
         if result is not None:  # it is written last, so whatever ended the process afterwards does not count
-            state.score, state.seconds = result["score"], result["seconds"]
+            state.score, state.seconds = finite(result["score"]), result["seconds"]
             state.status = self._ended_well(folder, result)
         elif failure is not None and failure.lost and state.lost < _MOST_LOST:
             state.lost += 1
@@ -249,7 +256,8 @@ class TrialLoop:
     def _ended_well(self, folder: TrialFolder, result: dict[str, Any]) -> str:
         """Record a trial that left a result; gives its status."""
         reason = result.get("stopped")
-        status = "Terminated" if reason is not None and reason == folder.stop_reason() else "Completed"
+        judged = reason is not None and reason == folder.stop_reason() and reason != _TIME_IS_UP
+        status = "Terminated" if judged else "Completed"
         reason = reason if status == "Terminated" else None
         self._records.append(partial(folder.update_status, status=status, ended=time.time(), reason=reason))
         return status
@@ -259,33 +267,53 @@ class TrialLoop:
         if failure.error == StorageError.__name__:
             folder.update_status(status="NotStarted", ended=time.time(), reason=failure.reason)
             raise StorageError(failure.reason)
-        state.status = "Failed"
+        state.status, state.reason = "Failed", failure.reason
         self._records.append(
             partial(folder.update_status, status="Failed", ended=time.time(), reason=failure.reason, log=failure.log)
         )
         self.folder.message(f"trial {state.number} failed: {failure.reason}")
 
+    def _keep_hope(self) -> None:
+        """End a sweep in which nothing but one error has come of the trials.
+
+        Raises:
+            RunFailedError: so it is.
+        """
+        reason = hopeless(self.trials)
+        if reason is not None:
+            self._cancel_running("the run was given up")
+            raise RunFailedError(
+                f"{MOST_ALIKE} trials failed for the same reason and none gave a result: {reason}. Repair the cause, "
+                f"then go on with: automl-vision resume {self.folder.id}"
+            )
+
     def _keep_deadline(self) -> None:
-        """End what did not end by itself, once the rest of the time is needed for packaging what there is."""
-        if not self._running or not self.budget.is_over_without(self.trials):
-            return
+        """When the time for trials is over, ask them to end with what they have; end by force what does not."""
+        if self.budget.seconds_for_trials < 0:
+            for running in self._running:
+                if running.stop_reason is None:
+                    running.stop_reason = _TIME_IS_UP
+                    running.folder.request_stop(_TIME_IS_UP)
+        if self._running and self.budget.is_over_without(self.trials):
+            self._cancel_running(_TIME_IS_UP)
+            self.time_is_up = True
+
+    def _check(self) -> None:
+        self.folder.require()
+        if self.folder.cancel_requested():
+            self._cancel_running(None)
+            raise CanceledError
+        self.observer.check()
+
+    def _cancel_running(self, reason: str | None) -> None:
+        """End all that runs, by force, and record it."""
         self._write_records()
         for running in self._running:
             running.job.cancel()
             running.state.status = "Canceled"
-            running.folder.update_status(status="Canceled", ended=time.time(), reason="the run's time was used up")
+            running.folder.update_status(status="Canceled", ended=time.time(), reason=reason)
             self.observer.ended(running.folder, "Canceled")
         self._running.clear()
-        self.time_is_up = True
-
-    def _check(self) -> None:
-        if self.folder.cancel_requested():
-            self._write_records()
-            for running in self._running:
-                running.folder.update_status(status="Canceled", ended=time.time())
-                self.observer.ended(running.folder, "Canceled")
-            raise CanceledError
-        self.observer.check()
 
     def _leave(self) -> None:
         """End what still runs; its state is in its folder, and it can go on from there."""

@@ -101,6 +101,8 @@ class TruncationSelectionPolicy:
         problems = _schedule_problems(self.evaluation_interval, self.delay_evaluation)
         if not (_is_number(self.truncation_percentage) and 1 <= self.truncation_percentage <= 99):
             problems.append(f"truncation_percentage is a number from 1 to 99, not {self.truncation_percentage!r}")
+        if not isinstance(self.exclude_finished_jobs, bool):
+            problems.append(f"exclude_finished_jobs is true or false, not {self.exclude_finished_jobs!r}")
         _refuse(problems)
 
 
@@ -151,8 +153,9 @@ def reason_to_end(
         interval: its report that is judged; by default the latest.
         maximize: whether higher values are better.
     """
-    n = len(curves[trial].values) if interval is None else interval
-    if n < 1 or isinstance(policy, NoTerminationPolicy) or not _applies(policy, n):
+    reports = len(curves[trial].values)
+    n = reports if interval is None else interval
+    if not 1 <= n <= reports or isinstance(policy, NoTerminationPolicy) or not _applies(policy, n):
         return None
     scores = {number: _Scores(curve, n, maximize) for number, curve in curves.items()}
     own = scores[trial]
@@ -190,10 +193,17 @@ def policy_from_json(value: Any) -> Policy:
         hint = f"{did_you_mean(kind, KINDS)} Choose: {', '.join(KINDS)}"
         raise ConfigError([f'no policy is named "{kind}".{hint}'], subject="The policy")
     fields = tuple(KINDS[kind].__dataclass_fields__)
-    _refuse([f'{kind} has no "{name}".{did_you_mean(name, fields)}' for name in given if name not in fields])
-    if kind == "truncation_selection" and "truncation_percentage" not in given:
-        _refuse(["truncation_selection needs truncation_percentage"])
-    return KINDS[kind](**given)
+    problems = [f'{kind} has no "{name}".{did_you_mean(name, fields)}' for name in given if name not in fields]
+    known = {name: part for name, part in given.items() if name in fields}
+    if kind == "truncation_selection" and "truncation_percentage" not in known:
+        problems.append("truncation_selection needs truncation_percentage")
+        known["truncation_percentage"] = 50
+    try:
+        policy = KINDS[kind](**known)
+    except ConfigError as error:
+        problems += error.problems
+    _refuse(problems)
+    return policy
 
 
 class _Scores:
@@ -218,7 +228,7 @@ class _Scores:
 
     def text(self, score: float) -> str:
         """A score as the metric's value."""
-        return f"{self.sign * score:.4g}"
+        return "no finite value" if score == -math.inf else f"{self.sign * score:.4g}"
 
     @property
     def worse(self) -> str:

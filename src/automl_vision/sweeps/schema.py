@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automl_vision.sweeps.distributions import FIELDS
+from automl_vision.sweeps.distribution_json import FIELDS
 from automl_vision.sweeps.policies import KINDS as POLICIES
 from automl_vision.sweeps.samplers import KINDS as SAMPLINGS
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from automl_vision.core.numbers import finite
 from automl_vision.sweeps.policies import Curve
 from automl_vision.sweeps.samplers import Proposal, Sampler, Sampling
 from automl_vision.sweeps.spec import PlannedTrial
@@ -22,9 +23,10 @@ class TrialState:
         planned: what was proposed.
         status: as in the run folder.
         reports: the primary metric by epoch.
-        score: of a trial that has a result.
+        score: of a trial that has a result; None where it is no finite number.
         seconds: of work.
         lost: how often its machine went away.
+        reason: why it failed.
     """
 
     number: int
@@ -34,6 +36,7 @@ class TrialState:
     score: float | None = None
     seconds: float = 0.0
     lost: int = 0
+    reason: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -53,7 +56,8 @@ class TrialState:
     @property
     def best(self) -> float | None:
         """The best value reported."""
-        return max((value for value in self.reports.values() if value is not None), default=None)
+        values = [finite(value) for value in self.reports.values()]
+        return max((value for value in values if value is not None), default=None)
 
 
 class TrialSource(Protocol):

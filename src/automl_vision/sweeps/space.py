@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.sweeps.distributions import (
-    KINDS,
-    Bell,
-    Choice,
-    Distribution,
-    RandInt,
-    Range,
-    distribution_from_json,
-    distribution_to_json,
-)
+from automl_vision.sweeps.distribution_json import KINDS, distribution_from_json, distribution_to_json
+from automl_vision.sweeps.distributions import Bell, Choice, Distribution, RandInt, Range, coordinates, plain
 
 Entry = Any
 """A distribution, or a constant."""
@@ -30,6 +22,8 @@ Draw = Callable[[str, Distribution], float]
 
 ALTERNATIVES = "alternatives"
 """Name of the choice that a space given as a list of mappings becomes."""
+
+_MOST_VALUES = 10_000  # of one dimension, up to which a space counts as finite
 
 
 @dataclass(frozen=True)
@@ -52,9 +46,11 @@ class SearchSpace:
         """
         if isinstance(value, SearchSpace):
             return value
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            value = {ALTERNATIVES: {"type": "choice", "values": list(value)}}
         problems: list[str] = []
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            problems = [f"alternative {i} is a mapping of names, not {v!r}" for i, v in enumerate(value)
+                        if not isinstance(v, Mapping)]  # fmt: skip
+            value = {ALTERNATIVES: {"type": "choice", "values": list(value)}} if not problems else {}
         entries = _entries(value, "", problems)
         if not problems and not any(isinstance(entry, Choice | Range | Bell | RandInt) for _, entry in entries):
             problems.append("the space has nothing to choose from")
@@ -88,11 +84,11 @@ class SearchSpace:
         """The hyperparameters at a point."""
         return self.walk(lambda name, _: point[name])[0]
 
-    def combinations(self) -> Iterator[Point]:
-        """Every combination of choices once, the last names changing fastest.
+    def require_choices(self) -> None:
+        """See that there are only choices.
 
         Raises:
-            ConfigError: the space has other distributions than choices.
+            ConfigError: the space has other distributions.
         """
         others = [name for name, distribution in self.dimensions() if not isinstance(distribution, Choice)]
         if others:
@@ -100,6 +96,14 @@ class SearchSpace:
                 [f"{name}: a grid takes only choices; list the values, or sample at random" for name in others],
                 subject="The search space",
             )
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether each dimension has a countable number of values: choices, whole numbers, multiples of q."""
+        return all(coordinates(distribution, _MOST_VALUES) is not None for _, distribution in self.dimensions())
+
+    def combinations(self) -> Iterator[Point]:
+        """Every combination of the values of a finite space once, the last names changing fastest."""
         seen = set()
         for point in _combinations([("", name, entry) for name, entry in self.entries]):
             key = frozen(self.values_at(point))
@@ -109,10 +113,8 @@ class SearchSpace:
 
 
 def most_configurations(space: SearchSpace, limit: int) -> int:
-    """How many configurations the space holds, counted up to a limit; distributions of numbers hold any number."""
-    if not all(isinstance(distribution, Choice) for _, distribution in space.dimensions()):
-        return limit
-    return sum(1 for _ in islice(space.combinations(), limit))
+    """How many configurations the space holds, counted up to a limit."""
+    return sum(1 for _ in islice(space.combinations(), limit)) if space.is_finite else limit
 
 
 def frozen(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -127,9 +129,12 @@ def _entries(value: Any, place: str, problems: list[str]) -> tuple[tuple[str, En
         return ()
     entries = []
     for name, part in value.items():
-        inner = f"{place}.{name}" if place else str(name)
+        inner = _path(place, str(name))
+        if not isinstance(name, str):
+            problems.append(f"{inner}: the name of a hyperparameter is expected, not {name!r}")
+            continue
         try:
-            entries.append((str(name), _entry(part, inner, problems)))
+            entries.append((name, _entry(part, inner, problems)))
         except ValueError as error:
             problems.append(f"{inner}: {error}")
     return tuple(entries)
@@ -146,12 +151,16 @@ def _entry(value: Any, place: str, problems: list[str]) -> Entry:
     if isinstance(value, Choice):
         if not value.is_conditional:
             return value
+        if any(option.get("type") in KINDS for option in value.values):
+            raise ValueError("a choice holds values or mappings of hyperparameters, and no distributions")
         before = len(problems)
         options = [Alternative(_entries(option, f"{place}[{i}]", problems)) for i, option in enumerate(value.values)]
         return value if len(problems) > before else Choice(tuple(options))
-    if isinstance(value, Range | Bell | RandInt | str | int | float | bool) or value is None:
+    if isinstance(value, Range | Bell | RandInt):
         return value
-    raise ValueError(f"a distribution ({', '.join(KINDS)}) or a constant is expected, not {value!r}")
+    if isinstance(value, Collection) and not isinstance(value, str):
+        raise ValueError(f"a distribution ({', '.join(KINDS)}) or a constant is expected, not {value!r}")
+    return plain(value)
 
 
 class Alternative(dict[str, Entry]):
@@ -174,10 +183,6 @@ def _entry_to_json(entry: Entry) -> Any:
     return distribution_to_json(entry) if isinstance(entry, Choice | Range | Bell | RandInt) else entry
 
 
-def _inner(place: str, name: str, index: int) -> str:
-    return f"{_path(place, name)}[{index}]"
-
-
 def _path(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
@@ -188,7 +193,7 @@ def _dimensions(place: str, entries: Sequence[tuple[str, Entry]]) -> Iterator[tu
             yield _path(place, name), entry
         if isinstance(entry, Choice) and entry.is_conditional:
             for i, option in enumerate(entry.values):
-                yield from _dimensions(_inner(place, name, i), list(option.items()))
+                yield from _dimensions(f"{_path(place, name)}[{i}]", list(option.items()))
 
 
 def _walk(place: str, entries: Sequence[tuple[str, Entry]], draw: Draw, values: dict[str, Any], point: Point) -> None:
@@ -214,14 +219,14 @@ def _combinations(entries: list[tuple[str, str, Entry]]) -> Iterator[Point]:
         yield {}
         return
     (place, name, entry), *rest = entries
-    if not isinstance(entry, Choice):
+    path = _path(place, name)
+    if not isinstance(entry, Choice | Range | Bell | RandInt):
         yield from _combinations(rest)
         return
-    for index, option in enumerate(entry.values):
-        nested = (
-            [(_inner(place, name, index), inner, part) for inner, part in option.items()]
-            if entry.is_conditional
-            else []
-        )
+    for coordinate in coordinates(entry, _MOST_VALUES) or ():
+        nested = []
+        if isinstance(entry, Choice) and entry.is_conditional:
+            inner = f"{path}[{coordinate}]"
+            nested = [(inner, part_name, part) for part_name, part in entry.values[int(coordinate)].items()]
         for point in _combinations(nested + rest):
-            yield {_path(place, name): index, **point}
+            yield {path: coordinate, **point}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
+from automl_vision.core.errors import ConfigError
+from automl_vision.core.version import VERSION
 from automl_vision.sweeps.policies import NoTerminationPolicy, Policy, policy_from_json
 from automl_vision.sweeps.samplers import Sampling, sampling_from_json
 from automl_vision.tasks.hyperparameters import Hyperparameters, with_family
@@ -29,11 +31,27 @@ def planned_trial(task: str, values: dict[str, Any]) -> PlannedTrial:
     return PlannedTrial.model_validate(with_family(task, values))
 
 
+def read_sweep_spec(run_id: str, values: dict[str, Any]) -> SweepSpec:
+    """A run's specification back from JSON.
+
+    Raises:
+        ConfigError: this version cannot read it.
+    """
+    try:
+        return SweepSpec.model_validate(values)
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}" for detail in error.errors()]
+        made = values.get("version") or "another version"
+        told.append(f"run {run_id} was made by {made}, and this is {VERSION}; resume it with the version that made it")
+        raise ConfigError(told, subject="The run's specification") from None
+
+
 class SweepSpec(BaseModel):
     """A run: a data set, the trials to run on it, and the budget."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+    version: str = Field(default="", description="of this software when the run was made")
     experiment: str
     task: str
     manifest: str = Field(description="Parquet file of the data set as it was opened")
@@ -53,6 +71,13 @@ class SweepSpec(BaseModel):
     sampling: dict[str, Any] | None = Field(default=None, description="search space and how it is sampled")
     policy: dict[str, Any] | None = Field(default=None, description="early termination")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
+
+    @property
+    def version_note(self) -> str | None:
+        """A sentence when another version goes on with the run."""
+        if self.version in ("", VERSION):
+            return None
+        return f"the run was made by version {self.version} and goes on with version {VERSION}"
 
     @property
     def search(self) -> Sampling | None:

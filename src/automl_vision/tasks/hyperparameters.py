@@ -328,6 +328,16 @@ def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
     return names
 
 
+def own_name(task: str, name: str) -> str:
+    """The name of a hyperparameter that is given by this name or by an old one."""
+    for family in dict.fromkeys(FAMILIES[task].values()):
+        for own, field in family.model_fields.items():
+            alias = field.validation_alias
+            if isinstance(alias, AliasChoices) and name in alias.choices:
+                return own
+    return name
+
+
 def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
 
@@ -386,7 +396,9 @@ def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: 
     sentences = []
     for detail in error.errors():
         place = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
+        if detail["type"] == "extra_forbidden" and place in known:
+            sentences.append(f"{place} is another name of a {noun} that is given too; keep one of them")
+        elif detail["type"] == "extra_forbidden":
             sentences.append(f'no {noun} is named "{place}".{did_you_mean(place, known)}')
         elif detail["type"] == "missing":
             sentences.append(f"{place} is required")

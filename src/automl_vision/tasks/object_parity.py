@@ -42,7 +42,8 @@ def object_parity(
 ) -> Parity:
     """Compare object by object: each needs one of its class with the same box, score and mask on the other side.
 
-    Every object that the model shows must have its equal; of those below the operating threshold nearly all.
+    Every object that the model shows must have its equal; of those below the operating threshold nearly all. To have
+    nothing to compare is a problem too.
 
     Args:
         found: by the trained network.
@@ -58,7 +59,12 @@ def object_parity(
         _compare(other, mine, tally, shown_from=shown_from, edge=compared_from)
     share = tally.same / tally.compared if tally.compared else 1.0
     problem = None
-    if tally.shown_other or share < LEAST_SHARE:
+    if not tally.compared:
+        problem = (
+            f"the trained model finds nothing with a score above {compared_from:g}, so there is nothing to compare; "
+            "train longer or at another learning_rate"
+        )
+    elif tally.shown_other or share < LEAST_SHARE:
         problem = (
             f"the exported model finds other objects than the trained one: {tally.shown_other} of those that are shown "
             f"and {1 - share:.1%} of all differ; boxes may differ by {BOX_TOLERANCE} px, scores by "

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from automl_vision.core.errors import WorkspaceError
+from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import append_json_line, atomic_path, read_json, read_json_lines, write_json
 
 FINAL = frozenset({"Completed", "Failed", "Canceled"})
@@ -52,8 +52,8 @@ class RunFolder:
         return self.path.name
 
     def create(self, spec: dict[str, Any], status: dict[str, Any]) -> None:
-        """Make the folder with the run's specification."""
-        self.path.mkdir(parents=True)
+        """Write the run's specification."""
+        self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / _SPEC, spec)
         self.update_status(status="NotStarted", created=time.time(), **status)
 
@@ -63,15 +63,37 @@ class RunFolder:
         return spec
 
     def status(self) -> dict[str, Any]:
-        """All that is recorded, with `status` as it is now."""
-        record: dict[str, Any] = read_json(self.path / _STATUS)
-        starting = record["status"] == "NotStarted" and time.time() - record["created"] < 30
-        if record["status"] not in FINAL and not starting and not self.is_worked_on():
-            record["status"] = "Interrupted"
+        """All that is recorded, with `status` as it is now.
+
+        Raises:
+            RunNotFoundError: the folder was deleted.
+        """
+        try:
+            record: dict[str, Any] = read_json(self.path / _STATUS)
+            if record["status"] not in FINAL and not self.is_worked_on():
+                record = read_json(self.path / _STATUS)  # its process may have ended it just now
+                record["status"] = record["status"] if record["status"] in FINAL else "Interrupted"
+        except FileNotFoundError:
+            self.require()
+            raise
         return record
 
+    def require(self) -> None:
+        """See that the run is there.
+
+        Raises:
+            RunNotFoundError: the folder was deleted.
+        """
+        if not (self.path / _SPEC).exists():
+            raise RunNotFoundError(f"run {self.id} is gone: its folder {self.path} was deleted")
+
     def update_status(self, **values: Any) -> None:
-        """Record values beside those that are there."""
+        """Record values beside those that are there.
+
+        Raises:
+            RunNotFoundError: the folder was deleted; it is not made again.
+        """
+        self.require()
         file = self.path / _STATUS
         if "seconds" in values:
             values["seconds_at"] = time.time()
@@ -80,11 +102,14 @@ class RunFolder:
 
     def message(self, text: str) -> None:
         """Record something that the user should read."""
-        append_json_line(self.path / _EVENTS, {"event": "message", "time": time.time(), "text": text})
+        self._append({"event": "message", "time": time.time(), "text": text})
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Record how far a phase is."""
-        event = {"event": "progress", "time": time.time(), "phase": phase, "done": done, "total": total}
+        self._append({"event": "progress", "time": time.time(), "phase": phase, "done": done, "total": total})
+
+    def _append(self, event: dict[str, Any]) -> None:
+        self.require()
         append_json_line(self.path / _EVENTS, event)
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -131,25 +156,41 @@ class RunFolder:
             os.close(descriptor)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Work on the run; the lock goes with the process, however it ends.
+    def hold(self, lock: int | None = None, *, wait: float = 0.5) -> Iterator[int]:
+        """Work on the run, or prepare it and hand it over to a process that inherits the lock.
+
+        The lock goes when the last process that has it ends, however it ends.
+
+        Args:
+            lock: inherited from the process that prepared the run; none: it is taken here.
+            wait: seconds for which another process may still have it; a reader's test takes an instant.
+
+        Yields:
+            The lock's descriptor.
 
         Raises:
-            WorkspaceError: another process works on it.
+            WorkspaceError: another process works on the run.
         """
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = self._taken(wait) if lock is None else lock
         try:
-            for attempt in range(10):  # a reader's test of the lock holds it for an instant
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if attempt == 9:
-                        raise WorkspaceError(f"another process works on run {self.id} already") from None
-                    time.sleep(0.05)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
+
+    def _taken(self, wait: float) -> int:
+        descriptor, end = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644), time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    os.close(descriptor)
+                    raise WorkspaceError(
+                        f"run {self.id} is worked on by another process; see how it stands with: "
+                        f"automl-vision watch {self.id}"
+                    ) from None
+            time.sleep(0.05)
 
 
 class TrialFolder:

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from automl_vision.core.files import atomic_path
+from automl_vision.core.numbers import finite
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
 # one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
@@ -130,7 +132,7 @@ class Tracking:
         from mlflow.tracking import MlflowClient
 
         if self._uri.startswith(_SQLITE):
-            create_sqlite_store(Path(self._uri.removeprefix(_SQLITE)))
+            create_sqlite_store(Path(unquote(self._uri.removeprefix(_SQLITE).partition("?")[0])))
         client = MlflowClient(self._uri)
         found = client.get_experiment_by_name(self._experiment_name)
         if found is None:
@@ -172,10 +174,10 @@ class Tracking:
     ) -> None:
         from mlflow.entities import Metric, Param
 
-        finite = {name: value for name, value in (metrics or {}).items() if abs(value) < float("inf")}
+        known = {name: value for name, value in (metrics or {}).items() if finite(value) is not None}
         self._client.log_batch(
             self._ids[key],
-            metrics=[Metric(name, value, int(1000 * when), step) for name, value in finite.items()],
+            metrics=[Metric(name, value, int(1000 * when), step) for name, value in known.items()],
             params=[Param(name, str(value)[:_MAX_PARAM]) for name, value in (params or {}).items()],
         )
 
@@ -184,6 +186,11 @@ class Tracking:
             self._client.log_artifacts(self._ids[key], str(path), under)
         elif path.exists():
             self._client.log_artifact(self._ids[key], str(path), under)
+
+
+def sqlite_uri(file: Path) -> str:
+    """The address of a store in a file; what has a meaning in addresses is escaped."""
+    return _SQLITE + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def create_sqlite_store(file: Path) -> None:
@@ -203,7 +210,7 @@ def create_sqlite_store(file: Path) -> None:
             unfinished.unlink()
         with atomic_path(file) as temporary:
             temporary.unlink(missing_ok=True)
-            store = SqlAlchemyStore(f"{_SQLITE}{temporary}", str(file.parent / "artifacts"))
+            store = SqlAlchemyStore(sqlite_uri(temporary), str(file.parent / "artifacts"))
             store.engine.dispose()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
@@ -11,7 +13,7 @@ from automl_vision.core.files import patience
 from automl_vision.core.names import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.tracking import Tracking
+from automl_vision.workspace.tracking import Tracking, sqlite_uri
 
 DEFAULT_FOLDER = ".automl-vision"
 
@@ -23,12 +25,17 @@ class Workspace:
         path: the folder; by default `AUTOML_VISION_WORKSPACE`, or `.automl-vision` in the current folder.
 
     Raises:
-        WorkspaceError: the folder cannot be made or written.
+        WorkspaceError: the folder cannot be made or written, or cannot hold an MLflow store.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
         chosen = path or os.environ.get("AUTOML_VISION_WORKSPACE") or DEFAULT_FOLDER
         self.path = Path(chosen).expanduser().resolve()
+        if re.search("%[0-9a-fA-F]{2}", str(self.path)) and not os.environ.get("MLFLOW_TRACKING_URI"):
+            raise WorkspaceError(
+                f"the workspace {self.path} cannot hold an MLflow store: MLflow takes % with two digits for "
+                "another character; choose another folder, or name a store in MLFLOW_TRACKING_URI"
+            )
         try:
             for folder in (self.runs_path, self.cache_path):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +62,7 @@ class Workspace:
     @property
     def tracking_uri(self) -> str:
         """The MLflow store: `MLFLOW_TRACKING_URI`, or SQLite in the folder."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.path / 'mlflow.db'}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.path / "mlflow.db")
 
     def run_folder(self, run_id: str) -> RunFolder:
         """A run's files by its id.
@@ -70,8 +77,11 @@ class Workspace:
 
     def run_ids(self) -> list[str]:
         """Ids of all runs, oldest first."""
-        folders = [file.parent for file in self.runs_path.glob("*/status.json")]
-        return [folder.name for folder in sorted(folders, key=lambda f: ((f / "spec.json").stat().st_mtime, f.name))]
+        made = []
+        for file in self.runs_path.glob("*/status.json"):
+            with suppress(FileNotFoundError):  # it is being deleted
+                made.append(((file.parent / "spec.json").stat().st_mtime, file.parent.name))
+        return [name for _, name in sorted(made)]
 
     def tracking(
         self,
@@ -81,7 +91,7 @@ class Workspace:
         on_ids: Callable[[dict[str, str]], None],
     ) -> Tracking:
         """A publisher to this workspace's MLflow store."""
-        local = "MLFLOW_TRACKING_URI" not in os.environ
+        local = not os.environ.get("MLFLOW_TRACKING_URI")
         return Tracking(
             self.tracking_uri,
             experiment,
@@ -102,7 +112,9 @@ class Workspace:
 
         client = MlflowClient(self.tracking_uri)
         try:
-            if not client.search_registered_models(f"name = '{name}'"):
+            try:
+                client.get_registered_model(name)
+            except MlflowException:
                 client.create_registered_model(name)
             source = f"{client.get_run(mlflow_run).info.artifact_uri}/model"
             version = client.create_model_version(name, source, mlflow_run, tags=tags)

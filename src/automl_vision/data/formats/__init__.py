@@ -10,12 +10,16 @@ from importlib import import_module
 from automl_vision.core.errors import DataError
 from automl_vision.core.names import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.formats.foreign import are_plain, drawings_beside, foreign_format, unread_annotations
+from automl_vision.data.formats.unread import unread_files
+from automl_vision.data.names import is_mask_folder
 from automl_vision.data.source import Source
 from automl_vision.data.writing import Export
 
 # in the order in which they are tried: what can be told for certain comes first
 _MODULES = (
     "mltable",
+    "cub",
     "roboflow_multilabel",
     "coco",
     "coco_writer",
@@ -24,7 +28,9 @@ _MODULES = (
     "label_studio",
     "via",
     "labelme",
+    "createml",
     "yolo",
+    "cityscapes",
     "huggingface",
     "jsonl",
     "csv_table",
@@ -32,7 +38,11 @@ _MODULES = (
     "folder",
 )
 
+_BY_FOLDERS = ("masks", "folder")  # told by names of folders alone, which other formats have too
+_DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
+
 Reader = Callable[[Source, Columns], Annotations]
+Explanation = Callable[[Source], str | None]
 Writer = Callable[[Export], None]
 
 
@@ -46,6 +56,7 @@ class Format:
         layout: what it looks like, for messages.
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
+        explain: what a source nearly is, and what it lacks for this format; None where it is something else.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Format:
     layout: str
     detect: Callable[[Source, Columns], bool]
     read: Reader
+    explain: Explanation
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,11 @@ _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
 
 def dataset_format(
-    name: str, *kinds: str, layout: str, detect: Callable[[Source, Columns], bool]
+    name: str,
+    *kinds: str,
+    layout: str,
+    detect: Callable[[Source, Columns], bool],
+    explain: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format that holds the given kinds of annotations."""
 
@@ -88,7 +104,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare)
+        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare, explain)
         return read
 
     return register
@@ -98,10 +114,15 @@ def _note_unnamed(source: Source, annotations: Annotations) -> None:
     """Note the images of a folder that no annotation names; whether they are without objects nobody knows."""
     if source.main or not len(annotations) or annotations.reads_all:
         return
-    unnamed = sorted(source.image_set.difference(annotations.images))
+    unnamed = sorted(path for path in source.image_set.difference(annotations.images) if not _is_drawing(path))
     if unnamed:
         reason = f"{len(unnamed)} images here are named by no annotation and left alone, such as {unnamed[0]}"
         annotations.ignore(source.name, reason, "not named")
+
+
+def _is_drawing(path: str) -> bool:
+    """Whether a folder says that an image is a mask, and no picture."""
+    return any(is_mask_folder(part) or part.lower().startswith(_DRAWINGS) for part in path.split("/")[:-1])
 
 
 def export_format(name: str, *kinds: str, holds: tuple[str, ...] = ()) -> Callable[[Writer], Writer]:
@@ -132,18 +153,33 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     """The named format, or the first one that recognises the files.
 
     Raises:
-        DataError: the name is unknown, or no format recognises the files.
+        DataError: the name is unknown, no format recognises the files, or one does that is not read.
     """
     formats = {format_.name: format_ for format_ in list_formats()}
     if name is not None:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
+        if format_.name in _BY_FOLDERS and not source.main:
+            if sentence := foreign_format(source):
+                raise DataError(sentence)
+            if format_.name == "folder" and are_plain(source) and unread_annotations(source):
+                break
+            if format_.name == "folder" and (sentence := drawings_beside(source)):
+                raise DataError(sentence)
         if format_.detect(source, columns):
             return format_
-    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats.values())
+    raise DataError(foreign_format(source) or _not_found(source, list(formats.values())))
+
+
+def _not_found(source: Source, formats: list[Format]) -> str:
+    """What was seen instead of a known format, and what the formats look like."""
+    explained = (unread_annotations(source), *(format_.explain(source) for format_ in formats))
+    seen = [*unread_files(source), *filter(None, explained)]
+    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
-    raise DataError(f"no known format was found in {source.name}. Known formats:{layouts}{not_entered}")
+    shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
+    return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
 
 
 def find_export_format(name: str) -> ExportFormat:

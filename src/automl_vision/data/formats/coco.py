@@ -6,119 +6,50 @@ objects that nobody keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.json_file import as_flag, as_number, as_size, parse_json, shown
-from automl_vision.data.masks import MaskCode, compress_counts
-from automl_vision.data.names import split_of_path
-from automl_vision.data.source import Source, as_text, decode_text, folder_of
-
-_PIECE = 20_000  # annotations parsed at once
-_MOST_FILES = 50
-_HINTS = ("coco", "annotation", "instances", "train", "val", "test", "label")
-_TWINS = ("person_keypoints", "panoptic")  # whose objects stand in the `instances` file of the same images too
-
-
-class _Whole(msgspec.Struct):
-    images: msgspec.Raw = msgspec.Raw(b"null")
-    annotations: msgspec.Raw = msgspec.Raw(b"null")
-    categories: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Code(msgspec.Struct, gc=False):
-    size: list[int]
-    counts: list[int] | str
+from automl_vision.data.formats.box_units import check_corners, check_shares
+from automl_vision.data.formats.coco_file import CocoFile, coco_files, parse_coco, pieces_of, whole_list
+from automl_vision.data.formats.coco_values import (
+    CocoAnnotation,
+    RunLengths,
+    as_key,
+    converted,
+    decode_annotations,
+    mask_code,
+    set_key,
+    usable_polygons,
+)
+from automl_vision.data.formats.panoptic import add_segments, things_of
+from automl_vision.data.json_file import as_size, shown
+from automl_vision.data.names import split_of_folder, split_of_path
+from automl_vision.data.source import Source, as_text, folder_of
 
 
-class _Annotation(msgspec.Struct, gc=False):
-    image_id: int | str
-    category_id: int | str
-    bbox: list[float] | None = None
-    iscrowd: int | None = 0
-    ignore: int | None = 0
-    segmentation: list[list[float]] | _Code | None = None
+@dataclass
+class _File:
+    """One file on its way into the annotations.
 
-
-_decode_many = msgspec.json.Decoder(list[_Annotation], strict=False).decode
-
-
-def _files(source: Source) -> list[str]:
-    """The files that hold images, annotations and categories; results, captions and other JSON are passed over."""
-    candidates = source.with_suffix(".json")
-    named = [path for path in candidates if any(hint in path.lower() for hint in _HINTS)]
-    few = named if len(candidates) > len(named) > 0 else candidates
-    if len(few) > _MOST_FILES:  # a file an image is another format
-        few = [path for path in few if "/" not in path or "coco" in path.lower() or "instances" in path.lower()]
-        few = few[:_MOST_FILES]
-    found = [path for path in few if _is_coco(source, path)]
-    if any("instances" in path for path in found):
-        return [path for path in found if not any(twin in path for twin in _TWINS)]
-    return found
-
-
-def _is_coco(source: Source, path: str) -> bool:
-    try:
-        whole = _parse(source, path)
-    except DataError:
-        return False
-    return all(map(_is_list, (whole.images, whole.annotations, whole.categories)))
-
-
-def _is_list(raw: msgspec.Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b"["
-
-
-def _parse(source: Source, path: str) -> _Whole:
-    """The file's three lists, not parsed yet.
-
-    Raises:
-        DataError: it is no JSON object.
+    Attributes:
+        path: of the file.
+        annotations: of all files.
+        images, categories: numbers of record and label, by id as it stands and as text.
+        things: labels by id, of the categories that panoptic segments are read of.
+        whole: place, image and label of annotations that have neither box nor mask.
     """
-    data = source.read(path)
-    if not data.isascii():  # pieces are looked at later, when their encoding is not asked for any more
-        data = decode_text(data).encode()
-    try:
-        return msgspec.json.decode(data, type=_Whole)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = parse_json(data, path)
-    if not isinstance(value, dict):
-        raise DataError(f"{path} is no COCO file: it holds no object")
-    # Python's parser took what the fast one refuses, such as NaN; each record is judged on its own below
-    pieces = {name: _plain(value.get(name)) for name in ("images", "annotations", "categories")}
-    return _Whole(**{name: msgspec.Raw(msgspec.json.encode(piece)) for name, piece in pieces.items()})
 
-
-def _plain(value: Any) -> Any:
-    """A value with texts instead of what no strict JSON holds: NaN, endless numbers, halves of characters."""
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
-    is_strict = not isinstance(value, int | float) or (np.isfinite(value) and abs(value) < 2**63)
-    return value if is_strict or isinstance(value, bool) else str(value)[:20]
-
-
-def _list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
-    """One of the file's lists.
-
-    Raises:
-        DataError: it is no list.
-    """
-    value = msgspec.json.decode(raw)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise DataError(f'{path}: "{name}" must be a list, not {shown(value)}')
-    return value
+    path: str
+    annotations: Annotations
+    images: dict[int | str, int] = field(default_factory=dict)
+    categories: dict[int | str, int] = field(default_factory=dict)
+    things: dict[int | str, str] = field(default_factory=dict)
+    whole: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 @dataset_format(
@@ -128,73 +59,72 @@ def _list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
     "boxes",
     "masks",
     layout='COCO JSON: {"images": [...], "annotations": [...], "categories": [...]}, one file or one a split',
-    detect=lambda source, _: bool(_files(source)),
+    detect=lambda source, _: bool(coco_files(source)),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
-    """Read every COCO file; its own name or its folder's is its split."""
+    """Read every COCO file; its own name, its folder's or the image's folder's is the split.
+
+    Raises:
+        DataError: a file is no COCO file, or its boxes are none of COCO's.
+    """
     annotations = Annotations("boxes", classes=[])
-    for path in _files(source) or source.with_suffix(".json"):
-        whole = _parse(source, path)
-        categories = _categories(_list(whole.categories, path, "categories"), annotations, path)
-        images = _read_images(source, path, _list(whole.images, path, "images"), annotations)
-        _read_annotations(path, whole.annotations, images, categories, annotations)
+    whole: list[tuple[str, int, int]] = []
+    for path in coco_files(source) or source.with_suffix(".json"):
+        parsed, file = parse_coco(source, path), _File(path, annotations, whole=whole)
+        _read_categories(file, whole_list(parsed.categories, path, "categories"))
+        _read_images(file, source, whole_list(parsed.images, path, "images"))
+        _read_annotations(file, source, parsed)
+    check_shares(annotations, source.name)
+    check_corners(annotations, source.name)
+    _settle_whole(whole, annotations)
     annotations.settle_kind()
     return annotations
 
 
-def _categories(values: list[Any], annotations: Annotations, path: str) -> dict[int | str, int]:
-    """Number of the label by category id, for ids as they stand and as texts."""
-    numbers: dict[int | str, int] = {}
+def _read_categories(file: _File, values: list[Any]) -> None:
+    classes = file.annotations.classes = file.annotations.classes or []
+    things = things_of(values)
     for i, value in enumerate(values):
         name = as_text(value.get("name")) if isinstance(value, dict) else ""
-        key = _key(value.get("id")) if isinstance(value, dict) else None
+        key = as_key(value.get("id")) if isinstance(value, dict) else None
+        place = f"{file.path}: categories[{i}]"
         if not name or key is None:
             reason = f"a category needs an id and a name: {shown(value)}"
-            annotations.reject(f"{path}: categories[{i}]", reason, "bad label")
+            file.annotations.reject(place, reason, "bad label")
             continue
-        classes = annotations.classes = annotations.classes or []
+        number = file.annotations.objects.name(name)
+        if file.categories.get(key, number) != number:
+            file.annotations.reject(place, f"another category has the id {shown(key)} too", "bad label")
+            continue
         if name not in classes:
             classes.append(name)
-        _both(numbers, key, annotations.objects.name(name))
-    return numbers
+        if key in things:
+            file.things[key] = name
+        set_key(file.categories, key, number)
 
 
-def _key(value: Any) -> int | str | None:
-    """An id; whole numbers may come as floats, as pandas writes them."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def _both(numbers: dict[int | str, int], key: int | str, value: int) -> None:
-    """Set an id, as a number and as a text."""
-    numbers[key] = value
-    if isinstance(key, int):
-        numbers[str(key)] = value
-    elif key.isdecimal() and len(key) < 20:
-        numbers[int(key)] = value
-
-
-def _read_images(source: Source, path: str, values: list[Any], annotations: Annotations) -> dict[int | str, int]:
-    """Number of the record by image id; an image that several files name is one record."""
-    folder, split = folder_of(path), split_of_path(path)
-    numbers: dict[int | str, int] = {}
+def _read_images(file: _File, source: Source, values: list[Any]) -> None:
+    """Number the records; an image that is named again, here or in another file, is one record."""
+    folder, split = folder_of(file.path), split_of_path(file.path)
     for i, value in enumerate(values):
-        place = f"{path}: images[{i}]"
+        place = f"{file.path}: images[{i}]"
         try:
             name, key = _image(value)
-            if key in numbers:
-                raise ValueError(f"another image has the id {shown(key)} too")
-            own_split = split_of_path(f"{value['split']}/-") if isinstance(value.get("split"), str) else None
-            own_split = own_split or split
         except ValueError as error:
-            annotations.reject(place, str(error), "bad record")
+            file.annotations.reject(place, str(error), "bad record")
             continue
+        stated = value.get("split")
+        own = split_of_folder(stated) if isinstance(stated, str) else None
+        image = source.image_or_copy(name, folder, own or split)
+        if key in file.images:
+            if file.annotations.images[file.images[key]] != image:
+                file.annotations.reject(place, f"another image has the id {shown(key)} too", "bad record")
+            continue
+        own = own or split or (None if stated == "" else split_of_folder(folder_of(image)))
         size = as_size(value.get("width"), value.get("height"))
-        found = annotations.add(Record(source.image(name, folder, own_split), place, split=own_split, size=size))
+        found = file.annotations.add(Record(image, place, split=own, size=size))
         if found is not None:
-            _both(numbers, key, found)
-    return numbers
+            set_key(file.images, key, found)
 
 
 def _image(value: Any) -> tuple[str, int | str]:
@@ -208,92 +138,81 @@ def _image(value: Any) -> tuple[str, int | str]:
     name = next((text for key in ("file_name", "path", "coco_url") if (text := as_text(value.get(key)))), "")
     if not name:
         raise ValueError("the image has no file_name")
-    key = _key(value.get("id"))
+    key = as_key(value.get("id"))
     if key is None:
         raise ValueError(f"the image has no usable id: {shown(value.get('id'))}")
     return name, key
 
 
-def _pieces(raw: msgspec.Raw, path: str) -> Iterator[tuple[int, list[msgspec.Raw]]]:
-    """The annotations in pieces, unparsed, each with the number of its first."""
-    if bytes(memoryview(raw)[:4]) == b"null":
-        return
-    try:
-        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except msgspec.ValidationError:
-        raise DataError(f'{path}: "annotations" must be a list') from None
-    for start in range(0, len(items), _PIECE):
-        yield start, items[start : start + _PIECE]
-
-
-def _read_annotations(
-    path: str,
-    raw: msgspec.Raw,
-    images: dict[int | str, int],
-    categories: dict[int | str, int],
-    annotations: Annotations,
-) -> None:
-    for start, piece in _pieces(raw, path):
+def _read_annotations(file: _File, source: Source, parsed: CocoFile) -> None:
+    for start, piece in pieces_of(parsed.annotations, file.path):
         items = _decoded(piece)
-        if items is not None and _add_all(items, images, categories, annotations):
+        if items is not None and _add_all(file, items):
             continue
-        for i in range(len(piece)):
-            place = f"{path}: annotations[{start + i}]"
+        for i, raw in enumerate(piece):
+            place = f"{file.path}: annotations[{start + i}]"
             try:
-                item = items[i] if items is not None else _converted(msgspec.json.decode(piece[i]))
-                _add(item, place, images, categories, annotations)
+                if items is not None:
+                    _add(file, items[i], place)
+                else:
+                    _add_value(file, source, msgspec.json.decode(raw), place)
             except ValueError as error:
-                annotations.reject(place, str(error), "bad annotation")
+                file.annotations.reject(place, str(error), "bad annotation")
 
 
-def _decoded(piece: list[msgspec.Raw]) -> list[_Annotation] | None:
+def _decoded(piece: list[msgspec.Raw]) -> list[CocoAnnotation] | None:
     """The annotations of one piece; None where one of them is unusual."""
     try:
-        return _decode_many(b"[%b]" % b",".join(piece))
+        return decode_annotations(b"[%b]" % b",".join(piece))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def _add_all(
-    items: list[_Annotation],
-    images: dict[int | str, int],
-    categories: dict[int | str, int],
-    annotations: Annotations,
-) -> bool:
+def _add_all(file: _File, items: list[CocoAnnotation]) -> bool:
     """Add the annotations of one piece at once, when each is a box with or without polygons; tells whether it did."""
-    numbers = [images.get(item.image_id) for item in items]
-    labels = [categories.get(item.category_id) for item in items]
+    numbers = [file.images.get(item.image_id) for item in items]
+    labels = [file.categories.get(item.category_id) for item in items]
     boxes = [item.bbox for item in items if item.bbox and len(item.bbox) == 4]
-    segments = [item.segmentation or () for item in items]
+    segments = [() if item.isbbox else item.segmentation or () for item in items]
     if len(boxes) < len(items) or None in numbers or None in labels:
         return False
-    if any(isinstance(s, _Code) or any(len(p) < 6 or len(p) % 2 for p in s) for s in segments if s):
+    if any(isinstance(s, RunLengths) or any(len(p) < 6 or len(p) % 2 for p in s) for s in segments if s):
         return False
     corners = np.array(boxes, np.float64).reshape(-1, 4)
     corners[:, 2:] += corners[:, :2]
     flags = [bool(item.iscrowd) + 2 * bool(item.ignore) for item in items]
-    annotations.objects.extend(numbers, labels, corners, flags, segments)  # type: ignore[arg-type]
-    annotations.report.total += len(items)
+    file.annotations.objects.extend(numbers, labels, corners, flags, segments)  # type: ignore[arg-type]
+    file.annotations.report.total += len(items)
     return True
 
 
-def _add(
-    item: _Annotation,
-    place: str,
-    images: dict[int | str, int],
-    categories: dict[int | str, int],
-    annotations: Annotations,
-) -> None:
+def _add_value(file: _File, source: Source, value: Any, place: str) -> None:
+    """Add one annotation of unusual types.
+
+    Raises:
+        ValueError: it cannot be used.
+    """
+    if not isinstance(value, dict) or "segments_info" not in value:
+        _add(file, converted(value), place)
+        return
+    key = as_key(value.get("image_id"))
+    image = None if key is None else file.images.get(key)
+    if image is None:
+        raise ValueError(f"no image has the image_id {shown(value.get('image_id'))}")
+    add_segments(source, file.path, value, image, file.things, file.annotations)
+
+
+def _add(file: _File, item: CocoAnnotation, place: str) -> None:
     """Add one annotation.
 
     Raises:
         ValueError: it cannot be used.
     """
-    image, label = images.get(item.image_id), categories.get(item.category_id)
+    image, label = file.images.get(item.image_id), file.categories.get(item.category_id)
     if image is None or label is None:
         name, key = ("image_id", item.image_id) if image is None else ("category_id", item.category_id)
         raise ValueError(f"no {'image' if image is None else 'category'} has the {name} {shown(key)}")
-    segments, code = _mask(item, place, annotations)
+    segments, code = _mask(file, item, place)
     if item.bbox and len(item.bbox) == 4:
         x, y, width, height = item.bbox
         bbox = (x, y, x + width, y + height)
@@ -301,93 +220,40 @@ def _add(
         raise ValueError(f"a box needs 4 numbers: x, y, width, height, not {shown(item.bbox)}")
     elif segments or code is not None:
         bbox = (float("nan"),) * 4
-    else:  # a class of the whole image
-        name = annotations.objects.names[label]
-        annotations.labels[image] = tuple(dict.fromkeys((*annotations.labels[image], name)))
+    elif memoryview(item.keypoints):
+        file.annotations.ignore(place, "key points are no box, polygon or mask", "other shape")
         return
-    annotations.report.total += 1
-    annotations.objects.add_values(image, label, bbox, bool(item.iscrowd) + 2 * bool(item.ignore), segments, code)
+    else:
+        file.whole.append((place, image, label))
+        return
+    file.annotations.report.total += 1
+    flags = bool(item.iscrowd) + 2 * bool(item.ignore)
+    file.annotations.objects.add_values(image, label, bbox, flags, segments, code)
 
 
-def _converted(value: Any) -> _Annotation:
-    """An annotation whose types are unusual.
-
-    Raises:
-        ValueError: a value cannot be used; the message names it.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"an annotation must be an object, not {shown(value)}")
-    image, category = _key(value.get("image_id")), _key(value.get("category_id"))
-    if image is None or category is None:
-        raise ValueError(
-            "image_id and category_id must be numbers or texts, "
-            f"not {shown([value.get('image_id'), value.get('category_id')])}"
-        )
-    bbox = value.get("bbox")
-    if bbox is not None and not isinstance(bbox, list):
-        raise ValueError(f"a box must be a list, not {shown(bbox)}")
-    return _Annotation(
-        image_id=image,
-        category_id=category,
-        bbox=None if bbox is None else [as_number(number) for number in bbox],
-        iscrowd=as_flag(value.get("iscrowd")),
-        ignore=as_flag(value.get("ignore")),
-        segmentation=_segmentation(value.get("segmentation")),
-    )
-
-
-def _segmentation(value: Any) -> list[list[float]] | _Code | None:
-    """A segmentation whose types are unusual: numbers as texts, one polygon without the outer list.
-
-    Raises:
-        ValueError: it is neither polygons nor a run-length code.
-    """
-    if not value:
-        return None
-    if isinstance(value, dict):
-        size, counts = value.get("size"), value.get("counts")
-        sides = [int(as_number(side)) for side in size] if isinstance(size, list) else []
-        if isinstance(counts, list):
-            counts = [int(as_number(count)) for count in counts]
-        if not isinstance(counts, list | str):
-            raise ValueError(f"the counts of a run-length code must be a text or a list, not {shown(counts)}")
-        return _Code(sides, counts)
-    if not isinstance(value, list):
-        raise ValueError(f"a segmentation must be polygons or a run-length code, not {shown(value)}")
-    polygons = value if isinstance(value[0], list) else [value]
-    return [[as_number(number) for number in polygon] for polygon in polygons if isinstance(polygon, list)]
-
-
-def _mask(item: _Annotation, place: str, annotations: Annotations) -> tuple[list[list[float]], str | None]:
+def _mask(file: _File, item: CocoAnnotation, place: str) -> tuple[list[list[float]], str | None]:
     """Polygons and run-length code of an annotation; polygons of fewer than three points are dropped.
 
     Raises:
         ValueError: nothing is left, and there is no box either.
     """
-    if isinstance(item.segmentation, _Code):
-        return [], _code(item.segmentation)
-    polygons = [polygon for polygon in item.segmentation or () if polygon]
-    usable = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
-    if len(usable) < len(polygons):
-        bad = next(polygon for polygon in polygons if len(polygon) < 6 or len(polygon) % 2)
-        reason = f"a polygon needs at least 3 points x, y, not {len(bad)} numbers"
+    if isinstance(item.segmentation, RunLengths):
+        return [], mask_code(item.segmentation)
+    if item.isbbox and item.bbox:
+        return [], None
+    usable, reason = usable_polygons(item.segmentation or [])
+    if reason:
         if not usable and not item.bbox:
             raise ValueError(reason)
-        annotations.ignore(place, reason, "bad polygon")
+        file.annotations.ignore(place, reason, "bad polygon")
     return usable, None
 
 
-def _code(code: _Code) -> str:
-    """COCO's compressed run-length code, as the manifest keeps it.
-
-    Raises:
-        ValueError: it is no run-length code.
-    """
-    if len(code.size) != 2 or min(code.size) < 1:
-        raise ValueError(f"a run-length code needs its size [height, width], not {shown(code.size)}")
-    counts = code.counts
-    if not isinstance(counts, str):
-        if any(count < 0 for count in counts):
-            raise ValueError("the runs of a run-length code cannot be negative")
-        counts = compress_counts(counts)
-    return MaskCode(code.size[0], code.size[1], counts).checked().to_text()
+def _settle_whole(whole: list[tuple[str, int, int]], annotations: Annotations) -> None:
+    """Annotations without box and mask are classes of whole images, unless objects are labelled."""
+    for place, image, label in whole:
+        if len(annotations.objects):
+            annotations.reject(place, "the annotation has neither box nor segmentation", "bad annotation")
+        else:
+            names = (*annotations.labels[image], annotations.objects.names[label])
+            annotations.labels[image] = tuple(dict.fromkeys(names))

@@ -23,9 +23,8 @@ def write(export: Export) -> None:
         annotations: list[dict[str, Any]] = []
         for record in export.records(split):
             key = len(images) + 1
-            images.append(
-                {"id": key, "file_name": export.image(record.image), "width": record.width, "height": record.height}
-            )
+            image = {"id": key, "file_name": export.image(record.image), "width": record.width, "height": record.height}
+            images.append(image if split else {**image, "split": ""})  # whatever its folder is called
             for value in record.objects:
                 annotations.append({"id": len(annotations) + 1, "image_id": key, **_annotation(value, export)})
             for label in () if export.has_objects else record.labels:

@@ -1,8 +1,8 @@
-"""Tables without a header: RetinaNet's `path,x1,y1,x2,y2,class`, Vertex AI's `TRAIN,path,label,...`, and two more."""
+"""Tables without a header: RetinaNet's `path,x1,y1,x2,y2,class`, Vertex AI's `TRAIN,path,label,...`, and some more."""
 
 from __future__ import annotations
 
-from automl_vision.data.names import is_image
+from automl_vision.data.names import is_image, normalize_split
 from automl_vision.data.urls import is_url
 
 _RETINANET = ["image", "xmin", "ymin", "xmax", "ymax", "label"]
@@ -15,15 +15,28 @@ _VERTEX_LABELS = ["split", "image", "labels"]
 def header_of(row: list[str]) -> list[str] | None:
     """The header that a table's first row asks for; None when the row is a header itself, or something else."""
     if len(row) >= 2 and row[0].lower() in _VERTEX_SPLITS and _is_reference(row[1]):
-        return _VERTEX_BOX if len(row) >= 9 and (_is_number(row[3]) or not any(row[2:])) else _VERTEX_LABELS
-    if len(row) == 8 and _is_reference(row[5]) and all(map(_is_number, [*row[1:5], *row[6:]])):
+        return _VERTEX_BOX if len(row) >= 9 and (is_number(row[3]) or not any(row[2:])) else _VERTEX_LABELS
+    if len(row) == 8 and _is_reference(row[5]) and all(map(is_number, [*row[1:5], *row[6:]])):
         return _MAKE_SENSE
-    if not row or not _is_reference(row[0]):
+    where = [i for i, cell in enumerate(row) if _is_reference(cell)]
+    if len(where) != 1:
         return None
-    if len(row) == 6 and (all(map(_is_number, row[1:5])) or not any(row[1:])):
+    if where == [0] and len(row) == 6 and (all(map(is_number, row[1:5])) or not any(row[1:])):
         return _RETINANET
-    if len(row) == 2 and row[1] and not _is_reference(row[1]):
-        return ["image", "label"]
+    return _pair(row, where[0])
+
+
+def _pair(row: list[str], image: int) -> list[str] | None:
+    """The header of an image and its label, in any order, perhaps with a number before and a split after them."""
+    if len(row) == 1:
+        return ["image"]
+    if len(row) == 2 and all(row):
+        return ["image", "label"] if image == 0 else ["label", "image"]
+    if len(row) == 3 and all(row):
+        if image == 0 and normalize_split(row[2]):
+            return ["image", "label", "split"]
+        if image == 1 and row[0].isdecimal():
+            return ["index", "image", "label"]
     return None
 
 
@@ -43,7 +56,8 @@ def _is_reference(text: str) -> bool:
     return is_image(text.partition("?")[0]) or is_url(text)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one XML file with boxes, polygons, masks and tags."""
+"""CVAT for images 1.1: one XML file with boxes, polygons, masks and tags; CVAT for video where its frames are there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.cvat_tracks import add_tracks
 from automl_vision.data.json_file import as_number, as_size
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
-from automl_vision.data.names import normalize_split, split_of_path
+from automl_vision.data.names import normalize_split, split_of_folder, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, folder_of
@@ -27,14 +28,14 @@ _OTHERS = ("polyline", "points", "cuboid", "skeleton")
     "boxes",
     "masks",
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
-    detect=lambda source, _: has_documents(source, "annotations"),
+    detect=lambda source, _: has_documents(source, "annotations", "image", "track", "meta"),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every CVAT file; an image's `subset`, or the file's name, is its split."""
     annotations = Annotations("boxes")
     for path, root in documents(source, "annotations", annotations):
         if root.find("track") is not None:
-            annotations.ignore(path, "tracks of a video are not read; export the task as CVAT for images", "track")
+            add_tracks(source, path, root, _object, annotations)
         for element in root.iter("image"):
             name = (element.get("name") or "").strip()
             place = f"{path}: image {element.get('id', name)}"
@@ -45,7 +46,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             objects = list(_objects(element, size, place, annotations))
             labels = tuple(dict.fromkeys(tag.get("label", "").strip() for tag in element.findall("tag")))
             split = normalize_split(element.get("subset")) or split_of_path(path)
-            image = source.image(name, folder_of(path))
+            image = source.image(name, folder_of(path), split)
+            split = split or split_of_folder(folder_of(image))
             annotations.add(Record(image, place, tuple(filter(None, labels)), objects, split, size=size))
     annotations.settle_kind()
     return annotations
@@ -86,7 +88,9 @@ def _object(element: Element, size: tuple[int, int] | None) -> Object:
     if element.tag == "ellipse":
         cx, cy, rx, ry = (as_number(element.get(name)) for name in ("cx", "cy", "rx", "ry"))
         return Object(label, segments=(ellipse(cx, cy, rx, ry, angle=angle),))
-    if element.tag == "mask" and size:
+    if element.tag == "mask":
+        if size is None:
+            raise ValueError("a mask needs the image's width and height")
         return Object(label, rle=_mask(element, size))
     raise ValueError(f'a shape "{element.tag}" is no box, polygon, ellipse or mask')
 

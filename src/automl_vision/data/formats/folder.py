@@ -2,61 +2,156 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
-from automl_vision.data.names import is_image, normalize_split, suffix_of
-from automl_vision.data.source import Source
+from automl_vision.data.formats.csv_find import candidate_tables, unlabelled_tables
+from automl_vision.data.formats.csv_records import side_splits
+from automl_vision.data.formats.folder_layout import Folder, FolderLayout, read_layout
+from automl_vision.data.names import is_image, normalize_split, parse_split, split_in_name, suffix_of
+from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+_SHOWN = 4
+_NO_CLASS = "the image stands in no class folder"
+_FOLDER_NUMBER = re.compile(r"-?[1-9]\d?")
+_NAME_START = re.compile(r"([^\W\d]+(?:[ _-][^\W\d]+)*)[ ._-]*\(?\d")  # as in cat.0.jpg
 
 
-def _has_splits(files: list[str]) -> bool:
-    """Whether the folders at the root are splits: "train" is there, and another split or no class stands beside it.
+def _detect(source: Source, columns: Columns) -> bool:
+    if source.main or not source.images:
+        return False
+    if columns.label is not None:
+        return _FOLDER_NUMBER.fullmatch(columns.label) is not None
+    return bool(read_layout(Folder.tree(source.images)).meaning)
 
-    For "train" and "test" may also be classes: they are when other folders hold images and not two splits hold folders.
-    """
-    below: dict[str, set[bool]] = defaultdict(set)  # by folder: whether files lie directly in it, or deeper
-    others = False
-    for path in files:
-        folder, _, rest = path.partition("/")
-        if rest:
-            below[folder].add("/" in rest)
-            others |= normalize_split(folder) is None and is_image(path)
-    names = {normalize_split(folder) for folder in below}
-    nested = {normalize_split(folder) for folder, deep in below.items() if True in deep} - {None}
-    if "train" in nested and len(nested) > 1:
-        return True
-    return "train" in names and not others
+
+def _explain(source: Source) -> str | None:
+    """Why a folder of images holds no classes."""
+    if source.main or not source.images:
+        return None
+    shown = f"{len(source.images)} images stand in no class folder, such as {source.images[0]}"
+    starts = Counter(
+        match[1] for path in source.images if (match := _NAME_START.match(path.rpartition("/")[2])) is not None
+    )
+    usual = sorted(start for start, count in starts.items() if count > 1 and normalize_split(start) is None)
+    if not 1 < len(usual) <= len(source.images) // 2:
+        return shown
+    names = ", ".join(usual[:_SHOWN])
+    return f"{shown}; their names begin with {names}: move them into folders of these names, or add a table of labels"
 
 
 @dataset_format(
     "folder",
     "label",
     layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
-    detect=lambda source, _: not source.main and any("/" in path for path in source.images),
+    detect=_detect,
+    explain=_explain,
 )
-def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - folders have no columns
-    """Read class folders; files without an image suffix and images outside of class folders are reported."""
+def read(source: Source, columns: Columns) -> Annotations:
+    """Read class folders; images outside of them, and files in them that are no images, are reported.
+
+    Columns are numbers of folders in an image's path: 1 for the first one, -1 for the one that holds the image.
+
+    Raises:
+        DataError: the source is a file, its folders may mean two things, or a column is no number.
+    """
     if source.main:
         raise DataError(f'{source.name} is a file; the format "folder" reads a folder of class folders')
     annotations = Annotations("label", reads_all=True)
-    files = [path for path in source.files if path.rpartition("/")[2].lower() not in _SYSTEM_FILES]
-    has_splits = _has_splits(files)
-    for path in files:
-        *folders, _ = path.split("/")
-        split = normalize_split(folders.pop(0)) if has_splits and folders else None
-        if not folders or (has_splits and split is None):
-            if is_image(path):  # a README beside the folders is no mistake
-                annotations.reject(path, "the image stands in no class folder", "bad label")
-        elif not is_image(path):
-            annotations.reject(path, f'"{suffix_of(path)}" is no image suffix', "not an image")
-        else:
-            annotations.add(Record(path, path, (folders[0],), split=split))
+    if columns.label is not None:
+        _read_stated(source, columns, annotations)
+        return annotations
+    layout = read_layout(Folder.tree(source.images))
+    for place, reason in layout.notes:
+        annotations.ignore(place or source.name, reason, "folders")
+    for reason in unlabelled_tables(source):
+        annotations.ignore(source.name, f"the folders are read as classes; {reason}", "tables")
+    for path in source.images:
+        folder = folder_of(path)
+        meaning = layout.meaning.get(folder)
+        if meaning is not None:
+            annotations.add(Record(path, path, (meaning.label,), (), meaning.split, meaning.group))
+        elif folder not in layout.unlabelled:
+            annotations.reject(path, _NO_CLASS, "bad label")
+    _report_others(source, layout, annotations)
+    _take_listed_splits(source, annotations)
     return annotations
+
+
+def _take_listed_splits(source: Source, annotations: Annotations) -> None:
+    """Where the folders tell no split, take what tables and lists beside them tell, such as train.txt."""
+    if any(annotations.splits):
+        return
+    splits = side_splits(source, candidate_tables(source))
+    annotations.splits = [splits.get(image) for image in annotations.images]
+
+
+def _report_others(source: Source, layout: FolderLayout, annotations: Annotations) -> None:
+    """Report files that are no images: those in class folders, unless they lie beside an image of their name."""
+    parents, empty = layout.class_parents, set()
+    for path in source.files:
+        if is_image(path) or path.rpartition("/")[2].lower() in _SYSTEM_FILES:
+            continue
+        folder = folder_of(path)
+        stem = path.rpartition(".")[0]
+        if folder in layout.meaning:
+            if stem not in source.image_set and source.image_beside(stem) is None:
+                annotations.reject(path, f'"{suffix_of(path)}" is no image suffix', "not an image")
+        elif folder and folder not in empty and folder_of(folder) in parents:
+            empty.add(folder)
+            annotations.ignore(folder, f"the folder holds no image, but files such as {path}", "folders")
+
+
+def _read_stated(source: Source, columns: Columns, annotations: Annotations) -> None:
+    """Read images whose class, split and group stand in folders that the user names by their numbers."""
+    label, split, group = (_number(columns, name) for name in ("label", "split", "group"))
+    for path in source.images:
+        folders = path.split("/")[:-1]
+        try:
+            names = [None if number is None else _folder(folders, number) for number in (label, split, group)]
+            stated = _split(folders) if names[1] is None else parse_split(names[1])
+        except ValueError as error:
+            annotations.reject(path, str(error), "bad label")
+            continue
+        annotations.add(Record(path, path, (names[0] or "",), (), stated, names[2]))
+
+
+def _split(folders: list[str]) -> str | None:
+    """The split that one of some folders states, the outermost first."""
+    return next((split for folder in folders if (split := split_in_name(folder))), None)
+
+
+def _number(columns: Columns, name: str) -> int | None:
+    """The number of a folder.
+
+    Raises:
+        DataError: it is none.
+    """
+    value = getattr(columns, name)
+    if value is None:
+        return None
+    if not _FOLDER_NUMBER.fullmatch(value):
+        raise DataError(
+            f'for class folders {name}_column is the number of a folder in the path: "1" for the first, "-1" for the '
+            f'one that holds the image; not "{value}"'
+        )
+    return int(value)
+
+
+def _folder(folders: list[str], number: int) -> str:
+    """One of an image's folders.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if abs(number) > len(folders):
+        raise ValueError(f"folder {number} of the path is asked for; it has {len(folders)}")
+    return folders[number - 1 if number > 0 else number]
 
 
 @export_format("folder", "label")

@@ -14,13 +14,15 @@ import yaml
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.csv_cells import LIST, split_labels
 from automl_vision.data.json_file import as_number, parse_json, shown
 from automl_vision.data.names import split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, as_text, folder_of
 
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-_LABEL_KEYS = ("label", "labels", "class", "category", "tags", "text")
+_NAME_KEYS = ("label", "labels", "class", "category", "tags")
+_LABEL_KEYS = (*_NAME_KEYS, "text")
 _BOX_KEYS = ("bbox", "bboxes", "boxes")
 _MASK_KEYS = ("segmentation", "segmentations", "polygons")
 _CATEGORY_KEYS = ("categories", "category", "labels", "label", "category_id", "category_name", "class")
@@ -81,7 +83,7 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every metadata file; the folder's name is its split; without labels a class folder's name is the label."""
     annotations = Annotations("label")
-    several = False
+    several, captions = False, 0
     names = _class_names(source)
     for path in _files(source):
         split = split_of_path(f"{folder_of(path)}/-")
@@ -90,6 +92,7 @@ def read(source: Source, columns: Columns) -> Annotations:
                 if isinstance(row, ValueError):
                     raise row
                 name, labels, objects = _row(row, columns, place, annotations)
+                captions += columns.label is None and _is_caption(row)
             except ValueError as error:
                 annotations.reject(place, str(error), "bad label")
                 continue
@@ -97,8 +100,19 @@ def read(source: Source, columns: Columns) -> Annotations:
             labels = tuple(names.get(label, label) for label in labels)
             objects = [replace(value, label=names.get(value.label, value.label)) for value in objects]
             annotations.add(Record(source.image(name, folder_of(path)), place, labels, objects, split))
+    if 2 * len(set(annotations.labels)) > captions > 0:
+        raise DataError(
+            'the rows have a "text" that differs from image to image: captions, not classes; if they are classes, say '
+            'so with label_column="text"'
+        )
     annotations.settle_kind(several=several)
+    annotations.split_by_folders()
     return annotations
+
+
+def _is_caption(row: Any) -> bool:
+    """Whether the label of a row is its text, for want of another."""
+    return isinstance(row.get("text"), str) and not any(row.get(key) is not None for key in (*_NAME_KEYS, "objects"))
 
 
 def _class_names(source: Source) -> dict[str, str]:
@@ -145,6 +159,8 @@ def _row(row: Any, columns: Columns, place: str, annotations: Annotations) -> tu
         return name, (), _objects(objects, place, annotations)
     keys = (columns.label,) if columns.label else _LABEL_KEYS
     value = next((row[key] for key in keys if row.get(key) is not None), None)
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # in a table
+        value = list(split_labels(value, LIST))
     if isinstance(value, list):
         texts = [as_text(item) for item in value]
         if not all(texts):

@@ -12,9 +12,10 @@ import numpy as np
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
-from automl_vision.data.names import split_of_path
+from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse
 from automl_vision.data.source import Source, as_text, folder_of
@@ -46,23 +47,40 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             continue
         if not _is_labelme(value):
             continue
+        split = split_of_folder(folder_of(path))
+        try:
+            image = _image(source, path, value, split, annotations)
+        except ValueError as error:
+            annotations.reject(path, str(error), "missing image")
+            continue
         size = as_size(value.get("imageWidth"), value.get("imageHeight"))
         objects = _objects(value["shapes"], size, path, annotations)
         flags = value.get("flags")
         labels = tuple(name for name, is_set in flags.items() if is_set is True) if isinstance(flags, dict) else ()
-        image, split = _image(source, path, value), split_of_path(f"{folder_of(path)}/-")
+        split = split or split_of_folder(folder_of(image))
         annotations.add(Record(image, path, labels, objects, split, size=size))
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
 
 
-def _image(source: Source, path: str, value: dict[str, Any]) -> str:
-    """The image that a file names, else the one beside it."""
+def _image(source: Source, path: str, value: dict[str, Any], split: str | None, annotations: Annotations) -> str:
+    """The image beside a file, else the one that it names: a file that was renamed with its image names another one.
+
+    Raises:
+        ValueError: the image is only inside of the file.
+    """
     name = as_text(value.get("imagePath"))
-    found = source.image(name, folder_of(path)) if name else ""
-    if found in source.image_set:
-        return found
-    return source.image_beside(path.rpartition(".")[0]) or found or f"{path.rpartition('.')[0]}.jpg"
+    found = source.image(name, folder_of(path), split) if name else ""
+    if beside := source.image_beside(path.rpartition(".")[0]):
+        if beside != found and found in source.image_set:
+            reason = f"the file names the image {found}; it was taken for the one beside it, {beside}"
+            annotations.ignore(path, reason, "other image")
+        return beside
+    if found not in source.image_set and value.get("imageData"):
+        reason = f"the image {name} is not there, only its copy inside of this file (imageData), which is not read"
+        raise ValueError(f"{reason}; write it out with labelme_export_json")
+    return found or f"{path.rpartition('.')[0]}.jpg"
 
 
 def _objects(shapes: list[Any], size: tuple[int, int] | None, path: str, annotations: Annotations) -> list[Object]:
@@ -108,7 +126,7 @@ def _object(shape: Any, size: tuple[int, int] | None) -> Object | None:
     kind = as_text(shape.get("shape_type")) or "polygon"
     if kind in _OTHERS:
         return None
-    if kind == "rectangle" and len(numbers) >= 4:
+    if (kind == "rectangle" and len(numbers) >= 4) or (kind == "rotation" and len(numbers) >= 6):
         return Object(label, bounds(numbers))
     if kind == "circle" and len(numbers) == 4:
         x, y, edge_x, edge_y = numbers
@@ -116,7 +134,7 @@ def _object(shape: Any, size: tuple[int, int] | None) -> Object | None:
         return Object(label, segments=(ellipse(x, y, radius, radius),))
     if kind == "mask" and len(numbers) == 4:
         return Object(label, rle=_mask(shape.get("mask"), numbers, size))
-    if kind in ("polygon", "rotation") and len(numbers) >= 6:
+    if kind == "polygon" and len(numbers) >= 6:
         return Object(label, segments=(numbers,))
     raise ValueError(f'a shape "{kind}" of {len(points)} points is no rectangle, polygon, circle or mask')
 

@@ -9,8 +9,9 @@ import yaml
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.formats import csv_table, dataset_format, jsonl
-from automl_vision.data.names import suffix_of
-from automl_vision.data.source import Source, as_text
+from automl_vision.data.formats.csv_rows import TABLE_SUFFIXES
+from automl_vision.data.names import is_image, split_in_name, suffix_of
+from automl_vision.data.source import Source, as_text, folder_of
 
 
 def _tables(source: Source) -> list[str]:
@@ -32,17 +33,20 @@ def read(source: Source, columns: Columns) -> Annotations:
     Raises:
         DataError: a table is unreadable, names no file, or one that is not there.
     """
-    tables = [_read_table(source, path) for path in _tables(source)]
+    tables = {path: _read_table(source, path) for path in _tables(source)}
     if not tables:
         raise DataError(f"{source.name} holds no file MLTable")
     part = Source(source.storage, source.main)
-    part.files = list(dict.fromkeys(file for files, _ in tables for file in files))
+    split_of = {file: split_in_name(folder_of(path)) for path, (files, _) in tables.items() for file in files}
+    part.files = list(split_of)
     if columns.image is None:
-        image = next((column for _, column in tables if column), None)
+        image = next((column for _, column in tables.values() if column), None)
         columns = Columns(image, columns.label, columns.split, columns.group)
-    if all(suffix_of(file) in jsonl.SUFFIXES for file in part.files):
-        return jsonl.read(part, columns)
-    return csv_table.read(part, columns)
+    are_lines = all(suffix_of(file) in jsonl.SUFFIXES for file in part.files)
+    annotations = jsonl.read(part, columns) if are_lines else csv_table.read(part, columns)
+    for i, place in enumerate(annotations.places):
+        annotations.splits[i] = annotations.splits[i] or split_of.get(place.rpartition(":")[0])
+    return annotations
 
 
 def _read_table(source: Source, path: str) -> tuple[list[str], str | None]:
@@ -53,10 +57,13 @@ def _read_table(source: Source, path: str) -> tuple[list[str], str | None]:
         raise DataError(f"{path} is not valid YAML ({error})") from None
     if not isinstance(value, dict) or not isinstance(value.get("paths"), list):
         raise DataError(f"{path} needs a list of paths")
-    named = [as_text(next(iter(entry.values()), "")) for entry in value["paths"] if isinstance(entry, dict)]
-    files = [file for name in named for file in _matching(source, name, path)]
+    entries = [entry for entry in value["paths"] if isinstance(entry, dict) and entry]
+    named = [f"{as_text(name)}/*" if kind == "folder" else as_text(name) for e in entries for kind, name in e.items()]
+    files = [file for name in named for file in _matching(source, name, path) if not is_image(file)]
     if not files:
         raise DataError(f"{path} names no file of this folder: {', '.join(named)}")
+    if other := [file for file in files if suffix_of(file) not in (*jsonl.SUFFIXES, *TABLE_SUFFIXES, ".txt")]:
+        raise DataError(f"{path} names {other[0]}; JSON lines and delimited files are read, write it as one of these")
     return files, _stream_column(value)
 
 

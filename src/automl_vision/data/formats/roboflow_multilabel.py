@@ -13,7 +13,9 @@ _FILE = "_classes.csv"
 
 
 def _files(source: Source) -> list[str]:
-    return [path for path in source.files if path.rpartition("/")[2] == _FILE]
+    """The tables, but not those of the same name that list the values of masks."""
+    named = [path for path in source.files if path.rpartition("/")[2] == _FILE]
+    return [path for path in named if not source.try_text(path).lower().startswith("pixel value")]
 
 
 @dataset_format(

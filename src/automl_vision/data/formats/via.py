@@ -1,19 +1,21 @@
-"""VGG Image Annotator (VIA 2 and 3): one JSON file with regions by image."""
+"""VGG Image Annotator (VIA 1 to 3): one JSON file with regions by image."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
+from automl_vision.data.formats.box_units import check_shares
+from automl_vision.data.formats.via_labels import label_attribute, labels_of
 from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
-from automl_vision.data.names import split_of_path, suffix_of
+from automl_vision.data.names import split_of_folder, split_of_path, suffix_of
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import ellipse
 from automl_vision.data.source import Source, as_text, folder_of
@@ -21,9 +23,20 @@ from automl_vision.data.source import Source, as_text, folder_of
 _SHAPES_OF_VERSION_3 = {
     1: "point", 2: "rect", 3: "circle", 4: "ellipse", 5: "line", 6: "polyline", 7: "polygon", 8: "rect", 9: "circle",
 }  # fmt: skip
-_OTHERS = ("point", "line")
+_OTHERS = ("point", "line", "polyline")
 _ANY = "object"
 _Region = tuple[Any, dict[str, Any]]  # shape, attributes
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image of a file: its name there, where it stands, its regions and its own attributes."""
+
+    path: str
+    name: str
+    place: str
+    regions: list[_Region]
+    attributes: dict[str, Any]
 
 
 def _entries(value: Any) -> dict[str, Any]:
@@ -41,6 +54,8 @@ def _is_version_3(value: Any) -> bool:
 
 @dataset_format(
     "via",
+    "label",
+    "labels",
     "boxes",
     "masks",
     layout='via_region_data.json of VGG Image Annotator: {"KEY": {"filename": ..., "regions": [...]}}',
@@ -50,43 +65,56 @@ def _is_version_3(value: Any) -> bool:
     ),
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read every VIA file; the region attribute that most regions have is the label (`label_column` names another).
+    """Read every VIA file; a region's attribute, or where there are no regions the image's, is the label.
 
     Where no region has an attribute, all are of the class "object".
+
+    Raises:
+        DataError: several attributes could be the label, and `label_column` names none.
     """
     annotations = Annotations("boxes")
-    found: list[tuple[str, str, str, list[_Region]]] = []
+    found: list[_Image] = []
     for path in _files(source):
         try:
-            images = list(_images(source, path))
+            found += _images(source, path)
         except DataError as error:
             annotations.reject(path, str(error), "bad record")
+    regions = [attributes for image in found for _, attributes in image.regions]
+    own = [] if regions else [image.attributes for image in found]
+    attribute = columns.label or label_attribute(regions or own, source.name, only_usual=not regions)
+    for image in found:
+        if not image.name:
+            annotations.reject(image.place, "the image has no filename", "bad record")
             continue
-        found += [(path, name, f"{path}: {place}", regions) for name, place, regions in images]
-    attribute = columns.label or _label_attribute([a for *_, regions in found for _, a in regions])
-    nameless = attribute == "" and any(regions for *_, regions in found)
-    for path, name, place, regions in found:
-        if not name:
-            annotations.reject(place, "the image has no filename", "bad record")
-            continue
-        objects = []
-        for i, (shape, attributes) in enumerate(regions, start=1):
-            label = _ANY if nameless else _label(attributes.get(attribute))
-            try:
-                value = _object(shape, label)
-            except ValueError as error:
-                annotations.reject(f"{place}, region {i}", str(error), "bad annotation")
-                continue
-            if value is None:
-                reason = "a point or line is no rectangle, polygon, circle or ellipse"
-                annotations.ignore(f"{place}, region {i}", reason, "other shape")
-                continue
-            objects.append(value)
-        annotations.add(Record(source.image(name, folder_of(path)), place, objects=objects, split=split_of_path(path)))
-    if nameless:
+        split = split_of_path(image.path)
+        name = source.image_or_copy(image.name, folder_of(image.path), split)
+        labels = tuple(labels_of(image.attributes.get(attribute))) if not regions else ()
+        objects = list(_objects(image, attribute, annotations))
+        split = split or split_of_folder(folder_of(name))
+        annotations.add(Record(name, image.place, labels, objects, split))
+    if regions and not attribute:
         annotations.ignore(source.name, f'no region has an attribute; all are of the class "{_ANY}"', "no label")
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
+
+
+def _objects(image: _Image, attribute: str, annotations: Annotations) -> Iterator[Object]:
+    """The objects of one image; unusable ones are reported."""
+    for i, (shape, attributes) in enumerate(image.regions, start=1):
+        place = f"{image.place}, region {i}"
+        found = labels_of(attributes.get(attribute)) if attribute else [_ANY]
+        try:
+            if len(found) > 1:
+                raise ValueError(f'the attribute "{attribute}" has {len(found)} options set, and a region one label')
+            value = _object(shape, "".join(found))
+        except ValueError as error:
+            annotations.reject(place, str(error), "bad annotation")
+            continue
+        if value is None:
+            annotations.ignore(place, "a point or line is no rectangle, polygon, circle or ellipse", "other shape")
+            continue
+        yield value
 
 
 def _files(source: Source) -> list[str]:
@@ -105,62 +133,67 @@ def _is_table(source: Source, path: str) -> bool:
     return "region_shape_attributes" in header and "filename" in header
 
 
-def _images(source: Source, path: str) -> Iterator[tuple[str, str, list[_Region]]]:
-    """File name, place and regions of each image of a file."""
+def _images(source: Source, path: str) -> list[_Image]:
+    """The images of a file."""
     if suffix_of(path) == ".csv":
-        return _table(source, path)
+        return list(_table(source, path))
     value = read_json_file(source, path)
-    return _version_3(value) if _is_version_3(value) else _version_2(value)
+    return list(_version_3(path, value) if _is_version_3(value) else _version_2(path, value))
 
 
-def _table(source: Source, path: str) -> Iterator[tuple[str, str, list[_Region]]]:
+def _table(source: Source, path: str) -> Iterator[_Image]:
     """The rows of a table, one a region; an image without regions has one with an empty shape."""
     text = source.read_text(path).removeprefix("#")
     rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    names = ("region_shape_attributes", "region_attributes", "file_attributes")
     try:
         for row in rows:
-            shape, attributes = (
-                parse_json((row.get(name) or "{}").encode(errors="replace"), f"{path}:{rows.line_num}")
-                for name in ("region_shape_attributes", "region_attributes")
-            )
-            regions = [(shape, attributes if isinstance(attributes, dict) else {})] if shape else []
-            yield as_text(row.get("filename")), f"line {rows.line_num}", regions
+            place = f"{path}:{rows.line_num}"
+            shape, own, whole = (parse_json((row.get(name) or "{}").encode(errors="replace"), place) for name in names)
+            regions = [(shape, _mapping(own))] if shape else []
+            line = f"{path}: line {rows.line_num}"
+            yield _Image(path, as_text(row.get("filename")), line, regions, _mapping(whole))
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: {error}") from None
 
 
-def _version_2(value: Any) -> Iterator[tuple[str, str, list[_Region]]]:
-    """File name, place and regions (shape, attributes) of each image."""
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _version_2(path: str, value: Any) -> Iterator[_Image]:
+    """The images of versions 1 and 2."""
     for key, entry in _entries(value).items():
         regions = entry["regions"]
         items = regions.values() if isinstance(regions, dict) else regions if isinstance(regions, list) else []
         pairs = [
-            (item.get("shape_attributes"), item.get("region_attributes") or {})
+            (item.get("shape_attributes"), _mapping(item.get("region_attributes")))
             for item in items
             if isinstance(item, dict)
         ]
-        yield as_text(entry["filename"]), key, [(s, a if isinstance(a, dict) else {}) for s, a in pairs]
+        own = _mapping(entry.get("file_attributes"))
+        yield _Image(path, as_text(entry["filename"]), f"{path}: {key}", pairs, own)
 
 
-def _version_3(value: Any) -> Iterator[tuple[str, str, list[_Region]]]:
-    """The same of version 3, which keeps regions apart from files."""
-    views = value.get("view") if isinstance(value.get("view"), dict) else {}
-    names = {key: as_text(f.get("src") or f.get("fname")) for key, f in value["file"].items() if isinstance(f, dict)}
-    attributes = value.get("attribute") if isinstance(value.get("attribute"), dict) else {}
-    regions: dict[str, list[_Region]] = {str(key): [] for key in names}
+def _version_3(path: str, value: Any) -> Iterator[_Image]:
+    """The images of version 3, which keeps regions apart from files; one without a shape is about the image."""
+    views, attributes = _mapping(value.get("view")), _mapping(value.get("attribute"))
+    files = {str(key): file for key, file in value["file"].items() if isinstance(file, dict)}
+    found = {
+        key: _Image(path, as_text(file.get("src") or file.get("fname")), f"{path}: file {key}", [], {})
+        for key, file in files.items()
+    }
     for item in value["metadata"].values():
-        if not isinstance(item, dict) or not item.get("xy"):
+        if not isinstance(item, dict):
             continue
-        view = views.get(str(item.get("vid")), {})
-        files = view.get("fid_list") if isinstance(view, dict) else None
-        key = str(files[0]) if isinstance(files, list) and files else str(item.get("vid"))
-        given = item.get("av")
-        values = given if isinstance(given, dict) else {}
-        named = {_name(attributes, number): _option(attributes, number, text) for number, text in values.items()}
-        if key in regions:
-            regions[key].append((item["xy"], named))
-    for key, found in regions.items():
-        yield names[key], f"file {key}", found
+        listed = _mapping(views.get(str(item.get("vid")))).get("fid_list")
+        key = str(listed[0]) if isinstance(listed, list) and listed else str(item.get("vid"))
+        named = {_name(attributes, n): _option(attributes, n, text) for n, text in _mapping(item.get("av")).items()}
+        if key in found and item.get("xy"):
+            found[key].regions.append((item["xy"], named))
+        elif key in found:
+            found[key].attributes.update(named)
+    yield from found.values()
 
 
 def _name(attributes: dict[str, Any], number: str) -> str:
@@ -175,21 +208,6 @@ def _option(attributes: dict[str, Any], number: str, value: Any) -> Any:
     return options.get(value, value) if isinstance(options, dict) and isinstance(value, str) else value
 
 
-def _label_attribute(attributes: list[dict[str, Any]]) -> str:
-    """The attribute that most regions have; of several, the one whose name says that it is the label."""
-    counts = Counter(name for item in attributes for name, value in item.items() if _label(value))
-    usual = ("label", "class", "name", "type", "category", "object")
-    return max(counts, key=lambda name: (counts[name], name.lower() in usual), default="")
-
-
-def _label(value: Any) -> str:
-    """The label that an attribute's value gives: a text, or the one option that is set."""
-    if isinstance(value, dict):
-        chosen = [name for name, is_set in value.items() if is_set]
-        return str(chosen[0]).strip() if len(chosen) == 1 else ""
-    return as_text(value)
-
-
 def _object(shape: Any, label: str) -> Object | None:
     """One region; None for points and lines.
 
@@ -200,11 +218,11 @@ def _object(shape: Any, label: str) -> Object | None:
         kind = _SHAPES_OF_VERSION_3.get(int(as_number(shape[0])), str(shape[0]))
         numbers = [as_number(number) for number in shape[1:]]
         named = dict(zip(_NAMES.get(kind, ()), numbers, strict=False))
-        points = numbers if kind in ("polygon", "polyline") else []
+        points = numbers if kind == "polygon" else []
     elif isinstance(shape, dict):
         kind = as_text(shape.get("name"))
         named = {name: as_number(shape.get(name)) for name in _NAMES.get(kind, ())}
-        points = _points(shape) if kind in ("polygon", "polyline") else []
+        points = _points(shape) if kind == "polygon" else []
     else:
         raise ValueError(f"the region has no shape: {shown(shape)}")
     if kind in _OTHERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -9,9 +10,12 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.box_units import check_shares
+from automl_vision.data.formats.voc_sets import read_image_sets
 from automl_vision.data.json_file import as_flag, as_number, as_size
-from automl_vision.data.names import normalize_split, split_of_path
+from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
+from automl_vision.data.shapes import bounds, rectangle
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 from automl_vision.data.xml_file import documents, has_documents, text_of
@@ -29,22 +33,21 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every XML file; an image set's name, or the folder's, is the split."""
     annotations = Annotations("boxes")
-    splits = _image_sets(source)
-    has_sets = any("ImageSets" in file.split("/") for file in source.files)
-    read_stems: set[str] = set()
+    stems = {"/".join(_set_and_stem(path)) for path in source.with_suffix(".xml")}
+    sets = read_image_sets(source, stems)
     for path, root in documents(source, "annotation", annotations):
-        image = _image(source, root, path)
-        above, stem = _set_and_stem(path)
-        read_stems.add(f"{above}/{stem}")
+        split = sets.splits.get("/".join(_set_and_stem(path))) if sets.are_all else split_of_folder(folder_of(path))
+        image = _image(source, root, path, split)
+        if split is None and not sets.are_all:
+            split = split_of_folder(folder_of(image))
         objects = list(_objects(root, path, annotations))
-        split = splits.get(f"{above}/{stem}")
-        if not has_sets:
-            split = split_of_path(f"{folder_of(path)}/-")
         size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
         annotations.add(Record(image, path, objects=objects, split=split, size=size))
-    if missing := sorted(splits.keys() - read_stems):
-        reason = f"{len(missing)} images of the image sets have no annotation file, such as {missing[0].lstrip('/')}"
-        annotations.ignore("ImageSets", reason, "not annotated")
+    if missing := sorted(sets.missing):
+        example = missing[0].lstrip("/")
+        reason = f"{len(missing)} images of the image sets have no annotation file, such as {example}"
+        annotations.ignore(sets.missing[missing[0]], reason, "not annotated")
+    check_shares(annotations, source.name)
     annotations.settle_kind()
     return annotations
 
@@ -59,8 +62,8 @@ def _set_and_stem(path: str) -> tuple[str, str]:
     return folder_of(folder_of(stem)), parts[-1]
 
 
-def _image(source: Source, root: Element, path: str) -> str:
-    """The image of an annotation file: the one it names where that is there, else the one of its own name."""
+def _image(source: Source, root: Element, path: str, split: str | None) -> str:
+    """The image of an annotation file: the one of its own name where that is there, else the one it names."""
     folder, (above, stem) = folder_of(path), _set_and_stem(path)
     for images in _IMAGE_FOLDERS:
         found = source.image_beside("/".join(part for part in (above, images, stem) if part))
@@ -72,61 +75,62 @@ def _image(source: Source, root: Element, path: str) -> str:
     if name and "." not in name.rpartition("/")[2]:
         name += ".jpg"
     if name:
-        found = source.image(name, folder)
+        found = source.image(name, folder, split)
         if found in source.image_set:
             return found
-    return source.image_named(stem, above) or (source.image(name, folder) if name else f"{stem}.jpg")
+    return source.image_named(stem, above, split) or (source.image(name, folder, split) if name else f"{stem}.jpg")
 
 
 def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Object]:
     """The objects of one file; unusable ones are reported."""
     for i, element in enumerate(root.iter("object")):
-        place = f"{path}: object {i + 1}"
-        label = text_of(element, "name")
-        box = element.find("bndbox")
-        try:
-            if not label:
-                raise ValueError("the object has no name")
-            if box is None:
-                raise ValueError("the object has no bndbox")
-            x1, y1, x2, y2 = (as_number(text_of(box, name)) for name in ("xmin", "ymin", "xmax", "ymax"))
-            difficult = as_flag(text_of(element, "difficult"))
-            segments = tuple(_polygons(element))
-        except ValueError as error:
-            annotations.reject(place, str(error), "bad annotation")
+        if text_of(element, "deleted") == "1":  # of the first LabelMe, which keeps them
             continue
-        yield Object(label, (x1, y1, x2, y2), difficult=difficult, segments=segments)
+        try:
+            yield _object(element)
+        except ValueError as error:
+            annotations.reject(f"{path}: object {i + 1}", str(error), "bad annotation")
+
+
+def _object(element: Element) -> Object:
+    """One object.
+
+    Raises:
+        ValueError: it has no name, no box and no polygon, or its values cannot be used.
+    """
+    label, difficult = text_of(element, "name"), as_flag(text_of(element, "difficult"))
+    if not label:
+        raise ValueError("the object has no name")
+    segments = tuple(_polygons(element))
+    box, turned = element.find("bndbox"), element.find("robndbox")
+    if box is not None:
+        x1, y1, x2, y2 = (as_number(text_of(box, name)) for name in ("xmin", "ymin", "xmax", "ymax"))
+        return Object(label, (x1, y1, x2, y2), difficult=difficult, segments=segments)
+    if turned is not None:
+        return Object(label, _around(turned), difficult=difficult)
+    if not segments:
+        raise ValueError("the object has no bndbox")
+    if text_of(element, "type") == "bounding_box":
+        return Object(label, bounds(list(segments[0])), difficult=difficult)
+    return Object(label, difficult=difficult, segments=segments)
+
+
+def _around(turned: Element) -> tuple[float, float, float, float]:
+    """The box around a turned one, as roLabelImg writes it, with its angle in radians."""
+    x, y, width, height, angle = (as_number(text_of(turned, name)) for name in ("cx", "cy", "w", "h", "angle"))
+    corner = (x - width / 2, y - height / 2)
+    return bounds(rectangle(*corner, width, height, angle=math.degrees(angle), around_centre=True))
 
 
 def _polygons(element: Element) -> Iterator[list[float]]:
-    """Polygons as Roboflow and others write them: `polygon/x1, y1, x2, y2, ...`."""
+    """Polygons as Roboflow and others write them, `polygon/x1, y1, x2, y2, ...`, or the first LabelMe, `polygon/pt`."""
     for polygon in element.findall("polygon"):
         points = {child.tag: child.text for child in polygon}
         count = sum(tag.startswith("x") for tag in points)
-        if count >= 3:
-            yield [as_number(points.get(f"{axis}{i}")) for i in range(1, count + 1) for axis in "xy"]
-
-
-def _image_sets(source: Source) -> dict[str, str]:
-    """Split by set and image, from `ImageSets/Main/SPLIT.txt`; `trainval` counts where nothing says more."""
-    splits: dict[str, str] = {}
-    either: dict[str, str] = {}
-    for path in sorted(source.files, key=lambda path: "/Main/" not in f"/{path}"):  # the others list parts of the set
-        *above, name = path.split("/")
-        if not name.endswith(".txt") or "ImageSets" not in above:
-            continue
-        split = "train" if name == "trainval.txt" else normalize_split(name.removesuffix(".txt"))
-        if split is None:
-            continue
-        root = "/".join(above[: above.index("ImageSets")])
-        lines = [line.strip() for line in source.read_text(path).splitlines() if line.strip()]
-        are_flagged = all(line.rpartition(" ")[2] in ("-1", "0", "1") and " " in line for line in lines)
-        for line in lines:
-            stem = line.rpartition(" ")[0].strip() if are_flagged else line
-            key = f"{root}/{stem}"
-            if stem:
-                (either if name == "trainval.txt" else splits).setdefault(key, split)
-    return either | splits
+        pairs = [(points.get(f"x{i}"), points.get(f"y{i}")) for i in range(1, count + 1)]
+        pairs += [(text_of(point, "x"), text_of(point, "y")) for point in polygon.findall("pt")]
+        if len(pairs) >= 3:
+            yield [as_number(number) for pair in pairs for number in pair]
 
 
 @export_format("voc", "boxes", holds=("difficult",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from posixpath import normpath
 from typing import Any
 
 import yaml
@@ -12,48 +11,26 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.yolo_settings import (
+    Settings,
+    broken_settings,
+    class_names,
+    find_settings,
+    image_splits,
+    texts_of,
+)
 from automl_vision.data.json_file import HEAD_FILES, as_number, shown
-from automl_vision.data.names import is_image, split_of_path, suffix_of
+from automl_vision.data.names import split_of_folder, suffix_of
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
 
-_NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 _MAX_CLASSES = 100_000
 _HEAD_LABELS = 200  # label files looked at to find the format; those of images without objects are empty
-
-
-def _settings(source: Source) -> tuple[str, dict[str, Any]] | None:
-    """The first YAML file with `names`, or darknet's `.data` file, and its values; all of them are texts."""
-    for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
-        try:
-            value = yaml.load(source.try_text(path), Loader=yaml.BaseLoader)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("names"), list | dict):
-            return path, value
-    for path in source.with_suffix(".data"):
-        pairs = (line.partition("=") for line in source.try_text(path).splitlines())
-        values: dict[str, Any] = {name.strip(): text.strip() for name, _, text in pairs if text.strip()}
-        if "names" in values:
-            return path, values
-    return None
-
-
-def _names(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict[int, str]:
-    """Class names by number."""
-    names = settings[1]["names"] if settings is not None else None
-    if isinstance(names, list | dict):
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(key): as_text(name) for key, name in pairs if _is_number(str(key)) and as_text(name)}
-    files = [p for p in source.storage.files if p.rpartition("/")[2] in _NAMES_FILES or suffix_of(p) == ".names"]
-    for path in sorted(files, key=lambda path: path.count("/")):
-        return dict(enumerate(line.strip() for line in source.read_text(path).splitlines() if line.strip()))
-    return {}
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) < 7
+_GOOD_ROWS = 0.8  # of the first ones; the others are reported
+_FARTHEST = 1.0  # a whole image beyond the edge: so far no rounding and no object that is cut off reaches
+_LABEL_FOLDERS = ("label", "Labels", "labels")
+_VISIBILITY = ("0", "1", "2")
 
 
 def _labels_of(source: Source) -> dict[str, str]:
@@ -61,35 +38,53 @@ def _labels_of(source: Source) -> dict[str, str]:
 
     Where no image has one there, a label file of the same name anywhere belongs to it when it is the only one.
     """
-    texts = {path.rpartition(".")[0]: path for path in source.storage.files if path.endswith(".txt")}
+    texts = {path.rpartition(".")[0]: path for path in texts_of(source)}
+    if not texts:
+        return {}
     found = {image: texts[stem] for image in source.images for stem in _stems(image) if stem in texts}
     if found:
         return found
-    by_image = {path: source.image_named(path.rpartition(".")[0]) for path in texts.values()}
+    split = {path: split_of_folder(folder_of(path)) for path in texts.values()}
+    by_image = {path: source.image_named(path.rpartition(".")[0], "", split[path]) for path in texts.values()}
     return {image: path for path, image in by_image.items() if image is not None}
 
 
 def _stems(image: str) -> Iterator[str]:
     """Where an image's label file may be, without suffix; the usual place last, since it wins."""
-    stem = image.rpartition(".")[0]
-    yield stem
-    parts = stem.split("/")
-    for i in [i for i, part in enumerate(parts[:-1]) if part.lower() in ("images", "imgs", "jpegimages")]:
-        yield "/".join([*parts[:i], "labels", *parts[i + 1 :]])
+    for stem in (image, image.rpartition(".")[0]):  # some write `1.jpg.txt`
+        yield stem
+        parts = stem.split("/")
+        for i in [i for i, part in enumerate(parts[:-1]) if part.lower() in ("images", "imgs", "jpegimages")]:
+            for folder in _LABEL_FOLDERS:
+                yield "/".join([*parts[:i], folder, *parts[i + 1 :]])
+
+
+def _label_folders(source: Source) -> set[str]:
+    """Folders of text files that are named for labels."""
+    folders = {folder_of(path) for path in texts_of(source)}
+    return {folder for folder in folders if not {*_LABEL_FOLDERS}.isdisjoint(folder.split("/"))}
 
 
 def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the format has no columns
     if source.main and suffix_of(source.main) not in (".yaml", ".yml", ".data"):
         return False
     labels = sorted(set(_labels_of(source).values()))
-    if _settings(source) is not None and (labels or source.main):
+    settings = find_settings(source)
+    if settings is not None and "names" in settings[1] and (labels or source.main or _label_folders(source)):
         return True
+    rows = _head_rows(source, labels)
+    good = sum(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
+    return bool(rows) and good >= _GOOD_ROWS * len(rows)
+
+
+def _head_rows(source: Source, labels: list[str]) -> list[list[str]]:
+    """The first rows of some label files."""
     rows: list[list[str]] = []
     for path in labels[:_HEAD_LABELS]:
         rows += [row for line in source.try_text(path).splitlines() if (row := line.split())]
         if len(rows) >= HEAD_FILES:
             break
-    return bool(rows) and all(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
+    return rows
 
 
 def _is_class(text: str) -> bool:
@@ -112,72 +107,65 @@ def _is_share(text: str) -> bool:
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the format has no columns
     """Read the label file of every image; images without one have no objects."""
-    settings = _settings(source)
-    names = _names(source, settings)
+    settings = find_settings(source)
     annotations = Annotations("boxes", relative=True)
-    splits = _splits(source, settings)
     labels = _labels_of(source)
     if settings is None and not labels:
         return annotations
-    has_points = settings is not None and "kpt_shape" in settings[1]
+    names = class_names(source, settings)
+    files = frozenset(labels.values())
+    splits = image_splits(source, settings, files)
+    has_points = _has_points(source, settings, sorted(files))
     for image in source.images:
         if splits and image not in splits and image not in labels:
             continue  # neither labelled nor in a split: a picture that lies around
         path = labels.get(image)
         objects = [] if path is None else list(_objects(source, path, names, annotations, has_points=has_points))
-        split = splits.get(image) or split_of_path(f"{folder_of(image)}/-")
+        split = splits.get(image) or split_of_folder(folder_of(image))
         annotations.add(Record(image, path or image, objects=objects, split=split))
+    if has_points:
+        annotations.ignore(source.name, "behind each box stand key points, which are not read", "other shape")
     annotations.settle_kind()
     used = set(annotations.objects.names)
     annotations.classes = [names[i] for i in sorted(names)] + sorted(used.difference(names.values()))
+    _note_what_lacks(source, names, files, annotations)
     return annotations
 
 
-def _splits(source: Source, settings: tuple[str, dict[str, Any]] | None) -> dict[str, str]:
-    """Split by image, as the YAML file says: folders, or text files with one image a line."""
-    if settings is None:
-        return {}
-    sets: list[tuple[str, list[str]]] = []
-    path, values = settings
-    base = as_text(values.get("path"))
-    for split in ("train", "val", "test"):
-        entries = values.get(split) or (values.get("valid") if split == "val" else None)
-        for entry in entries if isinstance(entries, list) else [entries]:
-            text = as_text(entry)
-            for candidate in _candidates(text, base, folder_of(path)) if text else ():
-                found = list(_images_of(source, candidate))
-                if found:
-                    sets.append((split, found))
-                    break
-    splits: dict[str, str] = {}
-    for split, found in sorted(sets, key=lambda item: len(item[1])):  # a folder in another one says more
-        splits = dict.fromkeys(found, split) | splits  # of equal ones the first counts, which is for training
-    return splits
+def _note_what_lacks(source: Source, names: dict[int, str], files: frozenset[str], annotations: Annotations) -> None:
+    """Report settings that cannot be read, labels without an image, and classes without a name."""
+    for path in broken_settings(source):
+        annotations.reject(path, f"{path} is not valid YAML", "bad record")
+    folders = {folder_of(path) for path in files} or _label_folders(source)
+    for path in texts_of(source):
+        if folder_of(path) in folders and path not in files and _detects_row(source.try_text(path)):
+            annotations.reject(path, "no image belongs to the label file", "missing image")
+    if not names and len(annotations.objects):
+        reason = "no file names the classes (data.yaml, classes.txt); they are called by their numbers"
+        annotations.ignore(source.name, reason, "no names")
 
 
-def _candidates(text: str, base: str, folder: str) -> Iterator[str]:
-    """Paths below the root that an entry of the YAML file may mean.
+def _detects_row(text: str) -> bool:
+    row = text.partition("\n")[0].split()
+    return len(row) >= 5 and _is_class(row[0]) and all(map(_is_share, row[1:5]))
 
-    Roboflow writes `../train/images` and means `train/images`; others write paths of another machine.
+
+def _has_points(source: Source, settings: Settings | None, labels: list[str]) -> bool:
+    """Whether key points stand behind each box: the settings say so, or all rows are equally long and show it.
+
+    A row of key points holds a box and x, y, visibility of each; no polygon has 0, 1 or 2 at every third place.
     """
-    parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    for prefix in ([folder, base], [base], [folder], []):
-        yield normpath("/".join([part.strip("/") for part in prefix if part.strip("./")] + parts))
-    for i in range(1, len(parts)):
-        yield "/".join(parts[i:])
+    if settings is not None and "kpt_shape" in settings[1]:
+        return True
+    rows = _head_rows(source, labels)
+    width = len(rows[0]) if rows else 0
+    if width < 8 or (width - 5) % 3 or any(len(row) != width for row in rows):
+        return False
+    return all(mark.partition(".")[0] in _VISIBILITY and _is_whole(mark) for row in rows for mark in row[7::3])
 
 
-def _images_of(source: Source, path: str) -> Iterator[str]:
-    """The images below a folder, or named by a text file."""
-    if path.endswith(".txt"):
-        if path in source.storage.files:
-            for line in source.read_text(path).splitlines():
-                image = source.image(line.strip(), folder_of(path)) if line.strip() else ""
-                if is_image(image):
-                    yield image
-        return
-    prefix = "" if path == "." else f"{path}/"
-    yield from (image for image in source.images if image.startswith(prefix))
+def _is_whole(text: str) -> bool:
+    return not text.partition(".")[2].strip("0")
 
 
 def _objects(
@@ -207,20 +195,40 @@ def _object(row: list[str], names: dict[int, str]) -> Object:
     Raises:
         ValueError: the class is unknown, or the numbers are neither.
     """
-    try:
-        index = int(float(row[0]))
-    except (ValueError, OverflowError):
-        raise ValueError(f"the class must be a whole number, not {shown(row[0])}") from None
+    index = _class_number(row[0])
     if (names and index not in names) or not 0 <= index < _MAX_CLASSES:
         raise ValueError(f"class {index} is not in the list of {len(names)} names")
     label = names.get(index, str(index))
     numbers = [as_number(text) for text in row[1:]]
-    if len(numbers) in (4, 5):  # a fifth is a score
-        x, y, width, height = numbers[:4]
+    if len(numbers) == 5:  # a fifth is a score
+        del numbers[4]
+    if far := next((number for number in numbers if not -_FARTHEST <= number <= 1 + _FARTHEST), None):
+        raise ValueError(f"coordinates are shares of width and height, from 0 to 1, not {far:g}")
+    if len(numbers) == 4:
+        x, y, width, height = numbers
         return Object(label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
-    if len(numbers) >= 6:
-        return Object(label, segments=(numbers[: len(numbers) // 2 * 2],))
-    raise ValueError(f"a line needs a class and 4 numbers, or a polygon of at least 3 points; it has {len(numbers)}")
+    if len(numbers) < 6:
+        raise ValueError(
+            f"a line needs a class and 4 numbers, or a polygon of at least 3 points; it has {len(numbers)}"
+        )
+    if len(numbers) % 2:
+        raise ValueError(f"a polygon needs x and y of each point; the line has {len(numbers)} numbers")
+    return Object(label, segments=(numbers,))
+
+
+def _class_number(text: str) -> int:
+    """A class's number, which may be written as a float.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.5
+    if not number.is_integer():
+        raise ValueError(f"the class must be a whole number, not {shown(text)}")
+    return int(number)
 
 
 @export_format("yolo", "boxes", "masks")

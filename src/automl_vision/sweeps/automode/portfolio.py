@@ -55,7 +55,7 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
     """
     if task not in (CLASSIFICATION, MULTI_LABEL) or not base.hyperparameters.pretrained or base.start_from:
         return []
-    names = [base.model_name] if "model_name" in fixed else [base.model_name, *_BACKBONES]
+    names = [base.model_name, *(_BACKBONES if _is_free(base, fixed) else ())]
     names = list(dict.fromkeys(names))
     values = base.hyperparameters.model_dump()
     larger = 32 * round(_LARGER * int(values["validation_crop_size"]) / 32)
@@ -79,13 +79,17 @@ def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: M
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
-    free = "model_name" not in fixed and not base.start_from
-    if free and task not in (CLASSIFICATION, MULTI_LABEL):
+    if _is_free(base, fixed) and task not in (CLASSIFICATION, MULTI_LABEL):
         known = own_models(task)
         found = [Candidate(name) for name in _DETECTOR_ORDER if name in known and name != base.model_name]
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
     return _alternating(found, rates) + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
+
+
+def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
+    """Whether other algorithms may be tried: none is fixed, nor weights that fit only one."""
+    return not ({"model_name", "weights"} & fixed.keys()) and not base.start_from
 
 
 def planned_candidate(
