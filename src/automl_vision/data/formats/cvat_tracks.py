@@ -10,7 +10,6 @@ from xml.etree.ElementTree import Element
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.json_file import as_number
-from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 
@@ -42,7 +41,7 @@ def add_tracks(source: Source, path: str, root: Element, read_shape: ReadShape, 
             except ValueError as error:
                 annotations.reject(f"{path}: track {number}, frame {frame}", str(error), "bad annotation")
     for frame, image in sorted(frames.items()):
-        split = split_of_folder(folder) or split_of_folder(folder_of(image))
+        split = source.split_of(path) or source.split_of(image)
         annotations.add(Record(image, f"{path}: frame {frame}", objects=objects[frame], split=split))
 
 

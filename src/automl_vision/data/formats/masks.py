@@ -76,7 +76,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
                 continue
             if labels is None and not classes.names:
                 numbered[_are_numbered(values)].append(mask)
-        annotations.add(Record(image, image, objects=objects, split=split_of_folder(folder_of(image))))
+        annotations.add(Record(image, image, objects=objects, split=source.split_of(image)))
     if len(odd := numbered[False]) > len(numbered[True]):
         reason = f"the values of {len(odd)} masks are not numbered from 1 on, as objects are; if they are classes"
         annotations.ignore(
