@@ -204,6 +204,7 @@ policy:
         ),
         ("- a\n- b\n", ["must be a mapping"]),
         ("a: [\n", ["no valid YAML"]),
+        ("a: &a {b: *a}\n", ["no valid YAML"]),
         ("", ["must be a mapping"]),
     ],
 )

@@ -292,6 +292,20 @@ LINES = [
         },
     ),
     Layout(
+        "images by class in JSON",
+        IMAGES,
+        {"labels.json": {"cat": [f"images/c{i}.jpg" for i in range(6)], "dog": [f"images/d{i}.jpg" for i in range(6)]}},
+    ),
+    Layout(
+        "labels by image in JSON",
+        {"images/c#.jpg": "- cat|pet", "images/d#.jpg": "- dog"},
+        {
+            "labels.json": {
+                f"{n}{i}.jpg": found for i in range(6) for n, found in (("c", ["cat", "pet"]), ("d", ["dog"]))
+            }
+        },
+    ),
+    Layout(
         "lines without a label",
         UNTOLD,
         {"a.jsonl": pair("image_url", "kind")},

@@ -240,6 +240,87 @@ CLASSES = [
         images=UNTOLD,
         error="it has: image, score.*label_column",
     ),
+    Layout(
+        "Cassava",
+        {"train_images/1#.jpg": "train Blight", "train_images/2#.jpg": "train Healthy", "test_images/9.jpg": None},
+        {
+            "train.csv": ["image_id,label", "1#.jpg,0", "2#.jpg,4"],
+            "label_num_to_disease_map.json": {"0": "Blight", "1": "x", "4": "Healthy"},
+            "sample_submission.csv": ["image_id,label", "9.jpg,4"],
+            "train_tfrecords/ld_train00.tfrec": b"x",
+        },
+    ),
+    Layout(
+        "iMet",
+        {"train/a#.png": "train water|wood", "train/b#.png": "train wood"},
+        {
+            "train.csv": ["id,attribute_ids", "a#,147 616", "b#,616"],
+            "labels.csv": ["attribute_id,attribute_name", "147,water", "616,wood", "7,x"],
+        },
+    ),
+    Layout(
+        "GTSRB",
+        {"Train/0/a#.png": "train 0", "Train/1/b#.png": "train 1", "Test/c#.png": "test 1"},
+        {
+            "Train.csv": [
+                "Width,Height,Roi.X1,Roi.Y1,ClassId,Path",
+                "8,8,1,1,0,Train/0/a#.png",
+                "8,8,1,1,1,Train/1/b#.png",
+            ],
+            "Test.csv": ["Width,Height,Roi.X1,Roi.Y1,ClassId,Path", "8,8,1,1,1,Test/c#.png"],
+        },
+    ),
+    Layout(
+        "ChestX-ray14",
+        {
+            "images_001/images/a#.png": "train [1#] A|B",
+            "images_002/images/b#.png": "test [2#] No Finding",
+            "images_002/images/c#.png": "train [3#] A",
+        },
+        {
+            "Data_Entry_2017.csv": [
+                "Image Index,Finding Labels,Patient ID,View Position,OriginalImage[Width,Height],PixelSpacing[x,y],",
+                "a#.png,A|B,1#,PA,8,8,0.1,0.1,",
+                "b#.png,No Finding,2#,PA,8,8,0.1,0.1,",
+                "c#.png,A,3#,PA,8,8,0.1,0.1,",
+            ],
+            "train_val_list.txt": ["a#.png", "c#.png"],
+            "test_list.txt": ["b#.png"],
+        },
+    ),
+    Layout(
+        "tables of the same labels",
+        {"i/c#.jpg": "train cat", "i/d#.jpg": "val dog"},
+        {
+            "all.csv": ["image,label", "c#.jpg,cat", "d#.jpg,dog"],
+            "train.csv": ["image,label", "c#.jpg,cat"],
+            "val.csv": ["image,label", "d#.jpg,dog"],
+        },
+    ),
+    table(
+        "a choice of Label Studio", "id,annotator,choice,image", "1,1,cat,/data/upload/1/c#.jpg", "1,1,dog,/data/d#.jpg"
+    ),
+    table(
+        "boxes of Label Studio in a table",
+        "id,image,label",
+        '1#,/data/upload/c#.jpg,"[{""x"": 1, ""rectanglelabels"": [""cat""]}]"',
+        images=UNTOLD,
+        error="label_column",
+    ),
+    table(
+        "classes by number alone",
+        "image,class_id",
+        "c#.jpg,3",
+        "d#.jpg,5",
+        images={"images/c#.jpg": "- 3", "images/d#.jpg": "- 5"},
+    ),
+    table(
+        "is_training_image",
+        "img_id,filepath,class_name,is_training_image",
+        "1#,images/c#.jpg,cat,1",
+        "2#,images/d#.jpg,dog,0",
+        images={"images/c#.jpg": "train cat", "images/d#.jpg": "test dog"},
+    ),
     Layout("pixels of FER-2013", {}, {"fer2013.csv": ["emotion,pixels,Usage", "#,70 80 82,Training"]}, error="pixels"),
     Layout("pixels of MNIST", {}, {"train.csv": ["label,pixel0,pixel1", "#,0,0"]}, error="pixels"),
 ]

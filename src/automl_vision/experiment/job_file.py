@@ -30,14 +30,13 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
     except OSError as error:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([f"the file is no valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
-    repeated = list(_repeated_keys(root))
     if repeated:
         raise ConfigError(repeated, subject=subject)
     values = {str(key): value for key, value in values.items()}

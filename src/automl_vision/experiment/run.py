@@ -200,8 +200,14 @@ class Run:
         try:
             self.cancel()
         finally:
-            way_on = "resume" if self.get_status() in FINAL else "watch"
-            sys.stderr.write(f"run {self.id} is {self.get_status()}; go on with: automl-vision {way_on} {self.id}\n")
+            status = self.get_status()
+            if status == "Completed":
+                told = "is Completed"
+            elif status in FINAL:
+                told = f"is {status}; go on with: automl-vision resume {self.id}"
+            else:
+                told = f"is still at work and will end; see how it stands with: automl-vision watch {self.id}"
+            sys.stderr.write(f"run {self.id} {told}\n")
 
     def _failure(self, status: dict[str, Any]) -> str:
         lines = [f'run "{self.id}" is {status["status"]}: {status.get("reason") or "its process is gone"}']

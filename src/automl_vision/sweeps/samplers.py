@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +17,7 @@ import numpy as np
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.names import did_you_mean
 from automl_vision.sweeps.distributions import Choice, Distribution
+from automl_vision.sweeps.promising import promising_points
 from automl_vision.sweeps.space import Point, SearchSpace, frozen
 
 _ATTEMPTS = 200  # draws for a configuration that is new and allowed; after them what is left is listed
@@ -26,7 +25,6 @@ _MOST_LISTED = 10_000  # configurations; of a larger space the draws are all but
 # in a conditional space every so many proposals are random: without them the model was seen to stay in an alternative
 # whose first scores were better and whose best is worse (benchmarks/samplers.py: better than random in 2 of 8, now 5)
 _RANDOM_EVERY = 5
-_STARTUP = 10  # random configurations before the model of the scores is used; Optuna's own default
 
 Space = SearchSpace | Mapping[str, Any] | Sequence[Any]
 Accept = Callable[[dict[str, Any]], bool]
@@ -240,75 +238,13 @@ class Sampler:
         return np.random.default_rng([seed, len(self._told)])
 
     def _promising(self, sampling: BayesianParameterSampling) -> Iterator[Point]:
-        """Points from a model of the scores so far; running trials count as poor, so that none is proposed twice."""
-        study = _study(sampling, self._space, self._told, maximize=self.maximize)
-        for _ in range(_ATTEMPTS // 10):
-            trial = study.ask()
-            if sampling.algorithm == "gp":  # it models one fixed set of dimensions: those that do not count, too
-                for name, distribution in self._space.dimensions():
-                    _suggest(trial, name, distribution)
-            yield self._space.walk(partial(_suggest, trial))[1]
+        history = [(told.proposal.point, told.score) for told in self._told]
+        return promising_points(
+            self._space, history, algorithm=sampling.algorithm, seed=sampling.seed, maximize=self.maximize
+        )
 
 
 def _draw(random: np.random.Generator, distribution: Distribution) -> float:
     if isinstance(distribution, Choice):
         return int(random.integers(len(distribution.values)))
     return float(random.random())
-
-
-def _study(sampling: BayesianParameterSampling, space: SearchSpace, told: list[_Told], *, maximize: bool) -> Any:
-    """An Optuna study that knows every proposal and its score.
-
-    It is made anew for each asking, with a seed of its own, so that an interrupted sweep goes on as if nothing had
-    happened: nothing but the history counts.
-    """
-    import optuna
-    from optuna.trial import TrialState, create_trial
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seed = int(np.random.default_rng([sampling.seed, len(told)]).integers(2**31))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group`, experimental since 2020
-        if sampling.algorithm == "gp":
-            sampler: Any = optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP)
-        else:
-            sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, multivariate=True, group=True)
-    study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
-    dimensions = {name: _optuna_distribution(d) for name, d in space.dimensions()}
-    middle = {name: _middle(d) for name, d in space.dimensions()} if sampling.algorithm == "gp" else {}
-    for entry in told:
-        failed = entry.score is not None and not math.isfinite(entry.score)
-        state = TrialState.RUNNING if entry.score is None else TrialState.FAIL if failed else TrialState.COMPLETE
-        parameters = middle | entry.proposal.point
-        study.add_trial(
-            create_trial(
-                state=state,
-                value=entry.score if state == TrialState.COMPLETE else None,
-                params=parameters,
-                distributions={name: dimensions[name] for name in parameters},
-            )
-        )
-    return study
-
-
-def _optuna_distribution(distribution: Distribution) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if not isinstance(distribution, Choice):
-        return FloatDistribution(0.0, 1.0)
-    last = len(distribution.values) - 1
-    return IntDistribution(0, last) if distribution.is_ordered else CategoricalDistribution(range(last + 1))
-
-
-def _middle(distribution: Distribution) -> float:
-    """What stands for a dimension that does not count, the same for all."""
-    return 0 if isinstance(distribution, Choice) else 0.5
-
-
-def _suggest(trial: Any, name: str, distribution: Distribution) -> float:
-    if not isinstance(distribution, Choice):
-        return float(trial.suggest_float(name, 0.0, 1.0))
-    last = len(distribution.values) - 1
-    if distribution.is_ordered:
-        return int(trial.suggest_int(name, 0, last))
-    return int(trial.suggest_categorical(name, range(last + 1)))

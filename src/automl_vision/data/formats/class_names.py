@@ -115,12 +115,17 @@ def _names_of_rows(rows: list[list[str]], path: str) -> dict[str, str] | list[st
         names = [row[0] for row in rows]
         return names if stem in _LISTS and len(set(names)) == len(names) else []
     header = [re.sub(r"[\W_]+", "", name.lower()) for name in rows[0]]
-    number = next((header.index(name) for name in _NUMBERS if name in header), None)
-    name = next((header.index(n) for n in _NAMES if n in header and header.index(n) != number), None)
+    number = next((i for name in _NUMBERS for i, found in enumerate(header) if _is_called(found, name)), None)
+    name = next((i for n in _NAMES for i, found in enumerate(header) if i != number and _is_called(found, n)), None)
     if number is None or name is None:
         return {}
     whole = [row for row in rows[1:] if len(row) == len(header)]
     return {row[number]: row[name] for row in whole if row[number].isdecimal()}
+
+
+def _is_called(column: str, name: str) -> bool:
+    """Whether a column has a name, or one that ends like it, such as attributeid."""
+    return column == name or (name in ("id", "name") and column.endswith(name))
 
 
 def _descriptions(source: Source) -> dict[str, str]:

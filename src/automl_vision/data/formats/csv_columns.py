@@ -22,7 +22,7 @@ _IMAGE = (
 _LABEL = (
     "label", "labels", "class", "classes", "category", "categories", "target", "targets", "tags", "classname",
     "labelname", "categoryname", "classlabel", "tag", "species", "breed", "diagnosis", "dx", "name", "classid",
-    "labelid", "categoryid",
+    "labelid", "categoryid", "choice",
 )  # fmt: skip
 _SPLIT = ("split", "subset", "partition")
 _GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
@@ -58,7 +58,8 @@ _SIZES = (("imagewidth", "imageheight"), ("width", "height"), ("imgwidth", "imgh
 _CROWD = ("iscrowd", "isgroupof")
 _DIFFICULT = ("difficult",)
 _SPLIT_IF_FITTING = ("set", "dataset", "datasplit", "phase", "usage", "mode", "stage", "fold", "folds")
-_TRUE_MEANS = {"isvalid": "val", "isval": "val", "isvalidation": "val", "istest": "test", "istrain": "train"}
+_TRUE_MEANS = {"isval": "val", "istest": "test", "istrain": "train"}  # by the start of a name
+_FALSE_MEANS = {"val": "train", "test": "train", "train": "test"}
 _NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}  # as CelebA's partitions
 _FOLDS = ("fold", "folds", "kfold", "cvfold")
 _NO_LABEL = frozenset({
@@ -214,9 +215,9 @@ class Table:
 
     def _split_names(self, column: int) -> dict[str, str] | None:
         name, cells = self._plain[column], {cell.lower() for cell in self._cells(column)}
-        if name in _TRUE_MEANS and cells <= FLAGS.keys():
-            other = "test" if _TRUE_MEANS[name] == "train" else "train"
-            return {cell: _TRUE_MEANS[name] if flag else other for cell, flag in FLAGS.items()}
+        meant = next((split for start, split in _TRUE_MEANS.items() if name.startswith(start)), None)
+        if meant is not None and cells and cells <= FLAGS.keys():
+            return {cell: meant if flag else _FALSE_MEANS[meant] for cell, flag in FLAGS.items()}
         return _NUMBERED_SPLITS if name == "partition" and cells and cells <= _NUMBERED_SPLITS.keys() else None
 
     def _box(self) -> Box | None:
@@ -241,10 +242,11 @@ class Table:
         """The column of labels: words rather than numbers that say the same, or the only one left, if that may be."""
         if wanted is not None:
             return self._take(wanted, ())
-        named = [i for name in _LABEL for i in self._free() if self._plain[i] == name]
-        named += [
-            i for i in self._free() if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS
+        free = [
+            i for i in self._free() if not any(cell.startswith(("{", "[{")) for cell in self._cells(i)[:_LOOKED_AT])
         ]
+        named = [i for name in _LABEL for i in free if self._plain[i] == name]
+        named += [i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS]
         column = next(iter(named), self._only_one_left() if alone else None)
         if column is None:
             return None
@@ -276,7 +278,7 @@ class Table:
                 known = sum(cell in FLAGS for cell in cells)
                 if known and known + sum(map(is_empty, cells)) > _MOST * len(cells):
                     found[self.header[i]] = i
-        return found
+        return found if any(FLAGS.get(row[i].lower()) for row in self._rows for i in found.values()) else {}
 
     def _free(self) -> list[int]:
         return [i for i in range(len(self.header)) if i not in self._taken]

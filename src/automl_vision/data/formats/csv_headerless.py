@@ -28,6 +28,8 @@ def header_of(row: list[str]) -> list[str] | None:
 
 def _pair(row: list[str], image: int) -> list[str] | None:
     """The header of an image and its label, in any order, perhaps with a number before and a split after them."""
+    if len(row) == 1:
+        return ["image"]
     if len(row) == 2 and all(row):
         return ["image", "label"] if image == 0 else ["label", "image"]
     if len(row) == 3 and all(row):

@@ -40,8 +40,8 @@ def rows_of(source: Source, path: str, columns: Columns) -> tuple[list[str], Ite
     rows = read_rows(source, path)
     number, first = next(rows, (0, []))
     header = header_of(first) if columns == Columns() else None
-    if header is None and is_list(path) and len(first) == 2 and source.may_be_image(first[0]):
-        header = ["image", "label"]
+    if header is None and is_list(path) and len(first) in (1, 2) and source.may_be_image(first[0]):
+        header = ["image", "labels"][: len(first)]
     if header is None:
         return first, rows
     rest = ((i, fitted(row, header)) for i, row in chain([(number, first)], rows))

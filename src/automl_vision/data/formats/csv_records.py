@@ -113,8 +113,9 @@ class TableReader:
     def _compare(self, file: str, record: Record) -> None:
         first, labels = self._labels_of.setdefault(record.image, (file, record.labels))
         if first != file and record.labels:
-            self._contradictions += labels != record.labels
-            self._agreed += labels == record.labels
+            agrees = set(record.labels) <= set(labels) or set(labels) <= set(record.labels)
+            self._agreed += agrees
+            self._contradictions += not agrees
 
     def _note(self, table: KnownTable) -> None:
         """Say what was understood that the user may see otherwise."""
@@ -134,15 +135,16 @@ class TableReader:
 
 
 def side_splits(source: Source, tables: list[KnownTable]) -> dict[str, str | None]:
-    """The splits that tables without labels tell, by image."""
+    """The splits that tables without labels tell by a column, or by their own name, by image."""
     splits: dict[str, str | None] = {}
     for table in tables:
         header, rows = rows_of(source, table.file, Columns())
         images = TableImages(source, table.file)
         for _, row in rows:
-            if len(row) == len(header) and table.layout.split:
+            if len(row) == len(header):
                 with suppress(ValueError):
-                    splits[images.find(row[table.layout.image])] = _split(row, table.layout.split)
+                    split = _split(row, table.layout.split) if table.layout.split else images.split
+                    splits[images.find(row[table.layout.image])] = split
     return splits
 
 

@@ -15,6 +15,7 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 _LIST_WORDS = frozenset({*SPLIT_NAMES, "trainval", "label", "labels", "list", "annotation", "annotations", "gt"})
 _SUFFIXES = "|".join(suffix.removeprefix(".") for suffix in sorted(IMAGE_SUFFIXES))
 _LIST_LINE = re.compile(rf"(.+?\.(?:{_SUFFIXES})|\S+)\s+(.+)", re.IGNORECASE)
+_MOST_LISTS = 20  # more are notes to each image
 _DELIMITERS = ",;\t"
 _END = "\0"  # a line of its own after the last row, unless a quotation mark is open there
 
@@ -23,8 +24,8 @@ Row = tuple[int, list[str]]
 
 def table_files(source: Source) -> list[str]:
     """The files that may be tables: CSV and TSV, and texts that are named as lists are."""
-    lists = source.with_suffix(".txt")
-    return source.with_suffix(*TABLE_SUFFIXES) + [path for path in lists if source.main or _is_named_as_list(path)]
+    lists = [path for path in source.with_suffix(".txt") if source.main or _is_named_as_list(path)]
+    return source.with_suffix(*TABLE_SUFFIXES) + (lists if len(lists) <= _MOST_LISTS else [])
 
 
 def is_list(path: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from contextlib import suppress
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
@@ -13,102 +12,39 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.class_names import name_classes
 from automl_vision.data.formats.csv_cells import is_empty, list_separator, one_label
 from automl_vision.data.formats.csv_columns import CORNERS, Table
-from automl_vision.data.formats.csv_look import KnownTable, look_at
-from automl_vision.data.formats.csv_records import TableImages, TableReader, side_splits
+from automl_vision.data.formats.csv_find import candidate_tables, explain_tables, labelled_tables, named_tables
+from automl_vision.data.formats.csv_look import KnownTable
+from automl_vision.data.formats.csv_records import TableReader, side_splits
 from automl_vision.data.formats.csv_rows import table_files
+from automl_vision.data.formats.folder_layout import class_folders
 from automl_vision.data.names import is_image
 from automl_vision.data.source import Source
-from automl_vision.data.urls import is_url
 from automl_vision.data.writing import Export
 
+_SHOWN = 4
 _SEPARATORS = ("|", ";")
 _LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
-_ANSWERS = ("submission", "sample_sub")  # in names of tables that hold answers for a contest, not labels
-
-
-def _is_there(source: Source, found: KnownTable) -> bool:
-    """Whether one of the first rows names an image that is listed, a URL, or a path of another place."""
-    images = TableImages(source, found.file)
-    for reference in filter(None, (row[found.layout.image] for row in found.head)):
-        if is_url(reference) or reference.startswith("/") or not source.images:
-            return True
-        if images.find(reference) in source.image_set:
-            return True
-    return False
-
-
-def _candidates(source: Source) -> list[KnownTable]:
-    """The tables of a folder that name its images."""
-    tables = []
-    for file in table_files(source):
-        if any(part in file.rpartition("/")[2].lower() for part in _ANSWERS):
-            continue
-        with suppress(DataError):  # an unreadable table beside the data is no reason to refuse the data
-            _, found = look_at(source, file, Columns())
-            if found is not None and _is_there(source, found):
-                tables.append(found)
-    return tables
-
-
-def _labelled(tables: list[KnownTable]) -> list[KnownTable]:
-    """Those nearest to the root that have labels: a column of them, else flags, else boxes without a name."""
-    kinds = (
-        [table for table in tables if table.layout.label is not None],
-        [table for table in tables if table.layout.flags],
-        [table for table in tables if table.layout.box],
-    )
-    chosen = next(filter(None, kinds), [])
-    nearest = min((table.file.count("/") for table in chosen), default=0)
-    return [table for table in chosen if table.file.count("/") == nearest]
-
-
-def _named_tables(source: Source, columns: Columns) -> list[KnownTable]:
-    """The table that the user points at, or those that have the columns that the user names.
-
-    Raises:
-        DataError: there is none.
-    """
-    files = table_files(source)
-    nearest = min((path.count("/") for path in files), default=0)
-    found, error = [], None
-    for file in (path for path in files if path.count("/") == nearest):
-        try:
-            header, table = look_at(source, file, columns)
-            if table is None or not (table.layout.is_labelled or table.layout.box):
-                raise DataError(_lacking(file, header))
-            found.append(table)
-        except DataError as problem:
-            error = error or problem
-    if error is not None and not found:
-        raise error
-    return found
-
-
-def _lacking(file: str, header: list[str]) -> str:
-    """What a table lacks."""
-    if pixels := [name for name in header if name.lower().startswith("pixel")]:
-        return f'{file} holds pixels ("{pixels[0]}"), not names of images; write each row to an image file'
-    return (
-        f"{file} needs a column for the image and one for the label; it has: {', '.join(header)}; name them with "
-        'image_column="..." and label_column="..."'
-    )
-
-
-def _explain(source: Source) -> str | None:
-    """What the first table lacks that looks like one of labels."""
-    for file in table_files(source):
-        with suppress(DataError):
-            header, found = look_at(source, file, Columns())
-            has_pixels = any(name.lower().startswith("pixel") for name in header)
-            if has_pixels or (found is not None and not found.layout.is_labelled and _is_there(source, found)):
-                return _lacking(file, header)
-    return None
 
 
 def _detect(source: Source, columns: Columns) -> bool:
     if source.main or columns != Columns():
         return bool(table_files(source))
-    return bool(_labelled(_candidates(source)))
+    tables = labelled_tables(candidate_tables(source))
+    _check_folders(source, tables)
+    return bool(tables)
+
+
+def _check_folders(source: Source, tables: list[KnownTable]) -> None:
+    """Raise `DataError` when folders look like classes, and the tables have only one column of 0 and 1."""
+    flags = {name for table in tables if table.layout.label is None for name in table.layout.flags}
+    if len(flags) != 1:
+        return
+    classes = class_folders(source)
+    if len(classes) > 1 and not classes & flags:
+        raise DataError(
+            f'{tables[0].file} has a column of 0 and 1, "{flags.pop()}", and folders look like classes '
+            f'({", ".join(sorted(classes)[:_SHOWN])}); say which are the labels with format="csv" or format="folder"'
+        )
 
 
 @dataset_format(
@@ -119,7 +55,7 @@ def _detect(source: Source, columns: Columns) -> bool:
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
     "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
     detect=_detect,
-    explain=_explain,
+    explain=explain_tables,
 )
 def read(source: Source, columns: Columns) -> Annotations:
     """Read labelled tables; several rows of one image make a multi-label set, or its boxes.
@@ -129,11 +65,11 @@ def read(source: Source, columns: Columns) -> Annotations:
     """
     annotations = Annotations("label")
     if source.main or columns != Columns():
-        tables, others = _named_tables(source, columns), []
+        tables, others = named_tables(source, columns), []
     else:
-        candidates = _candidates(source)
-        tables = _labelled(candidates)
-        others = [table for table in candidates if table.layout.split and table not in tables]
+        candidates = candidate_tables(source)
+        tables = labelled_tables(candidates)
+        others = [table for table in candidates if table not in tables and not table.layout.is_labelled]
     reader = TableReader(source, columns, annotations, side_splits(source, others))
     for table in tables:
         reader.read(table)

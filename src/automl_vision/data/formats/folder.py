@@ -8,8 +8,10 @@ from collections import Counter
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format, export_format
+from automl_vision.data.formats.csv_find import candidate_tables, unlabelled_tables
+from automl_vision.data.formats.csv_records import side_splits
 from automl_vision.data.formats.folder_layout import Folder, FolderLayout, read_layout
-from automl_vision.data.names import is_image, normalize_split, parse_split, split_of_folders, suffix_of
+from automl_vision.data.names import is_image, normalize_split, parse_split, split_in_name, suffix_of
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export
 
@@ -67,6 +69,8 @@ def read(source: Source, columns: Columns) -> Annotations:
     layout = read_layout(Folder.tree(source.images))
     for place, reason in layout.notes:
         annotations.ignore(place or source.name, reason, "folders")
+    for reason in unlabelled_tables(source):
+        annotations.ignore(source.name, f"the folders are read as classes; {reason}", "tables")
     for path in source.images:
         folder = folder_of(path)
         meaning = layout.meaning.get(folder)
@@ -75,7 +79,16 @@ def read(source: Source, columns: Columns) -> Annotations:
         elif folder not in layout.unlabelled:
             annotations.reject(path, _NO_CLASS, "bad label")
     _report_others(source, layout, annotations)
+    _take_listed_splits(source, annotations)
     return annotations
+
+
+def _take_listed_splits(source: Source, annotations: Annotations) -> None:
+    """Where the folders tell no split, take what tables and lists beside them tell, such as train.txt."""
+    if any(annotations.splits):
+        return
+    splits = side_splits(source, candidate_tables(source))
+    annotations.splits = [splits.get(image) for image in annotations.images]
 
 
 def _report_others(source: Source, layout: FolderLayout, annotations: Annotations) -> None:
@@ -101,11 +114,16 @@ def _read_stated(source: Source, columns: Columns, annotations: Annotations) -> 
         folders = path.split("/")[:-1]
         try:
             names = [None if number is None else _folder(folders, number) for number in (label, split, group)]
-            stated = split_of_folders(path) if names[1] is None else parse_split(names[1])
+            stated = _split(folders) if names[1] is None else parse_split(names[1])
         except ValueError as error:
             annotations.reject(path, str(error), "bad label")
             continue
         annotations.add(Record(path, path, (names[0] or "",), (), stated, names[2]))
+
+
+def _split(folders: list[str]) -> str | None:
+    """The split that one of some folders states, the outermost first."""
+    return next((split for folder in folders if (split := split_in_name(folder))), None)
 
 
 def _number(columns: Columns, name: str) -> int | None:

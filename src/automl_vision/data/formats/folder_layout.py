@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.names import composed, normalize_split, split_in_name
+from automl_vision.data.source import Source
 
 _WRAPPERS = frozenset({"images", "image", "imgs", "img", "data", "jpg", "jpeg", "png"})  # never the name of a class
 _UNKNOWN = frozenset({"unknown", "unlabeled", "unlabelled", "unclassified", "all", "all_classes", "dummy"})
@@ -101,6 +102,7 @@ def read_layout(root: Folder) -> FolderLayout:
     """
     layout = FolderLayout()
     split, top = _unwrapped(root)
+    _leave_copies(top, layout)
     splits = _splits(top)
     if splits:
         _read_splits(top, splits, layout)
@@ -111,6 +113,18 @@ def read_layout(root: Folder) -> FolderLayout:
     return layout
 
 
+def class_folders(source: Source) -> set[str]:
+    """The names of folders that can be nothing but classes."""
+    if source.main:
+        return set()
+    try:
+        layout = read_layout(Folder.tree(source.images))
+    except DataError:
+        return set()
+    names = {meaning.label for meaning in layout.meaning.values()}
+    return set() if _are_numbered(names) else names
+
+
 def _unwrapped(root: Folder) -> tuple[str | None, Folder]:
     """The first folder that holds more than another folder, and the split that is stated on the way."""
     split = None
@@ -118,6 +132,14 @@ def _unwrapped(root: Folder) -> tuple[str | None, Folder]:
         (root,) = root.folders.values()
         split = normalize_split(root.name) or split
     return split, root
+
+
+def _leave_copies(top: Folder, layout: FolderLayout) -> None:
+    """Leave folders alone that hold the folders beside them once more, as some archives do."""
+    for name, folder in list(top.folders.items()):
+        beside = top.folders.keys() - {name}
+        if not folder.images and len(folder.folders) > 1 and folder.folders.keys() <= beside:
+            layout.leave(top.folders.pop(name), "stand in the same folders once more")
 
 
 def _core(folder: Folder, *, wrapped: bool = False) -> Folder:
@@ -150,6 +172,10 @@ def _splits(top: Folder) -> dict[str, str]:
     others = [folder for name, folder in top.folders.items() if name not in exact]
     if _is_division(exact, deep) or (deep <= likely.keys() and _is_division(likely, deep)):
         return likely
+    if deep and {likely.get(name) for name in deep} == {"train"} and top.folders.keys() <= likely.keys():
+        return likely
+    if (unnamed := _unnamed_training(top, likely, deep)) is not None:
+        return {**likely, unnamed: "train"}
     if "train" not in exact.values():
         return {}
     if not others:
@@ -161,6 +187,16 @@ def _splits(top: Folder) -> dict[str, str]:
             'label_column="1"'
         )
     return {}
+
+
+def _unnamed_training(top: Folder, splits: dict[str, str], deep: set[str]) -> str | None:
+    """The only folder of classes that is no split, where those that are hold the same classes (`rps-test-set`)."""
+    unnamed, named = deep - splits.keys(), deep & splits.keys()
+    if len(unnamed) != 1 or not named or "train" in splits.values():
+        return None
+    (name,) = unnamed
+    classes = _core(top.folders[name]).folders.keys()
+    return name if all(_core(top.folders[other]).folders.keys() <= classes for other in named) else None
 
 
 def _is_division(splits: dict[str, str], deep: set[str]) -> bool:

@@ -55,6 +55,8 @@ def _whole(text: str, path: str) -> Iterator[Value]:
         return
     if isinstance(value, dict) and _are_labels(value):
         value = [{"image": image, "label": label} for image, label in value.items()]
+    elif isinstance(value, dict) and _are_classes(value):
+        value = [{"image": image, "label": label} for label, images in value.items() for image in images]
     values = value if isinstance(value, list) else [value]
     yield from ((f"{path}: [{i}]", item) for i, item in enumerate(values))
 
@@ -63,6 +65,13 @@ def _are_labels(value: dict[str, Any]) -> bool:
     """Whether an object gives labels by image."""
     names = list(value)[:_LOOKED_AT]
     return bool(names) and all(is_image(name) and isinstance(value[name], str | int | list) for name in names)
+
+
+def _are_classes(value: dict[str, Any]) -> bool:
+    """Whether an object gives images by label."""
+    lists = list(value.values())[:_LOOKED_AT]
+    names = [name for images in lists if isinstance(images, list) for name in images[:_LOOKED_AT]]
+    return bool(names) and all(isinstance(name, str) and is_image(name) for name in names) and all(lists)
 
 
 def _one_after_another(text: str, path: str, error: DataError) -> Iterator[Value]:

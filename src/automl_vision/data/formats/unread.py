@@ -24,6 +24,10 @@ _KINDS: tuple[tuple[frozenset[str], str], ...] = (
         'and then row["image"].save("CLASS/NUMBER.png") for each row',
     ),
     (
+        frozenset({".xlsx", ".xls", ".ods"}),
+        "{files} is a workbook; save the sheet with the labels as CSV",
+    ),
+    (
         frozenset({".dcm", ".nii", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".svg", ".jp2", ".jfif", ".cr2", ".nef"}),
         f"images in {{suffixes}} are not read; convert them to one of {', '.join(sorted(IMAGE_SUFFIXES))}",
     ),
