@@ -226,6 +226,7 @@ WRONG = [{**{"id": i, "file_name": f"{i}.jpg"}, "width": WIDTH, "height": HEIGHT
         {**coco(["1.jpg"], []), "annotations": None},
         {"1.jpg": []},
     ),
+    one_coco("another key of the name", coco([{"id": 0, "filename": "1.jpg"}], ONE), {"1.jpg": [CAT]}),
     one_coco("names in small letters", coco(["a.jpg"], ONE), {"img/A.JPG": [CAT]}, "img/A.JPG"),
     one_coco(
         "an image listed twice",

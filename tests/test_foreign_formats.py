@@ -136,6 +136,12 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         each("masks/{}.png", png(np.eye(40, 50, dtype=np.uint8))),
         "another size than the image",
     ),
+    (
+        "YOLO whose labels could be of several images",
+        [f"{folder}/{i}.jpg" for folder in ("day", "night") for i in range(12)],
+        each("txt/{}.txt", "0 0.2 0.5 0.2 0.5\n"),
+        "looks like a label file of YOLO",
+    ),
     ("COCO without categories", PICTURES, {"a.json": {"images": [], "annotations": []}}, "lacks the list categories"),
     ("COCO's results", PICTURES, {"r.json": [{"image_id": 1, "score": 0.5}]}, "no known format.*r.json"),
     (

@@ -65,6 +65,7 @@ GT = "gtFine/train/ulm/ulm_000001_000019_gtFine"
         {"stage1_train/aa/images/aa.png": [ANY, OTHER]},
         "stage1_train/aa/images/aa.png",
         "stage1_test/cc/images/cc.png",
+        splits={"stage1_train/aa/images/aa.png": "train"},
         notes=["stage1_test: 1 images have no masks beside them"],
     ),
     one_masks(

@@ -244,14 +244,14 @@ FRAME = '<box frame="{}" keyframe="1" outside="{}" occluded="0" xtl="10" ytl="20
         "cvat",
         Case(
             "tracks of a video",
-            ["images/frame_000000.png", "images/frame_000001.png", "images/frame_000002.png"],
+            [f"images/frame_00000{i}.png" for i in range(4)],
             {
                 "annotations.xml": cvat(
                     "<meta><task><size>3</size><original_size><width>100</width></original_size></task></meta>",
-                    TRACK.format(FRAME.format(0, 0) + FRAME.format(1, 0) + FRAME.format(2, 1)),
+                    TRACK.format(FRAME.format(0, 0) + FRAME.format(2, 0) + FRAME.format(3, 1)),
                 )
             },
-            {f"images/frame_00000{i}.png": [CAT] for i in (0, 1)} | {"images/frame_000002.png": []},
+            {f"images/frame_00000{i}.png": [CAT] for i in range(3)} | {"images/frame_000003.png": []},
         ),
     ),
     (

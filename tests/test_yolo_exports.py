@@ -190,6 +190,12 @@ def yolo(name: str, files: dict[str, Any], objects: Any = None, *images: str, **
         problems=["labels/2.txt: no image belongs to the label file"],
     ),
     yolo(
+        "a folder of images and one of labels a split",
+        {"classes.txt": "dog\ncat", "labels_train/1.txt": LINE, "labels_val/1.txt": ""},
+        {"images_train/1.jpg": [CAT], "images_val/1.jpg": []},
+        splits={"images_train/1.jpg": "train", "images_val/1.jpg": "val"},
+    ),
+    yolo(
         "labels apart, equal names in each split",
         {"classes.txt": "dog\ncat", "train/txt/1.txt": LINE, "val/txt/1.txt": ""},
         {"train/img/1.jpg": [CAT], "val/img/1.jpg": []},

@@ -41,6 +41,7 @@ def normalize_split(value: str | None) -> str | None:
     return SPLIT_NAMES.get(name) or SPLIT_NAMES.get(name.rstrip("0123456789"))
 
 
+@lru_cache(maxsize=4096)
 def split_in_name(name: str) -> str | None:
     """The only split among the words of a name (`seg_train`, `Test Images`), or None."""
     words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from automl_vision.core.errors import DataError
 from automl_vision.data.local_folder import LocalFolder
 from automl_vision.data.locations import ARCHIVE_SUFFIXES, Storage
-from automl_vision.data.names import folded, is_image, split_of_folder, suffix_of
+from automl_vision.data.names import folded, is_image, split_in_name, split_of_folder, suffix_of
 from automl_vision.data.remote import RemoteFolder
 from automl_vision.data.storage import descend, open_storage
 from automl_vision.data.urls import check_password, is_url, redacted, without_signature
@@ -193,6 +193,22 @@ class Source:
         least = least or (1 if _STORES.match(url) else _PARTS_OF_WEB_URL)
         return self._by_ending(path, folder, split, least=least)
 
+    def split_of(self, path: str) -> str | None:
+        """The split that a file's folders state, the innermost first: by their whole names, or by a word in them.
+
+        A word counts (`train_images`) where it does for folders of training and of other images alike.
+        """
+        folder = folder_of(path)
+        if (split := split_of_folder(folder)) or not self._has_split_words:
+            return split
+        return next((found for part in reversed(folder.split("/")) if (found := split_in_name(part))), None)
+
+    @cached_property
+    def _has_split_words(self) -> bool:
+        parts = {part for folder in set(map(folder_of, self.images)) for part in folder.split("/")}
+        found = set(map(split_in_name, parts)) - {None}
+        return "train" in found and len(found) > 1
+
     def image_beside(self, stem: str) -> str | None:
         """The listed image with a path without suffix, or None."""
         return self._by_stem.get(stem)
@@ -292,7 +308,7 @@ class Source:
     def _only(self, paths: list[str], folder: str, split: str | None) -> str | None:
         """The only path, or the only one of a split, or below a folder."""
         if len(paths) > 1 and split:
-            paths = [path for path in paths if split_of_folder(folder_of(path)) == split] or paths
+            paths = [path for path in paths if self.split_of(path) == split] or paths
         if len(paths) > 1 and folder:
             paths = [path for path in paths if path.startswith(f"{folder}/")]
         return paths[0] if len(paths) == 1 else None

@@ -15,7 +15,7 @@ from automl_vision.data.annotations import Annotations
 from automl_vision.data.json_file import HEAD_FILES
 from automl_vision.data.source import Source, decode_text
 
-_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>\s*")
+_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
 
 
 def read_xml(source: Source, path: str) -> Element:

@@ -8,9 +8,8 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.masks import encode_mask, mask_values
-from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 
 # the classes of things; source: cityscapesscripts/helpers/labels.py
 _THINGS = {
@@ -36,7 +35,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     annotations = Annotations("masks", classes=list(_THINGS.values()))
     for path in _masks(source):
         name = path.rpartition("/")[2].rpartition("_gt")[0]
-        split = split_of_folder(folder_of(path))
+        split = source.split_of(path)
         image = source.image_named(f"{name}{_PICTURE}", split=split)
         if image is None:
             annotations.reject(path, f"no image {name}{_PICTURE} belongs to the mask", "missing image")

@@ -31,6 +31,8 @@ from automl_vision.data.json_file import as_size, shown
 from automl_vision.data.names import split_of_folder, split_of_path
 from automl_vision.data.source import Source, as_text, folder_of
 
+_NAME_KEYS = ("file_name", "filename", "path", "coco_url")
+
 
 @dataclass
 class _File:
@@ -120,7 +122,7 @@ def _read_images(file: _File, source: Source, values: list[Any]) -> None:
             if file.annotations.images[file.images[key]] != image:
                 file.annotations.reject(place, f"another image has the id {shown(key)} too", "bad record")
             continue
-        own = own or split or (None if stated == "" else split_of_folder(folder_of(image)))
+        own = own or split or (None if stated == "" else source.split_of(image))
         size = as_size(value.get("width"), value.get("height"))
         found = file.annotations.add(Record(image, place, split=own, size=size))
         if found is not None:
@@ -135,7 +137,7 @@ def _image(value: Any) -> tuple[str, int | str]:
     """
     if not isinstance(value, dict):
         raise ValueError(f"an image must be an object, not {shown(value)}")
-    name = next((text for key in ("file_name", "path", "coco_url") if (text := as_text(value.get(key)))), "")
+    name = next((text for key in _NAME_KEYS if (text := as_text(value.get(key)))), "")
     if not name:
         raise ValueError("the image has no file_name")
     key = as_key(value.get("id"))

@@ -12,7 +12,7 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.cvat_tracks import add_tracks
 from automl_vision.data.json_file import as_number, as_size
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
-from automl_vision.data.names import normalize_split, split_of_folder, split_of_path
+from automl_vision.data.names import normalize_split, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse, rectangle
 from automl_vision.data.source import Source, folder_of
@@ -47,7 +47,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             labels = tuple(dict.fromkeys(tag.get("label", "").strip() for tag in element.findall("tag")))
             split = normalize_split(element.get("subset")) or split_of_path(path)
             image = source.image(name, folder_of(path), split)
-            split = split or split_of_folder(folder_of(image))
+            split = split or source.split_of(image)
             annotations.add(Record(image, place, tuple(filter(None, labels)), objects, split, size=size))
     annotations.settle_kind()
     return annotations

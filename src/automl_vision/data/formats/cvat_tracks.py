@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -10,13 +11,11 @@ from xml.etree.ElementTree import Element
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.json_file import as_number
-from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 
 _FRAME = re.compile(r"frame_(\d{1,9})")
 _EDGES = ("xtl", "ytl", "xbr", "ybr")
-_MOST_BETWEEN = 10_000  # frames between two shapes of a track
 
 ReadShape = Callable[[Element, tuple[int, int] | None], Object]
 
@@ -33,16 +32,14 @@ def add_tracks(source: Source, path: str, root: Element, read_shape: ReadShape, 
         return
     objects: dict[int, list[Object]] = defaultdict(list)
     for number, track in enumerate(root.iter("track"), start=1):
-        for frame, shape in _shapes(track):
-            if frame not in frames:
-                continue
+        for frame, shape in _shapes(track, sorted(frames)):
             try:
                 shape.set("label", track.get("label", ""))
                 objects[frame].append(read_shape(shape, None))
             except ValueError as error:
                 annotations.reject(f"{path}: track {number}, frame {frame}", str(error), "bad annotation")
     for frame, image in sorted(frames.items()):
-        split = split_of_folder(folder) or split_of_folder(folder_of(image))
+        split = source.split_of(path) or source.split_of(image)
         annotations.add(Record(image, f"{path}: frame {frame}", objects=objects[frame], split=split))
 
 
@@ -50,16 +47,18 @@ def _stem(path: str) -> str:
     return path.rpartition("/")[2].partition(".")[0]
 
 
-def _shapes(track: Element) -> Iterator[tuple[int, Element]]:
-    """Frame and shape of a track wherever it is visible; boxes between two that were drawn are moved evenly."""
+def _shapes(track: Element, frames: list[int]) -> Iterator[tuple[int, Element]]:
+    """Frame and shape of a track wherever it is visible in some frames; between two drawn boxes one moves evenly."""
     shapes = sorted(((_frame(shape), shape) for shape in track), key=lambda item: item[0])
     for (frame, shape), (following, then) in pairwise([*shapes, (-1, track)]):
         if frame < 0 or shape.get("outside") == "1":
             continue
-        yield frame, shape
-        if shape.tag == then.tag == "box" and frame + 1 < following <= frame + _MOST_BETWEEN:
-            for between in range(frame + 1, following):
-                yield between, _moved(shape, then, (between - frame) / (following - frame))
+        is_moving = shape.tag == then.tag == "box"
+        for shown in frames[bisect_left(frames, frame) : bisect_left(frames, max(following, frame + 1))]:
+            if shown == frame:
+                yield frame, shape
+            elif is_moving:
+                yield shown, _moved(shape, then, (shown - frame) / (following - frame))
 
 
 def _frame(shape: Element) -> int:

@@ -23,6 +23,7 @@ _DRAWN = re.compile(
 _MARKS = re.compile(r"[_-](?:masks?|seg|segmentation|labels?|gt|L)$")
 _SAME_NAMES = 0.5  # of the pictures in one folder and the drawings in another
 _KITTI = re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}")
+_YOLO = re.compile(r"\d+([ \t]+[01]?\.\d+){4,}")
 _DOTA = re.compile(r"(-?[\d.]+ ){8}[A-Za-z][\w-]* [0-2]")
 
 _JSON_KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
@@ -78,6 +79,11 @@ def foreign_format(source: Source) -> str | None:
             return f"{path} is a label file of KITTI, which is not read; {_AS_COCO} or YOLO"
         if any(map(_DOTA.fullmatch, lines[:4])):
             return f"{path} is a label file of DOTA, which is not read; convert it to YOLO's polygons or COCO JSON"
+        if lines and all(map(_YOLO.fullmatch, lines)):
+            return (
+                f"{path} looks like a label file of YOLO, but it is not clear to which image it belongs; put images "
+                "below images/ and label files below labels/, with the same folders and names below these"
+            )
         if path.endswith("_bbx_gt.txt"):
             return f"{path} is a list of WIDER FACE, which is not read; {_AS_COCO}"
     return None

@@ -11,7 +11,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.label_studio_regions import contents_of
 from automl_vision.data.json_file import HEAD_FILES, read_json_file, shown, try_json
-from automl_vision.data.names import is_image, normalize_split, split_of_folder, split_of_path
+from automl_vision.data.names import is_image, normalize_split, split_of_path
 from automl_vision.data.source import Source, as_text, folder_of
 
 _IMAGE_KEYS = ("image", "img", "image_url", "url", "ocr")
@@ -81,7 +81,7 @@ def _read_task(source: Source, task: Any, place: str, control: str, columns: Col
         annotations.ignore(place, f"the task has no annotation{what}", "not annotated")
         return False
     labels, objects, size = contents_of(results, place, annotations)
-    split = split or split_of_folder(folder_of(image))
+    split = split or source.split_of(image)
     group = as_text(data.get(columns.group or "group")) or None
     annotations.add(Record(image, place, labels, objects, split, group, size))
     return any(isinstance(result, dict) and _has_several(result.get("value")) for result in results)

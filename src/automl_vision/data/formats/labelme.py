@@ -15,7 +15,6 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
-from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse
 from automl_vision.data.source import Source, as_text, folder_of
@@ -47,7 +46,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             continue
         if not _is_labelme(value):
             continue
-        split = split_of_folder(folder_of(path))
+        split = source.split_of(path)
         try:
             image = _image(source, path, value, split, annotations)
         except ValueError as error:
@@ -57,7 +56,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         objects = _objects(value["shapes"], size, path, annotations)
         flags = value.get("flags")
         labels = tuple(name for name, is_set in flags.items() if is_set is True) if isinstance(flags, dict) else ()
-        split = split or split_of_folder(folder_of(image))
+        split = split or source.split_of(image)
         annotations.add(Record(image, path, labels, objects, split, size=size))
     check_shares(annotations, source.name)
     annotations.settle_kind()

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.masks import looks_like_mask
-from automl_vision.data.names import is_mask_folder, split_of_folder, split_of_path, suffix_of
+from automl_vision.data.names import is_mask_folder, split_of_path, suffix_of
 from automl_vision.data.source import Source, folder_of
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
@@ -77,12 +77,12 @@ def _image_of(source: Source, mask: str, pictures: dict[str, list[str]], alone: 
     if not below:
         return _beside(source, mask)
     above = mask.removesuffix(below).rstrip("/")
-    split = split_of_folder(folder_of(mask)) or split_of_path(above.rpartition("/")[2])
+    split = source.split_of(mask) or split_of_path(above.rpartition("/")[2])
     for name in _names(below):
         candidates = pictures.get(name, [])
         for chosen in (
             candidates,
-            [path for path in candidates if split_of_folder(folder_of(path)) == split],
+            [path for path in candidates if source.split_of(path) == split],
             [path for path in candidates if path.startswith(f"{folder_of(above)}/")],
         ):
             if len(chosen) == 1:

@@ -62,26 +62,12 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
         if folder_of(image) not in annotated:
             left[image.partition("/")[0]] += 1
             continue
-        objects: list[Object] = []
-        mine = masks.get(image, [])
-        of_class = [mask for mask in mine if _CLASS_FOLDER in mask.lower()]
-        of_object = [mask for mask in mine if "segmentationobject/" in mask.lower()]
-        for mask in of_object or mine:
-            try:
-                labels = _values(source, of_class[0], classes) if of_object and of_class else None
-                values = _values(source, mask, classes)
-                objects += _objects(values, mask, image, classes.names, labels=labels)
-            except (DataError, ImageError, ValueError) as error:
-                annotations.reject(mask, str(error), "bad annotation")
-                continue
-            if labels is None and not classes.names:
-                numbered[_are_numbered(values)].append(mask)
-        annotations.add(Record(image, image, objects=objects, split=split_of_folder(folder_of(image))))
+        objects = _objects_of(source, image, masks.get(image, []), classes, annotations, numbered)
+        annotations.add(Record(image, image, objects=objects, split=source.split_of(image)))
     if len(odd := numbered[False]) > len(numbered[True]):
         reason = f"the values of {len(odd)} masks are not numbered from 1 on, as objects are; if they are classes"
-        annotations.ignore(
-            odd[0], f"{reason}, name them in classes.txt, one a line, the first of value 1", "odd values"
-        )
+        way_out = "name them in classes.txt, one a line, the first of value 1"
+        annotations.ignore(odd[0], f"{reason}, {way_out}", "odd values")
     for top, count in left.items():
         annotations.ignore(top, f"{count} images have no masks beside them and are left alone", "not annotated")
     used = set().union(*masks.values())
@@ -89,6 +75,31 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
         if below_masks(mask) and mask not in used and "visualization" not in mask.lower():
             annotations.reject(mask, "no image belongs to the mask", "bad annotation")
     return annotations
+
+
+def _objects_of(
+    source: Source,
+    image: str,
+    masks: list[str],
+    classes: MaskClasses,
+    annotations: Annotations,
+    numbered: dict[bool | None, list[str]],
+) -> list[Object]:
+    """The objects of all masks of an image; unusable masks are reported, `numbered` collects how values are given."""
+    objects: list[Object] = []
+    of_class = [mask for mask in masks if _CLASS_FOLDER in mask.lower()]
+    of_object = [mask for mask in masks if "segmentationobject/" in mask.lower()]
+    for mask in of_object or masks:
+        try:
+            labels = _values(source, of_class[0], classes) if of_object and of_class else None
+            values = _values(source, mask, classes)
+            objects += _objects(values, mask, image, classes.names, labels=labels)
+        except (DataError, ImageError, ValueError) as error:
+            annotations.reject(mask, str(error), "bad annotation")
+            continue
+        if labels is None and not classes.names:
+            numbered[_are_numbered(values)].append(mask)
+    return objects
 
 
 def _values(source: Source, path: str, classes: MaskClasses) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, as_text, folder_of
 
+_MOST_SEGMENTS = 1000
 _NOT_FOUND = -1
 
 
@@ -35,6 +36,8 @@ def read_segments(source: Source, path: str, value: Any, labels: dict[int | str,
     segments, name = value.get("segments_info"), as_text(value.get("file_name"))
     if not isinstance(segments, list) or not name:
         raise ValueError(f"a panoptic annotation needs file_name and segments_info, not {shown(value)}")
+    if len(segments) > _MOST_SEGMENTS:
+        raise ValueError(f"{len(segments)} segments in an image are more than {_MOST_SEGMENTS}")
     png = source.image(name, path.rpartition(".")[0])
     if png not in source.image_set:
         png = source.image(name, folder_of(path))

@@ -15,7 +15,7 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.via_labels import label_attribute, labels_of
 from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
-from automl_vision.data.names import split_of_folder, split_of_path, suffix_of
+from automl_vision.data.names import split_of_path, suffix_of
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import ellipse
 from automl_vision.data.source import Source, as_text, folder_of
@@ -90,7 +90,7 @@ def read(source: Source, columns: Columns) -> Annotations:
         name = source.image_or_copy(image.name, folder_of(image.path), split)
         labels = tuple(labels_of(image.attributes.get(attribute))) if not regions else ()
         objects = list(_objects(image, attribute, annotations))
-        split = split or split_of_folder(folder_of(name))
+        split = split or source.split_of(name)
         annotations.add(Record(name, image.place, labels, objects, split))
     if regions and not attribute:
         annotations.ignore(source.name, f'no region has an attribute; all are of the class "{_ANY}"', "no label")

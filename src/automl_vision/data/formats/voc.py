@@ -13,7 +13,6 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.voc_sets import read_image_sets
 from automl_vision.data.json_file import as_flag, as_number, as_size
-from automl_vision.data.names import split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, rectangle
 from automl_vision.data.source import Source, folder_of
@@ -36,10 +35,10 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     stems = {"/".join(_set_and_stem(path)) for path in source.with_suffix(".xml")}
     sets = read_image_sets(source, stems)
     for path, root in documents(source, "annotation", annotations):
-        split = sets.splits.get("/".join(_set_and_stem(path))) if sets.are_all else split_of_folder(folder_of(path))
+        split = sets.splits.get("/".join(_set_and_stem(path))) if sets.are_all else source.split_of(path)
         image = _image(source, root, path, split)
         if split is None and not sets.are_all:
-            split = split_of_folder(folder_of(image))
+            split = source.split_of(image)
         objects = list(_objects(root, path, annotations))
         size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
         annotations.add(Record(image, path, objects=objects, split=split, size=size))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -20,7 +22,7 @@ from automl_vision.data.formats.yolo_settings import (
     texts_of,
 )
 from automl_vision.data.json_file import HEAD_FILES, as_number, shown
-from automl_vision.data.names import split_of_folder, suffix_of
+from automl_vision.data.names import suffix_of
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, folder_of
 from automl_vision.data.writing import Export, ExportRecord
@@ -30,6 +32,7 @@ _HEAD_LABELS = 200  # label files looked at to find the format; those of images 
 _GOOD_ROWS = 0.8  # of the first ones; the others are reported
 _FARTHEST = 1.0  # a whole image beyond the edge: so far no rounding and no object that is cut off reaches
 _LABEL_FOLDERS = ("label", "Labels", "labels")
+_IMAGE_WORD = re.compile("(jpeg)?images|imgs", re.IGNORECASE)
 _VISIBILITY = ("0", "1", "2")
 
 
@@ -44,7 +47,7 @@ def _labels_of(source: Source) -> dict[str, str]:
     found = {image: texts[stem] for image in source.images for stem in _stems(image) if stem in texts}
     if found:
         return found
-    split = {path: split_of_folder(folder_of(path)) for path in texts.values()}
+    split = {path: source.split_of(path) for path in texts.values()}
     by_image = {path: source.image_named(path.rpartition(".")[0], "", split[path]) for path in texts.values()}
     return {image: path for path, image in by_image.items() if image is not None}
 
@@ -53,10 +56,17 @@ def _stems(image: str) -> Iterator[str]:
     """Where an image's label file may be, without suffix; the usual place last, since it wins."""
     for stem in (image, image.rpartition(".")[0]):  # some write `1.jpg.txt`
         yield stem
-        parts = stem.split("/")
-        for i in [i for i, part in enumerate(parts[:-1]) if part.lower() in ("images", "imgs", "jpegimages")]:
-            for folder in _LABEL_FOLDERS:
-                yield "/".join([*parts[:i], folder, *parts[i + 1 :]])
+        *folders, name = stem.split("/")
+        for i, folder in enumerate(folders):
+            for counterpart in _counterparts(folder):
+                yield "/".join([*folders[:i], counterpart, *folders[i + 1 :], name])
+
+
+@lru_cache(maxsize=4096)
+def _counterparts(folder: str) -> tuple[str, ...]:
+    """Folders of labels for one of images: `labels` for `images`, `labels_train` for `images_train`."""
+    match = _IMAGE_WORD.search(folder)
+    return tuple(folder[: match.start()] + word + folder[match.end() :] for word in _LABEL_FOLDERS) if match else ()
 
 
 def _label_folders(source: Source) -> set[str]:
@@ -121,7 +131,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             continue  # neither labelled nor in a split: a picture that lies around
         path = labels.get(image)
         objects = [] if path is None else list(_objects(source, path, names, annotations, has_points=has_points))
-        split = splits.get(image) or split_of_folder(folder_of(image))
+        split = splits.get(image) or source.split_of(image)
         annotations.add(Record(image, path or image, objects=objects, split=split))
     if has_points:
         annotations.ignore(source.name, "behind each box stand key points, which are not read", "other shape")
