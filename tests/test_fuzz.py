@@ -101,6 +101,35 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
             "label": [{"label": "cat", "isCrowd": "false", **CORNER}, {"label": "dog", "polygon": [SHARES]}],
         },
     ),
+    "sagemaker": (
+        "a.manifest",
+        {
+            "source-ref": "s3://b/images/0.png",
+            "box": {
+                "image_size": [{"width": 100, "height": 80}],
+                "annotations": [{"class_id": 0, "left": 1, "top": 2, "width": 3, "height": 4}],
+            },
+            "box-metadata": {"class-map": {"0": "cat"}},
+        },
+    ),
+    "vertex": (
+        "a.jsonl",
+        {
+            "imageGcsUri": "gs://b/images/0.png",
+            "boundingBoxAnnotations": [{"displayName": "cat", "xMin": 0.1, "yMin": 0.1, "xMax": "0.5", "yMax": 0.6}],
+            "dataItemResourceLabels": {"aiplatform.googleapis.com/ml_use": "training"},
+        },
+    ),
+    "labels by image": ("labels.json", {"images/0.png": "cat", "images/1.png": ["cat", "dog"], "images/2.png": 3}),
+    "createml": (
+        "c.json",
+        [
+            {
+                "image": "images/0.png",
+                "annotations": [{"label": "cat", "coordinates": {"x": 9, "y": 9.5, "width": 4, "height": 5}}],
+            }
+        ],
+    ),
     "huggingface": ("images/metadata.jsonl", {"file_name": "0.png", "objects": HF_OBJECTS, "label": ["a", 1]}),
 }
 TEXTS: dict[str, tuple[str, bytes]] = {
@@ -117,6 +146,10 @@ TEXTS: dict[str, tuple[str, bytes]] = {
     ),
     "csv without header": ("a.csv", b"images/0.png,1,2,3,4,cat\nimages/1.png,,,,,\n"),
     "csv of flags": ("a.csv", b"image,cat,dog\nimages/0.png,1,0\nimages/1.png,0,1\n"),
+    "csv of lists": ("a.csv", b"image,labels,fold\nimages/0.png,\"['cat', 'dog']\",1\nimages/1.png,[],2\n"),
+    "csv of boxes in cells": ("a.csv", b'image,bbox,width,height\nimages/0.png,"[1.0, 2, 3, 4]",100,80\n'),
+    "list": ("train.txt", b"images/0.png 0\nimages/1.png 1\n"),
+    "classes of a list": ("classes.txt", b"cat\ndog\n"),
     "roboflow": ("images/_classes.csv", b"filename, cat, dog\n0.png, 1, 0\n1.png, 0, 0\n"),
     "mltable": (
         "MLTable",
@@ -136,6 +169,7 @@ TEXTS: dict[str, tuple[str, bytes]] = {
 }
 MORE: dict[str, dict[str, bytes]] = {
     "mltable": {"d.jsonl": b'{"image_url": "images/0.png", "label": "a"}\n'},
+    "classes of a list": {"train.txt": b"images/0.png 0\nimages/1.png 1\n"},
     "labels of classes": {"masks/0.png": values((1, (10, 20, 30, 60)))},
     "card": {"metadata.jsonl": b'{"file_name": "images/0.png", "label": 0}\n'},
     "yolo settings": {"images/0.txt": LINE.encode()},
@@ -248,7 +282,7 @@ def fuzz(examples: int) -> Any:
 
 def run_documents(name: str, examples: int) -> None:
     file, document = DOCUMENTS[name]
-    format_ = "via" if name == "via 3" else name
+    format_ = {"via 3": "via"} | dict.fromkeys(("sagemaker", "vertex", "labels by image"), "jsonl")
 
     @fuzz(examples)
     @given(changed_documents(document), st.booleans())
@@ -256,7 +290,7 @@ def run_documents(name: str, examples: int) -> None:
         data = json.dumps(changed).encode("utf-8", "replace")
         if file.endswith("l"):
             data = data + b"\n" + json.dumps(document).encode() + b"\n"
-        open_mutated(name, file, data, format_ if forced else None)
+        open_mutated(name, file, data, format_.get(name, name) if forced else None)
 
     run()
 
