@@ -65,7 +65,9 @@ class SweepSpec(BaseModel):
     threads: int
     processes: int = Field(default=1, description="that train each trial together")
     workspace: str
-    arguments: dict[str, Any] = Field(default_factory=dict, description="fixed hyperparameters of every trial")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="fixed hyperparameters of every trial, and the algorithm where it is fixed"
+    )
     iterations: int = Field(default=1, description="most trials")
     concurrent: int = Field(default=1, description="most trials at once")
     sampling: dict[str, Any] | None = Field(default=None, description="search space and how it is sampled")
