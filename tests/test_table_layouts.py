@@ -321,6 +321,22 @@ CLASSES = [
         "2#,images/d#.jpg,dog,0",
         images={"images/c#.jpg": "train cat", "images/d#.jpg": "test dog"},
     ),
+    table(
+        "a target of measures",
+        "image,target",
+        "c#.jpg,0.1#",
+        "d#.jpg,0.7#",
+        images=UNTOLD,
+        error="it has: image, target",
+    ),
+    table(
+        "names of single images",
+        "image,name",
+        "c#.jpg,Tom #",
+        "d#.jpg,Rex #",
+        images=UNTOLD,
+        error="it has: image, name",
+    ),
     Layout("pixels of FER-2013", {}, {"fer2013.csv": ["emotion,pixels,Usage", "#,70 80 82,Training"]}, error="pixels"),
     Layout("pixels of MNIST", {}, {"train.csv": ["label,pixel0,pixel1", "#,0,0"]}, error="pixels"),
 ]

@@ -69,6 +69,7 @@ _NO_LABEL = frozenset({
 })  # fmt: skip
 _PLURALS = frozenset({"labels", "classes", "categories", "tags", "targets"})
 _LABEL_WORDS = frozenset({"label", "class", "category", "tag", "target", *_PLURALS})
+_LOOKED_AT = 40  # cells of a column
 _MOST = 0.5  # of the cells must fit for a column to be what its name says
 
 
@@ -242,9 +243,7 @@ class Table:
         """The column of labels: words rather than numbers that say the same, or the only one left, if that may be."""
         if wanted is not None:
             return self._take(wanted, ())
-        free = [
-            i for i in self._free() if not any(cell.startswith(("{", "[{")) for cell in self._cells(i)[:_LOOKED_AT])
-        ]
+        free = [i for i in self._free() if self._may_be_label(i)]
         named = [i for name in _LABEL for i in free if self._plain[i] == name]
         named += [i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS]
         column = next(iter(named), self._only_one_left() if alone else None)
@@ -256,15 +255,23 @@ class Table:
         self._taken.add(column)
         return column
 
+    def _may_be_label(self, column: int) -> bool:
+        """Whether a column holds neither objects of JSON, nor measures, nor names of single images."""
+        cells = self._cells(column)
+        if any(cell.startswith(("{", "[{")) for cell in cells[:_LOOKED_AT]):
+            return False
+        if _are_numbers(cells) and any(not float(cell).is_integer() for cell in cells):
+            return False
+        return self._plain[column] != "name" or 2 * len(set(cells)) <= len(cells)
+
     def _only_one_left(self) -> int | None:
         """The only column left, if it repeats itself as classes do."""
         left = [i for i in self._free() if self.header[i] and not self._plain[i].startswith("unnamed")]
         if len(left) != 1 or self._plain[left[0]] in _NO_LABEL:
             return None
         cells = self._cells(left[0])
-        values = set(cells)
         are_flags = sum(cell.lower() in FLAGS for cell in cells) > _MOST * len(cells)
-        if 2 * len(values) > len(cells) or are_flags or any("." in v and is_number(v) for v in values):
+        if 2 * len(set(cells)) > len(cells) or are_flags or not self._may_be_label(left[0]):
             return None
         return left[0]
 
@@ -323,9 +330,6 @@ class Table:
         """Positions of columns that are there as a whole; empty when they are not."""
         free = {self._plain[i]: i for i in reversed(self._free())}
         return tuple(free[name] for name in names) if set(names) <= free.keys() else ()
-
-
-_LOOKED_AT = 40  # cells of a column
 
 
 def _plain(name: str) -> str:
