@@ -113,3 +113,8 @@ def suffix_of(path: str) -> str:
     """A path's suffix in lower case, with its dot."""
     name = path.rpartition("/")[2]
     return f".{name.rpartition('.')[2].lower()}" if "." in name else ""
+
+
+def folder_of(path: str) -> str:
+    """A path's folder; empty for the root."""
+    return path.rpartition("/")[0]

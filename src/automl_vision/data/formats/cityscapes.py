@@ -36,7 +36,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     for path in _masks(source):
         name = path.rpartition("/")[2].rpartition("_gt")[0]
         split = source.split_of(path)
-        image = source.image_named(f"{name}{_PICTURE}", split=split)
+        image = source.listing.named(f"{name}{_PICTURE}", split=split)
         if image is None:
             annotations.reject(path, f"no image {name}{_PICTURE} belongs to the mask", "missing image")
             continue

@@ -28,8 +28,8 @@ from automl_vision.data.formats.coco_values import (
 )
 from automl_vision.data.formats.panoptic import add_segments, things_of
 from automl_vision.data.json_file import as_size, shown
-from automl_vision.data.names import split_of_folder, split_of_path
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.names import folder_of, split_of_folder, split_of_path
+from automl_vision.data.source import Source, as_text
 
 _NAME_KEYS = ("file_name", "filename", "path", "coco_url")
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.json_file import parse_json, shown
-from automl_vision.data.source import Source, decode_text, folder_of
+from automl_vision.data.names import folder_of
+from automl_vision.data.source import Source, decode_text
 
 _PIECE = 20_000  # annotations parsed at once
 _MOST_FILES = 50  # in a folder of more, the first few tell whether COCO's files are among them

@@ -7,9 +7,9 @@ from typing import Any
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.json_file import HEAD_FILES, as_number, read_json_file, shown, try_json
-from automl_vision.data.names import split_of_path
+from automl_vision.data.names import folder_of, split_of_path
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 
 _SIDES = ("x", "y", "width", "height")
 

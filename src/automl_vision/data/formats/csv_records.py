@@ -11,8 +11,8 @@ from automl_vision.data.formats.csv_cells import FLAGS, UNCERTAIN, is_empty, one
 from automl_vision.data.formats.csv_columns import Layout, Split
 from automl_vision.data.formats.csv_look import KnownTable, rows_of
 from automl_vision.data.json_file import as_size
-from automl_vision.data.names import is_image, parse_split, split_of_path
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, is_image, parse_split, split_of_path
+from automl_vision.data.source import Source
 from automl_vision.data.urls import is_url
 
 
@@ -37,7 +37,7 @@ class TableImages:
 
     def _find(self, reference: str) -> str:
         if not (is_image(reference) or is_url(reference)):
-            found = self._source.image_of_stem(reference, self._folder, self.split)
+            found = self._source.listing.of_stem(reference, self._folder, self.split)
             if found is not None:
                 return found
         return self._source.image(reference, self._folder, self.split)

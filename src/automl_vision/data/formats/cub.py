@@ -5,7 +5,8 @@ from __future__ import annotations
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of
+from automl_vision.data.source import Source
 
 _IMAGES, _LABELS, _CLASSES, _SPLIT = "images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt"
 _SPLITS = {"1": "train", "0": "test"}

@@ -12,10 +12,10 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.cvat_tracks import add_tracks
 from automl_vision.data.json_file import as_number, as_size
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
-from automl_vision.data.names import normalize_split, split_of_path
+from automl_vision.data.names import folder_of, normalize_split, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse, rectangle
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 from automl_vision.data.xml_file import documents, has_documents
 
 _OTHERS = ("polyline", "points", "cuboid", "skeleton")

@@ -11,8 +11,9 @@ from xml.etree.ElementTree import Element
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.json_file import as_number
+from automl_vision.data.names import folder_of
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 
 _FRAME = re.compile(r"frame_(\d{1,9})")
 _EDGES = ("xtl", "ytl", "xbr", "ybr")

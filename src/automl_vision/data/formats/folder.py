@@ -11,8 +11,8 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.csv_find import candidate_tables, unlabelled_tables
 from automl_vision.data.formats.csv_records import side_splits
 from automl_vision.data.formats.folder_layout import Folder, FolderLayout, read_layout
-from automl_vision.data.names import is_image, normalize_split, parse_split, split_in_name, suffix_of
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, is_image, normalize_split, parse_split, split_in_name, suffix_of
+from automl_vision.data.source import Source
 from automl_vision.data.writing import Export
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
@@ -100,7 +100,7 @@ def _report_others(source: Source, layout: FolderLayout, annotations: Annotation
         folder = folder_of(path)
         stem = path.rpartition(".")[0]
         if folder in layout.meaning:
-            if stem not in source.image_set and source.image_beside(stem) is None:
+            if stem not in source.image_set and source.listing.beside(stem) is None:
                 annotations.reject(path, f'"{suffix_of(path)}" is no image suffix', "not an image")
         elif folder and folder not in empty and folder_of(folder) in parents:
             empty.add(folder)

@@ -10,8 +10,8 @@ from typing import Any
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.json_file import HEAD_FILES, parse_json, read_json_file, try_json
 from automl_vision.data.masks import looks_like_mask
-from automl_vision.data.names import is_plain_folder, suffix_of
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, is_plain_folder, suffix_of
+from automl_vision.data.source import Source
 from automl_vision.data.xml_file import read_xml
 
 _AS_COCO = "export or convert it to COCO JSON"

@@ -16,9 +16,9 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.csv_cells import LIST, split_labels
 from automl_vision.data.json_file import as_number, parse_json, shown
-from automl_vision.data.names import split_of_path
+from automl_vision.data.names import folder_of, split_of_path
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _NAME_KEYS = ("label", "labels", "class", "category", "tags")

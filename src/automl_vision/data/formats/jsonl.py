@@ -16,10 +16,10 @@ from automl_vision.data.formats.class_names import name_classes
 from automl_vision.data.formats.cloud_lines import standard_line
 from automl_vision.data.formats.json_records import LINE_SUFFIXES, read_values
 from automl_vision.data.json_file import HEAD_FILES, as_flag, as_number, as_size, shown
-from automl_vision.data.names import parse_split, split_of_path
+from automl_vision.data.names import folder_of, parse_split, split_of_path
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 from automl_vision.data.writing import Export, ExportRecord
 
 SUFFIXES = LINE_SUFFIXES

@@ -11,8 +11,8 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.label_studio_regions import contents_of
 from automl_vision.data.json_file import HEAD_FILES, read_json_file, shown, try_json
-from automl_vision.data.names import is_image, normalize_split, split_of_path
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.names import folder_of, is_image, normalize_split, split_of_path
+from automl_vision.data.source import Source, as_text
 
 _IMAGE_KEYS = ("image", "img", "image_url", "url", "ocr")
 _CONTROLS = ("choice", "label", "class", "category")  # that a text in the short form is usually chosen with

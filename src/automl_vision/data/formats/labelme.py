@@ -15,9 +15,10 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
+from automl_vision.data.names import folder_of
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, ellipse
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 
 _OTHERS = ("point", "points", "line", "linestrip")
 
@@ -71,7 +72,7 @@ def _image(source: Source, path: str, value: dict[str, Any], split: str | None, 
     """
     name = as_text(value.get("imagePath"))
     found = source.image(name, folder_of(path), split) if name else ""
-    if beside := source.image_beside(path.rpartition(".")[0]):
+    if beside := source.listing.beside(path.rpartition(".")[0]):
         if beside != found and found in source.image_set:
             reason = f"the file names the image {found}; it was taken for the one beside it, {beside}"
             annotations.ignore(path, reason, "other image")

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.masks import looks_like_mask
-from automl_vision.data.names import is_mask_folder, split_of_path, suffix_of
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, is_mask_folder, split_of_path, suffix_of
+from automl_vision.data.source import Source
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
 _MARK = re.compile(r"^(.+?)[_-](?:masks?|instances|seg|segmentation|label|L)(?:[_-]\d+)?$")
@@ -68,7 +68,7 @@ def _beside(source: Source, path: str) -> str | None:
     """The picture in the same folder that a mask names: `1.jpg` of `1_mask.png`."""
     folder, _, name = path.rpartition("/")
     match = _MARK.match(name.rpartition(".")[0])
-    return source.image_beside(f"{folder}/{match[1]}" if folder else match[1]) if match else None
+    return source.listing.beside(f"{folder}/{match[1]}" if folder else match[1]) if match else None
 
 
 def _image_of(source: Source, mask: str, pictures: dict[str, list[str]], alone: dict[str, list[str]]) -> str | None:

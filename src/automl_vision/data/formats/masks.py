@@ -20,9 +20,9 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.mask_classes import MaskClasses, mask_classes
 from automl_vision.data.formats.mask_files import below_masks, has_masks, is_drawn, masks_by_image
 from automl_vision.data.masks import encode_mask, mask_values
-from automl_vision.data.names import is_plain_folder, split_of_folder
+from automl_vision.data.names import folder_of, is_plain_folder, split_of_folder
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 
 _MAX_VALUES = 1000  # objects in a mask; more is a photo, not a mask
 _BACKGROUND = 0

@@ -10,8 +10,8 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.formats import csv_table, dataset_format, jsonl
 from automl_vision.data.formats.csv_rows import TABLE_SUFFIXES
-from automl_vision.data.names import is_image, split_in_name, suffix_of
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.names import folder_of, is_image, split_in_name, suffix_of
+from automl_vision.data.source import Source, as_text
 
 
 def _tables(source: Source) -> list[str]:

@@ -9,8 +9,9 @@ from automl_vision.data.annotations import Annotations
 from automl_vision.data.formats.coco_values import as_key
 from automl_vision.data.json_file import as_flag, shown
 from automl_vision.data.masks import encode_mask, mask_values
+from automl_vision.data.names import folder_of
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 
 _MOST_SEGMENTS = 1000
 _NOT_FOUND = -1

@@ -6,8 +6,8 @@ import csv
 
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
-from automl_vision.data.names import normalize_split
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, normalize_split
+from automl_vision.data.source import Source
 
 _FILE = "_classes.csv"
 

@@ -15,10 +15,10 @@ from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.via_labels import label_attribute, labels_of
 from automl_vision.data.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
-from automl_vision.data.names import split_of_path, suffix_of
+from automl_vision.data.names import folder_of, split_of_path, suffix_of
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import ellipse
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.source import Source, as_text
 
 _SHAPES_OF_VERSION_3 = {
     1: "point", 2: "rect", 3: "circle", 4: "ellipse", 5: "line", 6: "polyline", 7: "polygon", 8: "rect", 9: "circle",

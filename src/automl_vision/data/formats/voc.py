@@ -13,9 +13,10 @@ from automl_vision.data.formats import dataset_format, export_format
 from automl_vision.data.formats.box_units import check_shares
 from automl_vision.data.formats.voc_sets import read_image_sets
 from automl_vision.data.json_file import as_flag, as_number, as_size
+from automl_vision.data.names import folder_of
 from automl_vision.data.object import Object
 from automl_vision.data.shapes import bounds, rectangle
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 from automl_vision.data.writing import Export, ExportRecord
 from automl_vision.data.xml_file import documents, has_documents, text_of
 
@@ -65,10 +66,10 @@ def _image(source: Source, root: Element, path: str, split: str | None) -> str:
     """The image of an annotation file: the one of its own name where that is there, else the one it names."""
     folder, (above, stem) = folder_of(path), _set_and_stem(path)
     for images in _IMAGE_FOLDERS:
-        found = source.image_beside("/".join(part for part in (above, images, stem) if part))
+        found = source.listing.beside("/".join(part for part in (above, images, stem) if part))
         if found:
             return found
-    if found := source.image_beside(path.rpartition(".")[0]):
+    if found := source.listing.beside(path.rpartition(".")[0]):
         return found
     name = text_of(root, "filename") or text_of(root, "path")
     if name and "." not in name.rpartition("/")[2]:
@@ -77,7 +78,7 @@ def _image(source: Source, root: Element, path: str, split: str | None) -> str:
         found = source.image(name, folder, split)
         if found in source.image_set:
             return found
-    return source.image_named(stem, above, split) or (source.image(name, folder, split) if name else f"{stem}.jpg")
+    return source.listing.named(stem, above, split) or (source.image(name, folder, split) if name else f"{stem}.jpg")
 
 
 def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Object]:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from automl_vision.data.names import normalize_split
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.names import folder_of, normalize_split
+from automl_vision.data.source import Source
 
 _ENDS = ("_list", "_loc", "_cls")  # of PaddleDetection's and ImageNet's lists
 _FILE_SUFFIXES = (".xml", ".jpg", ".jpeg", ".png")

@@ -22,9 +22,9 @@ from automl_vision.data.formats.yolo_settings import (
     texts_of,
 )
 from automl_vision.data.json_file import HEAD_FILES, as_number, shown
-from automl_vision.data.names import suffix_of
+from automl_vision.data.names import folder_of, suffix_of
 from automl_vision.data.object import Object
-from automl_vision.data.source import Source, folder_of
+from automl_vision.data.source import Source
 from automl_vision.data.writing import Export, ExportRecord
 
 _MAX_CLASSES = 100_000
@@ -48,7 +48,7 @@ def _labels_of(source: Source) -> dict[str, str]:
     if found:
         return found
     split = {path: source.split_of(path) for path in texts.values()}
-    by_image = {path: source.image_named(path.rpartition(".")[0], "", split[path]) for path in texts.values()}
+    by_image = {path: source.listing.named(path.rpartition(".")[0], "", split[path]) for path in texts.values()}
     return {image: path for path, image in by_image.items() if image is not None}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from automl_vision.data.json_file import HEAD_FILES, try_json
-from automl_vision.data.names import SPLIT_NAMES, is_image, normalize_split, suffix_of
-from automl_vision.data.source import Source, as_text, folder_of
+from automl_vision.data.names import SPLIT_NAMES, folder_of, is_image, normalize_split, suffix_of
+from automl_vision.data.source import Source, as_text
 
 _NAMES_FILES = (
     "classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "class_names.txt",
