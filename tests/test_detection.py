@@ -123,7 +123,11 @@ def _the_gate_sees_differences(predictor: Predictor, files: list[Path]) -> None:
     assert problem([type(o)(o.boxes, o.scores + 0.002, o.labels) for o in exported]) is not None
     assert problem([type(o)(o.boxes, o.scores, 1 - o.labels) for o in exported]) is not None
     assert problem([o.take(np.arange(len(o.scores) // 2)) for o in exported]) is not None
-    assert "nothing to compare" in str(problem(exported, compared_from=1.0))
+    nothing = object_parity(found, [o.take(np.arange(0)) for o in exported], compared_from=1.0, shown_from=1.0)
+    assert nothing.is_empty
+    assert "nothing to compare" in str(nothing.problem)
+    assert problem(exported, compared_from=0.0) is None  # the best few, whatever their scores
+    assert problem([type(o)(o.boxes + 0.6, o.scores, o.labels) for o in exported], compared_from=0.0) is not None
 
 
 def _as_found(objects: Any) -> FoundObjects:

@@ -120,6 +120,7 @@ class Decoding:
         tile_nms: overlap above which boxes of different views are one object.
         mask_threshold: probability from which a pixel belongs to an object.
         detections: most objects of an image.
+        least_score: below it nothing is kept.
     """
 
     canvas: tuple[int, int]
@@ -127,6 +128,7 @@ class Decoding:
     tile_nms: float
     mask_threshold: float
     detections: int
+    least_score: float = LEAST_SCORE
 
 
 def decode_image(
@@ -134,8 +136,6 @@ def decode_image(
     kept: tuple[int, int],
     original: tuple[int, int],
     decoding: Decoding,
-    *,
-    least_score: float = LEAST_SCORE,
 ) -> Objects:
     """The objects of one image.
 
@@ -145,12 +145,11 @@ def decode_image(
         kept: height and width of the image that the views were cut from.
         original: height and width of the image itself.
         decoding: how.
-        least_score: below it nothing is kept.
     """
     boxes, scores, labels, maps = [], [], [], []
     parts = views(*kept, decoding.grid)
     for (left, top, right, bottom), output in zip(parts, outputs, strict=True):
-        shown = output[1] >= least_score
+        shown = output[1] >= decoding.least_score
         box = np.asarray(output[0][shown], np.float64)
         width, height = _placed_size(right - left, bottom - top, decoding.canvas)
         scale = np.array([(right - left) / width, (bottom - top) / height] * 2)

@@ -110,10 +110,8 @@ class ObjectReader(Reader):
     def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> ObjectPrediction:
         """The objects whose scores reach the threshold of their class."""
         each = [[output[i] for output in outputs] for i in range(len(inputs.views))]
+        objects = decode_image(each, inputs.kept, inputs.original, self._decoding)
         thresholds = np.asarray(self.description.thresholds)
-        objects = decode_image(
-            each, inputs.kept, inputs.original, self._decoding, least_score=float(thresholds.min(initial=1.0))
-        )
         objects = objects.take(np.flatnonzero(objects.scores >= thresholds[objects.labels]))
         return ObjectPrediction(self.description.classes, *inputs.original, objects)
 
@@ -127,6 +125,7 @@ class ObjectReader(Reader):
             tile_nms=settings.tile_nms,
             mask_threshold=settings.mask_threshold,
             detections=settings.detections,
+            least_score=min(self.description.thresholds, default=1.0),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects, TrueObjects
 from automl_vision.evaluation.paired import RESAMPLES
 from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
-from automl_vision.serving.objects import Box, Decoding, decode_image, view_pixels, views
+from automl_vision.serving.objects import LEAST_SCORE, Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.detector_input import detector_geometry, tile_grid
 from automl_vision.tasks.geometry import MULTI_SCALE, Geometry, rounded_side
@@ -46,6 +47,7 @@ class DetectionTask(Task[FoundObjects]):
         columns = [dataset.table[name].to_numpy().astype(np.int64) for name in ("height", "width")]
         self.sizes: NDArray[np.int64] = np.stack(columns, axis=1)  # (images, 2), height and width in the files
         self._training_rows = np.flatnonzero(dataset.splits == "train")
+        self._least_score = LEAST_SCORE
 
     @property
     def geometry(self) -> Geometry:
@@ -71,8 +73,18 @@ class DetectionTask(Task[FoundObjects]):
     def parity(self, outputs: FoundObjects, exported: Sequence[ObjectPrediction], calibration: Calibration) -> Parity:
         """Differences of boxes, scores and masks, object by object."""
         objects = [each.objects for each in exported]
-        shown_from = min(calibration.thresholds)
-        return object_parity(outputs, objects, compared_from=COMPARED_FROM, shown_from=shown_from)
+        return object_parity(outputs, objects, compared_from=self.compared_from, shown_from=min(calibration.thresholds))
+
+    @property
+    def compared_from(self) -> float:
+        """The score from which the exported model must find the same objects."""
+        return COMPARED_FROM if self._least_score else 0.0
+
+    def with_all_scores(self) -> DetectionTask:
+        """The same task, which also finds objects with scores near 0."""
+        task = copy.copy(self)
+        task._least_score = 0.0
+        return task
 
     @property
     def decoding(self) -> Decoding:
@@ -84,6 +96,7 @@ class DetectionTask(Task[FoundObjects]):
             tile_nms=settings.tile_predictions_nms_threshold,
             mask_threshold=0.5,
             detections=settings.box_detections_per_image,
+            least_score=self._least_score,
         )
 
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:

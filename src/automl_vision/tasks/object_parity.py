@@ -15,6 +15,7 @@ BOX_TOLERANCE = 0.5  # pixels of the image
 SCORE_TOLERANCE = 1e-3
 MASK_OVERLAP = 0.99
 COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
+BEST_COMPARED = 10  # objects of an image, where none reaches that score
 LEAST_SHARE = 0.99  # of all objects compared, shown or not; a rounding error may tip a suppression that is a tie
 
 
@@ -48,21 +49,20 @@ def object_parity(
     Args:
         found: by the trained network.
         exported: what the predictor finds in the same images.
-        compared_from: the score from which it was asked for objects.
+        compared_from: the score from which it was asked for objects; 0: the best few of each image are compared.
         shown_from: the operating threshold.
     """
     tally = _Tally()
     for image, other in enumerate(exported):
         mine = _of_image(found, image)
         mine = mine.take(np.flatnonzero(mine.scores >= compared_from - SCORE_TOLERANCE))
-        _compare(mine, other, tally, shown_from=shown_from, edge=compared_from)
-        _compare(other, mine, tally, shown_from=shown_from, edge=compared_from)
+        _compare(_compared(mine, compared_from), other, tally, shown_from)
+        _compare(_compared(other, compared_from), mine, tally, shown_from)
     share = tally.same / tally.compared if tally.compared else 1.0
     problem = None
     if not tally.compared:
         problem = (
-            f"the trained model finds nothing with a score above {compared_from:g}, so there is nothing to compare; "
-            "train longer or at another learning_rate"
+            "the trained model finds nothing at all, so there is nothing to compare; train at another learning_rate"
         )
     elif tally.shown_other or share < LEAST_SHARE:
         problem = (
@@ -78,7 +78,7 @@ def object_parity(
     }
     if found.masks is not None:
         figures["least_mask_overlap"] = tally.mask
-    return Parity(figures, problem)
+    return Parity(figures, problem, tally.compared == 0)
 
 
 def _of_image(found: FoundObjects, image: int) -> Objects:
@@ -87,12 +87,17 @@ def _of_image(found: FoundObjects, image: int) -> Objects:
     return Objects(found.bbox[first:end], found.score[first:end], found.label[first:end], masks)
 
 
-def _compare(mine: Objects, other: Objects, tally: _Tally, *, shown_from: float, edge: float) -> None:
-    """Look for the equal of each object; those that a tolerance may lift over an edge are left out."""
+def _compared(objects: Objects, compared_from: float) -> Objects:
+    """Those that need an equal; ones that a tolerance may lift over the edge are left out."""
+    if not compared_from:
+        return objects.take(np.arange(min(BEST_COMPARED, len(objects.scores))))
+    return objects.take(np.flatnonzero(objects.scores >= compared_from + SCORE_TOLERANCE))
+
+
+def _compare(mine: Objects, other: Objects, tally: _Tally, shown_from: float) -> None:
+    """Look for the equal of each object."""
     for i in range(len(mine.scores)):
         score = float(mine.scores[i])
-        if score < edge + SCORE_TOLERANCE:
-            continue
         boxes = np.abs(other.boxes - mine.boxes[i]).max(axis=1)
         scores = np.abs(other.scores - score)
         good = (other.labels == mine.labels[i]) & (boxes <= BOX_TOLERANCE) & (scores <= SCORE_TOLERANCE)

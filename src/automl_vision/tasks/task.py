@@ -101,10 +101,12 @@ class Parity:
     Attributes:
         figures: differences and their tolerances by name.
         problem: a sentence when they are too far apart, else None.
+        is_empty: whether there was nothing to compare.
     """
 
     figures: dict[str, Any]
     problem: str | None = None
+    is_empty: bool = False
 
 
 Outputs = TypeVar("Outputs", bound=Sized)
@@ -209,6 +211,15 @@ class Task(ABC, Generic[Outputs]):
             exported: the predictor's answer for each image.
             calibration: of the model.
         """
+
+    @property
+    def compared_from(self) -> float:
+        """The score from which the exported model must find the same objects; 0 where scores do not decide it."""
+        return 0.0
+
+    def with_all_scores(self) -> Task[Outputs]:
+        """The same task, whose outputs also hold what it finds with scores near 0."""
+        return self
 
     @abstractmethod
     def validation_loss(self, outputs: Outputs, rows: NDArray[np.intp]) -> float:

@@ -34,6 +34,9 @@ def _explain(source: Source) -> str | None:
     """Why a folder of images holds no classes."""
     if source.main or not source.images:
         return None
+    folders = {folder_of(path) for path in source.images}
+    if len(folders) == 1 and (only := folders.pop()):
+        return f'all images stand in one folder, "{only}"; at least 2 classes are needed, a folder each'
     shown = f"{len(source.images)} images stand in no class folder, such as {source.images[0]}"
     starts = Counter(
         match[1] for path in source.images if (match := _NAME_START.match(path.rpartition("/")[2])) is not None
