@@ -6,22 +6,37 @@ import re
 from collections import defaultdict
 from functools import cached_property
 
-from automl_vision.data.names import folded, folder_of, split_in_name, split_of_folder
+from automl_vision.data.locations import Storage
+from automl_vision.data.names import folded, folder_of, is_image, split_in_name, split_of_folder, split_word_of_folder
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
 
 
 class ImageListing:
-    """The images of a data set by their names.
+    """The images of a data set by their names; they are listed when they are first asked for.
 
-    Attributes:
-        images: paths, relative to the data's root.
-        files: all files, images among them.
+    Args:
+        storage: where they lie.
     """
 
-    def __init__(self, images: list[str], files: list[str]) -> None:
-        self.images, self.files = images, files
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._meant: dict[str, list[str]] = {}  # by listed image: the parts of the reference that it was found for
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Paths of all images, relative to the data's root."""
+        return [path for path in self._storage.files if is_image(path)]
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """Paths of all files, for looking up."""
+        return frozenset(self._storage.files)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the images have been listed."""
+        return "images" in self.__dict__
 
     def beside(self, stem: str) -> str | None:
         """The image with a path without suffix, or None."""
@@ -52,9 +67,9 @@ class ImageListing:
         A word counts (`train_images`) where it does for folders of training and of other images alike.
         """
         folder = folder_of(path)
-        if (split := split_of_folder(folder)) or not self._has_split_words:
-            return split
-        return next((found for part in reversed(folder.split("/")) if (found := split_in_name(part))), None)
+        if (split := split_of_folder(folder)) is None and (word := split_word_of_folder(folder)) is not None:
+            return word if self._has_split_words else None
+        return split
 
     def ending_alike(
         self,
@@ -138,7 +153,7 @@ class ImageListing:
     def _folders(self) -> frozenset[str]:
         """All folders that hold files, folded."""
         found: set[str] = set()
-        for path in self.files:
+        for path in self._storage.files:
             folder = folded(path.rpartition("/")[0])
             while folder and folder not in found:
                 found.add(folder)

@@ -78,6 +78,12 @@ def split_of_folder(folder: str) -> str | None:
     return split_of_path(f"{folder}/-")
 
 
+@lru_cache(maxsize=4096)
+def split_word_of_folder(folder: str) -> str | None:
+    """The split that a word in a folder's path states (`train_images`), the innermost folder first."""
+    return next((split for part in reversed(folder.split("/")) if (split := split_in_name(part))), None)
+
+
 def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that it holds masks."""
     lower = name.lower()

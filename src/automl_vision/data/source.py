@@ -36,10 +36,12 @@ class Source:
     Attributes:
         storage: where they lie.
         main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
+        listing: its images by their names.
     """
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
+        self.listing = ImageListing(storage)
 
     @staticmethod
     def open(path: str | Path, *, allow_outside: bool = False) -> Source:
@@ -88,16 +90,10 @@ class Source:
             files[suffix_of(path)].append(path)
         return dict(files)
 
-    @cached_property
+    @property
     def images(self) -> list[str]:
         """All files with an image's suffix, also when the user pointed at an annotation file."""
-        return [path for path in self.storage.files if is_image(path)]
-
-    @cached_property
-    def listing(self) -> ImageListing:
-        """The images by their names."""
-        self._listed  # noqa: B018 - from the first missing image on, the listing is asked instead of the disk
-        return ImageListing(self.images, self.storage.files)
+        return self.listing.images
 
     @cached_property
     def image_set(self) -> frozenset[str]:
@@ -195,14 +191,10 @@ class Source:
 
     def _has(self, path: str) -> bool:
         """Whether a file is there; beside a single annotation file nothing is listed until something is missing."""
-        if self.main and "_listed" not in self.__dict__ and isinstance(self.storage, LocalFolder):
+        if self.main and not self.listing.is_made and isinstance(self.storage, LocalFolder):
             inside = not path.startswith(("/", "../")) and path != ".."
             return inside and os.path.isfile(f"{self.storage.root}/{path}")  # noqa: PTH113 - a million files
-        return not (self.main and is_url(self.storage.root)) and path in self._listed
-
-    @cached_property
-    def _listed(self) -> frozenset[str]:
-        return frozenset(self.storage.files)
+        return not (self.main and is_url(self.storage.root)) and path in self.listing.all
 
 
 def _open_url(url: str) -> Source:
