@@ -159,16 +159,28 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     if name is not None:
         return formats[known_name(name, formats)]
     for format_ in formats.values():
-        if format_.name in _BY_FOLDERS and not source.main:
-            if sentence := foreign_format(source):
-                raise DataError(sentence)
-            if format_.name == "folder" and are_plain(source) and unread_annotations(source):
-                break
-            if format_.name == "folder" and (sentence := drawings_beside(source)):
-                raise DataError(sentence)
-        if format_.detect(source, columns):
+        if format_.name not in _BY_FOLDERS and format_.detect(source, columns):
             return format_
-    raise DataError(foreign_format(source) or _not_found(source, list(formats.values())))
+    if sentence := foreign_format(source):
+        raise DataError(sentence)
+    if not source.main and (found := _found_by_folders(source, columns, *map(formats.__getitem__, _BY_FOLDERS))):
+        return found
+    raise DataError(_not_found(source, list(formats.values())))
+
+
+def _found_by_folders(source: Source, columns: Columns, masks: Format, folder: Format) -> Format | None:
+    """Masks, or class folders where nothing says that the folders mean something else.
+
+    Raises:
+        DataError: pictures and masks of them would be taken for two classes.
+    """
+    if masks.detect(source, columns):
+        return masks
+    if are_plain(source) and unread_annotations(source):
+        return None
+    if sentence := drawings_beside(source):
+        raise DataError(sentence)
+    return folder if folder.detect(source, columns) else None
 
 
 def _not_found(source: Source, formats: list[Format]) -> str:
