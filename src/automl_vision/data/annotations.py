@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from automl_vision.data.names import composed, split_of_folders
+from automl_vision.data.names import composed, outermost_split
 from automl_vision.data.object import Object
 from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
@@ -149,7 +149,7 @@ class Annotations:
         """Where no record has a split, take those that the images' folders name, if all do and one is for training."""
         if any(self.splits):
             return
-        found = [split_of_folders(image) for image in self.images]
+        found = [outermost_split(image) for image in self.images]
         if "train" in found and None not in found:
             self.splits = found
 

@@ -154,10 +154,10 @@ class ImageListing:
         """All folders that hold files, folded."""
         found: set[str] = set()
         for path in self._storage.files:
-            folder = folded(path.rpartition("/")[0])
+            folder = folded(folder_of(path))
             while folder and folder not in found:
                 found.add(folder)
-                folder = folder.rpartition("/")[0]
+                folder = folder_of(folder)
         return frozenset(found)
 
 

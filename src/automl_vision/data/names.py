@@ -24,7 +24,6 @@ _MASK_FOLDER_ENDS = ("masks", "_mask", "_labels", "groundtruth", "ground truth",
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 
-
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -95,7 +94,7 @@ def is_plain_folder(name: str) -> bool:
     return not name or name.lower() in _PLAIN_FOLDERS or split_of_folder(name) is not None
 
 
-def split_of_folders(path: str) -> str | None:
+def outermost_split(path: str) -> str | None:
     """The split that one of a path's folders is named after, the outermost first."""
     return next((split for folder in path.split("/")[:-1] if (split := normalize_split(folder))), None)
 

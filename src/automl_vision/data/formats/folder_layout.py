@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from automl_vision.core.errors import DataError
-from automl_vision.data.names import composed, normalize_split, split_in_name
+from automl_vision.data.names import composed, folder_of, normalize_split, split_in_name
 from automl_vision.data.source import Source
 
 _WRAPPERS = frozenset({"images", "image", "imgs", "img", "data", "jpg", "jpeg", "png"})  # never the name of a class
@@ -56,7 +56,7 @@ class Folder:
     def tree(images: Iterable[str]) -> Folder:
         """The root of the folders of some images."""
         root = Folder("")
-        for path, count in Counter(image.rpartition("/")[0] for image in images).items():
+        for path, count in Counter(map(folder_of, images)).items():
             folder = root
             for part in path.split("/") if path else ():
                 below = f"{folder.path}/{part}" if folder.path else part
@@ -82,7 +82,7 @@ class FolderLayout:
     @property
     def class_parents(self) -> set[str]:
         """The folders that hold class folders."""
-        return {path.rpartition("/")[0] for path, meaning in self.meaning.items() if _last(path) == meaning.label}
+        return {folder_of(path) for path, meaning in self.meaning.items() if _last(path) == meaning.label}
 
     def take(self, folder: Folder, meaning: Meaning) -> None:
         """Give a folder and all below it a meaning."""

@@ -16,7 +16,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.formats import dataset_format
 from automl_vision.data.formats.csv_cells import LIST, split_labels
 from automl_vision.data.json_file import as_number, parse_json, shown
-from automl_vision.data.names import folder_of, split_of_path
+from automl_vision.data.names import folder_of, split_of_folder
 from automl_vision.data.object import Object
 from automl_vision.data.source import Source, as_text
 
@@ -86,7 +86,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     several, captions = False, 0
     names = _class_names(source)
     for path in _files(source):
-        split = split_of_path(f"{folder_of(path)}/-")
+        split = split_of_folder(folder_of(path))
         for place, row in _rows(source, path):
             try:
                 if isinstance(row, ValueError):

@@ -54,7 +54,7 @@ def is_drawn(source: Source, path: str) -> bool:
 
 def below_masks(path: str) -> str:
     """The path's part below its folder of masks; empty when it lies in none."""
-    depth = _depth(path.rpartition("/")[0])
+    depth = _depth(folder_of(path))
     return path.split("/", depth)[depth] if depth else ""
 
 

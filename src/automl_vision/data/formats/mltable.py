@@ -72,7 +72,7 @@ def _matching(source: Source, name: str, table: str) -> list[str]:
     from fnmatch import fnmatch
 
     pattern = name.removeprefix("./")
-    folder = table.rpartition("/")[0]
+    folder = folder_of(table)
     for candidate in (f"{folder}/{pattern}" if folder else pattern, pattern):
         if found := [path for path in source.storage.files if fnmatch(path, candidate)]:
             return found
