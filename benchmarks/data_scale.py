@@ -63,10 +63,10 @@ def ours(path: Path) -> int:
 
 def ours_annotations(path: Path) -> int:
     """The annotations alone, as the other two read them: no image is looked for."""
-    from automl_vision.core.collection import without_garbage_collection
+    from automl_vision.core.garbage_collection import without_garbage_collection
     from automl_vision.data.annotations import Columns
-    from automl_vision.data.formats import find_format
-    from automl_vision.data.source import Source
+    from automl_vision.formats.registry import find_format
+    from automl_vision.formats.source import Source
 
     source = Source.open(path)
     with without_garbage_collection():

@@ -25,11 +25,11 @@ from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model
 from automl_vision.models.weights import read_state_dict
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.task import create_task
 from automl_vision.training.checkpoint import BEST_WEIGHTS
-from automl_vision.training.spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
 
 SHAPES = ((480, 640), (640, 480), (200, 640), (640, 200), (97, 133), (1000, 700), (320, 416), (321, 417), (33, 900),

@@ -23,10 +23,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import yaml
 
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
-from automl_vision.models.names import DEFAULT_MODELS
-from automl_vision.tasks.hyperparameters import check_hyperparameters
-from automl_vision.training.spec import Evaluation, TrialSpec
+from automl_vision.recipes.catalog import DEFAULT_MODELS
+from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
 
 SHOWN = ("mean_average_precision", "box_mean_average_precision", "coco_map", "coco_map_50", "box_coco_map_50",

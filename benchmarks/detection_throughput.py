@@ -33,14 +33,14 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
-from automl_vision.core.names import INSTANCE_SEGMENTATION, OBJECT_DETECTION
+from automl_vision.core.tasks import INSTANCE_SEGMENTATION, OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
-from automl_vision.models.detectors.regions import as_rois
+from automl_vision.models.detectors.rcnn import as_rois
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.names import detector_parts
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.tasks.hyperparameters import family_of
+from automl_vision.recipes.catalog import detector_parts
+from automl_vision.recipes.hyperparameters import family_of
 from automl_vision.tasks.task import Batch, create_task
 from automl_vision.training.loop import set_training_mode
 from automl_vision.training.precision import Precision

@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.doctor.evidence import Predictions
-from automl_vision.data.doctor.report import DataReport
-from automl_vision.data.export import export_dataset
+from automl_vision.doctor.evidence import Predictions
+from automl_vision.doctor.report import DataReport
+from automl_vision.formats.export import export_dataset
 
 Truth = set[str]
 Before = dict[str, set[str]]

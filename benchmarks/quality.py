@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import numpy as np
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.core.names import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.intervals import bootstrap_interval, paired_difference
 from automl_vision.evaluation.multi_label import label_set_iou, macro_average_precision, sigmoid
 
@@ -33,7 +33,7 @@ def frozen_features(dataset: Dataset, cache: Path) -> np.ndarray:
     from automl_vision.data.pixel_cache import open_pixels
     from automl_vision.models.image_model import ImageModel
     from automl_vision.models.registry import create_model
-    from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+    from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
     from automl_vision.tasks.task import create_task
 
     hyperparameters = ClassificationHyperparameters()

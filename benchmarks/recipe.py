@@ -15,9 +15,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import yaml
 
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
-from automl_vision.tasks.hyperparameters import check_hyperparameters
-from automl_vision.training.spec import Evaluation, TrialSpec
+from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from automl_vision.sweeps.distributions import choice, uniform
-from automl_vision.sweeps.samplers import (
+from automl_vision.search.distributions import choice, uniform
+from automl_vision.search.samplers import (
     BayesianParameterSampling,
     GridParameterSampling,
     RandomParameterSampling,

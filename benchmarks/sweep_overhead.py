@@ -59,14 +59,14 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
     import psutil
 
     from automl_vision.compute.compute import Job, Slot
-    from automl_vision.sweeps.budget import Budget
-    from automl_vision.sweeps.distributions import uniform
-    from automl_vision.sweeps.loop import TrialLoop
-    from automl_vision.sweeps.policies import NoTerminationPolicy
-    from automl_vision.sweeps.samplers import RandomParameterSampling
-    from automl_vision.sweeps.sources import SampledTrials
-    from automl_vision.sweeps.spec import PlannedTrial
-    from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+    from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+    from automl_vision.runs.budget import Budget
+    from automl_vision.runs.trial_loop import TrialLoop
+    from automl_vision.runs.trial_sources import SampledTrials
+    from automl_vision.search.distributions import uniform
+    from automl_vision.search.planned_trial import PlannedTrial
+    from automl_vision.search.policies import NoTerminationPolicy
+    from automl_vision.search.samplers import RandomParameterSampling
     from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
     class Silent:

@@ -21,12 +21,12 @@ from PIL import Image
 from torch.nn import functional as F
 
 from automl_vision.compute.local import CPU_SETTINGS
-from automl_vision.core.names import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.task import create_task
 from automl_vision.training.loop import Loop, Plan, chunks, set_training_mode
 from automl_vision.training.optimizers import create_optimizer

@@ -18,7 +18,7 @@ _NOTE = "Generated from the code by `make docs`; do not edit.\n"
 
 def hyperparameters_page() -> str:
     """Every hyperparameter, one table for each family of algorithms."""
-    from automl_vision.tasks.hyperparameters import FAMILIES
+    from automl_vision.recipes.hyperparameters import FAMILIES
 
     uses: dict[Any, list[str]] = {}
     for task, by_name in FAMILIES.items():
@@ -67,7 +67,7 @@ def commands_page() -> str:
 
 def formats_page() -> str:
     """Every format of data sets, read or written."""
-    from automl_vision.data.formats import list_export_formats, list_formats
+    from automl_vision.formats.registry import list_export_formats, list_formats
 
     reads = [[f"`{format_.name}`", ", ".join(format_.kinds), format_.layout] for format_ in list_formats()]
     kinds = ("label", "labels", "boxes", "masks")

@@ -20,10 +20,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from automl_vision.compute.local import LocalCompute
+from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
-from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
-from automl_vision.training.spec import Evaluation, TrialSpec
 from processes import PRELOADED
 
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others

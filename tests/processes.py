@@ -10,7 +10,7 @@ from pathlib import Path
 
 from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import LocalCompute, LocalJob
-from automl_vision.training.spec import TrialSpec
+from automl_vision.recipes.trial_spec import TrialSpec
 
 PRELOADED = ["automl_vision.training.trial"]
 """What jobs' processes have loaded before they start; a test process has one fork server, so all ask for the same."""

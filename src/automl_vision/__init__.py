@@ -11,30 +11,30 @@ from automl_vision.core.version import VERSION
 if TYPE_CHECKING:
     from automl_vision.data.annotations import Columns as Columns
     from automl_vision.data.dataset import Dataset as Dataset
-    from automl_vision.data.export import export_dataset as export_dataset
     from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
     from automl_vision.experiment.experiment import Experiment as Experiment
     from automl_vision.experiment.run import Run as Run
+    from automl_vision.formats.export import export_dataset as export_dataset
     from automl_vision.models.registry import list_models as list_models
+    from automl_vision.search.distributions import choice as choice
+    from automl_vision.search.distributions import lognormal as lognormal
+    from automl_vision.search.distributions import loguniform as loguniform
+    from automl_vision.search.distributions import normal as normal
+    from automl_vision.search.distributions import qlognormal as qlognormal
+    from automl_vision.search.distributions import qloguniform as qloguniform
+    from automl_vision.search.distributions import qnormal as qnormal
+    from automl_vision.search.distributions import quniform as quniform
+    from automl_vision.search.distributions import randint as randint
+    from automl_vision.search.distributions import uniform as uniform
+    from automl_vision.search.policies import BanditPolicy as BanditPolicy
+    from automl_vision.search.policies import MedianStoppingPolicy as MedianStoppingPolicy
+    from automl_vision.search.policies import NoTerminationPolicy as NoTerminationPolicy
+    from automl_vision.search.policies import SuccessiveHalvingPolicy as SuccessiveHalvingPolicy
+    from automl_vision.search.policies import TruncationSelectionPolicy as TruncationSelectionPolicy
+    from automl_vision.search.samplers import BayesianParameterSampling as BayesianParameterSampling
+    from automl_vision.search.samplers import GridParameterSampling as GridParameterSampling
+    from automl_vision.search.samplers import RandomParameterSampling as RandomParameterSampling
     from automl_vision.serving.predictor import Predictor as Predictor
-    from automl_vision.sweeps.distributions import choice as choice
-    from automl_vision.sweeps.distributions import lognormal as lognormal
-    from automl_vision.sweeps.distributions import loguniform as loguniform
-    from automl_vision.sweeps.distributions import normal as normal
-    from automl_vision.sweeps.distributions import qlognormal as qlognormal
-    from automl_vision.sweeps.distributions import qloguniform as qloguniform
-    from automl_vision.sweeps.distributions import qnormal as qnormal
-    from automl_vision.sweeps.distributions import quniform as quniform
-    from automl_vision.sweeps.distributions import randint as randint
-    from automl_vision.sweeps.distributions import uniform as uniform
-    from automl_vision.sweeps.policies import BanditPolicy as BanditPolicy
-    from automl_vision.sweeps.policies import MedianStoppingPolicy as MedianStoppingPolicy
-    from automl_vision.sweeps.policies import NoTerminationPolicy as NoTerminationPolicy
-    from automl_vision.sweeps.policies import SuccessiveHalvingPolicy as SuccessiveHalvingPolicy
-    from automl_vision.sweeps.policies import TruncationSelectionPolicy as TruncationSelectionPolicy
-    from automl_vision.sweeps.samplers import BayesianParameterSampling as BayesianParameterSampling
-    from automl_vision.sweeps.samplers import GridParameterSampling as GridParameterSampling
-    from automl_vision.sweeps.samplers import RandomParameterSampling as RandomParameterSampling
     from automl_vision.workspace.workspace import Workspace as Workspace
 
 __version__ = VERSION
@@ -47,26 +47,26 @@ _EXPORTS = {
     "Predictor": "serving.predictor",
     "Run": "experiment.run",
     "Workspace": "workspace.workspace",
-    "export_dataset": "data.export",
+    "export_dataset": "formats.export",
     "list_models": "models.registry",
-    "choice": "sweeps.distributions",
-    "lognormal": "sweeps.distributions",
-    "loguniform": "sweeps.distributions",
-    "normal": "sweeps.distributions",
-    "qlognormal": "sweeps.distributions",
-    "qloguniform": "sweeps.distributions",
-    "qnormal": "sweeps.distributions",
-    "quniform": "sweeps.distributions",
-    "randint": "sweeps.distributions",
-    "uniform": "sweeps.distributions",
-    "BanditPolicy": "sweeps.policies",
-    "MedianStoppingPolicy": "sweeps.policies",
-    "NoTerminationPolicy": "sweeps.policies",
-    "SuccessiveHalvingPolicy": "sweeps.policies",
-    "TruncationSelectionPolicy": "sweeps.policies",
-    "BayesianParameterSampling": "sweeps.samplers",
-    "GridParameterSampling": "sweeps.samplers",
-    "RandomParameterSampling": "sweeps.samplers",
+    "choice": "search.distributions",
+    "lognormal": "search.distributions",
+    "loguniform": "search.distributions",
+    "normal": "search.distributions",
+    "qlognormal": "search.distributions",
+    "qloguniform": "search.distributions",
+    "qnormal": "search.distributions",
+    "quniform": "search.distributions",
+    "randint": "search.distributions",
+    "uniform": "search.distributions",
+    "BanditPolicy": "search.policies",
+    "MedianStoppingPolicy": "search.policies",
+    "NoTerminationPolicy": "search.policies",
+    "SuccessiveHalvingPolicy": "search.policies",
+    "TruncationSelectionPolicy": "search.policies",
+    "BayesianParameterSampling": "search.samplers",
+    "GridParameterSampling": "search.samplers",
+    "RandomParameterSampling": "search.samplers",
 }
 
 __all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604 - the names of the lazily loaded exports

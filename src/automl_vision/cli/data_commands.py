@@ -38,7 +38,7 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
     from automl_vision.core.errors import DataError
     from automl_vision.data.dataset import Dataset
-    from automl_vision.data.doctor.actions import UNREADABLE
+    from automl_vision.doctor.actions import UNREADABLE
 
     if apply_to is not None and apply_to.suffix != ".parquet":
         raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
@@ -70,7 +70,7 @@ def advise(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say which input size and which tiles suit the objects of a data set, and what they cost."""
-    from automl_vision.tasks.advisor import advise as advice_on
+    from automl_vision.recipes.advisor import advise as advice_on
 
     advice = advice_on(_open(path, workspace))
     if as_json:
@@ -168,7 +168,7 @@ def convert(
 ) -> None:
     """Write a data set in another format; what it cannot hold is said."""
     from automl_vision.data.dataset import Dataset
-    from automl_vision.data.export import export_dataset
+    from automl_vision.formats.export import export_dataset
 
     path = open_workspace(workspace).datasets.resolve(path)
     dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
@@ -201,7 +201,7 @@ def _writing(path: Path) -> Iterator[None]:
 def _print_summary(dataset: Any) -> None:
     """Images by class and split, and the first of what was left out."""
     from automl_vision.cli.tables import print_table
-    from automl_vision.data.names import visible
+    from automl_vision.core.text import visible
 
     summary, problems = dataset.summary(), dataset.report.problems
     typer.echo(f"{summary['task']}, format {summary['format']}, {dataset.report}")

@@ -14,7 +14,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from automl_vision.data.names import visible
+    from automl_vision.core.text import visible
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
-from automl_vision.compute.launch import first_cause
 from automl_vision.compute.local import LOCK_FILE, LocalCompute
+from automl_vision.compute.multiprocess import first_cause
 from automl_vision.core.errors import ComputeError
 
 LOCAL_CLUSTER = {

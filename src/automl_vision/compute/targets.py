@@ -9,7 +9,7 @@ from pathlib import Path
 
 from automl_vision.compute.compute import Compute
 from automl_vision.core.errors import ComputeError
-from automl_vision.core.names import did_you_mean
+from automl_vision.core.text import did_you_mean
 
 TARGETS = ("local", "cpu", "cuda")
 """`local` takes GPUs where there are any."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +18,31 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.core.collection import without_garbage_collection
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
-from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, did_you_mean, normalize_task
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
+from automl_vision.core.text import did_you_mean
 from automl_vision.data.changes import Changes, changes_between
+from automl_vision.data.drawing import TILE, Tile, class_colours, draw_grid
 from automl_vision.data.fingerprint import fingerprint_of
-from automl_vision.data.formats import find_format
 from automl_vision.data.images import load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
-    build_manifest,
     has_objects,
     kind_of,
-    natural_task,
     splits_of,
 )
-from automl_vision.data.names import LEFT_OUT
 from automl_vision.data.objects import Objects
-from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions, open_options
+from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions
 from automl_vision.data.report import ImportReport
-from automl_vision.data.scan import Progress, ScanOptions, scan_images
-from automl_vision.data.show import TILE, Tile, class_colours, draw_grid
-from automl_vision.data.source import Source
+from automl_vision.data.scan import Progress
+from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.splits import holdout
-from automl_vision.data.storage import full_reference, read_image_bytes
 from automl_vision.data.targets import Targets
+from automl_vision.storage.access import full_reference, read_image_bytes
 
 if TYPE_CHECKING:
-    from automl_vision.data.doctor.report import DataReport
+    from automl_vision.doctor.report import DataReport
 
 MIN_IMAGES = 10
 _SPLIT_ORDER = ("train", "val", "test", "")
@@ -96,28 +92,9 @@ class Dataset:
             DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
                 more than `max_bad_share` of the records left out.
         """
-        options = options or open_options(settings)
-        wanted = None if task is None else _known_task(task)
-        if is_manifest(path):
-            loaded = Dataset.load(path)
-            return loaded.as_task(wanted or loaded.task)
-        source = Source.open(fspath(path), allow_outside=options.allow_outside)
-        format_ = find_format(source, options.format, options.columns)
-        with without_garbage_collection():
-            annotations = format_.read(source, options.columns)
-        for place, reason in source.storage.skipped.items():
-            annotations.reject(place, reason, "not entered")
-        if not annotations.report.total:
-            noted = "".join(f"\n  - {note.place}: {note.reason}" for note in annotations.report.notes[:5])
-            raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
-        scanning = ScanOptions(options.allow_outside, options.max_pixels, options.read_images)
-        facts = list(scan_images(annotations.images, annotations.sizes, source.storage, scanning, progress=progress))
-        own = natural_task(annotations, wanted)
-        table, classes = build_manifest(annotations, facts, own)
-        dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
-        dataset = dataset.as_task(wanted or own)
-        dataset.require_usable(max_bad_share=options.max_bad_share)
-        return dataset
+        from automl_vision.formats.opening import open_dataset
+
+        return open_dataset(path, task=task, options=options, progress=progress, **settings)
 
     def require_usable(self, *, max_bad_share: float = MAX_BAD_SHARE) -> None:
         """Raise `DataError` unless there are enough images, enough classes and few enough bad records."""
@@ -300,12 +277,12 @@ class Dataset:
         return replace(self.with_splits(splits), report=report)
 
     def check(self, **options: Any) -> DataReport:
-        """Let the doctor look for what is wrong, odd or worth a look; see `data.doctor.check.check_dataset`.
+        """Let the doctor look for what is wrong, odd or worth a look; see `doctor.check.check_dataset`.
 
         Args:
             **options: `checks`, `features`, `predictions`, `cache` and `progress`, all optional.
         """
-        from automl_vision.data.doctor.check import check_dataset
+        from automl_vision.doctor.check import check_dataset
 
         return check_dataset(self, **options)
 
@@ -323,7 +300,7 @@ class Dataset:
             DataError: the report is about another data set.
             ConfigError: a finding or its action does not exist.
         """
-        from automl_vision.data.doctor.actions import treat
+        from automl_vision.doctor.actions import treat
 
         treated = treat(self, report, actions)
         return replace(self, table=treated.table, classes=treated.classes, report=treated.report)
@@ -489,10 +466,3 @@ def is_manifest(path: str | PathLike[str]) -> bool:
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     """A table with other values in one column."""
     return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
-
-
-def _known_task(task: str) -> str:
-    try:
-        return normalize_task(task)
-    except ValueError as error:
-        raise DataError(str(error)) from None

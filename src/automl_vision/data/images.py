@@ -26,7 +26,6 @@ from PIL import (
 
 from automl_vision.core.errors import ImageError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
 MAX_PIXELS = 200_000_000  # a 200-megapixel photo decodes to 600 MB; anything above is refused before decoding
 MAX_ASPECT = 4.0  # of a panorama only the middle is kept, so that no image needs 4 times the pixels of another
 
@@ -49,7 +48,7 @@ def open_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open an image from its bytes without decoding its pixels.
 
     Raises:
-        ImageError: the bytes are empty, no image, of a format outside `IMAGE_SUFFIXES`, or larger than `max_pixels`.
+        ImageError: the bytes are empty, no image, of a format that is not read, or larger than `max_pixels`.
     """
     if not data:
         raise ImageError("the file is empty (0 bytes)")

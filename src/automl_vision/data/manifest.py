@@ -8,14 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.names import (
-    CLASSIFICATION,
-    INSTANCE_SEGMENTATION,
-    MULTI_LABEL,
-    OBJECT_DETECTION,
-)
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
+from automl_vision.core.text import composed
 from automl_vision.data.annotations import Annotations, Kind
-from automl_vision.data.names import composed
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
 from automl_vision.data.scan import ImageFacts

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.data.names import composed
+from automl_vision.core.text import composed
 from automl_vision.data.object import Object
 
 OBJECT_TYPE = pa.struct(

@@ -30,7 +30,7 @@ from automl_vision.core.files import atomic_path
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import MAX_ASPECT, PixelSize, load_pixels
 from automl_vision.data.scan import Progress, digest_of, is_content_digest, parallel_map
-from automl_vision.data.storage import read_image_bytes
+from automl_vision.storage.access import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
 

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import MAX_PIXELS, open_image, upright_size
-from automl_vision.data.locations import Storage
-from automl_vision.data.storage import read_image_bytes
+from automl_vision.storage.access import read_image_bytes
+from automl_vision.storage.locations import Storage
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")

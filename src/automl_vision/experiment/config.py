@@ -20,26 +20,27 @@ from pydantic import (
 
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError
-from automl_vision.core.names import PRIMARY_METRICS, did_you_mean, normalize_task
+from automl_vision.core.tasks import PRIMARY_METRICS, normalize_task
+from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.open_options import MAX_BAD_SHARE
-from automl_vision.models.names import DEFAULT_MODELS, missing_package, own_models
-from automl_vision.sweeps.policies import Policy, policy_from_json
-from automl_vision.sweeps.samplers import (
+from automl_vision.recipes.catalog import DEFAULT_MODELS, missing_package, own_models
+from automl_vision.recipes.hyperparameters import (
+    Hyperparameters,
+    check_hyperparameters,
+    parse_arguments,
+    validation_sentences,
+)
+from automl_vision.search.policies import Policy, policy_from_json
+from automl_vision.search.samplers import (
     BayesianParameterSampling,
     RandomParameterSampling,
     Sampling,
     sampling_from_json,
     search_space,
 )
-from automl_vision.sweeps.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
-from automl_vision.sweeps.space_check import algorithms, space_problems
-from automl_vision.tasks.hyperparameters import (
-    Hyperparameters,
-    check_hyperparameters,
-    parse_arguments,
-    validation_sentences,
-)
+from automl_vision.search.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
+from automl_vision.search.space_check import algorithms, space_problems
 
 SIX_DAYS = 144.0  # hours
 MOST_HOURS = 100_000.0  # eleven years

@@ -12,11 +12,12 @@ from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
-from automl_vision.sweeps.policies import policy_to_json
-from automl_vision.sweeps.samplers import sampling_to_json
-from automl_vision.sweeps.spec import PlannedTrial, SweepSpec
-from automl_vision.sweeps.start import start_run
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.recipes.hyperparameters import Hyperparameters
+from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.start import start_run
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.search.policies import policy_to_json
+from automl_vision.search.samplers import sampling_to_json
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.data.urls import is_url
 from automl_vision.experiment.config import AutoMLVisionConfig
-from automl_vision.sweeps.space import ALTERNATIVES
-from automl_vision.tasks.hyperparameters import accepted_names, families
+from automl_vision.recipes.hyperparameters import accepted_names, families
+from automl_vision.search.space import ALTERNATIVES
+from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
-from automl_vision.sweeps.leaderboard import Leaderboard, read_leaderboard
-from automl_vision.sweeps.spec import read_sweep_spec
-from automl_vision.sweeps.start import start_run
+from automl_vision.runs.leaderboard import Leaderboard, read_leaderboard
+from automl_vision.runs.spec import read_sweep_spec
+from automl_vision.runs.start import start_run
 from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.files import atomic_path, write_json
-from automl_vision.core.names import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.images import center_crop, load_pixels
 from automl_vision.data.scan import parallel_map
-from automl_vision.data.storage import read_image_bytes
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model
-from automl_vision.tasks.hyperparameters import ClassificationHyperparameters
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+from automl_vision.storage.access import read_image_bytes
 
 MODEL = "efficientnet_lite0"  # its weights are installed with the product
 SIDE = 224  # pixels

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_vision.models.detectors.detector import Detector
-from automl_vision.tasks.normalization import Normalization
+from automl_vision.recipes.normalization import Normalization
 
 
 class ImageModel(nn.Module):

@@ -13,18 +13,13 @@ from timm.data import resolve_model_data_config
 from torch import nn
 
 from automl_vision.core.errors import UnknownModelError
-from automl_vision.core.names import (
-    CLASSIFICATION,
-    INSTANCE_SEGMENTATION,
-    MULTI_LABEL,
-    OBJECT_DETECTION,
-    TASKS,
-    did_you_mean,
-)
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
+from automl_vision.core.text import did_you_mean
 from automl_vision.models.detectors.build import create_detector
 from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
 from automl_vision.models.detectors.detector import Detector, Limits
-from automl_vision.models.names import (
+from automl_vision.models.weights import WeightsOrigin, load_pretrained
+from automl_vision.recipes.catalog import (
     BUNDLED_WEIGHTS,
     CLASSIFICATION_ARCHITECTURES,
     DETECTORS,
@@ -36,16 +31,15 @@ from automl_vision.models.names import (
     missing_package,
     own_models,
 )
-from automl_vision.models.weights import WeightsOrigin, load_pretrained
-from automl_vision.tasks.geometry import Geometry
-from automl_vision.tasks.hyperparameters import (
+from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectorHyperparameters,
     DFineHyperparameters,
     Hyperparameters,
     OneStageHyperparameters,
 )
-from automl_vision.tasks.normalization import Normalization
+from automl_vision.recipes.normalization import Normalization
 
 NETWORK_FILE = "network.json"
 """Where a trial keeps its model's description, when it has one."""

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from automl_vision.core.errors import WeightsUnavailableError
-from automl_vision.models.names import BUNDLED_WEIGHTS
+from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
 
 _HUB_TIMEOUT = 4.0  # seconds; asking for weights without a hub must fail quickly
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolderError
-from automl_vision.data.images import IMAGE_SUFFIXES
+from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictor import Predictor
 from automl_vision.serving.readers import upright

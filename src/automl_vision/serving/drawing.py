@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from automl_vision.data.drawing import Tile, class_colours
+from automl_vision.data.drawing import draw_objects as draw
 from automl_vision.data.object import Object
-from automl_vision.data.show import Tile, class_colours
-from automl_vision.data.show import draw_objects as draw
 from automl_vision.serving.predictions import ObjectPrediction
 
 

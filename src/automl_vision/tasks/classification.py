@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl_vision.core.names import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES

@@ -11,19 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.core.names import OBJECT_DETECTION
+from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects, TrueObjects
 from automl_vision.evaluation.paired import RESAMPLES
+from automl_vision.recipes.detector_input import detector_geometry, tile_grid
+from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
+from automl_vision.recipes.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
+from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import LEAST_SCORE, Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
-from automl_vision.tasks.detector_input import detector_geometry, tile_grid
-from automl_vision.tasks.geometry import MULTI_SCALE, Geometry, rounded_side
-from automl_vision.tasks.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
-from automl_vision.tasks.normalization import Normalization
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, Hyperparameters
+from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import Preprocessing
 from automl_vision.serving.predictions import Prediction
-from automl_vision.tasks.hyperparameters import ClassificationHyperparameters, Hyperparameters
-from automl_vision.tasks.normalization import Normalization
 from automl_vision.tasks.task import Batch, Calibration, Parity, Task, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_vision.core.names import INSTANCE_SEGMENTATION
+from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects
+from automl_vision.recipes.hyperparameters import SegmentationHyperparameters
 from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
-from automl_vision.tasks.hyperparameters import SegmentationHyperparameters
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
 from automl_vision.tasks.task import Calibration, Report, register_task

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.core.names import PRIMARY_METRICS
+from automl_vision.core.tasks import PRIMARY_METRICS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.recipes.detector_input import kept_size
+from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import Hyperparameters
+from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
-from automl_vision.tasks.detector_input import kept_size
-from automl_vision.tasks.geometry import Geometry
-from automl_vision.tasks.hyperparameters import Hyperparameters
-from automl_vision.tasks.normalization import Normalization
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from automl_vision.compute.launch import RENDEZVOUS
+from automl_vision.compute.multiprocess import RENDEZVOUS
 from automl_vision.core.errors import TrialError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl_vision.compute.launch import launch, was_launched
+from automl_vision.compute.multiprocess import launch, was_launched
 from automl_vision.core.files import write_json
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.reporter import FileReporter
-from automl_vision.training.spec import TrialSpec
 
 
 def run_trial(spec: dict[str, Any]) -> None:

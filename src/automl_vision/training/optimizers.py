@@ -7,9 +7,9 @@ from typing import Any
 from timm.optim import param_groups_layer_decay
 from torch import optim
 
-from automl_vision.core.names import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
 from automl_vision.models.image_model import ImageModel
-from automl_vision.tasks.hyperparameters import DFineHyperparameters, Hyperparameters, OneStageHyperparameters
+from automl_vision.recipes.hyperparameters import DFineHyperparameters, Hyperparameters, OneStageHyperparameters
 
 # measured with the default recipes; of 1e-4, 3e-4 and 1e-3 none was better for classification
 _ADAPTIVE_RATES = {CLASSIFICATION: 5e-4, MULTI_LABEL: 5e-4, OBJECT_DETECTION: 6e-4, INSTANCE_SEGMENTATION: 6e-4}

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.models.image_model import ImageModel
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Batch, Task
 from automl_vision.training.batch_size import activation_bytes, batch_size_for, is_out_of_memory
 from automl_vision.training.loop import Plan, set_training_mode
 from automl_vision.training.optimizers import default_learning_rate
 from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.reporter import Reporter
-from automl_vision.training.spec import TrialSpec
 
 _MEASURED_BATCH = 8
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from automl_vision.core.files import append_json_line
-from automl_vision.training.spec import Evaluation
+from automl_vision.core.records import Evaluation
 
 EVENTS_FILE = "events.jsonl"
 STOP_FILE = "stop"

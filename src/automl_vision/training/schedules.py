@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from automl_vision.tasks.hyperparameters import Hyperparameters
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 _STILL_HIGH = 0.25  # of the highest rate: training that ends above it would gain from a lower one
 _COOLING = 0.25  # of the epochs so far

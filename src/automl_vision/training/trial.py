@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError, TrialError
 from automl_vision.core.files import write_json
+from automl_vision.core.records import Evaluation, TrialResult
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import NETWORK_FILE, Model, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
-from automl_vision.tasks.detector_input import kept_size
+from automl_vision.recipes.detector_input import kept_size
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
@@ -34,16 +36,15 @@ from automl_vision.training.checkpoint import (
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.features import features_file, keep_features, load_features
-from automl_vision.training.finish import SHARES, choose_between, write_reports
+from automl_vision.training.final_evaluation import SHARES, choose_between, write_reports
+from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
-from automl_vision.training.pace import Pace
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
-from automl_vision.training.record import Record
 from automl_vision.training.reporter import Reporter, SilentReporter
 from automl_vision.training.schedules import cooled_epochs
-from automl_vision.training.spec import Evaluation, TrialResult, TrialSpec
+from automl_vision.training.time_budget import Pace
 
 _TOLD_CHANGE = 0.1  # of the planned epochs, from which a new plan is worth a message
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.names import did_you_mean
+from automl_vision.core.text import did_you_mean
 
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
 _SPLIT_RATIO = 0.2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
-from automl_vision.core.names import did_you_mean
+from automl_vision.core.text import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking, sqlite_uri

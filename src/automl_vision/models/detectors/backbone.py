@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torchvision.ops import FeaturePyramidNetwork
 
 from automl_vision.core.errors import UnknownModelError
-from automl_vision.tasks.geometry import Geometry
+from automl_vision.recipes.geometry import Geometry
 
 _COARSEST = 5  # level of the coarsest feature that is taken from the network
 

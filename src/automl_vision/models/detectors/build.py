@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from automl_vision.models.detectors.backbone import Backbone
-from automl_vision.models.detectors.dense import FCOS, RetinaNet, TaskAligned
 from automl_vision.models.detectors.detector import Limits, PyramidDetector
-from automl_vision.models.detectors.regions import FasterRCNN, MaskRCNN
-from automl_vision.tasks.geometry import Geometry
-from automl_vision.tasks.hyperparameters import DetectorHyperparameters
+from automl_vision.models.detectors.one_stage import FCOS, RetinaNet, TaskAligned
+from automl_vision.models.detectors.rcnn import FasterRCNN, MaskRCNN
+from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import DetectorHyperparameters
 
 _KINDS: dict[str, type[PyramidDetector]] = {
     "fasterrcnn": FasterRCNN,

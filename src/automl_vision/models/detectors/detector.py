@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 
 from automl_vision.models.detectors.backbone import Backbone
 from automl_vision.models.detectors.boxes import clip, gather, survivors
-from automl_vision.tasks.geometry import Geometry
+from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _CANDIDATES = 400  # boxes an image that suppression sees

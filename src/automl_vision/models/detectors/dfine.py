@@ -15,9 +15,9 @@ from transformers import DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.dense import in_crowd
 from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
-from automl_vision.tasks.geometry import Geometry
+from automl_vision.models.detectors.one_stage import in_crowd
+from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's

@@ -18,11 +18,11 @@ from transformers import DFineConfig, DFineForObjectDetection, DFineModel
 from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
-from automl_vision.models.names import DFINE_LICENCE, DFINE_REPOSITORIES
 from automl_vision.models.weights import WeightsOrigin, hub_answers, read_state_dict
-from automl_vision.tasks.geometry import MULTI_SCALE, Geometry, rounded_side
-from automl_vision.tasks.hyperparameters import DFineHyperparameters
-from automl_vision.tasks.normalization import Normalization
+from automl_vision.recipes.catalog import DFINE_LICENCE, DFINE_REPOSITORIES
+from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
+from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.normalization import Normalization
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)

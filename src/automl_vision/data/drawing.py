@@ -1,0 +1,161 @@
+"""Pictures of a data set: a grid of images with their labels, boxes, polygons and masks drawn."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from automl_vision.core.text import visible
+from automl_vision.data.fonts import Font, font_for
+from automl_vision.data.masks import MaskCode
+from automl_vision.data.object import Object
+
+Colour = tuple[int, int, int]
+
+TILE = 256  # pixels of a tile's larger side
+_GAP = 10  # pixels between tiles
+_CAPTION = 34  # pixels below a tile, for two lines
+_BACKGROUND, _TEXT, _FAINT = (255, 255, 255), (28, 28, 32), (110, 110, 118)
+_MASK_SHARE = 0.35  # of a mask's colour over the image
+_GOLDEN = 0.61803398875  # hues this far apart stay distinct for any number of classes
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a grid.
+
+    Attributes:
+        pixels: (height, width, 3), uint8.
+        size: width and height in pixels that the objects' coordinates are for.
+        caption: the line below it.
+        note: the fainter line below that.
+        objects: to draw.
+        scores: of the objects, where they are predictions.
+    """
+
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+    caption: str = ""
+    note: str = ""
+    objects: Sequence[Object] = ()
+    scores: Sequence[float] = field(default=())
+
+
+def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
+    """A colour for each class, the same for the same place in the list."""
+    colours = {}
+    for i, name in enumerate(classes):
+        red, green, blue = colorsys.hsv_to_rgb((0.6 + i * _GOLDEN) % 1, 0.75, (0.95, 0.75)[i % 2])
+        colours[name] = (round(255 * red), round(255 * green), round(255 * blue))
+    return colours
+
+
+def draw_grid(
+    tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4, tile: int = TILE
+) -> Image.Image:
+    """Tiles side by side.
+
+    Args:
+        tiles: in rows from the left.
+        colours: by class.
+        columns: tiles a row.
+        tile: largest side of a tile in pixels.
+    """
+    columns = max(1, min(columns, len(tiles)))
+    rows = -(-len(tiles) // columns)
+    step = (tile + _GAP, tile + _CAPTION + _GAP)
+    sheet = Image.new("RGB", (columns * step[0] + _GAP, max(1, rows) * step[1] + _GAP), _BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    for place, item in enumerate(tiles):
+        left, top = _GAP + place % columns * step[0], _GAP + place // columns * step[1]
+        picture = draw_objects(item, colours, largest=tile)
+        sheet.paste(picture, (left + (tile - picture.width) // 2, top + (tile - picture.height) // 2))
+        for text, y, size, colour in ((item.caption, 3, 13, _TEXT), (item.note, 19, 11, _FAINT)):
+            shown, font = _fitted(text, tile, size)
+            pen.text((left, top + tile + y), shown, fill=colour, font=font)
+    return sheet
+
+
+def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | None = None) -> Image.Image:
+    """An image with its objects.
+
+    Args:
+        item: the image.
+        colours: by class; another class is grey.
+        largest: side in pixels that it is shrunk to; None keeps its size.
+    """
+    image = Image.fromarray(item.pixels)
+    if largest is not None:
+        image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    scale = (image.width / item.size[0], image.height / item.size[1])
+    width = max(2, round(max(image.size) / 300))
+    for value in item.objects:
+        image = _with_mask(image, value, colours.get(value.label, _FAINT), scale)
+    pen = ImageDraw.Draw(image)
+    for i, value in enumerate(item.objects):
+        colour = colours.get(value.label, _FAINT)
+        for segment in value.segments:
+            pen.line(_points([*segment, *segment[:2]], scale), fill=colour, width=width)
+        if value.bbox is not None and not value.segments:
+            x1, y1, x2, y2 = (number * scale[k % 2] for k, number in enumerate(value.bbox))
+            pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=width)
+        score = f" {item.scores[i]:.2f}" if i < len(item.scores) else ""
+        _tag(pen, f"{value.label}{score}", _corner(value, scale), colour, image.size)
+    return image
+
+
+def _with_mask(image: Image.Image, value: Object, colour: Colour, scale: tuple[float, float]) -> Image.Image:
+    """The image with an object's area in its colour."""
+    if not value.segments and value.rle is None:
+        return image
+    area = Image.new("L", image.size)
+    if value.rle is not None:
+        mask = Image.fromarray(MaskCode.from_text(value.rle).decode().astype(np.uint8) * 255)
+        area.paste(mask.resize(image.size, Image.Resampling.BILINEAR))
+    pen = ImageDraw.Draw(area)
+    for segment in value.segments:
+        pen.polygon(_points(segment, scale), fill=255)
+    share = area.point(lambda level: round(level * _MASK_SHARE))
+    return Image.composite(Image.new("RGB", image.size, colour), image, share)
+
+
+def _points(numbers: Sequence[float], scale: tuple[float, float]) -> list[tuple[float, float]]:
+    return [(x * scale[0], y * scale[1]) for x, y in zip(numbers[0::2], numbers[1::2], strict=True)]
+
+
+def _corner(value: Object, scale: tuple[float, float]) -> tuple[float, float]:
+    """Where an object's name starts."""
+    if value.bbox is not None:
+        return value.bbox[0] * scale[0], value.bbox[1] * scale[1]
+    numbers = [number for segment in value.segments for number in segment] or [0.0, 0.0]
+    return min(numbers[0::2]) * scale[0], min(numbers[1::2]) * scale[1]
+
+
+def _tag(
+    pen: ImageDraw.ImageDraw, text: str, corner: tuple[float, float], colour: Colour, size: tuple[int, int]
+) -> None:
+    """A name on its colour, above the corner or inside of it, always within the image."""
+    text, font = _fitted(text, max(size[0] - 6, 12), max(11, round(max(size) / 60)))
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    width, height = right - left + 6, bottom - top + 4
+    x = min(max(0.0, corner[0]), max(0.0, size[0] - width))
+    y = corner[1] - height if corner[1] >= height else max(0.0, corner[1])
+    pen.rectangle((x, y, x + width, y + height), fill=colour)
+    is_bright = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] > 140
+    pen.text((x + 3 - left, y + 2 - top), text, fill=(0, 0, 0) if is_bright else (255, 255, 255), font=font)
+
+
+def _fitted(text: str, width: int, size: int) -> tuple[str, Font]:
+    """A text as one line that is cut to a width in pixels, and the font for it."""
+    line = visible(text[:width])  # no letter is narrower than a pixel
+    font = font_for(line, size)
+    if line == visible(text) and font.getlength(line) <= width:
+        return line, font
+    while line and font.getlength(line + "…") > width:
+        line = line[:-1]
+    return line + "…", font

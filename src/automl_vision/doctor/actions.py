@@ -1,0 +1,210 @@
+"""What is done about findings: a changed manifest; no file is touched, and the import report tells each change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import ConfigError, DataError
+from automl_vision.data.manifest import SCHEMA, has_objects
+from automl_vision.data.objects import Objects
+from automl_vision.data.report import ImportReport
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.doctor.check import identity_of
+from automl_vision.doctor.evidence import LabelledImages
+from automl_vision.doctor.findings import Finding
+from automl_vision.doctor.object_checks import mask_boxes
+from automl_vision.doctor.report import DataReport
+
+UNREADABLE = ("unreadable-image", "truncated-image", "changed-image")
+"""Checks whose images count as left out, as they would when the data is opened; what else leaves does so by choice."""
+
+
+@dataclass(frozen=True)
+class Treated:
+    """A data set's parts after the actions.
+
+    Attributes:
+        table: the manifest, with the same rows.
+        classes: the names that are left.
+        report: with a note of each change; an image that cannot be read counts among the problems.
+    """
+
+    table: pa.Table
+    classes: tuple[str, ...]
+    report: ImportReport
+
+
+def treat(dataset: LabelledImages, report: DataReport, actions: Mapping[str, str] | None = None) -> Treated:
+    """Act on findings.
+
+    Args:
+        dataset: the one that the report is about.
+        report: of its check.
+        actions: action by name of the check, each of those that its finding offers; None takes what each proposes.
+
+    Raises:
+        DataError: the report is about another data set.
+        ConfigError: a check or an action has an unknown name.
+    """
+    if report.identity != identity_of(dataset):
+        raise DataError("the report is about another data set, or another version of this one: check it again")
+    chosen = _chosen(report, actions)
+    treatment = _Treatment(dataset)
+    for finding, action in chosen:  # classes are renamed and relabelled before anything leaves
+        if action in ("rename", "relabel", "fit box", "group"):
+            treatment.change(finding, action)
+    for finding, action in chosen:
+        if action in ("exclude", "drop"):
+            treatment.change(finding, action)
+    return treatment.result()
+
+
+def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple[Finding, str]]:
+    """Each finding with what is to be done about it."""
+    if actions is None:
+        return [(finding, finding.action) for finding in report.findings if finding.action != "none"]
+    problems, chosen = [], []
+    for check, action in actions.items():
+        try:
+            finding = report[check]
+        except KeyError as error:
+            problems.append(str(error.args[0]))
+            continue
+        if action not in finding.actions:
+            problems.append(f'the finding "{check}" has no action "{action}", only: {", ".join(finding.actions)}')
+            continue
+        chosen.append((finding, action))
+    if problems:
+        raise ConfigError(problems, subject="The choice of actions")
+    return chosen
+
+
+class _Treatment:
+    """A data set's columns on their way to the next version."""
+
+    def __init__(self, dataset: LabelledImages) -> None:
+        self._dataset = dataset
+        self._report = dataset.report.joined(ImportReport())
+        self._images = dataset.table["image"].to_pylist()
+        self._splits = dataset.splits.astype("<U8")
+        self._groups = dataset.table["group"].to_pylist()
+        self._labels: list[list[str]] = dataset.table["labels"].to_pylist()
+        self._objects = dataset.objects
+        self._kept = np.ones(len(self._objects), bool)
+        self._classes = list(dataset.classes)
+        self._renamed: dict[str, str] = {}
+        self._changes = {
+            "exclude": self._exclude,
+            "drop": self._drop,
+            "relabel": self._relabel,
+            "rename": self._rename,
+            "fit box": self._fit_box,
+            "group": self._group,
+        }
+
+    def change(self, finding: Finding, action: str) -> None:
+        """Do one action."""
+        if action in self._changes:
+            self._changes[action](finding)
+
+    def result(self) -> Treated:
+        """The parts of the next version."""
+        columns = {
+            "split": pa.array(self._splits.tolist(), pa.string()),
+            "group": pa.array(self._groups, pa.string()),
+            "labels": pa.array(self._labels, pa.list_(pa.string())),
+        }
+        if has_objects(self._dataset.task):
+            objects = self._objects.take(np.flatnonzero(self._kept))
+            columns["objects"] = objects.to_arrow(len(self._dataset.table))
+        table = self._dataset.table
+        for name, values in columns.items():
+            if name != "split" or not self._splits_unchanged():
+                table = table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
+        return Treated(table, tuple(self._classes), self._report)
+
+    def _splits_unchanged(self) -> bool:
+        return bool((self._splits == self._dataset.splits).all())
+
+    def _exclude(self, finding: Finding) -> None:
+        for i, row in enumerate(finding.rows.tolist()):
+            if self._splits[row] != LEFT_OUT:
+                self._splits[row] = LEFT_OUT
+                if finding.check in UNREADABLE:
+                    self._report.add(self._images[row], finding.notes[i], "unreadable image")
+                else:
+                    self._report.note(self._images[row], _reason(finding, i), finding.check)
+
+    def _drop(self, finding: Finding) -> None:
+        for i, index in enumerate(finding.objects.tolist()):
+            if self._kept[index]:
+                self._report.note(self._place(index), _reason(finding, i), finding.check)
+                self._kept[index] = False
+
+    def _relabel(self, finding: Finding) -> None:
+        for i, (row, suggestion) in enumerate(zip(finding.rows.tolist(), finding.suggestions, strict=True)):
+            name = self._renamed.get(suggestion, suggestion)
+            if len(finding.objects):
+                index = int(finding.objects[i])
+                old, place = self._objects.names[self._objects.label[index]], self._place(index)
+                self._set_label(np.array([index]), name)
+            else:
+                old, place = ", ".join(self._labels[row]), self._images[row]
+                self._labels[row] = [name]
+            self._report.note(place, f"relabelled from {old} to {name}", finding.check)
+
+    def _rename(self, finding: Finding) -> None:
+        for old, new in finding.renames.items():
+            if has_objects(self._dataset.task):
+                at = self._objects.names.index(old)
+                (found,) = np.nonzero(self._objects.label == at)
+                self._set_label(found, new)
+                places = [self._place(index) for index in found.tolist()]
+            else:
+                rows = [row for row, labels in enumerate(self._labels) if old in labels]
+                for row in rows:
+                    self._labels[row] = list(dict.fromkeys(new if name == old else name for name in self._labels[row]))
+                places = [self._images[row] for row in rows]
+            for place in places:
+                self._report.note(place, f"relabelled from {old} to {new}", finding.check)
+            self._classes.remove(old)
+            self._renamed[old] = new
+
+    def _fit_box(self, finding: Finding) -> None:
+        sizes = [self._dataset.table[name].to_numpy() for name in ("width", "height")]
+        box = self._objects.bbox.copy()
+        box[finding.objects] = mask_boxes(self._objects, np.stack(sizes, axis=1))[finding.objects]
+        for i, index in enumerate(finding.objects.tolist()):
+            self._report.note(self._place(index), _reason(finding, i), finding.check)
+        self._objects = replace(self._objects, bbox=box)
+
+    def _group(self, finding: Finding) -> None:
+        digests = self._dataset.table["digest"]
+        for row, partner in zip(finding.rows.tolist(), finding.partners.tolist(), strict=True):
+            group = self._groups[partner] or f"near copies of {digests[partner].as_py()}"
+            joined = {self._groups[row], self._groups[partner]} - {None, ""}
+            self._groups = [group if name in joined else name for name in self._groups]
+            self._groups[row] = self._groups[partner] = group
+            self._report.note(self._images[row], f"put into one group with {self._images[partner]}", finding.check)
+
+    def _set_label(self, objects: NDArray[np.intp], name: str) -> None:
+        """Give objects another class."""
+        names = self._objects.names if name in self._objects.names else [*self._objects.names, name]
+        label = self._objects.label.copy()
+        label[objects] = names.index(name)
+        self._objects = replace(self._objects, label=label, names=names)
+
+    def _place(self, index: int) -> str:
+        objects: Objects = self._objects
+        row = int(objects.image[index])
+        return f"{self._images[row]}, object {index - objects.rows_of(row).start + 1}"
+
+
+def _reason(finding: Finding, i: int) -> str:
+    title = finding.title[0].lower() + finding.title[1:]
+    return f"{title}: {finding.notes[i]}" if i < len(finding.notes) and finding.notes[i] else title

@@ -1,0 +1,167 @@
+"""All checks of a data set, in one pass over its image files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import DataError, FeaturesUnavailableError
+from automl_vision.core.text import did_you_mean
+from automl_vision.data.scan import Progress
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.doctor import (
+    class_checks,
+    duplicate_checks,
+    image_checks,
+    label_errors,
+    object_checks,
+    prediction_checks,
+)
+from automl_vision.doctor.evidence import Evidence, LabelledImages, Predictions
+from automl_vision.doctor.examples import examples_of
+from automl_vision.doctor.features import FeatureStore, features_of
+from automl_vision.doctor.findings import SEVERITIES, Finding
+from automl_vision.doctor.image_stats import look_at_images
+from automl_vision.doctor.listing import CHECKS, Check, Found
+from automl_vision.doctor.report import DataReport
+
+FAMILIES = (image_checks, duplicate_checks, class_checks, object_checks, label_errors, prediction_checks)
+"""The modules whose checks are registered."""
+
+
+def check_dataset(
+    dataset: LabelledImages,
+    *,
+    checks: Sequence[str] | None = None,
+    features: bool = True,
+    predictions: Predictions | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> DataReport:
+    """Look for what is wrong, odd or worth a look in a data set.
+
+    Args:
+        dataset: as opened, with or without splits.
+        checks: names of the checks to run; None runs all.
+        features: whether checks may use a network's features of the images, which take longest to compute.
+        predictions: of a detector, for the checks of boxes that need one.
+        cache: folder that keeps features; None takes the user's cache.
+        progress: called with (images done, images in all); with features each image counts twice.
+
+    Raises:
+        DataError: a check has an unknown name, or the predictions are about other images or classes.
+    """
+    chosen = _chosen(checks)
+    if predictions is not None:
+        predictions.require_fit(len(dataset.table), len(dataset.classes))
+    lacking = {"features": "features=False was given", "predictions": "it needs predictions= of a detector"}
+    (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
+    wants_features = features and any(check.needs == "features" for check in chosen)
+    steps = 2 if wants_features else 1
+    looks = look_at_images(dataset.table, dataset.root, rows, progress=_part(progress, 0, steps, len(rows)))
+    usable = dataset.splits != LEFT_OUT
+    usable[list(looks.problems)] = False
+    evidence = Evidence(dataset, looks, usable, predictions=predictions)
+    if wants_features:
+        try:
+            evidence = replace(evidence, features=_features(evidence, cache, _part(progress, 1, steps, len(rows))))
+        except FeaturesUnavailableError as error:
+            lacking["features"] = str(error)
+    given = {"": True, "features": evidence.features is not None, "predictions": predictions is not None}
+    ran = [check for check in chosen if given[check.needs]]
+    found = [(check, result) for check in ran if (result := check.find(evidence)) is not None]
+    findings = sorted((_finding(evidence, *pair) for pair in found), key=lambda f: SEVERITIES.index(f.severity))
+    return DataReport(
+        root=dataset.root,
+        identity=identity_of(dataset),
+        counts=_counts(evidence),
+        findings=tuple(findings),
+        checks=tuple(check.name for check in ran),
+        skipped={check.name: lacking[check.needs] for check in chosen if not given[check.needs]},
+    )
+
+
+def identity_of(dataset: LabelledImages) -> str:
+    """What a report's row numbers hold for: contents, annotations, and the order of the images."""
+    digest = hashlib.blake2b(dataset.fingerprint.encode(), digest_size=16)
+    for image in dataset.table["image"].to_pylist():
+        digest.update(f"\n{image}".encode())
+    return digest.hexdigest()
+
+
+def _chosen(names: Sequence[str] | None) -> list[Check]:
+    if names is None:
+        return list(CHECKS.values())
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        raise DataError(
+            f'no check is named "{unknown[0]}".{did_you_mean(unknown[0], CHECKS)} Checks: {", ".join(CHECKS)}'
+        )
+    return [check for name, check in CHECKS.items() if name in names]
+
+
+def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
+    digests = [d if usable else "" for d, usable in zip(evidence.looks.digests, evidence.usable.tolist(), strict=True)]
+    store = FeatureStore(cache)
+    return features_of(evidence.data.root, evidence.images, digests, store=store, progress=progress)
+
+
+def _part(progress: Progress | None, step: int, steps: int, images: int) -> Progress | None:
+    """The progress of one of several steps, as part of all of them."""
+    if progress is None:
+        return None
+
+    def told(done: int, total: int) -> None:
+        progress(step * images + done + (images - total), steps * images)
+
+    return told
+
+
+def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
+    return Finding(
+        check=check.name,
+        severity=check.severity,
+        title=check.title,
+        summary=found.summary,
+        advice=check.advice,
+        count=found.count,
+        actions=_actions(check, found),
+        rows=np.asarray(found.rows, np.int64),
+        objects=np.asarray(found.objects, np.int64),
+        partners=np.asarray(found.partners, np.int64),
+        suggestions=found.suggestions,
+        renames=found.renames,
+        notes=found.notes,
+        places=found.places,
+        examples=examples_of(evidence, found),
+    )
+
+
+def _actions(check: Check, found: Found) -> tuple[str, ...]:
+    """What can be done about these very cases, the proposed action first."""
+    at_hand = {
+        "exclude": len(found.rows),
+        "group": len(found.rows),
+        "drop": len(found.objects),
+        "fit box": len(found.objects),
+        "relabel": len(found.suggestions),
+        "rename": len(found.renames),
+    }
+    actions = check.actions if found.proposed is None else (found.proposed, *check.actions)
+    return tuple(action for action in dict.fromkeys(actions) if at_hand.get(action, True)) or ("none",)
+
+
+def _counts(evidence: Evidence) -> dict[str, Any]:
+    data = evidence.data
+    names, counts = np.unique(data.splits, return_counts=True)
+    splits = {str(name) or "no split": int(n) for name, n in zip(names, counts, strict=True)}
+    counted: dict[str, Any] = {"task": data.task, "images": len(data.table), "usable": int(evidence.usable.sum())}
+    if evidence.has_objects:
+        counted["objects"] = len(data.objects)
+    return {**counted, "classes": len(data.classes), "splits": splits}

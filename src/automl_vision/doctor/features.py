@@ -1,0 +1,109 @@
+"""Features of images by a bundled network: computed by a job, kept by content, so a new version adds only its own."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.compute.compute import Job
+from automl_vision.compute.subprocess_job import run_fresh
+from automl_vision.core.errors import FeaturesUnavailableError
+from automl_vision.core.files import read_json, write_json
+from automl_vision.data.scan import Progress
+from automl_vision.storage.cache_folder import cache_folder
+
+_JOB = "automl_vision.models.features:write_features"
+_VERSION = "1"  # changes whenever the job gives other features
+
+
+class FeatureStore:
+    """Features by the digest of a file, in shards of a folder: one NumPy file and one list of digests each.
+
+    Args:
+        folder: None takes the user's cache.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or cache_folder() / "features") / _VERSION
+
+    def read(self, digests: Sequence[str]) -> NDArray[np.float32] | None:
+        """(images, features), NaN where nothing is known; None when nothing at all is."""
+        wanted: dict[str, list[int]] = {}
+        for row, digest in enumerate(digests):
+            wanted.setdefault(digest, []).append(row)
+        found: NDArray[np.float32] | None = None
+        for index in sorted(self.folder.glob("*.json")):
+            known = read_json(index)
+            at = [i for i, digest in enumerate(known) if digest in wanted]
+            if not at:
+                continue
+            values = np.load(index.with_suffix(".npy"), mmap_mode="r")
+            if found is None:
+                found = np.full((len(digests), values.shape[1]), np.nan, np.float32)
+            for i in at:
+                found[wanted[known[i]]] = values[i]
+        return found
+
+    def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
+        """Run the job on some images, each of another content, and keep what it gives.
+
+        Raises:
+            FeaturesUnavailableError: the job failed, such as for want of the weights.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.blake2b("\n".join(digests).encode(), digest_size=12).hexdigest()
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder) / "progress.json"
+            arguments = {
+                "root": str(Path(root).absolute()) if Path(root).exists() else root,
+                "images": list(images),
+                "output": str(self.folder / f"{name}.npy"),
+                "progress": str(state),
+            }
+
+            def watch() -> None:
+                if progress and state.exists():
+                    progress(read_json(state)["done"], len(images))
+
+            failure = run_fresh(Job(_JOB, arguments, Path(folder)), watch=watch)
+        if failure is not None:
+            raise FeaturesUnavailableError(f"features of the images cannot be computed: {failure.reason}")
+        if progress:
+            progress(len(images), len(images))
+        write_json(self.folder / f"{name}.json", list(digests))
+
+
+def features_of(
+    root: str,
+    images: Sequence[str],
+    digests: Sequence[str],
+    *,
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Features of images, (images, features), float32; NaN for an image without a digest or that cannot be decoded.
+
+    Args:
+        root: where relative images start.
+        images: paths or URLs.
+        digests: of the files' bytes.
+        store: what is known already.
+        progress: called with (images done, images in all) of those that are not.
+
+    Raises:
+        FeaturesUnavailableError: they cannot be computed.
+    """
+    known = store.read(digests)
+    lacking: dict[str, str] = {}
+    for row, digest in enumerate(digests):
+        if digest and (known is None or np.isnan(known[row, 0])):
+            lacking.setdefault(digest, images[row])
+    if lacking:
+        store.compute(root, list(lacking.values()), list(lacking), progress=progress)
+        known = store.read(digests)
+    return np.zeros((len(images), 0), np.float32) if known is None else known

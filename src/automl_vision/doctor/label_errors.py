@@ -1,0 +1,202 @@
+"""Suspects by features: images unlike all others, labels that the rest of the data contradicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.data.targets import Targets
+from automl_vision.doctor.evidence import Evidence
+from automl_vision.doctor.image_checks import BLANK_SPREAD
+from automl_vision.doctor.listing import Found, check, plural
+
+NEIGHBOURS = 20  # a handful of strangers of one kind must not vouch for each other
+UNLIKE = 2.5  # robust standard deviations above the median distance; on five real sets strangers reach 2 to 25
+_MIN_IMAGES = 50  # below this no neighbourhood is known
+_FOLDS = 5
+_MIN_OF_CLASS = 2 * _FOLDS  # images that a class needs to be judged
+_COMPONENTS = 128  # on 1,280 features of 1,370 photos: 64 and 256 were no better, without any reduction worse
+_STRENGTH = 0.01  # inverse of the L2 penalty: weak models do not learn wrong labels by heart
+_STEPS = 200
+_SURE_OF_SET = 0.8  # of several labels: a lower bound gave more false alarms than finds on the set that it was tried on
+_FIT_IMAGES = 20_000  # per fold, at most
+_BLOCK = 2048
+
+
+@check(
+    "outlier",
+    "hint",
+    title="Images unlike all others",
+    advice="Look whether they belong here; strangers in a data set often come from a wrong folder.",
+    actions=("none", "exclude"),
+    needs="features",
+)
+def outlier(evidence: Evidence) -> Found | None:
+    """Images whose 20th nearest neighbour among the features of a network is far away.
+
+    Ratios to the neighbours' own distance (the local outlier factor) and centred features were worse on five sets.
+    """
+    features = evidence.features
+    if features is None:
+        return None
+    shows = evidence.looks.spread >= BLANK_SPREAD  # blank images have a check of their own
+    (rows,) = np.nonzero(evidence.usable & shows & np.isfinite(features).all(axis=1))
+    if len(rows) < _MIN_IMAGES:
+        return None
+    distance = neighbour_distance(features[rows], NEIGHBOURS)
+    middle = np.median(distance)
+    unlike = (distance - middle) / max(1.4826 * float(np.median(np.abs(distance - middle))), 1e-6)
+    order = np.argsort(-unlike, kind="stable")
+    order = order[unlike[order] > UNLIKE]
+    if not len(order):
+        return None
+    notes = tuple(f"{value:.1f} standard deviations from the rest" for value in unlike[order].tolist())
+    return Found(f"{plural(len(order), 'image')} unlike all others", rows=rows[order], notes=notes)
+
+
+@check(
+    "wrong-label",
+    "warning",
+    title="Labels that are probably wrong",
+    advice="Look at each; where the suggested class is right, relabel it.",
+    actions=("none", "relabel", "exclude"),
+    needs="features",
+)
+def wrong_label(evidence: Evidence) -> Found | None:
+    """Labels that a probe, fitted on the other images, contradicts; confident learning decides which.
+
+    C. Northcutt, L. Jiang, I. Chuang (2021): Confident Learning; as implemented by cleanlab.
+    """
+    features = evidence.features
+    if features is None or evidence.has_objects:
+        return None
+    targets = evidence.data.labelled.rows(evidence.usable & np.isfinite(features).all(axis=1))
+    rows = np.unique(targets.row)
+    several = len(targets.row) > len(rows) or evidence.data.task.endswith("multi-label")
+    find = _wrong_sets if several else _wrong_single
+    return find(evidence, targets, features)
+
+
+def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found | None:
+    """Images whose one label is contradicted."""
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    judged = np.flatnonzero(targets.counts >= _MIN_OF_CLASS)
+    kept = np.isin(targets.label, judged)
+    rows, labels = targets.row[kept], np.searchsorted(judged, targets.label[kept])
+    if len(judged) < 2:
+        return None
+    chances = out_of_fold(features[rows], labels, len(judged), _copies(evidence, rows))
+    wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
+    order: Any = np.argsort(get_label_quality_scores(labels, chances, method="normalized_margin"), kind="stable")
+    order = order[wrong[order]]
+    if not len(order):
+        return None
+    best = chances[order].argmax(axis=1)
+    names = [evidence.data.classes[i] for i in judged.tolist()]
+    suggestions = tuple(names[i] for i in best.tolist())
+    notes = tuple(
+        f"labelled {names[label]}, looks like {names[i]} ({share:.0%})"
+        for label, i, share in zip(labels[order].tolist(), best.tolist(), chances[order].max(axis=1), strict=True)
+    )
+    summary = f"{plural(len(order), 'label')} probably wrong"
+    return Found(summary, rows=rows[order], suggestions=suggestions, notes=notes)
+
+
+def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found | None:
+    """Images with a label too many or too few, class by class."""
+    from cleanlab.filter import find_label_issues
+
+    (rows,) = np.nonzero(evidence.usable & np.isfinite(features).all(axis=1))
+    truth = targets.take(rows).dense()
+    changes: dict[int, list[tuple[float, str]]] = {}
+    fold_keys = _copies(evidence, rows)
+    for position, name in enumerate(evidence.data.classes):
+        labels = truth[:, position].astype(np.int64)
+        if min(labels.sum(), (1 - labels).sum()) < _MIN_OF_CLASS:
+            continue
+        chances = out_of_fold(features[rows], labels, 2, fold_keys)
+        wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
+        contradicted = chances[np.arange(len(labels)), 1 - labels] > _SURE_OF_SET
+        for i in np.flatnonzero(wrong & contradicted).tolist():
+            verb = "lacks" if not labels[i] else "has"
+            share = float(chances[i, 1 - labels[i]])
+            says = f"{verb} {name}, which it probably {'shows' if not labels[i] else 'does not show'} ({share:.0%})"
+            changes.setdefault(i, []).append((share, says))
+    if not changes:
+        return None
+    order = sorted(changes, key=lambda i: -max(changes[i])[0])
+    notes = tuple("; ".join(says for _, says in sorted(changes[i], reverse=True)) for i in order)
+    return Found(f"{plural(len(order), 'image')} with labels that are probably wrong", rows=rows[order], notes=notes)
+
+
+def neighbour_distance(features: NDArray[np.float32], neighbours: int) -> NDArray[np.float32]:
+    """(images,), cosine distance to the last of so many nearest other images, computed in blocks."""
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
+    distance = np.zeros(len(unit), np.float32)
+    for start in range(0, len(unit), _BLOCK):
+        alike = unit[start : start + _BLOCK] @ unit.T
+        at = np.arange(len(alike))
+        alike[at, at + start] = -np.inf
+        distance[start : start + _BLOCK] = 1 + np.partition(-alike, neighbours - 1, axis=1)[:, neighbours - 1]
+    return distance
+
+
+def out_of_fold(
+    features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, keys: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(images, classes), chances of each class by logistic regression on the other folds.
+
+    Args:
+        features: (images, features).
+        labels: (images,), each class at least as often as there are folds.
+        classes: number of classes.
+        keys: (images,), images with the same key stand in one fold.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    inputs = _components(features)
+    folds = _folds(labels, keys)
+    chances = np.zeros((len(labels), classes))
+    for fold in range(_FOLDS):
+        (train,) = np.nonzero(folds != fold)
+        train = np.random.default_rng(fold).permutation(train)[:_FIT_IMAGES]
+        model = LogisticRegression(C=_STRENGTH, max_iter=_STEPS, tol=1e-3)
+        model.fit(inputs[train], labels[train])
+        (test,) = np.nonzero(folds == fold)
+        if len(test):
+            chances[np.ix_(test, model.classes_)] = model.predict_proba(inputs[test])
+    return chances
+
+
+def _components(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The principal components of the features, scaled to a mean square of 1."""
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
+    centred = (unit - unit.mean(axis=0)).astype(np.float64)
+    sample = centred[np.random.default_rng(0).permutation(len(centred))[:_FIT_IMAGES]]
+    _, axes = np.linalg.eigh(sample.T @ sample)
+    parts: NDArray[np.float64] = centred @ axes[:, ::-1][:, :_COMPONENTS]
+    return parts / max(float(np.sqrt(np.square(parts).mean())), 1e-9)
+
+
+def _folds(labels: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(images,), folds of about the same share of each class; those of one key stand together."""
+    random = np.random.default_rng(0)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    fold_of_key = np.zeros(len(first), np.int64)
+    for label in np.unique(labels[first]).tolist():
+        members = random.permutation(np.flatnonzero(labels[first] == label))
+        fold_of_key[members] = (np.arange(len(members)) + random.integers(_FOLDS)) % _FOLDS
+    return fold_of_key[inverse]
+
+
+def _copies(evidence: Evidence, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(rows,), the same number for exact and near copies: one of them must not vouch for the other."""
+    from automl_vision.doctor.near_duplicates import clusters
+
+    first = evidence.first_copy
+    pairs = np.concatenate([evidence.near_pairs, np.stack([np.arange(len(first)), first], axis=1)])
+    return clusters(pairs, len(first))[rows]

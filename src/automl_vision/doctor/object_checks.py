@@ -1,0 +1,261 @@
+"""Boxes and polygons that cannot be right, or are there twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.tasks import INSTANCE_SEGMENTATION
+from automl_vision.data.masks import MaskCode
+from automl_vision.data.objects import Objects
+from automl_vision.data.report import Problem
+from automl_vision.doctor.evidence import Evidence
+from automl_vision.doctor.listing import Found, check, plural
+
+TINY_BOX = 4.0  # pixels of the shorter side
+SAME_BOX = 0.9  # intersection over union of boxes that are one object
+MASK_FITS = 0.8  # intersection over union of a box and the box around its mask
+_SLACK = 2.0  # pixels by which a box may miss its mask's edges, whatever their overlap
+_PAIRS = 4_000_000  # compared at once
+_RECORDS = {"unreadable image"}  # kinds that a check of their own reports
+
+
+def _left_out(name: str, kind: str, title: str, noun: str) -> None:
+    """Register a check of what was left out when the data was opened."""
+
+    @check(
+        name,
+        "warning",
+        title=title,
+        advice="These objects were left out when the data was opened; correct them at their source.",
+    )
+    def find(evidence: Evidence) -> Found | None:
+        problems = [p for p in evidence.data.report.problems if p.kind == kind]
+        return _of_problems(f"{plural(len(problems), 'box')} {noun}", problems)
+
+    _RECORDS.add(kind)
+
+
+_left_out("box-outside", "box outside", "Boxes outside of their image", "outside of the image")
+_left_out("empty-box", "empty box", "Empty boxes", "without any area")
+_left_out("inverted-box", "inverted box", "Inverted boxes", "with the right or lower edge first")
+_left_out("bad-box", "bad box", "Boxes that are no numbers", "of which a number is missing or infinite")
+
+
+@check(
+    "box-clipped",
+    "hint",
+    title="Boxes that reached beyond their image",
+    advice="They were cut at the edge; many of them point to a wrong scale or to sizes before a rotation.",
+)
+def box_clipped(evidence: Evidence) -> Found | None:
+    """Notes of the import."""
+    notes = [p for p in evidence.data.report.notes if p.kind == "box clipped"]
+    return _of_problems(f"{plural(len(notes), 'box')} cut at the edge of the image", notes)
+
+
+@check(
+    "tiny-box",
+    "warning",
+    title="Tiny boxes",
+    advice="Slips of the mouse, or objects that vanish at the usual size of images: drop them, or train on tiles.",
+    actions=("none", "drop"),
+)
+def tiny_box(evidence: Evidence) -> Found | None:
+    """Boxes with a side of a few pixels."""
+    box = evidence.data.objects.bbox
+    sides = np.minimum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    (objects,) = np.nonzero(evidence.seen & (sides < TINY_BOX))
+    objects = objects[np.argsort(sides[objects], kind="stable")]
+    notes = tuple(f"{w:.1f} x {h:.1f} pixels" for w, h in (box[objects, 2:] - box[objects, :2]).tolist())
+    return _of_objects(evidence, f"{plural(len(objects), 'box')} with a side under {TINY_BOX:g} pixels", objects, notes)
+
+
+@check(
+    "duplicate-box",
+    "warning",
+    title="Boxes drawn twice",
+    advice="One object counts as two; the later box leaves.",
+    actions=("drop", "none"),
+)
+def duplicate_box(evidence: Evidence) -> Found | None:
+    """Boxes of one class that nearly coincide."""
+    objects = evidence.data.objects
+    first, second, overlap = _coinciding(evidence)
+    same: Any = objects.label[first] == objects.label[second]
+    twice: dict[int, float] = {}
+    for a, b, value in sorted(zip(*(column[same].tolist() for column in (first, second, overlap)), strict=True)):
+        if a not in twice:  # a box that leaves itself takes no other one with it
+            twice.setdefault(b, value)
+    found = np.array(sorted(twice), np.int64)
+    notes = tuple(f"{twice[b]:.0%} of another box of the same class" for b in found.tolist())
+    return _of_objects(evidence, f"{plural(len(found), 'box')} drawn a second time", found, notes)
+
+
+@check(
+    "box-of-two-classes",
+    "warning",
+    title="Boxes with two classes",
+    advice="Decide for one class, unless objects of both really lie on each other.",
+    actions=("none", "drop"),
+)
+def box_of_two_classes(evidence: Evidence) -> Found | None:
+    """Boxes of different classes that nearly coincide."""
+    objects = evidence.data.objects
+    first, second, _ = _coinciding(evidence)
+    other: Any = objects.label[first] != objects.label[second]
+    twice, at = np.unique(second[other], return_index=True)
+    partner = first[other][at]
+    notes = tuple(
+        f"{objects.names[a]} on a box of {objects.names[b]}"
+        for a, b in zip(objects.label[twice].tolist(), objects.label[partner].tolist(), strict=True)
+    )
+    return _of_objects(evidence, f"{plural(len(twice), 'box')} with the place of another class", twice, notes)
+
+
+@check(
+    "box-misses-mask",
+    "warning",
+    title="Boxes that disagree with their mask",
+    advice="One of the two is wrong; the box becomes the one around the mask.",
+    actions=("fit box", "drop", "none"),
+)
+def box_misses_mask(evidence: Evidence) -> Found | None:
+    """Objects whose box is not around their polygons or run-length code."""
+    objects = evidence.data.objects
+    bounds = mask_boxes(objects, evidence.sizes)
+    known: Any = _has_area(bounds)
+    overlap = np.where(known, _overlap(objects.bbox, np.where(known[:, None], bounds, 0)), 1.0)
+    apart = np.abs(objects.bbox - np.where(known[:, None], bounds, objects.bbox)).max(axis=1, initial=0)
+    (found,) = np.nonzero(evidence.seen & (overlap < MASK_FITS) & (apart > _SLACK))
+    found = found[np.argsort(overlap[found], kind="stable")]
+    notes = tuple(f"they share {value:.0%}" for value in overlap[found].tolist())
+    return _of_objects(evidence, f"{plural(len(found), 'box')} not around the object's mask", found, notes)
+
+
+@check(
+    "empty-mask",
+    "warning",
+    title="Masks without any area",
+    advice="The outline is a line, or lies outside of the image; where masks are learnt, the object leaves.",
+    actions=("drop", "none"),
+)
+def empty_mask(evidence: Evidence) -> Found | None:
+    """Objects whose polygons or run-length code cover nothing of their image."""
+    bounds = mask_boxes(evidence.data.objects, evidence.sizes)
+    (found,) = np.nonzero(evidence.seen & np.isfinite(bounds).all(axis=1) & ~_has_area(bounds))
+    result = _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found, ())
+    if result is None or evidence.data.task == INSTANCE_SEGMENTATION:
+        return result
+    return replace(result, proposed="none")  # the box alone may be right
+
+
+@check(
+    "crossed-polygon",
+    "warning",
+    title="Polygons that cross themselves",
+    advice="The outline was clicked in a wrong order; where it crosses, inside becomes outside.",
+    actions=("none", "drop"),
+)
+def crossed_polygon(evidence: Evidence) -> Found | None:
+    """Polygons that are no simple outline."""
+    import shapely
+
+    objects = evidence.data.objects
+    number = len(objects.first_number) - 1
+    if not number:
+        return None
+    ring = np.repeat(np.arange(number), np.diff(objects.first_number) // 2)
+    shapes = shapely.polygons(shapely.linearrings(objects.numbers.reshape(-1, 2), indices=ring))
+    (odd,) = np.nonzero(~shapely.is_valid(shapes))
+    crossed = [i for i in odd.tolist() if shapely.is_valid_reason(shapes[i]).startswith("Self-intersection")]
+    owner = np.searchsorted(objects.first_segment, np.array(crossed, np.int64), side="right") - 1
+    found = np.unique(owner[evidence.seen[owner]])
+    return _of_objects(evidence, f"{plural(len(found), 'object')} with an outline that crosses itself", found, ())
+
+
+@check(
+    "other-records",
+    "warning",
+    title="Other records that were left out",
+    advice="Read the reasons; correct the annotations at their source and open the data again.",
+)
+def other_records(evidence: Evidence) -> Found | None:
+    """What the import left out for any other reason."""
+    problems = [p for p in evidence.data.report.problems if p.kind not in _RECORDS]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common())
+    return _of_problems(f"{plural(len(problems), 'record')} left out ({kinds})", problems)
+
+
+def mask_boxes(objects: Objects, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, 4), the box around what the image shows of each object's mask; NaN without a mask.
+
+    Args:
+        objects: with or without masks.
+        sizes: (images, 2), width and height in pixels.
+    """
+    bounds = objects.polygon_bounds()
+    for index, code in objects.rle.items():
+        bounds[index] = MaskCode.from_text(code).bounds()
+    return np.clip(bounds, 0, np.tile(sizes[objects.image], 2))
+
+
+def _has_area(bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,), whether a box holds anything; NaN does not."""
+    return np.asarray((bounds[:, 2] > bounds[:, 0]) & (bounds[:, 3] > bounds[:, 1]))
+
+
+def _coinciding(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of objects of one image whose boxes nearly coincide, and how much they share; crowds do not count."""
+    objects = evidence.data.objects
+    (counted,) = np.nonzero(evidence.seen & ~objects.iscrowd)
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for first, second in _pairs(objects.image[counted]):
+        a, b = counted[first], counted[second]
+        overlap = _overlap(objects.bbox[a], objects.bbox[b])
+        (same,) = np.nonzero(overlap >= SAME_BOX)
+        found.append((a[same], b[same], overlap[same]))
+    first, second, overlap = (np.concatenate(column) for column in zip(*found, strict=True))
+    return first, second, overlap
+
+
+def _pairs(image: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """All pairs of positions with the same image, the earlier first, some millions at once; `image` is sorted."""
+    ends = np.searchsorted(image, image, side="right")
+    later = ends - np.arange(len(image)) - 1  # partners of each position
+    total = np.cumsum(later)
+    start = 0
+    while start < len(image):
+        before = int(total[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, before + _PAIRS, side="right")))
+        counts = later[start:stop]
+        first = np.repeat(np.arange(start, stop), counts)
+        offset = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
+        yield first, first + 1 + offset
+        start = stop
+
+
+def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,), intersection over union of boxes, pair by pair."""
+    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
+    share: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return share
+
+
+def _of_objects(evidence: Evidence, summary: str, objects: NDArray[np.intp], notes: tuple[str, ...]) -> Found | None:
+    if not len(objects):
+        return None
+    return Found(summary, rows=evidence.data.objects.image[objects], objects=objects, notes=notes)
+
+
+def _of_problems(summary: str, problems: list[Problem]) -> Found | None:
+    if not problems:
+        return None
+    return Found(summary, places=tuple(p.place for p in problems), notes=tuple(p.reason for p in problems))

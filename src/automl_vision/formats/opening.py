@@ -1,0 +1,69 @@
+"""Opening a dataset: from files in any known format to a manifest."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import Any
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.garbage_collection import without_garbage_collection
+from automl_vision.core.tasks import normalize_task
+from automl_vision.data.dataset import Dataset, is_manifest
+from automl_vision.data.manifest import build_manifest, natural_task
+from automl_vision.data.open_options import OpenOptions, open_options
+from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.formats.registry import find_format
+from automl_vision.formats.source import Source
+
+
+def open_dataset(
+    path: str | PathLike[str],
+    *,
+    task: str | None = None,
+    options: OpenOptions | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Dataset:
+    """Open labelled images in any known format; see `Dataset.open`, which calls this.
+
+    Args:
+        path: folder, annotation file, zip or tar archive, a URL of one of these, or a registered version.
+        task: one of the four tasks; None follows the labels.
+        options: how to open it.
+        progress: called with (images done, images in all).
+        **settings: fields of `OpenOptions`, instead of `options`; also `image_column`, `label_column`,
+            `split_column`, `group_column`.
+
+    Raises:
+        DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
+            more than `max_bad_share` of the records left out.
+    """
+    options = options or open_options(settings)
+    wanted = None if task is None else _known_task(task)
+    if is_manifest(path):
+        loaded = Dataset.load(path)
+        return loaded.as_task(wanted or loaded.task)
+    source = Source.open(fspath(path), allow_outside=options.allow_outside)
+    format_ = find_format(source, options.format, options.columns)
+    with without_garbage_collection():
+        annotations = format_.read(source, options.columns)
+    for place, reason in source.storage.skipped.items():
+        annotations.reject(place, reason, "not entered")
+    if not annotations.report.total:
+        noted = "".join(f"\n  - {note.place}: {note.reason}" for note in annotations.report.notes[:5])
+        raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
+    scanning = ScanOptions(options.allow_outside, options.max_pixels, options.read_images)
+    facts = list(scan_images(annotations.images, annotations.sizes, source.storage, scanning, progress=progress))
+    own = natural_task(annotations, wanted)
+    table, classes = build_manifest(annotations, facts, own)
+    dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
+    dataset = dataset.as_task(wanted or own)
+    dataset.require_usable(max_bad_share=options.max_bad_share)
+    return dataset
+
+
+def _known_task(task: str) -> str:
+    try:
+        return normalize_task(task)
+    except ValueError as error:
+        raise DataError(str(error)) from None

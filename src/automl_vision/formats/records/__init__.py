@@ -1,0 +1,1 @@
+"""Rows with named fields: CSV, JSON lines, JSON arrays, Hugging Face metadata."""

@@ -1,0 +1,86 @@
+"""The rows of tables in text files: delimited by what the header shows, or lists of a path and a label a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.text import suffix_of
+from automl_vision.data.image_names import IMAGE_SUFFIXES
+from automl_vision.data.split_names import SPLIT_NAMES
+from automl_vision.formats.source import Source
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+_LIST_WORDS = frozenset({*SPLIT_NAMES, "trainval", "label", "labels", "list", "annotation", "annotations", "gt"})
+_SUFFIXES = "|".join(suffix.removeprefix(".") for suffix in sorted(IMAGE_SUFFIXES))
+_LIST_LINE = re.compile(rf"(.+?\.(?:{_SUFFIXES})|\S+)\s+(.+)", re.IGNORECASE)
+_MOST_LISTS = 20  # more are notes to each image
+_DELIMITERS = ",;\t"
+_END = "\0"  # a line of its own after the last row, unless a quotation mark is open there
+
+Row = tuple[int, list[str]]
+
+
+def table_files(source: Source) -> list[str]:
+    """The files that may be tables: CSV and TSV, and texts that are named as lists are."""
+    lists = [path for path in source.with_suffix(".txt") if source.main or _is_named_as_list(path)]
+    return source.with_suffix(*TABLE_SUFFIXES) + (lists if len(lists) <= _MOST_LISTS else [])
+
+
+def is_list(path: str) -> bool:
+    """Whether a file is a text, whose lines need no delimiter."""
+    return suffix_of(path) == ".txt"
+
+
+def _is_named_as_list(path: str) -> bool:
+    words = re.split(r"[^a-z]+", path.rpartition("/")[2].lower())
+    return not _LIST_WORDS.isdisjoint(words[:-1])
+
+
+def read_rows(source: Source, path: str) -> Iterator[Row]:
+    """Rows with the numbers of their first lines; the delimiter is the most frequent of `,;` and tab in the header.
+
+    Raises:
+        DataError: a quotation mark is never closed, or a cell is too long.
+    """
+    lines = list(io.StringIO(source.read_text(path), newline=""))
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    header = lines[first] if lines else ""
+    skipped = 0
+    if header.lower().startswith("sep=") and len(header.strip()) == 5:  # Excel's own line
+        delimiter, skipped = header.strip()[-1], first + 1
+    else:
+        delimiter = max(_DELIMITERS, key=header.count)
+    if delimiter in header:
+        yield from _delimited(lines[skipped:], path, delimiter, skipped + 1)
+    elif is_list(path):
+        yield from _listed(lines)
+    else:
+        yield from _delimited(lines, path, "|" if "|" in header else ",", 1)
+
+
+def _delimited(lines: list[str], path: str, delimiter: str, start: int) -> Iterator[Row]:
+    rows = csv.reader([*lines, "\n", _END], delimiter=delimiter, skipinitialspace=True)
+    before = start
+    try:
+        for row in rows:
+            if row == [_END]:
+                return
+            if row and row[-1].endswith(_END):
+                raise DataError(f"{path}:{start}: a quotation mark is never closed, which hides the rows below it")
+            if any(cell.strip() for cell in row):
+                yield start, [cell.strip() for cell in row]
+            start = before + rows.line_num
+    except csv.Error as error:
+        raise DataError(f"{path}:{start}: {error}") from error
+
+
+def _listed(lines: list[str]) -> Iterator[Row]:
+    """A path and what follows it, which may both hold spaces where the path has an image's suffix."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            match = _LIST_LINE.fullmatch(line.strip())
+            yield number, [match[1], match[2].strip()] if match else [line.strip()]

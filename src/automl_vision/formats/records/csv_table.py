@@ -1,0 +1,139 @@
+"""CSV with a column for the image and one for the label, or one 0/1 column a label, or boxes."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import write_text
+from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.data.image_names import is_image
+from automl_vision.formats.folder_layout import class_folders
+from automl_vision.formats.records.class_names import name_classes
+from automl_vision.formats.records.csv_cells import is_empty, list_separator, one_label
+from automl_vision.formats.records.csv_columns import CORNERS, Table
+from automl_vision.formats.records.csv_find import candidate_tables, explain_tables, labelled_tables, named_tables
+from automl_vision.formats.records.csv_look import KnownTable
+from automl_vision.formats.records.csv_records import TableReader, side_splits
+from automl_vision.formats.records.csv_rows import table_files
+from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.source import Source
+from automl_vision.formats.writing import Export
+
+_SHOWN = 4
+_SEPARATORS = ("|", ";")
+_LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
+
+
+def _detect(source: Source, columns: Columns) -> bool:
+    if source.main or columns != Columns():
+        return bool(table_files(source))
+    tables = labelled_tables(candidate_tables(source))
+    _check_folders(source, tables)
+    return bool(tables)
+
+
+def _check_folders(source: Source, tables: list[KnownTable]) -> None:
+    """Raise `DataError` when folders look like classes, and the tables have only one column of 0 and 1."""
+    flags = {name for table in tables if table.layout.label is None for name in table.layout.flags}
+    if len(flags) != 1:
+        return
+    classes = class_folders(source)
+    if len(classes) > 1 and not classes & flags:
+        raise DataError(
+            f'{tables[0].file} has a column of 0 and 1, "{flags.pop()}", and folders look like classes '
+            f'({", ".join(sorted(classes)[:_SHOWN])}); say which are the labels with format="csv" or format="folder"'
+        )
+
+
+@dataset_format(
+    "csv",
+    "label",
+    "labels",
+    "boxes",
+    layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
+    "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
+    detect=_detect,
+    explain=explain_tables,
+)
+def read(source: Source, columns: Columns) -> Annotations:
+    """Read labelled tables; several rows of one image make a multi-label set, or its boxes.
+
+    Raises:
+        DataError: a table that the user points at lacks a column, or two tables contradict each other.
+    """
+    annotations = Annotations("label")
+    if source.main or columns != Columns():
+        tables, others = named_tables(source, columns), []
+    else:
+        candidates = candidate_tables(source)
+        tables = labelled_tables(candidates)
+        others = [table for table in candidates if table not in tables and not table.layout.is_labelled]
+    reader = TableReader(source, columns, annotations, side_splits(source, others))
+    for table in tables:
+        reader.read(table)
+    reader.check_agreement()
+    annotations.relative = len(annotations.objects) > 0 and reader.largest <= _LARGEST_SHARE
+    layouts = [table.layout for table in tables]
+    has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
+    annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))
+    if any(layout.box for layout in layouts) and not len(annotations.objects):
+        annotations.kind = "boxes"
+    if not any(layout.split for layout in layouts):
+        annotations.split_by_folders()
+    name_classes(source, annotations, [table.file for table in tables])
+    return annotations
+
+
+def _need_columns(export: Export) -> bool:
+    """Whether the names of classes would not come back from the cells of one column."""
+    plural = export.kind == "labels"
+    changed = [name for name in export.classes if is_empty(name) or one_label(name) != name]
+    has_marks = plural and any(mark in name for name in export.classes for mark in _SEPARATORS)
+    return bool(changed or has_marks or list_separator(export.classes, plural=plural))
+
+
+def _flag_columns(classes: list[str], header: list[str]) -> list[str]:
+    """A column for each class.
+
+    Raises:
+        DataError: a class has the name of another column.
+    """
+    row = ["a.jpg", *[""] * (len(header) - 1), *["1"] * len(classes)]
+    layout = Table([*header, *classes], [row], is_image).layout(Columns())
+    bad = [name for name in classes if layout is None or name not in layout.flags]
+    if bad:
+        raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
+    return classes
+
+
+@export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
+def write(export: Export) -> None:
+    """Write `labels.csv`, one row an image, or a box, and the images under their own names.
+
+    Raises:
+        DataError: a label holds what separates labels, and is also the name of another column.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    header = ["image", "split", "group"]
+    has_flags = export.kind in ("label", "labels") and _need_columns(export)
+    if has_flags:
+        header += _flag_columns(export.classes, header)
+    elif export.kind == "boxes":
+        header += ["label", *CORNERS[0], "iscrowd", "difficult"]
+    else:
+        header.append(export.kind)
+    table.writerow(header)
+    for split in export.splits:
+        for record in export.records(split):
+            start = [export.image(record.image), split, record.group or ""]
+            if export.kind == "boxes":
+                rows = [[v.label, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
+                table.writerows([*start, *row] for row in rows or [[""] * (len(header) - 3)])
+            elif has_flags:
+                table.writerow([*start, *(int(name in record.labels) for name in export.classes)])
+            else:
+                table.writerow([*start, "|".join(record.labels)])
+    write_text(export.folder / "labels.csv", text.getvalue())

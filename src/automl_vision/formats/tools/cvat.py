@@ -1,0 +1,115 @@
+"""CVAT for images 1.1: one XML file with boxes, polygons, masks and tags; CVAT for video where its frames are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from automl_vision.core.text import folder_of
+from automl_vision.data.annotations import Annotations, Columns, Record
+from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
+from automl_vision.data.object import Object
+from automl_vision.data.split_names import normalize_split, split_of_path
+from automl_vision.formats.json_file import as_number, as_size
+from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.shapes import bounds, ellipse, rectangle
+from automl_vision.formats.source import Source
+from automl_vision.formats.tools.cvat_tracks import add_tracks
+from automl_vision.formats.xml_file import documents, has_documents
+
+_OTHERS = ("polyline", "points", "cuboid", "skeleton")
+
+
+@dataset_format(
+    "cvat",
+    "label",
+    "labels",
+    "boxes",
+    "masks",
+    layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
+    detect=lambda source, _: has_documents(source, "annotations", "image", "track", "meta"),
+)
+def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
+    """Read every CVAT file; an image's `subset`, or the file's name, is its split."""
+    annotations = Annotations("boxes")
+    for path, root in documents(source, "annotations", annotations):
+        if root.find("track") is not None:
+            add_tracks(source, path, root, _object, annotations)
+        for element in root.iter("image"):
+            name = (element.get("name") or "").strip()
+            place = f"{path}: image {element.get('id', name)}"
+            if not name:
+                annotations.reject(place, "the image has no name", "bad record")
+                continue
+            size = as_size(element.get("width"), element.get("height"))
+            objects = list(_objects(element, size, place, annotations))
+            labels = tuple(dict.fromkeys(tag.get("label", "").strip() for tag in element.findall("tag")))
+            split = normalize_split(element.get("subset")) or split_of_path(path)
+            image = source.image(name, folder_of(path), split)
+            split = split or source.split_of(image)
+            annotations.add(Record(image, place, tuple(filter(None, labels)), objects, split, size=size))
+    annotations.settle_kind()
+    return annotations
+
+
+def _objects(image: Element, size: tuple[int, int] | None, place: str, annotations: Annotations) -> Iterator[Object]:
+    """The objects of one image; unusable ones are reported, shapes without an area noted."""
+    for i, element in enumerate(image, start=1):
+        if element.tag in _OTHERS:
+            reason = f'a shape "{element.tag}" is no box, polygon, ellipse or mask'
+            annotations.ignore(f"{place}, shape {i}", reason, "other shape")
+        elif element.tag != "tag":
+            try:
+                yield _object(element, size)
+            except ValueError as error:
+                annotations.reject(f"{place}, shape {i}", str(error), "bad annotation")
+
+
+def _object(element: Element, size: tuple[int, int] | None) -> Object:
+    """One shape.
+
+    Raises:
+        ValueError: it is no box, polygon, ellipse or mask, or its values cannot be used.
+    """
+    label = (element.get("label") or "").strip()
+    if not label:
+        raise ValueError("the shape has no label")
+    angle = as_number(element.get("rotation", 0))
+    if element.tag == "box":
+        x1, y1, x2, y2 = (as_number(element.get(name)) for name in ("xtl", "ytl", "xbr", "ybr"))
+        turned = rectangle(x1, y1, x2 - x1, y2 - y1, angle=angle, around_centre=True)
+        return Object(label, bounds(turned) if angle else (x1, y1, x2, y2))
+    if element.tag == "polygon":
+        points = [as_number(part) for pair in (element.get("points") or "").split(";") for part in pair.split(",")]
+        if len(points) < 6 or len(points) % 2:
+            raise ValueError("a polygon needs at least 3 points")
+        return Object(label, segments=(points,))
+    if element.tag == "ellipse":
+        cx, cy, rx, ry = (as_number(element.get(name)) for name in ("cx", "cy", "rx", "ry"))
+        return Object(label, segments=(ellipse(cx, cy, rx, ry, angle=angle),))
+    if element.tag == "mask":
+        if size is None:
+            raise ValueError("a mask needs the image's width and height")
+        return Object(label, rle=_mask(element, size))
+    raise ValueError(f'a shape "{element.tag}" is no box, polygon, ellipse or mask')
+
+
+def _mask(element: Element, size: tuple[int, int]) -> str:
+    """CVAT's runs, along the rows of a mask's own rectangle, as COCO's code of the whole image.
+
+    Raises:
+        ValueError: the runs do not fill the rectangle, or it leaves the image.
+    """
+    left, top, width, height = (int(as_number(element.get(name))) for name in ("left", "top", "width", "height"))
+    runs = [int(as_number(part)) for part in (element.get("rle") or "").split(",")]
+    inside = left >= 0 and top >= 0 and left + width <= size[0] and top + height <= size[1]
+    if not inside or min(runs) < 0 or sum(runs) != width * height:
+        raise ValueError("the mask does not fit into the image")
+    if size[0] * size[1] > MAX_MASK_PIXELS:
+        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
+    mask = np.zeros((size[1], size[0]), bool)
+    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    mask[top : top + height, left : left + width] = values.reshape(height, width)
+    return encode_mask(mask).to_text()

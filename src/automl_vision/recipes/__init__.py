@@ -1,0 +1,1 @@
+"""Hyperparameters, the catalogue of algorithms and geometry; without torch."""

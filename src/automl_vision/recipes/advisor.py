@@ -1,0 +1,106 @@
+"""Advice for small objects: which input size and which tiles, and what they cost; NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, wanted_side
+from automl_vision.recipes.geometry import fit_canvas
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MOST_TILES = 6  # across or down
+_WORTHWHILE = 1.2  # times the default input; less shows hardly more
+_OVERLAP = 0.25
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What suits the boxes of a data set.
+
+    Attributes:
+        sides: quantiles (5, 25, 50, 75 and 95 %) of the root of the boxes' areas, in pixels of the images.
+        shorter_side: median of the images' shorter side in pixels.
+        settings: hyperparameters to give; empty when the defaults suit.
+        cost: pixels that the network sees of an image, relative to the default settings.
+        sentences: the same for people.
+    """
+
+    sides: tuple[float, ...]
+    shorter_side: float
+    settings: dict[str, Any]
+    cost: float
+    sentences: tuple[str, ...]
+
+
+def advise(dataset: Dataset) -> Advice:
+    """Look at the training boxes and say whether a larger input or tiles are worth their cost.
+
+    The default input makes the side of a small box (the smallest tenth) 20 pixels where 600 pixels of shorter side
+    suffice for that. Where they do not, tiles are proposed, as few as reach it; where the images themselves have no
+    more pixels, nothing helps and that is said.
+
+    Args:
+        dataset: with objects.
+
+    Raises:
+        DataError: it has none.
+    """
+    objects = dataset.objects
+    if not len(objects):
+        raise DataError("advice on small objects needs labelled objects; this data set has none")
+    training = np.isin(dataset.splits, ("train", ""))
+    columns = [dataset.table[name].to_numpy().astype(np.float64) for name in ("height", "width")]
+    sizes = np.maximum(np.stack(columns, axis=1), 1.0)
+    sides = np.sqrt(np.maximum((objects.bbox[:, 2:] - objects.bbox[:, :2]).prod(axis=1), 1.0))
+    shorter = float(np.median(sizes[training].min(axis=1)))
+    side = wanted_side(dataset, sizes, training)
+    shares = sides / sizes[objects.image].min(axis=1)
+    small = float(np.quantile(shares, 0.1))
+    sentences = [
+        f"boxes: a twentieth has sides below {np.quantile(sides, 0.05):.0f} px, half below {np.median(sides):.0f} px, "
+        f"in images of {shorter:.0f} px on the shorter side",
+        f"default input: {side} px on the shorter side, where the side of a small box has {small * side:.0f} px",
+    ]
+    settings: dict[str, Any] = {}
+    cost = 1.0
+    if small * side < 0.75 * SMALL_SIDE:
+        settings, cost = _tiles(small, side, shorter, sizes[training])
+        sentences.append(_sentence(settings, cost, small, shorter))
+    else:
+        sentences.append("the default input suits; no tiles are needed")
+    quantiles = tuple(float(value) for value in np.quantile(sides, _QUANTILES))
+    return Advice(quantiles, shorter, settings, cost, tuple(sentences))
+
+
+def _tiles(small: float, side: int, shorter: float, sizes: NDArray[np.float64]) -> tuple[dict[str, Any], float]:
+    """The fewest tiles at which small boxes are large enough, as far as the images have the pixels, and their cost."""
+    useful = min(SMALL_SIDE / small, max(shorter, float(side)))  # of the shorter side, in pixels
+    if useful < _WORTHWHILE * side:
+        return {}, 1.0
+    across_shorter = min(_MOST_TILES, int(np.ceil((useful / side - _OVERLAP) / (1 - _OVERLAP))))  # two at least
+    height, width = fit_canvas(sizes, side, 2 * SHORT_SIDES[1])
+    across_longer = min(
+        _MOST_TILES, max(across_shorter, round(across_shorter * max(height, width) / min(height, width)))
+    )
+    down, across = (across_shorter, across_longer) if width >= height else (across_longer, across_shorter)
+    settings = {"min_size": side, "tile_grid_size": f"{across}x{down}", "tile_overlap_ratio": _OVERLAP}
+    return settings, float(across * down + 1)
+
+
+def _sentence(settings: dict[str, Any], cost: float, small: float, shorter: float) -> str:
+    if not settings:
+        return (
+            f"small boxes have {small * shorter:.0f} px in the images themselves; neither a larger input nor tiles "
+            "would show more of them"
+        )
+    given = ", ".join(f"{name}={value}" for name, value in settings.items())
+    return (
+        f"for small boxes: {given}; training an epoch takes about 1.0 times, "
+        f"validation and prediction {cost:.1f} times as long"
+    )

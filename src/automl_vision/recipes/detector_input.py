@@ -1,0 +1,112 @@
+"""What a detector looks at, from a data set and the hyperparameters; and how images are kept for any task."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.images import PixelSize
+from automl_vision.recipes.geometry import CANVAS_STEP, Geometry, fit_canvas, fit_geometry
+from automl_vision.recipes.hyperparameters import (
+    ClassificationHyperparameters,
+    DetectionHyperparameters,
+    DetectorHyperparameters,
+    Hyperparameters,
+    OneStageHyperparameters,
+)
+from automl_vision.serving.objects import TileGrid
+
+SMALL_SIDE = 20.0  # pixels that the side of a small box should have on the canvas
+SHORT_SIDES = (320, 600)  # of a canvas that follows the boxes
+_SMALL_QUANTILE = 0.1
+_MOST_ENLARGED = 1.0  # times the images' own size; beyond it more pixels show no more
+
+
+def kept_size(dataset: Dataset, hyperparameters: Hyperparameters) -> PixelSize:
+    """The size at which a trial's images are decoded and kept.
+
+    Args:
+        dataset: with splits.
+        hyperparameters: of the trial.
+    """
+    if isinstance(hyperparameters, ClassificationHyperparameters):
+        return hyperparameters.validation_resize_size
+    if not isinstance(hyperparameters, DetectorHyperparameters):
+        raise TypeError(f"no task trains with {type(hyperparameters).__name__}")
+    geometry = detector_geometry(dataset, hyperparameters)
+    grid = tile_grid(hyperparameters)
+    return geometry.size if grid is None else grid.whole_size(geometry.size)
+
+
+def tile_grid(hyperparameters: DetectorHyperparameters) -> TileGrid | None:
+    """The tiles that the hyperparameters ask for."""
+    return TileGrid.parse(hyperparameters.tile_grid_size, hyperparameters.tile_overlap_ratio)
+
+
+def detector_geometry(dataset: Dataset, hyperparameters: DetectorHyperparameters) -> Geometry:
+    """Canvas, levels and anchors for the training images of a data set.
+
+    Args:
+        dataset: with splits; images without one count as training images.
+        hyperparameters: an input size that they name is taken.
+    """
+    training = np.isin(dataset.splits, ("train", ""))
+    sizes = _image_sizes(dataset)
+    canvas = _canvas(dataset, hyperparameters, sizes, training)
+    objects = dataset.objects
+    mine = training[objects.image] & ~objects.iscrowd
+    image = objects.image[mine]
+    box = objects.bbox[mine]
+    seen = np.array(canvas, np.float64)
+    grid = tile_grid(hyperparameters)
+    whole = np.array(grid.whole_size(canvas) if grid is not None else canvas, np.float64)
+    scale = (whole / sizes[image]).min(axis=1, keepdims=True)
+    shapes = np.stack([box[:, 3] - box[:, 1], box[:, 2] - box[:, 0]], axis=1) * scale
+    shapes = np.minimum(shapes, seen)
+    return fit_geometry(
+        shapes,
+        np.bincount(image, minlength=len(dataset))[training] if len(dataset) else np.zeros(0, np.int64),
+        canvas,
+        most_detections=hyperparameters.box_detections_per_image,
+    )
+
+
+def _canvas(
+    dataset: Dataset, hyperparameters: DetectorHyperparameters, sizes: NDArray[np.float64], training: NDArray[np.bool_]
+) -> tuple[int, int]:
+    sizes_trained = sizes[training]
+    if isinstance(hyperparameters, OneStageHyperparameters):
+        if hyperparameters.image_size is not None:
+            return fit_canvas(sizes_trained, hyperparameters.image_size, hyperparameters.image_size)
+        return fit_canvas(sizes_trained, wanted_side(dataset, sizes, training), 2 * SHORT_SIDES[1])
+    assert isinstance(hyperparameters, DetectionHyperparameters)
+    short = hyperparameters.min_size or wanted_side(dataset, sizes, training)
+    return fit_canvas(sizes_trained, short, hyperparameters.max_size)
+
+
+def wanted_side(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[np.bool_]) -> int:
+    """Pixels of the canvas' shorter side at which small boxes are large enough, within what is affordable.
+
+    Args:
+        dataset: with objects.
+        sizes: (images, 2), height and width.
+        training: (images,), which of them count.
+    """
+    objects = dataset.objects
+    mine = training[objects.image] & ~objects.iscrowd
+    if not mine.any():
+        return SHORT_SIDES[0]
+    box = objects.bbox[mine]
+    sides = np.sqrt(np.maximum((box[:, 2:] - box[:, :2]).prod(axis=1), 1.0))
+    shares = sides / sizes[objects.image[mine]].min(axis=1)
+    wanted = SMALL_SIDE / max(float(np.quantile(shares, _SMALL_QUANTILE)), 1e-6)
+    there = float(np.median(sizes[training].min(axis=1)))
+    highest = float(np.clip(_MOST_ENLARGED * there, *SHORT_SIDES))
+    return CANVAS_STEP * round(float(np.clip(wanted, SHORT_SIDES[0], highest)) / CANVAS_STEP)
+
+
+def _image_sizes(dataset: Dataset) -> NDArray[np.float64]:
+    """(images, 2), height and width, at least 1."""
+    columns = [dataset.table[name].to_numpy().astype(np.float64) for name in ("height", "width")]
+    return np.asarray(np.maximum(np.stack(columns, axis=1), 1.0))

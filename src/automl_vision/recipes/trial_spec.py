@@ -1,0 +1,37 @@
+"""What one trial is, in a form that travels as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from automl_vision.recipes.hyperparameters import Hyperparameters, with_family
+
+
+class TrialSpec(BaseModel):
+    """Everything that a trial depends on; the same spec gives the same trial."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    task: str = Field(description="the product's name of the task")
+    manifest: str = Field(description="Parquet file of the data set, with a split for every image")
+    fingerprint: str = Field(description="of that data set")
+    model_name: str = Field(description="the algorithm")
+    hyperparameters: SerializeAsAny[Hyperparameters] = Field(description="typed, all defaults filled in")
+    folder: str = Field(description="where the trial keeps its state and leaves its results")
+    cache: str = Field(description="folder of pixel caches and device measurements, shared by trials")
+    seed: int = Field(0, description="of every random choice")
+    budget_seconds: float | None = Field(None, gt=0, description="time for the whole trial; none: no limit")
+    device: str = Field("auto", description='"auto", "cpu" or "cuda"')
+    threads: int = Field(0, ge=0, description="cores to use; 0: all")
+    processes: int = Field(
+        default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
+    )
+    start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: Any) -> Any:
+        """Hyperparameters read from JSON become those of task and algorithm."""
+        return with_family(values["task"], values) if isinstance(values, dict) and "task" in values else values

@@ -1,0 +1,90 @@
+"""The jobs of a run: trials to train, to time and to probe; and waiting for a job that the run needs to go on."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_vision.compute.compute import Compute, Job, Slot
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.trial_loop import CanceledError
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+
+_POLL = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Makes the jobs of a run, and runs single ones.
+
+    Attributes:
+        spec: of the run.
+        folder: of the run.
+        compute: where jobs run.
+        fingerprint: of the data set as it was prepared.
+        cache: folder of pixel caches and device measurements.
+    """
+
+    spec: SweepSpec
+    folder: RunFolder
+    compute: Compute
+    fingerprint: str
+    cache: Path
+
+    def train(self, trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
+        """Train a trial, or go on with it, in the seconds that are left."""
+        evaluations = trial.evaluations()
+        seconds += evaluations[-1]["seconds"] if evaluations else 0.0  # a trial counts its own earlier work too
+        return self._job("run_trial", trial.path, planned, slot, seconds)
+
+    def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
+        """Time the first steps of a trial."""
+        return self._job("time_trial", folder, planned, slot, 1.0)
+
+    def probe(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
+        """Score a trial's pretrained features by a linear probe."""
+        return self._job("probe_trial", folder, planned, slot, max(1.0, seconds))
+
+    def finish(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> str | None:
+        """Run a job to its end, or end it after some seconds; gives the reason when it failed.
+
+        Raises:
+            CanceledError: the user asked to end the run.
+            RunNotFoundError: the run's folder was deleted.
+        """
+        running, end = self.compute.submit(job, slot), time.monotonic() + seconds
+        try:
+            while running.is_running():
+                if time.monotonic() > end:
+                    return f"it took more than {seconds:.0f} s"
+                self.folder.require()
+                if self.folder.cancel_requested():
+                    raise CanceledError
+                self.compute.wait([running], _POLL)
+        finally:
+            if running.is_running():
+                running.cancel()
+        failure = running.failure()
+        return None if failure is None else failure.reason
+
+    def _job(self, function: str, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
+        spec = TrialSpec(
+            task=self.spec.task,
+            manifest=str(self.folder.manifest),
+            fingerprint=self.fingerprint,
+            model_name=planned.model_name,
+            hyperparameters=planned.hyperparameters,
+            folder=str(folder),
+            cache=str(self.cache),
+            seed=self.spec.seed,
+            budget_seconds=seconds,
+            device=self.compute.device,
+            threads=slot.threads,
+            processes=self.spec.processes,
+            start_from=planned.start_from,
+        )
+        return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

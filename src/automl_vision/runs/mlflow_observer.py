@@ -1,0 +1,121 @@
+"""Tells the tracking store what a sweep does; what it confirmed is noted, so that nothing is lost by an outage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from automl_vision.core.errors import TrackingError
+from automl_vision.runs.spec import SweepSpec
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.tracking import Tracking
+from automl_vision.workspace.workspace import Workspace
+
+PARENT = "run"
+"""Key of the run itself in the tracking store."""
+
+_STATUS = {"Completed": "FINISHED", "Terminated": "FINISHED", "Failed": "FAILED"}
+
+
+class Publisher:
+    """Publishes a run and its trials.
+
+    Args:
+        folder: of the run.
+        tracking: the store.
+    """
+
+    def __init__(self, folder: RunFolder, tracking: Tracking) -> None:
+        self.folder, self.tracking = folder, tracking
+
+    def run_started(self, spec: SweepSpec) -> None:
+        """The run starts, or goes on."""
+        self.tracking.start(PARENT, name=self.folder.id, tags={"automl_vision.run": self.folder.id})
+        data = {"data_version": spec.data_version} if spec.data_version else {}
+        self.tracking.params(PARENT, {"task": spec.task, "budget_seconds": spec.budget_seconds, **data})
+
+    def started(self, trial: TrialFolder, planned: PlannedTrial) -> None:
+        """A trial starts, or goes on after an interruption."""
+        key = _key(trial)
+        self.tracking.start(key, name=f"{self.folder.id}_{trial.number}", parent=PARENT)
+        parameters = {"model_name": planned.model_name, **planned.hyperparameters.model_dump()}
+        self.tracking.params(key, {name: value for name, value in parameters.items() if value is not None})
+
+    def reported(self, trial: TrialFolder, events: Sequence[dict[str, Any]], offset: int) -> None:
+        """A trial validated."""
+        evaluations = [event for event in events if event["event"] == "evaluation"]
+        for event in evaluations:
+            self.tracking.metrics(_key(trial), _epoch_metrics(event), step=event["epoch"], when=event["time"])
+        if evaluations:
+            self.tracking.confirm(partial(trial.update_published, offset=offset))
+
+    def ended(self, trial: TrialFolder, status: str) -> None:
+        """A trial ended."""
+        key = _key(trial)
+        if status in ("Completed", "Terminated"):
+            self.tracking.metrics(key, final_metrics(trial), step=0, when=time.time())
+        for name in ("metrics.json", "result.json", "log.txt"):
+            self.tracking.artifacts(key, trial.path / name)
+        self.tracking.end(key, _STATUS.get(status, "KILLED"))
+        self.tracking.confirm(partial(trial.update_published, ended=status in _STATUS))
+
+    def check(self) -> None:
+        """See whether the store takes what it is told.
+
+        Raises:
+            TrackingError: it did not for longer than we wait.
+        """
+        if self.tracking.problem is not None:
+            raise TrackingError(
+                f"{self.tracking.problem}; all results are in the run's folder. When MLflow answers again, go on with: "
+                f"automl-vision resume {self.folder.id}"
+            )
+
+    def finish(self, status: str) -> None:
+        """Close the run's own entry, once all is published.
+
+        Raises:
+            TrackingError: not all could be published.
+        """
+        self.tracking.end(PARENT, status)
+        self.tracking.flush()
+        self.check()
+
+
+@contextmanager
+def published(folder: RunFolder, spec: SweepSpec) -> Iterator[Publisher]:
+    """The run's publisher; its MLflow ids are kept in the run's folder."""
+    tracking = Workspace(spec.workspace).tracking(
+        spec.experiment,
+        known=folder.status().get("mlflow", {}),
+        on_ids=lambda ids: folder.update_status(mlflow=ids),
+    )
+    try:
+        yield Publisher(folder, tracking)
+    finally:
+        tracking.close()
+
+
+def final_metrics(trial: TrialFolder) -> dict[str, float]:
+    """Metrics by split and the ends of their intervals, named for MLflow."""
+    values: dict[str, float] = {}
+    for split, report in (trial.metrics() or {"splits": {}})["splits"].items():
+        values |= {f"final_{split}_{name}": value for name, value in report["metrics"].items()}
+        for name, interval in report["intervals"].items():
+            values |= {f"final_{split}_{name}_{end}": interval[end] for end in ("low", "high")}
+    return values
+
+
+def _key(trial: TrialFolder) -> str:
+    return f"trial {trial.number}"
+
+
+def _epoch_metrics(event: dict[str, Any]) -> dict[str, float]:
+    """What MLflow shows over epochs."""
+    names = ("validation_loss", "train_loss", "learning_rate", "images_per_second")
+    values = {name: event[name] for name in names if event.get(name) is not None}
+    return {**event["metrics"], **{f"train_{k}": v for k, v in event["train_metrics"].items()}, **values}

@@ -1,0 +1,59 @@
+"""Linear probes on the frozen features of AutoMode's candidates: a cheap score before any of them is trained."""
+
+from __future__ import annotations
+
+import time
+
+from automl_vision.compute.compute import Slot
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.numbers import finite
+from automl_vision.recipes.catalog import has_bundled_weights
+from automl_vision.runs.jobs import Jobs
+from automl_vision.search.portfolio import planned_candidate, probed_candidates
+
+PROBES_FILE = "probes.json"
+"""In the run's folder: the score of each candidate that was probed; null where that failed."""
+
+_SHARE = 0.15  # of the time that is left after the default recipe
+_LEAST = 60.0  # seconds for all probes, if the default recipe was quicker than that
+
+
+def probing_seconds(left: float, default_seconds: float) -> float:
+    """Seconds that all probes may take.
+
+    Args:
+        left: for trials.
+        default_seconds: that the default recipe took.
+    """
+    return min(_SHARE * left, max(_LEAST, default_seconds))
+
+
+def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]:
+    """Scores by candidate, as far as the seconds go; each is recorded, and not computed again after an interruption.
+
+    Args:
+        jobs: of the run.
+        slot: where they run.
+        seconds: for all of them.
+    """
+    spec, end = jobs.spec, time.monotonic() + seconds
+    file = jobs.folder.path / PROBES_FILE
+    scores: dict[str, float | None] = read_json(file) if file.exists() else {}
+    chosen = len(jobs.folder.planned_trials()) > 1  # what was made of the scores must stay
+    candidates = [] if chosen else probed_candidates(spec.trials[0], spec.task, spec.arguments)
+    hub = True
+    for number, candidate in enumerate(candidates):
+        planned = planned_candidate(candidate, spec.trials[0], spec.task, spec.arguments)
+        left = end - time.monotonic()
+        reachable = hub or has_bundled_weights(candidate.model_name)
+        if planned is None or candidate.key in scores or left <= 0 or not reachable:
+            continue
+        jobs.folder.progress(f"probing {candidate.key}", number, len(candidates))
+        folder = jobs.folder.path / "probes" / str(number)
+        reason = jobs.finish(jobs.probe(folder, planned, slot, left), slot, seconds=left)
+        scores[candidate.key] = finite(read_json(folder / "probe.json")["score"]) if reason is None else None
+        write_json(file, scores)
+        hub = hub and "hub" not in (reason or "")
+        if scores[candidate.key] is not None:
+            jobs.folder.message(f"probe of {candidate.key}: {spec.primary_metric} {scores[candidate.key]:.4f}")
+    return {key: score for key, score in scores.items() if score is not None}

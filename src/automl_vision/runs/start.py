@@ -1,0 +1,31 @@
+"""Starting the process that works on a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from automl_vision.workspace.run_folder import RunFolder
+
+
+def start_run(folder: RunFolder, lock: int) -> None:
+    """Start the process that works on a run, in a session of its own so that Ctrl-C does not reach it.
+
+    It inherits the run's lock, so there is no moment in which another process could take the run.
+
+    Args:
+        folder: of the run.
+        lock: descriptor that `folder.hold` gave; the caller closes its own.
+    """
+    log = (folder.path / "controller.log").open("ab")
+    with log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "automl_vision.runs", str(folder.path), str(lock)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[lock],
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no dead process is left behind

@@ -1,0 +1,42 @@
+"""Timing the first steps of a sweep's algorithms before it starts, within a share of its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from automl_vision.compute.compute import Slot
+from automl_vision.core.files import read_json
+from automl_vision.runs.budget import Timing
+from automl_vision.runs.jobs import Jobs
+from automl_vision.search.planned_trial import PlannedTrial
+
+_SHARE, _LEAST, _MOST_SHARE = 0.1, 10.0, 1 / 3  # of the time for trials; seconds that are enough for most algorithms
+
+
+def timing_seconds(left: float) -> float:
+    """Seconds that the timing may take of those that are left for trials; little of a short time."""
+    return min(_MOST_SHARE * left, max(_LEAST, _SHARE * left))
+
+
+def time_first_steps(jobs: Jobs, planned: Iterable[PlannedTrial], slot: Slot, seconds: float) -> dict[str, Timing]:
+    """How long the parts of a trial take, by the name of the algorithm; what takes too long or fails is left out.
+
+    Args:
+        jobs: of the run.
+        planned: a trial of each algorithm; of several, the first counts.
+        slot: where they run.
+        seconds: for all of them.
+    """
+    end = time.monotonic() + max(0.0, seconds)
+    by_name: dict[str, PlannedTrial] = {}
+    for trial in planned:
+        by_name.setdefault(trial.model_name, trial)
+    timings: dict[str, Timing] = {}
+    for number, (name, trial) in enumerate(by_name.items()):
+        folder = jobs.folder.path / "timing" / name
+        jobs.folder.progress("timing", number, len(by_name))
+        jobs.finish(jobs.measure(folder, trial, slot), slot, seconds=max(0.0, end - time.monotonic()))
+        if (folder / "timing.json").exists():  # an algorithm that cannot be timed fails as a trial, with its reason
+            timings[name] = Timing(**read_json(folder / "timing.json"))
+    return timings

@@ -1,0 +1,1 @@
+"""Search spaces, samplers, policies and AutoMode's plan: pure functions and values."""

@@ -1,0 +1,122 @@
+"""What AutoMode tries besides the default recipe: other backbones or detectors, another resolution, other rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL
+from automl_vision.recipes.catalog import own_models
+from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.search.planned_trial import PlannedTrial
+
+RATES = (2.5, 0.4)
+"""Factors on the default recipe's learning rate."""
+
+_LARGER = 288 / 224  # the next resolution for which EfficientNets were published
+_BACKBONES = (  # those whose weights are installed first; the others need a hub
+    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite0", "resnet50", "vits16r224", "seresnext",
+)  # fmt: skip
+_DETECTOR_ORDER = ("tood", "yolov5", "retinanet_efficientnet_lite0_fpn", "fcos_efficientnet_lite0_fpn",
+                   "fasterrcnn_efficientnet_lite1_fpn", "maskrcnn_efficientnet_lite1_fpn")  # fmt: skip
+_SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
+_BEST_PROBES = 4  # backbones with resolutions that are trained, of those that were probed
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change of the default recipe.
+
+    Attributes:
+        model_name: the algorithm.
+        changes: hyperparameters by name.
+        rate: factor on the default recipe's learning rate.
+    """
+
+    model_name: str
+    changes: tuple[tuple[str, Any], ...] = ()
+    rate: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """Names algorithm and resolution, for the probe's score."""
+        size = dict(self.changes).get("validation_crop_size")
+        return self.model_name if size is None else f"{self.model_name} at {size} px"
+
+
+def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -> list[Candidate]:
+    """Backbones and resolutions whose frozen features are probed before any is trained; none for detectors.
+
+    Args:
+        base: the default recipe.
+        task: the product's name of the task.
+        fixed: hyperparameters that the user fixed; what is fixed is not varied.
+    """
+    if task not in (CLASSIFICATION, MULTI_LABEL) or not base.hyperparameters.pretrained or base.start_from:
+        return []
+    names = [base.model_name, *(_BACKBONES if _is_free(base, fixed) else ())]
+    names = list(dict.fromkeys(names))
+    values = base.hyperparameters.model_dump()
+    larger = 32 * round(_LARGER * int(values["validation_crop_size"]) / 32)
+    sized = [] if any(name in fixed for name in (*_SIZES, "crop_size", "resize_size")) else [larger]
+    same_size = [Candidate(name) for name in names if name != base.model_name]
+    return same_size + [
+        Candidate(name, tuple((field, size) for field in _SIZES)) for size in sized for name in names[:3]
+    ]
+
+
+def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: Mapping[str, float]) -> list[Candidate]:
+    """The candidates in the order in which they are tried.
+
+    The best probes come first, and between them other rates for the default; then other rates for the best probe.
+
+    Args:
+        base: the default recipe.
+        task: the product's name of the task.
+        fixed: hyperparameters that the user fixed.
+        probes: score of the probe by candidate's key; what is not in it could not be probed.
+    """
+    probed = probed_candidates(base, task, fixed)
+    found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
+    if _is_free(base, fixed) and task not in (CLASSIFICATION, MULTI_LABEL):
+        known = own_models(task)
+        found = [Candidate(name) for name in _DETECTOR_ORDER if name in known and name != base.model_name]
+    rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
+    best = found[:1] if "learning_rate" not in fixed else []
+    return _alternating(found, rates) + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
+
+
+def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
+    """Whether other algorithms may be tried: none is fixed, nor weights that fit only one."""
+    return not ({"model_name", "weights"} & fixed.keys()) and not base.start_from
+
+
+def planned_candidate(
+    candidate: Candidate, base: PlannedTrial, task: str, fixed: Mapping[str, Any], *, learning_rate: float = 1.0
+) -> PlannedTrial | None:
+    """The trial of a candidate, or None when the fixed hyperparameters do not go with it.
+
+    Args:
+        candidate: to try.
+        base: the default recipe.
+        task: the product's name of the task.
+        fixed: hyperparameters that the user fixed.
+        learning_rate: that the default recipe came to.
+    """
+    drawn = dict(candidate.changes)
+    if candidate.rate != 1.0:
+        drawn["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
+    settings = {name: value for name, value in {**fixed, **drawn}.items() if name != "model_name"}
+    checked, _ = check_hyperparameters(task, settings, candidate.model_name)
+    if checked is None:
+        return None
+    return PlannedTrial(
+        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, drawn=drawn
+    )
+
+
+def _alternating(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
+    merged = [c for pair in zip(first, second, strict=False) for c in pair]
+    shorter = min(len(first), len(second))
+    return [*merged, *first[shorter:], *second[shorter:]]

@@ -1,0 +1,117 @@
+"""A folder of this machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cached_property
+from pathlib import Path
+
+from automl_vision.core.errors import ImageError
+from automl_vision.storage.locations import MAX_IMAGE_BYTES, OUTSIDE, check_url
+from automl_vision.storage.urls import is_url
+
+
+class LocalFolder:
+    """A folder of this machine."""
+
+    def __init__(self, root: str, *, allow_outside: bool = False) -> None:
+        self.root = root
+        self.skipped: dict[str, str] = {}
+        self._allow_outside = allow_outside
+        self._real = os.path.realpath(root)
+        self._outside_files: set[str] = set()
+        self._real_folders: dict[str, str] = {}
+
+    @cached_property
+    def files(self) -> list[str]:
+        """All files but hidden ones; links out of the folder are entered only when that is allowed."""
+        found: list[str] = []
+        entered = {self._real}
+        pending = [""]
+        while pending:
+            folder = pending.pop()
+            try:
+                entries = list(os.scandir(os.path.join(self.root, folder)))  # noqa: PTH118 - a million files
+            except OSError as error:
+                self.skipped[folder or "."] = f"the folder cannot be read ({error.strerror})"
+                continue
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if not _is_folder(entry):
+                    found.append(path)
+                    if entry.is_symlink() and not self._is_inside(path):
+                        self._outside_files.add(path)
+                elif not entry.is_symlink():
+                    pending.append(path)
+                elif not self._allow_outside and not self._is_inside(path):
+                    self.skipped[path] = f"the link {OUTSIDE}"
+                elif (real := os.path.realpath(entry.path)) not in entered:
+                    entered.add(real)
+                    pending.append(path)
+        return sorted(found)
+
+    def read(self, path: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
+        """The bytes of a file, which may also be an absolute path that `resolve` gave."""
+        file = Path(self.root) / path
+        facts = file.stat()
+        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+            raise OSError("it is a device or a pipe, not a file")
+        if facts.st_size > limit:
+            raise OSError(f"the file is larger than {limit:,} bytes")
+        return file.read_bytes()
+
+    def resolve(self, path: str, *, allow_outside: bool = False) -> str:
+        """The path relative to the folder; links that stay inside keep their name."""
+        if is_url(path):
+            return check_url(path, allow_outside)
+        file = os.path.join(self.root, path)  # noqa: PTH118 - a million files
+        try:
+            is_link = os.path.islink(file)  # noqa: PTH114 - which a name that is too long does not upset
+            real = os.path.realpath(file) if is_link else self._real_file(file)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ImageError(f"the path cannot be resolved ({error})") from error
+        if real == self._real or real.startswith(self._real + os.sep):
+            return path if is_link else real[len(self._real) + 1 :].replace(os.sep, "/")
+        if allow_outside:
+            return real
+        raise ImageError(f"the path {OUTSIDE}")
+
+    def _real_file(self, file: str) -> str:
+        """The real path of a file that is no link; that of its folder is asked for once."""
+        folder, name = os.path.split(file)
+        if name in ("", ".", ".."):
+            return os.path.realpath(file)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
+
+    def identity(self, path: str, *, stat_only: bool = False) -> str | None:
+        """A URL itself; for a file of this machine size and time, if those are to do."""
+        if is_url(path):
+            return path
+        if not stat_only:
+            return None
+        try:
+            facts = os.stat(os.path.join(self.root, path))  # noqa: PTH116, PTH118 - a million files
+        except (OSError, ValueError):
+            raise ImageError("the file is missing") from None
+        return f"{path}\n{facts.st_size}\n{facts.st_mtime_ns}"
+
+    def leads_outside(self, path: str) -> bool:
+        """Whether a listed file is a link out of the folder."""
+        return path in self._outside_files and not self._allow_outside
+
+    def _is_inside(self, path: str) -> bool:
+        real = os.path.realpath(os.path.join(self.root, path))  # noqa: PTH118
+        return real == self._real or real.startswith(self._real + os.sep)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

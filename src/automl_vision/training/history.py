@@ -1,0 +1,84 @@
+"""What a trial has seen so far: its validations, the best of them, and why it ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from automl_vision.core.records import Evaluation
+from automl_vision.training.early_stopping import EarlyStopping
+
+
+@dataclass
+class Best:
+    """The validation whose weights are kept.
+
+    Attributes:
+        epoch: after which it was made; -1 before the first.
+        score: primary metric, higher is better.
+        loss: of the validation images, which decides among equal scores.
+    """
+
+    epoch: int = -1
+    score: float = float("-inf")
+    loss: float = float("inf")
+
+
+@dataclass
+class Record:
+    """The course of a trial, kept over a resume.
+
+    Attributes:
+        early_stopping: decides when there is no gain any more.
+        evaluations: in order; the first is that of epoch 0.
+        best: of them.
+        last: epochs in all since validation no longer gains and the learning rate comes to its end; None before.
+        stopped: why the trial ended before the last of the epochs that are planned by now.
+    """
+
+    early_stopping: EarlyStopping
+    evaluations: list[Evaluation] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
+    last: float | None = None
+    stopped: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The last one that was validated."""
+        return self.evaluations[-1].epoch
+
+    @property
+    def reason(self) -> str | None:
+        """Why there were fewer epochs than planned at first."""
+        return self.early_stopping.reason if self.stopped is None and self.last is not None else self.stopped
+
+    def add(self, evaluation: Evaluation, score: float, loss: float) -> bool:
+        """Take the next validation; says whether it is the best so far."""
+        self.evaluations.append(evaluation)
+        better = (score, -loss) > (self.best.score, -self.best.loss)
+        if better:
+            self.best = Best(evaluation.epoch, score, loss)
+        return better
+
+    def kept_epochs(self, frequency: int | None) -> set[int]:
+        """Epochs whose weights stay on disk: the first, the best and every `frequency`-th."""
+        checkpoints = {e.epoch for e in self.evaluations if frequency and e.epoch % frequency == 0}
+        return {0, self.best.epoch} | checkpoints
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain values."""
+        evaluations = [evaluation.model_dump() for evaluation in self.evaluations]
+        return {
+            "early_stopping": asdict(self.early_stopping),
+            "evaluations": evaluations,
+            "best": asdict(self.best),
+            "last": self.last,
+            "stopped": self.stopped,
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Record:
+        """The record back from plain values."""
+        evaluations = [Evaluation(**each) for each in value["evaluations"]]
+        stopping, best = EarlyStopping(**value["early_stopping"]), Best(**value["best"])
+        return Record(stopping, evaluations, best, value["last"], value["stopped"])

@@ -1,0 +1,162 @@
+"""Jobs in processes of their own: what goes wrong in one reaches nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from automl_vision.compute.compute import Job
+from automl_vision.compute.local import LocalCompute, LocalJob, last_lines, share_cores
+from automl_vision.compute.targets import create_compute, require_target
+from automl_vision.core.errors import ComputeError
+from processes import PRELOADED, is_alive, wait_for
+
+
+def work(behaviour: str, path: str = "") -> None:
+    """A job's function for these tests."""
+    print("working", flush=True)
+    if behaviour == "raise":
+        raise ValueError("a bad value")
+    if behaviour == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "sleep":
+        child = subprocess.Popen(["sleep", "60"])
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(60)
+    if behaviour in ("stubborn", "stubborn child", "left behind"):
+        code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        if behaviour == "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(0 if behaviour == "left behind" else 60)
+
+
+def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:
+    job = compute.submit(Job("test_compute:work", {"behaviour": behaviour}, folder))
+    wait_for(lambda: not job.is_running())
+    return job
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("succeed", None),
+        ("raise", "ValueError: a bad value"),
+        ("crash", "SIGSEGV, a crash of native code"),
+        ("killed", "SIGKILL; the machine may have run out of memory"),
+    ],
+)
+def test_how_a_job_ends_is_told(compute: LocalCompute, tmp_path: Path, behaviour: str, reason: str | None):
+    failure = _finished(compute, behaviour, tmp_path).failure()
+    if reason is None:
+        assert failure is None
+        assert last_lines(tmp_path / "log.txt") == "working"
+    else:
+        assert failure is not None
+        assert reason in failure.reason
+        assert "working" in failure.log
+
+
+@pytest.mark.parametrize(
+    ("wanted", "threads", "cores", "expected"),
+    [
+        (1, 0, 4, [0]),
+        (2, 0, 4, [2, 2]),
+        (3, 0, 4, [1, 1, 1]),
+        (9, 0, 2, [1, 1]),
+        (9, 2, 4, [2, 2]),
+        (2, 8, 2, [8]),
+    ],
+)
+def test_trials_at_once_share_the_cores(wanted: int, threads: int, cores: int, expected: list[int]):
+    assert share_cores(cores, wanted, threads) == expected
+
+
+def test_slots_are_one_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-7")
+    assert [slot.gpus for slot in LocalCompute(PRELOADED).slots(5)] == [("0",), ("2",), ("GPU-7",)]
+    assert [slot.gpus for slot in LocalCompute(PRELOADED).slots(1)] == [()]
+    assert LocalCompute(PRELOADED, device="cpu").slots(1)[0].gpus == ()
+
+
+def test_a_second_process_of_a_job_waits_for_the_first(compute: LocalCompute, tmp_path: Path):
+    pids = tmp_path / "pids"
+    first = compute.submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
+    wait_for(pids.exists)
+    second = compute.submit(Job("test_compute:work", {"behaviour": "succeed"}, tmp_path))
+    compute.wait([second], 0.5)
+    assert second.is_running()
+    first.cancel()
+    compute.wait([second], 10)
+    assert second.failure() is None
+
+
+def test_a_failed_job_leaves_the_next_one_alone(compute: LocalCompute, tmp_path: Path):
+    assert _finished(compute, "crash", tmp_path / "first").failure() is not None
+    assert _finished(compute, "succeed", tmp_path / "second").failure() is None
+
+
+def test_cancel_ends_the_job_and_what_it_started(compute: LocalCompute, tmp_path: Path):
+    pids = tmp_path / "pids"
+    job = compute.submit(Job("test_compute:work", {"behaviour": "sleep", "path": str(pids)}, tmp_path))
+    wait_for(pids.exists)
+    time.sleep(0.1)
+    job.cancel()
+    assert not job.is_running()
+    wait_for(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()), 10)
+
+
+@pytest.mark.parametrize("behaviour", ["stubborn", "stubborn child", "left behind"])
+def test_nothing_outlives_a_job_whatever_it_ignores(compute: LocalCompute, tmp_path: Path, behaviour: str):
+    pids = tmp_path / "pids"
+    job = compute.submit(Job("test_compute:work", {"behaviour": behaviour, "path": str(pids)}, tmp_path))
+    wait_for(lambda: pids.exists() and pids.read_text())
+    if behaviour == "left behind":
+        wait_for(lambda: not job.is_running())
+    else:
+        job.cancel()
+    assert not job.is_running()
+    wait_for(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()), 10)
+
+
+def test_what_a_target_lacks_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for name in ("local", "cpu"):
+        require_target(name)
+    with pytest.raises(ComputeError, match='"cuda" needs a GPU, and this machine shows none; choose "local"'):
+        require_target("cuda")
+    with pytest.raises(ComputeError, match="needs a GPU"):
+        create_compute("cuda")
+
+
+def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
+    pids = tmp_path / "pids"
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from automl_vision.compute.compute import Job\n"
+        "from automl_vision.compute.local import LocalCompute\n"
+        f"job = Job('test_compute:work', {{'behaviour': 'sleep', 'path': {str(pids)!r}}}, Path({str(tmp_path)!r}))\n"
+        "running = LocalCompute().submit(job)\n"
+        "time.sleep(60)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    parent = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    wait_for(pids.exists)
+    time.sleep(0.1)
+    job_and_its_child = [int(pid) for pid in pids.read_text().split()]
+    assert all(is_alive(pid) for pid in job_and_its_child)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not any(is_alive(pid) for pid in job_and_its_child), 10)

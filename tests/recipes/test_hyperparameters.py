@@ -1,0 +1,143 @@
+"""Hyperparameters are those of the algorithm, also after a trip through JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from automl_vision import AutoMLVisionConfig
+from automl_vision.core.errors import ConfigError
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
+from automl_vision.recipes.catalog import DEFAULT_MODELS, own_models
+from automl_vision.recipes.hyperparameters import (
+    ClassificationHyperparameters,
+    DetectionHyperparameters,
+    DFineHyperparameters,
+    OneStageHyperparameters,
+    SegmentationHyperparameters,
+    check_hyperparameters,
+    families,
+    family_of,
+)
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.runs.spec import SweepSpec
+from automl_vision.search.planned_trial import PlannedTrial
+
+FAMILY = [
+    (CLASSIFICATION, "resnet18", ClassificationHyperparameters),
+    (MULTI_LABEL, None, ClassificationHyperparameters),
+    (OBJECT_DETECTION, None, DetectionHyperparameters),
+    (OBJECT_DETECTION, "fasterrcnn_resnet50_fpn", DetectionHyperparameters),
+    (OBJECT_DETECTION, "retinanet_resnet50_fpn", DetectionHyperparameters),
+    (OBJECT_DETECTION, "yolov5", OneStageHyperparameters),
+    (OBJECT_DETECTION, "dfine", DFineHyperparameters),
+    (INSTANCE_SEGMENTATION, "maskrcnn_resnet18_fpn", SegmentationHyperparameters),
+]
+
+
+@pytest.mark.parametrize(("task", "model_name", "family"), FAMILY)
+def test_the_algorithm_decides_the_family(task: str, model_name: str | None, family: type):
+    assert family_of(task, model_name) is family
+    assert family in families()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_a_default_algorithm_of_its_own(task: str):
+    assert DEFAULT_MODELS[task] in own_models(task)
+    checked, mistakes = check_hyperparameters(task, {}, DEFAULT_MODELS[task])
+    assert not mistakes
+    assert type(checked) is family_of(task, DEFAULT_MODELS[task])
+
+
+@pytest.mark.parametrize(
+    ("task", "model_name", "values", "expected"),
+    [
+        (OBJECT_DETECTION, None, {"box_nms_thresh": 0.4}, {"nms_iou_threshold": 0.4}),
+        (OBJECT_DETECTION, None, {"box_score_thresh": "0.2"}, {"box_score_threshold": 0.2}),
+        (OBJECT_DETECTION, "yolov5", {"box_iou_threshold": 0.6}, {"nms_iou_threshold": 0.6}),
+        (OBJECT_DETECTION, "yolov5", {"model_size": "large"}, {"model_size": "large", "number_of_epochs": 30}),
+        (INSTANCE_SEGMENTATION, None, {"tile_grid_size": "3x2"}, {"tile_grid_size": "3x2", "number_of_epochs": 15}),
+    ],
+)
+def test_known_names_are_taken(task: str, model_name: str | None, values: dict[str, Any], expected: dict[str, Any]):
+    checked, mistakes = check_hyperparameters(task, values, model_name)
+    assert not mistakes
+    assert checked is not None
+    assert {name: getattr(checked, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "model_name", "values", "message"),
+    [
+        (OBJECT_DETECTION, None, {"min_sise": 400}, 'no hyperparameter is named "min_sise". Did you mean "min_size"?'),
+        (OBJECT_DETECTION, None, {"model_size": "large"}, 'no hyperparameter is named "model_size"'),
+        (OBJECT_DETECTION, "yolov5", {"min_size": 400}, 'no hyperparameter is named "min_size"'),
+        (OBJECT_DETECTION, None, {"tile_grid_size": "3"}, "tile_grid_size: string should match pattern"),
+        (INSTANCE_SEGMENTATION, None, {"mask_threshold": 1.0}, "mask_threshold: input should be less than 1"),
+        (CLASSIFICATION, None, {"nms_iou_threshold": 0.5}, 'no hyperparameter is named "nms_iou_threshold"'),
+    ],
+)
+def test_other_names_and_values_are_told(task: str, model_name: str | None, values: dict[str, Any], message: str):
+    checked, mistakes = check_hyperparameters(task, values, model_name)
+    assert checked is None
+    assert len(mistakes) == 1
+    assert message in mistakes[0]
+
+
+@pytest.mark.parametrize(("task", "model_name", "family"), FAMILY)
+def test_specs_keep_their_family_through_json(task: str, model_name: str | None, family: type):
+    name = model_name or DEFAULT_MODELS[task]
+    hyperparameters = family_of(task, name)(number_of_epochs=3)
+    trial = TrialSpec(
+        task=task,
+        manifest="m",
+        fingerprint="f",
+        model_name=name,
+        hyperparameters=hyperparameters,
+        folder="t",
+        cache="c",
+    )
+    back = TrialSpec.model_validate(json.loads(json.dumps(trial.model_dump())))
+    assert type(back.hyperparameters) is family
+    assert back == trial
+    sweep = SweepSpec(
+        experiment="e", task=task, manifest="m", max_bad_share=0.1, primary_metric="accuracy", budget_seconds=1.0,
+        seed=0, compute_target="cpu", threads=1, workspace="w",
+        trials=[PlannedTrial(model_name=name, hyperparameters=hyperparameters)],
+    )  # fmt: skip
+    back_sweep = SweepSpec.model_validate_json(sweep.model_dump_json())
+    assert type(back_sweep.trials[0].hyperparameters) is family
+    assert back_sweep == sweep
+
+
+def test_a_trial_of_another_family_is_refused():
+    with pytest.raises(ValidationError, match="min_size"):
+        TrialSpec.model_validate(
+            {"task": CLASSIFICATION, "manifest": "m", "fingerprint": "f", "model_name": "resnet18",
+             "hyperparameters": {"min_size": 300}, "folder": "t", "cache": "c"}
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "messages"),
+    [
+        ({"model_name": "resnet18"}, ['no model of image-object-detection is named "resnet18"']),
+        ({"arguments": {"model_name": "fasterrcnn_resnet5O_fpn"}}, ['Did you mean "fasterrcnn_resnet50_fpn"']),
+        ({"model_name": "yolov5", "arguments": {"min_size": 3}}, ['no hyperparameter is named "min_size"']),
+        ({"model_name": "maskrcnn_resnet18_fpn"}, ['no model of image-object-detection is named "maskrcnn_resnet18']),
+    ],
+)
+def test_a_config_checks_its_algorithm(settings: dict[str, Any], messages: list[str]):
+    with pytest.raises(ConfigError) as caught:
+        AutoMLVisionConfig(task=OBJECT_DETECTION, training_data="anywhere", **settings)
+    for message in messages:
+        assert message in str(caught.value)
+
+
+def test_any_timm_network_is_a_backbone():
+    config = AutoMLVisionConfig(task=OBJECT_DETECTION, training_data="x", model_name="fasterrcnn_convnext_tiny_fpn")
+    assert config.algorithm == "fasterrcnn_convnext_tiny_fpn"
+    assert type(config.hyperparameters) is DetectionHyperparameters

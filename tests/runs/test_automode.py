@@ -1,0 +1,306 @@
+"""The search without a search space: the default first, a portfolio around it, and a test before it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
+from automl_vision.compute.compute import Slot
+from automl_vision.compute.local import LocalCompute
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.experiment.experiment import sweep_spec
+from automl_vision.recipes.catalog import DEFAULT_MODELS
+from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.runs.automode import AutoModeTrials, automode_policy
+from automl_vision.runs.default_gate import decide
+from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.probing import probe_candidates, probing_seconds
+from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.timing import timing_seconds
+from automl_vision.runs.trial_sources import TrialState
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.search.policies import MedianStoppingPolicy, NoTerminationPolicy, SuccessiveHalvingPolicy
+from automl_vision.search.policies import policy_to_json as written
+from automl_vision.search.portfolio import Candidate, planned_candidate, portfolio, probed_candidates
+from automl_vision.training.trial import train
+from automl_vision.workspace.run_folder import RunFolder
+from conftest import RecordingReporter, write_shape_folders
+
+DETECTION = "image-object-detection"
+
+
+def base_trial(task: str = CLASSIFICATION, **settings: object) -> PlannedTrial:
+    name = DEFAULT_MODELS[task]
+    return PlannedTrial(model_name=name, hyperparameters=family_of(task, name).model_validate(settings))
+
+
+def spec(**changes: object) -> SweepSpec:
+    values = {
+        "experiment": "e",
+        "task": CLASSIFICATION,
+        "manifest": "m",
+        "max_bad_share": 0.2,
+        "primary_metric": "accuracy",
+        "trials": [base_trial()],
+        "budget_seconds": 100.0,
+        "seed": 0,
+        "threads": 0,
+        "workspace": "w",
+        "iterations": 20,
+        "automode": True,
+    }
+    return SweepSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def keys(candidates: list[Candidate]) -> list[str]:
+    return [f"{c.key}{'' if c.rate == 1 else f' x{c.rate}'}" for c in candidates]
+
+
+def test_backbones_and_a_larger_resolution_are_probed():
+    found = keys(probed_candidates(base_trial(), CLASSIFICATION, {}))
+    assert found[:2] == ["efficientnet_lite1", "efficientnet_lite2"]
+    assert "efficientnet_lite0 at 288 px" in found
+    assert "efficientnet_lite0" not in found  # that is the default recipe
+
+
+def test_the_best_probes_come_first_and_rates_between_them():
+    probes = {"efficientnet_lite1": 0.7, "efficientnet_lite2": 0.9, "efficientnet_lite0 at 288 px": 0.8}
+    assert keys(portfolio(base_trial(), CLASSIFICATION, {}, probes)) == [
+        "efficientnet_lite2",
+        "efficientnet_lite0 x2.5",
+        "efficientnet_lite0 at 288 px",
+        "efficientnet_lite0 x0.4",
+        "efficientnet_lite1",
+        "efficientnet_lite2 x2.5",
+        "efficientnet_lite2 x0.4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "absent"),
+    [
+        ({"model_name": "efficientnet_lite0"}, "lite1"),
+        ({"weights": "weights.safetensors"}, "lite1"),
+        ({"learning_rate": 0.001}, " x"),
+        ({"crop_size": 224}, "288 px"),
+    ],
+)
+def test_what_the_user_fixed_is_not_varied(fixed: dict[str, object], absent: str):
+    probes = {c.key: 0.5 for c in probed_candidates(base_trial(), CLASSIFICATION, fixed)}
+    found = keys(portfolio(base_trial(), CLASSIFICATION, fixed, probes))
+    assert found
+    assert not any(absent in key for key in found)
+
+
+@pytest.mark.parametrize("fixed", [{"model_name": "resnet18"}, {"arguments": {"model_name": "resnet18"}}])
+def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: dict[str, Any]):
+    config = AutoMLVisionConfig(task=CLASSIFICATION, training_data="photos", iterations=9, **fixed)
+    run = sweep_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
+    probes = {c.key: 0.5 for c in probed_candidates(run.trials[0], run.task, run.arguments)}
+    assert probes.keys() == {"resnet18 at 288 px"}
+    source, states = AutoModeTrials(run, probes, 0.01), []
+    while (planned := source.next(states)) is not None:
+        states.append(TrialState(len(states), planned))
+    assert len(states) > 3
+    assert {state.planned.model_name for state in states} == {"resnet18"}
+
+
+def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(tmp_path: Path, compute: LocalCompute):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({}, {})
+    write_json(folder.path / "probes.json", {"efficientnet_lite1": 0.5, "resnet50": None})
+    for number in range(2):
+        folder.trial(number).write_plan(base_trial().model_dump())
+    jobs = Jobs(spec(), folder, compute, "fingerprint", tmp_path)
+    assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
+
+
+def test_what_is_spent_before_a_short_search_is_bounded():
+    assert [timing_seconds(left) for left in (-1, 15, 60, 3600)] == [-1 / 3, 5, 10, 360]
+    assert [probing_seconds(left, 10) for left in (60, 3600)] == [9, 60]
+    assert probing_seconds(3600, 200) == 200
+
+
+def test_detectors_are_tried_without_probes():
+    base = base_trial(DETECTION)
+    assert probed_candidates(base, DETECTION, {}) == []
+    found = portfolio(base, DETECTION, {}, {})
+    assert found
+    planned = [planned_candidate(c, base, DETECTION, {}, learning_rate=0.005) for c in found]
+    assert all(trial is not None for trial in planned)
+    rates = {trial.hyperparameters.learning_rate for trial in planned if trial is not None}
+    assert {0.0125, 0.002} <= rates
+
+
+def test_random_weights_have_no_features_to_probe():
+    assert probed_candidates(base_trial(pretrained=False), CLASSIFICATION, {}) == []
+
+
+def test_earlier_weights_fit_only_their_own_backbone():
+    base = base_trial().model_copy(update={"start_from": "weights.safetensors"})
+    assert probed_candidates(base, CLASSIFICATION, {}) == []
+    found = portfolio(base, CLASSIFICATION, {}, {})
+    assert keys(found) == ["efficientnet_lite0 x2.5", "efficientnet_lite0 x0.4"]
+    planned = planned_candidate(found[0], base, CLASSIFICATION, {}, learning_rate=0.1)
+    assert planned is not None
+    assert planned.start_from == "weights.safetensors"
+
+
+def test_features_are_kept_for_the_next_trials(tmp_path: Path):
+    from automl_vision.models.weights import WeightsOrigin
+    from automl_vision.training.features import features_file, keep_features, load_features
+
+    features = np.arange(6, dtype=np.float32).reshape(3, 2)
+    package, rows = WeightsOrigin("package", "p", None), np.arange(3)
+    file = features_file(tmp_path, "print", rows, "lite0", package)
+    assert file is not None and not file.exists()
+    keep_features(file, features)
+    assert np.array_equal(load_features(file), features)
+    others = [("other", rows, "lite0"), ("print", rows[::-1], "lite0"), ("print", rows, "lite1")]
+    assert len({file, *(features_file(tmp_path, *other, package) for other in others)}) == 4
+    assert features_file(tmp_path, "print", rows, "lite0", WeightsOrigin("file", "w", None)) is None
+    keep_features(None, features)
+    assert len(list(tmp_path.rglob("*.npy"))) == 1
+
+
+def test_a_short_time_lets_the_probe_see_fewer_images(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
+    data = Dataset.open(write_shape_folders(tmp_path / "data", per_class=90)).with_validation(0.2)
+    trial = make_spec(
+        data, model_name="efficientnet_lite0", pretrained=True, freeze_batch_norm=True, budget_seconds=1.0
+    )
+    reporter = RecordingReporter()
+    result = train(trial, reporter)
+    assert any(message.startswith("the probe sees 200 of 216 training images") for message in reporter.messages)
+    assert result.epochs == 0
+    assert result.score > 1 / 3
+
+
+def test_the_default_recipe_is_first_and_untouched():
+    run = spec()
+    first = AutoModeTrials(run, {}, None)
+    default = first.next([])
+    assert default is not None
+    assert default.hyperparameters == run.trials[0].hyperparameters
+    states = [TrialState(0, default, "Completed", score=0.8)]
+    assert first.next(states) is None  # nothing else before it has a result
+    second = AutoModeTrials(run, {"efficientnet_lite1": 0.9}, 5e-4)
+    while (planned := second.next(states)) is not None:
+        states.append(TrialState(len(states), planned))
+    assert [state.planned.model_name for state in states[:3]] == [
+        "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite0",
+    ]  # fmt: skip
+    assert states[2].planned.hyperparameters.learning_rate == 0.00125
+    assert AutoModeTrials(spec(iterations=2), {"efficientnet_lite1": 0.9}, 5e-4).next(states[:2]) is None
+
+
+def test_candidates_are_halved_unless_the_user_says_otherwise():
+    assert automode_policy(spec()) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=1)
+    long = spec(trials=[base_trial(number_of_epochs=30)])
+    assert automode_policy(long) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=3)
+    for policy in (MedianStoppingPolicy(), NoTerminationPolicy()):
+        assert automode_policy(spec(policy=written(policy))) == policy
+
+
+@pytest.mark.parametrize(
+    ("gains", "losses", "candidates", "kept", "reason"),
+    [
+        (0, 0, 1, 0, "none of 1 others scored higher"),
+        (3, 1, 1, 0, "may be better only by chance"),
+        (20, 2, 1, 1, "replaces the default recipe: accuracy 0.8900 against 0.8000; McNemar's exact test on 200"),
+        (9, 1, 1, 1, "p 0.021, below 0.05"),  # 2 x (1 + 10) / 1024 = 0.0215
+        (9, 1, 3, 0, "p 0.021; 0.05 over 3 candidates would take 0.017"),
+    ],
+)
+def test_the_default_is_left_only_for_something_better(
+    tmp_path: Path, gains: int, losses: int, candidates: int, kept: int, reason: str
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({}, {})
+    default = np.arange(200) < 160
+    better = default.copy()
+    better[160 : 160 + gains] = True
+    better[:losses] = False
+    states = [TrialState(0, base_trial(), "Completed", score=float(default.mean()))]
+    states += [TrialState(i, base_trial(), "Completed", score=float(better.mean())) for i in range(1, 1 + candidates)]
+    for state in states:
+        path = folder.trial(state.number).path
+        path.mkdir(parents=True)
+        np.savez(path / "comparison.npz", scores=default if state.number == 0 else better)
+    decision = decide(folder, states, "accuracy")
+    assert decision is not None
+    assert decision.trial == kept
+    assert reason in decision.reason
+
+
+def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({}, {})
+    done, failed = (TrialState(0, base_trial(), status, score=0.5) for status in ("Completed", "Failed"))
+    other = TrialState(1, base_trial(), "Completed", score=0.4)
+    assert decide(folder, [failed], "accuracy") is None
+    alone, without = decide(folder, [done], "accuracy"), decide(folder, [failed, other], "accuracy")
+    assert alone is not None
+    assert (alone.trial, alone.reason) == (0, "the default recipe is kept: no other one was trained")
+    assert without is not None
+    assert without.trial == 1
+    diverged = decide(folder, [TrialState(0, base_trial(), "Completed"), other], "accuracy")
+    assert diverged is not None
+    assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
+    unknown = decide(folder, [done, TrialState(1, base_trial(), "Completed", score=0.9)], "accuracy")
+    assert unknown is not None
+    assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
+
+
+def test_automode_searches_tests_and_says_so(tmp_path: Path):
+    """With the pretrained weights that are installed, on drawn shapes."""
+    arguments = {
+        "training_crop_size": 64,
+        "validation_resize_size": 64,
+        "validation_crop_size": 64,
+        "number_of_epochs": 1,
+        "precision": "fp32",
+    }
+    config = AutoMLVisionConfig(
+        task=CLASSIFICATION,
+        training_data=write_shape_folders(tmp_path / "data"),
+        iterations=2,
+        arguments=arguments,
+    )
+    run = Experiment(Workspace(tmp_path / "workspace"), "auto").submit(config)
+    run.wait_for_completion()
+    first, second = run.get_children()
+    assert first.plan()["role"] == "default recipe"
+    assert {**first.plan()["hyperparameters"], **arguments} == first.plan()["hyperparameters"]
+    assert second.plan()["model_name"] in ("efficientnet_lite1", "efficientnet_lite2")
+    decision = run.get_details()["decision"]
+    messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
+    assert decision["reason"] in messages
+    assert any(text.startswith("probe of efficientnet_lite1: accuracy") for text in messages)
+    recorded = {key: score for key, score in read_json(run.folder.path / "probes.json").items() if score is not None}
+    assert run.get_details()["probes"] == recorded
+    assert recorded["efficientnet_lite1"] > 0
+    assert run.get_details()["best_trial"] == run.get_best_child().number == decision["trial"]
+    assert "default recipe" in repr(run.leaderboard())
+
+
+@pytest.mark.slow
+def test_a_time_too_short_for_more_gives_the_default_alone(tmp_path: Path):
+    arguments = {"training_crop_size": 64, "validation_resize_size": 64, "validation_crop_size": 64}
+    config = AutoMLVisionConfig(
+        task=CLASSIFICATION,
+        training_data=write_shape_folders(tmp_path / "data"),
+        experiment_timeout_hours=40 / 3600,
+        arguments=arguments | {"number_of_epochs": 500, "early_stopping": 0, "precision": "fp32"},
+    )
+    run = Experiment(Workspace(tmp_path / "workspace"), "auto").submit(config)
+    run.wait_for_completion()
+    assert len(run.get_children()) == 1
+    assert run.get_details()["seconds"] < 45  # the machine may be busy with other things
+    assert run.get_details()["decision"]["reason"] == "the default recipe is kept: no other one was trained"

@@ -1,0 +1,189 @@
+"""What may go wrong with a detection run and its images, and what is left of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
+from automl_vision.compute.local import LOCK_FILE
+from automl_vision.core.errors import PackagingError, ParityError, RunFailedError
+from automl_vision.core.files import read_json
+from automl_vision.data.dataset import Dataset
+from automl_vision.packaging.package import package
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.serving.model_folder import ONNX_FILE
+from automl_vision.training.trial import train
+from conftest import RecordingReporter, small_detector_trial, write_objects
+from processes import wait_for
+
+DETECTION = "image-object-detection"
+MakeDetectorSpec = Callable[..., TrialSpec]
+
+
+def change_line(file: Path, row: int, label: list[dict[str, object]]) -> None:
+    """Give an image other objects."""
+    lines = file.read_text().splitlines()
+    lines[row] = json.dumps({**json.loads(lines[row]), "label": label})
+    file.write_text("\n".join(lines) + "\n")
+
+
+def box(left: float, top: float, right: float, bottom: float) -> dict[str, object]:
+    return {"label": "square", "isCrowd": 0, "topX": left, "topY": top, "bottomX": right, "bottomY": bottom}
+
+
+DEGENERATE = [box(0.5, 0.5, 0.5, 0.9), box(0.5, 0.5, 0.2, 0.9), box(0.3, 0.3, 0.302, 0.302)]
+"""A line, an inverted box, and one of a fifth of a pixel, which is a box but is lost on the canvas."""
+
+
+def truncate(image: Path) -> None:
+    image.write_bytes(image.read_bytes()[:900])
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
+    """With images that cannot be decoded and one whose boxes are none, which it tells and leaves out."""
+    data = write_objects(tmp_path / "data", images=18)
+    truncate(data.parent / "4.png")
+    (data.parent / "5.png").write_bytes(b"no image")
+    change_line(data, 7, DEGENERATE)
+    arguments = {
+        "pretrained": False, "number_of_epochs": 4, "image_size": 96, "model_size": "small", "precision": "fp32",
+        "training_batch_size": 4, "early_stopping": False,
+    }  # fmt: skip
+    config = AutoMLVisionConfig(
+        task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
+    )  # fmt: skip
+    run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
+    wait_for(lambda: run.get_children() and len(run.get_children()[0].evaluations()) > 1)
+    run.cancel()
+    (trial,) = run.get_children()
+    assert run.get_status() == trial.status()["status"] == "Canceled"
+    wait_for(lambda: not run.folder.is_worked_on())
+    assert not _is_held(trial.path / LOCK_FILE)
+    with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
+        run.wait_for_completion()
+    with pytest.raises(RunFailedError, match="has no model"):
+        _ = run.model_path
+    assert trial.evaluations()[-1]["epoch"] < 4
+
+    assert run.resume().wait_for_completion()["status"] == "Completed"
+    epochs = [event["epoch"] for event in trial.events()[0] if event["event"] == "evaluation"]
+    assert sorted(set(epochs)) == list(range(5))
+    assert len(epochs) <= 5 + 1  # what was saved was not trained again
+    reasons = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
+    assert {place: reason.partition(" (")[0] for place, reason in reasons.items()} == {
+        "4.png": "the image is broken or truncated",
+        "data.jsonl:6 (5.png)": "the file is not an image of a known format",
+        "data.jsonl:8, object 1": "the box is empty",
+        "data.jsonl:8, object 2": "the box is inverted: its right or lower edge comes first",
+    }
+    board = run.leaderboard()
+    assert board.metric == "mean_average_precision"
+    assert board[0].score is not None
+    assert "mean_average_precision" in run.get_metrics()["val"]
+    assert Predictor(run.model_path)(data.parent / "7.png")[0].to_json().keys() == {"boxes"}
+
+
+def test_images_that_are_gone_or_broken_leave_their_split(tmp_path: Path, detector_spec: MakeDetectorSpec):
+    """In training and validation each: an image of nonsense, one that was changed, one that vanished, empty boxes."""
+    data = write_objects(tmp_path / "data", images=24)
+    for row in (1, 13):
+        truncate(data.parent / f"{row}.png")
+    for row in (2, 14):
+        change_line(data, row, DEGENERATE)
+    dataset = Dataset.open(data).with_splits(np.array(["train"] * 12 + ["val"] * 12, "<U8"))
+    spec = detector_spec(dataset, number_of_epochs=1, log_validation_loss=True)
+    for row in (3, 15):
+        (data.parent / f"{row}.png").unlink()
+    for row in (4, 16):
+        (data.parent / f"{row}.png").write_bytes((data.parent / "7.png").read_bytes())
+    reporter = RecordingReporter()
+    assert train(spec, reporter).epochs == 1
+    assert all(np.isfinite(e.validation_loss) for e in reporter.evaluations if e.validation_loss is not None)
+    outputs = np.load(Path(spec.folder) / "outputs.npz")
+    rows = outputs["val_rows"].tolist()
+    assert rows == [12, 14, 17, 18, 19, 20, 21, 22, 23]
+    per_class = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]["per_class"]
+    assert sum(figures["objects"] for figures in per_class) == sum(len(dataset.objects.rows_of(row)) for row in rows)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained detector, whose images lie in the folder `data` beside it."""
+    root = tmp_path_factory.mktemp("trained")
+    dataset = Dataset.open(write_objects(root / "data", images=18)).with_validation(0.3)
+    spec = small_detector_trial(root, dataset, model_name="fcos_test_efficientnet_fpn", number_of_epochs=1)
+    train(spec, RecordingReporter())
+    return Path(spec.folder)
+
+
+def test_validation_images_that_vanish_after_training_cost_no_model(trained: Path, tmp_path: Path):
+    """Nor do changed ones; those that are as they were suffice to prove the export. Without any there is no model."""
+    images = trained.parent / "data"
+    rows = np.load(trained / "outputs.npz")["val_rows"].tolist()
+    kept = {row: (images / f"{row}.png").read_bytes() for row in rows}
+    (images / f"{rows[0]}.png").unlink()
+    (images / f"{rows[1]}.png").write_bytes((images / f"{rows[2]}.png").read_bytes())
+    folder = package(trained, tmp_path / "model")
+    assert Predictor(folder).description.parity["images"] == len(rows) - 2
+    for row in rows[1:]:
+        (images / f"{row}.png").unlink()
+    with pytest.raises(PackagingError, match=f"none of {len(rows)} is as it was in training"):
+        package(trained, tmp_path / "another")
+    assert not (tmp_path / "another").exists()
+    for row, content in kept.items():
+        (images / f"{row}.png").write_bytes(content)
+
+
+def _move_boxes(model: onnx.ModelProto) -> None:
+    """Another bias of the distances to the boxes' sides, by two cells."""
+    (bias,) = [value for value in model.graph.initializer if value.name.endswith("bbox_reg.bias")]
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(2.0), bias.name))
+
+
+def test_an_export_with_other_boxes_is_refused(trained: Path, tmp_path: Path):
+    """One bias of the ONNX file changes between export and comparison, when the trial's metrics are read again."""
+    folder, metrics = tmp_path / "trial", tmp_path / "trial" / "metrics.json"
+    shutil.copytree(trained, folder)
+    content = metrics.read_text()
+    metrics.unlink()
+    os.mkfifo(metrics)
+    exported = tmp_path / ".model.part" / ONNX_FILE
+
+    def write_metrics() -> None:
+        metrics.write_text(content)  # waits for a reader; the first one is there before the export
+        first = metrics.rename(tmp_path / "read")
+        os.mkfifo(metrics)
+        with metrics.open("w") as file:
+            model = onnx.load(exported)
+            _move_boxes(model)
+            onnx.save(model, exported)
+            file.write(content)
+        first.unlink()
+
+    writer = threading.Thread(target=write_metrics, daemon=True)
+    writer.start()
+    with pytest.raises(ParityError, match=r"no model folder was written.* finds other objects"):
+        package(folder, tmp_path / "model")
+    writer.join(10)
+    assert not writer.is_alive()
+    assert not (tmp_path / "model").exists()
+    assert not exported.parent.exists()
