@@ -39,8 +39,7 @@ from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.detectors.rcnn import as_rois
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.recipes.catalog import detector_parts
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.catalog import family_of, find_algorithm
 from automl_vision.tasks.task import Batch, create_task
 from automl_vision.training.loop import set_training_mode
 from automl_vision.training.precision import Precision
@@ -151,9 +150,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     options = parser.parse_args()
-    parts = detector_parts(options.model)
-    kind = parts[0] if parts else "tood"
-    name = INSTANCE_SEGMENTATION if kind == "maskrcnn" else OBJECT_DETECTION
+    name = INSTANCE_SEGMENTATION if options.model.startswith("maskrcnn") else OBJECT_DETECTION
+    kind = find_algorithm(options.model, name).name.partition("_")[0]
     dataset = Dataset.open(options.data, task=name).with_validation(0.2)
     hyperparameters = family_of(name, options.model)()
     task = create_task(name, dataset, hyperparameters)

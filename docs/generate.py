@@ -18,12 +18,14 @@ _NOTE = "Generated from the code by `make docs`; do not edit.\n"
 
 def hyperparameters_page() -> str:
     """Every hyperparameter, one table for each family of algorithms."""
-    from automl_vision.recipes.hyperparameters import FAMILIES
+    from automl_vision.core.tasks import TASKS
+    from automl_vision.recipes.catalog import ANY, algorithms
 
     uses: dict[Any, list[str]] = {}
-    for task, by_name in FAMILIES.items():
-        for pattern, family in by_name.items():
-            uses.setdefault(family, []).append(f"`{task}`" + (f" with `{pattern}`" if pattern != "*" else ""))
+    for task in TASKS:
+        for algorithm in algorithms(task):
+            of = uses.setdefault(algorithm.family, [])
+            of.append(f"`{task}`" + (f" with `{algorithm.name}`" if algorithm.name != ANY else ""))
     parts = [f"# Hyperparameters\n\n{_NOTE}"]
     for family, of in uses.items():
         name = family.__name__.removesuffix("Hyperparameters")

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from automl_vision import AutoMLVisionConfig
-from automl_vision.recipes.hyperparameters import accepted_names, families
+from automl_vision.recipes.catalog import families
+from automl_vision.recipes.hyperparameters import accepted_names
 from conftest import write_shape_folders
 
 ROOT = Path(__file__).parents[1]

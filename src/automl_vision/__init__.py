@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from automl_vision.experiment.experiment import Experiment as Experiment
     from automl_vision.experiment.run import Run as Run
     from automl_vision.formats.export import export_dataset as export_dataset
-    from automl_vision.models.registry import list_models as list_models
+    from automl_vision.recipes.catalog import list_models as list_models
     from automl_vision.search.distributions import choice as choice
     from automl_vision.search.distributions import lognormal as lognormal
     from automl_vision.search.distributions import loguniform as loguniform
@@ -48,7 +48,7 @@ _EXPORTS = {
     "Run": "experiment.run",
     "Workspace": "workspace.workspace",
     "export_dataset": "formats.export",
-    "list_models": "models.registry",
+    "list_models": "recipes.catalog",
     "choice": "search.distributions",
     "lognormal": "search.distributions",
     "loguniform": "search.distributions",

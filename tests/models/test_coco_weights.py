@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchvision.models import detection as torchvision_detection
 from torchvision.models import get_model_weights
 
-from automl_vision.models.registry import Model, create_model
+from automl_vision.models.model import Model
+from automl_vision.models.registry import create_model
 from automl_vision.recipes.geometry import Geometry
 from conftest import small_detector
 

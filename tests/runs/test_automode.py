@@ -13,10 +13,9 @@ from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
 from automl_vision.compute.compute import Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION, TASKS
 from automl_vision.experiment.experiment import sweep_spec
-from automl_vision.recipes.catalog import DEFAULT_MODELS
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
 from automl_vision.runs.default_gate import decide
@@ -37,7 +36,7 @@ DETECTION = "image-object-detection"
 
 
 def base_trial(task: str = CLASSIFICATION, **settings: object) -> PlannedTrial:
-    name = DEFAULT_MODELS[task]
+    name = TASKS[task].default_model
     return PlannedTrial(model_name=name, hyperparameters=family_of(task, name).model_validate(settings))
 
 

@@ -172,8 +172,7 @@ def models(
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
     from automl_vision.core.tasks import TASKS, normalize_task
-    from automl_vision.models.registry import describe_model, list_models
-    from automl_vision.recipes.catalog import own_models
+    from automl_vision.recipes.catalog import describe_model, list_models, own_models
 
     try:
         names = list_models(pattern, task=None if task is None else normalize_task(task))

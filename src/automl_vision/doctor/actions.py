@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import ConfigError, DataError
-from automl_vision.data.manifest import SCHEMA, has_objects
+from automl_vision.core.tasks import has_objects
+from automl_vision.data.manifest import SCHEMA
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import LEFT_OUT

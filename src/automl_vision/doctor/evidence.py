@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
-from automl_vision.data.manifest import has_objects
+from automl_vision.core.tasks import has_objects
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.targets import Targets

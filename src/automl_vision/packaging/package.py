@@ -25,10 +25,11 @@ from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import NETWORK_FILE, Model, create_model
+from automl_vision.models.model import Model
+from automl_vision.models.registry import NETWORK_FILE, create_model
 from automl_vision.models.weights import read_state_dict
 from automl_vision.packaging.card import write_card
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.catalog import family_of
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from automl_vision.core.errors import ConfigError
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
-from automl_vision.core.text import did_you_mean
+from automl_vision.recipes.optimizers import OPTIMIZERS, users_of
+
+if TYPE_CHECKING:
+    OptimizerName = str
+else:
+    OptimizerName = Literal[tuple(OPTIMIZERS)]
 
 
 class TrainingHyperparameters(BaseModel):
@@ -40,9 +41,9 @@ class TrainingHyperparameters(BaseModel):
     step_lr_step_size: int = Field(5, gt=0, description="step: epochs between steps")
     warmup_cosine_lr_cycles: float = Field(0.45, ge=0, le=1, description="warmup_cosine: periods of the cosine")
     warmup_cosine_lr_warmup_epochs: int = Field(2, gt=0, description="warmup_cosine: epochs of linear rise from 0")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="update rule")
-    momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
-    nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
+    optimizer: OptimizerName = Field("adamw", description="update rule")
+    momentum: float = Field(0.9, ge=0, le=1, description=f"{users_of('momentum')}: momentum")
+    nesterov: bool = Field(True, description=f"{users_of('nesterov')}: Nesterov's momentum")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
     layer_decay: float | None = Field(
         None,
@@ -51,9 +52,9 @@ class TrainingHyperparameters(BaseModel):
         description="factor on the rate for each block further from the head; none: 0.75 for a detector's pretrained "
         "backbone, otherwise 1",
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
-    beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
-    amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
+    beta1: float = Field(0.9, ge=0, lt=1, description=f"{users_of('beta1')}: decay of the gradient's mean")
+    beta2: float = Field(0.999, ge=0, lt=1, description=f"{users_of('beta2')}: decay of the squared gradient's mean")
+    amsgrad: bool = Field(False, description=f"{users_of('amsgrad')}: the AMSGrad variant")
     gradient_clipping: float | None = Field(
         None, gt=0, description="largest norm of a step's gradients; none: 0.1 for dfine, otherwise any"
     )
@@ -196,6 +197,11 @@ class DetectorHyperparameters(TrainingHyperparameters):
         return self.layers_to_freeze
 
     @property
+    def backbone(self) -> str | None:
+        """The product's name of the backbone, where the hyperparameters choose it and not the algorithm's name."""
+        return None
+
+    @property
     def most_warmup(self) -> float:
         """Share of the epochs that the warm-up fills at most: new heads have much to learn in few epochs."""
         return 0.25
@@ -228,6 +234,14 @@ class SegmentationHyperparameters(DetectionHyperparameters):
     )
 
 
+ONE_STAGE_BACKBONES = {
+    "small": "efficientnet_lite0",
+    "medium": "efficientnet_lite1",
+    "large": "efficientnet_lite2",
+    "extra_large": "resnet50",
+}
+"""The one-stage detector's backbone by `model_size`."""
+
 _ONE_STAGE_NMS_NAMES = AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold")
 
 
@@ -247,6 +261,11 @@ class OneStageHyperparameters(DetectorHyperparameters):
     )
     model_size: Literal["small", "medium", "large", "extra_large"] = Field("medium", description="of the backbone")
     multi_scale: bool = Field(False, description="each training batch has another input size, 0.75 to 1.25 of it")
+
+    @property
+    def backbone(self) -> str | None:
+        """The product's name of the backbone."""
+        return ONE_STAGE_BACKBONES[self.model_size]
 
 
 class DFineHyperparameters(OneStageHyperparameters):
@@ -284,41 +303,6 @@ class DFineHyperparameters(OneStageHyperparameters):
 
 Hyperparameters = TrainingHyperparameters
 
-ONE_STAGE_MODELS = ("yolov5", "tood*")
-"""Patterns of the one-stage detectors' names."""
-
-FAMILIES: dict[str, dict[str, type[TrainingHyperparameters]]] = {
-    CLASSIFICATION: {"*": ClassificationHyperparameters},
-    MULTI_LABEL: {"*": ClassificationHyperparameters},
-    OBJECT_DETECTION: {
-        **dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters),
-        "dfine": DFineHyperparameters,
-        "*": DetectionHyperparameters,
-    },
-    INSTANCE_SEGMENTATION: {"*": SegmentationHyperparameters},
-}
-"""The typed hyperparameters of each task's algorithms, by pattern of the algorithm's name; the first match counts."""
-
-
-def family_of(task: str, model_name: str | None = None) -> type[TrainingHyperparameters]:
-    """The typed hyperparameters of an algorithm.
-
-    Args:
-        task: the product's name of the task.
-        model_name: the algorithm; None or a name that is unknown gives those of most algorithms of the task.
-    """
-    return next(family for pattern, family in FAMILIES[task].items() if fnmatch(model_name or "", pattern))
-
-
-def families() -> list[type[TrainingHyperparameters]]:
-    """Every family once, in the order of the tasks."""
-    return list(dict.fromkeys(family for by_name in FAMILIES.values() for family in by_name.values()))
-
-
-def hyperparameter_names(task: str, model_name: str | None = None) -> list[str]:
-    """Every accepted name, old names included."""
-    return accepted_names(family_of(task, model_name))
-
 
 def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
     """Every accepted name of a family, old names included."""
@@ -327,85 +311,3 @@ def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
         alias = field.validation_alias
         names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
     return names
-
-
-def own_name(task: str, name: str) -> str:
-    """The name of a hyperparameter that is given by this name or by an old one."""
-    for family in dict.fromkeys(FAMILIES[task].values()):
-        for own, field in family.model_fields.items():
-            alias = field.validation_alias
-            if isinstance(alias, AliasChoices) and name in alias.choices:
-                return own
-    return name
-
-
-def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
-
-    Raises:
-        ConfigError: the list is not made of pairs of `--name` and value.
-    """
-    if arguments is None:
-        return {}
-    if isinstance(arguments, Mapping):
-        return {str(name).removeprefix("--").replace("-", "_"): value for name, value in arguments.items()}
-    problems = []
-    if len(arguments) % 2:
-        problems.append(f'arguments must be pairs of "--name" and value; {arguments[-1]!r} has no partner')
-    names = list(arguments[::2])
-    problems += [
-        f'arguments: {name!r} stands where a "--name" is expected'
-        for name in names
-        if not (isinstance(name, str) and name.startswith("--"))
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
-
-
-def check_hyperparameters(
-    task: str, values: Mapping[str, Any], model_name: str | None = None
-) -> tuple[Hyperparameters | None, list[str]]:
-    """Typed hyperparameters with all defaults filled in, or one sentence per mistake.
-
-    Args:
-        task: the product's name of the task.
-        values: by name.
-        model_name: the algorithm; it decides which hyperparameters there are.
-    """
-    try:
-        return family_of(task, model_name).model_validate(dict(values)), []
-    except ValidationError as error:
-        return None, validation_sentences(error, hyperparameter_names(task, model_name), noun="hyperparameter")
-
-
-def with_family(task: str, trial: Any) -> Any:
-    """A trial's values with its hyperparameters typed by task and model name, as they are read back from JSON.
-
-    Args:
-        task: the product's name of the task.
-        trial: a mapping with `model_name` and `hyperparameters`; anything else is given back as it is.
-    """
-    if not isinstance(trial, Mapping) or not isinstance(trial.get("hyperparameters"), Mapping):
-        return trial
-    family = family_of(task, trial.get("model_name"))
-    return {**trial, "hyperparameters": family.model_validate(dict(trial["hyperparameters"]))}
-
-
-def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: str) -> list[str]:
-    """One sentence per mistake: the rule, what came, and the near match of a misspelt name."""
-    sentences = []
-    for detail in error.errors():
-        place = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden" and place in known:
-            sentences.append(f"{place} is another name of a {noun} that is given too; keep one of them")
-        elif detail["type"] == "extra_forbidden":
-            sentences.append(f'no {noun} is named "{place}".{did_you_mean(place, known)}')
-        elif detail["type"] == "missing":
-            sentences.append(f"{place} is required")
-        elif detail["type"] == "value_error":
-            message = detail["msg"].removeprefix("Value error, ")
-            sentences.append(f"{place}: {message}" if place else message)
-        else:
-            sentences.append(f"{place}: {detail['msg'].lower()}, not {detail['input']!r}")
-    return sentences

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.version import VERSION
-from automl_vision.recipes.hyperparameters import with_family
+from automl_vision.recipes.checking import with_family
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import NoTerminationPolicy, Policy, policy_from_json
 from automl_vision.search.samplers import Sampling, sampling_from_json

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from automl_vision.core.numbers import finite
-from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Curve
 from automl_vision.search.samplers import Proposal, Sampler, Sampling

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
-from automl_vision.recipes.hyperparameters import Hyperparameters, with_family
+from automl_vision.recipes.checking import with_family
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 
 class PlannedTrial(BaseModel):

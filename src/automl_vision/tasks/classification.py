@@ -16,7 +16,7 @@ from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -25,7 +25,6 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
     return (losses if weights is None else losses * weights).sum(dim=1)
 
 
-@register_task
 class ClassificationTask(ImageLabelTask):
     """One class an image; softmax, cross-entropy, temperature scaling."""
 

@@ -27,10 +27,9 @@ from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
+from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, stack
 
 
-@register_task
 class DetectionTask(Task[FoundObjects]):
     """Boxes with classes; the losses are the detector's own, the mean average precision is Pascal VOC's."""
 

@@ -16,12 +16,11 @@ from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, register_task
+from automl_vision.tasks.task import Batch, Calibration, Report
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
 
-@register_task
 class MultiLabelTask(ImageLabelTask):
     """Any number of labels an image; a sigmoid a label, binary cross-entropy."""
 

@@ -21,10 +21,9 @@ from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
-from automl_vision.tasks.task import Calibration, Report, register_task
+from automl_vision.tasks.task import Calibration, Report
 
 
-@register_task
 class SegmentationTask(DetectionTask):
     """Masks with classes; metrics count the overlap of masks, those named `box_` that of their boxes."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -13,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.core.tasks import PRIMARY_METRICS
+from automl_vision.core.late import load
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.recipes.detector_input import kept_size
@@ -140,7 +140,7 @@ class Task(ABC, Generic[Outputs]):
     @property
     def primary_metric(self) -> str:
         """The metric that ranks epochs and trials; more is better."""
-        return PRIMARY_METRICS[self.name][0]
+        return TASKS[self.name].primary_metrics[0]
 
     @property
     def geometry(self) -> Geometry | None:
@@ -248,19 +248,8 @@ def stack(images: list[Tensor]) -> Tensor:
     return torch.stack(images, out=batch)
 
 
-AnyTask = TypeVar("AnyTask", bound=Task[Any])
-_MODULES = ("classification", "multi_label", "detection", "segmentation")
-_TASKS: dict[str, type[Task[Any]]] = {}
-
-
-def register_task(task: type[AnyTask]) -> type[AnyTask]:
-    """Register the decorated task under its name."""
-    _TASKS[task.name] = task
-    return task
-
-
 def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task[Any]:
-    """The named task on a data set.
+    """Make the named task on a dataset.
 
     Args:
         name: the product's name of the task.
@@ -271,7 +260,6 @@ def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -
 
 
 def task_class(name: str) -> type[Task[Any]]:
-    """The class of the named task."""
-    for module in _MODULES:  # they register themselves
-        import_module(f"automl_vision.tasks.{module}")
-    return _TASKS[name]
+    """Return the class of the named task."""
+    found: type[Task[Any]] = load(TASKS[name].training)
+    return found

@@ -53,7 +53,9 @@ def make_plan(
         batch_size=wanted * hyperparameters.grad_accumulation_step,
         micro_batch=wanted,
         validation_batch=hyperparameters.validation_batch_size or 2 * wanted,
-        learning_rate=default_learning_rate(spec.task, hyperparameters) if rate is None else rate,
+        learning_rate=default_learning_rate(spec.task, spec.model_name, hyperparameters.optimizer)
+        if rate is None
+        else rate,
         precision=precision.name,
         channels_last=precision.channels_last,
         evaluation_frequency=hyperparameters.evaluation_frequency,

@@ -18,7 +18,8 @@ from automl_vision.core.records import Evaluation, TrialResult
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import NETWORK_FILE, Model, create_model, freeze_stages
+from automl_vision.models.model import Model
+from automl_vision.models.registry import NETWORK_FILE, create_model, freeze_stages
 from automl_vision.models.weights import read_state_dict
 from automl_vision.recipes.detector_input import kept_size
 from automl_vision.recipes.trial_spec import TrialSpec

@@ -1,41 +1,59 @@
-"""Detectors by kind."""
+"""Detectors over the feature pyramid of a timm network."""
 
 from __future__ import annotations
 
+from typing import cast
+
+import timm
 from torch import nn
 
+from automl_vision.core.late import load
+from automl_vision.models.classifiers import normalization_of
 from automl_vision.models.detectors.backbone import Backbone
+from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
 from automl_vision.models.detectors.detector import Limits, PyramidDetector
-from automl_vision.models.detectors.one_stage import FCOS, RetinaNet, TaskAligned
-from automl_vision.models.detectors.rcnn import FasterRCNN, MaskRCNN
-from automl_vision.recipes.geometry import Geometry
+from automl_vision.models.model import Model, NetworkRequest
+from automl_vision.models.weights import WeightsOrigin, load_pretrained
+from automl_vision.recipes.catalog import BACKBONES, architecture_of
 from automl_vision.recipes.hyperparameters import DetectorHyperparameters
 
-_KINDS: dict[str, type[PyramidDetector]] = {
-    "fasterrcnn": FasterRCNN,
-    "maskrcnn": MaskRCNN,
-    "retinanet": RetinaNet,
-    "fcos": FCOS,
-    "tood": TaskAligned,
-}
 _WIDE_FROM = 256  # channels of a backbone's stride-16 features, from which its pyramid has torchvision's 256
 _CHANNELS = (128, 256)  # of the pyramids of light and of other backbones
 
 
-def create_detector(
-    kind: str, body: nn.Module, geometry: Geometry, *, classes: int, hyperparameters: DetectorHyperparameters
-) -> PyramidDetector:
-    """A detector on a network that has its weights.
+def create_pyramid_detector(request: NetworkRequest) -> Model:
+    """Make a detector whose backbone, or all of it, starts from pretrained weights.
 
-    Args:
-        kind: "fasterrcnn", "maskrcnn", "retinanet", "fcos" or "tood".
-        body: a timm network.
-        geometry: of the input.
-        classes: how many.
-        hyperparameters: the suppression's threshold counts here.
+    Raises:
+        WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
+    hyperparameters = cast(DetectorHyperparameters, request.hyperparameters)
+    own = hyperparameters.backbone
+    architecture = architecture_of(request.name, request.task) if own is None else BACKBONES[own]
+    body = timm.create_model(architecture)
+    normalization = normalization_of(body)
+    origin = WeightsOrigin("random", "none", None)
+    coco = coco_weights(request.name, hyperparameters.weights) if hyperparameters.pretrained else None
+    if hyperparameters.pretrained and coco is None:
+        origin = load_pretrained(body, architecture, hyperparameters.weights)
+    network = _on_pyramid(body, request, hyperparameters)
+    if coco is not None:
+        load_coco(network, coco.state)
+        origin = coco.origin
+    note = None
+    if coco is None and request.name in PUBLISHED and hyperparameters.pretrained and hyperparameters.weights is None:
+        note = (
+            f"torchvision's COCO weights of {request.name} cannot be fetched; its backbone starts from ImageNet weights"
+        )
+    return Model(network, request.name, architecture, normalization, origin, note)
+
+
+def _on_pyramid(body: nn.Module, request: NetworkRequest, hyperparameters: DetectorHyperparameters) -> PyramidDetector:
+    """The algorithm's detector on a timm network."""
+    kind: type[PyramidDetector] = load(request.algorithm.network)
+    geometry = request.canvas
     limits = Limits(hyperparameters.nms_iou_threshold, geometry.detections)
     stride_16 = [entry["num_chs"] for entry in body.feature_info if entry["reduction"] == 16]  # type: ignore[union-attr]
     channels = _CHANNELS[max(stride_16, default=0) >= _WIDE_FROM]
-    backbone = Backbone(body, geometry, channels=channels, normed=kind == "tood")
-    return _KINDS[kind](backbone, geometry, classes=classes, limits=limits)
+    backbone = Backbone(body, geometry, channels=channels, normed=kind.normed_pyramid)
+    return kind(backbone, geometry, classes=request.classes, limits=limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +114,9 @@ class PyramidDetector(Detector):
         classes: how many.
         limits: of its detections.
     """
+
+    normed_pyramid: ClassVar[bool] = False
+    """Whether the pyramid's convolutions are followed by batch norms."""
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(geometry, classes=classes, limits=limits)

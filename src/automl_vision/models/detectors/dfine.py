@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,11 @@ from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
 from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
+from automl_vision.models.detectors.dfine_source import described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
+from automl_vision.models.model import Model, NetworkRequest
 from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import DFineHyperparameters
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's
@@ -171,3 +174,21 @@ def _without_shape_checks() -> Iterator[None]:
             del os.environ[_NO_SHAPE_CHECKS]
         else:
             os.environ[_NO_SHAPE_CHECKS] = before
+
+
+def create_dfine(request: NetworkRequest) -> Model:
+    """Make a D-FINE, with the hub's COCO weights when pretrained ones are asked for.
+
+    Raises:
+        WeightsUnavailableError: they were asked for and no source has them.
+    """
+    hyperparameters = cast(DFineHyperparameters, request.hyperparameters)
+    geometry, description = request.canvas, request.description
+    source = find_source(hyperparameters) if description is None else described_source(description)
+    network = load_dfine(source, geometry, classes=request.classes, multi_scale=hyperparameters.multi_scale)
+    limits = Limits(hyperparameters.nms_iou_threshold, geometry.detections)
+    detector = DFine(network, geometry, classes=request.classes, limits=limits)
+    architecture = request.algorithm.architecture or request.name
+    return Model(
+        detector, request.name, architecture, source.normalization, source.origin, description=source.to_json()
+    )

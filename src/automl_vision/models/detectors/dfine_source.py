@@ -18,11 +18,20 @@ from transformers import DFineConfig, DFineForObjectDetection, DFineModel
 from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.models.weights import WeightsOrigin, hub_answers, read_state_dict
-from automl_vision.recipes.catalog import DFINE_LICENCE, DFINE_REPOSITORIES
+from automl_vision.recipes.catalog import find_algorithm
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
 from automl_vision.recipes.normalization import Normalization
+
+DFINE_REPOSITORIES = {
+    "small": "ustc-community/dfine-small-coco",
+    "medium": "ustc-community/dfine-medium-coco",
+    "large": "ustc-community/dfine-large-coco",
+    "extra_large": "ustc-community/dfine-xlarge-coco",
+}
+"""Where the hub keeps D-FINE's COCO weights, by `model_size`."""
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
@@ -116,7 +125,7 @@ def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
         origin = WeightsOrigin("file", folder.name, None)
     elif pretrained:
         folder = _hub_folder(DFINE_REPOSITORIES[size])
-        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], DFINE_LICENCE)
+        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], find_algorithm("dfine", OBJECT_DETECTION).licence)
     else:
         return DFineSource(published_config(size), _PLAIN, _random(), None)
     source = DFineSource(_read_config(folder), _read_normalization(folder), origin, folder)

@@ -109,6 +109,8 @@ class TaskAligned(PyramidDetector):
     boxes by both. Two branches of two convolutions with batch norms, shared by all levels.
     """
 
+    normed_pyramid = True
+
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(backbone, geometry, classes=classes, limits=limits)
         channels = backbone.channels
