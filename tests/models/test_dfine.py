@@ -244,7 +244,7 @@ def test_its_own_defaults():
     assert DFineHyperparameters(pretrained=False).frozen_stages == 0
     assert DFineHyperparameters(layers_to_freeze=3).frozen_stages == 3
     assert default_learning_rate(DETECTION, "dfine", defaults.optimizer) == 1e-4
-    assert defaults.largest_gradient == 0.1
+    assert defaults.max_gradient_norm == 0.1
 
 
 def test_stages_further_from_the_head_may_learn_less(tiny: Path):

@@ -34,7 +34,9 @@ def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learni
 def _groups(model: ImageModel, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
     """Parameters by stage and decay; what stands on a detector's backbone counts as its head."""
     decay = hyperparameters.weight_decay
-    groups: list[dict[str, Any]] = param_groups_layer_decay(model.body, decay, layer_decay=hyperparameters.rate_decay)
+    groups: list[dict[str, Any]] = param_groups_layer_decay(
+        model.body, decay, layer_decay=hyperparameters.effective_layer_decay
+    )
     known = {id(parameter) for parameter in model.body.parameters()}
     head = [p for p in model.network.parameters() if id(p) not in known and p.requires_grad]
     for weight_decay, parameters in (

@@ -69,7 +69,7 @@ def _fastest(
     """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images."""
     hyperparameters, images = spec.hyperparameters, len(batch.images)
     trained = copy.deepcopy(model)
-    set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.keeps_batch_norm)
+    set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.freezes_batch_norm)
     device = batch.images.device
 
     def step(precision: Precision) -> None:
