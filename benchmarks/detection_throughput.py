@@ -101,11 +101,11 @@ def bare_outputs(network: Any, images: Tensor, masks: int) -> Tensor:
     """A scalar from all outputs of backbone, pyramid and heads, masks of so many regions among them."""
     maps = network.backbone(images)
     if hasattr(network, "rpn"):
-        objectness, steps = network.rpn["head"](maps)
+        objectness, deltas = network.rpn["head"](maps)
         height, width = images.shape[-2:]
         corner = torch.rand(len(images), 64, 2) * torch.tensor([0.7 * width, 0.7 * height])
         regions = torch.cat([corner, corner + 0.2 * height], dim=2)
-        outputs = [*objectness, *steps, *network._look(maps, regions)]
+        outputs = [*objectness, *deltas, *network._classify_regions(maps, regions)]
         if masks:
             outputs.append(network._masks(maps, as_rois(regions)[:masks]))
         return sum(o.float().mean() for o in outputs)  # type: ignore[return-value]

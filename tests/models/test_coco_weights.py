@@ -17,7 +17,7 @@ from conftest import small_detector
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
-REGIONS = {"roi_heads.class_logits", "roi_heads.box_steps"}
+REGIONS = {"roi_heads.class_logits", "roi_heads.box_deltas"}
 OWN = {  # layers that count classes, or see each class alone in torchvision; they keep their start
     "fasterrcnn_resnet50_fpn": REGIONS,
     "maskrcnn_resnet50_fpn": REGIONS | {"roi_heads.mask_predictor.mask_fcn_logits"},

@@ -15,7 +15,7 @@ from transformers import DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
+from automl_vision.models.detectors.detector import DetectionTensors, Detector, Limits, Losses
 from automl_vision.models.detectors.dfine_source import described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
 from automl_vision.models.model import Model, NetworkRequest
@@ -31,7 +31,7 @@ _TERMS = {"vfl": "classification", "bbox": "box", "giou": "overlap", "fgl": "sid
 Size = tuple[int, int]
 
 
-class _Seen(NamedTuple):
+class _Extracted(NamedTuple):
     """What the library's network gives, the size of its images, and their objects as it wants them."""
 
     found: Any
@@ -56,11 +56,11 @@ class DFine(Detector):
         super().__init__(geometry, classes=classes, limits=limits)
         self.network = network
 
-    def see(self, images: Tensor, targets: ObjectTargets | None) -> _Seen:
+    def extract(self, images: Tensor, targets: ObjectTargets | None) -> _Extracted:
         """What the network found; with targets it also had them to denoise."""
         size = (images.shape[2], images.shape[3])
         labels = None if targets is None else hub_labels(targets, size)
-        return _Seen(self.network(images, labels=labels), size, labels)
+        return _Extracted(self.network(images, labels=labels), size, labels)
 
     @property
     def body(self) -> nn.Module:
@@ -77,14 +77,14 @@ class DFine(Detector):
         with _without_shape_checks():
             return torch.export.export(self, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
 
-    def detect(self, seen: _Seen) -> Detections:
+    def detect(self, extracted: _Extracted) -> DetectionTensors:
         """The last layer's queries."""
-        boxes = on_canvas(seen.found.intermediate_reference_points[:, -1].float(), seen.size)
-        return self.best(boxes, seen.found.intermediate_logits[:, -1].float().sigmoid(), seen.size)
+        boxes = on_canvas(extracted.found.intermediate_reference_points[:, -1].float(), extracted.size)
+        return self.best(boxes, extracted.found.intermediate_logits[:, -1].float().sigmoid(), extracted.size)
 
-    def losses(self, seen: _Seen, targets: ObjectTargets) -> Losses:
+    def losses(self, extracted: _Extracted, targets: ObjectTargets) -> Losses:
         """The library's losses, summed by kind."""
-        found, size = seen.found, seen.size
+        found, size = extracted.found, extracted.size
         boxes = found.intermediate_reference_points.float()  # (n, layers, queries, 4)
         denoising = found.denoising_meta_values
         extra = denoising["dn_num_split"][0] if denoising else 0
@@ -95,7 +95,7 @@ class DFine(Detector):
         first_boxes = found.enc_topk_bboxes.float()
         first = hide_crowds(found.enc_topk_logits.float().unsqueeze(1), first_boxes.unsqueeze(1), targets, size)
         _, terms, _ = DFineForObjectDetectionLoss(
-            logits[:, -1], seen.labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
+            logits[:, -1], extracted.labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
             enc_topk_logits=first.squeeze(1),
             enc_topk_bboxes=first_boxes,
             denoising_meta_values=denoising,
