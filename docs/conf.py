@@ -14,6 +14,7 @@ napoleon_use_ivar = True  # attributes of a record as one list
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config"}
 autodoc_preserve_defaults = True
 
 html_theme = "furo"
