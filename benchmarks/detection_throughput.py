@@ -40,6 +40,7 @@ from automl_vision.models.detectors.rcnn import as_rois
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.recipes.catalog import family_of, find_algorithm
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.tasks.task import Batch, create_task
 from automl_vision.training.loop import set_training_mode
 from automl_vision.training.precision import Precision
@@ -154,7 +155,7 @@ def main() -> None:
     kind = find_algorithm(options.model, name).name.partition("_")[0]
     dataset = Dataset.open(options.data, task=name).with_validation(0.2)
     hyperparameters = family_of(name, options.model)()
-    task = create_task(name, dataset, hyperparameters)
+    task = create_task(name, dataset, hyperparameters, decide_geometry(dataset, hyperparameters))
     pixels = open_pixels(dataset, task.pixel_size, Path(tempfile.gettempdir()) / "automl-vision-benchmark-cache")
     source = create_model(
         options.model, task=name, classes=len(dataset.classes), hyperparameters=hyperparameters, geometry=task.geometry

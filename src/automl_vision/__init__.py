@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from automl_vision.experiment.experiment import Experiment as Experiment
     from automl_vision.experiment.run import Run as Run
     from automl_vision.formats.export import export_dataset as export_dataset
+    from automl_vision.models.networks import load_torch as load_torch
     from automl_vision.recipes.catalog import list_models as list_models
     from automl_vision.search.distributions import choice as choice
     from automl_vision.search.distributions import lognormal as lognormal
@@ -49,6 +50,7 @@ _EXPORTS = {
     "Workspace": "workspace.workspace",
     "export_dataset": "formats.export",
     "list_models": "recipes.catalog",
+    "load_torch": "models.networks",
     "choice": "search.distributions",
     "lognormal": "search.distributions",
     "loguniform": "search.distributions",

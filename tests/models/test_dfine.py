@@ -36,11 +36,13 @@ from automl_vision.models.detectors.dfine import hide_crowds, hub_labels, on_can
 from automl_vision.models.detectors.dfine_source import DFINE_REPOSITORIES, published_config
 from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.models.model import Model
+from automl_vision.models.networks import build_network
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.packaging.package import package
 from automl_vision.recipes.catalog import describe_model, list_models
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.network import read_network
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ObjectTargets
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
@@ -346,11 +348,9 @@ def test_a_folder_tells_how_pixels_are_normalised(tiny: Path, tmp_path: Path):
     made = make(tmp_path)
     assert (made.normalization.mean, made.normalization.std) == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
     shutil.rmtree(tmp_path)
-    settings = hyperparameters(tmp_path)
-    again = create_model(
-        "dfine", task=DETECTION, classes=2, hyperparameters=settings, geometry=GEOMETRY,
-        description=json.loads(json.dumps(made.description)),
-    )  # fmt: skip
+    made.description.save(tmp_path.parent)
+    again = build_network(read_network(tmp_path.parent))
+    assert again.description == made.description
     assert again.normalization == made.normalization
     again.network.load_state_dict(made.network.state_dict())
 
@@ -367,7 +367,7 @@ def test_the_published_sizes(size: str):
 
 def test_without_weights_it_is_built_from_its_configuration():
     model = make(None, model_size="small")
-    assert (model.weights.source, model.architecture) == ("random", "d_fine")
+    assert (model.weights.source, model.description.architecture) == ("random", "d_fine")
     assert len(model.network.eval()(torch.zeros(1, 3, 96, 128))) == 3
 
 

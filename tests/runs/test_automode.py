@@ -111,13 +111,15 @@ def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: d
     assert {state.planned.model_name for state in states} == {"resnet18"}
 
 
-def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(tmp_path: Path, compute: LocalCompute):
+def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
+    tmp_path: Path, compute: LocalCompute, shapes: Dataset
+):
     folder = RunFolder(tmp_path / "run")
     folder.create({}, {})
     write_json(folder.path / "probes.json", {"efficientnet_lite1": 0.5, "resnet50": None})
     for number in range(2):
         folder.trial(number).write_plan(base_trial().model_dump())
-    jobs = Jobs(spec(), folder, compute, "fingerprint", tmp_path)
+    jobs = Jobs(spec(), folder, compute, shapes, tmp_path)
     assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
 
 
@@ -153,7 +155,7 @@ def test_earlier_weights_fit_only_their_own_backbone():
 
 
 def test_features_are_kept_for_the_next_trials(tmp_path: Path):
-    from automl_vision.models.weights import WeightsOrigin
+    from automl_vision.recipes.network import WeightsOrigin
     from automl_vision.training.features import features_file, keep_features, load_features
 
     features = np.arange(6, dtype=np.float32).reshape(3, 2)

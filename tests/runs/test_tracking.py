@@ -182,17 +182,19 @@ def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path):
     told = limited(
         """
         import torch
-        from automl_vision.training.checkpoint import load_state, save_state, save_weights
-        save_state(folder, {"a": torch.ones(10)})
+        from automl_vision.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
+        def checkpoint(size):
+            return Checkpoint({}, {"a": torch.ones(size)}, None, {}, {}, {}, 0.0, 0.0, 0.0)
+        save_checkpoint(folder, checkpoint(10))
         for write in (
-            lambda: save_state(folder, {"a": torch.ones(10_000)}),
+            lambda: save_checkpoint(folder, checkpoint(10_000)),
             lambda: save_weights(folder / "w.safetensors", {"a": torch.ones(10_000)}),
         ):
             try:
                 write()
             except StorageError:
                 print("told")
-        print(int(load_state(folder)["a"].sum()))
+        print(int(load_checkpoint(folder).model["a"].sum()))
         """,
         tmp_path,
     )

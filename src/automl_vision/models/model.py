@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from automl_vision.models.weights import WeightsOrigin
 from automl_vision.recipes.catalog import Algorithm
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import Hyperparameters
+from automl_vision.recipes.network import NetworkDescription, NetworkSettings, WeightsOrigin, library_versions
 from automl_vision.recipes.normalization import Normalization
 
 
@@ -21,21 +21,23 @@ class Model:
 
     Attributes:
         network: maps normalised images (n, 3, height, width) to logits (n, classes), or is a `Detector`.
-        name: the algorithm's name.
-        architecture: timm's name, or the hub's.
-        normalization: of its input.
-        weights: where its first weights come from.
+        description: from which `build_network` builds it again.
         note: a sentence for the user when better weights could not be had.
-        description: JSON values without which it cannot be built again, where name and hyperparameters do not suffice.
     """
 
     network: nn.Module
-    name: str
-    architecture: str
-    normalization: Normalization
-    weights: WeightsOrigin
+    description: NetworkDescription
     note: str | None = None
-    description: dict[str, Any] | None = None
+
+    @property
+    def normalization(self) -> Normalization:
+        """Of the network's input."""
+        return self.description.normalization
+
+    @property
+    def weights(self) -> WeightsOrigin:
+        """Where the weights come from that training starts from."""
+        return self.description.weights
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,6 @@ class NetworkRequest:
         classes: number of outputs of the head.
         hyperparameters: of the algorithm's family; `pretrained` and `weights` count, and what shapes the network.
         geometry: of a detector's input, else None.
-        description: of a model that was made before, to make the same one with random weights, else None.
     """
 
     algorithm: Algorithm
@@ -58,7 +59,6 @@ class NetworkRequest:
     classes: int
     hyperparameters: Hyperparameters
     geometry: Geometry | None = None
-    description: Mapping[str, Any] | None = None
 
     @property
     def canvas(self) -> Geometry:
@@ -72,5 +72,33 @@ class NetworkRequest:
         return self.geometry
 
 
+def describe_network(
+    request: NetworkRequest,
+    architecture: str,
+    settings: NetworkSettings,
+    *,
+    normalization: Normalization,
+    weights: WeightsOrigin,
+    libraries: tuple[str, ...] = (),
+    config: dict[str, Any] | None = None,
+) -> NetworkDescription:
+    """The description of a network that a builder makes for a request."""
+    return NetworkDescription(
+        task=request.task,
+        algorithm=request.name,
+        architecture=architecture,
+        classes=request.classes,
+        settings=settings,
+        geometry=request.geometry,
+        normalization=normalization,
+        config=config,
+        weights=weights,
+        versions=library_versions(*libraries),
+    )
+
+
 Builder = Callable[[NetworkRequest], Model]
 """Makes the network of an algorithm; named by `Algorithm.builder`."""
+
+Rebuilder = Callable[[NetworkDescription], nn.Module]
+"""Builds a network with random weights; named by `Algorithm.rebuilder`."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import nn
 
 from automl_vision.core.errors import UnknownModelError
@@ -15,9 +12,6 @@ from automl_vision.recipes.catalog import find_algorithm, missing_package
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import Hyperparameters
 
-NETWORK_FILE = "network.json"
-"""Where a trial keeps its model's description, when it has one."""
-
 
 def create_model(
     name: str,
@@ -26,9 +20,8 @@ def create_model(
     classes: int,
     hyperparameters: Hyperparameters,
     geometry: Geometry | None = None,
-    description: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Make an algorithm's network for the given number of classes.
+    """Make an algorithm's network for the given number of classes, with the weights that training starts from.
 
     Args:
         name: the product's name; a classifier's may also be timm's.
@@ -36,7 +29,6 @@ def create_model(
         classes: outputs of the head.
         hyperparameters: of its family; `pretrained` and `weights` count here, and what shapes the network.
         geometry: of a detector's input.
-        description: of a model that was made before, to make the same one with random weights.
 
     Raises:
         UnknownModelError: the task has no such algorithm, or the package that has it is not installed.
@@ -47,7 +39,7 @@ def create_model(
     if missing is not None:
         raise UnknownModelError(missing)
     build: Builder = load(algorithm.builder)
-    return build(NetworkRequest(algorithm, name, task, classes, hyperparameters, geometry, description))
+    return build(NetworkRequest(algorithm, name, task, classes, hyperparameters, geometry))
 
 
 def freeze_stages(network: nn.Module, stages: int) -> list[str]:

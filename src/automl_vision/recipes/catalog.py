@@ -83,7 +83,8 @@ class Algorithm:
         tasks: those that it can be trained for.
         family: its typed hyperparameters.
         sgd_rate, adaptive_rate: the highest learning rate when none is given, for SGD and for Adam and AdamW.
-        builder: `module:function` that makes the network, called as `models.registry.Builder` says.
+        builder: `module:function` that makes the network, called as `models.model.Builder` says.
+        rebuilder: `module:function` that builds it again from its description, as `models.model.Rebuilder` says.
         network: `module:class` for a builder that serves several networks.
         backbones: the names that a listing shows for `*`; the first is the architecture when the name has no `*`.
         architecture: of a network that has no backbone of timm's, as listings show it.
@@ -100,6 +101,7 @@ class Algorithm:
     sgd_rate: float
     adaptive_rate: float
     builder: str
+    rebuilder: str
     network: str = ""
     backbones: tuple[str, ...] = ()
     architecture: str | None = None
@@ -147,7 +149,9 @@ def algorithms(task: str) -> list[Algorithm]:
 _ADAPTIVE_RATE = 5e-4  # measured with the default recipe; of 1e-4, 3e-4 and 1e-3 none was better
 _DETECTOR_RATE = 6e-4
 _CLASSIFIER = "automl_vision.models.classifiers:create_classifier"
+_CLASSIFIER_AGAIN = "automl_vision.models.classifiers:rebuild_classifier"
 _PYRAMID = "automl_vision.models.detectors.build:create_pyramid_detector"
+_PYRAMID_AGAIN = "automl_vision.models.detectors.build:rebuild_pyramid_detector"
 _AUTOMODE_BACKBONES = (  # those whose weights are installed first; the others need a hub
     "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite0", "resnet50", "vits16r224", "seresnext",
 )  # fmt: skip
@@ -161,6 +165,7 @@ for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
             sgd_rate=_sgd_rate,
             adaptive_rate=_ADAPTIVE_RATE,
             builder=_CLASSIFIER,
+            rebuilder=_CLASSIFIER_AGAIN,
             backbones=tuple(BACKBONES),
             automode=_AUTOMODE_BACKBONES,
         )
@@ -173,6 +178,7 @@ register_algorithm(
         sgd_rate=0.005,
         adaptive_rate=_DETECTOR_RATE,
         builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
         network="automl_vision.models.detectors.rcnn:FasterRCNN",
         backbones=_PYRAMID_BACKBONES,
         automode=("fasterrcnn_efficientnet_lite1_fpn",),
@@ -187,6 +193,7 @@ register_algorithm(
         sgd_rate=0.005,
         adaptive_rate=_DETECTOR_RATE,
         builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
         network="automl_vision.models.detectors.one_stage:RetinaNet",
         backbones=_PYRAMID_BACKBONES,
         automode=("retinanet_efficientnet_lite0_fpn",),
@@ -201,6 +208,7 @@ register_algorithm(
         sgd_rate=0.005,
         adaptive_rate=_DETECTOR_RATE,
         builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
         network="automl_vision.models.detectors.one_stage:FCOS",
         backbones=_PYRAMID_BACKBONES,
         automode=("fcos_efficientnet_lite0_fpn",),
@@ -216,6 +224,7 @@ for _name, _rank in (("tood", 1), ("yolov5", 2)):
             sgd_rate=0.01,
             adaptive_rate=_DETECTOR_RATE,
             builder=_PYRAMID,
+            rebuilder=_PYRAMID_AGAIN,
             network="automl_vision.models.detectors.one_stage:TaskAligned",
             backbones=("efficientnet_lite1",),
             automode=(_name,),
@@ -230,6 +239,7 @@ register_algorithm(
         sgd_rate=0.01,
         adaptive_rate=1e-4,  # published are 2e-4 and 2.5e-4 for batches of 32 images; ours are at most a quarter
         builder="automl_vision.models.detectors.dfine:create_dfine",
+        rebuilder="automl_vision.models.detectors.dfine:rebuild_dfine",
         architecture="d_fine",
         extra=Extra("transformers", "detr"),
         licence="apache-2.0",  # of the COCO weights, as their model cards state it
@@ -244,6 +254,7 @@ register_algorithm(
         sgd_rate=0.005,
         adaptive_rate=_DETECTOR_RATE,
         builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
         network="automl_vision.models.detectors.rcnn:MaskRCNN",
         backbones=_PYRAMID_BACKBONES,
         automode=("maskrcnn_efficientnet_lite1_fpn",),

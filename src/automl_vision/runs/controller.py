@@ -19,7 +19,7 @@ from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedErr
 from automl_vision.core.files import read_json, write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
-from automl_vision.recipes.detector_input import kept_size
+from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
 from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
@@ -110,7 +110,7 @@ class _Controller:
         self.compute.warm_up()
         self._set_status("Preparing")
         dataset = self._prepare()
-        jobs = Jobs(self.spec, self.folder, self.compute, dataset.fingerprint, self.workspace.cache_path)
+        jobs = Jobs(self.spec, self.folder, self.compute, dataset, self.workspace.cache_path)
         self._set_status("Running")
         self._run_trials(jobs)
         self._set_status("Finalizing")
@@ -121,7 +121,26 @@ class _Controller:
         """Decode every image once, leave out what is broken, and give every image a split."""
         if self.folder.manifest.exists():
             return Dataset.load(self.folder.manifest)
-        opened = Dataset.load(self.spec.manifest)
+        dataset = self._usable(Dataset.load(self.spec.manifest))
+        dataset.save(self.folder.manifest)
+        write_json(self.folder.path / "left_out.json", dataset.report.to_json())
+        counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
+        version = f"{self.spec.data_version}: " if self.spec.data_version else ""
+        self.folder.message(f"{version}{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
+        self.tracking.artifacts(PARENT, self.folder.manifest)
+        self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
+        return dataset
+
+    def _usable(self, opened: Dataset) -> Dataset:
+        """The dataset with its splits and without broken images, each decoded at the size that trials will look for.
+
+        A detector's size follows from the training images, and which of them are broken is known once they are decoded.
+        Where the images that are left ask for another size, which is rare, they are decoded again.
+
+        Raises:
+            CanceledError: the user asked to end the run.
+            DataError: too few images can be used.
+        """
         hyperparameters = self.spec.trials[0].hyperparameters
 
         def progress(done: int, total: int) -> None:
@@ -130,19 +149,15 @@ class _Controller:
             if done == total or done % 64 == 0:
                 self.folder.progress("decoding", done, total)
 
-        pixels = open_pixels(opened, kept_size(opened, hyperparameters), self.workspace.cache_path, progress=progress)
-        dataset = opened.excluding(pixels.problems)
-        dataset.require_usable(max_bad_share=self.spec.max_bad_share)
-        if (opened.splits == "val").any() and not (dataset.splits == "val").any():
-            raise DataError(f"no validation image can be used; {dataset.report}")
-        dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
-        dataset.save(self.folder.manifest)
-        write_json(self.folder.path / "left_out.json", dataset.report.to_json())
-        counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
-        version = f"{self.spec.data_version}: " if self.spec.data_version else ""
-        self.folder.message(f"{version}{len(dataset.classes)} classes, images: {counts}; {dataset.report}")
-        self.tracking.artifacts(PARENT, self.folder.manifest)
-        self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
+        dataset, size = opened.with_validation(hyperparameters.split_ratio, seed=self.spec.seed), None
+        while size != (wanted := kept_size(hyperparameters, decide_geometry(dataset, hyperparameters))):
+            size = wanted
+            pixels = open_pixels(opened, size, self.workspace.cache_path, progress=progress)
+            dataset = opened.excluding(pixels.problems)
+            dataset.require_usable(max_bad_share=self.spec.max_bad_share)
+            if (opened.splits == "val").any() and not (dataset.splits == "val").any():
+                raise DataError(f"no validation image can be used; {dataset.report}")
+            dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
         return dataset
 
     def _run_trials(self, jobs: Jobs) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.spec import SweepSpec
 from automl_vision.runs.trial_loop import CanceledError
@@ -25,14 +27,14 @@ class Jobs:
         spec: of the run.
         folder: of the run.
         compute: where jobs run.
-        fingerprint: of the data set as it was prepared.
+        dataset: as it was prepared: with its splits, without broken images. Each trial's geometry is decided from it.
         cache: folder of pixel caches and device measurements.
     """
 
     spec: SweepSpec
     folder: RunFolder
     compute: Compute
-    fingerprint: str
+    dataset: Dataset
     cache: Path
 
     def train(self, trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
@@ -75,7 +77,7 @@ class Jobs:
         spec = TrialSpec(
             task=self.spec.task,
             manifest=str(self.folder.manifest),
-            fingerprint=self.fingerprint,
+            fingerprint=self.dataset.fingerprint,
             model_name=planned.model_name,
             hyperparameters=planned.hyperparameters,
             folder=str(folder),
@@ -85,6 +87,7 @@ class Jobs:
             device=self.compute.device,
             threads=slot.threads,
             processes=self.spec.processes,
+            geometry=decide_geometry(self.dataset, planned.hyperparameters),
             start_from=planned.start_from,
         )
         return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -114,7 +114,7 @@ Outputs = TypeVar("Outputs", bound=Sized)
 
 
 class Task(ABC, Generic[Outputs]):
-    """One task on one data set, made anew for each trial.
+    """One task on one dataset, created for each trial.
 
     Its life: `train_batch` and `loss` for every step, `evaluation_batch` and `predict` for every validation,
     `metrics` on what was predicted; before the first epoch `warm_start`, where a task starts from a probe; at the end
@@ -123,6 +123,7 @@ class Task(ABC, Generic[Outputs]):
     Args:
         dataset: with a split for every image.
         hyperparameters: of the trial.
+        geometry: of a detector's input, as it was decided for the trial.
     """
 
     name: ClassVar[str]
@@ -132,20 +133,15 @@ class Task(ABC, Generic[Outputs]):
     largest_batch: ClassVar[int] = 78
     """Images of a training step when none are asked for, at most."""
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
+    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters
-        self.pixel_size = kept_size(dataset, hyperparameters)
+        self.pixel_size = kept_size(hyperparameters, geometry)
 
     @property
     def primary_metric(self) -> str:
         """The metric that ranks epochs and trials; more is better."""
         return TASKS[self.name].primary_metrics[0]
-
-    @property
-    def geometry(self) -> Geometry | None:
-        """Of the input, where the model depends on it."""
-        return None
 
     @property
     def object_settings(self) -> ObjectSettings | None:
@@ -212,6 +208,21 @@ class Task(ABC, Generic[Outputs]):
             calibration: of the model.
         """
 
+    @abstractmethod
+    def reproduction(
+        self, outputs: Outputs, recorded: Mapping[str, NDArray[Any]], images: Sequence[int], calibration: Calibration
+    ) -> Parity:
+        """How far a rebuilt network's outputs are from those that the trial recorded for the same images.
+
+        Tolerances are wider than for an export: the trial may have run on a GPU, where fp32 convolutions are TF32.
+
+        Args:
+            outputs: of the rebuilt network.
+            recorded: arrays by name as `output_arrays` returned them, of all validation images.
+            images: positions of the images among those.
+            calibration: of the model.
+        """
+
     @property
     def compared_from(self) -> float:
         """The score from which the exported model must find the same objects; 0 where scores do not decide it."""
@@ -248,15 +259,18 @@ def stack(images: list[Tensor]) -> Tensor:
     return torch.stack(images, out=batch)
 
 
-def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task[Any]:
+def create_task(
+    name: str, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None
+) -> Task[Any]:
     """Make the named task on a dataset.
 
     Args:
         name: the product's name of the task.
         dataset: with a split for every image.
         hyperparameters: of the trial.
+        geometry: of a detector's input, as it was decided for the trial; None for classifiers.
     """
-    return task_class(name)(dataset, hyperparameters)
+    return task_class(name)(dataset, hyperparameters, geometry)
 
 
 def task_class(name: str) -> type[Task[Any]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
+from automl_vision.data.pixel_cache import JpegCache
 from automl_vision.tasks.task import Calibration, Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
@@ -95,11 +96,12 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
-    return loop.processes.from_main(partial(_write, task, outputs, rows, folder))
+    as_jpeg = isinstance(loop.pixels, JpegCache)
+    return loop.processes.from_main(partial(_write, task, outputs, rows, folder, as_jpeg))
 
 
 def _write(
-    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
+    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, as_jpeg: bool
 ) -> dict[str, float]:
     """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
     calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
@@ -111,7 +113,7 @@ def _write(
             "splits": {split: report.to_json() for split, report in reports.items()},
         },
     )
-    arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
+    arrays: dict[str, Any] = {"as_jpeg": np.array(as_jpeg), **{f"{split}_rows": rows[split] for split in rows}}
     for split in rows:
         arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
     _save_arrays(folder / "outputs.npz", arrays)

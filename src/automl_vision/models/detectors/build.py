@@ -12,10 +12,12 @@ from automl_vision.models.classifiers import normalization_of
 from automl_vision.models.detectors.backbone import Backbone
 from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
 from automl_vision.models.detectors.detector import Limits, PyramidDetector
-from automl_vision.models.model import Model, NetworkRequest
-from automl_vision.models.weights import WeightsOrigin, load_pretrained
-from automl_vision.recipes.catalog import BACKBONES, architecture_of
+from automl_vision.models.detectors.settings import detector_settings
+from automl_vision.models.model import Model, NetworkRequest, describe_network
+from automl_vision.models.weights import load_pretrained
+from automl_vision.recipes.catalog import BACKBONES, architecture_of, find_algorithm
 from automl_vision.recipes.hyperparameters import DetectorHyperparameters
+from automl_vision.recipes.network import NetworkDescription, WeightsOrigin
 
 _WIDE_FROM = 256  # channels of a backbone's stride-16 features, from which its pyramid has torchvision's 256
 _CHANNELS = (128, 256)  # of the pyramids of light and of other backbones
@@ -31,29 +33,42 @@ def create_pyramid_detector(request: NetworkRequest) -> Model:
     own = hyperparameters.backbone
     architecture = architecture_of(request.name, request.task) if own is None else BACKBONES[own]
     body = timm.create_model(architecture)
-    normalization = normalization_of(body)
-    origin = WeightsOrigin("random", "none", None)
+    origin = WeightsOrigin()
     coco = coco_weights(request.name, hyperparameters.weights) if hyperparameters.pretrained else None
-    if hyperparameters.pretrained and coco is None:
+    if coco is not None:
+        origin = coco.origin
+    elif hyperparameters.pretrained:
         origin = load_pretrained(body, architecture, hyperparameters.weights)
-    network = _on_pyramid(body, request, hyperparameters)
+    description = describe_network(
+        request,
+        architecture,
+        detector_settings(hyperparameters),
+        normalization=normalization_of(body),
+        weights=origin,
+        libraries=("torchvision",),
+    )
+    network = _on_pyramid(body, description)
     if coco is not None:
         load_coco(network, coco.state)
-        origin = coco.origin
     note = None
     if coco is None and request.name in PUBLISHED and hyperparameters.pretrained and hyperparameters.weights is None:
         note = (
             f"torchvision's COCO weights of {request.name} cannot be fetched; its backbone starts from ImageNet weights"
         )
-    return Model(network, request.name, architecture, normalization, origin, note)
+    return Model(network, description, note)
 
 
-def _on_pyramid(body: nn.Module, request: NetworkRequest, hyperparameters: DetectorHyperparameters) -> PyramidDetector:
-    """The algorithm's detector on a timm network."""
-    kind: type[PyramidDetector] = load(request.algorithm.network)
-    geometry = request.canvas
-    limits = Limits(hyperparameters.nms_iou_threshold, geometry.detections)
+def rebuild_pyramid_detector(description: NetworkDescription) -> PyramidDetector:
+    """Build a described detector with random weights."""
+    return _on_pyramid(timm.create_model(description.architecture), description)
+
+
+def _on_pyramid(body: nn.Module, description: NetworkDescription) -> PyramidDetector:
+    """The described detector on a timm network."""
+    kind: type[PyramidDetector] = load(find_algorithm(description.algorithm, description.task).network)
+    geometry = description.canvas
+    limits = Limits(description.settings.nms_iou_threshold, geometry.detections)
     stride_16 = [entry["num_chs"] for entry in body.feature_info if entry["reduction"] == 16]  # type: ignore[union-attr]
     channels = _CHANNELS[max(stride_16, default=0) >= _WIDE_FROM]
     backbone = Backbone(body, geometry, channels=channels, normed=kind.normed_pyramid)
-    return kind(backbone, geometry, classes=request.classes, limits=limits)
+    return kind(backbone, geometry, classes=description.classes, limits=limits)

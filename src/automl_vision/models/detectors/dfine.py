@@ -16,11 +16,13 @@ from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
 from automl_vision.models.detectors.detector import DetectionTensors, Detector, Limits, Losses
-from automl_vision.models.detectors.dfine_source import described_source, find_source, load_dfine
+from automl_vision.models.detectors.dfine_source import DFineSource, described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
-from automl_vision.models.model import Model, NetworkRequest
+from automl_vision.models.detectors.settings import detector_settings
+from automl_vision.models.model import Model, NetworkRequest, describe_network
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.network import NetworkDescription
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's
@@ -183,12 +185,27 @@ def create_dfine(request: NetworkRequest) -> Model:
         WeightsUnavailableError: they were asked for and no source has them.
     """
     hyperparameters = cast(DFineHyperparameters, request.hyperparameters)
-    geometry, description = request.canvas, request.description
-    source = find_source(hyperparameters) if description is None else described_source(description)
-    network = load_dfine(source, geometry, classes=request.classes, multi_scale=hyperparameters.multi_scale)
-    limits = Limits(hyperparameters.nms_iou_threshold, geometry.detections)
-    detector = DFine(network, geometry, classes=request.classes, limits=limits)
-    architecture = request.algorithm.architecture or request.name
-    return Model(
-        detector, request.name, architecture, source.normalization, source.origin, description=source.to_json()
+    source = find_source(hyperparameters)
+    description = describe_network(
+        request,
+        request.algorithm.architecture or request.name,
+        detector_settings(hyperparameters),
+        normalization=source.normalization,
+        weights=source.origin,
+        libraries=("torchvision", "transformers"),
+        config=source.config_values,
     )
+    return Model(_from_source(source, description), description)
+
+
+def rebuild_dfine(description: NetworkDescription) -> DFine:
+    """Build a described D-FINE with random weights."""
+    return _from_source(described_source(description), description)
+
+
+def _from_source(source: DFineSource, description: NetworkDescription) -> DFine:
+    """The described D-FINE with the weights of a source."""
+    geometry, settings = description.canvas, description.settings
+    network = load_dfine(source, geometry, classes=description.classes, multi_scale=settings.multi_scale)
+    limits = Limits(settings.nms_iou_threshold, geometry.detections)
+    return DFine(network, geometry, classes=description.classes, limits=limits)
