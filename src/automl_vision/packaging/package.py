@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, TrialResult, read_record
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
@@ -33,7 +34,7 @@ from automl_vision.recipes.catalog import family_of
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Calibration, Parity, Task, create_task
+from automl_vision.tasks.task import Parity, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
@@ -59,7 +60,9 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         ParityError: the exported model differs from the trained one.
     """
     trial, destination = Path(trial), Path(destination)
-    spec, *_ = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec = _read(trial, "spec.json")
+    for name, kind in (("result.json", TrialResult), ("metrics.json", TrialMetrics)):
+        _record(trial, name, kind)
     dataset = Dataset.load(spec["manifest"])
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     task = create_task(spec["task"], dataset, hyperparameters)
@@ -74,7 +77,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         save_file(weights, staging / WEIGHTS_FILE)
         description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
-        calibration = Calibration(description.temperature, description.thresholds)
+        calibration = Calibration(temperature=description.temperature, thresholds=description.thresholds)
         description.parity.update(_parity(staging, model, task, dataset, images, calibration))
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
@@ -90,7 +93,18 @@ def _read(trial: Path, name: str) -> Any:
     try:
         return read_json(trial / name)
     except FileNotFoundError:
-        raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
+        raise _unfinished(trial, name) from None
+
+
+def _record(trial: Path, name: str, kind: type[SomeRecord]) -> SomeRecord:
+    record = read_record(trial / name, kind)
+    if record is None:
+        raise _unfinished(trial, name)
+    return record
+
+
+def _unfinished(trial: Path, name: str) -> PackagingError:
+    return PackagingError(f"{trial} is not a finished trial: it has no {name}")
 
 
 def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
@@ -225,28 +239,29 @@ def _milliseconds(predictor: Predictor, inputs: NDArray[np.float32]) -> float:
 def _describe(
     trial: Path, dataset: Dataset, task: Task[Any], model: Model, provenance: dict[str, Any]
 ) -> ModelDescription:
-    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, result = _read(trial, "spec.json"), _record(trial, "result.json", TrialResult)
+    metrics = _record(trial, "metrics.json", TrialMetrics)
     return ModelDescription(
         task=task.name,
         classes=dataset.classes,
         preprocessing=task.preprocessing(model.normalization),
-        temperature=metrics["calibration"]["temperature"],
-        thresholds=tuple(metrics["calibration"]["thresholds"]),
+        temperature=metrics.calibration.temperature,
+        thresholds=metrics.calibration.thresholds,
         objects=task.object_settings,
         model_name=model.name,
         architecture=model.architecture,
-        metrics=metrics["splits"],
+        metrics=metrics.model_dump()["splits"],
         data={
             "fingerprint": spec["fingerprint"],
             "format": dataset.format,
             "images": dataset.summary()["images"],
         },
-        weights={"source": result["weights_source"], "licence": result["weights_licence"]},
+        weights={"source": result.weights_source, "licence": result.weights_licence},
         provenance={
             **provenance,
-            "best_epoch": result["best_epoch"],
-            "fine_tuned_share": result["fine_tuned_share"],
-            "parameters": result["parameters"],
+            "best_epoch": result.best_epoch,
+            "fine_tuned_share": result.fine_tuned_share,
+            "parameters": result.parameters,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
         },
