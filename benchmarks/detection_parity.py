@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     options = parser.parse_args()
     run = RunFolder(options.run)
-    trial = run.trial(int(run.status()["best_trial"])).path
+    trial = run.trial(run.record().best_trial or 0).path
     spec = TrialSpec(**read_json(trial / "spec.json"))
     trained = load_model(trial)
     model = ImageModel(trained.network, trained.normalization).eval()

@@ -21,7 +21,7 @@ from automl_vision.recipes.hyperparameters import (
     SegmentationHyperparameters,
 )
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial
 
 FAMILY = [
@@ -101,12 +101,12 @@ def test_specs_keep_their_family_through_json(task: str, model_name: str | None,
     back = TrialSpec.model_validate(json.loads(json.dumps(trial.model_dump())))
     assert type(back.hyperparameters) is family
     assert back == trial
-    sweep = SweepSpec(
+    sweep = RunSpec(
         experiment="e", task=task, manifest="m", max_bad_share=0.1, primary_metric="accuracy", budget_seconds=1.0,
         seed=0, compute_target="cpu", threads=1, workspace="w",
         trials=[PlannedTrial(model_name=name, hyperparameters=hyperparameters)],
     )  # fmt: skip
-    back_sweep = SweepSpec.model_validate_json(sweep.model_dump_json())
+    back_sweep = RunSpec.model_validate_json(sweep.model_dump_json())
     assert type(back_sweep.trials[0].hyperparameters) is family
     assert back_sweep == sweep
 

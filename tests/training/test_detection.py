@@ -19,7 +19,7 @@ from automl_vision import Predictor
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError, WeightsUnavailableError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Evaluation
+from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
@@ -28,7 +28,7 @@ from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
-from automl_vision.tasks.task import Calibration, create_task
+from automl_vision.tasks.task import create_task
 from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
 from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
@@ -264,7 +264,7 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
         ({"box_detections_per_image": 3}, lambda task: task.geometry.detections == 3),
         ({"min_size": 160}, lambda task: min(task.geometry.size) == 160),
         ({"min_size": 600, "max_size": 128}, lambda task: max(task.geometry.size) == 128),
-        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(1.0, (0.2,))).iou == 0.7),
+        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(thresholds=(0.2,))).iou == 0.7),
         ({"box_score_threshold": 0.6}, lambda task: task.calibrate(None, None).thresholds == (0.6, 0.6)),
         ({"tile_predictions_nms_threshold": 0.7, "tile_grid_size": "2x2"}, lambda task: task.decoding.tile_nms == 0.7),
         ({"tile_overlap_ratio": 0.5, "tile_grid_size": "3x2"}, lambda task: task.decoding.grid.overlap == 0.5),

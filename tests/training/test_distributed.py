@@ -16,7 +16,9 @@ import torch
 
 from automl_vision import AutoMLVisionConfig, Experiment, Workspace
 from automl_vision.compute.local import LocalCompute, LocalJob
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json
+from automl_vision.core.records import Message
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.transforms import mix
@@ -44,8 +46,8 @@ def run(compute: LocalCompute, spec: TrialSpec) -> dict[str, Any]:
 
 
 def messages(spec: TrialSpec) -> list[str]:
-    events, _ = read_json_lines(Path(spec.folder) / "events.jsonl")
-    return [event["text"] for event in events if event["event"] == "message"]
+    events, _ = EventLog(Path(spec.folder)).read()
+    return [event.text for event in events if isinstance(event, Message)]
 
 
 def ranks_of(job: LocalJob) -> list[int]:
@@ -193,9 +195,9 @@ def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
     )
     run = Experiment(Workspace(tmp_path), "processes").submit(config)
     assert run.wait_for_completion()["status"] == "Completed"
-    result = run.get_best_child().result()
+    result = run.get_best_child().folder.result()
     assert result is not None
-    assert result["processes"] == 2
+    assert result.processes == 2
 
 
 def test_a_process_that_stands_alone_says_so(shapes: Dataset, make_spec: MakeSpec):

@@ -15,7 +15,9 @@ from torch import nn, optim
 from torch.nn import functional as F
 
 from automl_vision.core.errors import DataError, TrialError
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json
+from automl_vision.core.records import Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -646,8 +648,8 @@ def test_out_of_memory_halves_the_batch_and_says_so(shapes: Dataset, make_spec: 
     child.join()
     assert child.exitcode == 0
     folder = Path(spec.folder)
-    events, _ = read_json_lines(folder / "events.jsonl")
-    said = [event["text"] for event in events if event["event"] == "message" and "out of memory" in event["text"]]
+    events, _ = EventLog(folder).read()
+    said = [event.text for event in events if isinstance(event, Message) and "out of memory" in event.text]
     assert said
     assert "gradients added up to steps of 18 images" in said[0]
     assert read_json(folder / "result.json")["batch_size"] == 18

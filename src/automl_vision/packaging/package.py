@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, TrialResult, read_record
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
@@ -35,7 +36,7 @@ from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Calibration, Parity, Task, create_task
+from automl_vision.tasks.task import Parity, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
@@ -62,10 +63,11 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         ParityError: the rebuilt model differs from what the trial recorded, or the exported one from it.
     """
     trial, destination = Path(trial), Path(destination)
-    spec, _, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, metrics = _read(trial, "spec.json"), _record(trial, "metrics.json", TrialMetrics)
+    _record(trial, "result.json", TrialResult)
     dataset = Dataset.load(spec["manifest"])
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
-    model, calibration = load_model(trial), Calibration.from_json(metrics["calibration"])
+    model, calibration = load_model(trial), metrics.calibration
     task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
     recorded = dict(np.load(trial / "outputs.npz"))
     files = _unchanged_files(dataset, _parity_rows(dataset, recorded["val_rows"]))
@@ -97,7 +99,18 @@ def _read(trial: Path, name: str) -> Any:
     try:
         return read_json(trial / name)
     except FileNotFoundError:
-        raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
+        raise _unfinished(trial, name) from None
+
+
+def _record(trial: Path, name: str, kind: type[SomeRecord]) -> SomeRecord:
+    record = read_record(trial / name, kind)
+    if record is None:
+        raise _unfinished(trial, name)
+    return record
+
+
+def _unfinished(trial: Path, name: str) -> PackagingError:
+    return PackagingError(f"{trial} is not a finished trial: it has no {name}")
 
 
 @dataclass(frozen=True)
@@ -267,28 +280,29 @@ def _milliseconds(predictor: Predictor, inputs: NDArray[np.float32]) -> float:
 def _describe(
     trial: Path, dataset: Dataset, task: Task[Any], model: Model, provenance: dict[str, Any]
 ) -> ModelDescription:
-    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, result = _read(trial, "spec.json"), _record(trial, "result.json", TrialResult)
+    metrics = _record(trial, "metrics.json", TrialMetrics)
     return ModelDescription(
         task=task.name,
         classes=dataset.classes,
         preprocessing=task.preprocessing(model.normalization),
-        temperature=metrics["calibration"]["temperature"],
-        thresholds=tuple(metrics["calibration"]["thresholds"]),
+        temperature=metrics.calibration.temperature,
+        thresholds=metrics.calibration.thresholds,
         objects=task.object_settings,
         model_name=model.description.algorithm,
         architecture=model.description.architecture,
-        metrics=metrics["splits"],
+        metrics=metrics.model_dump()["splits"],
         data={
             "fingerprint": spec["fingerprint"],
             "format": dataset.format,
             "images": dataset.summary()["images"],
         },
-        weights={"source": result["weights_source"], "licence": result["weights_licence"]},
+        weights={"source": result.weights_source, "licence": result.weights_licence},
         provenance={
             **provenance,
-            "best_epoch": result["best_epoch"],
-            "fine_tuned_share": result["fine_tuned_share"],
-            "parameters": result["parameters"],
+            "best_epoch": result.best_epoch,
+            "fine_tuned_share": result.fine_tuned_share,
+            "parameters": result.parameters,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
         },

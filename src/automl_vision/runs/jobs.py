@@ -11,10 +11,11 @@ from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_loop import CanceledError
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _POLL = 0.1  # seconds
 
@@ -31,7 +32,7 @@ class Jobs:
         cache: folder of pixel caches and device measurements.
     """
 
-    spec: SweepSpec
+    spec: RunSpec
     folder: RunFolder
     compute: Compute
     dataset: Dataset
@@ -40,7 +41,7 @@ class Jobs:
     def train(self, trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         """Train a trial, or go on with it, in the seconds that are left."""
         evaluations = trial.evaluations()
-        seconds += evaluations[-1]["seconds"] if evaluations else 0.0  # a trial counts its own earlier work too
+        seconds += evaluations[-1].seconds if evaluations else 0.0  # a trial counts its own earlier work too
         return self._job("run_trial", trial.path, planned, slot, seconds)
 
     def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
@@ -64,7 +65,7 @@ class Jobs:
                 if time.monotonic() > end:
                     return f"it took more than {seconds:.0f} s"
                 self.folder.require()
-                if self.folder.cancel_requested():
+                if self.folder.cancel_request.is_set():
                     raise CanceledError
                 self.compute.wait([running], _POLL)
         finally:

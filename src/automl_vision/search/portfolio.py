@@ -98,15 +98,15 @@ def planned_candidate(
         fixed: hyperparameters that the user fixed.
         learning_rate: that the default recipe came to.
     """
-    drawn = dict(candidate.changes)
+    sampled = dict(candidate.changes)
     if candidate.rate != 1.0:
-        drawn["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
-    settings = {name: value for name, value in {**fixed, **drawn}.items() if name != "model_name"}
+        sampled["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
+    settings = {name: value for name, value in {**fixed, **sampled}.items() if name != "model_name"}
     checked, _ = check_hyperparameters(task, settings, candidate.model_name)
     if checked is None:
         return None
     return PlannedTrial(
-        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, drawn=drawn
+        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, sampled=sampled
     )
 
 

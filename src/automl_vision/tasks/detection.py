@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
@@ -28,7 +29,7 @@ from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.object_parity import COMPARED_FROM, RECORDED, object_parity, recorded_objects
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, stack
+from automl_vision.tasks.task import Batch, Parity, Task, stack
 
 
 class DetectionTask(Task[FoundObjects]):
@@ -243,7 +244,7 @@ class DetectionTask(Task[FoundObjects]):
 
     def calibrate(self, outputs: FoundObjects, rows: NDArray[np.intp]) -> Calibration:  # noqa: ARG002
         """The score from which objects are shown, as it was asked for."""
-        return Calibration(1.0, (self.hyperparameters.box_score_threshold,) * len(self.classes))
+        return Calibration(thresholds=(self.hyperparameters.box_score_threshold,) * len(self.classes))
 
     def metrics(self, outputs: FoundObjects, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, float]:
         """The metrics that `validation_metric_type` asks for."""
@@ -256,7 +257,7 @@ class DetectionTask(Task[FoundObjects]):
         intervals = evaluation.detection_intervals(outputs, truth, thresholds)
         return Report(
             metrics=self._metrics(outputs, truth, calibration),
-            intervals={name: interval.to_json() for name, interval in intervals.items()},
+            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_class(outputs, truth, self.classes, thresholds),
             charts={"precision_recall": evaluation.precision_recall_curves(outputs, truth, self.classes, thresholds)},
         )
