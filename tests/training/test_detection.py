@@ -19,7 +19,7 @@ from automl_vision import Predictor
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Evaluation
+from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
@@ -27,7 +27,7 @@ from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
-from automl_vision.tasks.task import Calibration, create_task
+from automl_vision.tasks.task import create_task
 from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
 from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects

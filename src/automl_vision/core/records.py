@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -39,3 +42,46 @@ class TrialResult(BaseModel):
     batch_size: int = 0
     processes: int = 1
     learning_rate: float = Field(0.0, description="highest of the schedule")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns outputs into decisions, fitted on validation images.
+
+    Attributes:
+        temperature: the logits are divided by it.
+        thresholds: (classes,), a label is predicted at or above its threshold; empty where the largest wins.
+    """
+
+    temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The calibration as JSON values."""
+        return {"temperature": self.temperature, "thresholds": list(self.thresholds)}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Calibration:
+        """The calibration back from JSON values."""
+        return Calibration(value["temperature"], tuple(value["thresholds"]))
+
+
+@dataclass(frozen=True)
+class Report:
+    """How good a model is on one split.
+
+    Attributes:
+        metrics: value by name.
+        intervals: {"value", "low", "high"} by name, for the metrics that stand on the leaderboard.
+        per_class: one row per class.
+        charts: data of charts by name, such as the confusion matrix.
+    """
+
+    metrics: dict[str, float]
+    intervals: dict[str, dict[str, float]]
+    per_class: list[dict[str, Any]]
+    charts: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return vars(self)

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
@@ -33,7 +34,7 @@ from automl_vision.recipes.catalog import family_of
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Calibration, Parity, Task, create_task
+from automl_vision.tasks.task import Parity, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20

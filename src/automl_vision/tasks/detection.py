@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.records import Calibration, Report
 from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
@@ -27,7 +28,7 @@ from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, stack
+from automl_vision.tasks.task import Batch, Parity, Task, stack
 
 
 class DetectionTask(Task[FoundObjects]):

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
@@ -18,7 +19,7 @@ from automl_vision.recipes.hyperparameters import ClassificationHyperparameters,
 from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import Preprocessing
 from automl_vision.serving.predictions import Prediction
-from automl_vision.tasks.task import Batch, Calibration, Parity, Task, stack
+from automl_vision.tasks.task import Batch, Parity, Task, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
 PARITY_TOLERANCE = 1e-4  # of a probability

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from automl_vision.core.records import Calibration, Report
 from automl_vision.core.tasks import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report
+from automl_vision.tasks.task import Batch
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl_vision.core.records import Calibration, Report
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
@@ -21,7 +22,6 @@ from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
-from automl_vision.tasks.task import Calibration, Report
 
 
 class SegmentationTask(DetectionTask):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from automl_vision.core.late import load
+from automl_vision.core.records import Calibration, Report
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
@@ -49,49 +50,6 @@ class Batch:
     def first(self, images: int) -> Batch:
         """The first images, for a step that is only timed."""
         return Batch(self.images[:images], self.targets[:images], self.seed)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What turns outputs into decisions, fitted on validation images.
-
-    Attributes:
-        temperature: the logits are divided by it.
-        thresholds: (classes,), a label is predicted at or above its threshold; empty where the largest wins.
-    """
-
-    temperature: float = 1.0
-    thresholds: tuple[float, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The calibration as JSON values."""
-        return {"temperature": self.temperature, "thresholds": list(self.thresholds)}
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> Calibration:
-        """The calibration back from JSON values."""
-        return Calibration(value["temperature"], tuple(value["thresholds"]))
-
-
-@dataclass(frozen=True)
-class Report:
-    """How good a model is on one split.
-
-    Attributes:
-        metrics: value by name.
-        intervals: {"value", "low", "high"} by name, for the metrics that stand on the leaderboard.
-        per_class: one row a class.
-        charts: data of charts by name, such as the confusion matrix.
-    """
-
-    metrics: dict[str, float]
-    intervals: dict[str, dict[str, float]]
-    per_class: list[dict[str, Any]]
-    charts: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return vars(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.tasks.task import Calibration, Task
+from automl_vision.core.records import Calibration
+from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
 
