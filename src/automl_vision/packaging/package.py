@@ -31,10 +31,11 @@ from automl_vision.models.registry import NETWORK_FILE, create_model
 from automl_vision.models.weights import read_state_dict
 from automl_vision.packaging.card import write_card
 from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.parity import Parity
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Parity, Task, create_task
+from automl_vision.tasks.task import Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
@@ -112,7 +113,7 @@ def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
 
 def _export(model: Model, task: Task[Any], file: Path) -> None:
     """Write the network as ONNX with any number of images a batch."""
-    example = torch.zeros(2, 3, *task.preprocessing(model.normalization).input_size)
+    example = torch.zeros(2, 3, *task.deployment.preprocessing(model.normalization).input_size)
     network = model.network
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
@@ -127,7 +128,7 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
                 str(file),
                 dynamo=True,
                 input_names=["images"],
-                output_names=list(task.output_names),
+                output_names=list(task.deployment.output_names),
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 external_data=False,
                 verbose=False,
@@ -154,15 +155,16 @@ def _parity(
     pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
     network = ImageModel(model.network, model.normalization).eval()
 
-    def compare(task: Task[Any]) -> Parity:
+    def compare(compared_from: float) -> Parity:
         with torch.inference_mode():
-            parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(list(files))]
-        predictor = Predictor(folder, score_threshold=task.compared_from)
-        return task.parity(task.join(parts), predictor(list(files.values())), calibration)
+            batches = (task.evaluation_batch(pixels, chunk) for chunk in _chunks(list(files)))
+            parts = [task.predict(network, batch, all_scores=not compared_from) for batch in batches]
+        exported = Predictor(folder, score_threshold=compared_from)(list(files.values()))
+        return task.deployment.parity(task.join(parts), exported, calibration, compared_from=compared_from)
 
-    parity = compare(task)
+    parity = compare(task.traits.compared_from)
     if parity.is_empty:  # a detector that has not learned much still has to be the same detector
-        parity = compare(task.with_all_scores())
+        parity = compare(0.0)
     if parity.problem is not None:
         raise ParityError(f"no model folder was written: in {len(files)} validation images {parity.problem}")
     return {"images": len(files), **parity.figures}
@@ -230,10 +232,10 @@ def _describe(
     return ModelDescription(
         task=task.name,
         classes=dataset.classes,
-        preprocessing=task.preprocessing(model.normalization),
+        preprocessing=task.deployment.preprocessing(model.normalization),
         temperature=metrics["calibration"]["temperature"],
         thresholds=tuple(metrics["calibration"]["thresholds"]),
-        objects=task.object_settings,
+        objects=task.deployment.object_settings,
         model_name=model.name,
         architecture=model.architecture,
         metrics=metrics["splits"],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.core.records import Calibration
+from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
@@ -63,18 +63,18 @@ def choose_between(start: Weights, end: Weights, loop: Loop, task: Task[Any], ro
     Args:
         start, end: of the way.
         loop: whose averaged model gets the weights.
-        task: gives the metrics.
+        task: of the trial.
         rows: of the validation images.
 
     Returns:
         The share of the way.
     """
-    network = loop.averaged.network
+    network, scoring = loop.averaged.network, task.scoring
 
     def evaluate(share: float) -> Choice:
         network.load_state_dict(interpolated(start, end, share))
         outputs = loop.outputs(rows.tolist())
-        metrics = loop.processes.from_main(lambda: task.metrics(outputs, rows, task.calibrate(outputs, rows)))
+        metrics = loop.processes.from_main(lambda: scoring.metrics(outputs, rows, scoring.calibrate(outputs, rows)))
         return Choice(share, metrics[task.primary_metric], metrics["log_loss"])
 
     share = choose_share(evaluate).share
@@ -87,7 +87,7 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
 
     Args:
         loop: with the weights to report.
-        task: gives calibration and metrics.
+        task: of the trial.
         rows: by split, with "val".
         folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
 
@@ -96,15 +96,15 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
-    return loop.processes.from_main(partial(_write, task, outputs, rows, folder))
+    return loop.processes.from_main(partial(_write, task.scoring, outputs, rows, folder))
 
 
 def _write(
-    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
+    scoring: Scoring[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
 ) -> dict[str, float]:
-    """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
-    calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
-    reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}
+    """Write the outputs, their calibration and their reports; returns the metrics on the validation images."""
+    calibration = scoring.calibrate(outputs["val"], rows["val"])
+    reports = {split: scoring.report(outputs[split], rows[split], calibration) for split in rows}
     write_json(
         folder / "metrics.json",
         {
@@ -114,9 +114,9 @@ def _write(
     )
     arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
     for split in rows:
-        arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
+        arrays |= {f"{split}_{name}": array for name, array in scoring.to_arrays(outputs[split]).items()}
     _save_arrays(folder / "outputs.npz", arrays)
-    _save_arrays(folder / "comparison.npz", task.comparison(outputs["val"], rows["val"], calibration))
+    _save_arrays(folder / "comparison.npz", scoring.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics
 
 

@@ -1,33 +1,50 @@
-"""Whether an exported detector finds what the trained one finds."""
+"""Whether an exported model predicts the same as the trained one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from automl_vision.evaluation.objects import FoundObjects, mask_overlaps
-from automl_vision.serving.objects import Objects
-from automl_vision.tasks.task import Parity
+from automl_vision.data.detections import Detections
+from automl_vision.evaluation.overlaps import mask_overlaps
 
+PROBABILITY_TOLERANCE = 1e-4
 BOX_TOLERANCE = 0.5  # pixels of the image
 SCORE_TOLERANCE = 1e-3
 MASK_OVERLAP = 0.99
 COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
-BEST_COMPARED = 10  # objects of an image, where none reaches that score
-LEAST_SHARE = 0.99  # of all objects compared, shown or not; a rounding error may tip a suppression that is a tie
+BEST_COMPARED = 10  # objects per image, where none reaches that score
+MIN_SHARE = 0.99  # of all objects compared, shown or not; a rounding error may tip a suppression that is a tie
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from the trained one.
+
+    Attributes:
+        figures: differences and their tolerances by name.
+        problem: a sentence when they are too far apart, else None.
+        is_empty: whether there was nothing to compare.
+    """
+
+    figures: dict[str, Any]
+    problem: str | None = None
+    is_empty: bool = False
 
 
 @dataclass
 class _Tally:
-    """What a comparison has seen.
+    """Counts and largest differences of a comparison.
 
     Attributes:
         compared, same: objects.
         shown_other: objects at or above the operating threshold that have no equal.
         box, score: largest differences of equal objects.
-        mask: least overlap of their masks.
+        mask: lowest overlap of their masks.
     """
 
     compared: int = 0
@@ -38,24 +55,40 @@ class _Tally:
     mask: float = 1.0
 
 
+def label_parity(trained: NDArray[np.float64], exported: Sequence[NDArray[np.float64]]) -> Parity:
+    """Compare calibrated probabilities.
+
+    Args:
+        trained: (images, classes), of the trained network.
+        exported: (classes,) for each image, of the predictor.
+    """
+    difference = float(max(np.abs(a - b).max() for a, b in zip(trained, exported, strict=True)))
+    problem = None
+    if not difference <= PROBABILITY_TOLERANCE:
+        problem = (
+            f"the exported model's probabilities differ from the trained model's by up to {difference:.2g}; "
+            f"at most {PROBABILITY_TOLERANCE:g} is allowed"
+        )
+    return Parity({"largest_difference": difference, "tolerance": PROBABILITY_TOLERANCE}, problem)
+
+
 def object_parity(
-    found: FoundObjects, exported: Sequence[Objects], *, compared_from: float, shown_from: float
+    found: Detections, exported: Sequence[Detections], *, compared_from: float, shown_from: float
 ) -> Parity:
     """Compare object by object: each needs one of its class with the same box, score and mask on the other side.
 
-    Every object that the model shows must have its equal; of those below the operating threshold nearly all. To have
+    Every object that the model shows must have its equal, and nearly all of those below the operating threshold. Having
     nothing to compare is a problem too.
 
     Args:
         found: by the trained network.
-        exported: what the predictor finds in the same images.
+        exported: the predictor's detections in the same images.
         compared_from: the score from which it was asked for objects; 0: the best few of each image are compared.
         shown_from: the operating threshold.
     """
     tally = _Tally()
     for image, other in enumerate(exported):
-        mine = _of_image(found, image)
-        mine = mine.take(np.flatnonzero(mine.scores >= compared_from - SCORE_TOLERANCE))
+        mine = found.of_image(image).above(compared_from - SCORE_TOLERANCE)
         _compare(_compared(mine, compared_from), other, tally, shown_from)
         _compare(_compared(other, compared_from), mine, tally, shown_from)
     share = tally.same / tally.compared if tally.compared else 1.0
@@ -64,7 +97,7 @@ def object_parity(
         problem = (
             "the trained model finds nothing at all, so there is nothing to compare; train at another learning_rate"
         )
-    elif tally.shown_other or share < LEAST_SHARE:
+    elif tally.shown_other or share < MIN_SHARE:
         problem = (
             f"the exported model finds other objects than the trained one: {tally.shown_other} of those that are shown "
             f"and {1 - share:.1%} of all differ; boxes may differ by {BOX_TOLERANCE} px, scores by "
@@ -81,22 +114,16 @@ def object_parity(
     return Parity(figures, problem, tally.compared == 0)
 
 
-def _of_image(found: FoundObjects, image: int) -> Objects:
-    first, end = np.searchsorted(found.image, [image, image + 1]).tolist()
-    masks = None if found.masks is None else tuple(found.masks[first:end])
-    return Objects(found.bbox[first:end], found.score[first:end], found.label[first:end], masks)
-
-
-def _compared(objects: Objects, compared_from: float) -> Objects:
-    """Those that need an equal; ones that a tolerance may lift over the edge are left out."""
+def _compared(objects: Detections, compared_from: float) -> Detections:
+    """Those that need an equal; objects that a tolerance may lift over the threshold are left out."""
     if not compared_from:
-        return objects.take(np.arange(min(BEST_COMPARED, len(objects.scores))))
-    return objects.take(np.flatnonzero(objects.scores >= compared_from + SCORE_TOLERANCE))
+        return objects.take(np.arange(min(BEST_COMPARED, len(objects))))
+    return objects.above(compared_from + SCORE_TOLERANCE)
 
 
-def _compare(mine: Objects, other: Objects, tally: _Tally, shown_from: float) -> None:
+def _compare(mine: Detections, other: Detections, tally: _Tally, shown_from: float) -> None:
     """Look for the equal of each object."""
-    for i in range(len(mine.scores)):
+    for i in range(len(mine)):
         score = float(mine.scores[i])
         boxes = np.abs(other.boxes - mine.boxes[i]).max(axis=1)
         scores = np.abs(other.scores - score)
