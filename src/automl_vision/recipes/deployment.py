@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from automl_vision.core.late import load
 from automl_vision.core.records import Calibration
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
+from automl_vision.core.tasks import TASKS
 from automl_vision.evaluation.scoring.classification import ClassificationScoring
 from automl_vision.evaluation.scoring.detection import DetectionOutputs
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
@@ -177,14 +178,6 @@ class SegmentationDeployment(DetectionDeployment):
         self.mask_threshold = hyperparameters.mask_threshold
 
 
-DEPLOYMENTS: dict[str, type[Deployment]] = {
-    CLASSIFICATION: ClassificationDeployment,
-    MULTI_LABEL: MultiLabelDeployment,
-    OBJECT_DETECTION: DetectionDeployment,
-    INSTANCE_SEGMENTATION: SegmentationDeployment,
-}
-
-
 def create_deployment(task: str, hyperparameters: Hyperparameters, geometry: Geometry | None) -> Deployment:
     """The deployment of a trial's model.
 
@@ -193,4 +186,5 @@ def create_deployment(task: str, hyperparameters: Hyperparameters, geometry: Geo
         hyperparameters: of the trial.
         geometry: of a detector's input; None for labels of whole images.
     """
-    return DEPLOYMENTS[task](hyperparameters, geometry)
+    deployment: Deployment = load(TASKS[task].deployment)(hyperparameters, geometry)
+    return deployment

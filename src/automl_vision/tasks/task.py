@@ -16,8 +16,7 @@ from automl_vision.core.late import load
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.evaluation.scoring.create import create_scoring
-from automl_vision.evaluation.scoring.scoring import Outputs, Scoring
+from automl_vision.evaluation.scoring.scoring import Outputs, Scoring, create_scoring
 from automl_vision.recipes.deployment import Deployment, create_deployment
 from automl_vision.recipes.detector_input import kept_size
 from automl_vision.recipes.geometry import Geometry

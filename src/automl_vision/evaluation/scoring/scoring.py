@@ -10,7 +10,9 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.late import load
 from automl_vision.core.records import Calibration, Report
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 
 Outputs = TypeVar("Outputs", bound=Sized)
@@ -77,3 +79,15 @@ class Scoring(ABC, Generic[Outputs]):
     @abstractmethod
     def report(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Report:
         """Metrics with intervals, figures per class and data for charts."""
+
+
+def create_scoring(task: str, dataset: Dataset, settings: ScoringSettings | None = None) -> Scoring[Any]:
+    """The scoring of a task on a dataset.
+
+    Args:
+        task: the product's name of the task.
+        dataset: with labels.
+        settings: for detectors; None for the defaults.
+    """
+    scoring: Scoring[Any] = load(TASKS[task].scoring)(dataset, settings or ScoringSettings())
+    return scoring
