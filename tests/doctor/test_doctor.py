@@ -437,7 +437,7 @@ def test_wrong_labels(tmp_path: Path) -> None:
     assert sorted(result.rows.tolist()) == [4, 40, 77]
     for row, suggestion in zip(result.rows.tolist(), result.suggestions, strict=True):
         assert suggestion == CLASSES[truth[row]]
-    assert CHECKS["wrong-label"].find(evidence_of(dataset.take(np.arange(12)), features=clustered(truth)[:12])) is None
+    assert CHECKS["wrong-label"].find(evidence_of(dataset[:12], features=clustered(truth)[:12])) is None
 
 
 def test_wrong_sets_of_labels(tmp_path: Path) -> None:
@@ -585,7 +585,7 @@ def test_actions_can_be_chosen(tmp_path: Path) -> None:
         dataset.apply(report, {"leek": "exclude", "leak": "relabel"})
     assert 'Did you mean "leak"' in str(caught.value) and "exclude, none" in str(caught.value)
     with pytest.raises(DataError, match="another data set"):
-        dataset.take(np.arange(20)).apply(report)
+        dataset[:20].apply(report)
     with pytest.raises(KeyError, match="found nothing"):
         _ = report["tiny-image"]
     with pytest.raises(DataError, match='Did you mean "blank-image"'):

@@ -1,4 +1,4 @@
-"""Pictures of a data set: a grid of images with their labels, boxes, polygons and masks drawn."""
+"""Pictures of a dataset: a grid of images with their labels, boxes, polygons and masks drawn."""
 
 from __future__ import annotations
 

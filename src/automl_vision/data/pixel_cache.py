@@ -1,7 +1,7 @@
 """Decoded, resized images in memory-mapped files: decoded once, then pure reads.
 
-Each file holds the images of one data set at one size and is keyed by their contents, so trials and runs share it. A
-new version of a data set copies what an earlier file holds and decodes only what is new. Where the pixels do not fit
+Each file holds the images of one dataset at one size and is keyed by their contents, so trials and runs share it. A
+new version of a dataset copies what an earlier file holds and decodes only what is new. Where the pixels do not fit
 into the limit, small JPEGs are kept, and where those do not fit either, images are decoded at every read.
 """
 
@@ -128,10 +128,10 @@ def open_pixels(
     limit_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> Pixels:
-    """The data set's images, resized.
+    """The dataset's images, resized.
 
     Decodes every image once and keeps the pixels in `folder`; later calls with the same contents open the file.
-    Concurrent callers wait for the first one. A file that changed since the data set was opened is a problem: other
+    Concurrent callers wait for the first one. A file that changed since the dataset was opened is a problem: other
     pixels under the old label would be.
 
     Args:
@@ -245,7 +245,7 @@ def _build(
     form: Form,
     progress: Progress | None,
 ) -> _Index:
-    """Decode, or copy from other files, the images of a data set; each content is stored once."""
+    """Decode, or copy from other files, the images of a dataset; each content is stored once."""
     known = dict(_known_images(path.parent, _size_text(size), form))
     images = dataset.table["image"].to_pylist()
     _, first_rows, unique = np.unique(digests, return_index=True, return_inverse=True)
@@ -286,7 +286,7 @@ def _stored(
     try:
         data = read_image_bytes(root, images[row])
         if is_content_digest(digest.decode()) and digest_of(data) != digest.decode():
-            return _Stored(problem="the file changed since the data set was opened")
+            return _Stored(problem="the file changed since the dataset was opened")
         pixels = np.ascontiguousarray(load_pixels(data, size=size))
     except ImageError as error:
         return _Stored(problem=str(error))

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently
+from automl_vision.serving.model_folder import WEIGHTS_FILE
 
-BEST_WEIGHTS = "weights.safetensors"
+BEST_WEIGHTS = WEIGHTS_FILE
 """What a finished trial gives."""
 
 _STATE_FILE = "checkpoint.pt"

@@ -15,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.text import did_you_mean
+from automl_vision.data.defaults import SPLIT_RATIO
 
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
-_SPLIT_RATIO = 0.2
 _LONGEST_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
 
 Registered = TypeVar("Registered", bound="Registrable")
@@ -103,7 +103,7 @@ class DatasetRegistry:
         name: str,
         *,
         description: str = "",
-        split_ratio: float | None = _SPLIT_RATIO,
+        split_ratio: float | None = SPLIT_RATIO,
         seed: int = 0,
     ) -> DatasetVersion:
         """Make a data set the next version of a name; one that a version already holds gives that version.
