@@ -27,7 +27,7 @@ from automl_vision.doctor.class_checks import name_prefix, plain_name
 from automl_vision.doctor.evidence import Evidence, Predictions
 from automl_vision.doctor.features import FeatureStore, features_of
 from automl_vision.doctor.findings import ACTIONS, SEVERITIES
-from automl_vision.doctor.image_stats import look_at, look_at_images
+from automl_vision.doctor.image_stats import read_image_stats, stats_of
 from automl_vision.doctor.listing import CHECKS, Found
 from automl_vision.doctor.near_duplicates import near_pairs
 from automl_vision.doctor.report import DataReport
@@ -391,7 +391,7 @@ def test_a_box_that_leaves_takes_no_other_with_it(tmp_path: Path) -> None:
 
 
 def evidence_of(dataset: Dataset, **parts: Any) -> Evidence:
-    looks = look_at_images(dataset.table, dataset.root, np.arange(len(dataset)))
+    looks = read_image_stats(dataset.table, dataset.root, np.arange(len(dataset)))
     return Evidence(dataset, looks, dataset.splits != LEFT_OUT, **parts)
 
 
@@ -515,7 +515,7 @@ def _look(picture: Image.Image) -> Any:
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         picture.save(file, "PNG")
         file.flush()
-        return look_at(file.name, root="/")
+        return stats_of(file.name, root="/")
 
 
 @pytest.mark.parametrize(
@@ -584,7 +584,7 @@ def test_actions_can_be_chosen(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="2 mistakes") as caught:
         dataset.apply(report, {"leek": "exclude", "leak": "relabel"})
     assert 'Did you mean "leak"' in str(caught.value) and "exclude, none" in str(caught.value)
-    with pytest.raises(DataError, match="another data set"):
+    with pytest.raises(DataError, match="another dataset"):
         dataset[:20].apply(report)
     with pytest.raises(KeyError, match="found nothing"):
         _ = report["tiny-image"]

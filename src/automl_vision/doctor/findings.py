@@ -1,4 +1,4 @@
-"""What a check found: which images or objects, how bad, examples to look at, and what can be done about it."""
+"""What a check found: which images or objects, how bad, examples, and what can be done about it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Finding:
     Attributes:
         check: name of the check.
         severity: "error" for what cannot be used, "warning" for what probably hurts, "hint" for what is worth a look.
-        title: what the check looks for.
+        title: what the check finds.
         summary: one sentence with the count.
         advice: one sentence on what to do.
         count: images, objects or records.

@@ -29,7 +29,7 @@ _BLOCK = 2048
     "outlier",
     "hint",
     title="Images unlike all others",
-    advice="Look whether they belong here; strangers in a data set often come from a wrong folder.",
+    advice="Look whether they belong here; strangers in a dataset often come from a wrong folder.",
     actions=("none", "exclude"),
     needs="features",
 )
@@ -41,7 +41,7 @@ def outlier(evidence: Evidence) -> Found | None:
     features = evidence.features
     if features is None:
         return None
-    shows = evidence.looks.spread >= BLANK_SPREAD  # blank images have a check of their own
+    shows = evidence.stats.spread >= BLANK_SPREAD  # blank images have a check of their own
     (rows,) = np.nonzero(evidence.usable & shows & np.isfinite(features).all(axis=1))
     if len(rows) < _MIN_IMAGES:
         return None

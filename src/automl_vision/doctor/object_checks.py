@@ -245,8 +245,8 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
     low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=1)
     areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    share: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
-    return share
+    iou: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return iou
 
 
 def _of_objects(evidence: Evidence, summary: str, objects: NDArray[np.intp], notes: tuple[str, ...]) -> Found | None:
