@@ -107,7 +107,7 @@ class LocalCompute:
 
     Args:
         preload: modules that the fork server imports once, for all jobs.
-        device: "auto" takes GPUs where there are any, "cuda" insists on them, "cpu" leaves them alone.
+        device: "auto" uses GPUs if there are any, "cuda" requires them, "cpu" does not use them.
     """
 
     def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:

@@ -2,7 +2,7 @@
 
 A task occupies its share of a node and runs the job as that node's `LocalCompute` does, so a job has a process group, a
 log and a death of its own there too. A job of several processes gets a placement group with one task a process. The
-job's folder must lie on storage that all nodes share.
+job's folder must be on storage that all nodes share.
 """
 
 from __future__ import annotations

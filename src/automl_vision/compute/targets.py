@@ -24,7 +24,7 @@ def has_gpu() -> bool:
 def _require_gpu() -> None:
     if not has_gpu():
         raise ComputeError(
-            'compute_target "cuda" needs a GPU, and this machine shows none; choose "local", which takes GPUs where '
+            'compute_target "cuda" needs a GPU, and this machine shows none; choose "local", which uses GPUs if '
             'there are any, or "cpu"'
         )
 
@@ -69,7 +69,7 @@ class Target:
 
 
 TARGETS = {
-    "local": Target(_local("auto")),  # takes GPUs where there are any
+    "local": Target(_local("auto")),  # uses GPUs if there are any
     "cpu": Target(_local("cpu")),
     "cuda": Target(_local("cuda"), _require_gpu),
     # the cluster of `RAY_ADDRESS`, or one that is started here, unless an address names one

@@ -34,7 +34,7 @@ from automl_vision.storage.access import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
 
-_VERSION = "3"  # changes whenever `load_pixels` gives other pixels, or the files another layout
+_VERSION = "3"  # changes whenever the pixels of `load_pixels` or the layout of the files change
 _MAX_DISK_SHARE = 0.5  # of what is free on the cache's disk, with what the cache itself holds
 _JPEG_QUALITY = 95
 _JPEG_SHARE = 0.25  # of the pixels' size: sets of photos took 0.10 to 0.18 at this quality
@@ -60,7 +60,7 @@ class PixelCache:
         data: all pixels, flat.
         offsets: (images,), where each image starts.
         sizes: (images, 2), height and width; zeros for an unreadable image.
-        problems: reason by row for images that could not be decoded.
+        problems: reason per row, for images that could not be decoded.
     """
 
     data: NDArray[np.uint8]
@@ -85,7 +85,7 @@ class JpegCache:
         data: all files, one after another.
         offsets: (images,), where each starts.
         lengths: (images,), bytes of each; zero for an unreadable image.
-        problems: reason by row for images that could not be decoded.
+        problems: reason per row, for images that could not be decoded.
     """
 
     data: NDArray[np.uint8]
@@ -106,7 +106,7 @@ class JpegCache:
 
 @dataclass
 class DecodedOnDemand:
-    """Images decoded at every read, for sets that do not fit on the disk."""
+    """Images decoded at every read, for datasets that do not fit on the disk."""
 
     dataset: Dataset
     size: PixelSize
@@ -135,7 +135,7 @@ def open_pixels(
     pixels under the old label would be.
 
     Args:
-        dataset: its rows give the order.
+        dataset: its rows define the order.
         size: pixels of the shorter side, or height and width of a canvas that the whole images are fitted into.
         folder: where cache files live; the ones that were not used for longest go when the limit is reached.
         limit_bytes: largest sum of all cache files; None allows half of the disk's free space.
@@ -167,7 +167,7 @@ def open_pixels(
 
 
 def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, index: _Index) -> bool:
-    """Whether an image that could not be decoded can be now, for a disk or a server may have been away."""
+    """Whether an image that could not be decoded can be now: a disk or server may have been unavailable."""
     rows = [int(row) for row in index.problems]
     images = dataset.table["image"].to_pylist() if rows else []
     store = partial(_stored, images=images, digests=digests, root=dataset.root, size=size, form="none", known={})
@@ -176,15 +176,15 @@ def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, i
 
 @dataclass(frozen=True)
 class _Index:
-    """What lies where in a cache file.
+    """The layout of a cache file.
 
     Attributes:
-        path: of the index; the data lie beside it.
+        path: of the index; the data file is next to it.
         form: what is kept.
         digests: (images,), of the files' contents.
         offsets, lengths: (images,), in bytes.
         sizes: (images, 2), height and width.
-        problems: reason by row.
+        problems: reason per row.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""What is done about findings: a changed manifest; no file is touched, and the import report tells each change."""
+"""Applying findings to a manifest: no file is changed, and the import report lists each change."""
 
 from __future__ import annotations
 

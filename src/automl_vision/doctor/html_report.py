@@ -16,7 +16,7 @@ _NOTEBOOK_EXAMPLES = 4  # of a finding, so that a notebook stays small
 _MEANING = {
     "error": "cannot be used as it is",
     "warning": "probably hurts the model",
-    "hint": "worth a look",
+    "hint": "to review",
 }
 
 

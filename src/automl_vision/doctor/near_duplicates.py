@@ -17,7 +17,7 @@ from automl_vision.doctor.image_stats import SIDE, shrink
 
 MIN_DETAIL = 0.87  # correlation of details; on five real sets distinct photos stay below, crops by 10 % mostly above
 _MIN_ALIKE = 0.6  # correlation of low frequencies that makes a candidate
-_NEIGHBOURS = 4  # candidates of an image
+_NEIGHBOURS = 4  # candidates per image
 _MIN_MIRRORED = 0.95  # a mirrored copy is looked for only uncropped
 _MIN_COARSE = 0.8  # correlation at the best coarse window that is worth a finer comparison
 _MIN_SPREAD = 2.0  # a picture with less has no details
@@ -53,7 +53,7 @@ def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDA
 
 
 def clusters(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """(count,), the smallest position that each of so many positions is connected to by pairs."""
+    """(count,), for each position, the smallest position that it is connected to by pairs."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
