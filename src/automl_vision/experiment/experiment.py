@@ -10,6 +10,8 @@ from automl_vision.compute.targets import require_target
 from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.joining import join_validation
+from automl_vision.data.usability import require_usable
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.recipes.hyperparameters import Hyperparameters
@@ -18,6 +20,7 @@ from automl_vision.runs.start import start_run
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import policy_to_json
 from automl_vision.search.samplers import sampling_to_json
+from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
@@ -93,7 +96,7 @@ def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Data
     """
     dataset = _opened(config.training_data, config, workspace)
     if config.validation_data is not None:
-        dataset = dataset.joined_validation(_opened(config.validation_data, config, workspace))
+        dataset = join_validation(dataset, _opened(config.validation_data, config, workspace))
     return dataset
 
 
@@ -140,11 +143,11 @@ def new_run_id(experiment: str) -> str:
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, Dataset):
         dataset = data.as_task(config.task)
-        dataset.require_usable(max_bad_share=config.max_bad_share)
+        require_usable(dataset, max_bad_share=config.max_bad_share)
         return dataset
     path = workspace.datasets.resolve(data)
     dataset = Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
-    dataset.require_usable(max_bad_share=config.max_bad_share)
+    require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 
 
@@ -160,7 +163,7 @@ def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str |
         return None
     folder = workspace.run_folder(run_id)
     if filename is None:
-        found = [folder.model / "weights.safetensors"]
+        found = [folder.model / WEIGHTS_FILE]
     else:
         best = folder.record().best_trial
         trials = sorted(folder.trials(), key=lambda trial: trial.number != best)
