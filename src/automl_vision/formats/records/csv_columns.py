@@ -10,65 +10,14 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Columns
 from automl_vision.data.split_names import normalize_split
+from automl_vision.formats.records import vocabulary
 from automl_vision.formats.records.csv_cells import FLAGS, is_empty, list_separator
 from automl_vision.formats.records.csv_headerless import is_number
+from automl_vision.formats.records.vocabulary import plain
 
-# names as `_plain` writes them, the more telling ones first
-_IMAGE = (
-    "image", "imageurl", "imagepath", "filename", "file", "path", "filepath", "filepaths", "imagename", "imgpath",
-    "imageid", "img", "idimage", "imageuri", "fname", "imagefile", "imagefilename", "imageindex", "imgname", "imgid",
-    "imgfile", "photo", "picture", "url", "uri", "idcode", "id",
-)  # fmt: skip
-_LABEL = (
-    "label", "labels", "class", "classes", "category", "categories", "target", "targets", "tags", "classname",
-    "labelname", "categoryname", "classlabel", "tag", "species", "breed", "diagnosis", "dx", "name", "classid",
-    "labelid", "categoryid", "choice",
-)  # fmt: skip
-_SPLIT = ("split", "subset", "partition")
-_GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
-CORNERS = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x1", "y1", "x2", "y2"),
-    ("topx", "topy", "bottomx", "bottomy"),
-    ("xtl", "ytl", "xbr", "ybr"),
-    ("left", "top", "right", "bottom"),
-    ("x0", "y0", "x1", "y1"),
-)
-_EXTENTS = (
-    ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
-    ("bboxx", "bboxy", "bboxw", "bboxh"),
-    ("x", "y", "w", "h"),
-    ("x", "y", "width", "height"),
-    ("xmin", "ymin", "width", "height"),
-    ("x1", "y1", "width", "height"),
-    ("left", "top", "width", "height"),
-)
-_CENTRES = (
-    ("xcenter", "ycenter", "width", "height"),
-    ("centerx", "centery", "width", "height"),
-    ("xcentre", "ycentre", "width", "height"),
-    ("cx", "cy", "width", "height"),
-    ("xc", "yc", "width", "height"),
-    ("cx", "cy", "w", "h"),
-    ("xc", "yc", "w", "h"),
-    ("xcenter", "ycenter", "w", "h"),
-)
-_BOX_TEXTS = ("bbox", "boundingbox", "box", "boxes", "bboxes", "boxesstring")
-_SIZES = (("imagewidth", "imageheight"), ("width", "height"), ("imgwidth", "imgheight"))
-_CROWD = ("iscrowd", "isgroupof")
-_DIFFICULT = ("difficult",)
-_SPLIT_IF_FITTING = ("set", "dataset", "datasplit", "phase", "usage", "mode", "stage", "fold", "folds")
 _TRUE_MEANS = {"isval": "val", "istest": "test", "istrain": "train"}  # by the start of a name
 _FALSE_MEANS = {"val": "train", "test": "train", "train": "test"}
 _NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}  # as CelebA's partitions
-_FOLDS = ("fold", "folds", "kfold", "cvfold")
-_NO_LABEL = frozenset({
-    "description", "caption", "comment", "notes", "note", "remark", "title", "text", "url", "source", "author",
-    "license", "date", "time", "age", "sex", "gender", "width", "height", "size", "split", "seed", "index", "hash",
-    "md5", "idx",
-})  # fmt: skip
-_PLURALS = frozenset({"labels", "classes", "categories", "tags", "targets"})
-_LABEL_WORDS = frozenset({"label", "class", "category", "tag", "target", *_PLURALS})
 _LOOKED_AT = 40  # cells of a column
 _MOST = 0.5  # of the cells must fit for a column to be what its name says
 
@@ -145,7 +94,7 @@ class Table:
 
     def __init__(self, header: list[str], rows: Sequence[list[str]], refers: Callable[[str], bool]) -> None:
         self.header, self._rows, self._refers = header, rows, refers
-        self._plain = [_plain(name) for name in header]
+        self._plain = [plain(name) for name in header]
         self._taken: set[int] = set()
 
     def layout(self, columns: Columns) -> Layout | None:
@@ -158,12 +107,12 @@ class Table:
         if image is None:
             return None
         split, group, fold = self._split_and_group(columns)
-        crowd, difficult = self._take(None, _CROWD), self._take(None, _DIFFICULT)
+        crowd, difficult = self._take(None, vocabulary.CROWD), self._take(None, vocabulary.DIFFICULT)
         box = self._box()
-        size = next((found for names in _SIZES if (found := self._positions(names))), ())
+        size = next((found for names in vocabulary.SIZE if (found := self._positions(names))), ())
         label = self._label(columns.label, alone=box is None)
         flags = self._flags() if label is None and box is None else {}
-        plural = label is not None and not _PLURALS.isdisjoint(self._words(label))
+        plural = label is not None and not vocabulary.LABEL_PLURALS.isdisjoint(self._words(label))
         return Layout(
             image=image,
             label=label,
@@ -181,7 +130,7 @@ class Table:
         )
 
     def _image(self, wanted: str | None) -> int | None:
-        usual = [i for name in _IMAGE for i, plain in enumerate(self._plain) if plain == name]
+        usual = [i for name in vocabulary.IMAGE for i, found in enumerate(self._plain) if found == name]
         if wanted is None:
             others = [i for i in range(len(self.header)) if i not in usual]
             fitting = (i for i in [*usual, *others] if self._share(i, self._refers) > _MOST)
@@ -194,10 +143,10 @@ class Table:
 
     def _split_and_group(self, columns: Columns) -> tuple[Split | None, int | None, bool]:
         split = self._split(columns.split)
-        group = self._take(columns.group, _GROUP)
+        group = self._take(columns.group, vocabulary.GROUP)
         if group is not None:
             return split, group, False
-        fold = self._take(None, _FOLDS)
+        fold = self._take(None, vocabulary.FOLD)
         return split, fold, fold is not None
 
     def _split(self, wanted: str | None) -> Split | None:
@@ -208,8 +157,10 @@ class Table:
             return Split(column, self._split_names(column))
         for i, name in enumerate(self._plain):
             names = self._split_names(i)
-            fits = name in _SPLIT_IF_FITTING and self._share(i, lambda cell: bool(normalize_split(cell))) > _MOST
-            if fits or names is not None or name in _SPLIT:
+            fits = (
+                name in vocabulary.SPLIT_IF_FITTING and self._share(i, lambda cell: bool(normalize_split(cell))) > _MOST
+            )
+            if fits or names is not None or name in vocabulary.SPLIT:
                 self._taken.add(i)
                 return Split(i, names)
         return None
@@ -222,14 +173,14 @@ class Table:
         return _NUMBERED_SPLITS if name == "partition" and cells and cells <= _NUMBERED_SPLITS.keys() else None
 
     def _box(self) -> Box | None:
-        for kind, choices in (("corners", CORNERS), ("extents", _EXTENTS), ("centres", _CENTRES)):
+        for kind, choices in vocabulary.BOX_CONVENTIONS:
             for names in choices:
                 if found := self._positions(names):
                     self._taken.update(found)
                     return Box(found, kind)
-        for name in _BOX_TEXTS:
-            for i, plain in enumerate(self._plain):
-                if plain == name and self._holds_boxes(i):
+        for name in vocabulary.BOX:
+            for i, own in enumerate(self._plain):
+                if own == name and self._holds_boxes(i):
                     self._taken.add(i)
                     return Box((i,), "text")
         return None
@@ -244,8 +195,10 @@ class Table:
         if wanted is not None:
             return self._take(wanted, ())
         free = [i for i in self._free() if self._may_be_label(i)]
-        named = [i for name in _LABEL for i in free if self._plain[i] == name]
-        named += [i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS]
+        named = [i for name in vocabulary.LABEL for i in free if self._plain[i] == name]
+        named += [
+            i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in vocabulary.LABEL_WORDS
+        ]
         column = next(iter(named), self._only_one_left() if alone else None)
         if column is None:
             return None
@@ -267,7 +220,7 @@ class Table:
     def _only_one_left(self) -> int | None:
         """The only column left, if it repeats itself as classes do."""
         left = [i for i in self._free() if self.header[i] and not self._plain[i].startswith("unnamed")]
-        if len(left) != 1 or self._plain[left[0]] in _NO_LABEL:
+        if len(left) != 1 or self._plain[left[0]] in vocabulary.NO_LABEL:
             return None
         cells = self._cells(left[0])
         are_flags = sum(cell.lower() in FLAGS for cell in cells) > _MOST * len(cells)
@@ -280,7 +233,7 @@ class Table:
         found = {}
         for i in self._free():
             name = self._plain[i]
-            if name and name not in _NO_LABEL and not name.startswith("unnamed"):
+            if name and name not in vocabulary.NO_LABEL and not name.startswith("unnamed"):
                 cells = [row[i].lower() for row in self._rows]
                 known = sum(cell in FLAGS for cell in cells)
                 if known and known + sum(map(is_empty, cells)) > _MOST * len(cells):
@@ -330,10 +283,6 @@ class Table:
         """Positions of columns that are there as a whole; empty when they are not."""
         free = {self._plain[i]: i for i in reversed(self._free())}
         return tuple(free[name] for name in names) if set(names) <= free.keys() else ()
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

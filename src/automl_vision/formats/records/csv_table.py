@@ -12,11 +12,12 @@ from automl_vision.data.image_names import is_image
 from automl_vision.formats.folder_layout import class_folders
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.csv_cells import is_empty, list_separator, one_label
-from automl_vision.formats.records.csv_columns import CORNERS, Table
+from automl_vision.formats.records.csv_columns import Table
 from automl_vision.formats.records.csv_find import candidate_tables, explain_tables, labelled_tables, named_tables
 from automl_vision.formats.records.csv_look import KnownTable
 from automl_vision.formats.records.csv_records import TableReader, side_splits
 from automl_vision.formats.records.csv_rows import table_files
+from automl_vision.formats.records.vocabulary import CORNERS
 from automl_vision.formats.registry import dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export

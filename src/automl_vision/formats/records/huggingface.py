@@ -18,15 +18,20 @@ from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_folder
 from automl_vision.formats.json_file import as_number, parse_json, shown
 from automl_vision.formats.records.csv_cells import LIST, split_labels
+from automl_vision.formats.records.vocabulary import (
+    BOX,
+    LABEL,
+    LABEL_IDENTIFIERS,
+    OBJECT_LABEL,
+    OBJECTS,
+    POLYGON,
+    usual,
+)
 from automl_vision.formats.registry import dataset_format
 from automl_vision.formats.source import Source, as_text
 
+_NOT_LABELS = LABEL_IDENTIFIERS - {"categoryid"}
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-_NAME_KEYS = ("label", "labels", "class", "category", "tags")
-_LABEL_KEYS = (*_NAME_KEYS, "text")
-_BOX_KEYS = ("bbox", "bboxes", "boxes")
-_MASK_KEYS = ("segmentation", "segmentations", "polygons")
-_CATEGORY_KEYS = ("categories", "category", "labels", "label", "category_id", "category_name", "class")
 
 
 def _files(source: Source) -> list[str]:
@@ -57,7 +62,7 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
             raise DataError(f"{path} is no Parquet file ({error})") from None
         yield from ((f"{path}: row {i}", row) for i, row in enumerate(rows))
     elif path.endswith(".csv"):
-        rows = csv.DictReader(io.StringIO(source.read_text(path), newline=""))
+        rows = csv.DictReader(io.StringIO(source.read_text(path), newline=""), restkey="")
         try:
             yield from ((f"{path}:{rows.line_num}", dict(row)) for row in rows)
         except csv.Error as error:
@@ -113,7 +118,7 @@ def read(source: Source, columns: Columns) -> Annotations:
 
 def _is_caption(row: Any) -> bool:
     """Whether the label of a row is its text, for want of another."""
-    return isinstance(row.get("text"), str) and not any(row.get(key) is not None for key in (*_NAME_KEYS, "objects"))
+    return isinstance(row.get("text"), str) and not any(_stated(row, names) is not None for names in (LABEL, OBJECTS))
 
 
 def _class_names(source: Source) -> dict[str, str]:
@@ -158,8 +163,7 @@ def _row(row: Any, columns: Columns, place: str, annotations: Annotations) -> tu
         objects = _parsed(objects)
     if objects is not None:
         return name, (), _objects(objects, place, annotations)
-    keys = (columns.label,) if columns.label else _LABEL_KEYS
-    value = next((row[key] for key in keys if row.get(key) is not None), None)
+    value = row.get(columns.label) if columns.label else _stated(row, (*LABEL, "text"))
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # in a table
         value = list(split_labels(value, LIST))
     if isinstance(value, list):
@@ -182,13 +186,13 @@ def _objects(value: Any, place: str, annotations: Annotations) -> list[Object]:
         ValueError: it is neither.
     """
     if isinstance(value, dict):
-        columns = [_column(value, _BOX_KEYS), _column(value, _CATEGORY_KEYS), _column(value, _MASK_KEYS)]
+        columns = (_column(value, names) for names in (BOX, OBJECT_LABEL, POLYGON))
         boxes, names, masks = columns
         if len(boxes or masks) != len(names):
             raise ValueError(f"there are {len(boxes or masks)} boxes and {len(names)} categories")
         items = list(zip_longest(boxes, names, masks))
     elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        items = [tuple(_cell(item, keys) for keys in (_BOX_KEYS, _CATEGORY_KEYS, _MASK_KEYS)) for item in value]
+        items = [tuple(_stated(item, names) for names in (BOX, OBJECT_LABEL, POLYGON)) for item in value]
     else:
         raise ValueError(f"the objects must be a mapping of lists, not {shown(value)}")
     objects = []
@@ -200,12 +204,13 @@ def _objects(value: Any, place: str, annotations: Annotations) -> list[Object]:
     return objects
 
 
-def _column(value: dict[str, Any], keys: tuple[str, ...]) -> list[Any]:
-    return next((value[key] for key in keys if isinstance(value.get(key), list)), [])
+def _column(value: dict[str, Any], names: tuple[str, ...]) -> list[Any]:
+    return next((value[key] for key in usual(value, names) if isinstance(value[key], list)), [])
 
 
-def _cell(value: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    return next((value[key] for key in keys if value.get(key) is not None), None)
+def _stated(value: dict[str, Any], names: tuple[str, ...]) -> Any:
+    """The first value that is not null under one of some usual names."""
+    return next((value[key] for key in usual(value, names, but=_NOT_LABELS) if value[key] is not None), None)
 
 
 def _object(box: Any, name: Any, mask: Any) -> Object:

@@ -17,17 +17,13 @@ from automl_vision.formats.json_file import HEAD_FILES, as_flag, as_number, as_s
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.cloud_lines import standard_line
 from automl_vision.formats.records.json_records import LINE_SUFFIXES, read_values
+from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, LABEL, LABEL_IDENTIFIERS, usual
 from automl_vision.formats.registry import dataset_format, export_format
 from automl_vision.formats.shapes import bounds
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.writing import Export, ExportRecord
 
 SUFFIXES = LINE_SUFFIXES
-_IMAGE_KEYS = (
-    "image_url", "image", "imageUrl", "image_path", "imagePath", "img_path", "file_name", "filename", "fileName",
-    "file", "path", "filepath", "file_path", "img", "url", "uri",
-)  # fmt: skip
-_LABEL_KEYS = ("label", "labels", "class", "category", "target", "tags", "classes", "class_name", "categories")
 _CORNERS = ("topX", "topY", "bottomX", "bottomY")
 _HEAD_LINES = 5
 _SAME = 1e-3  # pixels; a box that differs more from its polygons is written too
@@ -53,12 +49,18 @@ def _head(source: Source, path: str) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)]
 
 
+def _image_key(value: dict[str, Any]) -> str | None:
+    """What an object calls its image; a URL under a name of its own is meant rather than a bare name beside it."""
+    keys = usual(value, ("imageurl", *IMAGE), but=IMAGE_IDENTIFIERS)
+    return next((key for key in keys if isinstance(value[key], str)), None)
+
+
 def _keys(value: Any, columns: Columns) -> _Keys | None:
     """What an object calls its image and its label; None when it lacks one of them."""
     if not isinstance(value, dict):
         return None
-    image = columns.image or next((key for key in _IMAGE_KEYS if isinstance(value.get(key), str)), None)
-    label = columns.label or next((key for key in _LABEL_KEYS if key in value), None)
+    image = columns.image or _image_key(value)
+    label = columns.label or next(usual(value, LABEL, but=LABEL_IDENTIFIERS), None)
     if image is None or label is None or label not in value or not {image, "image"} & value.keys():
         return None
     found = value[label][0] if isinstance(value[label], list) and value[label] else value[label]
@@ -90,7 +92,7 @@ def _explain(source: Source) -> str | None:
     """What lines with images lack."""
     for path in source.with_suffix(*SUFFIXES, ".json")[:HEAD_FILES]:
         for value in _head(source, path):
-            image = next((key for key in _IMAGE_KEYS if isinstance(value.get(key), str)), None)
+            image = _image_key(value)
             if image is not None and source.may_be_image(value[image]):
                 keys = ", ".join(f'"{key}"' for key in value)
                 return f'{path} has {keys}, of which none is known to be the label; name it with label_column="..."'
@@ -138,8 +140,8 @@ def read(source: Source, columns: Columns) -> Annotations:
 
 def _usual(columns: Columns) -> _Keys:
     return _Keys(
-        columns.image or _IMAGE_KEYS[0],
-        columns.label or _LABEL_KEYS[0],
+        columns.image or "image_url",
+        columns.label or "label",
         columns.split or "split",
         columns.group or "group",
     )
