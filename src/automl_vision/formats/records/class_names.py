@@ -10,7 +10,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Annotations
 from automl_vision.formats.json_file import HEAD_FILES, try_json
-from automl_vision.formats.records.csv_rows import read_rows
+from automl_vision.formats.records.text_cells import read_cells
 from automl_vision.formats.records.vocabulary import CLASS_NAME, CLASS_NUMBER, plain
 from automl_vision.formats.source import Source, as_text
 from automl_vision.storage.urls import is_url
@@ -71,7 +71,7 @@ def _lists(source: Source, tables: Sequence[str]) -> Iterator[tuple[str, Mapping
         :HEAD_FILES
     ]:
         with suppress(DataError):
-            if found := _names_of_rows([row for _, row in read_rows(source, path)], path):
+            if found := _names_of_rows([row for _, row in read_cells(source, path)], path):
                 yield path, found
 
 
@@ -120,5 +120,5 @@ def _descriptions(source: Source) -> dict[str, str]:
     names: dict[str, str] = {}
     for path in source.storage.files if not is_url(source.storage.root) else ():
         if "class-descriptions" in path and path.endswith(".csv"):
-            names |= {row[0]: row[1] for _, row in read_rows(source, path) if len(row) == 2}
+            names |= {row[0]: row[1] for _, row in read_cells(source, path) if len(row) == 2}
     return names

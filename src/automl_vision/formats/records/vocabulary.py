@@ -74,7 +74,7 @@ BOX = ("bbox", "boundingbox", "box", "boxes", "bboxes", "boxesstring")
 
 POLYGON = ("polygon", "polygons", "segmentation", "segmentations")
 OBJECTS = ("objects",)
-OBJECT_LABEL = ("categories", "category", "labels", "label", "categoryid", "categoryname", "class")
+OBJECT_LABEL = ("label", "categories", "category", "labels", "categoryid", "categoryname", "class")
 """The class of an object inside of a record, or the list of the objects' classes."""
 
 SIZE = (("imagewidth", "imageheight"), ("width", "height"), ("imgwidth", "imgheight"))
