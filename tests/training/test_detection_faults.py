@@ -22,7 +22,7 @@ from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
 from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.serving.model_folder import ONNX_FILE
+from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, small_detector_trial, write_objects
 from processes import wait_for

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,15 +24,15 @@ from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, Tr
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
-from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.packaging.card import write_card
+from automl_vision.packaging.exporters import EXPORTERS, Exported
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.recipes.parity import Parity
-from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
+from automl_vision.serving.model_folder import WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.tasks.task import Task, create_task
@@ -79,13 +77,20 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
-        _export(model, task, staging / ONNX_FILE)
+        size = task.deployment.preprocessing(model.normalization).input_size
+        for exporter in EXPORTERS.values():
+            exporter.export(
+                Exported(model.description.algorithm, model.network, size, task.deployment.output_names), staging
+            )
         weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
         save_file(weights, staging / WEIGHTS_FILE)
         description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
         model.description.save(staging)
-        description.parity.update(_parity(staging, trained, task, outputs, calibration) | reproduction)
+        description.parity.update(reproduction)
+        for number, runtime in enumerate(EXPORTERS):
+            figures = _parity(staging, trained, task, outputs, calibration, runtime=runtime)
+            description.parity.update({runtime: figures} if number else figures)  # those of the first one lie flat
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
@@ -171,35 +176,9 @@ def _reproduction(
     return {f"reproduced_{name}": figure for name, figure in parity.figures.items()}
 
 
-def _export(model: Model, task: Task[Any], file: Path) -> None:
-    """Write the network as ONNX with any number of images a batch."""
-    example = torch.zeros(2, 3, *task.deployment.preprocessing(model.normalization).input_size)
-    network = model.network
-    exporter_log = logging.getLogger("torch.onnx")
-    level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # the exporter warns of its own deprecated internals, which a user can do nothing about
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network.traced(example) if isinstance(network, Detector) else network,
-                (example,),
-                str(file),
-                dynamo=True,
-                input_names=["images"],
-                output_names=list(task.deployment.output_names),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:  # the exporter raises many kinds for operators that it does not know
-        raise PackagingError(f"{model.description.algorithm} cannot be exported to ONNX ({error})") from error
-    finally:
-        exporter_log.setLevel(level)
-
-
-def _parity(folder: Path, trained: _Trained, task: Task[Any], outputs: Any, calibration: Calibration) -> dict[str, Any]:
+def _parity(
+    folder: Path, trained: _Trained, task: Task[Any], outputs: Any, calibration: Calibration, *, runtime: str
+) -> dict[str, Any]:
     """How far predictor and trained model are apart on the files of real validation images.
 
     Args:
@@ -208,6 +187,7 @@ def _parity(folder: Path, trained: _Trained, task: Task[Any], outputs: Any, cali
         task: of the trial.
         outputs: of the trained network for the images.
         calibration: of the model.
+        runtime: that loads the exported model.
 
     Raises:
         ParityError: further than the task allows.
@@ -215,7 +195,7 @@ def _parity(folder: Path, trained: _Trained, task: Task[Any], outputs: Any, cali
     files = list(trained.files.values())
 
     def compare(outputs: Any, compared_from: float) -> Parity:
-        exported = Predictor(folder, score_threshold=compared_from)(files)
+        exported = Predictor(folder, score_threshold=compared_from, runtime=runtime)(files)
         return task.deployment.parity(outputs, exported, calibration, compared_from=compared_from)
 
     parity = compare(outputs, task.traits.compared_from)

@@ -11,7 +11,6 @@ from automl_vision.core.errors import ModelFolderError
 
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
-ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.md"
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.core.errors import ImageError, ModelFolderError
+from automl_vision.core.errors import ImageError
 from automl_vision.data.images import to_rgb
-from automl_vision.serving.model_folder import ONNX_FILE, ModelDescription
+from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, LabelProcessor, create_processor
+from automl_vision.serving.runtimes import find_runtime
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
@@ -31,28 +31,27 @@ class Predictor:
         folder: the model folder.
         threads: cores to use; 0 uses all.
         score_threshold: score from which objects are shown, instead of the model's own.
+        runtime: name of the runtime in `serving.runtimes`; None takes the first one that reads the folder.
 
     Raises:
         ModelFolderError: the folder is not a usable model folder.
     """
 
-    def __init__(self, folder: str | Path, *, threads: int = 0, score_threshold: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        threads: int = 0,
+        score_threshold: float | None = None,
+        runtime: str | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.description = ModelDescription.load(self.folder)
         if score_threshold is not None and self.description.objects is not None:
             thresholds = (score_threshold,) * len(self.description.classes)
             self.description = replace(self.description, thresholds=thresholds)
         self._processor = create_processor(self.description)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(self.folder / ONNX_FILE), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise ModelFolderError(f"{self.folder / ONNX_FILE} cannot be loaded ({error})") from error
-        self._input = self._session.get_inputs()[0].name
+        self._network = find_runtime(self.folder, runtime).open(self.folder, threads=threads)
 
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:
         """Predict one image or several.
@@ -83,7 +82,7 @@ class Predictor:
 
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The network's outputs for normalised inputs (n, 3, height, width)."""
-        return [np.asarray(output) for output in self._session.run(None, {self._input: inputs})]
+        return self._network(inputs)
 
     def decode(self, logits: NDArray[np.float32]) -> list[Prediction]:
         """A classifier's predictions from its logits (n, classes)."""

@@ -1,0 +1,112 @@
+"""Exporters and runtimes are open to others, and the parity gate compares whatever was exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from automl_vision import Dataset, Predictor
+from automl_vision.core.errors import ModelFolderError, ParityError
+from automl_vision.core.files import write_json
+from automl_vision.packaging.exporters import EXPORTERS, Exported, Exporter, register_exporter
+from automl_vision.packaging.package import package
+from automl_vision.serving.runtimes import RUNTIMES, Network, Runtime, register_runtime
+from automl_vision.training.trial import train
+from conftest import RecordingReporter
+
+FILE = "model.ts"
+
+
+class TorchScript(Runtime):
+    """Runs a TorchScript file; what an outsider would write."""
+
+    name = "torchscript"
+
+    def reads(self, folder: Path) -> bool:
+        return (folder / FILE).exists()
+
+    def open(self, folder: Path, *, threads: int) -> Network:
+        network = torch.jit.load(folder / FILE)
+
+        def run(inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
+            with torch.inference_mode():
+                return [network(torch.from_numpy(inputs)).numpy()]
+
+        return run
+
+
+class TorchScriptExporter(Exporter):
+    """Writes a TorchScript file whose outputs may be off by a constant."""
+
+    runtime = "torchscript"
+    offset = 0.0
+
+    def export(self, exported: Exported, folder: Path) -> Path:
+        offset = torch.zeros(1) + self.offset
+
+        class Shifted(torch.nn.Module):
+            def forward(self, images: torch.Tensor) -> torch.Tensor:
+                return exported.network(images) + offset * torch.arange(3)
+
+        with torch.no_grad():
+            traced = torch.jit.trace(Shifted(), torch.zeros(2, 3, *exported.input_size), check_trace=False)
+        traced.save(folder / FILE)
+        return folder / FILE
+
+
+@pytest.fixture(autouse=True)
+def tables() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = dict(EXPORTERS), dict(RUNTIMES)
+    yield
+    for table, old in zip((EXPORTERS, RUNTIMES), before, strict=True):
+        table.clear()
+        table.update(old)
+
+
+@pytest.fixture
+def trial(shapes: Dataset, make_spec: Callable[..., Any]) -> Path:
+    spec = make_spec(shapes.with_validation(0.25), number_of_epochs=1)
+    train(spec, RecordingReporter())
+    write_json(Path(spec.folder) / "spec.json", spec.model_dump())
+    return Path(spec.folder)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_a_registered_format_is_written_compared_and_run(trial: Path, tmp_path: Path):
+    register_exporter(TorchScriptExporter)
+    register_runtime(TorchScript)
+    folder = package(trial, tmp_path / "model")
+    parity = Predictor(folder).description.parity
+    assert parity["largest_difference"] <= parity["tolerance"]
+    assert parity["torchscript"]["largest_difference"] <= parity["torchscript"]["tolerance"]
+    image = np.full((40, 48, 3), 120, np.uint8)
+    onnx, script = (Predictor(folder, runtime=name)(image)[0].probs for name in ("onnx", "torchscript"))
+    np.testing.assert_allclose(onnx, script, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_the_gate_refuses_a_registered_format_that_differs(trial: Path, tmp_path: Path):
+    class Wrong(TorchScriptExporter):
+        offset = 0.5
+
+    register_exporter(Wrong)
+    register_runtime(TorchScript)
+    with pytest.raises(ParityError, match="probabilities differ by up to"):
+        package(trial, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_unknown_or_absent_runtime_is_named(trial: Path, tmp_path: Path):
+    folder = package(trial, tmp_path / "model")
+    with pytest.raises(ModelFolderError, match=r'no runtime is named "onx"\. Did you mean "onnx"'):
+        Predictor(folder, runtime="onx")
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelFolderError, match="no network that any runtime here can load"):
+        Predictor(folder)
