@@ -41,6 +41,15 @@ class TorchScript(Runtime):
         return run
 
 
+class _Shifted(torch.nn.Module):
+    def __init__(self, network: torch.nn.Module, offset: float) -> None:
+        super().__init__()
+        self.network, self.offset = network, offset
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images) + self.offset * torch.arange(3)
+
+
 class TorchScriptExporter(Exporter):
     """Writes a TorchScript file whose outputs may be off by a constant."""
 
@@ -48,14 +57,9 @@ class TorchScriptExporter(Exporter):
     offset = 0.0
 
     def export(self, exported: Exported, folder: Path) -> Path:
-        offset = torch.zeros(1) + self.offset
-
-        class Shifted(torch.nn.Module):
-            def forward(self, images: torch.Tensor) -> torch.Tensor:
-                return exported.network(images) + offset * torch.arange(3)
-
+        shifted = _Shifted(exported.network, self.offset).eval()
         with torch.no_grad():
-            traced = torch.jit.trace(Shifted(), torch.zeros(2, 3, *exported.input_size), check_trace=False)
+            traced = torch.jit.trace(shifted, torch.zeros(2, 3, *exported.input_size), check_trace=False)
         traced.save(folder / FILE)
         return folder / FILE
 
