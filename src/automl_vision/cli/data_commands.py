@@ -1,4 +1,4 @@
-"""The commands under `automl-vision data` that check, show, convert and compare data sets and keep their versions."""
+"""The commands under `automl-vision data` that check, show, convert and compare datasets and keep their versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_dataset, open_workspace
 
 DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
 
@@ -35,15 +35,14 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Look at every image and annotation of a data set: what cannot be used, what is odd, and what to do about it."""
+    """Look at every image and annotation of a dataset: what cannot be used, what is odd, and what to do about it."""
     from automl_vision.core.errors import DataError
-    from automl_vision.data.dataset import Dataset
     from automl_vision.doctor.actions import UNREADABLE
 
     if apply_to is not None and apply_to.suffix != ".parquet":
         raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
-    path = open_workspace(workspace).datasets.resolve(path)
-    dataset = Dataset.open(path, task=task, format=format_, max_bad_share=1.0)  # the worst data need the report most
+    # the worst data need the report most
+    dataset = open_dataset(path, workspace, task=task, format=format_, max_bad_share=1.0)
     found = dataset.check(features=features)
     if report is not None:
         with _writing(report):
@@ -69,10 +68,10 @@ def advise(
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say which input size and which tiles suit the objects of a data set, and what they cost."""
+    """Recommend an input size and tiles for the objects of a dataset, and say what they cost."""
     from automl_vision.recipes.advisor import advise as advice_on
 
-    advice = advice_on(_open(path, workspace))
+    advice = advice_on(open_dataset(path, workspace))
     if as_json:
         typer.echo(json.dumps(vars(advice), indent=2))
         return
@@ -83,20 +82,20 @@ def advise(
 def show(
     path: DataArgument,
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .webp.")] = Path("data.png"),
-    n: Annotated[int, typer.Option("-n", min=1, max=400, help="Most images.")] = 12,
+    n: Annotated[int, typer.Option("-n", min=1, max=400, help="Maximum number of images.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
     label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other images.")] = 0,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Draw some images with their labels, boxes and masks into a picture."""
+    """Draw some images with their labels, boxes and masks."""
     from automl_vision.core.errors import DataError
     from automl_vision.core.files import atomic_path
 
     format_ = _PICTURES.get(out.suffix.lower())
     if format_ is None:
         raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
-    picture = _open(path, workspace).show(n, split=split, label=label, seed=seed)
+    picture = open_dataset(path, workspace).show(n, split=split, label=label, seed=seed)
     with _writing(out), atomic_path(out) as temporary:
         picture.save(temporary, format_)
     typer.echo(f"written  {out}")
@@ -109,19 +108,19 @@ def register(
     split_ratio: Annotated[float, typer.Option(min=0.01, max=0.9, help="Held out of images without a split.")] = 0.2,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Make a data set the next version of a name; one that is registered already gives its version."""
+    """Make a dataset the next version of a name; a dataset that is registered already keeps its version."""
     registry = open_workspace(workspace).datasets
-    version = registry.register(_open(path, workspace), name, description=description, split_ratio=split_ratio)
+    version = registry.register(open_dataset(path, workspace), name, description=description, split_ratio=split_ratio)
     images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
     typer.echo(f"{version.id}  {images}  {version.fingerprint}")
 
 
 def versions(
-    name: Annotated[str | None, typer.Argument(help="Of a registered data set; default: all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Of a registered dataset; default: all.")] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """List registered data sets and their versions."""
+    """List registered datasets and their versions."""
     from time import localtime, strftime
 
     from automl_vision.cli.tables import print_table
@@ -151,8 +150,8 @@ def compare(
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say what was added, removed, relabelled and moved to another split between two data sets or versions."""
-    changes = _open(new, workspace).changes_since(_open(old, workspace))
+    """Say what was added, removed, relabelled and moved to another split between two datasets or versions."""
+    changes = open_dataset(new, workspace).changes_since(open_dataset(old, workspace))
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
 
@@ -166,25 +165,16 @@ def convert(
     max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a data set in another format; what it cannot hold is said."""
-    from automl_vision.data.dataset import Dataset
+    """Write a dataset in another format, and list what that format cannot hold."""
     from automl_vision.formats.export import export_dataset
 
-    path = open_workspace(workspace).datasets.resolve(path)
-    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
+    dataset = open_dataset(path, workspace, task=task, format=from_, max_bad_share=max_bad_share)
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")
     for note in report.notes:
         typer.echo(f"changed   {note.place}: {note.reason}")
     typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
-
-
-def _open(path: str, workspace: Path | None) -> Any:
-    """The data at a path, or a registered version by its name."""
-    from automl_vision.data.dataset import Dataset
-
-    return Dataset.open(open_workspace(workspace).datasets.resolve(path))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from automl_vision.data.split_names import normalize_split, parse_split, split_i
 from automl_vision.formats.folder_layout import Folder, FolderLayout, read_layout
 from automl_vision.formats.records.csv_find import candidate_tables, unlabelled_tables
 from automl_vision.formats.records.csv_records import side_splits
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
 
@@ -53,6 +53,7 @@ def _explain(source: Source) -> str | None:
 @dataset_format(
     "folder",
     "label",
+    rank=Rank.CLASS_FOLDERS,
     layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
     detect=_detect,
     explain=_explain,

@@ -18,7 +18,7 @@ from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_folder
 from automl_vision.formats.json_file import as_number, parse_json, shown
 from automl_vision.formats.records.csv_cells import LIST, split_labels
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -77,6 +77,7 @@ def _rows(source: Source, path: str) -> Iterator[tuple[str, Any]]:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.TABLES + 10,
     layout='metadata.jsonl (or .csv, .parquet) of a Hugging Face image folder: {"file_name": "a.jpg", "label": ...} or '
     '{"file_name": ..., "objects": {"bbox": [[x, y, w, h]], "categories": [...]}}',
     detect=_detect,

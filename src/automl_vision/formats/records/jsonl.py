@@ -17,7 +17,7 @@ from automl_vision.formats.json_file import HEAD_FILES, as_flag, as_number, as_s
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.cloud_lines import standard_line
 from automl_vision.formats.records.json_records import LINE_SUFFIXES, read_values
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.writing import Export, ExportRecord
@@ -103,6 +103,7 @@ def _explain(source: Source) -> str | None:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.TABLES + 20,
     layout='one object a line: {"image_url": "a.jpg", "label": "cat"}, {..., "label": ["cat", "sofa"]}, or a list of '
     '{"label": "cat", "topX": 0.1, "topY": ..., "bottomX": ..., "bottomY": ...} or {"label": ..., "polygon": [[...]]}; '
     "also as a JSON array, {IMAGE: LABEL}, and lines of Vertex AI and SageMaker",
