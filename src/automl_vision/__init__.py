@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
     from automl_vision.experiment.experiment import Experiment as Experiment
     from automl_vision.experiment.run import Run as Run
+    from automl_vision.experiment.trial import Trial as Trial
     from automl_vision.formats.export import export_dataset as export_dataset
-    from automl_vision.models.registry import list_models as list_models
+    from automl_vision.models.networks import load_torch as load_torch
+    from automl_vision.recipes.catalog import list_models as list_models
     from automl_vision.search.distributions import choice as choice
     from automl_vision.search.distributions import lognormal as lognormal
     from automl_vision.search.distributions import loguniform as loguniform
@@ -46,9 +48,11 @@ _EXPORTS = {
     "Experiment": "experiment.experiment",
     "Predictor": "serving.predictor",
     "Run": "experiment.run",
+    "Trial": "experiment.trial",
     "Workspace": "workspace.workspace",
     "export_dataset": "formats.export",
-    "list_models": "models.registry",
+    "list_models": "recipes.catalog",
+    "load_torch": "models.networks",
     "choice": "search.distributions",
     "lognormal": "search.distributions",
     "loguniform": "search.distributions",

@@ -19,18 +19,14 @@ from pydantic import (
 )
 
 from automl_vision.compute.targets import check_target
-from automl_vision.core.errors import ConfigError
-from automl_vision.core.tasks import PRIMARY_METRICS, normalize_task
+from automl_vision.core.errors import ConfigError, UnknownModelError
+from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.open_options import MAX_BAD_SHARE
-from automl_vision.recipes.catalog import DEFAULT_MODELS, missing_package, own_models
-from automl_vision.recipes.hyperparameters import (
-    Hyperparameters,
-    check_hyperparameters,
-    parse_arguments,
-    validation_sentences,
-)
+from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.checking import check_hyperparameters, parse_arguments, validation_sentences
+from automl_vision.recipes.hyperparameters import Hyperparameters
 from automl_vision.search.policies import Policy, policy_from_json
 from automl_vision.search.samplers import (
     BayesianParameterSampling,
@@ -160,7 +156,7 @@ class AutoMLVisionConfig(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> AutoMLVisionConfig:
         problems = []
-        metrics = PRIMARY_METRICS[self.task]
+        metrics = TASKS[self.task].primary_metrics
         if self.primary_metric is not None and self.primary_metric not in metrics:
             problems.append(
                 f'"{self.primary_metric}" does not rank trials of {self.task}.'
@@ -199,7 +195,7 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def metric(self) -> str:
         """The metric that ranks trials."""
-        return self.primary_metric or PRIMARY_METRICS[self.task][0]
+        return self.primary_metric or TASKS[self.task].primary_metrics[0]
 
     @property
     def most_trials(self) -> int:
@@ -245,7 +241,11 @@ def _algorithms(task: str, fixed: str | None, sampling: Sampling | None) -> list
     """The algorithms that trials may have."""
     if fixed is not None:
         return [fixed]
-    return [DEFAULT_MODELS[task]] if sampling is None else algorithms(search_space(sampling), DEFAULT_MODELS[task])
+    return (
+        [TASKS[task].default_model]
+        if sampling is None
+        else algorithms(search_space(sampling), TASKS[task].default_model)
+    )
 
 
 def _settings_problems(
@@ -268,17 +268,12 @@ def _settings_problems(
 
 def _model_problems(task: str, name: str) -> list[str]:
     """A sentence when no algorithm of the task has the name; timm is loaded only for names that are not ours."""
-    if name in own_models(task):
-        missing = missing_package(name)
-        return [] if missing is None else [f"model_name: {missing}"]
-    from automl_vision.core.errors import UnknownModelError
-    from automl_vision.models.registry import architecture_of
-
     try:
-        architecture_of(name, task=task)
+        find_algorithm(name, task)
     except UnknownModelError as error:
         return [f"model_name: {error}"]
-    return []
+    missing = missing_package(name, task)
+    return [] if missing is None else [f"model_name: {missing}"]
 
 
 def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ import yaml
 
 from automl_vision.core.errors import ConfigError
 from automl_vision.experiment.config import AutoMLVisionConfig
-from automl_vision.recipes.hyperparameters import accepted_names, families
+from automl_vision.recipes.catalog import families
+from automl_vision.recipes.hyperparameters import accepted_names
 from automl_vision.search.space import ALTERNATIVES
 from automl_vision.storage.urls import is_url
 
