@@ -24,9 +24,9 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.networks import load_model
+from automl_vision.recipes.parity import COMPARED_FROM, object_parity
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.detection import DetectionTask
-from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.task import create_task
 from automl_vision.workspace.run_folder import RunFolder
 
@@ -76,7 +76,7 @@ def main() -> None:
         names = cuts.table.column("image").to_pylist()
         others = [prediction.objects for prediction in predictor([folder / name for name in names])]
     shown_from = task.hyperparameters.box_score_threshold
-    parity = object_parity(found, others, compared_from=COMPARED_FROM, shown_from=shown_from)
+    parity = object_parity(found.detections, others, compared_from=COMPARED_FROM, shown_from=shown_from)
     print(f"{len(others)} images in {len(SHAPES)} shapes: {parity.figures}; {parity.problem or 'equal'}")
 
 

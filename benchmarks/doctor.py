@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from automl_vision.data.dataset import Dataset
-from automl_vision.doctor.evidence import Predictions
+from automl_vision.data.detections import Detections
 from automl_vision.doctor.report import DataReport
 from automl_vision.formats.export import export_dataset
 
@@ -469,11 +469,12 @@ def detector_faults(source: Path) -> list[Row]:
     objects = dataset.objects
     size = np.tile(objects.bbox[:, 2:] - objects.bbox[:, :2], 2)
     seen = random.random(len(objects)) > 0.08
-    detections = Predictions(
+    detections = Detections.from_unsorted(
+        images=len(dataset),
         image=objects.image[seen],
-        label=objects.label[seen].astype(np.int64),
-        bbox=(objects.bbox + random.normal(0, 0.04, objects.bbox.shape) * size)[seen],
-        score=random.uniform(0.6, 1.0, len(objects))[seen],
+        labels=objects.label[seen],
+        boxes=(objects.bbox + random.normal(0, 0.04, objects.bbox.shape) * size)[seen],
+        scores=random.uniform(0.6, 1.0, len(objects))[seen],
     )
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "bccd"
@@ -508,8 +509,8 @@ def detector_faults(source: Path) -> list[Row]:
         row_of = {image: row for row, image in enumerate(opened.table["image"].to_pylist())}
         names = dataset.table["image"].to_pylist()
         rows = np.array([row_of[names[row]] for row in detections.image.tolist()])
-        label = np.array([opened.classes.index(dataset.classes[i]) for i in detections.label.tolist()])
-        predictions = Predictions(rows, label, detections.bbox, detections.score)
+        labels = np.array([opened.classes.index(dataset.classes[i]) for i in detections.labels.tolist()])
+        predictions = Detections.from_unsorted(len(opened), rows, labels, detections.boxes, detections.scores)
         report = opened.check(features=False, predictions=predictions)
         return single_rows("bccd", spoilt, report, {}, wanted)
 

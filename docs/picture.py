@@ -23,7 +23,7 @@ from automl_vision import (
     choice,
 )
 from automl_vision.serving.drawing import draw_objects
-from automl_vision.serving.readers import upright
+from automl_vision.serving.processors import upright
 
 PICTURE = Path(__file__).parent / "images" / "result.webp"
 _LEARNING_RATES = (0.0006, 0.0012)

@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.evaluation.detection import (
     COCO_NAMES,
@@ -30,7 +31,6 @@ from automl_vision.evaluation.detection import (
     precision_recall,
     precision_recall_curves,
 )
-from automl_vision.evaluation.objects import FoundObjects, TrueObjects
 
 SIZE = (240, 320)
 CLASSES = 4  # of the last one there is no object
@@ -44,7 +44,7 @@ def _mask_of(box: NDArray[np.float64]) -> str:
     return encode_mask(inside).to_text()
 
 
-def _scene(seed: int, *, masks: bool = False, flags: bool = True) -> tuple[FoundObjects, TrueObjects]:
+def _scene(seed: int, *, masks: bool = False, flags: bool = True) -> tuple[Detections, GroundTruth]:
     """True objects of several sizes, and found ones near them, elsewhere, and of other classes; image 3 is empty."""
     random = np.random.default_rng(seed)
     true: list[tuple[int, int, NDArray[np.float64]]] = []
@@ -69,33 +69,27 @@ def _scene(seed: int, *, masks: bool = False, flags: bool = True) -> tuple[Found
     difficult = (random.random(len(true)) < (0.2 if flags else 0)) & ~crowd
     true_boxes, found_boxes = np.array([t[2] for t in true]), np.array([f[2] for f in found])
     return (
-        FoundObjects(
+        Detections(
             images=8,
             image=np.array([f[0] for f in found]),
-            label=np.array([f[1] for f in found]),
-            bbox=found_boxes,
-            score=np.array([f[3] for f in found]),
-            masks=[_mask_of(box) for box in found_boxes] if masks else None,
+            labels=np.array([f[1] for f in found]),
+            boxes=found_boxes,
+            scores=np.array([f[3] for f in found]),
+            masks=tuple(_mask_of(box) for box in found_boxes) if masks else None,
         ),
-        TrueObjects(
+        GroundTruth(
             sizes=np.tile(SIZE, (8, 1)),
             image=np.array([t[0] for t in true]),
-            label=np.array([t[1] for t in true]),
-            bbox=true_boxes,
+            labels=np.array([t[1] for t in true]),
+            boxes=true_boxes,
             crowd=crowd,
             difficult=difficult,
-            masks=[_mask_of(box) for box in true_boxes] if masks else None,
+            masks=tuple(_mask_of(box) for box in true_boxes) if masks else None,
         ),
     )
 
 
-def _some(found: FoundObjects, kept: NDArray[np.bool_]) -> FoundObjects:
-    return replace(
-        found, image=found.image[kept], label=found.label[kept], bbox=found.bbox[kept], score=found.score[kept]
-    )
-
-
-def _pycocotools(found: FoundObjects, true: TrueObjects) -> NDArray[np.float64]:
+def _pycocotools(found: Detections, true: GroundTruth) -> NDArray[np.float64]:
     """The twelve figures of the original tool."""
 
     def box(values: Any) -> list[float]:
@@ -109,16 +103,16 @@ def _pycocotools(found: FoundObjects, true: TrueObjects) -> NDArray[np.float64]:
     kind = "bbox" if found.masks is None else "segm"
     annotations, results = [], []
     for i in range(len(true)):
-        b = box(true.bbox[i])
-        row = {"id": i + 1, "image_id": int(true.image[i]), "category_id": int(true.label[i]), "bbox": b,
+        b = box(true.boxes[i])
+        row = {"id": i + 1, "image_id": int(true.image[i]), "category_id": int(true.labels[i]), "bbox": b,
                "area": b[2] * b[3], "iscrowd": int(true.crowd[i])}  # fmt: skip
         if true.masks is not None:
             row |= {"segmentation": code(true.masks[i])}
             row |= {"area": float(coco_mask.area(row["segmentation"]))}
         annotations.append(row)
-    for i in range(len(found.image)):
-        row = {"image_id": int(found.image[i]), "category_id": int(found.label[i]), "score": float(found.score[i])}
-        row |= {"bbox": box(found.bbox[i])} if found.masks is None else {"segmentation": code(found.masks[i])}
+    for i in range(len(found)):
+        row = {"image_id": int(found.image[i]), "category_id": int(found.labels[i]), "score": float(found.scores[i])}
+        row |= {"bbox": box(found.boxes[i])} if found.masks is None else {"segmentation": code(found.masks[i])}
         results.append(row)
     truth = COCO()
     truth.dataset = {
@@ -140,7 +134,7 @@ def _pixels(text: str) -> NDArray[np.bool_]:
     return MaskCode.from_text(text).decode()
 
 
-def _plain_voc(found: FoundObjects, true: TrueObjects, iou: float) -> list[float | None]:
+def _plain_voc(found: Detections, true: GroundTruth, iou: float) -> list[float | None]:
     """Pascal VOC's development kit in plain loops, with COCO's crowds; one average precision a class."""
 
     def overlap(i: int, j: int, *, alone: bool) -> float:
@@ -148,7 +142,7 @@ def _plain_voc(found: FoundObjects, true: TrueObjects, iou: float) -> list[float
             a, b = _pixels(found.masks[i]), _pixels(true.masks[j])
             both, mine, theirs = (a & b).sum(), a.sum(), b.sum()
         else:
-            a, b = found.bbox[i], true.bbox[j]
+            a, b = found.boxes[i], true.boxes[j]
             width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
             both = max(width, 0) * max(height, 0)
             mine, theirs = ((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
@@ -157,14 +151,14 @@ def _plain_voc(found: FoundObjects, true: TrueObjects, iou: float) -> list[float
 
     values: list[float | None] = []
     for label in range(CLASSES):
-        objects = [j for j in range(len(true)) if true.label[j] == label]
+        objects = [j for j in range(len(true)) if true.labels[j] == label]
         total = sum(not true.crowd[j] and not true.difficult[j] for j in objects)
         if not total:
             values.append(None)
             continue
         taken: set[int] = set()
         outcomes = []
-        for i in sorted((i for i in range(len(found.image)) if found.label[i] == label), key=lambda i: -found.score[i]):
+        for i in sorted((i for i in range(len(found)) if found.labels[i] == label), key=lambda i: -found.scores[i]):
             here = [j for j in objects if true.image[j] == found.image[i]]
             single = [(overlap(i, j, alone=False), j) for j in here if not true.crowd[j]]
             best, j = max(single, key=lambda pair: pair[0], default=(-1.0, -1))
@@ -229,25 +223,22 @@ def test_weights_of_images_are_repetitions():
     weights = np.zeros((1, 8))
     weights[0, [0, 1, 2, 4]] = 1
     kept = np.isin(found.image, [0, 1, 2, 4])
-    part = replace(
-        found, image=found.image[kept], label=found.label[kept], bbox=found.bbox[kept], score=found.score[kept]
-    )
+    part = found.take(kept)
     kept = np.isin(true.image, [0, 1, 2, 4])
-    half = replace(true, image=true.image[kept], label=true.label[kept], bbox=true.bbox[kept],
-                   crowd=true.crowd[kept], difficult=true.difficult[kept])  # fmt: skip
+    half = true.take(kept)
     of_part = match_objects(part, half, CLASSES, iou=0.5)
     assert mean_average_precision(matches, weights)[0] == pytest.approx(mean_average_precision(of_part)[0])
     assert precision_recall(matches, 0.3, weights)[0][0] == pytest.approx(precision_recall(of_part, 0.3)[0][0])
 
 
 def test_precision_and_recall_at_the_threshold():
-    true = TrueObjects(
-        sizes=np.array([[10, 10]]), image=np.zeros(2, int), label=np.zeros(2, int),
-        bbox=np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]), crowd=np.zeros(2, bool), difficult=np.zeros(2, bool),
+    true = GroundTruth(
+        sizes=np.array([[10, 10]]), image=np.zeros(2, int), labels=np.zeros(2, int),
+        boxes=np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]), crowd=np.zeros(2, bool), difficult=np.zeros(2, bool),
     )  # fmt: skip
-    found = FoundObjects(
-        images=1, image=np.zeros(3, int), label=np.zeros(3, int), score=np.array([0.9, 0.6, 0.2]),
-        bbox=np.array([[0.0, 0, 4, 4], [0, 0, 4, 3.5], [5, 5, 9, 9]]),
+    found = Detections(
+        images=1, image=np.zeros(3, int), labels=np.zeros(3, int), scores=np.array([0.9, 0.6, 0.2]),
+        boxes=np.array([[0.0, 0, 4, 4], [0, 0, 4, 3.5], [5, 5, 9, 9]]),
     )  # fmt: skip
     for score, precision, recall in ((0.1, 2 / 3, 1.0), (0.5, 0.5, 0.5), (0.8, 1.0, 0.5), (0.95, 0.0, 0.0)):
         metrics = detection_metrics(found, true, Thresholds(0.5, score, 1), kinds="voc")
@@ -257,23 +248,20 @@ def test_precision_and_recall_at_the_threshold():
                      "recall": 0.5, "objects": 2}]  # fmt: skip
 
 
-def _nothing_found(found: FoundObjects, true: TrueObjects) -> tuple[FoundObjects, TrueObjects]:
+def _nothing_found(found: Detections, true: GroundTruth) -> tuple[Detections, GroundTruth]:
     return found.above(2.0), true
 
 
-def _nothing_there(found: FoundObjects, true: TrueObjects) -> tuple[FoundObjects, TrueObjects]:
-    no = np.zeros(0, int)
-    return found, replace(
-        true, image=no, label=no, bbox=np.zeros((0, 4)), crowd=no.astype(bool), difficult=no.astype(bool)
-    )
+def _nothing_there(found: Detections, true: GroundTruth) -> tuple[Detections, GroundTruth]:
+    return found, true.take(np.zeros(0, int))
 
 
-def _neither(found: FoundObjects, true: TrueObjects) -> tuple[FoundObjects, TrueObjects]:
+def _neither(found: Detections, true: GroundTruth) -> tuple[Detections, GroundTruth]:
     return _nothing_found(*_nothing_there(found, true))
 
 
 @pytest.mark.parametrize("change", [_nothing_found, _nothing_there, _neither])
-def test_nothing_is_defined(change: Callable[..., tuple[FoundObjects, TrueObjects]]):
+def test_nothing_is_defined(change: Callable[..., tuple[Detections, GroundTruth]]):
     found, true = change(*_scene(0))
     thresholds = Thresholds(0.5, 0.3, CLASSES)
     metrics = detection_metrics(found, true, thresholds)
@@ -290,10 +278,8 @@ def test_nothing_is_defined(change: Callable[..., tuple[FoundObjects, TrueObject
 def test_a_class_without_objects_does_not_count():
     found, true = _scene(2)
     with_absent = match_objects(found, true, CLASSES, iou=0.5)
-    kept = found.label < 3
-    part = replace(
-        found, image=found.image[kept], label=found.label[kept], bbox=found.bbox[kept], score=found.score[kept]
-    )
+    kept = found.labels < 3
+    part = found.take(kept)
     without = match_objects(part, true, 3, iou=0.5)
     assert mean_average_precision(with_absent)[0] == pytest.approx(mean_average_precision(without)[0])
 
@@ -340,12 +326,3 @@ def test_a_curve_ends_where_nothing_more_is_found():
         precision = np.array(curve["precision"])
         assert (np.diff(precision) <= 1e-12).all()
         assert len(precision) == len(curve["recall"]) == 101
-
-
-def test_batches_join():
-    found, _ = _scene(0)
-    first, second = replace(found.above(0.5), loss=1.0), replace(found, loss=3.0)
-    joined = FoundObjects.join([first, second])
-    assert len(joined) == 16
-    assert joined.loss == 2.0
-    assert (joined.image[len(first.image) :] == second.image + 8).all()

@@ -20,11 +20,11 @@ from automl_vision.recipes.geometry import Geometry, fit_canvas, fit_geometry
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.serving.objects import (
     FILL,
-    Decoding,
+    Postprocessing,
     TileGrid,
-    decode_image,
+    nms,
     paste,
-    suppress,
+    postprocess,
     view_pixels,
     views,
 )
@@ -75,8 +75,8 @@ def test_boxes_come_back_to_the_image(shape: tuple[int, int], grid: TileGrid | N
         factor = min(1.0, canvas[0] / (bottom - top), canvas[1] / (right - left))
         full = bool(np.allclose(inside, visible))
         outputs.append([inside[None] * factor, np.array([0.9 if full else 0.0]), np.array([1])])
-    decoding = Decoding(canvas, grid, 0.25, 0.5, 10)
-    objects = decode_image(outputs, kept, shape, decoding)
+    settings = Postprocessing(canvas, grid, 0.25, 0.5, 10)
+    objects = postprocess(outputs, kept, shape, settings)
     assert len(objects.scores) == 1
     assert objects.labels.tolist() == [1]
     tolerance = 0.02 * max(shape) + 0.5 / scale
@@ -117,7 +117,7 @@ def test_suppression_is_the_usual_one():
     for i in range(3):
         expected = sorted(batched_nms(boxes[i], scores, labels[i], 0.4).tolist())
         assert torch.nonzero(kept[i])[:, 0].tolist() == expected
-        assert suppress(boxes[i].double().numpy(), labels[i].numpy(), 0.4).tolist() == expected
+        assert nms(boxes[i].double().numpy(), labels[i].numpy(), 0.4).tolist() == expected
 
 
 def test_a_pasted_mask_fills_its_box():
@@ -240,7 +240,7 @@ def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
     hyperparameters = small_detector(SEGMENTATION, "maskrcnn_test_efficientnet_fpn")
     task = create_task(SEGMENTATION, masks, hyperparameters, decide_geometry(masks, hyperparameters))
     rows = np.arange(6)
-    truth = task._truth(rows)
+    truth = task.scoring.ground_truth(rows)
     for i in range(len(truth)):
         row = rows[truth.image[i]]
         size = task.sizes[row].tolist()
@@ -311,7 +311,7 @@ def perfect_score(dataset: Dataset, task_name: str, model_name: str, cache: Path
     rows = np.flatnonzero(dataset.splits == "val")[:40]
     parts = [task.predict(_Knowing(), task.evaluation_batch(pixels, [row])) for row in rows.tolist()]
     outputs = task.join(parts)
-    return float(task.metrics(outputs, rows, task.calibrate(outputs, rows))["mean_average_precision"])
+    return float(task.scoring.metrics(outputs, rows, task.scoring.calibrate(outputs, rows))["mean_average_precision"])
 
 
 @pytest.mark.parametrize("tiles", [None, "2x2"])

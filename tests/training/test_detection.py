@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from automl_vision.core.errors import DataError, WeightsUnavailableError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.detections import Detections
 from automl_vision.data.pixel_cache import open_pixels
-from automl_vision.evaluation.objects import FoundObjects
 from automl_vision.packaging.package import package
 from automl_vision.recipes.detector_input import decide_geometry
+from automl_vision.recipes.parity import object_parity
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
-from automl_vision.tasks.object_parity import object_parity
 from automl_vision.tasks.task import create_task
 from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
@@ -114,27 +115,22 @@ def _predicts_without_torch(folder: Path, image: Path, drawn: Path) -> None:
 def _the_gate_sees_differences(predictor: Predictor, files: list[Path]) -> None:
     """The gate compares object by object: other boxes, scores, or objects do not pass."""
     exported = [prediction.objects for prediction in predictor(files)]
-    found = FoundObjects.join([_as_found(objects) for objects in exported])
+    found = Detections.join(exported)
 
-    def problem(others: list[Any], compared_from: float = 0.05) -> str | None:
+    def problem(others: list[Detections], compared_from: float = 0.05) -> str | None:
         return object_parity(found, others, compared_from=compared_from, shown_from=0.1).problem
 
     assert problem(exported) is None
-    assert "finds other objects" in str(problem([type(o)(o.boxes + 0.6, o.scores, o.labels) for o in exported]))
-    assert problem([type(o)(o.boxes + 0.4, o.scores, o.labels) for o in exported]) is None
-    assert problem([type(o)(o.boxes, o.scores + 0.002, o.labels) for o in exported]) is not None
-    assert problem([type(o)(o.boxes, o.scores, 1 - o.labels) for o in exported]) is not None
-    assert problem([o.take(np.arange(len(o.scores) // 2)) for o in exported]) is not None
+    assert "finds other objects" in str(problem([replace(o, boxes=o.boxes + 0.6) for o in exported]))
+    assert problem([replace(o, boxes=o.boxes + 0.4) for o in exported]) is None
+    assert problem([replace(o, scores=np.minimum(o.scores + 0.002, 1)) for o in exported]) is not None
+    assert problem([replace(o, labels=1 - o.labels) for o in exported]) is not None
+    assert problem([o.take(np.arange(len(o) // 2)) for o in exported]) is not None
     nothing = object_parity(found, [o.take(np.arange(0)) for o in exported], compared_from=1.0, shown_from=1.0)
     assert nothing.is_empty
     assert "nothing to compare" in str(nothing.problem)
     assert problem(exported, compared_from=0.0) is None  # the best few, whatever their scores
-    assert problem([type(o)(o.boxes + 0.6, o.scores, o.labels) for o in exported], compared_from=0.0) is not None
-
-
-def _as_found(objects: Any) -> FoundObjects:
-    image = np.zeros(len(objects.scores), np.int64)
-    return FoundObjects(1, image, objects.labels, objects.boxes, objects.scores, None)
+    assert problem([replace(o, boxes=o.boxes + 0.6) for o in exported], compared_from=0.0) is not None
 
 
 def test_tiles_in_training_evaluation_and_prediction(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):
@@ -264,10 +260,19 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
         ({"box_detections_per_image": 3}, lambda task: task.geometry.detections == 3),
         ({"min_size": 160}, lambda task: min(task.geometry.size) == 160),
         ({"min_size": 600, "max_size": 128}, lambda task: max(task.geometry.size) == 128),
-        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(thresholds=(0.2,))).iou == 0.7),
-        ({"box_score_threshold": 0.6}, lambda task: task.calibrate(None, None).thresholds == (0.6, 0.6)),
-        ({"tile_predictions_nms_threshold": 0.7, "tile_grid_size": "2x2"}, lambda task: task.decoding.tile_nms == 0.7),
-        ({"tile_overlap_ratio": 0.5, "tile_grid_size": "3x2"}, lambda task: task.decoding.grid.overlap == 0.5),
+        (
+            {"validation_iou_threshold": 0.7},
+            lambda task: task.scoring.thresholds(Calibration(thresholds=(0.2,))).iou == 0.7,
+        ),
+        ({"box_score_threshold": 0.6}, lambda task: task.scoring.calibrate(None, None).thresholds == (0.6, 0.6)),
+        (
+            {"tile_predictions_nms_threshold": 0.7, "tile_grid_size": "2x2"},
+            lambda task: task.deployment.postprocessing().tile_nms == 0.7,
+        ),
+        (
+            {"tile_overlap_ratio": 0.5, "tile_grid_size": "3x2"},
+            lambda task: task.deployment.postprocessing().grid.overlap == 0.5,
+        ),
     ],
 )
 def test_hyperparameters_reach_the_detector(boxes: Dataset, changes: dict[str, object], check: Callable[..., bool]):

@@ -123,7 +123,7 @@ def test_a_model_folder_that_does_not_describe_its_network_is_told(
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("anchor_scale", 3.3), ("width", 160)])
+@pytest.mark.parametrize(("name", "value"), [("anchor_scale", 3.3), ("height", 160)])
 def test_the_gate_refuses_another_geometry_than_the_trained_one(
     lost: TrialSpec, tmp_path: Path, name: str, value: float
 ):

@@ -23,6 +23,8 @@ class TaskInfo:
         primary_metrics: metrics that can rank trials, the default first.
         default_model: the algorithm when none is named.
         training: `module:class` of its training side, a `tasks.task.Task`.
+        scoring: `module:class` of its metrics and reports, an `evaluation.scoring.scoring.Scoring`.
+        deployment: `module:class` of its deployed form, a `recipes.deployment.Deployment`.
         aliases: other accepted names.
     """
 
@@ -33,6 +35,8 @@ class TaskInfo:
     primary_metrics: tuple[str, ...]
     default_model: str
     training: str
+    scoring: str
+    deployment: str
     aliases: tuple[str, ...] = ()
 
     @property
@@ -75,6 +79,8 @@ register_task(
         primary_metrics=("accuracy",),
         default_model="efficientnet_lite0",
         training="automl_vision.tasks.classification:ClassificationTask",
+        scoring="automl_vision.evaluation.scoring.classification:ClassificationScoring",
+        deployment="automl_vision.recipes.deployment:ClassificationDeployment",
     )
 )
 register_task(
@@ -86,6 +92,8 @@ register_task(
         primary_metrics=("iou",),
         default_model="efficientnet_lite0",
         training="automl_vision.tasks.multi_label:MultiLabelTask",
+        scoring="automl_vision.evaluation.scoring.multi_label:MultiLabelScoring",
+        deployment="automl_vision.recipes.deployment:MultiLabelDeployment",
         aliases=("image-multi-labeling",),
     )
 )
@@ -98,6 +106,8 @@ register_task(
         primary_metrics=("mean_average_precision",),
         default_model="fasterrcnn_efficientnet_lite0_fpn",
         training="automl_vision.tasks.detection:DetectionTask",
+        scoring="automl_vision.evaluation.scoring.detection:DetectionScoring",
+        deployment="automl_vision.recipes.deployment:DetectionDeployment",
     )
 )
 register_task(
@@ -109,6 +119,8 @@ register_task(
         primary_metrics=("mean_average_precision",),
         default_model="maskrcnn_efficientnet_lite0_fpn",
         training="automl_vision.tasks.segmentation:SegmentationTask",
+        scoring="automl_vision.evaluation.scoring.segmentation:SegmentationScoring",
+        deployment="automl_vision.recipes.deployment:SegmentationDeployment",
     )
 )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError, FeaturesUnavailableError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.detections import Detections
 from automl_vision.data.scan import Progress
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.doctor import (
@@ -24,12 +25,13 @@ from automl_vision.doctor import (
     object_checks,
     prediction_checks,
 )
-from automl_vision.doctor.evidence import Evidence, Predictions
+from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.examples import examples_of
 from automl_vision.doctor.features import FeatureStore, features_of
 from automl_vision.doctor.findings import SEVERITIES, Finding
 from automl_vision.doctor.image_stats import look_at_images
 from automl_vision.doctor.listing import CHECKS, Check, Found
+from automl_vision.doctor.prediction_checks import require_fit
 from automl_vision.doctor.report import DataReport
 
 FAMILIES = (image_checks, duplicate_checks, class_checks, object_checks, label_errors, prediction_checks)
@@ -41,7 +43,7 @@ def check_dataset(
     *,
     checks: Sequence[str] | None = None,
     features: bool = True,
-    predictions: Predictions | None = None,
+    predictions: Detections | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> DataReport:
@@ -60,7 +62,7 @@ def check_dataset(
     """
     chosen = _chosen(checks)
     if predictions is not None:
-        predictions.require_fit(len(dataset.table), len(dataset.classes))
+        require_fit(predictions, len(dataset.table), len(dataset.classes))
     lacking = {"features": "features=False was given", "predictions": "it needs predictions= of a detector"}
     (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
     wants_features = features and any(check.needs == "features" for check in chosen)

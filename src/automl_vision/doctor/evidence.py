@@ -8,51 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.detections import Detections
 from automl_vision.doctor.image_stats import Looks
 from automl_vision.doctor.near_duplicates import near_pairs
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a detector found in the images of a data set, as columns.
-
-    The scores must be of images that the detector was not trained on, such as from cross-validation; otherwise the
-    detector repeats the mistakes of the labels.
-
-    Attributes:
-        image: (m,), row of the image.
-        label: (m,), position among the data set's classes.
-        bbox: (m, 4), x1, y1, x2, y2 in pixels.
-        score: (m,), 0 to 1.
-
-    Raises:
-        DataError: an array has another shape, or holds what cannot be.
-    """
-
-    image: NDArray[np.int64]
-    label: NDArray[np.int64]
-    bbox: NDArray[np.float64]
-    score: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        count = len(self.image)
-        for name, shape in (("image", (count,)), ("label", (count,)), ("bbox", (count, 4)), ("score", (count,))):
-            values = np.asarray(getattr(self, name))
-            if values.shape != shape and not (count == 0 and values.size == 0):
-                raise DataError(f"the predictions' {name} is an array of shape {shape}, not {values.shape}")
-            if not np.isfinite(values).all() or (name in ("image", "label") and (values < 0).any()):
-                raise DataError(f"the predictions' {name} holds numbers that are negative, infinite or missing")
-            dtype = np.int64 if name in ("image", "label") else np.float64
-            object.__setattr__(self, name, values.astype(dtype).reshape(shape))
-
-    def require_fit(self, images: int, classes: int) -> None:
-        """Raise `DataError` when they are about other images or classes than a data set has."""
-        for name, values, most in (("image", self.image, images), ("label", self.label, classes)):
-            if values.max(initial=-1) >= most:
-                raise DataError(f"the predictions' {name} goes up to {values.max()}; the data set has {most:,}")
 
 
 @dataclass(frozen=True)
@@ -64,14 +24,14 @@ class Evidence:
         looks: what one look at each image gave.
         usable: (images,), whether an image has a split or may get one, and can be decoded.
         features: (images, features), NaN where they are unknown; or None.
-        predictions: of a detector, or None.
+        predictions: the detections of a model in the images of the dataset, or None.
     """
 
     data: Dataset
     looks: Looks
     usable: NDArray[np.bool_]
     features: NDArray[np.float32] | None = None
-    predictions: Predictions | None = None
+    predictions: Detections | None = None
 
     @property
     def splits(self) -> NDArray[np.str_]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.errors import DataError
+from automl_vision.data.detections import Detections
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.listing import Found, check, plural
 
@@ -39,6 +41,15 @@ class _Case:
     score: float
     label: int
     overlap: float
+
+
+def require_fit(predictions: Detections, images: int, classes: int) -> None:
+    """Raise `DataError` when detections are of other images or classes than a dataset has."""
+    if predictions.images != images:
+        raise DataError(f"the predictions are of {predictions.images:,} images; the dataset has {images:,}")
+    largest = predictions.labels.max(initial=-1)
+    if largest >= classes:
+        raise DataError(f"the labels of the predictions go up to {largest}; the dataset has {classes:,} classes")
 
 
 @check(
@@ -113,33 +124,28 @@ def _cases(evidence: Evidence) -> tuple[list[_Case], list[_Case], list[_Case]]:
     predictions = evidence.predictions
     if predictions is None or not evidence.has_objects:
         return found
-    order = np.argsort(predictions.image, kind="stable")
-    image, seen = predictions.image[order], np.unique(predictions.image)
+    seen = np.unique(predictions.image)
     for row in seen[evidence.usable[seen]].tolist():
-        part = order[slice(*np.searchsorted(image, [row, row + 1]).tolist())]
-        for cases, more in zip(found, _cases_of_image(evidence, row, part), strict=True):
+        for cases, more in zip(found, _cases_of_image(evidence, row, predictions.of_image(row)), strict=True):
             cases.extend(more)
     return found
 
 
-def _cases_of_image(evidence: Evidence, row: int, part: NDArray[np.intp]) -> tuple[list[_Case], ...]:
+def _cases_of_image(evidence: Evidence, row: int, predictions: Detections) -> tuple[list[_Case], ...]:
     """The contradictions in one image.
 
     Args:
         evidence: the data.
         row: of the image.
-        part: its detections.
+        predictions: in this image.
     """
-    objects, predictions = evidence.data.objects, evidence.predictions
-    if predictions is None:
-        return [], [], []
+    objects, label, score = evidence.data.objects, predictions.labels, predictions.scores
     own = np.array(objects.rows_of(row), np.int64)
-    label, score = predictions.label[part], predictions.score[part]
-    overlap = overlaps(objects.bbox[own], predictions.bbox[part])  # (boxes, detections)
+    overlap = overlaps(objects.bbox[own], predictions.boxes)  # (boxes, detections)
     alike: Any = objects.label[own][:, None] == label[None, :]
     confirmed: Any = (alike & (overlap >= SAME)).any(axis=0)  # detections of a labelled object
     held: Any = (alike & (overlap >= SAME) & (score >= FAIR)).any(axis=1)  # boxes that a detection confirms
-    hidden: Any = _in_crowd(objects.bbox[own[objects.iscrowd[own]]], predictions.bbox[part])
+    hidden: Any = _in_crowd(objects.bbox[own[objects.iscrowd[own]]], predictions.boxes)
 
     def case(box: int, detection: int) -> _Case:
         index = int(own[box]) if box >= 0 else -1

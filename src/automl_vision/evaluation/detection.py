@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.evaluation.intervals import Interval, bootstrap_interval, bootstrap_weights
-from automl_vision.evaluation.objects import (
-    Floats,
-    FoundObjects,
-    TrueObjects,
-    box_overlaps,
-    coco_code,
-    mask_overlaps,
-)
+from automl_vision.evaluation.overlaps import Floats, box_overlaps, coco_code, mask_overlaps
 
 COCO_NAMES = (
     "coco_map", "coco_map_50", "coco_map_75", "coco_map_small", "coco_map_medium", "coco_map_large",
@@ -31,12 +25,12 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What counts, for all but COCO's figures.
+    """What counts as found, for all metrics but COCO's.
 
     Attributes:
         iou: overlap from which an object counts as found.
         score: operating threshold, for precision and recall.
-        classes: how many there are.
+        classes: the number of classes.
     """
 
     iou: float
@@ -46,13 +40,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Matches:
-    """Which found objects are right, by Pascal VOC's rule at one overlap.
+    """Which detections are right, by Pascal VOC's rule at one overlap.
 
     Attributes:
-        image, label, score: (n,), of the found objects, best first over all images.
-        right: (n,), bool, it is the best one for an object.
-        counted: (n,), bool; not so for what matches a difficult object or lies in a crowd.
-        positives: (images, classes), objects to find: neither difficult nor crowds.
+        image, label, score: (n,), of the detections, best first over all images.
+        right: (n,), bool; the best detection of an object.
+        counted: (n,), bool; False for detections of a difficult object or in a crowd.
+        positives: (images, classes), number of objects to find, without difficult ones and crowds.
     """
 
     image: NDArray[np.int64]
@@ -63,44 +57,46 @@ class Matches:
     positives: NDArray[np.int64]
 
 
-def match_objects(found: FoundObjects, true: TrueObjects, classes: int, *, iou: float) -> Matches:
-    """Match by Pascal VOC's rule: each found object, best first, belongs to the true one that it overlaps most.
+def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: float) -> Matches:
+    """Match by Pascal VOC's rule: each detection, best first, belongs to the object that it overlaps most.
 
-    It is right when they overlap by at least `iou` and nothing better has taken that object. What would be wrong and
-    lies in a crowd of its class by at least `iou` of its own area is not counted.
+    It is right when they overlap by at least `iou` and no better detection has taken that object. A detection that
+    would be wrong, and lies in a crowd of its class by at least `iou` of its own area, is not counted.
 
     Args:
-        found: by the model.
-        true: of the same images.
-        classes: how many.
-        iou: least intersection over union.
+        found: the detections.
+        true: the ground truth of the same images.
+        classes: the number of classes.
+        iou: minimum intersection over union.
     """
-    order = np.argsort(-found.score, kind="stable")
+    order = np.argsort(-found.scores, kind="stable")
     right, counted = np.zeros(len(order), bool), np.ones(len(order), bool)
     for image in range(true.images):
         mine = np.arange(*np.searchsorted(found.image, [image, image + 1]))
         theirs = np.arange(*np.searchsorted(true.image, [image, image + 1]))
-        for label in np.unique(found.label[mine]).tolist():
-            a, b = mine[found.label[mine] == label], theirs[true.label[theirs] == label]
-            a = a[np.argsort(-found.score[a], kind="stable")]
+        for label in np.unique(found.labels[mine]).tolist():
+            a, b = mine[found.labels[mine] == label], theirs[true.labels[theirs] == label]
+            a = a[np.argsort(-found.scores[a], kind="stable")]
             if len(b):
                 right[a], counted[a] = _match_one(_overlaps(found, true, a, b), true, b, iou)
     positives = np.zeros((true.images, classes), np.int64)
     plain = ~true.crowd & ~true.difficult
-    np.add.at(positives, (true.image[plain], true.label[plain]), 1)
-    return Matches(found.image[order], found.label[order], found.score[order], right[order], counted[order], positives)
+    np.add.at(positives, (true.image[plain], true.labels[plain]), 1)
+    return Matches(
+        found.image[order], found.labels[order], found.scores[order], right[order], counted[order], positives
+    )
 
 
-def _overlaps(found: FoundObjects, true: TrueObjects, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     if found.masks is None or true.masks is None:
-        return box_overlaps(found.bbox[a], true.bbox[b], true.crowd[b])
+        return box_overlaps(found.boxes[a], true.boxes[b], true.crowd[b])
     return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
 
 
 def _match_one(
-    overlap: Floats, true: TrueObjects, b: NDArray[np.intp], iou: float
+    overlap: Floats, true: GroundTruth, b: NDArray[np.intp], iou: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Right and counted of the found objects of one class in one image, best first."""
+    """Right and counted for the detections of one class in one image, best first."""
     crowd, difficult = true.crowd[b], true.difficult[b]
     single = np.where(crowd, -1.0, overlap)
     nearest, reached = single.argmax(axis=1), single.max(axis=1) >= iou
@@ -120,10 +116,10 @@ def _match_one(
 def average_precisions(matches: Matches, weights: Floats | None = None) -> Floats:
     """Average precision of each class, (resamples, classes): the area under precision's upper envelope (VOC 2010).
 
-    NaN for a class without objects; 0 for one of which nothing is found.
+    NaN for a class without objects; 0 for a class without detections.
 
     Args:
-        matches: of found and true objects.
+        matches: of detections and ground truth.
         weights: how often each image counts, (resamples, images); None counts each once.
     """
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
@@ -148,7 +144,7 @@ def mean_average_precision(matches: Matches, weights: Floats | None = None) -> F
     others, so there it counts with its value over all images.
 
     Args:
-        matches: of found and true objects.
+        matches: of detections and ground truth.
         weights: how often each image counts, (resamples, images); None counts each once.
     """
     values = average_precisions(matches, weights)
@@ -159,9 +155,9 @@ def mean_average_precision(matches: Matches, weights: Floats | None = None) -> F
 
 
 def precision_recall(matches: Matches, score: float, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Precision and recall over all classes of what has at least a score, each (resamples,).
+    """Precision and recall over all classes of the detections with at least this score, each (resamples,).
 
-    Precision is 0 when nothing is found, recall 0 when there is nothing to find.
+    Precision is 0 without detections, recall 0 without objects to find.
     """
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
     shown = matches.counted & (matches.score >= score)
@@ -171,10 +167,10 @@ def precision_recall(matches: Matches, score: float, weights: Floats | None = No
     return right / np.maximum(weight.sum(axis=1), _TINY), right / np.maximum(total, _TINY)
 
 
-def coco_metrics(found: FoundObjects, true: TrueObjects, classes: int) -> dict[str, float]:
-    """COCO's twelve figures; those that are undefined, such as of small objects where there are none, are left out.
+def coco_metrics(found: Detections, true: GroundTruth, classes: int) -> dict[str, float]:
+    """COCO's twelve figures without the undefined ones, such as those of small objects where there are none.
 
-    COCO knows no difficult objects: they count as any other.
+    COCO has no difficult objects: they count like any other.
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
@@ -196,14 +192,14 @@ def coco_metrics(found: FoundObjects, true: TrueObjects, classes: int) -> dict[s
     return {name: float(value) for name, value in zip(COCO_NAMES, evaluation.stats, strict=False) if value >= 0}
 
 
-def _true_annotations(true: TrueObjects) -> list[dict[str, Any]]:
+def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:
     rows = []
     for i in range(len(true)):
-        x1, y1, x2, y2 = true.bbox[i].tolist()
+        x1, y1, x2, y2 = true.boxes[i].tolist()
         row: dict[str, Any] = {
             "id": i + 1,
             "image_id": int(true.image[i]) + 1,
-            "category_id": int(true.label[i]) + 1,
+            "category_id": int(true.labels[i]) + 1,
             "bbox": [x1, y1, x2 - x1, y2 - y1],
             "area": (x2 - x1) * (y2 - y1),
             "iscrowd": int(true.crowd[i]),
@@ -215,16 +211,16 @@ def _true_annotations(true: TrueObjects) -> list[dict[str, Any]]:
     return rows
 
 
-def _found_annotations(found: FoundObjects) -> list[dict[str, Any]]:
+def _found_annotations(found: Detections) -> list[dict[str, Any]]:
     rows = []
-    for i in range(len(found.image)):
+    for i in range(len(found)):
         row: dict[str, Any] = {
             "image_id": int(found.image[i]) + 1,
-            "category_id": int(found.label[i]) + 1,
-            "score": float(found.score[i]),
+            "category_id": int(found.labels[i]) + 1,
+            "score": float(found.scores[i]),
         }
         if found.masks is None:
-            x1, y1, x2, y2 = found.bbox[i].tolist()
+            x1, y1, x2, y2 = found.boxes[i].tolist()
             row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
         else:
             row["segmentation"] = coco_code(found.masks[i])
@@ -239,15 +235,15 @@ def _area(text: str) -> float:
 
 
 def detection_metrics(
-    found: FoundObjects, true: TrueObjects, thresholds: Thresholds, *, kinds: str = "coco_voc"
+    found: Detections, true: GroundTruth, thresholds: Thresholds, *, kinds: str = "coco_voc"
 ) -> dict[str, float]:
     """The metrics by name.
 
     Args:
-        found: by the model.
-        true: of the same images.
+        found: the detections.
+        true: the ground truth of the same images.
         thresholds: what counts.
-        kinds: "none" gives the mean average precision alone, "voc" also precision and recall, "coco" also COCO's
+        kinds: "none" returns the mean average precision alone, "voc" also precision and recall, "coco" also COCO's
             twelve figures, "coco_voc" all.
     """
     matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
@@ -260,7 +256,7 @@ def detection_metrics(
     return metrics
 
 
-def detection_intervals(found: FoundObjects, true: TrueObjects, thresholds: Thresholds) -> dict[str, Interval]:
+def detection_intervals(found: Detections, true: GroundTruth, thresholds: Thresholds) -> dict[str, Interval]:
     """Intervals over images of mean average precision, precision and recall."""
     matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
     score = thresholds.score
@@ -271,7 +267,7 @@ def detection_intervals(found: FoundObjects, true: TrueObjects, thresholds: Thre
     }
 
 
-def resampled_precision(found: FoundObjects, true: TrueObjects, thresholds: Thresholds) -> Floats:
+def resampled_precision(found: Detections, true: GroundTruth, thresholds: Thresholds) -> Floats:
     """Mean average precision on all images, then on each resample of them, (1 + resamples,); for paired tests."""
     matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
     weights = np.concatenate([np.ones((1, true.images)), bootstrap_weights(true.images)])
@@ -279,7 +275,7 @@ def resampled_precision(found: FoundObjects, true: TrueObjects, thresholds: Thre
 
 
 def per_class(
-    found: FoundObjects, true: TrueObjects, classes: tuple[str, ...], thresholds: Thresholds
+    found: Detections, true: GroundTruth, classes: tuple[str, ...], thresholds: Thresholds
 ) -> list[dict[str, Any]]:
     """Average precision, precision, recall and number of objects of each class; None where undefined."""
     matches = match_objects(found, true, len(classes), iou=thresholds.iou)
@@ -301,7 +297,7 @@ def per_class(
 
 
 def precision_recall_curves(
-    found: FoundObjects, true: TrueObjects, classes: tuple[str, ...], thresholds: Thresholds
+    found: Detections, true: GroundTruth, classes: tuple[str, ...], thresholds: Thresholds
 ) -> list[dict[str, Any]]:
     """For each class with objects, precision's envelope at 101 recalls, for a chart."""
     matches = match_objects(found, true, len(classes), iou=thresholds.iou)

@@ -33,10 +33,11 @@ from automl_vision.models.networks import load_model
 from automl_vision.packaging.card import write_card
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.network import NETWORK_FILE
+from automl_vision.recipes.parity import Parity
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Parity, Task, create_task
+from automl_vision.tasks.task import Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
@@ -127,18 +128,20 @@ class _Trained:
     dataset: Dataset
     files: dict[int, bytes]
 
-    def predict(self, task: Task[Any], *, as_jpeg: bool = False) -> Any:
+    def predict(self, task: Task[Any], *, as_jpeg: bool = False, all_scores: bool = False) -> Any:
         """The network's outputs for the images, decoded from their files; a cache may hold JPEGs, which differ a bit.
 
         Args:
             task: makes the batches.
             as_jpeg: whether the images go through a JPEG as in such a cache.
+            all_scores: whether a detector also returns objects with scores near 0.
         """
         pixels = DecodedOnDemand(self.dataset, task.pixel_size, {}, as_jpeg)
         network = ImageModel(self.model.network, self.model.normalization).eval()
         with torch.inference_mode():
             chunks = _chunks(list(self.files))
-            return task.join([task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in chunks])
+            batches = (task.evaluation_batch(pixels, chunk) for chunk in chunks)
+            return task.join([task.predict(network, batch, all_scores=all_scores) for batch in batches])
 
 
 def _reproduction(
@@ -157,7 +160,9 @@ def _reproduction(
         outputs = trained.predict(task, as_jpeg=True)
     position = {int(row): place for place, row in enumerate(recorded["val_rows"])}
     arrays = {name.removeprefix("val_"): values for name, values in recorded.items() if name.startswith("val_")}
-    parity = task.reproduction(outputs, arrays, [position[row] for row in trained.files], calibration)
+    whole = task.scoring.from_arrays(arrays, recorded["val_rows"])
+    images = [position[row] for row in trained.files]
+    parity = task.deployment.reproduction(outputs, whole, images, calibration)
     if parity.problem is not None:
         raise ParityError(
             f"no model folder was written: the network that {NETWORK_FILE} describes does not reproduce what the trial "
@@ -168,7 +173,7 @@ def _reproduction(
 
 def _export(model: Model, task: Task[Any], file: Path) -> None:
     """Write the network as ONNX with any number of images a batch."""
-    example = torch.zeros(2, 3, *task.preprocessing(model.normalization).input_size)
+    example = torch.zeros(2, 3, *task.deployment.preprocessing(model.normalization).input_size)
     network = model.network
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
@@ -183,7 +188,7 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
                 str(file),
                 dynamo=True,
                 input_names=["images"],
-                output_names=list(task.output_names),
+                output_names=list(task.deployment.output_names),
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 external_data=False,
                 verbose=False,
@@ -209,14 +214,13 @@ def _parity(folder: Path, trained: _Trained, task: Task[Any], outputs: Any, cali
     """
     files = list(trained.files.values())
 
-    def compare(task: Task[Any], outputs: Any) -> Parity:
-        predictor = Predictor(folder, score_threshold=task.compared_from)
-        return task.parity(outputs, predictor(files), calibration)
+    def compare(outputs: Any, compared_from: float) -> Parity:
+        exported = Predictor(folder, score_threshold=compared_from)(files)
+        return task.deployment.parity(outputs, exported, calibration, compared_from=compared_from)
 
-    parity = compare(task, outputs)
+    parity = compare(outputs, task.traits.compared_from)
     if parity.is_empty:  # a detector that has not learned much still has to be the same detector
-        task = task.with_all_scores()
-        parity = compare(task, trained.predict(task))
+        parity = compare(trained.predict(task, all_scores=True), 0.0)
     if parity.problem is not None:
         raise ParityError(f"no model folder was written: in {len(files)} validation images {parity.problem}")
     return {"images": len(files), **parity.figures}
@@ -285,10 +289,10 @@ def _describe(
     return ModelDescription(
         task=task.name,
         classes=dataset.classes,
-        preprocessing=task.preprocessing(model.normalization),
+        preprocessing=task.deployment.preprocessing(model.normalization),
         temperature=metrics.calibration.temperature,
         thresholds=metrics.calibration.thresholds,
-        objects=task.object_settings,
+        objects=task.deployment.object_settings,
         model_name=model.description.algorithm,
         architecture=model.description.architecture,
         metrics=metrics.model_dump()["splits"],

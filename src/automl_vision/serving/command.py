@@ -13,7 +13,7 @@ from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolder
 from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictor import Predictor
-from automl_vision.serving.readers import upright
+from automl_vision.serving.processors import upright
 
 
 def predict_files(
@@ -31,12 +31,14 @@ def predict_files(
         For each image `filename`, the prediction's values, `predicted` and `figures`, or `filename` and `error`.
 
     Raises:
-        ModelFolderError: the folder is no usable model folder.
-        ImageError: nothing is there to predict.
+        ModelFolderError: the folder is not a usable model folder.
+        ImageError: there is no image to predict.
     """
     predictor = Predictor(model, threads=threads)
     if drawings is not None and predictor.description.objects is None:
-        raise ModelFolderError(f"{model} finds no objects that could be drawn ({predictor.description.task})")
+        raise ModelFolderError(
+            f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"
+        )
     for number, file in enumerate(list(_expand(images))):
         try:
             (prediction,) = predictor(file)
@@ -52,7 +54,7 @@ def predict_files(
 
 
 def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json: bool) -> int:
-    """Print predictions as lines for people or as JSON lines; gives the number of images that failed."""
+    """Print predictions as readable lines or as JSON lines; returns the number of images that failed."""
     failed = 0
     for row in rows:
         failed += "error" in row
@@ -67,7 +69,7 @@ def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `predict MODEL IMAGES...`; gives the exit code."""
+    """Run `predict MODEL IMAGES...`; returns the exit code."""
     parser = argparse.ArgumentParser(prog="automl-vision predict", description="Predict images with a model folder.")
     parser.add_argument("model", help="the model folder")
     parser.add_argument("images", nargs="+", help="image files, or folders of them")

@@ -1,6 +1,6 @@
-"""From an image to a detector's input and from its outputs to objects in the image; NumPy and Pillow only.
+"""From an image to a detector's input, and from its outputs to detections; NumPy and Pillow only.
 
-Training, evaluation and the predictor come through here alike, so a deployed detector sees what it was trained on.
+Training, evaluation and the predictor all use these functions, so a deployed detector sees what it was trained on.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.detections import Detections
 from automl_vision.data.masks import MaskCode, encode_mask, mask_to_polygons
 
 FILL = 114  # grey of the canvas around an image
-LEAST_SCORE = 0.01  # below this nothing is kept, not even for metrics
+MIN_SCORE = 0.01  # objects below it are dropped, even for metrics
 
 Floats = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -89,38 +90,16 @@ def view_pixels(pixels: NDArray[np.uint8], view: Box, canvas: tuple[int, int]) -
 
 
 @dataclass(frozen=True)
-class Objects:
-    """What is found in one image, best first.
+class Postprocessing:
+    """How a detector's outputs become detections.
 
     Attributes:
-        boxes: (n, 4), x1, y1, x2, y2 in pixels of the image.
-        scores: (n,).
-        labels: (n,), position of the class.
-        masks: run-length codes as texts, or None.
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    masks: tuple[str, ...] | None = None
-
-    def take(self, index: NDArray[np.intp]) -> Objects:
-        """Some of them, in the order given."""
-        masks = None if self.masks is None else tuple(self.masks[i] for i in index.tolist())
-        return Objects(self.boxes[index], self.scores[index], self.labels[index], masks)
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How a detector's outputs become objects.
-
-    Attributes:
-        canvas: height and width of its input.
+        canvas: height and width of the network's input, in pixels.
         grid: the tiles, or None.
-        tile_nms: overlap above which boxes of different views are one object.
+        tile_nms: intersection over union above which boxes of different views are one object.
         mask_threshold: probability from which a pixel belongs to an object.
-        detections: most objects of an image.
-        least_score: below it nothing is kept.
+        detections: the maximum number of objects per image.
+        min_score: objects with a lower score are dropped.
     """
 
     canvas: tuple[int, int]
@@ -128,33 +107,33 @@ class Decoding:
     tile_nms: float
     mask_threshold: float
     detections: int
-    least_score: float = LEAST_SCORE
+    min_score: float = MIN_SCORE
 
 
-def decode_image(
+def postprocess(
     outputs: Sequence[Sequence[NDArray[Any]]],
     kept: tuple[int, int],
     original: tuple[int, int],
-    decoding: Decoding,
-) -> Objects:
-    """The objects of one image.
+    settings: Postprocessing,
+) -> Detections:
+    """The detections in one image, from the network's outputs for its views.
 
     Args:
         outputs: for each view boxes (d, 4) in pixels of the canvas, scores (d,), labels (d,), and masks (d, m, m)
-            where the detector gives them.
+            where the detector predicts them.
         kept: height and width of the image that the views were cut from.
         original: height and width of the image itself.
-        decoding: how.
+        settings: of the detector.
     """
     boxes, scores, labels, maps = [], [], [], []
-    parts = views(*kept, decoding.grid)
+    parts = views(*kept, settings.grid)
     for (left, top, right, bottom), output in zip(parts, outputs, strict=True):
-        shown = output[1] >= decoding.least_score
+        shown = output[1] >= settings.min_score
         box = np.asarray(output[0][shown], np.float64)
-        width, height = _placed_size(right - left, bottom - top, decoding.canvas)
+        width, height = _placed_size(right - left, bottom - top, settings.canvas)
         scale = np.array([(right - left) / width, (bottom - top) / height] * 2)
         boxes.append(np.clip(box * scale, 0, [right - left, bottom - top] * 2) + [left, top] * 2)
-        scores.append(np.asarray(output[1][shown], np.float64))
+        scores.append(np.asarray(output[1][shown], np.float64).clip(0, 1))  # rounding may exceed 1
         labels.append(np.asarray(output[2][shown], np.int64))
         if len(output) > 3:
             maps.append(np.asarray(output[3][shown], np.float32))
@@ -163,16 +142,16 @@ def decode_image(
     solid = np.flatnonzero((found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1]))
     order = solid[np.argsort(-score[solid], kind="stable")]
     if len(parts) > 1:
-        order = order[suppress(found[order], label[order], decoding.tile_nms)]
-    order = order[: decoding.detections]
+        order = order[nms(found[order], label[order], settings.tile_nms)]
+    order = order[: settings.detections]
     masks = None
     if maps:
         chosen = np.concatenate(maps)[order]
-        masks = tuple(
-            paste(grid, box, original, decoding.mask_threshold).to_text()
+        masks = [
+            paste(grid, box, original, settings.mask_threshold).to_text()
             for grid, box in zip(chosen, found[order], strict=True)
-        )
-    return Objects(found[order], score[order], label[order], masks)
+        ]
+    return Detections.of_one_image(label[order], found[order], score[order], masks)
 
 
 def _placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:
@@ -182,8 +161,14 @@ def _placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int,
     return (width, height) if width <= canvas[1] and height <= canvas[0] else fitted_size(width, height, canvas)
 
 
-def suppress(boxes: NDArray[np.float64], labels: NDArray[np.int64], threshold: float) -> NDArray[np.intp]:
-    """Positions that non-maximum suppression within each class keeps; boxes come best first."""
+def nms(boxes: NDArray[np.float64], labels: NDArray[np.int64], threshold: float) -> NDArray[np.intp]:
+    """Positions that non-maximum suppression within each class keeps.
+
+    Args:
+        boxes: (n, 4), best first.
+        labels: (n,).
+        threshold: intersection over union above which the worse box is dropped.
+    """
     kept: list[int] = []
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     alive = np.ones(len(boxes), bool)

@@ -1,4 +1,4 @@
-"""What a model says of one image."""
+"""Predictions for one image."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.serving.objects import Objects, mask_polygons
+from automl_vision.data.detections import Detections
+from automl_vision.serving.objects import mask_polygons
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one image.
+    """The prediction of a classifier for one image.
 
     Attributes:
         labels: class names, in the order of the model's outputs.
@@ -50,18 +51,18 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ObjectPrediction:
-    """What a detector finds in one image.
+    """The prediction of a detector for one image.
 
     Attributes:
         labels: class names, in the order of the model's outputs.
         height, width: of the image in pixels.
-        objects: what is found, best first.
+        objects: the detections, best first; `boxes` in pixels of the image, `scores`, `labels` and `masks`.
     """
 
     labels: tuple[str, ...]
     height: int
     width: int
-    objects: Objects
+    objects: Detections
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -70,12 +71,12 @@ class ObjectPrediction:
 
     @property
     def label(self) -> str:
-        """How many objects of which class, such as "3 dog, 1 cat"."""
+        """The number of objects of each class, such as "3 dog, 1 cat"."""
         return ", ".join(f"{count} {label}" for label, count in Counter(self.predicted).most_common())
 
     @property
     def confidence(self) -> float:
-        """The highest score; 0 when nothing is found."""
+        """The highest score; 0 when there are no objects."""
         return float(self.objects.scores.max(initial=0.0))
 
     @property
@@ -87,7 +88,7 @@ class ObjectPrediction:
     def to_json(self) -> dict[str, Any]:
         """`{"boxes": [{"box": {"topX": .., "topY": .., "bottomX": .., "bottomY": ..}, "label": .., "score": ..}]}`.
 
-        All coordinates are shares of width and height. Objects with masks also have `"polygon": [[x, y, ...], ...]`.
+        All coordinates are fractions of width and height. Objects with masks also have `"polygon": [[x, y, ...], ...]`.
         """
         size = np.array([self.width, self.height] * 2)
         rows = []

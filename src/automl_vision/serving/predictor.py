@@ -17,7 +17,7 @@ from automl_vision.core.errors import ImageError, ModelFolderError
 from automl_vision.data.images import to_rgb
 from automl_vision.serving.model_folder import ONNX_FILE, ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
-from automl_vision.serving.readers import Inputs, LabelReader, reader_of
+from automl_vision.serving.processors import Inputs, LabelProcessor, create_processor
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ class Predictor:
         score_threshold: score from which objects are shown, instead of the model's own.
 
     Raises:
-        ModelFolderError: the folder is no usable model folder.
+        ModelFolderError: the folder is not a usable model folder.
     """
 
     def __init__(self, folder: str | Path, *, threads: int = 0, score_threshold: float | None = None) -> None:
@@ -42,7 +42,7 @@ class Predictor:
         if score_threshold is not None and self.description.objects is not None:
             thresholds = (score_threshold,) * len(self.description.classes)
             self.description = replace(self.description, thresholds=thresholds)
-        self._reader = reader_of(self.description)
+        self._processor = create_processor(self.description)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -61,7 +61,7 @@ class Predictor:
             images: paths, file contents as bytes, Pillow images, or RGB arrays (height, width, 3) of uint8.
 
         Returns:
-            One `Prediction` an image, in order; of a detector one `ObjectPrediction`.
+            One `Prediction` per image, in order; for a detector one `ObjectPrediction`.
 
         Raises:
             ImageError: an image cannot be read.
@@ -74,7 +74,7 @@ class Predictor:
         """Predict images as they come, a batch at a time."""
         waiting: list[Inputs] = []
         for image in images:
-            waiting.append(self._reader.read(image_bytes(image)))
+            waiting.append(self._processor.preprocess(image_bytes(image)))
             if sum(len(inputs.views) for inputs in waiting) >= _BATCH:
                 yield from self._predict(waiting)
                 waiting = []
@@ -87,16 +87,16 @@ class Predictor:
 
     def decode(self, logits: NDArray[np.float32]) -> list[Prediction]:
         """A classifier's predictions from its logits (n, classes)."""
-        if not isinstance(self._reader, LabelReader):
-            raise TypeError(f"{self.description.task} has no logits of images")
-        return self._reader.predictions(logits)
+        if not isinstance(self._processor, LabelProcessor):
+            raise TypeError(f"a model for {self.description.task} has no logits to decode")
+        return self._processor.predictions(logits)
 
     def _predict(self, images: Sequence[Inputs]) -> Iterator[AnyPrediction]:
         outputs = self.run(np.concatenate([inputs.views for inputs in images]))
         start = 0
         for inputs in images:
             end = start + len(inputs.views)
-            yield self._reader.decode([output[start:end] for output in outputs], inputs)
+            yield self._processor.postprocess([output[start:end] for output in outputs], inputs)
             start = end
 
 

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, Hyperparameters
-from automl_vision.recipes.normalization import Normalization
-from automl_vision.serving.model_folder import Preprocessing
-from automl_vision.serving.predictions import Prediction
-from automl_vision.tasks.task import Batch, Parity, Task, stack
+from automl_vision.tasks.task import Batch, Task, TaskTraits, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
-
-PARITY_TOLERANCE = 1e-4  # of a probability
-REPRODUCTION_TOLERANCE = 0.01  # of a probability; TF32 keeps 10 bits of each factor
 
 
 class ImageLabelTask(Task[NDArray[np.float32]]):
     """A task whose images have labels; its outputs are logits (images, classes)."""
 
-    output_names = ("logits",)
     hyperparameters: ClassificationHyperparameters
 
     def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
@@ -40,17 +30,12 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
         self._transform = TrainingTransform(
             settings.training_crop_size, scale=settings.random_crop_scale, augmentation=settings.augmentation
         )
+        self.traits = TaskTraits(
+            mixes=settings.mixup_alpha > 0 or settings.cutmix_alpha > 0,
+            starts_from_probe=settings.linear_probe and settings.pretrained,
+            interpolates=settings.weight_interpolation,
+        )
         self.class_weights = class_weights(dataset.targets[dataset.splits == "train"], settings.weighted_loss)
-
-    @property
-    def starts_from_probe(self) -> bool:
-        """Whether the head starts from a logistic regression; it needs pretrained features."""
-        return self.hyperparameters.linear_probe and self.hyperparameters.pretrained
-
-    @property
-    def interpolates(self) -> bool:
-        """Whether weights between the probe and the best epoch may be kept."""
-        return self.hyperparameters.weight_interpolation
 
     @property
     def input_size(self) -> int:
@@ -73,11 +58,6 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
         images = stack([torch.from_numpy(crop).permute(2, 0, 1) for crop in crops])
         return Batch(images, self._targets(rows), rows=tuple(rows))
 
-    @property
-    def mixes(self) -> bool:
-        """Whether mixup or cutmix is on."""
-        return self.hyperparameters.mixup_alpha > 0 or self.hyperparameters.cutmix_alpha > 0
-
     def mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and targets after mixup or cutmix, if those are on."""
         return mix(
@@ -88,7 +68,13 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
             random=np.random.default_rng([*batch.seed, 1]),
         )
 
-    def predict(self, network: nn.Module, batch: Batch) -> NDArray[np.float32]:
+    def predict(
+        self,
+        network: nn.Module,
+        batch: Batch,
+        *,
+        all_scores: bool = False,  # noqa: ARG002 - logits have all classes
+    ) -> NDArray[np.float32]:
         """The network's logits for a batch, (n, classes)."""
         outputs: NDArray[np.float32] = network(batch.images).float().cpu().numpy()
         return outputs
@@ -96,53 +82,6 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
     def join(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The logits of several batches."""
         return np.concatenate(parts)
-
-    def output_arrays(self, outputs: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """The logits by name."""
-        return {"outputs": outputs}
-
-    def preprocessing(self, normalization: Normalization) -> Preprocessing:
-        """The middle of the resized image."""
-        settings = self.hyperparameters
-        return Preprocessing(
-            mean=normalization.mean,
-            std=normalization.std,
-            short_side=settings.validation_resize_size,
-            crop=settings.validation_crop_size,
-        )
-
-    def parity(self, outputs: NDArray[np.float32], exported: Sequence[Prediction], calibration: Calibration) -> Parity:
-        """The largest difference of a probability."""
-        trained = self.probabilities(outputs, calibration)
-        difference = float(max(np.abs(a - b.probs).max() for a, b in zip(trained, exported, strict=True)))
-        problem = None
-        if not difference <= PARITY_TOLERANCE:
-            problem = (
-                f"the exported model's probabilities differ from the trained model's by up to {difference:.2g}; "
-                f"at most {PARITY_TOLERANCE:g} is allowed"
-            )
-        return Parity({"largest_difference": difference, "tolerance": PARITY_TOLERANCE}, problem)
-
-    def reproduction(
-        self,
-        outputs: NDArray[np.float32],
-        recorded: Mapping[str, NDArray[Any]],
-        images: Sequence[int],
-        calibration: Calibration,
-    ) -> Parity:
-        """The largest difference of a probability."""
-        mine, theirs = (
-            self.probabilities(logits, calibration) for logits in (outputs, recorded["outputs"][list(images)])
-        )
-        difference = float(np.abs(mine - theirs).max()) if mine.shape == theirs.shape else float("inf")
-        problem = None
-        if not difference <= REPRODUCTION_TOLERANCE:
-            problem = f"probabilities differ by up to {difference:.2g}; at most {REPRODUCTION_TOLERANCE:g} is allowed"
-        return Parity({"largest_difference": difference, "tolerance": REPRODUCTION_TOLERANCE}, problem)
-
-    @abstractmethod
-    def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
-        """Calibrated probabilities (images, classes)."""
 
     def _targets(self, rows: Sequence[int]) -> Tensor:
         return torch.from_numpy(self.targets[list(rows)].astype(np.float32))

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.evaluation import detection as evaluation
-from automl_vision.evaluation.objects import FoundObjects
 from automl_vision.recipes.hyperparameters import SegmentationHyperparameters
-from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
 
 
 class SegmentationTask(DetectionTask):
-    """Masks with classes; metrics count the overlap of masks, those named `box_` that of their boxes."""
+    """Masks with classes."""
 
     name = INSTANCE_SEGMENTATION
-    output_names = ("boxes", "scores", "labels", "masks")
     hyperparameters: SegmentationHyperparameters
-
-    @property
-    def decoding(self) -> Decoding:
-        """How the detector's outputs become objects with masks."""
-        return replace(super().decoding, mask_threshold=self.hyperparameters.mask_threshold)
-
-    def report(self, outputs: FoundObjects, rows: NDArray[np.intp], calibration: Calibration) -> Report:
-        """The report of the masks, with the metrics of the boxes."""
-        report = super().report(outputs, rows, calibration)
-        boxes, truth = replace(outputs, masks=None), replace(self._truth(rows), masks=None)
-        metrics = self._metrics(boxes, truth, calibration)
-        intervals = evaluation.detection_intervals(boxes, truth, self.thresholds(calibration))
-        name = "mean_average_precision"
-        return Report(
-            metrics={**report.metrics, **{f"box_{key}": value for key, value in metrics.items()}},
-            intervals={**report.intervals, f"box_{name}": MetricInterval(**vars(intervals[name]))},
-            per_class=report.per_class,
-            charts=report.charts,
-        )
 
     def _training_image(
         self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator
@@ -69,29 +44,12 @@ class SegmentationTask(DetectionTask):
             masks[i] = drawn_mask(self.objects, number, (height, width), scale)
         return torch.from_numpy(masks)
 
-    def _true_masks(self, index: NDArray[np.intp]) -> list[str]:
-        return [mask_code(self.objects, int(i), self.sizes[self.objects.image[i]]) for i in index.tolist()]
-
-
-def mask_code(objects: Objects, index: int, size: NDArray[np.int64]) -> str:
-    """The code of an object's mask at the size of its image, as COCO's tools draw polygons."""
-    from faster_coco_eval.core import mask
-
-    known = objects.rle.get(index)
-    if known is not None:
-        return known
-    height, width = size.tolist()
-    polygons = [polygon.tolist() for polygon in objects.segments(index)]
-    code = mask.merge(mask.frPyObjects(polygons, height, width))
-    counts = code["counts"]
-    return MaskCode(height, width, counts.decode() if isinstance(counts, bytes) else counts).to_text()
-
 
 def drawn_mask(objects: Objects, index: int, size: tuple[int, int], scale: NDArray[np.float64]) -> NDArray[np.uint8]:
     """An object's mask (height, width) at another size than its image's.
 
     Args:
-        objects: of the data set.
+        objects: of the dataset.
         index: of the object.
         size: height and width wanted.
         scale: across and down, from the image's pixels to the wanted ones.

@@ -15,6 +15,7 @@ from torch import Tensor
 from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.core.records import TrialMetrics
 from automl_vision.data.pixel_cache import JpegCache
+from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
@@ -64,18 +65,18 @@ def choose_between(start: Weights, end: Weights, loop: Loop, task: Task[Any], ro
     Args:
         start, end: of the way.
         loop: whose averaged model gets the weights.
-        task: gives the metrics.
+        task: of the trial.
         rows: of the validation images.
 
     Returns:
         The share of the way.
     """
-    network = loop.averaged.network
+    network, scoring = loop.averaged.network, task.scoring
 
     def evaluate(share: float) -> Choice:
         network.load_state_dict(interpolated(start, end, share))
         outputs = loop.outputs(rows.tolist())
-        metrics = loop.processes.from_main(lambda: task.metrics(outputs, rows, task.calibrate(outputs, rows)))
+        metrics = loop.processes.from_main(lambda: scoring.metrics(outputs, rows, scoring.calibrate(outputs, rows)))
         return Choice(share, metrics[task.primary_metric], metrics["log_loss"])
 
     share = choose_share(evaluate).share
@@ -88,7 +89,7 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
 
     Args:
         loop: with the weights to report.
-        task: gives calibration and metrics.
+        task: of the trial.
         rows: by split, with "val".
         folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
 
@@ -98,21 +99,21 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
     as_jpeg = isinstance(loop.pixels, JpegCache)
-    return loop.processes.from_main(partial(_write, task, outputs, rows, folder, as_jpeg))
+    return loop.processes.from_main(partial(_write, task.scoring, outputs, rows, folder, as_jpeg))
 
 
 def _write(
-    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, as_jpeg: bool
+    scoring: Scoring[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, as_jpeg: bool
 ) -> dict[str, float]:
-    """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
-    calibration = task.calibrate(outputs["val"], rows["val"])
-    reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}
+    """Write the outputs, their calibration and their reports; returns the metrics on the validation images."""
+    calibration = scoring.calibrate(outputs["val"], rows["val"])
+    reports = {split: scoring.report(outputs[split], rows[split], calibration) for split in rows}
     write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
     arrays: dict[str, Any] = {"as_jpeg": np.array(as_jpeg), **{f"{split}_rows": rows[split] for split in rows}}
     for split in rows:
-        arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
+        arrays |= {f"{split}_{name}": array for name, array in scoring.to_arrays(outputs[split]).items()}
     _save_arrays(folder / "outputs.npz", arrays)
-    _save_arrays(folder / "comparison.npz", task.comparison(outputs["val"], rows["val"], calibration))
+    _save_arrays(folder / "comparison.npz", scoring.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics
 
 

@@ -328,7 +328,7 @@ class Loop:
     def _shard(self) -> Callable[[Sequence[int]], list[int]]:
         """From the rows of all processes to those of this one."""
         count = self.processes.count
-        return partial(shard, index=self.processes.index, count=count, paired=self.task.mixes, least=self._least)
+        return partial(shard, index=self.processes.index, count=count, paired=self.task.traits.mixes, least=self._least)
 
     def _average_statistics(self) -> None:
         """Batch norms that are not frozen see the images of their process alone; what they keep is the mean."""

@@ -210,7 +210,7 @@ class _Trial:
             training_images=images["train"],
             validation_images=images["val"],
             final_images=images["val"] + images["test"],
-            validations_at_end=len(SHARES) if self.task.interpolates else 0,
+            validations_at_end=len(SHARES) if self.task.traits.interpolates else 0,
             final_slowness=_FP32_SHARE[plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
@@ -236,13 +236,15 @@ class _Trial:
         self._start_head()
         rows = self._rows("val")
         outputs = self.loop.outputs(rows.tolist())
-        metrics = self.processes.from_main(lambda: self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)))
+        metrics = self.processes.from_main(
+            lambda: self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
+        )
         return metrics[self.task.primary_metric]
 
     @property
     def _probes(self) -> bool:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
-        return self.task.starts_from_probe and not self.spec.start_from and self.model.head is not None
+        return self.task.traits.starts_from_probe and not self.spec.start_from and self.model.head is not None
 
     def _rows(self, split: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.dataset.splits == split)
@@ -273,7 +275,7 @@ class _Trial:
 
         Only the main process needs them, and it alone looks for them, so that all processes compute or none does.
         """
-        seen = self.task.preprocessing(self.source.normalization)
+        seen = self.task.deployment.preprocessing(self.source.normalization)
         key = f"{self.spec.model_name} {seen} {self.loop.precision}"
         origin = self.source.weights
         file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, origin)
@@ -393,10 +395,10 @@ class _Trial:
         train_metrics = self._training_metrics() if epoch else {}
 
         def evaluate() -> tuple[Evaluation, float]:
-            loss = self.task.validation_loss(outputs, rows)
+            loss = self.task.scoring.validation_loss(outputs, rows)
             evaluation = Evaluation(
                 epoch=epoch,
-                metrics=self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows)),
+                metrics=self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows)),
                 validation_loss=loss if self.hyperparameters.log_validation_loss else None,
                 train_metrics=train_metrics,
                 learning_rate=max(group["lr"] for group in self.optimizer.param_groups) if epoch else 0.0,
@@ -417,7 +419,7 @@ class _Trial:
             return {}
         rows = np.random.default_rng(self.spec.seed).permutation(self._rows("train"))[: len(self._rows("val"))]
         outputs = self.loop.outputs(rows.tolist())
-        return self.task.metrics(outputs, rows, self.task.calibrate(outputs, rows))
+        return self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
 
     def _score(self, evaluation: Evaluation) -> float:
         return evaluation.metrics[self.task.primary_metric]
@@ -466,7 +468,7 @@ class _Trial:
         self.processes.wait()  # for the files
         network, best = self.loop.averaged.network, self.record.best.epoch
         trained = self.record.epoch > 0
-        if not (trained and self.task.interpolates and self._probes):
+        if not (trained and self.task.traits.interpolates and self._probes):
             network.load_state_dict(load_weights(weights_file(self.folder, best)))
             return float(best > 0)
         start = load_weights(weights_file(self.folder, 0))

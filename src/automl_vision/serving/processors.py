@@ -1,4 +1,4 @@
-"""Between images and the network, one reader for each kind of model: what goes in, and what its outputs mean."""
+"""Pre- and post-processing around the network, one processor for each kind of model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from automl_vision.data.images import center_crop, load_pixels, open_image, upright_size
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.objects import Decoding, TileGrid, decode_image, view_pixels, views
+from automl_vision.serving.objects import Postprocessing, TileGrid, postprocess, view_pixels, views
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
 Floats = NDArray[np.float32]
@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the network sees of one image.
+    """The network's input for one image.
 
     Attributes:
         views: (v, 3, height, width), float32, normalised; one, or one for each view of a tiled image.
@@ -33,8 +33,8 @@ class Inputs:
     original: tuple[int, int]
 
 
-class Reader(ABC):
-    """Reads images for a network and its outputs for people.
+class Processor(ABC):
+    """Turns image files into a network's input, and its outputs into predictions.
 
     Args:
         description: of the model.
@@ -44,7 +44,7 @@ class Reader(ABC):
         self.description = description
 
     @abstractmethod
-    def read(self, data: bytes) -> Inputs:
+    def preprocess(self, data: bytes) -> Inputs:
         """The network's input for the bytes of an image file.
 
         Raises:
@@ -52,8 +52,8 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> AnyPrediction:
-        """What the network's outputs for all views of one image mean."""
+    def postprocess(self, outputs: list[NDArray[Any]], inputs: Inputs) -> AnyPrediction:
+        """The prediction for one image from the network's outputs for all its views."""
 
     def normalized(self, pixels: NDArray[np.uint8]) -> Floats:
         """Pixels (height, width, 3) as the network takes them, (3, height, width)."""
@@ -63,17 +63,17 @@ class Reader(ABC):
         return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
 
 
-class LabelReader(Reader):
+class LabelProcessor(Processor):
     """Labels of whole images."""
 
-    def read(self, data: bytes) -> Inputs:
+    def preprocess(self, data: bytes) -> Inputs:
         """The middle of the image."""
         settings = self.description.preprocessing
         pixels = load_pixels(data, size=settings.short_side)
         size = (pixels.shape[0], pixels.shape[1])
         return Inputs(self.normalized(center_crop(pixels, settings.input_size[0]))[None], size, size)
 
-    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> Prediction:  # noqa: ARG002 - one view is all
+    def postprocess(self, outputs: list[NDArray[Any]], inputs: Inputs) -> Prediction:  # noqa: ARG002 - one view is all
         """Calibrated probabilities."""
         return self.predictions(outputs[0])[0]
 
@@ -94,46 +94,45 @@ class LabelReader(Reader):
         return [Prediction(labels, row, (labels[int(row.argmax())],)) for row in probs]
 
 
-class ObjectReader(Reader):
+class ObjectProcessor(Processor):
     """Objects in images."""
 
-    def read(self, data: bytes) -> Inputs:
+    def preprocess(self, data: bytes) -> Inputs:
         """The image on its canvas, and its tiles."""
-        decoding = self._decoding
-        canvas, grid = decoding.canvas, decoding.grid
+        canvas, grid = self._settings.canvas, self._settings.grid
         width, height = upright_size(open_image(data))
         pixels = load_pixels(data, size=canvas if grid is None else grid.whole_size(canvas))
         kept = (pixels.shape[0], pixels.shape[1])
         parts = [self.normalized(view_pixels(pixels, view, canvas)) for view in views(*kept, grid)]
         return Inputs(np.stack(parts), kept, (height, width))
 
-    def decode(self, outputs: list[NDArray[Any]], inputs: Inputs) -> ObjectPrediction:
+    def postprocess(self, outputs: list[NDArray[Any]], inputs: Inputs) -> ObjectPrediction:
         """The objects whose scores reach the threshold of their class."""
         each = [[output[i] for output in outputs] for i in range(len(inputs.views))]
-        objects = decode_image(each, inputs.kept, inputs.original, self._decoding)
+        objects = postprocess(each, inputs.kept, inputs.original, self._settings)
         thresholds = np.asarray(self.description.thresholds)
-        objects = objects.take(np.flatnonzero(objects.scores >= thresholds[objects.labels]))
+        objects = objects.take(objects.scores >= thresholds[objects.labels])
         return ObjectPrediction(self.description.classes, *inputs.original, objects)
 
     @property
-    def _decoding(self) -> Decoding:
+    def _settings(self) -> Postprocessing:
         settings = self.description.objects
         assert settings is not None
-        return Decoding(
+        return Postprocessing(
             canvas=self.description.preprocessing.input_size,
             grid=TileGrid.parse(settings.tile_grid, settings.tile_overlap),
             tile_nms=settings.tile_nms,
             mask_threshold=settings.mask_threshold,
             detections=settings.detections,
-            least_score=min(self.description.thresholds, default=1.0),
+            min_score=min(self.description.thresholds, default=1.0),
         )
 
 
-def reader_of(description: ModelDescription) -> Reader:
-    """The reader for a model."""
-    return LabelReader(description) if description.objects is None else ObjectReader(description)
+def create_processor(description: ModelDescription) -> Processor:
+    """The processor for a model."""
+    return LabelProcessor(description) if description.objects is None else ObjectProcessor(description)
 
 
 def upright(data: bytes) -> Image.Image:
-    """An image as it is seen, for drawing on it."""
+    """An image turned upright, for drawing on it."""
     return Image.fromarray(load_pixels(data))

@@ -1,25 +1,29 @@
-"""Whether an exported detector finds what the trained one finds."""
+"""Whether an exported model predicts the same as the trained one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.objects import FoundObjects, mask_overlaps
-from automl_vision.serving.objects import Objects
-from automl_vision.tasks.task import Parity
+from automl_vision.data.detections import Detections
+from automl_vision.evaluation.overlaps import mask_overlaps
+
+PROBABILITY_TOLERANCE = 1e-4
+REPRODUCED_PROBABILITY = 0.01  # TF32 keeps 10 bits of each factor
+COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
+BEST_COMPARED = 10  # objects per image, where none reaches that score
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What may differ between two detectors that are to be the same.
+    """How far two detectors that should be the same may differ.
 
     Attributes:
-        complaint: what is said when more differs.
+        complaint: the sentence for more than that.
         box: of a side, in pixels of the image.
         box_share: of a side, relative to the box's longer side, where that is more.
         score: of an object's score.
@@ -41,25 +45,39 @@ EXPORTED = Tolerance(
     "the exported model finds other objects than the trained one",
     box=0.5, box_share=0.0, score=1e-3, mask=0.99, same=0.99, every_shown=True,
 )  # fmt: skip
-"""Of an export; a rounding error may tip a suppression that is a tie."""
+"""Of an export; a rounding error may tip an NMS decision that is a tie."""
+
 RECORDED = Tolerance(
     "the network finds other objects than the trial recorded",
     box=0.5, box_share=0.01, score=0.01, mask=0.95, same=0.9, every_shown=False,
 )  # fmt: skip
 """Of a rebuilt network; the trial may have run on a GPU, where fp32 convolutions are TF32 and tip more ties."""
-COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
-BEST_COMPARED = 10  # objects of an image, where none reaches that score
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model is from the trained one.
+
+    Attributes:
+        figures: differences and their tolerances by name.
+        problem: a sentence when they are too far apart, else None.
+        is_empty: whether there was nothing to compare.
+    """
+
+    figures: dict[str, Any]
+    problem: str | None = None
+    is_empty: bool = False
 
 
 @dataclass
 class _Tally:
-    """What a comparison has seen.
+    """Counts and largest differences of a comparison.
 
     Attributes:
         compared, same: objects.
         shown_other: objects at or above the operating threshold that have no equal.
         box, score: largest differences of equal objects.
-        mask: least overlap of their masks.
+        mask: lowest overlap of their masks.
         away: largest distance in pixels of an object without an equal to the nearest one of its class.
     """
 
@@ -72,9 +90,26 @@ class _Tally:
     away: float = 0.0
 
 
+def label_parity(
+    mine: NDArray[np.float64], others: NDArray[np.float64], *, tolerance: float = PROBABILITY_TOLERANCE
+) -> Parity:
+    """Compare calibrated probabilities.
+
+    Args:
+        mine: (images, classes), of the trained network.
+        others: (images, classes), of the predictor, or as the trial recorded them.
+        tolerance: of a probability.
+    """
+    difference = float(np.abs(mine - others).max()) if mine.shape == others.shape else float("inf")
+    problem = None
+    if not difference <= tolerance:
+        problem = f"probabilities differ by up to {difference:.2g}; at most {tolerance:g} is allowed"
+    return Parity({"largest_difference": difference, "tolerance": tolerance}, problem)
+
+
 def object_parity(
-    found: FoundObjects,
-    others: Sequence[Objects],
+    found: Detections,
+    others: Sequence[Detections],
     *,
     compared_from: float,
     shown_from: float,
@@ -82,20 +117,19 @@ def object_parity(
 ) -> Parity:
     """Compare object by object: each needs one of its class with the same box, score and mask on the other side.
 
-    Every object that the model shows must have its equal; of those below the operating threshold nearly all. To have
+    Every object that the model shows must have its equal, and nearly all of those below the operating threshold. Having
     nothing to compare is a problem too.
 
     Args:
         found: by the trained network.
-        others: what the predictor finds in the same images, or what was recorded of them.
+        others: the predictor's detections in the same images, or what was recorded of them.
         compared_from: the score from which these were asked for; 0: the best few of each image are compared.
         shown_from: the operating threshold.
-        tolerance: what may differ.
+        tolerance: how far they may differ.
     """
     tally = _Tally()
     for image, other in enumerate(others):
-        mine = _of_image(found, image)
-        mine = mine.take(np.flatnonzero(mine.scores >= compared_from - tolerance.score))
+        mine = found.of_image(image).above(compared_from - tolerance.score)
         _compare(_compared(mine, compared_from, tolerance), other, tally, shown_from, tolerance)
         _compare(_compared(other, compared_from, tolerance), mine, tally, shown_from, tolerance)
     share = tally.same / tally.compared if tally.compared else 1.0
@@ -121,34 +155,16 @@ def object_parity(
     return Parity(figures, problem, tally.compared == 0)
 
 
-def recorded_objects(arrays: Mapping[str, NDArray[Any]], images: Sequence[int]) -> list[Objects]:
-    """The objects of some images from the arrays of all of them, as `FoundObjects.to_arrays` returns them."""
-    objects = []
-    for image in images:
-        first, end = np.searchsorted(arrays["image"], [image, image + 1]).tolist()
-        masks = tuple(arrays["masks"][first:end].tolist()) if "masks" in arrays else None
-        objects.append(
-            Objects(arrays["bbox"][first:end], arrays["score"][first:end], arrays["label"][first:end], masks)
-        )
-    return objects
-
-
-def _of_image(found: FoundObjects, image: int) -> Objects:
-    first, end = np.searchsorted(found.image, [image, image + 1]).tolist()
-    masks = None if found.masks is None else tuple(found.masks[first:end])
-    return Objects(found.bbox[first:end], found.score[first:end], found.label[first:end], masks)
-
-
-def _compared(objects: Objects, compared_from: float, tolerance: Tolerance) -> Objects:
-    """Those that need an equal; ones that a tolerance may lift over the edge are left out."""
+def _compared(objects: Detections, compared_from: float, tolerance: Tolerance) -> Detections:
+    """Those that need an equal; objects that a tolerance may lift over the threshold are left out."""
     if not compared_from:
-        return objects.take(np.arange(min(BEST_COMPARED, len(objects.scores))))
-    return objects.take(np.flatnonzero(objects.scores >= compared_from + tolerance.score))
+        return objects.take(np.arange(min(BEST_COMPARED, len(objects))))
+    return objects.above(compared_from + tolerance.score)
 
 
-def _compare(mine: Objects, other: Objects, tally: _Tally, shown_from: float, tolerance: Tolerance) -> None:
+def _compare(mine: Detections, other: Detections, tally: _Tally, shown_from: float, tolerance: Tolerance) -> None:
     """Look for the equal of each object."""
-    for i in range(len(mine.scores)):
+    for i in range(len(mine)):
         score = float(mine.scores[i])
         boxes = np.abs(other.boxes - mine.boxes[i]).max(axis=1)
         scores = np.abs(other.scores - score)

@@ -1,0 +1,1 @@
+"""Scoring of outputs, one file per task, without torch."""
