@@ -204,9 +204,9 @@ def schema() -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    from automl_vision import __version__
+    from automl_vision.core.version import VERSION
 
-    typer.echo(__version__)
+    typer.echo(VERSION)
 
 
 def _run(run_id: str, workspace: Path | None) -> Run:
