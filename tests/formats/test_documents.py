@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from automl_vision.core.errors import DataError
 from automl_vision.formats.documents import Documents
-from automl_vision.formats.json_file import parse_json
+from automl_vision.formats.json_file import parse_json, try_json
+from automl_vision.formats.source import Source
 
 MANY, LARGE = 1000, 2**25
 
@@ -69,3 +73,16 @@ def test_what_is_forgotten_is_read_anew() -> None:
     assert documents.data("a") == b"1"
     documents.forget()
     assert documents.data("a") == b"2"
+
+
+def test_a_source_is_freed_at_once_after_errors_too(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    source = Source.open(tmp_path)
+    assert [try_json(source, path) for path in ("broken.json", "missing.json", "broken.json")] == [None] * 3
+    freed = weakref.ref(source)
+    gc.disable()
+    try:
+        del source
+        assert freed() is None
+    finally:
+        gc.enable()

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +18,7 @@ from automl_vision.data.image_names import is_image
 from automl_vision.formats.registry import find_format, list_formats
 from automl_vision.formats.source import Source
 from automl_vision.storage.local_folder import LocalFolder
+from counting_site import counting_site
 from object_files import (
     BOX,
     CVAT_BOX,
@@ -185,32 +182,11 @@ class Counting(LocalFolder):
         return super().read(path, limit)
 
 
-class _Site(SimpleHTTPRequestHandler):
-    """Serves a folder, and counts the requests for each file."""
-
-    def __init__(self, *args: Any, reads: Counter[str], **settings: Any) -> None:
-        self._reads = reads
-        super().__init__(*args, **settings)
-
-    def do_GET(self) -> None:
-        self._reads[unquote(self.path.lstrip("/"))] += 1
-        super().do_GET()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, Counter[str]]]:
     """A web server for the folder of a test: its URL, and how often each file was asked for."""
-    reads: Counter[str] = Counter()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Site, directory=tmp_path, reads=reads))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", reads
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with counting_site(tmp_path) as found:
+        yield found
 
 
 def test_every_format_is_counted() -> None:

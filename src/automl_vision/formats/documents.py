@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -27,6 +28,9 @@ class Documents:
 
     The first files are kept up to a limit, because formats look at the first files; of the others, and of larger ones,
     only the latest is. A hundred thousand small files and one huge file therefore cost little memory.
+
+    Errors are kept as copies without a traceback, whose frames would keep the whole source in a cycle of references, and
+    with it the open file of an archive.
 
     Args:
         read: returns the bytes of a file, or raises `DataError`.
@@ -67,7 +71,7 @@ class Documents:
             try:
                 value = parse(data, path)
             except DataError as error:
-                document.parsed[parse] = error
+                document.parsed[parse] = copy(error)
                 raise
             if value is None:
                 self._others.add((path, parse))
@@ -75,7 +79,7 @@ class Documents:
             document.data, document.parsed = None, {parse: value}
         found: Parsed | DataError = document.parsed[parse]
         if isinstance(found, DataError):
-            raise found.with_traceback(None)
+            raise copy(found)
         return found
 
     def _document(self, path: str) -> _Document | None:
@@ -86,7 +90,7 @@ class Documents:
     def _loaded(self, path: str) -> tuple[_Document, bytes]:
         document = self._document(path)
         if document is not None and document.failure is not None:
-            raise document.failure.with_traceback(None)
+            raise copy(document.failure)
         if document is not None and document.data is not None:
             return document, document.data
         document = document or _Document()
@@ -95,7 +99,7 @@ class Documents:
         try:
             data = document.data = self._read(path)
         except DataError as error:
-            document.failure = error
+            document.failure = copy(error)
             self._keep(path, document, 0)
             raise
         self._keep(path, document, len(data))

@@ -7,7 +7,7 @@ import os.path
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from posixpath import normpath
@@ -47,7 +47,7 @@ class Source:
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
-        self._documents = Documents(self._read_now)
+        self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
     def open(path: str | Path, *, allow_outside: bool = False) -> Source:
@@ -125,16 +125,6 @@ class Source:
     def forget(self) -> None:
         """Drop the files that were read; the dataset is open."""
         self._documents.forget()
-
-    def _read_now(self, path: str) -> bytes:
-        if isinstance(self.storage, LocalFolder) and path != self.main and self.storage.leads_outside(path):
-            raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
-        try:
-            if isinstance(self.storage, RemoteFolder):
-                return self.storage.read_anew(path, MAX_ANNOTATION_BYTES)
-            return self.storage.read(path, MAX_ANNOTATION_BYTES)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
 
     def read_text(self, path: str) -> str:
         """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
@@ -234,6 +224,17 @@ def _open_url(url: str) -> Source:
     if "." in name and suffix_of(name) in ANNOTATION_SUFFIXES:
         return Source(RemoteFolder(path.rpartition("/")[0], signed={name: url}), name)
     return Source(descend(open_storage(path.rstrip("/"))))
+
+
+def _read_file(storage: Storage, main: str | None, path: str) -> bytes:
+    if isinstance(storage, LocalFolder) and path != main and storage.leads_outside(path):
+        raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
+    try:
+        if isinstance(storage, RemoteFolder):
+            return storage.read_anew(path, MAX_ANNOTATION_BYTES)
+        return storage.read(path, MAX_ANNOTATION_BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def decode_text(data: bytes) -> str:
