@@ -142,7 +142,7 @@ def time_manifest(rows: int) -> None:
         dataset = _timed("open", lambda: Dataset.load(path))
         _timed("fingerprint", lambda: dataset.fingerprint)
         split = _timed("split, stratified over 1000 classes", lambda: dataset.with_validation(0.2))
-        _timed("filter", lambda: split.take(split.splits == "val"))
+        _timed("filter", lambda: split[split.splits == "val"])
         _timed("counts by class and split", split.summary)
         _timed("changes since the version before", lambda: split.changes_since(dataset))
 

@@ -125,8 +125,8 @@ def schema_text() -> str:
 
 API = {
     "Data": ["Dataset", "Columns", "export_dataset"],
-    "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Workspace"],
-    "Models and predictions": ["Predictor", "list_models"],
+    "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
+    "Models and predictions": ["Predictor", "load_torch", "list_models"],
     "Sampling": ["RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling"],
     "Distributions": [
         "choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,8 +15,7 @@ import numpy as np
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Workspace, choice
-from automl_vision.compute.compute import Failure, Job, Slot
-from automl_vision.compute.local import last_lines
+from automl_vision.compute.compute import Compute, Failure, Job, Slot
 from automl_vision.compute.ray import LOCAL_CLUSTER, SETTINGS, Node, RayCompute, RayJob, divide, run_task
 from automl_vision.compute.targets import check_target, create_compute
 from automl_vision.core.errors import ComputeError
@@ -25,6 +23,7 @@ from automl_vision.core.files import read_json
 from automl_vision.core.records import EvaluationEvent, Message
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
+from conformance.compute import ComputeConformance
 from conftest import SMALL_MODEL
 from processes import is_alive, wait_for
 
@@ -41,8 +40,6 @@ def work(behaviour: str, path: str = "") -> None:
     print("working", flush=True)
     if behaviour == "raise":
         raise ValueError("a bad value")
-    if behaviour == "crash":
-        os.kill(os.getpid(), signal.SIGSEGV)
     if behaviour == "where":
         Path(path).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
     if behaviour == "sleep":
@@ -90,21 +87,10 @@ def sleeping(folder: Path, number: int) -> Job:
     return Job("test_ray:work", arguments, folder / str(number))
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "reason"),
-    [("succeed", None), ("raise", "ValueError: a bad value"), ("crash", "SIGSEGV, a crash of native code")],
-)
-def test_how_a_job_ends_is_told(compute: RayCompute, tmp_path: Path, behaviour: str, reason: str | None):
-    folder = tmp_path / "job"
-    failure = finish(compute, compute.submit(Job("test_ray:work", {"behaviour": behaviour}, folder), ONE))
-    if reason is None:
-        assert failure is None
-        assert last_lines(folder / "log.txt") == "working"
-    else:
-        assert failure is not None
-        assert reason in failure.reason
-        assert "working" in failure.log
-        assert not failure.lost
+class TestRayComputeConforms(ComputeConformance):
+    @pytest.fixture
+    def target(self, compute: RayCompute) -> Compute:
+        return compute
 
 
 def test_a_job_sees_only_the_gpus_that_are_its_own(compute: RayCompute, tmp_path: Path):
@@ -255,7 +241,7 @@ def test_clusters_are_compute_targets(name: str):
 
 @pytest.mark.parametrize("name", ["rai", "ray:", "ray://", "ray:10.0.0.1", "10.0.0.1:6379"])
 def test_what_is_no_compute_target_is_told(name: str):
-    with pytest.raises(ValueError, match="is no compute target"):
+    with pytest.raises(ValueError, match="is not a compute target"):
         check_target(name)
 
 

@@ -21,10 +21,12 @@ from PIL import Image
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.joining import join_validation
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import parallel_map
 from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.data.usability import require_usable
 from automl_vision.storage.access import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
@@ -189,7 +191,7 @@ def test_images_by_url(tmp_path: Path, image_server: str) -> None:
     assert [problem.reason for problem in dataset.report.problems] == ["the file is missing"]
     local = Dataset.open(write_csv(tmp_path, rows))
     assert local.fingerprint == dataset.fingerprint
-    joined = local.joined_validation(dataset)
+    joined = join_validation(local, dataset)
     assert readable(joined).report.problems == joined.report.problems
 
 
@@ -207,7 +209,7 @@ def test_validation_data_from_elsewhere_than_an_archive(root: Path, tmp_path: Pa
     archive = shutil.make_archive(str(tmp_path / "train"), "zip", root)
     other = write_shape_folders(tmp_path / "other", per_class=6, classes=("circle", "square"))
     draw_shapes(("circle",), 4321).save(other / "circle" / "new.png")
-    joined = Dataset.open(archive).joined_validation(Dataset.open(other))
+    joined = join_validation(Dataset.open(archive), Dataset.open(other))
     assert not open_pixels(joined, 16, tmp_path / "cache").problems
 
 
@@ -235,7 +237,7 @@ UNUSABLE = [
         "several labels in classification",
         [f"{i}.png,a|b" for i in range(12)],
         {"header": "image,labels", "task": CLASSIFICATION},
-        "image-classification needs exactly 1 label an image, this one has 2",
+        "image-classification needs exactly 1 label per image, this one has 2",
     ),
 ]
 
@@ -253,7 +255,7 @@ def test_a_class_whose_images_are_all_broken_does_not_count(root: Path) -> None:
     dataset = Dataset.open(root)
     circles = {int(row): "broken" for row in np.flatnonzero(dataset.targets[:, 0])}
     with pytest.raises(DataError, match="found only: square"):
-        dataset.excluding(circles).require_usable(max_bad_share=1.0)
+        require_usable(dataset.excluding(circles), max_bad_share=1.0)
 
 
 # Keeping
@@ -275,7 +277,7 @@ def test_what_is_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no table")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
     for name in ("text", "other.parquet", "missing"):
-        with pytest.raises(DataError, match="is no manifest of a data set"):
+        with pytest.raises(DataError, match="is not a manifest of a dataset"):
             Dataset.load(tmp_path / name)
 
 
@@ -351,7 +353,7 @@ def test_joined_validation(root: Path, tmp_path: Path) -> None:
     other_root = write_shape_folders(tmp_path / "other", per_class=6)  # crosses are unknown in training
     other = Dataset.open(other_root)
     row = other.table["image"].to_pylist().index("circle/circle-0.png")
-    joined = Dataset.open(root).with_validation(0.5).joined_validation(other.excluding({row: "broken"}))
+    joined = join_validation(Dataset.open(root).with_validation(0.5), other.excluding({row: "broken"}))
     validation = [r["image"] for r in joined.table.to_pylist() if r["split"] == "val"]
     assert len(validation) == 11 and all(Path(image).is_relative_to(other_root) for image in validation)
     assert (joined.splits == "train").sum() == 10
@@ -366,11 +368,11 @@ def test_joined_validation_of_other_classes(root: Path, tmp_path: Path) -> None:
         folder.rename(folder.with_name(f"big {folder.name}"))
     other = Dataset.open(other_root)
     with pytest.raises(DataError, match="no image of the validation data can be used; the classes are: circle, square"):
-        Dataset.open(root).joined_validation(other)
+        join_validation(Dataset.open(root), other)
 
 
 def test_joined_validation_of_another_task(root: Path, multi_label_folder: Path) -> None:
-    joined = Dataset.open(root).joined_validation(Dataset.open(multi_label_folder))
+    joined = join_validation(Dataset.open(root), Dataset.open(multi_label_folder))
     assert (joined.targets[joined.splits != LEFT_OUT].sum(axis=1) == 1).all()
 
 

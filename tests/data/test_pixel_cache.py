@@ -136,7 +136,7 @@ def test_a_new_version_decodes_only_what_is_new(dataset: Dataset, tmp_path: Path
 
 
 def test_copies_are_kept_once(dataset: Dataset, tmp_path: Path) -> None:
-    twice = dataset.take(np.repeat(np.arange(14), 2))
+    twice = dataset[np.repeat(np.arange(14), 2)]
     pixels = open_pixels(twice, 24, tmp_path / "cache")
     assert isinstance(pixels, PixelCache)
     assert_equal(all_pixels(pixels)[::2], all_pixels(pixels)[1::2])
@@ -157,7 +157,7 @@ def test_small_jpegs_where_the_pixels_do_not_fit(dataset: Dataset, tmp_path: Pat
 def test_the_oldest_file_goes_when_the_limit_is_reached(dataset: Dataset, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     size = len(np.concatenate([image.ravel() for image in all_pixels(open_pixels(dataset, 24, cache))]))
-    halves = [dataset.take(np.arange(14) % 2 == side) for side in (0, 1)]
+    halves = [dataset[np.arange(14) % 2 == side] for side in (0, 1)]
     shutil.rmtree(cache)
     first = open_pixels(halves[0], 24, cache, limit_bytes=size)
     before = all_pixels(first)
@@ -171,7 +171,7 @@ def test_a_file_that_changed_since_the_data_set_was_opened_is_a_problem(dataset:
     image = dataset.table["image"][3].as_py()
     draw_shapes(("cross",), 99).save(Path(dataset.root) / image)
     pixels = open_pixels(dataset, 24, tmp_path / "cache")
-    assert pixels.problems == {3: "the file changed since the data set was opened"}
+    assert pixels.problems == {3: "the file changed since the dataset was opened"}
     trusting = Dataset.open(dataset.root, read_images=False)
     assert open_pixels(trusting, 24, tmp_path / "cache").problems == {}
 

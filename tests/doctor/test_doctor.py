@@ -28,7 +28,7 @@ from automl_vision.doctor.class_checks import name_prefix, plain_name
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.features import FeatureStore, features_of
 from automl_vision.doctor.findings import ACTIONS, SEVERITIES
-from automl_vision.doctor.image_stats import look_at, look_at_images
+from automl_vision.doctor.image_stats import read_image_stats, stats_of
 from automl_vision.doctor.listing import CHECKS, Found
 from automl_vision.doctor.near_duplicates import near_pairs
 from automl_vision.doctor.report import DataReport
@@ -392,7 +392,7 @@ def test_a_box_that_leaves_takes_no_other_with_it(tmp_path: Path) -> None:
 
 
 def evidence_of(dataset: Dataset, **parts: Any) -> Evidence:
-    looks = look_at_images(dataset.table, dataset.root, np.arange(len(dataset)))
+    looks = read_image_stats(dataset.table, dataset.root, np.arange(len(dataset)))
     return Evidence(dataset, looks, dataset.splits != LEFT_OUT, **parts)
 
 
@@ -438,7 +438,7 @@ def test_wrong_labels(tmp_path: Path) -> None:
     assert sorted(result.rows.tolist()) == [4, 40, 77]
     for row, suggestion in zip(result.rows.tolist(), result.suggestions, strict=True):
         assert suggestion == CLASSES[truth[row]]
-    assert CHECKS["wrong-label"].find(evidence_of(dataset.take(np.arange(12)), features=clustered(truth)[:12])) is None
+    assert CHECKS["wrong-label"].find(evidence_of(dataset[:12], features=clustered(truth)[:12])) is None
 
 
 def test_wrong_sets_of_labels(tmp_path: Path) -> None:
@@ -510,7 +510,7 @@ def _look(picture: Image.Image) -> Any:
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         picture.save(file, "PNG")
         file.flush()
-        return look_at(file.name, root="/")
+        return stats_of(file.name, root="/")
 
 
 @pytest.mark.parametrize(
@@ -579,8 +579,8 @@ def test_actions_can_be_chosen(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="2 mistakes") as caught:
         dataset.apply(report, {"leek": "exclude", "leak": "relabel"})
     assert 'Did you mean "leak"' in str(caught.value) and "exclude, none" in str(caught.value)
-    with pytest.raises(DataError, match="another data set"):
-        dataset.take(np.arange(20)).apply(report)
+    with pytest.raises(DataError, match="another dataset"):
+        dataset[:20].apply(report)
     with pytest.raises(KeyError, match="found nothing"):
         _ = report["tiny-image"]
     with pytest.raises(DataError, match='Did you mean "blank-image"'):

@@ -306,6 +306,33 @@ LINES = [
         },
     ),
     Layout(
+        "a box a line",
+        BOXES,
+        {
+            "a.jsonl": jsonl(
+                {"image": "images/c#.jpg", "label": "cat", "xmin": 1, "ymin": 2, "xmax": 4, "ymax": 6},
+                {"image": "images/d#.jpg", "label": "dog", "xmin": 2, "ymin": 2, "xmax": 6, "ymax": 7},
+            )
+        },
+    ),
+    Layout(
+        "objects as Hugging Face writes them",
+        BOXES,
+        {
+            "a.jsonl": jsonl(
+                {"image": "images/c#.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "category": ["cat"]}},
+                {"image": "images/d#.jpg", "objects": [{"bbox": [2, 2, 4, 5], "category": "dog"}]},
+            )
+        },
+    ),
+    Layout("a species", IMAGES, {"a.jsonl": pair("photo", "species")}),
+    Layout(
+        "records of something else",
+        UNTOLD,
+        {"a.jsonl": jsonl({"id": "c#", "name": "cat"}, {"id": "d#", "name": "dog"})},
+        error="images stand in|at least 2 classes",
+    ),
+    Layout(
         "lines without a label",
         UNTOLD,
         {"a.jsonl": pair("image_url", "kind")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from layouts import BOXES, IMAGES, UNTOLD, Layout, check, lines
+from object_files import parquet
 
 MANY: dict[str, str | None] = {"images/c#.jpg": "- cat|pet", "images/d#.jpg": "- dog", "images/e#.jpg": "- cat|dog"}
 
@@ -672,7 +674,57 @@ LISTS = [
     table("the label first", "cat,images/c#.jpg", "dog,images/d#.jpg"),
 ]
 
+
+def parquet_rows(*rows: dict[str, Any]) -> bytes:
+    """The rows as Parquet, those with a "#" once for each number."""
+    return parquet([json.loads(json.dumps(row).replace("#", str(i))) for row in rows for i in range(6)])
+
+
+PARQUET = [
+    Layout(
+        "paths and labels",
+        {"images/c#.jpg": "train cat", "images/d#.jpg": "val dog"},
+        {
+            "labels.parquet": parquet_rows(
+                {"image_path": "images/c#.jpg", "label": "cat", "split": "train"},
+                {"image_path": "images/d#.jpg", "label": "dog", "split": "val"},
+            )
+        },
+    ),
+    Layout(
+        "lists of labels, with commas in names",
+        {"images/c#.jpg": "- cat|pet, small", "images/d#.jpg": "- dog"},
+        {
+            "labels.parquet": parquet_rows(
+                {"image": "c#.jpg", "labels": ["cat", "pet, small"]}, {"image": "d#.jpg", "labels": ["dog"]}
+            )
+        },
+    ),
+    Layout(
+        "boxes in four columns",
+        BOXES,
+        {
+            "labels.parquet": parquet_rows(
+                {"image": "c#.jpg", "label": "cat", "xmin": 1, "ymin": 2, "xmax": 4, "ymax": 6},
+                {"image": "d#.jpg", "label": "dog", "xmin": 2, "ymin": 2, "xmax": 6, "ymax": 7},
+            )
+        },
+    ),
+    Layout(
+        "flags of both kinds",
+        MANY,
+        {
+            "labels.parquet": parquet_rows(
+                {"image": "c#.jpg", "cat": True, "dog": False, "pet": 1},
+                {"image": "d#.jpg", "cat": False, "dog": True, "pet": 0},
+                {"image": "e#.jpg", "cat": True, "dog": True, "pet": 0},
+            )
+        },
+    ),
+]
+
 GROUPS = [
+    ("parquet", PARQUET),
     ("classes", CLASSES),
     ("splits", SPLITS),
     ("labels", LABELS),

@@ -121,7 +121,7 @@ def test_rows_are_compared_to_the_last_number(first: list[object], second: list[
 
 def test_several_at_once_get_versions_of_their_own(root: Path, workspace: Workspace) -> None:
     whole = Dataset.open(root)
-    parts = [whole.take(np.arange(24) != row) for row in range(6)]
+    parts = [whole[np.arange(24) != row] for row in range(6)]
     threads = [threading.Thread(target=workspace.datasets.register, args=(part, "shapes")) for part in parts]
     for thread in threads:
         thread.start()
@@ -198,7 +198,7 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
     assert folder.spec()["data_version"] == version.id
     (left_out,) = read_json(folder.path / "left_out.json")["problems"]
     assert left_out["place"] == "circle/circle-3.png"
-    assert left_out["reason"] == "the file changed since the data set was opened"
+    assert left_out["reason"] == "the file changed since the dataset was opened"
     for i in range(12):
         draw_shapes(("cross",), 200 + i).save(root / "square" / f"square-{i}.png")
     shutil.rmtree(workspace.cache_path)
@@ -244,7 +244,7 @@ def test_what_moved_is_found_where_it_is(root: Path, workspace: Workspace) -> No
 
 def test_versions_without_a_common_image(root: Path) -> None:
     whole = Dataset.open(root)
-    old, new = whole.take(np.arange(12)), whole.take(np.arange(12, 24))
+    old, new = whole[:12], whole[12:]
     changes = new.changes_since(old)
     assert (len(changes.added), len(changes.removed), changes.unchanged) == (12, 12, 0)
 

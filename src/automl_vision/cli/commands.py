@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
@@ -16,7 +17,22 @@ from automl_vision.core.numbers import json_text
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
 
+_ORDER = (
+    "train", "predict", "leaderboard", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+)  # fmt: skip
+
+
+class _Ordered(TyperGroup):
+    """Lists commands in the order in which people need them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, those of `_ORDER` first."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
 app = typer.Typer(
+    cls=_Ordered,
     name="automl-vision",
     help="AutoML for images: labelled images in, a proven model out.",
     no_args_is_help=True,
@@ -24,17 +40,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
+data_app = typer.Typer(help="Check, show, convert and compare datasets, and keep their versions.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 add_data(data_app)
 
 JsonLinesOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages, whenever they change.")
+    bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")
 ]
 
 
 def train(
-    job: Annotated[Path | None, typer.Argument(help="A job file in YAML; or use the options.")] = None,
+    job: Annotated[Path | None, typer.Argument(help="A job file in YAML, instead of the options.")] = None,
     experiment: Annotated[str | None, typer.Option(help="Name of the experiment.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -43,7 +59,7 @@ def train(
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
-    settings: dict[str, str] | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> None:
     """Train a model on labelled images: `train job.yaml`, or `train --training-data FOLDER`."""
     from automl_vision.cli.options import config_from
@@ -72,13 +88,13 @@ def resume(
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Go on with a run that was interrupted, canceled or failed; what has finished is not done again."""
+    """Continue a run that was interrupted, canceled or failed; finished work is kept."""
     _follow(_run(run_id, workspace).resume(), as_json=as_json)
 
 
 @app.command()
 def cancel(run_id: Annotated[str, typer.Argument(help="Id of the run.")], workspace: WorkspaceOption = None) -> None:
-    """End a run and its trials."""
+    """Stop a run and its trials."""
     run = _run(run_id, workspace)
     run.cancel()
     typer.echo(run.get_status())
@@ -90,7 +106,7 @@ def watch(
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Show the live progress of a run; Ctrl-C leaves it running."""
+    """Show the progress of a run live; Ctrl-C leaves it running."""
     from automl_vision.experiment.progress import show_progress
 
     run = _run(run_id, workspace)
@@ -135,7 +151,7 @@ def leaderboard(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every trial of a run, best first, with intervals."""
+    """Show the trials of a run, best first, with confidence intervals."""
     board = _run(run_id, workspace).leaderboard()
     if as_json:
         typer.echo(json_text(board.to_json(), indent=2))
@@ -151,9 +167,9 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
-    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the objects that are found.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the detected objects.")] = None,
 ) -> None:
-    """Predict images with a packaged model."""
+    """Predict the labels or objects of images with a trained model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
     rows = predict_files(model, images, threads=threads, drawings=draw)
@@ -163,12 +179,12 @@ def predict(
 
 @app.command()
 def models(
-    pattern: Annotated[str, typer.Argument(help="Name with * and ?.")] = "*",
+    pattern: Annotated[str, typer.Argument(help="Name, with * and ? as wildcards.")] = "*",
     task: Annotated[str | None, typer.Option(help="Only algorithms of this task.")] = None,
-    all_names: Annotated[bool, typer.Option("--all", help="Also timm's own architectures.")] = False,
+    all_names: Annotated[bool, typer.Option("--all", help="Also list the architectures of timm.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List algorithms with size, licence and source of their weights."""
+    """List algorithms with their size and the licence and source of their weights."""
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
     from automl_vision.core.tasks import TASKS, normalize_task

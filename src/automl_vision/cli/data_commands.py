@@ -1,4 +1,4 @@
-"""The commands under `automl-vision data` that check, show, convert and compare datasets and keep their versions."""
+"""The commands under `automl-vision data`: check, show, convert and compare datasets, and keep their versions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_dataset, open_workspace
+from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
 DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
+BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Maximum fraction of records that may be unusable.")]
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _LISTED = 50  # records that were left out, in the terminal
@@ -23,20 +25,19 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     *,
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
-    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
-    report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, as one HTML file.")] = None,
-    features: Annotated[bool, typer.Option(help="Look for outliers and wrong labels by a network's features.")] = True,
+    max_bad_share: BadShareOption = MAX_BAD_SHARE,
+    report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, to an HTML file.")] = None,
+    features: Annotated[bool, typer.Option(help="Find outliers and wrong labels by a network's features.")] = True,
     apply_to: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.parquet", help="Do what is proposed and write the next version, to be opened again."
-        ),
+        typer.Option(metavar="FILE.parquet", help="Apply the proposals and write the next version of the dataset."),
     ] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Look at every image and annotation of a dataset: what cannot be used, what is odd, and what to do about it."""
+    """Check every image and annotation: what cannot be used, what is odd, and what to do about it."""
     from automl_vision.core.errors import DataError
+    from automl_vision.data.usability import require_usable
     from automl_vision.doctor.actions import UNREADABLE
 
     if apply_to is not None and apply_to.suffix != ".parquet":
@@ -55,10 +56,10 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     else:
         _print_summary(readable)
         typer.echo("\n".join(["", *found.lines()]))
-    readable.require_usable(max_bad_share=max_bad_share)
+    require_usable(readable, max_bad_share=max_bad_share)
     if apply_to is not None:
         cured = dataset.apply(found)
-        cured.require_usable(max_bad_share=max_bad_share)
+        require_usable(cured, max_bad_share=max_bad_share)
         with _writing(apply_to):
             cured.save(apply_to)
 
@@ -68,7 +69,7 @@ def advise(
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Recommend an input size and tiles for the objects of a dataset, and say what they cost."""
+    """Advise which input size and tiles suit the objects of a dataset, and what they cost."""
     from automl_vision.recipes.advisor import advise as advice_on
 
     advice = advice_on(open_dataset(path, workspace))
@@ -85,7 +86,7 @@ def show(
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="Maximum number of images.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
     label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed gives other images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed shows other images.")] = 0,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw some images with their labels, boxes and masks."""
@@ -104,11 +105,13 @@ def show(
 def register(
     path: DataArgument,
     name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and ., at most 60.")],
-    description: Annotated[str, typer.Option(help="For people.")] = "",
-    split_ratio: Annotated[float, typer.Option(min=0.01, max=0.9, help="Held out of images without a split.")] = 0.2,
+    description: Annotated[str, typer.Option(help="A note for people.")] = "",
+    split_ratio: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Fraction of the images without a split that is held out.")
+    ] = SPLIT_RATIO,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Make a dataset the next version of a name; a dataset that is registered already keeps its version."""
+    """Register a dataset as the next version of a name; unchanged data keeps its version."""
     registry = open_workspace(workspace).datasets
     version = registry.register(open_dataset(path, workspace), name, description=description, split_ratio=split_ratio)
     images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
@@ -116,7 +119,7 @@ def register(
 
 
 def versions(
-    name: Annotated[str | None, typer.Argument(help="Of a registered dataset; default: all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a registered dataset; default: all.")] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -150,7 +153,7 @@ def compare(
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say what was added, removed, relabelled and moved to another split between two datasets or versions."""
+    """Show what was added, removed, relabelled and moved to another split between two datasets or versions."""
     changes = open_dataset(new, workspace).changes_since(open_dataset(old, workspace))
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
@@ -159,13 +162,13 @@ def convert(
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
-    images: Annotated[str, typer.Option(help="copy, link, or none: refer to where they are.")] = "copy",
+    images: Annotated[str, typer.Option(help="copy, link, or none: refer to the originals.")] = "copy",
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
-    max_bad_share: Annotated[float, typer.Option(min=0, max=1, help="Largest share of unusable records.")] = 0.2,
+    max_bad_share: BadShareOption = MAX_BAD_SHARE,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a dataset in another format, and list what that format cannot hold."""
+    """Write a dataset in another format; what the format cannot hold is listed."""
     from automl_vision.formats.export import export_dataset
 
     dataset = open_dataset(path, workspace, task=task, format=from_, max_bad_share=max_bad_share)
@@ -189,7 +192,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _print_summary(dataset: Any) -> None:
-    """Images by class and split, and the first of what was left out."""
+    """Print images per class and split, and the first records that were left out."""
     from automl_vision.cli.tables import print_table
     from automl_vision.core.text import visible
 
@@ -207,5 +210,5 @@ def _print_summary(dataset: Any) -> None:
 
 def add_data(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (check, advise, show, convert, register, versions, compare):
+    for command in (check, show, advise, convert, register, versions, compare):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""Entry point of `automl-vision`: the user's mistakes give one message and exit code 2."""
+"""Entry point of `automl-vision`: a mistake of the user is one message and exit code 2."""
 
 from __future__ import annotations
 

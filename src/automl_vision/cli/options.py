@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-import yaml
+
+from automl_vision.core.tasks import TASKS
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
@@ -36,9 +37,9 @@ def open_workspace(path: Path | None) -> Workspace:
 
 
 def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter `settings` is replaced by one option for each field of `AutoMLVisionConfig`.
+    """The command with its parameter `settings` replaced by an option for each field of `AutoMLVisionConfig`.
 
-    Loads the config, which takes a fifth of a second, so only `train` itself is decorated, and only when it is called.
+    Loading the config takes a fifth of a second, so only `train` is decorated, and only when it is called.
     """
     from automl_vision.experiment.config import AutoMLVisionConfig
 
@@ -65,19 +66,48 @@ def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+_TEXTS = {"task": "<task>", "primary_metric": "<metric>", "compute_target": "<target>", "model_name": "<name>"}
+_BOUNDS = {"ge": "at least {:,}", "gt": "above {:,}", "le": "at most {:,}", "lt": "below {:,}"}
+
+
 def _option(name: str, field: Any) -> Any:
-    """The type of a derived option: a text, which the config checks."""
-    flag = f"--{name.replace('_', '-')}"
-    return Annotated[str | None, typer.Option(flag, help=_help(field), rich_help_panel="Configuration")]
+    """The type of a derived option: a number or a text; the config checks its range and values."""
+    types = get_args(field.annotation) or (field.annotation,)
+    number = next((each for each in (int, float) if each in types), None)
+    metavar = f"<{number.__name__}>" if number else _TEXTS.get(name, "<path>")
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        help=_help(name, field),
+        metavar=metavar,
+        parser=_parser(number) if number else None,
+        rich_help_panel="Configuration",
+    )
+    return Annotated[(number or str) | None, option]
 
 
-def _help(field: Any) -> str:
-    default = "" if field.is_required() or field.default is None else f" [default: {field.default}]"
-    return f"{field.description}{default}"
+def _parser(number: type[int | float]) -> Callable[[str], int | float]:
+    def parse(text: str) -> int | float:
+        try:
+            return number(text)
+        except ValueError:
+            raise typer.BadParameter(f'"{text}" is not a {"whole " if number is int else ""}number') from None
+
+    return parse
+
+
+def _help(name: str, field: Any) -> str:
+    """What a field means, with its values or range and its default."""
+    limits = [(words, getattr(limit, bound, None)) for limit in field.metadata for bound, words in _BOUNDS.items()]
+    notes = [words.format(value) for words, value in limits if value is not None]
+    if name == "primary_metric":
+        notes += dict.fromkeys(metric for task in TASKS.values() for metric in task.primary_metrics)
+    if not field.is_required() and field.default is not None:
+        notes.append(f"default: {field.default}")
+    return f"{field.description} ({', '.join(notes)})" if notes else f"{field.description}"
 
 
 def config_from(
-    job: Path | None, experiment: str | None, options: dict[str, str], settings: list[str], workspace: Path | None
+    job: Path | None, experiment: str | None, options: dict[str, Any], settings: list[str], workspace: Path | None
 ) -> tuple[str, AutoMLVisionConfig]:
     """Experiment name and config from a job file or from options.
 
@@ -87,6 +117,8 @@ def config_from(
         ConfigError: both are given, or what is given breaks the config's rules.
         DataError: the data cannot be opened.
     """
+    import yaml
+
     from automl_vision.core.errors import ConfigError
     from automl_vision.experiment.config import AutoMLVisionConfig
     from automl_vision.experiment.job_file import DEFAULT_EXPERIMENT, read_job

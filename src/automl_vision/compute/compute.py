@@ -1,4 +1,7 @@
-"""The contract of a compute target: where jobs run. `local` and `ray` fulfil it, and `create_compute` chooses."""
+"""The contract of a compute target: where jobs run. `local` and `ray` implement it; `create_compute` chooses.
+
+`tests/conformance/compute.py` is the contract as tests.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ class Job:
     Attributes:
         function: as "module:name"; it takes the arguments as keywords.
         arguments: JSON values.
-        folder: for the job's log; made when missing. On a cluster every node reaches it.
+        folder: for the job's log; created if missing. On a cluster all nodes must be able to access it.
     """
 
     function: str
@@ -29,9 +32,9 @@ class Failure:
 
     Attributes:
         reason: one sentence.
-        log: the last lines that it printed.
-        error: class of the exception that ended it, such as "StorageError"; empty where there was none.
-        lost: whether the job's machine went away, so that the same job may succeed elsewhere.
+        log: the last lines of its output.
+        error: class of the exception that ended it, such as "StorageError"; empty if there was none.
+        lost: whether the machine was lost, so that the same job may succeed elsewhere.
     """
 
     reason: str
@@ -42,13 +45,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Slot:
-    """A share of the compute target that one trial has for itself.
+    """The part of a compute target that one trial uses.
 
     Attributes:
         number: from 0.
         threads: cores for the trial; 0: all.
-        gpus: devices that only this slot uses, as the target names them; empty: none are set apart.
-        processes: of the trial, which share the threads and take one of the GPUs each.
+        gpus: devices reserved for this slot, as the target names them; empty: none are reserved.
+        processes: of the trial; they share the threads, and each uses one of the GPUs.
     """
 
     number: int
@@ -62,42 +65,42 @@ class RunningJob(Protocol):
 
     @property
     def job(self) -> Job:
-        """What was submitted."""
+        """The job that was submitted."""
 
     def is_running(self) -> bool:
-        """Whether it still works, or waits for its turn."""
+        """Whether it is running or waiting to start."""
 
     def failure(self) -> Failure | None:
         """Why the ended job failed, or None when it succeeded."""
 
     def cancel(self) -> None:
-        """End the job and everything that it started; returns when they are gone."""
+        """Stop the job and everything that it started; returns when they are gone."""
 
 
 class Compute(Protocol):
-    """Where jobs run. Its life: `warm_up`, `slots`, then `submit` and `wait` in turns, and `close`."""
+    """Where jobs run. Calls come in this order: `warm_up`, `slots`, then `submit` and `wait` in turns, and `close`."""
 
     @property
     def device(self) -> str:
-        """What trials take as their device: "auto", "cpu" or "cuda"."""
+        """The device that trials use: "auto", "cpu" or "cuda"."""
 
     def warm_up(self) -> None:
-        """Begin whatever is slow to start, so that it starts while the caller does other work."""
+        """Begin whatever is slow to start, so that the caller can do other work meanwhile."""
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
-        """Shares for as many trials at once as are wanted and the target bears, at least one.
+        """Up to `wanted` slots for concurrent trials, as many as the target can run; at least one.
 
         Args:
-            wanted: trials at once.
+            wanted: maximum number of concurrent trials.
             threads: cores for each trial; 0: the cores are divided among the trials.
-            processes: that train each trial together.
+            processes: per trial.
         """
 
     def submit(self, job: Job, slot: Slot | None = None) -> RunningJob:
-        """Start a job in a slot; without one it may use all that there is."""
+        """Start a job in a slot; without a slot it may use the whole target."""
 
     def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
         """Return when one of the target's jobs has ended, or after `timeout` seconds."""
 
     def close(self) -> None:
-        """Give back whatever the target holds."""
+        """Release whatever the target holds."""

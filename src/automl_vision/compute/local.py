@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from multiprocessing import connection
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
+from automl_vision.compute.processes import die_with_parent
 from automl_vision.core.errors import AutoMLVisionError, StorageError
 from automl_vision.core.files import read_json, write_json
 
@@ -33,14 +33,14 @@ CPU_SETTINGS = {
     # cores) as soon as another program used a core; a short spin costs nothing measurable and gave 20 images/s
     "GOMP_SPINCOUNT": "1000",
     # memory that a step frees is kept for the next step instead of being given back to the kernel, page by page
-    "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the most that glibc takes
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the maximum of glibc
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }
-"""Environment of every job, which counts from the start of the fork server on."""
+"""Environment of every job; it takes effect when the fork server starts."""
 
 LOG_FILE = "log.txt"
 LOCK_FILE = "job.lock"
-"""Held by a job's process and its children as long as one of them lives."""
+"""Locked by a job's process and its children as long as one of them lives."""
 
 _ERROR_FILE = "error.json"
 _LOG_LINES = 40
@@ -48,7 +48,7 @@ _GRACE = 3.0  # seconds between asking a job to end and killing it
 
 
 class LocalJob:
-    """A process at work."""
+    """A job in a process of its own."""
 
     def __init__(self, job: Job, process: BaseProcess) -> None:
         self.job = job
@@ -61,7 +61,7 @@ class LocalJob:
         return self._process.sentinel
 
     def is_running(self) -> bool:
-        """Whether it still works; when it has ended, whatever it left behind is ended too."""
+        """Whether the job is still running; once it has ended, processes that it left behind are killed."""
         if self._process.is_alive():
             return True
         self._end_group()
@@ -75,7 +75,7 @@ class LocalJob:
         return failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
-        """End the job and everything that it started; what ignores the request is killed after a grace."""
+        """Stop the job and everything that it started; what ignores the request is killed after 3 seconds."""
         if self._process.is_alive() and not self._signal(signal.SIGTERM):
             self._process.terminate()  # it has no group of its own yet
         self._process.join(_GRACE)
@@ -85,19 +85,19 @@ class LocalJob:
         self._process.join()
 
     def _end_group(self) -> None:
-        """Kill what is left of the job's process group, once; later its number may be another one's."""
+        """Kill what is left of the job's process group, once: later its number may belong to another group."""
         if not self._group_ended:
             self._group_ended = True
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> bool:
-        """Send a signal to the job's process group; says whether there is one."""
+        """Send a signal to the job's process group; returns whether the group exists."""
         pid = self._process.pid
         if pid is None:
             return False
         try:
             os.killpg(pid, number)
-        except ProcessLookupError:  # the group does not exist yet, or not any more
+        except ProcessLookupError:  # the group does not exist yet, or no longer
             return False
         return True
 
@@ -107,7 +107,7 @@ class LocalCompute:
 
     Args:
         preload: modules that the fork server imports once, for all jobs.
-        device: "auto" takes GPUs where there are any, "cuda" insists on them, "cpu" leaves them alone.
+        device: "auto" uses GPUs if there are any, "cuda" requires them, "cpu" does not use them.
     """
 
     def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:
@@ -123,7 +123,7 @@ class LocalCompute:
         forkserver.ensure_running()
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
-        """One GPU a process where there are GPUs; otherwise the cores are divided, so that trials do not fight."""
+        """One GPU per process if there are GPUs; otherwise the cores are divided, so that trials do not compete."""
         gpus = visible_gpus() if self.device != "cpu" else []
         cores = max(len(os.sched_getaffinity(0)), len(gpus))
         fitting = max(1, len(gpus) // processes) if gpus else max(1, cores // processes)
@@ -149,17 +149,17 @@ class LocalCompute:
         connection.wait([job.sentinel for job in jobs if isinstance(job, LocalJob)], timeout)
 
     def close(self) -> None:
-        """Nothing is held: the fork server ends with its last job and its owner."""
+        """Does nothing: the fork server ends with its last job and its owner."""
 
 
 def share_cores(cores: int, wanted: int, threads: int = 0) -> list[int]:
-    """Threads of each of at most `wanted` trials at once; [0] when one has all cores to itself."""
+    """Threads of each of at most `wanted` concurrent trials; [0] if one trial has all cores."""
     count = max(1, min(wanted, cores // max(1, threads)))
     return count * [threads or (0 if count == 1 else cores // count)]
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that CUDA would show to this process, by the names that `CUDA_VISIBLE_DEVICES` takes."""
+    """The GPUs that CUDA would show to this process, named as in `CUDA_VISIBLE_DEVICES`."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
@@ -173,7 +173,7 @@ def visible_gpus() -> list[str]:
 def _run(function: str, arguments: dict[str, Any], folder: str, environment: dict[str, str]) -> None:
     """The body of a job's process."""
     os.setpgid(0, 0)
-    _die_with_parent()
+    die_with_parent(group=True)
     os.environ |= environment
     _hold(Path(folder))
     run_here(function, arguments, folder)
@@ -203,26 +203,9 @@ def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
 
 
 def _hold(folder: Path) -> None:
-    """Wait for an earlier process of the same job to be gone; its parent's death may have come a moment ago."""
+    """Wait until an earlier process of the same job is gone; its parent may have died a moment ago."""
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # goes with this process; nobody closes the descriptor before
-
-
-def _die_with_parent() -> None:
-    """Kill this process group as soon as the process that submitted the job is gone, however it went.
-
-    The kernel's own parent-death signal does not do: the parent of a forked job is the fork server, which lives on as
-    long as one of its jobs.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when this process ends; the descriptor is never closed before
 
 
 def failure_of(code: int | None, folder: Path) -> Failure:
@@ -230,12 +213,12 @@ def failure_of(code: int | None, folder: Path) -> Failure:
     if code == errno.ENOSPC:
         return Failure("no space is left on the disk", "", StorageError.__name__)
     error = folder / _ERROR_FILE
-    told = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
-    return Failure(told["reason"], last_lines(folder / LOG_FILE), told["error"])
+    found = read_json(error) if error.exists() else {"reason": _reason(code), "error": ""}
+    return Failure(found["reason"], last_lines(folder / LOG_FILE), found["error"])
 
 
 def _reason(code: int | None) -> str:
-    """One sentence on an exit code."""
+    """An exit code as a sentence."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = "; the machine may have run out of memory" if name == "SIGKILL" else ", a crash of native code"
@@ -244,7 +227,7 @@ def _reason(code: int | None) -> str:
 
 
 def last_lines(file: Path, lines: int = _LOG_LINES) -> str:
-    """The end of a text file, or nothing when it is not there."""
+    """The last lines of a text file; empty if it does not exist."""
     if not file.exists():
         return ""
     with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Starting the processes of one trial on this machine. Loads no torch, so that they can be forked before it works."""
+"""Starts the processes of one trial on this machine; without torch, so that they can be forked before it works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -15,12 +14,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from automl_vision.compute.processes import die_with_parent
 from automl_vision.core.errors import AutoMLVisionError, TrialError
 
 RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
 """Environment variable: where the processes of one machine meet, as a URL of torch; unset: at `MASTER_ADDR`."""
 
-_GRACE = 3.0  # seconds in which the processes that lost a partner fail too, so that the first cause can be told
+_GRACE = 3.0  # seconds in which the processes that lost a partner fail too, so that the first cause is known
 _LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
 
 
@@ -30,15 +30,15 @@ def was_launched() -> bool:
 
 
 def launch(function: Callable[..., None], arguments: dict[str, Any], *, processes: int) -> None:
-    """Call a function in several processes at once and wait for all of them; one that fails ends the others.
+    """Call a function in several processes at once and wait for all of them; if one fails, the others are killed.
 
     The processes are forked, so this process must not have used torch's threads or a GPU yet. They stay in this
-    process's group, write to its output, and die with it. On one machine they meet at a file and speak over loopback.
+    process's group, write to its output, and die with it. They meet at a file and communicate over loopback.
 
     Args:
-        function: to call; `RANK`, `LOCAL_RANK`, `WORLD_SIZE` and `LOCAL_WORLD_SIZE` tell it which process it is in.
-        arguments: its keywords.
-        processes: how many.
+        function: to call; `RANK`, `LOCAL_RANK`, `WORLD_SIZE` and `LOCAL_WORLD_SIZE` say which process it is in.
+        arguments: its keyword arguments.
+        processes: number of processes.
 
     Raises:
         TrialError: a process failed; the reason is that of the first cause.
@@ -73,13 +73,13 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
 
 
 def first_cause(reasons: list[str]) -> str:
-    """The reason that is not just the loss of another process of the same trial."""
+    """The first reason that is not merely the loss of another process of the same trial."""
     causes = [reason for reason in reasons if not any(words in reason for words in _LOST_PARTNER)]
     return (causes or reasons)[0]
 
 
 def _wait_for_all(processes: list[BaseProcess]) -> None:
-    """Wait until all have ended, or until a grace after the first failure."""
+    """Wait until all have ended, or until 3 seconds after the first failure."""
     deadline = float("inf")
     running = list(processes)
     while running and time.monotonic() < deadline:
@@ -93,7 +93,7 @@ def _call(
     function: Callable[..., None], arguments: dict[str, Any], environment: dict[str, str], failures: Connection
 ) -> None:
     """The body of a process; a failure is sent as one sentence."""
-    _die_with_parent()
+    die_with_parent(group=False)
     os.environ |= environment
     try:
         function(**arguments)
@@ -107,21 +107,8 @@ def _call(
     os._exit(0)
 
 
-def _die_with_parent() -> None:
-    """Kill this process as soon as the one that launched it is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="launcher watch", daemon=True).start()
-
-
 def _reason(process: BaseProcess, failures: Connection) -> str:
-    """One sentence on a process that failed."""
+    """Why a process failed, in a sentence."""
     try:
         return str(failures.recv())
     except EOFError:  # it had no time to say anything

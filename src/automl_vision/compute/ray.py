@@ -2,7 +2,7 @@
 
 A task occupies its share of a node and runs the job as that node's `LocalCompute` does, so a job has a process group, a
 log and a death of its own there too. A job of several processes gets a placement group with one task a process. The
-job's folder must lie on storage that all nodes share.
+job's folder must be on storage that all nodes share.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CANCEL_SECONDS = 15.0
 
 
 def require_ray() -> None:
-    """See that Ray is installed, without loading it.
+    """Check that Ray is installed, without loading it.
 
     Raises:
-        ComputeError: it is not.
+        ComputeError: it is not installed.
     """
     if find_spec("ray") is None:
         raise ComputeError('Ray is not installed. Install it with: pip install "automl-vision[ray]"')
@@ -51,7 +51,7 @@ def require_ray() -> None:
 
 @dataclass(frozen=True)
 class Node:
-    """What a node of the cluster has."""
+    """Resources of a node of the cluster."""
 
     cpus: int
     gpus: int
@@ -71,7 +71,7 @@ class RayJob:
         self._canceled = False
 
     def is_running(self) -> bool:
-        """Whether a task works or waits for its turn; when one has failed, the others are ended."""
+        """Whether a task is running or waiting to start; if one has failed, the others are stopped."""
         import ray
 
         done, left = ray.wait(self.tasks, num_returns=len(self.tasks), timeout=0)
@@ -90,7 +90,7 @@ class RayJob:
 
     @property
     def pending(self) -> list[Any]:
-        """The tasks whose end was not seen yet."""
+        """The tasks that are not known to have ended."""
         return [task for number, task in enumerate(self.tasks) if number not in self._failures]
 
     def failure(self) -> Failure | None:
@@ -99,12 +99,12 @@ class RayJob:
         lost = [failure for failure in failures if failure.lost]
         if not failures or lost:
             return lost[0] if lost else None
-        told = [failure for failure in failures if failure.error != _CANCELED] or failures
-        reason = first_cause([failure.reason for failure in told])
-        return next(failure for failure in told if failure.reason == reason)
+        causes = [failure for failure in failures if failure.error != _CANCELED] or failures
+        reason = first_cause([failure.reason for failure in causes])
+        return next(failure for failure in causes if failure.reason == reason)
 
     def cancel(self) -> None:
-        """End the tasks and the processes that they started."""
+        """Stop the tasks and the processes that they started."""
         import ray
 
         self._end_tasks()
@@ -172,7 +172,7 @@ class RayCompute:
             raise ComputeError(f"no Ray cluster answers at {self.address or 'this machine'}: {error}") from error
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
-        """One GPU a process where nodes have GPUs; otherwise the nodes' cores are divided."""
+        """One GPU per process if nodes have GPUs; otherwise the cores of the nodes are divided."""
         self.warm_up()
         return divide(self._nodes(), wanted, threads=threads, processes=processes)
 
@@ -200,7 +200,7 @@ class RayCompute:
             time.sleep(timeout)
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
+        """Leave the cluster; a cluster that was started here is shut down."""
         import ray
 
         ray.shutdown()
@@ -212,7 +212,7 @@ class RayCompute:
         return [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
 
     def _submit_group(self, job: Job, slot: Slot) -> RayJob:
-        """One task a process, all at once; they meet at the node of the first one."""
+        """One task per process, all at once; they meet at the node of the first one."""
         import ray
         from ray.util import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -239,7 +239,7 @@ class RayCompute:
 
 
 def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
-    """Slots for at most `wanted` trials at once; a process stays on one node, a trial may span several.
+    """Slots for at most `wanted` concurrent trials; a process stays on one node, a trial may span several.
 
     Args:
         nodes: of the cluster.
@@ -251,17 +251,17 @@ def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: i
         ComputeError: not even one trial fits.
     """
     gpus = sum(node.gpus for node in nodes)
-    most = max((node.cpus for node in nodes), default=0)
+    max_cores = max((node.cpus for node in nodes), default=0)
     wanted_cores = -(-threads // processes)
     if gpus:
         cores = wanted_cores or min(max(1, node.cpus // node.gpus) for node in nodes if node.gpus)
         room = sum(min(node.gpus, node.cpus // cores) for node in nodes) // processes
     else:
-        choices = [wanted_cores] if threads else list(range(most, 0, -1)) or [1]
+        choices = [wanted_cores] if threads else list(range(max_cores, 0, -1)) or [1]
         rooms = {each: sum(node.cpus // each for node in nodes) // processes for each in choices}
         cores = next((each for each in choices if rooms[each] >= wanted), choices[-1])
         room = rooms[cores]
-    if cores > most or not room:
+    if cores > max_cores or not room:
         kind = "cores and a GPU" if gpus else "cores"
         raise ComputeError(
             f"a trial needs room for {processes} processes with {cores} {kind} each, and the cluster has none: "
@@ -279,7 +279,7 @@ def run_task(
     preload: list[str],
     meeting_point: tuple[str, int] | None = None,
 ) -> dict[str, Any] | None:
-    """The body of a task: run the job as a process of this node; gives its failure."""
+    """The body of a task: run the job as a process of this node; returns its failure."""
     home = Path(folder)
     if not home.parent.exists():
         host = socket.gethostname()
@@ -314,7 +314,7 @@ def call(function: str, arguments: dict[str, Any], environment: dict[str, str]) 
 
 
 def _gpus() -> list[str]:
-    """The devices that Ray set apart for this task."""
+    """The devices that Ray reserved for this task."""
     import ray
 
     return [str(number) for number in ray.get_runtime_context().get_accelerator_ids().get("GPU", [])]
@@ -361,7 +361,7 @@ def _outcome(task: Any) -> Failure | None:
 
 
 def _resources(slot: Slot) -> dict[str, int]:
-    """What each process of a slot's trial takes from its node."""
+    """The resources of each process of a slot's trial."""
     return {"num_cpus": max(1, slot.threads // slot.processes), "num_gpus": len(slot.gpus) // slot.processes}
 
 
@@ -370,7 +370,7 @@ def _process_folder(folder: Path, number: int) -> Path:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether no process holds a job's folder any more."""
+    """Whether no process holds a job's folder."""
     if not (folder / LOCK_FILE).exists():
         return True
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR)

@@ -1,7 +1,7 @@
-"""A job in an interpreter of its own, for callers whose own program must not be imported a second time.
+"""A job in an interpreter of its own, for callers whose main program must not be imported a second time.
 
-A process that is forked from a server imports the main program again, which runs a notebook's or a script's work twice
-when it stands outside of a main guard. This start costs the imports of the job instead.
+A process that is forked from a server imports the main program again, which runs a script's work twice if it has no
+main guard. Starting an interpreter costs the imports of the job instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import CPU_SETTINGS, failure_of, run_here
+from automl_vision.compute.processes import die_with_standard_input
 from automl_vision.core.files import read_json, write_json
 
 _JOB_FILE = "job.json"
@@ -26,11 +26,11 @@ _GRACE = 3.0  # seconds between asking a job to end and killing it
 
 
 def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure | None:
-    """Run a job to its end; it dies with this process, and when this call is interrupted.
+    """Run a job to its end; it is killed if this process dies or this call is interrupted.
 
     Args:
-        job: whose folder gets the log.
-        watch: called while it works, several times a second.
+        job: its folder gets the log.
+        watch: called several times per second while it runs.
 
     Returns:
         Why it failed, or None.
@@ -53,7 +53,7 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
             os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
-        with suppress(ProcessLookupError):  # what it started may ignore the request, or have been left behind
+        with suppress(ProcessLookupError):  # its children may ignore the request, or have been left behind
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdin:
@@ -61,20 +61,10 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
     return failure_of(process.returncode, job.folder) if process.returncode else None
 
 
-def _die_with_parent() -> None:
-    """Kill this process group as soon as the other end of the standard input is gone."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
-
-
 def main() -> None:
     """Run the job of a folder."""
     folder = Path(sys.argv[1])
-    _die_with_parent()
+    die_with_standard_input()
     job = read_json(folder / _JOB_FILE)
     run_here(job["function"], job["arguments"], str(folder))
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute
 from automl_vision.core.errors import ComputeError
 from automl_vision.core.text import did_you_mean
-
-TARGETS = ("local", "cpu", "cuda")
-"""`local` takes GPUs where there are any."""
-
-RAY = "ray"
-"""A cluster: the one of `RAY_ADDRESS`, or one that is started here; `ray://host:port` and `ray:host:port` name one."""
-
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # NVIDIA, its Jetsons, AMD, WSL
 
@@ -27,61 +21,105 @@ def has_gpu() -> bool:
     return not hidden and any(Path(device).exists() for device in _GPU_DEVICES)
 
 
+def _require_gpu() -> None:
+    if not has_gpu():
+        raise ComputeError(
+            'compute_target "cuda" needs a GPU, and this machine shows none; choose "local", which uses GPUs if '
+            'there are any, or "cpu"'
+        )
+
+
+def _require_ray() -> None:
+    from automl_vision.compute.ray import require_ray
+
+    require_ray()
+
+
+def _local(device: str) -> Callable[[str, Sequence[str]], Compute]:
+    def create(_: str, preload: Sequence[str]) -> Compute:
+        from automl_vision.compute.local import LocalCompute
+
+        return LocalCompute(preload, device=device)
+
+    return create
+
+
+def _ray(name: str, preload: Sequence[str]) -> Compute:
+    from automl_vision.compute.ray import RayCompute
+
+    address = name if "//" in name else name.partition(":")[2]
+    return RayCompute(address or None, preload)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of place where jobs run.
+
+    Attributes:
+        create: makes the compute from the target's full name and the modules to preload.
+        require: raises `ComputeError` if this machine lacks something the target needs.
+        address: pattern of what may follow the name; empty: nothing.
+        forms: how an address is written, for messages.
+    """
+
+    create: Callable[[str, Sequence[str]], Compute]
+    require: Callable[[], None] = lambda: None
+    address: str = ""
+    forms: tuple[str, ...] = ()
+
+
+TARGETS = {
+    "local": Target(_local("auto")),  # uses GPUs if there are any
+    "cpu": Target(_local("cpu")),
+    "cuda": Target(_local("cuda"), _require_gpu),
+    # the cluster of `RAY_ADDRESS`, or one that is started here, unless an address names one
+    "ray": Target(_ray, _require_ray, r":(//)?[\w.\-\[\]:]+:\d+", ("ray://HOST:PORT", "ray:HOST:PORT")),
+}
+"""Every target is one entry."""
+
+
+def _find(name: str) -> Target:
+    for known, target in TARGETS.items():
+        if name == known or (target.address and re.fullmatch(re.escape(known) + target.address, name)):
+            return target
+    forms = [form for target in TARGETS.values() for form in target.forms]
+    raise ValueError(
+        f'"{name}" is not a compute target.{did_you_mean(name, tuple(TARGETS))} '
+        f"Choose from: {', '.join([*TARGETS, *forms])}"
+    )
+
+
 def check_target(name: str) -> str:
     """The name of a compute target, unchanged.
 
     Raises:
-        ValueError: nothing has this name; the message names the nearest one.
+        ValueError: no target has this name; the message names the nearest one.
     """
-    if name in TARGETS or _is_cluster(name):
-        return name
-    known = (*TARGETS, RAY)
-    raise ValueError(
-        f'"{name}" is no compute target.{did_you_mean(name, known)} '
-        f"Choose from: {', '.join(known)}, ray://HOST:PORT, ray:HOST:PORT"
-    )
-
-
-def _is_cluster(name: str) -> bool:
-    """Whether a name is `ray`, or an address after it."""
-    return name == RAY or re.fullmatch(r"ray:(//)?[\w.\-\[\]:]+:\d+", name) is not None
+    _find(name)
+    return name
 
 
 def require_target(name: str) -> None:
-    """See that this machine has what a compute target needs, before anything runs on it.
+    """Check that this machine has what a compute target needs, before anything runs on it.
 
     Raises:
-        ComputeError: it has not.
+        ValueError: no target has this name.
+        ComputeError: the machine lacks something the target needs.
     """
-    if name == "cuda" and not has_gpu():
-        raise ComputeError(
-            'compute_target "cuda" needs a GPU, and this machine shows none; choose "local", which takes GPUs where '
-            'there are any, or "cpu"'
-        )
-    if _is_cluster(name):
-        from automl_vision.compute.ray import require_ray
-
-        require_ray()
+    _find(name).require()
 
 
 def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:
-    """The named compute target.
+    """The compute target with this name.
 
     Args:
         target: as in `compute_target`.
-        preload: modules that jobs need, imported before the first one starts where the target can do that.
+        preload: modules that jobs need; imported before the first one starts if the target can do that.
 
     Raises:
-        ValueError: nothing has this name.
-        ComputeError: the machine has not what it needs.
+        ValueError: no target has this name.
+        ComputeError: the machine lacks something the target needs.
     """
-    check_target(target)
-    require_target(target)
-    if target not in TARGETS:
-        from automl_vision.compute.ray import RayCompute
-
-        address = None if target == RAY else target
-        return RayCompute(address if address is None or "//" in address else address.removeprefix("ray:"), preload)
-    from automl_vision.compute.local import LocalCompute
-
-    return LocalCompute(preload, device="auto" if target == "local" else target)
+    found = _find(target)
+    found.require()
+    return found.create(target, preload)

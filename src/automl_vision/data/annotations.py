@@ -24,7 +24,7 @@ class Record:
     Attributes:
         image: path relative to the data's root, absolute path, or URL.
         place: where it was read, for messages.
-        labels: the image's labels; exactly one for a single-label set, none where objects have labels.
+        labels: the image's labels; exactly one for single-label data, none if objects are labelled.
         objects: its labelled objects.
         split: "train", "val", "test", or None when the source does not say.
         group: images of one group never stand in two splits.
@@ -78,7 +78,7 @@ class Annotations:
         return self.kind in ("boxes", "masks")
 
     def add(self, record: Record) -> int | None:
-        """Add one usable record and give its number; None when a name in it cannot be written.
+        """Add a usable record; returns its number, or None if a name in it cannot be written.
 
         A further record of an image that is known adds its labels and objects to the first one.
         """
@@ -123,7 +123,7 @@ class Annotations:
         values = [objects.image[rows], objects.label[rows], *objects.bbox[rows].T, *objects.polygon_bounds()[rows].T]
         table = np.nan_to_num(np.stack(values, axis=1).astype(np.float64), nan=-1.0)
         _, first = np.unique(table, axis=0, return_index=True)
-        codes = [row for row in range(len(rows)) if int(rows[row]) in objects.rle]  # which nothing here tells apart
+        codes = [row for row in range(len(rows)) if int(rows[row]) in objects.rle]  # which cannot be told apart here
         again = np.setdiff1d(np.arange(len(rows)), np.union1d(first, codes).astype(np.int64))
         if not len(again):
             return objects
@@ -159,7 +159,7 @@ class Annotations:
         self.objects.rename(names)
 
     def ignore(self, place: str, reason: str, kind: str) -> None:
-        """Note what is no mistake and still has no use here, such as a key point."""
+        """Note something that is valid but not used here, such as a key point."""
         self.report.note(_printable(place), _printable(reason), kind)
 
     def reject(self, place: str, reason: str, kind: str) -> None:

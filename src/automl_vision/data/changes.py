@@ -1,4 +1,4 @@
-"""What differs between two versions of a data set: items are matched by their contents, not by their names."""
+"""What differs between two versions of a dataset: items are matched by their contents, not by their names."""
 
 from __future__ import annotations
 

@@ -1,62 +1,62 @@
-"""A data set: labelled images as a manifest, with its classes, splits and the report of what was left out."""
+"""A dataset: labelled images as a manifest, with its classes, splits and the report of what was left out."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.core.errors import DataError, ImageError
-from automl_vision.core.files import atomic_path
+from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import TASKS, has_objects, normalize_task
-from automl_vision.core.text import did_you_mean
+from automl_vision.data import splits as split_rules
 from automl_vision.data.changes import Changes, changes_between
-from automl_vision.data.drawing import TILE, Tile, class_colours, draw_grid
+from automl_vision.data.conversion import convert
 from automl_vision.data.fingerprint import fingerprint_of
-from automl_vision.data.images import load_pixels
+from automl_vision.data.labelled_image import LabelledImage
 from automl_vision.data.manifest import (
-    SCHEMA,
+    leave_out,
+    objects_of,
     splits_of,
+    targets_of,
+    with_column,
 )
+from automl_vision.data.manifest_file import read_manifest, write_manifest
 from automl_vision.data.objects import Objects
-from automl_vision.data.open_options import MAX_BAD_SHARE, OpenOptions
+from automl_vision.data.open_options import OpenOptions
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress
-from automl_vision.data.split_names import LEFT_OUT
-from automl_vision.data.splits import holdout
 from automl_vision.data.targets import Targets
-from automl_vision.storage.access import full_reference, read_image_bytes
 
 if TYPE_CHECKING:
     from automl_vision.doctor.report import DataReport
 
-MIN_IMAGES = 10
 _SPLIT_ORDER = ("train", "val", "test", "")
-_METADATA = b"automl_vision"
+
+Rows = slice | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
+"""Several images: a slice, their numbers, or a boolean mask, (images,)."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images; made by `Dataset.open`, never changed: each method gives a new data set.
+    """Labelled images, made by `Dataset.open`. It never changes: methods return new datasets.
+
+    `len(dataset)` is the number of images, `dataset[i]` one image with its labels, `dataset[10:20]` and `dataset[mask]`
+    datasets of some of the images.
 
     Attributes:
-        table: the manifest, one row an image, with the columns of `SCHEMA`.
+        table: the manifest, one row per image, with the columns of `SCHEMA`.
         root: folder, archive or URL that relative image paths start from.
-        task: the task that its labels are for.
+        task: the task that the labels are for.
         classes: names in the order of the model's outputs.
-        format: name of the format that it was read from.
+        format: name of the format that the data was read from.
         report: what was left out.
     """
 
@@ -76,206 +76,174 @@ class Dataset:
         progress: Progress | None = None,
         **settings: Any,
     ) -> Dataset:
-        """Open labelled images in any known format.
+        """Open labelled images in any known format; see `formats.opening.open_dataset`.
 
         Args:
             path: folder, annotation file, zip or tar archive, a URL of one of these, or a registered version.
-            task: one of the four tasks; None follows the labels.
+            task: None: as the labels suggest.
             options: how to open it.
             progress: called with (images done, images in all).
-            **settings: fields of `OpenOptions`, instead of `options`; also `image_column`, `label_column`,
-                `split_column`, `group_column`.
+            **settings: fields of `OpenOptions`, instead of `options`, and names of columns.
 
         Raises:
-            DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
-                more than `max_bad_share` of the records left out.
+            DataError: nothing usable was found.
         """
         from automl_vision.formats.opening import open_dataset
 
         return open_dataset(path, task=task, options=options, progress=progress, **settings)
 
-    def require_usable(self, *, max_bad_share: float = MAX_BAD_SHARE) -> None:
-        """Raise `DataError` unless there are enough images, enough classes and few enough bad records."""
-        examples = "".join(f"\n  - {p.place}: {p.reason}" for p in self.report.problems[:5])
-        if self.report.bad_share > max_bad_share:
-            raise DataError(
-                f"{len(self.report.problems)} of {self.report.total} records cannot be used "
-                f"({self.report.bad_share:.0%}); at most {max_bad_share:.0%} are allowed (max_bad_share):{examples}"
-            )
-        usable = self.splits != LEFT_OUT
-        if usable.sum() < MIN_IMAGES:
-            raise DataError(
-                f"at least {MIN_IMAGES} usable labelled images are needed, {int(usable.sum())} found{examples}"
-            )
-        counts = self.labelled.rows(usable).counts
-        classes = [name for name, count in zip(self.classes, counts.tolist(), strict=True) if count]
-        if TASKS[self.task].one_label and len(classes) < 2:
-            raise DataError(f"at least 2 classes are needed, found only: {', '.join(classes) or 'none'}")
-        if not classes:
-            noun = TASKS[self.task].noun
-            raise DataError(f"at least 1 {noun} is needed, every image is without {noun}s{examples}")
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Dataset:
+        """Read a manifest that `save` wrote, or a registered version.
+
+        Raises:
+            DataError: the file is not a manifest.
+        """
+        table, facts = read_manifest(path)
+        report = ImportReport.from_json(facts["report"])
+        return Dataset(table, facts["root"], facts["task"], tuple(facts["classes"]), facts["format"], report)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the manifest as Parquet, with classes, format and report in its metadata."""
+        facts = {
+            "root": self.root,
+            "task": self.task,
+            "classes": list(self.classes),
+            "format": self.format,
+            "fingerprint": self.fingerprint,
+            "report": self.report.to_json(),
+        }
+        write_manifest(path, self.table, facts)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    @overload
+    def __getitem__(self, rows: int) -> LabelledImage: ...
+
+    @overload
+    def __getitem__(self, rows: Rows) -> Dataset: ...
+
+    def __getitem__(self, rows: int | Rows) -> LabelledImage | Dataset:
+        if isinstance(rows, int | np.integer):
+            return self._image(range(len(self))[rows])
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows) if len(rows) else np.zeros(0, np.int64)  # an empty list is made of floats
+        chosen = np.arange(len(self))[rows]
+        return replace(self, table=self.table.take(pa.array(chosen, pa.int64())))
+
+    def __iter__(self) -> Iterator[LabelledImage]:
+        return map(self._image, range(len(self)))
+
     @cached_property
     def objects(self) -> Objects:
-        """The labelled objects of all images, as columns; none where images are labelled."""
-        return Objects.from_arrow(self.table["objects"].combine_chunks(), self.classes)
+        """The labelled objects of all images, as columns; none if whole images are labelled."""
+        return objects_of(self.table, self.classes)
 
     @cached_property
     def labelled(self) -> Targets:
-        """Which image has which class, as pairs; for objects the classes that occur in an image."""
-        if has_objects(self.task):
-            return Targets.of(self.objects.image, self.objects.label, len(self), len(self.classes))
-        column = self.table["labels"].combine_chunks()
-        position = pa.array(self.classes, pa.string())
-        rows = np.repeat(np.arange(len(self)), column.value_lengths().to_numpy(zero_copy_only=False))
-        labels = pc.index_in(column.flatten(), position).to_numpy(zero_copy_only=False)
-        return Targets.of(rows, labels, len(self), len(self.classes))
+        """Which image has which class, as pairs; for objects, the classes that occur in an image."""
+        return targets_of(self.table, self.task, self.classes)
 
     @cached_property
     def targets(self) -> NDArray[np.bool_]:
-        """Whether each image has each class, (images, classes)."""
+        """(images, classes), whether an image has a class."""
         return self.labelled.dense()
 
     @cached_property
     def splits(self) -> NDArray[np.str_]:
-        """Each image's split, (images,): "train", "val", "test", or "" when it has none."""
+        """(images,), the split of each image: "train", "val", "test", "left_out", or "" if it has none."""
         return splits_of(self.table)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest over file contents, labels, splits and classes; the order of rows does not count."""
+        """Digest of file contents, labels, splits and classes; the order of the rows does not matter."""
         return fingerprint_of(self.table, [self.task, *self.classes])
+
+    @property
+    def kind(self) -> str:
+        """What is labelled: "label", "labels", "boxes" or "masks"."""
+        return TASKS[self.task].kind
+
+    @property
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Images per class and split, or objects where objects are labelled; "unsplit" are those without a split."""
+        pairs = (
+            (self.objects.image, self.objects.label)
+            if has_objects(self.task)
+            else (self.labelled.row, self.labelled.label)
+        )
+        image, label = pairs
+        counts = {
+            split: np.bincount(label[rows[image]], minlength=len(self.classes)).tolist()
+            for split, rows in self._rows_by_split().items()
+        }
+        return {name: {split: counts[split][i] for split in counts} for i, name in enumerate(self.classes)}
+
+    def summary(self) -> dict[str, Any]:
+        """Counts as JSON values: images per split, class counts, and records left out per kind."""
+        return {
+            "task": self.task,
+            "format": self.format,
+            "images": {split: int(rows.sum()) for split, rows in self._rows_by_split().items()},
+            "classes": self.class_counts,
+            "left_out": self.report.counts(),
+        }
 
     def as_task(self, task: str) -> Dataset:
         """The same images for another task.
 
-        Boxes become from masks, the classes of an image from its objects. Images without exactly one label cannot be
-        classified, objects without a mask not be segmented: they are left out and reported.
+        Boxes are made from masks, the classes of an image from its objects. Images without exactly one label cannot be
+        used for classification, nor objects without a mask for segmentation: they are left out and reported.
 
         Raises:
-            DataError: images are labelled and the task needs objects.
+            DataError: whole images are labelled and the task needs objects.
         """
         task = normalize_task(task)
         if task == self.task:
             return self
-        if has_objects(task) and not has_objects(self.task):
-            raise DataError(f"{task} needs labelled objects; the data has labels of whole images ({self.task})")
-        changed = replace(self, task=task)
-        if has_objects(self.task) and not has_objects(task):
-            labels = self.labelled.to_arrow(self.classes)
-            changed = replace(changed, table=_with_column(self.table, "labels", labels).select(SCHEMA.names))
-        if TASKS[task].needs_masks:
-            return changed._with_masks_only()
-        if TASKS[task].one_label:
-            counts = changed.table["labels"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
-            reason = f"{task} needs exactly 1 label an image, this one has {{}}"
-            rows = np.flatnonzero((counts != 1) & (self.splits != LEFT_OUT)).tolist()
-            changed = changed.excluding({row: reason.format(counts[row]) for row in rows}, kind="bad label")
-        return changed
+        table, problems = convert(self.table, self.classes, old=self.task, new=task)
+        return replace(self, table=table, task=task, report=self.report.with_problems(problems))
 
-    def with_validation(self, share: float, *, seed: int = 0) -> Dataset:
-        """Give every image a split; a share of the training images is held out when none is for validation.
+    def with_validation(self, fraction: float, *, seed: int = 0) -> Dataset:
+        """The dataset with a split for every image; some training images are held out if none are for validation.
 
-        Images of unknown split count as training images. The choice is deterministic by seed, stratified by class,
-        keeps groups and copies of the same image together and leaves a split that the data brings alone.
+        Images without a split count as training images. The choice is deterministic for a seed, stratified by class,
+        keeps groups and copies of the same image together, and respects the splits that the data has.
 
         Args:
-            share: share of the training images to hold out, in (0, 1).
-            seed: another seed gives another choice.
+            fraction: of the training images to hold out, in (0, 1).
+            seed: another seed holds out other images.
 
         Raises:
             DataError: no image is left to train on or to validate on.
         """
-        splits = np.where(self.splits == "", "train", self.splits).astype("<U8")
-        if not (splits == "val").any():
-            (rows,) = np.nonzero(splits == "train")
-            splits[rows[self._held_out(rows, share, seed)]] = "val"
-        for split in ("train", "val"):
-            if not (splits == split).any():
-                raise DataError(f'no image is in the split "{split}"; give more images or another split')
-        return self.with_splits(splits)
+        return self.with_splits(split_rules.with_validation(self.table, self.labelled, fraction, seed=seed))
 
-    def following(self, earlier: Dataset, share: float, *, seed: int = 0) -> Dataset:
-        """This data set with the splits of an earlier version: an image that was there keeps its split.
+    def following(self, earlier: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
+        """The dataset with the splits of an earlier version; a fraction of the new images is held out.
 
-        Images without a split of their own whose contents or group the earlier version knows take that split, and so do
-        others of their group; of the rest a share is held out for validation, if the earlier version had such images.
-        Where the data brings no validation images, its training images count as without a split.
-
-        Args:
-            earlier: with splits.
-            share: of the new images to hold out, in (0, 1).
-            seed: of that choice.
+        Images keep the split of their contents or group in the earlier version; see `splits.following`.
         """
-        splits = self.splits.astype("<U8")
-        has_validation = bool((earlier.splits == "val").any())
-        if has_validation and not (splits == "val").any():
-            splits[splits == "train"] = ""
-        of_split = np.where(earlier.splits == LEFT_OUT, "", earlier.splits)
-        for mine, theirs in ((self._groups, earlier._groups), (self.table["digest"], earlier.table["digest"])):
-            found = pc.index_in(mine, theirs).fill_null(-1).to_numpy(zero_copy_only=False)
-            unknown = (splits == "") & (found >= 0)
-            splits[unknown] = of_split[found[unknown]]
-        group = self._groups.dictionary_encode().indices.to_numpy()
-        for split in ("test", "val", "train"):
-            splits[(splits == "") & np.isin(group, group[splits == split])] = split
-        rows = np.flatnonzero(splits == "")
-        if len(rows) and has_validation:
-            splits[rows] = np.where(self._held_out(rows, share, seed), "val", "train")
-        return self.with_splits(splits)
+        found = split_rules.following(self.table, self.labelled, earlier.table, fraction, seed=seed)
+        return self.with_splits(found)
 
     def with_splits(self, splits: NDArray[np.str_]) -> Dataset:
         """The same images with other splits, (images,)."""
-        return replace(self, table=_with_column(self.table, "split", pa.array(splits.tolist(), pa.string())))
+        return replace(self, table=with_column(self.table, "split", pa.array(splits.tolist(), pa.string())))
 
-    def joined_validation(self, other: Dataset) -> Dataset:
-        """This data set for training (and testing), another one for validation.
-
-        Images of the other set whose labels are unknown here are left out and reported.
-
-        Raises:
-            DataError: no image of the other set can be used.
-        """
-        other = other.as_task(self.task)
-        report = self.report.joined(other.report)
-        known = np.isin(other.classes, self.classes)
-        strange = other.labelled.rows(other.splits != LEFT_OUT).columns(~known)
-        images = other.table["image"].to_pylist()
-        for row, labels in strange.by_row().items():
-            names = sorted(other.classes[label] for label in labels)
-            report.add(images[row], f"the training data has no class {names}", "unknown class")
-        usable = other.splits != LEFT_OUT
-        usable[list(strange.by_row())] = False
-        if not usable.any():
-            raise DataError(f"no image of the validation data can be used; the classes are: {', '.join(self.classes)}")
-        references = [full_reference(other.root, image) for image in images]
-        validation = _with_column(other.table, "image", pa.array(references, pa.string())).filter(pa.array(usable))
-        validation = _with_column(validation, "split", pa.array(["val"] * len(validation), pa.string()))
-        mine = self.table.filter(pa.array(self.splits != "val"))
-        return replace(self, table=pa.concat_tables([mine, validation]), report=report).with_validation(0.2)
-
-    def excluding(self, problems: Mapping[int, str], *, kind: str = "unreadable image") -> Dataset:
-        """The data set with some rows out of every split, each reported with its reason; rows keep their numbers.
+    def excluding(self, reasons: Mapping[int, str], *, kind: str = "unreadable image") -> Dataset:
+        """The dataset with some rows out of every split, each reported with its reason; rows keep their numbers.
 
         Args:
-            problems: reason by row.
+            reasons: reason per row.
             kind: short name of the rule, for counting.
         """
-        splits = self.splits.astype("<U8")
-        new = {row: reason for row, reason in problems.items() if splits[row] != LEFT_OUT}
-        if not new:
-            return self
-        report = self.report.joined(ImportReport())
-        for row, reason in new.items():
-            report.add(self.table["image"][row].as_py(), reason, kind)
-            splits[row] = LEFT_OUT
-        return replace(self.with_splits(splits), report=report)
+        table, problems = leave_out(self.table, reasons, kind=kind)
+        return replace(self, table=table, report=self.report.with_problems(problems)) if problems else self
 
     def check(self, **options: Any) -> DataReport:
-        """Let the doctor look for what is wrong, odd or worth a look; see `doctor.check.check_dataset`.
+        """Find what is wrong or odd in the dataset; see `doctor.check.check_dataset`.
 
         Args:
             **options: `checks`, `features`, `predictions`, `cache` and `progress`, all optional.
@@ -285,17 +253,14 @@ class Dataset:
         return check_dataset(self, **options)
 
     def apply(self, report: DataReport, actions: Mapping[str, str] | None = None) -> Dataset:
-        """The next version of the data, after what is proposed, or chosen, has been done about a report's findings.
-
-        Rows keep their numbers: an image that is taken out leaves its split, an object its column, and no file is
-        touched. The data set's report tells each change.
+        """The next version of the data, in which a report's proposals are applied; see `doctor.actions.treat`.
 
         Args:
-            report: of `check` on this data set.
-            actions: what to do by name of a check; None does what each finding proposes.
+            report: of `check` on this dataset.
+            actions: what to do per name of a check; None does what each finding proposes.
 
         Raises:
-            DataError: the report is about another data set.
+            DataError: the report is about another dataset.
             ConfigError: a finding or its action does not exist.
         """
         from automl_vision.doctor.actions import treat
@@ -310,99 +275,57 @@ class Dataset:
     def show(
         self, n: int = 12, *, split: str | None = None, label: str | None = None, seed: int = 0, columns: int = 4
     ) -> Image.Image:
-        """A picture of some images with their labels, boxes and masks drawn; a notebook shows it as it is.
+        """A picture of some images with their labels, boxes and masks; a notebook shows it as it is.
 
         Args:
-            n: most images, at least 1.
+            n: maximum number of images, at least 1.
             split: only images of this split.
             label: only images with this class.
-            seed: another seed gives other images.
-            columns: images a row, at least 1.
+            seed: another seed shows other images.
+            columns: images per row, at least 1.
 
         Raises:
             DataError: there is no such class, split or image, or a number is below 1.
         """
+        from automl_vision.data.previews import draw_images, rows_to_draw
+
         if min(n, columns) < 1:
             raise DataError(f"n and columns are at least 1, not {n} and {columns}")
-        usable = self.splits != LEFT_OUT if split is None else self.splits == split
-        if split is not None and not usable.any():
-            known = [name for name in dict.fromkeys(self.splits.tolist()) if name]
-            hint = did_you_mean(split, known)
-            raise DataError(f'no image is in the split "{split}".{hint} Splits: {", ".join(known) or "none"}')
-        if label is not None:
-            if label not in self.classes:
-                raise DataError(f'no class is named "{label}".{did_you_mean(label, self.classes)}')
-            usable = usable & self.targets[:, self.classes.index(label)]
-        rows = np.flatnonzero(usable)
-        if not len(rows):
-            raise DataError(f"no image is to be shown: none is in split {split!r} with label {label!r}")
-        chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
-        return draw_grid([self._tile(row) for row in chosen.tolist()], class_colours(self.classes), columns=columns)
+        rows = rows_to_draw(self.splits, self.labelled, self.classes, n=n, split=split, label=label, seed=seed)
+        return draw_images([self[row] for row in rows], self.classes, columns=columns)
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Dataset:
-        """Some of the images, by number or by a mask of all."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(self, table=self.table.take(pa.array(rows, pa.int64())))
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the manifest as Parquet, with classes, format and report in its metadata."""
-        metadata = {
-            "root": self.root,
-            "task": self.task,
-            "classes": list(self.classes),
-            "format": self.format,
-            "fingerprint": self.fingerprint,
-            "report": self.report.to_json(),
-        }
-        table = self.table.replace_schema_metadata({_METADATA: json.dumps(metadata).encode()})
-        with atomic_path(Path(path)) as temporary:
-            pq.write_table(table, temporary)
-
-    @staticmethod
-    def load(path: str | PathLike[str]) -> Dataset:
-        """Read a manifest that `save` wrote, or a registered version.
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with one row per image.
 
         Raises:
-            DataError: the file is no manifest.
+            DataError: pandas is not installed.
         """
-        try:
-            table = pq.read_table(Path(path), partitioning=None)
-            metadata = json.loads(table.schema.metadata[_METADATA])
-            table = table.select(SCHEMA.names).cast(SCHEMA)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} is no manifest of a data set ({error})") from error
-        return Dataset(
-            table=table,
-            root=metadata["root"],
-            task=metadata["task"],
-            classes=tuple(metadata["classes"]),
-            format=metadata["format"],
-            report=ImportReport.from_json(metadata["report"]),
-        )
+        from automl_vision.data.bridges import to_pandas
 
-    def summary(self) -> dict[str, Any]:
-        """Counts for people: images by split, and by class (objects, where those are labelled) within each split."""
-        names = [split for split in _SPLIT_ORDER if (self.splits == split).any()]
-        rows = {split or "unsplit": self.splits == split for split in names}
-        counts = {split: self._class_counts(mask).tolist() for split, mask in rows.items()}
-        return {
-            "task": self.task,
-            "format": self.format,
-            "images": {split: int(mask.sum()) for split, mask in rows.items()},
-            "classes": {name: {split: counts[split][i] for split in counts} for i, name in enumerate(self.classes)},
-            "left_out": self.report.counts(),
-        }
+        return to_pandas(self.table, self.task, self.classes)
 
-    def _class_counts(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Images, or objects, of each class among some rows, (classes,)."""
-        if has_objects(self.task):
-            return np.bincount(self.objects.label[rows[self.objects.image]], minlength=len(self.classes))
-        return self.labelled.rows(rows).counts
+    def to_supervision(self) -> Any:
+        """A `supervision.DetectionDataset`, with masks for segmentation, or `ClassificationDataset` for labels.
 
-    @property
-    def kind(self) -> str:
-        """What is labelled: "label", "labels", "boxes" or "masks"."""
-        return TASKS[self.task].kind
+        Raises:
+            DataError: supervision is not installed, or images are not local files.
+        """
+        from automl_vision.data.bridges import to_supervision
+
+        return to_supervision(list(self), self.task, self.classes)
+
+    def to_huggingface(self) -> Any:
+        """A `datasets.Dataset` with the columns image, split, and label, labels or objects.
+
+        Boxes are x, y, width, height in pixels. `dataset[dataset.splits == "train"].to_huggingface()` has one split.
+
+        Raises:
+            DataError: `datasets` is not installed.
+            ImageError: an image that is not a local file cannot be read.
+        """
+        from automl_vision.data.bridges import to_huggingface
+
+        return to_huggingface(list(self), self.task, self.classes)
 
     def __repr__(self) -> str:
         counts = Counter(self.splits.tolist())
@@ -413,54 +336,15 @@ class Dataset:
             f"{len(self.classes)} classes, {self.report})"
         )
 
-    def _tile(self, row: int) -> Tile:
-        """One image for a picture; one that cannot be read is grey and says why."""
-        (facts,) = self.table.slice(row, 1).drop_columns(["objects"]).to_pylist()
-        size = (facts["width"], facts["height"])
-        objects = [self.objects[i] for i in self.objects.rows_of(row)] if has_objects(self.task) else []
-        counts = Counter(value.label for value in objects)
-        caption = ", ".join(facts["labels"] or [f"{name} {count}" for name, count in counts.items()]) or "(none)"
-        note = " · ".join(filter(None, [facts["split"], facts["image"]]))
-        try:
-            pixels = load_pixels(read_image_bytes(self.root, facts["image"]), size=(TILE, TILE))
-        except ImageError as error:
-            return Tile(np.full((192, 256, 3), 220, np.uint8), size, str(error), note)
-        return Tile(pixels, size, caption, note, objects)
+    def _image(self, row: int) -> LabelledImage:
+        """One image with its labels."""
+        names = ("image", "width", "height", "split", "labels")
+        image, width, height, split, labels = (self.table[name][row].as_py() for name in names)
+        objects = tuple(self.objects[i] for i in self.objects.rows_of(row)) if has_objects(self.task) else ()
+        labels = dict.fromkeys(value.label for value in objects) if has_objects(self.task) else labels
+        return LabelledImage(image, self.root, (width, height), split or "", tuple(labels or ()), objects)
 
-    def _held_out(self, rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
-        """Which of some rows are held out, (rows,)."""
-        groups = self._groups.take(pa.array(rows, pa.int64()))
-        return holdout(self.labelled.take(rows), groups, share, seed=seed)
-
-    def _with_masks_only(self) -> Dataset:
-        """The data set without objects that have no mask, which are reported."""
-        has_mask = self.objects.has_mask
-        report = self.report.joined(ImportReport())
-        images = self.table["image"].to_pylist()
-        for index in np.flatnonzero(~has_mask).tolist():
-            report.add(images[self.objects.image[index]], "the object has a box but no polygon or mask", "no mask")
-        objects = self.objects.take(np.flatnonzero(has_mask)).to_arrow(len(self))
-        return replace(self, table=_with_column(self.table, "objects", objects), report=report)
-
-    @cached_property
-    def _groups(self) -> pa.Array:
-        """Each image's group; without one an image makes a group with its copies, which may not stand in two splits."""
-        group = self.table["group"].combine_chunks()
-        named = pc.binary_join_element_wise("\0", group, "")
-        return pc.if_else(pc.equal(pc.fill_null(group, ""), ""), self.table["digest"].combine_chunks(), named)
-
-
-def is_manifest(path: str | PathLike[str]) -> bool:
-    """Whether a path is a Parquet file that `Dataset.save` wrote."""
-    file = Path(path)
-    if file.suffix != ".parquet" or not file.is_file():
-        return False
-    try:
-        return _METADATA in (pq.read_schema(file).metadata or {})
-    except (OSError, pa.ArrowException):
-        return False
-
-
-def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    """A table with other values in one column."""
-    return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
+    def _rows_by_split(self) -> dict[str, NDArray[np.bool_]]:
+        """Which images are in each split that has any."""
+        masks = {split or "unsplit": self.splits == split for split in _SPLIT_ORDER}
+        return {split: rows for split, rows in masks.items() if rows.any()}

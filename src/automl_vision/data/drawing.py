@@ -1,4 +1,4 @@
-"""Pictures of a data set: a grid of images with their labels, boxes, polygons and masks drawn."""
+"""Pictures of a dataset: a grid of images with their labels, boxes, polygons and masks drawn."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def draw_grid(
     Args:
         tiles: in rows from the left.
         colours: by class.
-        columns: tiles a row.
+        columns: tiles per row.
         tile: largest side of a tile in pixels.
     """
     columns = max(1, min(columns, len(tiles)))
@@ -87,7 +87,7 @@ def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | No
     Args:
         item: the image.
         colours: by class; another class is grey.
-        largest: side in pixels that it is shrunk to; None keeps its size.
+        largest: maximum side in pixels; None keeps the size.
     """
     image = Image.fromarray(item.pixels)
     if largest is not None:

@@ -81,18 +81,18 @@ def _parse_header(data: bytes) -> Image.Image | None:
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height in pixels as seen after EXIF rotation, without decoding."""
     width, height = image.size
-    if image.format == "TIFF":  # whose size Pillow gives upright
+    if image.format == "TIFF":  # Pillow returns its size upright
         return width, height
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block is no reason to lose the picture
+    except Exception:  # a broken EXIF block must not lose the image
         return width, height
     return (height, width) if orientation in _TRANSPOSED else (width, height)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Upright 8-bit RGB: alpha is laid over white, 16-bit and float are scaled to 8 bit."""
-    image.load()  # asked a second time, Pillow gives a damaged picture as far as it got, the rest in black
+    image.load()  # on a second call, Pillow returns the part of a damaged image that it decoded, the rest in black
     with suppress(SyntaxError, ValueError, KeyError, TypeError, OSError, ZeroDivisionError):  # a broken EXIF block
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
@@ -156,7 +156,7 @@ def fitted_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, 
 
 
 def _least_size(image: Image.Image, size: PixelSize) -> tuple[int, int]:
-    """Twice the wanted width and height of an image that may still lie on its side."""
+    """Twice the wanted width and height of an image that may not be upright yet."""
     if not isinstance(size, tuple):
         return 2 * size, 2 * size
     width, height = upright_size(image)

@@ -1,11 +1,12 @@
-"""The manifest: one row an image as an Arrow table, made from annotations and from what the image files say."""
+"""The manifest: an Arrow table with one row per image, made from annotations and the headers of the image files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects, task_of_kind
@@ -13,7 +14,10 @@ from automl_vision.core.text import composed
 from automl_vision.data.annotations import Annotations
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
+from automl_vision.data.report import Problem
 from automl_vision.data.scan import ImageFacts
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.data.targets import Targets
 
 SCHEMA = pa.schema(
     [
@@ -81,7 +85,7 @@ def _usable_rows(annotations: Annotations, facts: Sequence[ImageFacts], task: st
     for row, fact in enumerate(facts):
         reason, kind = fact.problem, "unreadable image"
         if reason is None and TASKS[task].one_label and len(annotations.labels[row]) != 1:
-            reason = f"{task} needs exactly 1 label an image, this one has {len(annotations.labels[row])}"
+            reason = f"{task} needs exactly 1 label per image, this one has {len(annotations.labels[row])}"
             kind = "bad label"
         if reason is None:
             kept.append(row)
@@ -116,12 +120,58 @@ def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: ND
         first = int(rows[0])
         width, height = annotations.sizes[first]
         reason = (
-            f"{len(rows)} images are of another size than their annotation states, and their objects may be elsewhere: "
+            f"{len(rows)} images differ in size from their annotation, and their objects may be misplaced: "
             f"{facts[first].image} has {facts[first].width} x {facts[first].height} pixels, not {width} x {height}"
         )
         annotations.ignore(annotations.places[first], reason, "other size")
 
 
 def splits_of(table: pa.Table) -> NDArray[np.str_]:
-    """Each row's split, empty where it has none."""
+    """(images,), the split of each image, empty if it has none."""
     return np.array(table["split"].fill_null("").to_pylist(), dtype=str)
+
+
+def groups_of(table: pa.Table) -> pa.Array:
+    """(images,), the group of each image; an image without one is in a group with its copies.
+
+    All images of a group have to be in the same split.
+    """
+    group = table["group"].combine_chunks()
+    named = pc.binary_join_element_wise("\0", group, "")
+    return pc.if_else(pc.equal(pc.fill_null(group, ""), ""), table["digest"].combine_chunks(), named)
+
+
+def objects_of(table: pa.Table, classes: Sequence[str]) -> Objects:
+    """The labelled objects of all images; none if whole images are labelled."""
+    return Objects.from_arrow(table["objects"].combine_chunks(), classes)
+
+
+def targets_of(table: pa.Table, task: str, classes: Sequence[str]) -> Targets:
+    """Which image has which class; for objects, the classes that occur in an image."""
+    if has_objects(task):
+        objects = objects_of(table, classes)
+        return Targets.of(objects.image, objects.label, len(table), len(classes))
+    column = table["labels"].combine_chunks()
+    rows = np.repeat(np.arange(len(table)), column.value_lengths().to_numpy(zero_copy_only=False))
+    labels = pc.index_in(column.flatten(), pa.array(classes, pa.string())).to_numpy(zero_copy_only=False)
+    return Targets.of(rows, labels, len(table), len(classes))
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """The table with other values in one column."""
+    return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
+
+
+def leave_out(table: pa.Table, reasons: Mapping[int, str], *, kind: str) -> tuple[pa.Table, list[Problem]]:
+    """The table with some rows out of every split, and the problems of those that were not left out before.
+
+    Args:
+        table: the manifest.
+        reasons: reason per row.
+        kind: short name of the rule, for counting.
+    """
+    splits = splits_of(table).astype("<U8")
+    new = {row: reason for row, reason in reasons.items() if splits[row] != LEFT_OUT}
+    splits[list(new)] = LEFT_OUT
+    problems = [Problem(table["image"][row].as_py(), reason, kind) for row, reason in new.items()]
+    return with_column(table, "split", pa.array(splits.tolist(), pa.string())), problems

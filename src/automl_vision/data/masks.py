@@ -105,14 +105,14 @@ def expand_counts(text: str) -> NDArray[np.int64]:
     """The runs of a compressed code.
 
     Raises:
-        ValueError: it is no such code.
+        ValueError: it is not such a code.
     """
     counts: list[int] = []
     value = shift = 0
     for character in text.encode("ascii", errors="replace"):
         group = character - 48
         if not 0 <= group < 64 or shift > 60:
-            raise ValueError("the counts are no compressed run-length code")
+            raise ValueError("the counts are not a compressed run-length code")
         value |= (group & 31) << shift
         shift += 5
         if group & 32:
@@ -188,7 +188,7 @@ def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
         as_colours: take the colours of a palette, instead of its numbers.
 
     Raises:
-        ImageError: it is no image, or a broken one.
+        ImageError: it is not an image, or a broken one.
     """
     image = _loaded(data)
     if image.mode == "LA":
@@ -197,7 +197,7 @@ def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
         colours = np.asarray(image.convert("RGB")).astype(np.int64)
         return colours[..., 0] + 256 * colours[..., 1] + 65536 * colours[..., 2]
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
-        raise ImageError(f"an image of mode {image.mode} is no mask")
+        raise ImageError(f"an image of mode {image.mode} is not a mask")
     return np.asarray(image).astype(np.int64)
 
 
@@ -214,7 +214,7 @@ def looks_like_mask(data: bytes) -> bool:
     """Whether most pixels equal their neighbour, as in a mask of however many objects, and in no photo.
 
     Raises:
-        ImageError: it is no image, or a broken one.
+        ImageError: it is not an image, or a broken one.
     """
     pixels = np.asarray(_loaded(data))
     equal = pixels[:, 1:] == pixels[:, :-1]

@@ -16,7 +16,7 @@ class Object:
         iscrowd: one region around many objects, as COCO means it.
         difficult: not counted when missed, as Pascal VOC means it.
         segments: polygons x, y, x, y, ..., each at least three points.
-        rle: COCO's compressed run-length code, when the mask is no polygon.
+        rle: COCO's compressed run-length code, if the mask is not a polygon.
     """
 
     label: str

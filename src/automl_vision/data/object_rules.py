@@ -31,8 +31,8 @@ def usable_objects(
         objects: in pixels; a box that is unknown (NaN) follows from the mask.
         sizes: (images, 2), width and height.
         places: of the images, for messages.
-        report: told what was left out and what was clipped.
-        with_masks: whether objects without a mask are of no use.
+        report: gets what was left out and what was clipped.
+        with_masks: whether objects need a mask.
     """
     objects = _with_boxes(objects)
     corners = sizes[objects.image]

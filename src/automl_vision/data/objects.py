@@ -1,4 +1,4 @@
-"""Labelled objects in images as columns: a million boxes without a million Python objects."""
+"""Labelled objects of many images as columns: a million boxes without a million Python objects."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ run-length code of a mask of the image's size."""
 class Objects:
     """Objects of many images, sorted by image.
 
+    Shapes and ranges are checked when it is made.
+
     Attributes:
         image: (n,), int64, row of the image.
         label: (n,), int32, position in `names`.
@@ -43,7 +45,10 @@ class Objects:
         first_segment: (n + 1,), int64, where each object's polygons start in `first_number`.
         first_number: (polygons + 1,), int64, where each polygon starts in `numbers`.
         numbers: float64, x, y, x, y, ... of all polygons.
-        rle: code by object.
+        rle: run-length code of the mask, per object that has one.
+
+    Raises:
+        ValueError: columns do not fit each other.
     """
 
     image: NDArray[np.int64]
@@ -56,6 +61,22 @@ class Objects:
     first_number: NDArray[np.int64]
     numbers: NDArray[np.float64]
     rle: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.image)
+        shapes = {"label": (count,), "bbox": (count, 4), "iscrowd": (count,), "difficult": (count,)}
+        for name, shape in {**shapes, "first_segment": (count + 1,)}.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
+        ends = {"first_segment": len(self.first_number) - 1, "first_number": len(self.numbers)}
+        for name, end in ends.items():
+            if getattr(self, name)[-1] != end:
+                raise ValueError(f"{name} ends at {getattr(self, name)[-1]}, not {end}")
+        low, high = (int(self.label.min()), int(self.label.max())) if count else (0, -1)
+        if low < 0 or high >= len(self.names):
+            raise ValueError(f"labels are from 0 to {len(self.names) - 1}, not from {low} to {high}")
+        if self.rle and not 0 <= min(self.rle) <= max(self.rle) < count:
+            raise ValueError(f"rle names object {max(self.rle)}, there are {count}")
 
     def __len__(self) -> int:
         return len(self.image)
@@ -93,7 +114,7 @@ class Objects:
         )
 
     def scaled(self, sizes: NDArray[np.float64]) -> Objects:
-        """The objects in pixels, from shares of width and height.
+        """The objects in pixels, from fractions of width and height.
 
         Args:
             sizes: (images, 2), width and height.
@@ -104,11 +125,11 @@ class Objects:
         return replace(self, bbox=self.bbox * np.tile(size, 2), numbers=self.numbers * points.ravel())
 
     def renumbered(self, rows: NDArray[np.int64]) -> Objects:
-        """The same objects where each image has another row; the order of the rows must stay."""
+        """The same objects with new rows for the images, (images,); the order of the images must not change."""
         return replace(self, image=rows[self.image])
 
     def polygon_bounds(self) -> NDArray[np.float64]:
-        """(n, 4), the box around each object's polygons; NaN without any."""
+        """(n, 4), the box around the polygons of each object; NaN if it has none."""
         bounds = np.full((len(self), 4), np.nan)
         counts = np.diff(self.first_segment)
         with_polygons = np.flatnonzero(counts)
@@ -121,7 +142,7 @@ class Objects:
         return bounds
 
     def to_arrow(self, images: int) -> pa.Array:
-        """The manifest's column: a list of objects for each of so many images; `image` must be sorted."""
+        """The manifest's column: a list of objects for each of `images` images; `image` must be sorted."""
         codes = [None] * len(self) if self.rle else pa.nulls(len(self), pa.string())
         for i, code in self.rle.items():
             codes[i] = code
@@ -168,7 +189,7 @@ class Objects:
         )
 
     def rows_of(self, image: int) -> range:
-        """The objects of one image."""
+        """The rows of the objects of one image."""
         first, end = np.searchsorted(self.image, [image, image + 1]).tolist()
         return range(first, end)
 
@@ -191,7 +212,7 @@ class ObjectBuilder:
         self._image, self._label = array("q"), array("i")
         self._bbox, self._numbers = array("d"), array("d")
         self._flags = array("b")
-        self._segments, self._lengths = array("q"), array("q")  # polygons an object, numbers a polygon
+        self._segments, self._lengths = array("q"), array("q")  # polygons per object, numbers per polygon
         self._rle: dict[int, str] = {}
         self._names: dict[str, int] = {}
 
@@ -217,7 +238,7 @@ class ObjectBuilder:
         return self._names.setdefault(composed(label), len(self._names))
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Give labels other names; those of the same name become one."""
+        """Rename labels; those with the same new name are merged."""
         old, self._names = self._names, {}
         numbers = [self.name(names.get(label, label)) for label in old]
         self._label = array("i", (numbers[label] for label in self._label))
@@ -242,7 +263,7 @@ class ObjectBuilder:
         segments: Sequence[Sequence[float]] = (),
         rle: str | None = None,
     ) -> None:
-        """Add one object; `label` as `name` gave it, `flags` 1 for a crowd and 2 for a difficult one."""
+        """Add one object; `label` is a number from `name`, `flags` is 1 for a crowd plus 2 for a difficult object."""
         if rle is not None:
             self._rle[len(self._image)] = rle
         self._image.append(image)
@@ -262,7 +283,7 @@ class ObjectBuilder:
         flags: Sequence[int],
         polygons: Sequence[Sequence[Sequence[float]]],
     ) -> None:
-        """Add many objects at once, each as `add_values` takes it; `boxes` is (n, 4), x1, y1, x2, y2."""
+        """Add many objects, with the arguments of `add_values` as columns; `boxes` is (n, 4), x1, y1, x2, y2."""
         self._image.extend(images)
         self._label.extend(labels)
         self._bbox.frombytes(np.ascontiguousarray(boxes, np.float64).tobytes())

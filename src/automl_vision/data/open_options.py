@@ -1,4 +1,4 @@
-"""How a data set is opened."""
+"""How a dataset is opened."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl_vision.data.annotations import Columns
+from automl_vision.data.defaults import MAX_BAD_SHARE
 from automl_vision.data.images import MAX_PIXELS
-
-MAX_BAD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class OpenOptions:
-    """How a data set is opened.
+    """How a dataset is opened.
 
     Attributes:
         format: name of the format, or None to detect it.
         columns: names of the columns of table formats.
-        max_bad_share: largest share of records that may be left out, 0 to 1.
-        max_pixels: images with more pixels are left out unread.
+        max_bad_share: maximum fraction of records that may be left out, 0 to 1.
+        max_pixels: images with more pixels are left out without decoding them.
         allow_outside: whether annotation files may name images outside of the data's folder.
-        read_images: whether each image file is opened; False trusts what the annotations say of sizes and takes a
-            file's size and time of change for its contents: for sets whose files take too long to read.
+        read_images: whether each image file is opened. If False, image sizes come from the annotations, and a file is
+            identified by its size and modification time: for datasets whose files take too long to read.
     """
 
     format: str | None = None

@@ -1,7 +1,7 @@
 """Decoded, resized images in memory-mapped files: decoded once, then pure reads.
 
-Each file holds the images of one data set at one size and is keyed by their contents, so trials and runs share it. A
-new version of a data set copies what an earlier file holds and decodes only what is new. Where the pixels do not fit
+Each file holds the images of one dataset at one size and is keyed by their contents, so trials and runs share it. A
+new version of a dataset copies what an earlier file holds and decodes only what is new. Where the pixels do not fit
 into the limit, small JPEGs are kept, and where those do not fit either, images are decoded at every read.
 """
 
@@ -34,7 +34,7 @@ from automl_vision.storage.access import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
 
-_VERSION = "3"  # changes whenever `load_pixels` gives other pixels, or the files another layout
+_VERSION = "3"  # changes whenever the pixels of `load_pixels` or the layout of the files change
 _MAX_DISK_SHARE = 0.5  # of what is free on the cache's disk, with what the cache itself holds
 _JPEG_QUALITY = 95
 _JPEG_SHARE = 0.25  # of the pixels' size: sets of photos took 0.10 to 0.18 at this quality
@@ -60,7 +60,7 @@ class PixelCache:
         data: all pixels, flat.
         offsets: (images,), where each image starts.
         sizes: (images, 2), height and width; zeros for an unreadable image.
-        problems: reason by row for images that could not be decoded.
+        problems: reason per row, for images that could not be decoded.
     """
 
     data: NDArray[np.uint8]
@@ -85,7 +85,7 @@ class JpegCache:
         data: all files, one after another.
         offsets: (images,), where each starts.
         lengths: (images,), bytes of each; zero for an unreadable image.
-        problems: reason by row for images that could not be decoded.
+        problems: reason per row, for images that could not be decoded.
     """
 
     data: NDArray[np.uint8]
@@ -136,14 +136,14 @@ def open_pixels(
     limit_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> Pixels:
-    """The data set's images, resized.
+    """The dataset's images, resized.
 
     Decodes every image once and keeps the pixels in `folder`; later calls with the same contents open the file.
-    Concurrent callers wait for the first one. A file that changed since the data set was opened is a problem: other
+    Concurrent callers wait for the first one. A file that changed since the dataset was opened is a problem: other
     pixels under the old label would be.
 
     Args:
-        dataset: its rows give the order.
+        dataset: its rows define the order.
         size: pixels of the shorter side, or height and width of a canvas that the whole images are fitted into.
         folder: where cache files live; the ones that were not used for longest go when the limit is reached.
         limit_bytes: largest sum of all cache files; None allows half of the disk's free space.
@@ -175,7 +175,7 @@ def open_pixels(
 
 
 def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, index: _Index) -> bool:
-    """Whether an image that could not be decoded can be now, for a disk or a server may have been away."""
+    """Whether an image that could not be decoded can be now: a disk or server may have been unavailable."""
     rows = [int(row) for row in index.problems]
     images = dataset.table["image"].to_pylist() if rows else []
     store = partial(_stored, images=images, digests=digests, root=dataset.root, size=size, form="none", known={})
@@ -184,15 +184,15 @@ def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, i
 
 @dataclass(frozen=True)
 class _Index:
-    """What lies where in a cache file.
+    """The layout of a cache file.
 
     Attributes:
-        path: of the index; the data lie beside it.
+        path: of the index; the data file is next to it.
         form: what is kept.
         digests: (images,), of the files' contents.
         offsets, lengths: (images,), in bytes.
         sizes: (images, 2), height and width.
-        problems: reason by row.
+        problems: reason per row.
     """
 
     path: Path
@@ -253,7 +253,7 @@ def _build(
     form: Form,
     progress: Progress | None,
 ) -> _Index:
-    """Decode, or copy from other files, the images of a data set; each content is stored once."""
+    """Decode, or copy from other files, the images of a dataset; each content is stored once."""
     known = dict(_known_images(path.parent, _size_text(size), form))
     images = dataset.table["image"].to_pylist()
     _, first_rows, unique = np.unique(digests, return_index=True, return_inverse=True)
@@ -294,7 +294,7 @@ def _stored(
     try:
         data = read_image_bytes(root, images[row])
         if is_content_digest(digest.decode()) and digest_of(data) != digest.decode():
-            return _Stored(problem="the file changed since the data set was opened")
+            return _Stored(problem="the file changed since the dataset was opened")
         pixels = np.ascontiguousarray(load_pixels(data, size=size))
     except ImageError as error:
         return _Stored(problem=str(error))

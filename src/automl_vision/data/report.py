@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One record, object or image that was left out, or kept with a remark.
+    """A record, object or image that was left out, or kept with a remark.
 
     Attributes:
-        place: where it stands, as `labels.csv:17` or the image's path.
+        place: where it is, such as `labels.csv:17` or the image's path.
         reason: why it was left out, or what was odd.
         kind: short name of the rule, for counting.
     """
@@ -24,11 +25,11 @@ class Problem:
 
 @dataclass
 class ImportReport:
-    """How many records came, each one that was left out, and what was kept although something was odd.
+    """The number of records read, the records left out, and remarks on records that were kept.
 
     Attributes:
-        total: records met, usable or not; an object counts as one.
-        problems: the records left out, in the order in which they were met.
+        total: records read, usable or not; each object counts as one.
+        problems: records left out, in the order in which they were read.
         notes: remarks on records that were kept: a clipped box, a shape that no task here uses.
     """
 
@@ -37,12 +38,16 @@ class ImportReport:
     notes: list[Problem] = field(default_factory=list)
 
     def add(self, place: str, reason: str, kind: str) -> None:
-        """Note one record that is left out."""
+        """Add a record that is left out."""
         self.problems.append(Problem(place, reason, kind))
 
     def note(self, place: str, reason: str, kind: str) -> None:
-        """Note one record that is kept."""
+        """Add a remark on a record that is kept."""
         self.notes.append(Problem(place, reason, kind))
+
+    def with_problems(self, problems: Sequence[Problem]) -> ImportReport:
+        """A report with further records left out."""
+        return ImportReport(self.total, [*self.problems, *problems], list(self.notes))
 
     def joined(self, other: ImportReport) -> ImportReport:
         """This report and another one."""
@@ -50,11 +55,11 @@ class ImportReport:
 
     @property
     def bad_share(self) -> float:
-        """Share of records left out, 0 to 1."""
+        """Fraction of records left out, 0 to 1."""
         return len(self.problems) / self.total if self.total else 0.0
 
     def counts(self) -> dict[str, int]:
-        """Number of records left out by kind, most frequent first."""
+        """Number of records left out per kind, most frequent first."""
         return dict(Counter(problem.kind for problem in self.problems).most_common())
 
     def to_json(self) -> dict[str, Any]:

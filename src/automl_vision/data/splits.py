@@ -1,4 +1,4 @@
-"""Splits: deterministic by seed, stratified by class, whole groups, and never against a split that the data brings."""
+"""Splits: deterministic by seed, stratified by class, groups kept together, and the data's own splits respected."""
 
 from __future__ import annotations
 
@@ -7,20 +7,88 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl_vision.core.errors import DataError
+from automl_vision.data.manifest import groups_of, splits_of
+from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.targets import Targets
 
 
+def with_validation(table: pa.Table, labelled: Targets, fraction: float, *, seed: int) -> NDArray[np.str_]:
+    """A split for every image; see `Dataset.with_validation`.
+
+    Args:
+        table: the manifest.
+        labelled: which image has which class.
+        fraction: of the training images to hold out if no image is for validation, in (0, 1).
+        seed: another seed holds out other images.
+
+    Raises:
+        DataError: no image is left to train on or to validate on.
+    """
+    splits = splits_of(table)
+    splits = np.where(splits == "", "train", splits).astype("<U8")
+    if not (splits == "val").any():
+        rows = np.flatnonzero(splits == "train")
+        splits[rows[_held_out(table, labelled, rows, fraction, seed)]] = "val"
+    for split in ("train", "val"):
+        if not (splits == split).any():
+            raise DataError(f'no image is in the split "{split}"; give more images or another split')
+    return splits
+
+
+def following(table: pa.Table, labelled: Targets, earlier: pa.Table, fraction: float, *, seed: int) -> NDArray[np.str_]:
+    """The splits of a manifest that follows an earlier one: an image that was there keeps its split.
+
+    An image without a split takes the split that its contents or its group had in the earlier manifest, or that others
+    of its group have now. A fraction of the rest is held out for validation if the earlier manifest had validation
+    images. If the new one has none, its training images count as without a split.
+
+    Args:
+        table: the manifest.
+        labelled: which image has which class.
+        earlier: the earlier manifest, with splits.
+        fraction: of the new images to hold out, in (0, 1).
+        seed: another seed holds out other images.
+    """
+    splits, earlier_splits = splits_of(table).astype("<U8"), splits_of(earlier)
+    has_validation = bool((earlier_splits == "val").any())
+    if has_validation and not (splits == "val").any():
+        splits[splits == "train"] = ""
+    known = np.where(earlier_splits == LEFT_OUT, "", earlier_splits)
+    groups = groups_of(table)
+    for own, theirs in ((groups, groups_of(earlier)), (table["digest"], earlier["digest"])):
+        found = pc.index_in(own, theirs).fill_null(-1).to_numpy(zero_copy_only=False)
+        unknown = (splits == "") & (found >= 0)
+        splits[unknown] = known[found[unknown]]
+    group = groups.dictionary_encode().indices.to_numpy()
+    for split in ("test", "val", "train"):
+        splits[(splits == "") & np.isin(group, group[splits == split])] = split
+    rows = np.flatnonzero(splits == "")
+    if len(rows) and has_validation:
+        splits[rows] = np.where(_held_out(table, labelled, rows, fraction, seed), "val", "train")
+    return splits
+
+
+def _held_out(
+    table: pa.Table, labelled: Targets, rows: NDArray[np.intp], fraction: float, seed: int
+) -> NDArray[np.bool_]:
+    """Which of some rows are held out, (rows,)."""
+    groups = groups_of(table).take(pa.array(rows, pa.int64()))
+    return holdout(labelled.take(rows), groups, fraction, seed=seed)
+
+
 def stable_order(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
-    """A number per key that depends on nothing but key and seed, so that an item's place survives new versions."""
+    """A number per key that depends only on key and seed, so that an item keeps its place in later versions."""
     salt = seed.to_bytes(8, "little", signed=True)
     digests = [hashlib.blake2b(key.encode(), digest_size=8, salt=salt).digest() for key in keys]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
-def holdout(targets: Targets, groups: Sequence[str] | pa.Array, share: float, *, seed: int) -> NDArray[np.bool_]:
-    """Choose which images are held out so that every class gives about the same share.
+def holdout(targets: Targets, groups: Sequence[str] | pa.Array, fraction: float, *, seed: int) -> NDArray[np.bool_]:
+    """Choose which images are held out so that about the same fraction of every class is.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label that still has undecided images
     is served first, and each of its images goes to the side that lacks that label most. Groups move as one.
@@ -28,8 +96,8 @@ def holdout(targets: Targets, groups: Sequence[str] | pa.Array, share: float, *,
     Args:
         targets: of n images.
         groups: (n,), images with the same group stay together.
-        share: wanted share of held-out images, in (0, 1).
-        seed: another seed gives another choice.
+        fraction: of images to hold out, in (0, 1).
+        seed: another seed holds out other images.
 
     Returns:
         (n,), whether an image is held out.
@@ -42,7 +110,7 @@ def holdout(targets: Targets, groups: Sequence[str] | pa.Array, share: float, *,
     unit = place[unit_of]  # numbered in the order in which they are decided
     sizes = np.bincount(unit, minlength=len(names))
     keys, counts = np.unique(unit[targets.row] * (targets.classes + 1) + targets.label, return_counts=True)
-    held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, share)
+    held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, fraction)
     chosen: NDArray[np.bool_] = held_out[unit]
     return chosen
 
@@ -52,25 +120,25 @@ def _assign(
     label: NDArray[np.int64],
     count: NDArray[np.int64],
     sizes: NDArray[np.int64],
-    share: float,
+    fraction: float,
 ) -> NDArray[np.bool_]:
     """Which units are held out.
 
     Args:
         unit, label, count: images of a label in a unit, sorted by unit.
         sizes: (units,), images of each unit.
-        share: wanted share of held-out images.
+        fraction: of images to hold out.
     """
     totals = np.bincount(label, weights=count, minlength=int(label.max(initial=-1)) + 1)
-    shares = (1 - share, share)
-    lacking = [[s * float(total) for s in shares] for total in totals.tolist()]  # images still wanted, by label
-    wanted = [s * float(sizes.sum()) for s in shares]  # and of all labels together
+    fractions = (1 - fraction, fraction)
+    lacking = [[f * float(total) for f in fractions] for total in totals.tolist()]  # images still wanted per label
+    wanted = [f * float(sizes.sum()) for f in fractions]  # and of all labels together
     starts = np.searchsorted(unit, np.arange(len(sizes) + 1)).tolist()
     labels, counts, size_of = label.tolist(), count.tolist(), sizes.tolist()
     side_of = [-1] * len(sizes)
 
     def decide(candidate: int, needs: list[float]) -> None:
-        """Put a unit on the side that lacks most of something; then of images; training first."""
+        """Put a unit on the side with the larger need; on a tie, where more images are missing; then in training."""
         difference = needs[1] - needs[0] if abs(needs[1] - needs[0]) > 1e-9 else wanted[1] - wanted[0]
         side = side_of[candidate] = int(difference > 0)
         wanted[side] -= size_of[candidate]

@@ -1,4 +1,4 @@
-"""What is done about findings: a changed manifest; no file is touched, and the import report tells each change."""
+"""Applying findings to a manifest: no file is changed, and the import report lists each change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNREADABLE = ("unreadable-image", "truncated-image", "changed-image")
 
 @dataclass(frozen=True)
 class Treated:
-    """A data set's parts after the actions.
+    """A dataset's parts after the actions.
 
     Attributes:
         table: the manifest, with the same rows.
@@ -41,19 +41,21 @@ class Treated:
 
 
 def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | None = None) -> Treated:
-    """Act on findings.
+    """Apply what a report proposes, or what was chosen.
+
+    Rows keep their numbers: an image that is taken out leaves its split, an object its column, and no file is changed.
 
     Args:
-        dataset: the one that the report is about.
+        dataset: the one that was checked.
         report: of its check.
-        actions: action by name of the check, each of those that its finding offers; None takes what each proposes.
+        actions: action per name of the check, one of those that its finding offers; None takes the proposals.
 
     Raises:
-        DataError: the report is about another data set.
+        DataError: the report is about another dataset.
         ConfigError: a check or an action has an unknown name.
     """
     if report.identity != identity_of(dataset):
-        raise DataError("the report is about another data set, or another version of this one: check it again")
+        raise DataError("the report is about another dataset, or another version of this one: check it again")
     chosen = _chosen(report, actions)
     treatment = _Treatment(dataset)
     for finding, action in chosen:  # classes are renamed and relabelled before anything leaves
@@ -86,7 +88,7 @@ def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple
 
 
 class _Treatment:
-    """A data set's columns on their way to the next version."""
+    """A dataset's columns on their way to the next version."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset

@@ -1,4 +1,4 @@
-"""All checks of a data set, in one pass over its image files."""
+"""All checks of a dataset, in one pass over its image files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.examples import examples_of
 from automl_vision.doctor.features import FeatureStore, features_of
 from automl_vision.doctor.findings import SEVERITIES, Finding
-from automl_vision.doctor.image_stats import look_at_images
+from automl_vision.doctor.image_stats import read_image_stats
 from automl_vision.doctor.listing import CHECKS, Check, Found
 from automl_vision.doctor.prediction_checks import require_fit
 from automl_vision.doctor.report import DataReport
@@ -47,7 +47,7 @@ def check_dataset(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> DataReport:
-    """Look for what is wrong, odd or worth a look in a data set.
+    """Find what is wrong or odd in a dataset.
 
     Args:
         dataset: as opened, with or without splits.
@@ -67,10 +67,10 @@ def check_dataset(
     (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
     wants_features = features and any(check.needs == "features" for check in chosen)
     steps = 2 if wants_features else 1
-    looks = look_at_images(dataset.table, dataset.root, rows, progress=_part(progress, 0, steps, len(rows)))
+    stats = read_image_stats(dataset.table, dataset.root, rows, progress=_part(progress, 0, steps, len(rows)))
     usable = dataset.splits != LEFT_OUT
-    usable[list(looks.problems)] = False
-    evidence = Evidence(dataset, looks, usable, predictions=predictions)
+    usable[list(stats.problems)] = False
+    evidence = Evidence(dataset, stats, usable, predictions=predictions)
     if wants_features:
         try:
             evidence = replace(evidence, features=_features(evidence, cache, _part(progress, 1, steps, len(rows))))
@@ -110,7 +110,7 @@ def _chosen(names: Sequence[str] | None) -> list[Check]:
 
 
 def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
-    digests = [d if usable else "" for d, usable in zip(evidence.looks.digests, evidence.usable.tolist(), strict=True)]
+    digests = [d if usable else "" for d, usable in zip(evidence.stats.digests, evidence.usable.tolist(), strict=True)]
     store = FeatureStore(cache)
     return features_of(evidence.data.root, evidence.images, digests, store=store, progress=progress)
 
@@ -120,10 +120,10 @@ def _part(progress: Progress | None, step: int, steps: int, images: int) -> Prog
     if progress is None:
         return None
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         progress(step * images + done + (images - total), steps * images)
 
-    return told
+    return report
 
 
 def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:

@@ -120,7 +120,7 @@ def no_annotation(evidence: Evidence) -> Found | None:
     "name-leak",
     "hint",
     title="Files of one series in several splits",
-    advice="Names with one beginning are often one video, place or patient: give a group column to keep them together.",
+    advice="Names that begin alike are often from one video, place or patient: a group column keeps them together.",
 )
 def name_leak(evidence: Evidence) -> Found | None:
     """Names that differ only in a last number and stand in several splits."""

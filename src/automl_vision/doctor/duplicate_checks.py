@@ -111,7 +111,7 @@ def near_duplicate(evidence: Evidence) -> Found | None:
     "group-leak",
     "warning",
     title="Groups in several splits",
-    advice="Images of one group are alike; give the whole group to one split.",
+    advice="Images of a group are alike; put the whole group into one split.",
 )
 def group_leak(evidence: Evidence) -> Found | None:
     """Groups of the data that stand in several splits."""
@@ -165,7 +165,7 @@ def _pairs_of_splits(evidence: Evidence, rows: NDArray[np.int64], partners: NDAr
 
 
 def _in_several_splits(evidence: Evidence, codes: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The rows whose group stands in more than one split."""
+    """The rows whose group is in more than one split."""
     (rows,) = np.nonzero(counted & (evidence.splits != ""))
     _, split = np.unique(evidence.splits[rows], return_inverse=True)
     pairs = np.unique(np.stack([codes[rows], split], axis=1), axis=0)

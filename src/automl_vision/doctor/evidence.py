@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
-from automl_vision.doctor.image_stats import Looks
+from automl_vision.doctor.image_stats import ImageStats
 from automl_vision.doctor.near_duplicates import near_pairs
 
 
@@ -21,14 +21,14 @@ class Evidence:
 
     Attributes:
         data: the data set.
-        looks: what one look at each image gave.
+        stats: facts of each image file.
         usable: (images,), whether an image has a split or may get one, and can be decoded.
         features: (images, features), NaN where they are unknown; or None.
         predictions: the detections of a model in the images of the dataset, or None.
     """
 
     data: Dataset
-    looks: Looks
+    stats: ImageStats
     usable: NDArray[np.bool_]
     features: NDArray[np.float32] | None = None
     predictions: Detections | None = None
@@ -66,11 +66,11 @@ class Evidence:
         first: dict[str, int] = {}
         rows = np.arange(len(self.usable))
         for row in np.flatnonzero(self.usable).tolist():
-            rows[row] = first.setdefault(self.looks.digests[row], row)
+            rows[row] = first.setdefault(self.stats.digests[row], row)
         return rows
 
     @cached_property
     def near_pairs(self) -> NDArray[np.int64]:
         """(pairs, 2), rows of near copies that are no exact copies."""
         (rows,) = np.nonzero(self.usable & (self.first_copy == np.arange(len(self.usable))))
-        return rows[near_pairs(self.looks.small[rows])]
+        return rows[near_pairs(self.stats.small[rows])]

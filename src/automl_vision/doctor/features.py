@@ -18,7 +18,7 @@ from automl_vision.data.scan import Progress
 from automl_vision.storage.cache_folder import cache_folder
 
 _JOB = "automl_vision.models.features:write_features"
-_VERSION = "1"  # changes whenever the job gives other features
+_VERSION = "1"  # changes whenever the job's features change
 
 
 class FeatureStore:
@@ -32,7 +32,7 @@ class FeatureStore:
         self.folder = (folder or cache_folder() / "features") / _VERSION
 
     def read(self, digests: Sequence[str]) -> NDArray[np.float32] | None:
-        """(images, features), NaN where nothing is known; None when nothing at all is."""
+        """(images, features), NaN for images without features; None if no image has any."""
         wanted: dict[str, list[int]] = {}
         for row, digest in enumerate(digests):
             wanted.setdefault(digest, []).append(row)
@@ -50,7 +50,7 @@ class FeatureStore:
         return found
 
     def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
-        """Run the job on some images, each of another content, and keep what it gives.
+        """Run the job on some images, all of different content, and keep its features.
 
         Raises:
             FeaturesUnavailableError: the job failed, such as for want of the weights.

@@ -1,4 +1,4 @@
-"""What a check found: which images or objects, how bad, examples to look at, and what can be done about it."""
+"""What a check found: which images or objects, how bad, examples, and what can be done about it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ACTIONS = {
     "none": "leave everything as it is",
     "exclude": "take the images out of their split",
     "drop": "take the objects out",
-    "relabel": "give the images or objects the suggested class",
-    "rename": "give the classes one name",
-    "fit box": "give the objects the box around their mask",
+    "relabel": "assign the suggested class to the images or objects",
+    "rename": "merge the classes under one name",
+    "fit box": "set the boxes around the masks",
     "group": "put the images into one group, which no split divides",
 }
 """What `Dataset.apply` can do about a finding; no file is ever changed or deleted."""
@@ -83,8 +83,8 @@ class Finding:
 
     Attributes:
         check: name of the check.
-        severity: "error" for what cannot be used, "warning" for what probably hurts, "hint" for what is worth a look.
-        title: what the check looks for.
+        severity: "error" for what cannot be used, "warning" for what probably hurts, "hint" for what to review.
+        title: what the check finds.
         summary: one sentence with the count.
         advice: one sentence on what to do.
         count: images, objects or records.

@@ -16,7 +16,7 @@ _NOTEBOOK_EXAMPLES = 4  # of a finding, so that a notebook stays small
 _MEANING = {
     "error": "cannot be used as it is",
     "warning": "probably hurts the model",
-    "hint": "worth a look",
+    "hint": "to review",
 }
 
 
@@ -60,12 +60,12 @@ def fragment(page: Page) -> str:
     return _content(page, _NOTEBOOK_EXAMPLES)
 
 
-def _content(page: Page, most: int | None) -> str:
-    shown = [picture.image for f in page.findings for e in f.examples[:most] for picture in e.pictures]
+def _content(page: Page, max_examples: int | None) -> str:
+    shown = [picture.image for f in page.findings for e in f.examples[:max_examples] for picture in e.pictures]
     small = thumbnails(page.root, shown)
     style = files("automl_vision.doctor").joinpath("html_report.css").read_text(encoding="utf-8")
     parts = [f"<style>{style}</style>", "<div class=doctor>", _header(page), _overview(page)]
-    parts += [_finding(finding, small, most) for finding in page.findings]
+    parts += [_finding(finding, small, max_examples) for finding in page.findings]
     parts += [_footer(page), "</div>"]
     return "\n".join(parts)
 
@@ -105,8 +105,8 @@ def _action(finding: Finding) -> str:
     return escape(finding.action) if finding.action != "none" else "look"
 
 
-def _finding(finding: Finding, small: Mapping[str, str], most: int | None) -> str:
-    examples = finding.examples[:most]
+def _finding(finding: Finding, small: Mapping[str, str], max_examples: int | None) -> str:
+    examples = finding.examples[:max_examples]
     with_pictures = [example for example in examples if example.pictures]
     paired = " pairs" if len(finding.partners) else ""
     cases = "".join(_case(example, small) for example in with_pictures)

@@ -34,12 +34,12 @@ _SUFFIXES = {
 )
 def unreadable(evidence: Evidence) -> Found | None:
     """Missing, empty, foreign or oversized files: when the data was opened, or now."""
-    rows = [row for row in evidence.looks.problems if not evidence.looks.formats[row]]
+    rows = [row for row in evidence.stats.problems if not evidence.stats.formats[row]]
     treated = {evidence.images[row] for row in np.flatnonzero(evidence.splits == LEFT_OUT).tolist()}
     problems = [p for p in evidence.data.report.problems if p.kind == "unreadable image" and p.place not in treated]
     if not rows and not problems:
         return None
-    notes = [evidence.looks.problems[row] for row in rows] + [problem.reason for problem in problems]
+    notes = [evidence.stats.problems[row] for row in rows] + [problem.reason for problem in problems]
     return Found(
         f"{plural(len(notes), 'image')} cannot be read",
         rows=np.array(rows, np.int64),
@@ -57,13 +57,13 @@ def unreadable(evidence: Evidence) -> Found | None:
 )
 def truncated(evidence: Evidence) -> Found | None:
     """Files with a good header whose pixels cannot be decoded."""
-    rows = [row for row in evidence.looks.problems if evidence.looks.formats[row]]
+    rows = [row for row in evidence.stats.problems if evidence.stats.formats[row]]
     if not rows:
         return None
     return Found(
         f"{plural(len(rows), 'image')} cannot be decoded to the end",
         rows=np.array(rows, np.int64),
-        notes=tuple(evidence.looks.problems[row] for row in rows),
+        notes=tuple(evidence.stats.problems[row] for row in rows),
     )
 
 
@@ -79,13 +79,13 @@ def changed(evidence: Evidence) -> Found | None:
     opened = evidence.data.table["digest"].to_pylist()
     rows = [
         row
-        for row, (before, now) in enumerate(zip(opened, evidence.looks.digests, strict=True))
+        for row, (before, now) in enumerate(zip(opened, evidence.stats.digests, strict=True))
         if evidence.usable[row] and is_content_digest(before) and now != before
     ]
     if not rows:
         return None
     summary = f"{plural(len(rows), 'image')} with other contents than before"
-    return Found(summary, rows=np.array(rows), notes=("the file changed since the data set was opened",) * len(rows))
+    return Found(summary, rows=np.array(rows), notes=("the file changed since the dataset was opened",) * len(rows))
 
 
 @check(
@@ -97,7 +97,7 @@ def changed(evidence: Evidence) -> Found | None:
 )
 def blank(evidence: Evidence) -> Found | None:
     """Pictures whose colour hardly changes."""
-    spread = evidence.looks.spread
+    spread = evidence.stats.spread
     rows = _sorted(evidence.usable & (spread < BLANK_SPREAD), spread)
     notes = tuple(f"brightness varies by {value:.1f} of 255" for value in spread[rows].tolist())
     return Found(f"{plural(len(rows), 'image')} of a single colour", rows=rows, notes=notes) if len(rows) else None
@@ -163,7 +163,7 @@ def extreme_aspect(evidence: Evidence) -> Found | None:
 def wrong_suffix(evidence: Evidence) -> Found | None:
     """Suffixes that the bytes contradict."""
     rows, notes = [], []
-    for row, format_ in enumerate(evidence.looks.formats):
+    for row, format_ in enumerate(evidence.stats.formats):
         suffix = suffix_of(evidence.images[row].partition("?")[0]) if format_ else ""
         if suffix and suffix not in _SUFFIXES.get(format_, (suffix,)):
             rows.append(row)

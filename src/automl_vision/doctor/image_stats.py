@@ -1,4 +1,4 @@
-"""One look at each image file: read and decoded once, it leaves a digest, its real format and a small grey picture."""
+"""Facts of each image file, read and decoded once: digest, real format, contrast and a small grey picture."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one image leaves behind.
+class Stats:
+    """Facts of one image.
 
     Attributes:
         problem: why it cannot be used, or None.
@@ -39,14 +39,14 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What all images of a data set left behind, by row.
+class ImageStats:
+    """Facts of all images of a dataset, by row.
 
     Attributes:
-        problems: reason by row, for images that cannot be decoded.
-        digests: of the files' bytes; empty where the file could not be read.
-        formats: real format; empty where it could not be read.
-        spread: (images,), float32, as in `Look`.
+        problems: reason per row, for images that cannot be decoded.
+        digests: of the files' bytes; empty if the file could not be read.
+        formats: real format; empty if it could not be read.
+        spread: (images,), float32, as in `Stats`.
         small: (images, SIDE, SIDE), uint8.
     """
 
@@ -57,34 +57,36 @@ class Looks:
     small: NDArray[np.uint8]
 
 
-def look_at_images(table: pa.Table, root: str, rows: NDArray[np.intp], *, progress: Progress | None = None) -> Looks:
+def read_image_stats(
+    table: pa.Table, root: str, rows: NDArray[np.intp], *, progress: Progress | None = None
+) -> ImageStats:
     """Read and decode each image once, in threads.
 
     Args:
         table: the manifest.
         root: where relative paths start.
-        rows: the images to look at; of the others nothing is known afterwards.
+        rows: the images to read; the others stay empty.
         progress: called with (images done, images in all).
     """
     images = table["image"].take(pa.array(rows, pa.int64())).to_pylist()
-    looks = Looks(
+    stats = ImageStats(
         {},
         [""] * len(table),
         [""] * len(table),
         np.zeros(len(table), np.float32),
         np.zeros((len(table), SIDE, SIDE), np.uint8),
     )
-    results = parallel_map(partial(look_at, root=root), images, progress=progress)
-    for row, look in zip(rows.tolist(), results, strict=True):
-        looks.digests[row], looks.formats[row] = look.digest, look.format
-        if look.problem is not None or look.small is None:
-            looks.problems[row] = look.problem or "the image cannot be decoded"
+    results = parallel_map(partial(stats_of, root=root), images, progress=progress)
+    for row, one in zip(rows.tolist(), results, strict=True):
+        stats.digests[row], stats.formats[row] = one.digest, one.format
+        if one.problem is not None or one.small is None:
+            stats.problems[row] = one.problem or "the image cannot be decoded"
             continue
-        looks.spread[row], looks.small[row] = look.spread, look.small
-    return looks
+        stats.spread[row], stats.small[row] = one.spread, one.small
+    return stats
 
 
-def look_at(image: str, *, root: str) -> Look:
+def stats_of(image: str, *, root: str) -> Stats:
     """Read and decode one image.
 
     Args:
@@ -98,25 +100,25 @@ def look_at(image: str, *, root: str) -> Look:
         format_ = open_image(data).format or ""
         pixels = load_pixels(data, size=_SHORT_SIDE)
     except ImageError as error:
-        return Look(str(error), digest, format_)
+        return Stats(str(error), digest, format_)
     spread = float(pixels.reshape(-1, 3).std(axis=0).max())
-    return Look(None, digest, format_, spread, _small(pixels))
+    return Stats(None, digest, format_, spread, _small(pixels))
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture in grey, SIDE x SIDE, each of its pixels the mean of what it covers."""
+    """The picture in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
     grey = pixels.astype(np.float32) @ _LUMA
     small = shrink(grey.shape[0], SIDE) @ grey @ shrink(grey.shape[1], SIDE).T
     return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
 
 def shrink(length: int, parts: int, start: float = 0.0, end: float = 1.0) -> NDArray[np.float32]:
-    """(parts, length), weights that give the means of equal parts of a line.
+    """(parts, length), weights that average equal parts of a line.
 
     Args:
         length: pixels of the line.
-        parts: into how many the piece from `start` to `end` is divided.
-        start, end: of the piece, as shares of the line.
+        parts: number of parts between `start` and `end`.
+        start, end: as fractions of the line.
     """
     edges = (start + (end - start) * np.arange(parts + 1) / parts) * length
     pixels = np.arange(length)

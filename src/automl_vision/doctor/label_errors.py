@@ -12,9 +12,9 @@ from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.image_checks import BLANK_SPREAD
 from automl_vision.doctor.listing import Found, check, plural
 
-NEIGHBOURS = 20  # a handful of strangers of one kind must not vouch for each other
-UNLIKE = 2.5  # robust standard deviations above the median distance; on five real sets strangers reach 2 to 25
-_MIN_IMAGES = 50  # below this no neighbourhood is known
+NEIGHBOURS = 20  # a handful of similar outliers must not make each other look normal
+UNLIKE = 2.5  # robust standard deviations above the median distance; on five real datasets outliers reach 2 to 25
+_MIN_IMAGES = 50  # with fewer images, neighbourhoods are not reliable
 _FOLDS = 5
 _MIN_OF_CLASS = 2 * _FOLDS  # images that a class needs to be judged
 _COMPONENTS = 128  # on 1,280 features of 1,370 photos: 64 and 256 were no better, without any reduction worse
@@ -29,7 +29,7 @@ _BLOCK = 2048
     "outlier",
     "hint",
     title="Images unlike all others",
-    advice="Look whether they belong here; strangers in a data set often come from a wrong folder.",
+    advice="Check whether they belong here; outliers often come from a wrong folder.",
     actions=("none", "exclude"),
     needs="features",
 )
@@ -41,7 +41,7 @@ def outlier(evidence: Evidence) -> Found | None:
     features = evidence.features
     if features is None:
         return None
-    shows = evidence.looks.spread >= BLANK_SPREAD  # blank images have a check of their own
+    shows = evidence.stats.spread >= BLANK_SPREAD  # blank images have a check of their own
     (rows,) = np.nonzero(evidence.usable & shows & np.isfinite(features).all(axis=1))
     if len(rows) < _MIN_IMAGES:
         return None
@@ -134,7 +134,7 @@ def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float
 
 
 def neighbour_distance(features: NDArray[np.float32], neighbours: int) -> NDArray[np.float32]:
-    """(images,), cosine distance to the last of so many nearest other images, computed in blocks."""
+    """(images,), cosine distance to the k-th nearest other image, computed in blocks."""
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
     distance = np.zeros(len(unit), np.float32)
     for start in range(0, len(unit), _BLOCK):

@@ -1,4 +1,4 @@
-"""The checks by name. A decorator on the function that looks registers a check; the tests run over the listing."""
+"""The checks by name. A decorator on the function registers a check; the tests run over the listing."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Check:
 
     Attributes:
         name: of the check.
-        title: what it looks for.
+        title: what it finds.
         severity: of what it finds.
         actions: what can be done, the proposed action first.
         advice: one sentence on what to do.
         needs: "features" or "predictions" when it works only with these.
-        find: looks at the evidence; None when nothing is odd.
+        find: examines the evidence; returns None if nothing is odd.
     """
 
     name: str

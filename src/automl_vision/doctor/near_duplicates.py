@@ -17,9 +17,9 @@ from automl_vision.doctor.image_stats import SIDE, shrink
 
 MIN_DETAIL = 0.87  # correlation of details; on five real sets distinct photos stay below, crops by 10 % mostly above
 _MIN_ALIKE = 0.6  # correlation of low frequencies that makes a candidate
-_NEIGHBOURS = 4  # candidates of an image
+_NEIGHBOURS = 4  # candidates per image
 _MIN_MIRRORED = 0.95  # a mirrored copy is looked for only uncropped
-_MIN_COARSE = 0.8  # correlation at the best coarse window that is worth a finer look
+_MIN_COARSE = 0.8  # correlation at the best coarse window that is worth a finer comparison
 _MIN_SPREAD = 2.0  # a picture with less has no details
 _FREQUENCIES = 8
 EXHAUSTIVE = 60_000  # images up to which all pairs are compared, in blocks
@@ -37,7 +37,7 @@ def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDA
     """(pairs, 2), positions of pictures that are near copies of each other, the smaller position first.
 
     Args:
-        small: (n, SIDE, SIDE), as `look_at` leaves them.
+        small: (n, SIDE, SIDE), as `stats_of` leaves them.
         exhaustive: pictures up to which all pairs are compared; of more only those that share a band of bits.
     """
     (usable,) = np.nonzero(small.std(axis=(1, 2)) >= _MIN_SPREAD)
@@ -53,7 +53,7 @@ def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDA
 
 
 def clusters(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """(count,), the smallest position that each of so many positions is connected to by pairs."""
+    """(count,), for each position, the smallest position that it is connected to by pairs."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -79,7 +79,7 @@ def _describe(small: NDArray[np.uint8]) -> Array:
     return unit
 
 
-def _candidates(described: Array, others: Array, least: float, exhaustive: int) -> NDArray[np.int64]:
+def _candidates(described: Array, others: Array, minimum: float, exhaustive: int) -> NDArray[np.int64]:
     """(pairs, 2), positions of pictures with similar low frequencies, each pair once."""
     if len(described) > exhaustive:
         pairs = _by_bands(described, others)
@@ -89,7 +89,7 @@ def _candidates(described: Array, others: Array, least: float, exhaustive: int) 
                 for part in np.array_split(pairs, len(pairs) // _CHUNK + 1)
             ]
         )
-        return pairs[alike >= least]
+        return pairs[alike >= minimum]
     found = []
     neighbours = min(_NEIGHBOURS, max(len(described) - 1, 0))
     for start in range(0, len(described), _BLOCK):
@@ -97,7 +97,9 @@ def _candidates(described: Array, others: Array, least: float, exhaustive: int) 
         at = np.arange(len(alike))
         alike[at, at + start] = -1
         nearest = np.argpartition(-alike, neighbours, axis=1)[:, :neighbours] if neighbours else np.zeros((0, 0), int)
-        row, position = np.nonzero(np.take_along_axis(alike, nearest, axis=1) >= least) if neighbours else (at[:0],) * 2
+        row, position = (
+            np.nonzero(np.take_along_axis(alike, nearest, axis=1) >= minimum) if neighbours else (at[:0],) * 2
+        )
         found.append(np.stack([row + start, nearest[row, position]], axis=1))
     pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
     return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int64).reshape(-1, 2)

@@ -44,7 +44,7 @@ def _left_out(name: str, kind: str, title: str, noun: str) -> None:
 _left_out("box-outside", "box outside", "Boxes outside of their image", "outside of the image")
 _left_out("empty-box", "empty box", "Empty boxes", "without any area")
 _left_out("inverted-box", "inverted box", "Inverted boxes", "with the right or lower edge first")
-_left_out("bad-box", "bad box", "Boxes that are no numbers", "of which a number is missing or infinite")
+_left_out("bad-box", "bad box", "Boxes that are not numbers", "of which a number is missing or infinite")
 
 
 @check(
@@ -101,7 +101,7 @@ def duplicate_box(evidence: Evidence) -> Found | None:
     "box-of-two-classes",
     "warning",
     title="Boxes with two classes",
-    advice="Decide for one class, unless objects of both really lie on each other.",
+    advice="Keep one class, unless objects of both classes really overlap.",
     actions=("none", "drop"),
 )
 def box_of_two_classes(evidence: Evidence) -> Found | None:
@@ -142,7 +142,7 @@ def box_misses_mask(evidence: Evidence) -> Found | None:
     "empty-mask",
     "warning",
     title="Masks without any area",
-    advice="The outline is a line, or lies outside of the image; where masks are learnt, the object leaves.",
+    advice="The outline is a line, or is outside the image; for segmentation the object is removed.",
     actions=("drop", "none"),
 )
 def empty_mask(evidence: Evidence) -> Found | None:
@@ -163,7 +163,7 @@ def empty_mask(evidence: Evidence) -> Found | None:
     actions=("none", "drop"),
 )
 def crossed_polygon(evidence: Evidence) -> Found | None:
-    """Polygons that are no simple outline."""
+    """Polygons that are not a simple outline."""
     import shapely
 
     objects = evidence.data.objects
@@ -245,8 +245,8 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
     low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=1)
     areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    share: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
-    return share
+    iou: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return iou
 
 
 def _of_objects(evidence: Evidence, summary: str, objects: NDArray[np.intp], notes: tuple[str, ...]) -> Found | None:

@@ -1,4 +1,4 @@
-"""The doctor's report: all findings of a data set, as text, JSON and one HTML file."""
+"""The doctor's report: all findings of a dataset, as text, JSON and one HTML file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DataReport:
 
     Attributes:
         root: where relative images start.
-        identity: of the data set that was checked.
+        identity: of the dataset that was checked.
         counts: what was looked at: "images", "objects", "classes", ...
         findings: errors first, then warnings, then hints.
         checks: the checks that ran.

@@ -1,4 +1,4 @@
-"""Small copies of images as text, for pages that need no other file."""
+"""Small copies of images as text, for a single self-contained page."""
 
 from __future__ import annotations
 

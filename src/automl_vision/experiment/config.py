@@ -23,7 +23,7 @@ from automl_vision.core.errors import ConfigError, UnknownModelError
 from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.open_options import MAX_BAD_SHARE
+from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 from automl_vision.recipes.catalog import find_algorithm, missing_package
 from automl_vision.recipes.checking import check_hyperparameters, parse_arguments, validation_sentences
 from automl_vision.recipes.hyperparameters import Hyperparameters
@@ -77,7 +77,7 @@ class AutoMLVisionConfig(BaseModel):
         gt=0,
         lt=1,
         validation_alias=AliasChoices("validation_data_size", "split_ratio"),
-        description="share of the training data to hold out when there is no validation data; none: 0.2",
+        description=f"fraction of the training data to hold out when there is no validation data; none: {SPLIT_RATIO}",
     )
     compute_target: str = Field(
         "local",
@@ -108,7 +108,9 @@ class AutoMLVisionConfig(BaseModel):
         description='fixed hyperparameters, as a mapping or as `["--early_stopping", 1, ...]`',
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
-    max_bad_share: float = Field(MAX_BAD_SHARE, ge=0, le=1, description="largest share of records that may be unusable")
+    max_bad_share: float = Field(
+        MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of records that may be unusable"
+    )
     threads: int = Field(0, ge=0, description="cores for a trial; 0: all")
     processes_per_trial: int = Field(
         1, ge=1, description="processes that train each trial together, each on a GPU of its own where there are any"

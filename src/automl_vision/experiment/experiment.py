@@ -9,7 +9,10 @@ from pathlib import Path
 from automl_vision.compute.targets import require_target
 from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.core.version import VERSION
-from automl_vision.data.dataset import Dataset, is_manifest
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.joining import join_validation
+from automl_vision.data.manifest_file import is_manifest
+from automl_vision.data.usability import require_usable
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.recipes.hyperparameters import Hyperparameters
@@ -18,6 +21,7 @@ from automl_vision.runs.start import start_run
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import policy_to_json
 from automl_vision.search.samplers import sampling_to_json
+from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
@@ -93,7 +97,7 @@ def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Data
     """
     dataset = _opened(config.training_data, config, workspace)
     if config.validation_data is not None:
-        dataset = dataset.joined_validation(_opened(config.validation_data, config, workspace))
+        dataset = join_validation(dataset, _opened(config.validation_data, config, workspace))
     return dataset
 
 
@@ -144,7 +148,7 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
             return Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
         data = Dataset.load(path)
     dataset = data.as_task(config.task)
-    dataset.require_usable(max_bad_share=config.max_bad_share)
+    require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 
 
@@ -160,7 +164,7 @@ def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str |
         return None
     folder = workspace.run_folder(run_id)
     if filename is None:
-        found = [folder.model / "weights.safetensors"]
+        found = [folder.model / WEIGHTS_FILE]
     else:
         best = folder.record().best_trial
         trials = sorted(folder.trials(), key=lambda trial: trial.number != best)

@@ -29,8 +29,8 @@ class Documents:
     The first files are kept up to a limit, because formats look at the first files; of the others, and of larger ones,
     only the latest is. A hundred thousand small files and one huge file therefore cost little memory.
 
-    Errors are kept as copies without a traceback, whose frames would keep the whole source in a cycle of references, and
-    with it the open file of an archive.
+    Errors are kept as copies without a traceback, whose frames would keep the whole source in a cycle of references,
+    and with it the open file of an archive.
 
     Args:
         read: returns the bytes of a file, or raises `DataError`.

@@ -8,10 +8,12 @@ from typing import Any
 from automl_vision.core.errors import DataError
 from automl_vision.core.garbage_collection import without_garbage_collection
 from automl_vision.core.tasks import normalize_task
-from automl_vision.data.dataset import Dataset, is_manifest
+from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import build_manifest, natural_task
+from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.open_options import OpenOptions, open_options
 from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.data.usability import require_usable
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
 
@@ -59,7 +61,7 @@ def open_dataset(
     table, classes = build_manifest(annotations, facts, own)
     dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
     dataset = dataset.as_task(wanted or own)
-    dataset.require_usable(max_bad_share=options.max_bad_share)
+    require_usable(dataset, max_bad_share=options.max_bad_share)
     return dataset
 
 

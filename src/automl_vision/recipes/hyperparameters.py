@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from automl_vision.data.defaults import SPLIT_RATIO
 from automl_vision.recipes.optimizers import OPTIMIZERS, users_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class TrainingHyperparameters(BaseModel):
     checkpoint_filename: str | None = Field(None, description="weights file in that run's trial")
     layers_to_freeze: int | None = Field(None, gt=0, description="number of stages to freeze, counted from the input")
     split_ratio: float = Field(
-        0.2,
+        SPLIT_RATIO,
         gt=0,
         lt=1,
         description="fraction of the training images held out for validation when no validation data is given",

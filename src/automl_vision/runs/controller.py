@@ -20,6 +20,7 @@ from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.data.usability import require_usable
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
 from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
@@ -155,7 +156,7 @@ class _Controller:
             size = wanted
             pixels = open_pixels(opened, size, self.workspace.cache_path, progress=progress)
             dataset = opened.excluding(pixels.problems)
-            dataset.require_usable(max_bad_share=self.spec.max_bad_share)
+            require_usable(dataset, max_bad_share=self.spec.max_bad_share)
             if (opened.splits == "val").any() and not (dataset.splits == "val").any():
                 raise DataError(f"no validation image can be used; {dataset.report}")
             dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)

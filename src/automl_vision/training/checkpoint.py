@@ -13,11 +13,12 @@ from torch import Tensor, optim
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import atomic_path, persistently
 from automl_vision.recipes.network import NetworkDescription, differences
+from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan
 from automl_vision.training.time_budget import Pace
 
-BEST_WEIGHTS = "weights.safetensors"
+BEST_WEIGHTS = WEIGHTS_FILE
 """The weights that a finished trial keeps."""
 
 FORMAT_VERSION = 2

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.text import did_you_mean
+from automl_vision.data.defaults import SPLIT_RATIO
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
 
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
-_SPLIT_RATIO = 0.2
 _MAX_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
 
 
@@ -73,7 +73,7 @@ class DatasetRegistry:
         name: str,
         *,
         description: str = "",
-        split_ratio: float | None = _SPLIT_RATIO,
+        split_ratio: float | None = SPLIT_RATIO,
         seed: int = 0,
     ) -> DatasetVersion:
         """Register a dataset as the next version of a name; if a version has equal contents, return that version.

@@ -10,7 +10,8 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Annotations
 from automl_vision.formats.json_file import HEAD_FILES, try_json
-from automl_vision.formats.records.csv_rows import read_rows
+from automl_vision.formats.records.text_cells import read_cells
+from automl_vision.formats.records.vocabulary import CLASS_NAME, CLASS_NUMBER, plain
 from automl_vision.formats.source import Source, as_text
 from automl_vision.storage.urls import is_url
 
@@ -21,20 +22,6 @@ _TABLE_WORDS = frozenset({
     "class", "classes", "label", "labels", "category", "categories", "map", "names", "mapping", "dict", "index",
     "description", "id", "ids",
 })  # fmt: skip
-_NUMBERS = (
-    "classid",
-    "labelid",
-    "categoryid",
-    "id",
-    "index",
-    "classindex",
-    "code",
-    "number",
-    "label",
-    "class",
-    "target",
-)
-_NAMES = ("classname", "labelname", "categoryname", "name", "label", "class", "category", "description", "classes")
 _MOST_CLASSES = 100_000  # no longer file is a list of classes
 
 
@@ -84,7 +71,7 @@ def _lists(source: Source, tables: Sequence[str]) -> Iterator[tuple[str, Mapping
         :HEAD_FILES
     ]:
         with suppress(DataError):
-            if found := _names_of_rows([row for _, row in read_rows(source, path)], path):
+            if found := _names_of_rows([row for _, row in read_cells(source, path)], path):
                 yield path, found
 
 
@@ -111,12 +98,12 @@ def _names_of_rows(rows: list[list[str]], path: str) -> dict[str, str] | list[st
     if not rows or len(rows) > _MOST_CLASSES:
         return {}
     if all(len(row) == 1 for row in rows):
-        stem = re.sub(r"[\W_]+", "", path.rpartition("/")[2].rpartition(".")[0].lower())
+        stem = plain(path.rpartition("/")[2].rpartition(".")[0])
         names = [row[0] for row in rows]
         return names if stem in _LISTS and len(set(names)) == len(names) else []
-    header = [re.sub(r"[\W_]+", "", name.lower()) for name in rows[0]]
-    number = next((i for name in _NUMBERS for i, found in enumerate(header) if _is_called(found, name)), None)
-    name = next((i for n in _NAMES for i, found in enumerate(header) if i != number and _is_called(found, n)), None)
+    header = [plain(name) for name in rows[0]]
+    number = next((i for name in CLASS_NUMBER for i, found in enumerate(header) if _is_called(found, name)), None)
+    name = next((i for n in CLASS_NAME for i, found in enumerate(header) if i != number and _is_called(found, n)), None)
     if number is None or name is None:
         return {}
     whole = [row for row in rows[1:] if len(row) == len(header)]
@@ -133,5 +120,5 @@ def _descriptions(source: Source) -> dict[str, str]:
     names: dict[str, str] = {}
     for path in source.storage.files if not is_url(source.storage.root) else ():
         if "class-descriptions" in path and path.endswith(".csv"):
-            names |= {row[0]: row[1] for _, row in read_rows(source, path) if len(row) == 2}
+            names |= {row[0]: row[1] for _, row in read_cells(source, path) if len(row) == 2}
     return names

@@ -10,20 +10,28 @@ from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.formats.folder_layout import class_folders
+from automl_vision.formats.records.cells import is_empty, list_separator, one_label
 from automl_vision.formats.records.class_names import name_classes
-from automl_vision.formats.records.csv_cells import is_empty, list_separator, one_label
-from automl_vision.formats.records.csv_columns import CORNERS, Table
-from automl_vision.formats.records.csv_find import candidate_tables, explain_tables, labelled_tables, named_tables
-from automl_vision.formats.records.csv_look import KnownTable
-from automl_vision.formats.records.csv_records import TableReader, side_splits
-from automl_vision.formats.records.csv_rows import table_files
+from automl_vision.formats.records.layout import Table, label_of
+from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
+from automl_vision.formats.records.rows import distinct
+from automl_vision.formats.records.tables import (
+    KnownTable,
+    candidate_tables,
+    explain_tables,
+    labelled_tables,
+    named_tables,
+    read_tables,
+    side_splits,
+)
+from automl_vision.formats.records.text_cells import table_files
+from automl_vision.formats.records.vocabulary import CORNERS
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
 
 _SHOWN = 4
 _SEPARATORS = ("|", ";")
-_LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
 
 
 def _detect(source: Source, columns: Columns) -> bool:
@@ -71,11 +79,9 @@ def read(source: Source, columns: Columns) -> Annotations:
         candidates = candidate_tables(source)
         tables = labelled_tables(candidates)
         others = [table for table in candidates if table not in tables and not table.layout.is_labelled]
-    reader = TableReader(source, columns, annotations, side_splits(source, others))
-    for table in tables:
-        reader.read(table)
-    reader.check_agreement()
-    annotations.relative = len(annotations.objects) > 0 and reader.largest <= _LARGEST_SHARE
+    reader = RowReader(source, annotations, side_splits(source, others))
+    read_tables(source, reader, tables, columns)
+    annotations.relative = len(annotations.objects) > 0 and reader.largest <= LARGEST_SHARE
     layouts = [table.layout for table in tables]
     has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
     annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))
@@ -101,9 +107,11 @@ def _flag_columns(classes: list[str], header: list[str]) -> list[str]:
     Raises:
         DataError: a class has the name of another column.
     """
-    row = ["a.jpg", *[""] * (len(header) - 1), *["1"] * len(classes)]
-    layout = Table([*header, *classes], [row], is_image).layout(Columns())
-    bad = [name for name in classes if layout is None or name not in layout.flags]
+    fields = distinct([*header, *classes])
+    cells = ["a.jpg", *[""] * (len(header) - 1), *["1"] * len(classes)]
+    layout = Table(fields, [dict(zip(fields, cells, strict=True))], is_image).layout(Columns())
+    flags = set(map(label_of, layout.flags)) if layout else set()
+    bad = [name for name in classes if name not in flags]
     if bad:
         raise DataError(f'the label "{bad[0]}" is also the name of a column; choose another format')
     return classes

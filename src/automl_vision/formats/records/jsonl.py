@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
-from automl_vision.core.text import did_you_mean, folder_of
-from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.data.object import Object
-from automl_vision.data.split_names import parse_split, split_of_path
-from automl_vision.formats.json_file import HEAD_FILES, as_flag, as_number, as_size, shown
+from automl_vision.data.annotations import Annotations, Columns
+from automl_vision.formats.json_file import HEAD_FILES
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.cloud_lines import standard_line
-from automl_vision.formats.records.json_records import LINE_SUFFIXES, read_values
+from automl_vision.formats.records.json_values import LINE_SUFFIXES, read_values
+from automl_vision.formats.records.layout import Layout, Split
+from automl_vision.formats.records.objects import box_sides
+from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
+from automl_vision.formats.records.rows import Rows
+from automl_vision.formats.records.vocabulary import (
+    IMAGE,
+    IMAGE_IDENTIFIERS,
+    LABEL,
+    LABEL_IDENTIFIERS,
+    OBJECT_LABEL,
+    OBJECTS,
+    SIZE,
+    usual,
+)
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds
-from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export, ExportRecord
 
 SUFFIXES = LINE_SUFFIXES
-_IMAGE_KEYS = (
-    "image_url", "image", "imageUrl", "image_path", "imagePath", "img_path", "file_name", "filename", "fileName",
-    "file", "path", "filepath", "file_path", "img", "url", "uri",
-)  # fmt: skip
-_LABEL_KEYS = ("label", "labels", "class", "category", "target", "tags", "classes", "class_name", "categories")
 _CORNERS = ("topX", "topY", "bottomX", "bottomY")
 _HEAD_LINES = 5
 _SAME = 1e-3  # pixels; a box that differs more from its polygons is written too
-
-
-@dataclass(frozen=True)
-class _Keys:
-    """What a file calls its image, label, split and group, and whether its labels are numbers."""
-
-    image: str
-    label: str
-    split: str
-    group: str
-    numbers: bool = False
 
 
 def _head(source: Source, path: str) -> list[dict[str, Any]]:
@@ -53,18 +48,38 @@ def _head(source: Source, path: str) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)]
 
 
-def _keys(value: Any, columns: Columns) -> _Keys | None:
-    """What an object calls its image and its label; None when it lacks one of them."""
+def _image_key(value: dict[str, Any]) -> str | None:
+    """What an object calls its image; a URL under a name of its own is meant rather than a bare name beside it."""
+    keys = usual(value, ("imageurl", *IMAGE), but=IMAGE_IDENTIFIERS)
+    return next((key for key in keys if isinstance(value[key], str)), None)
+
+
+def _layout(value: Any, columns: Columns) -> Layout | None:
+    """The meaning of an object's fields; None when it lacks an image or a label."""
     if not isinstance(value, dict):
         return None
-    image = columns.image or next((key for key in _IMAGE_KEYS if isinstance(value.get(key), str)), None)
-    label = columns.label or next((key for key in _LABEL_KEYS if key in value), None)
+    image = columns.image or _image_key(value)
+    label = columns.label or next(usual(value, (*LABEL, *OBJECTS), but=LABEL_IDENTIFIERS), None)
     if image is None or label is None or label not in value or not {image, "image"} & value.keys():
         return None
     found = value[label][0] if isinstance(value[label], list) and value[label] else value[label]
-    found = found.get("label") if isinstance(found, dict) else found
-    numbers = isinstance(found, int) and not isinstance(found, bool)
-    return _Keys(image, label, columns.split or "split", columns.group or "group", numbers)
+    is_objects = isinstance(found, dict)
+    found = next((found[name] for name in usual(found, OBJECT_LABEL)), None) if is_objects else found
+    found = found[0] if isinstance(found, list) and found else found  # a mapping of lists
+    return replace(
+        _usual(columns),
+        image=image,
+        label=label,
+        numbers=isinstance(found, int) and not isinstance(found, bool),
+        is_object=not is_objects and not isinstance(value[label], list) and _has_box(value),
+        size=next((pair for names in SIZE if len(pair := tuple(usual(value, names))) == 2), ()),
+    )
+
+
+def _has_box(value: dict[str, Any]) -> bool:
+    """Whether an object has four sides of a box, which are numbers, and no others of that name as its size."""
+    sides, _ = box_sides(tuple(value))
+    return bool(sides) and all(isinstance(value[side], int | float) for side in sides)
 
 
 def _files(source: Source, columns: Columns) -> list[str]:
@@ -75,7 +90,7 @@ def _files(source: Source, columns: Columns) -> list[str]:
 
 
 def _is_labelled(source: Source, path: str, columns: Columns) -> bool:
-    return any(_keys(value, columns) for value in _head(source, path))
+    return any(_layout(value, columns) for value in _head(source, path))
 
 
 def _detect(source: Source, columns: Columns) -> bool:
@@ -90,7 +105,7 @@ def _explain(source: Source) -> str | None:
     """What lines with images lack."""
     for path in source.with_suffix(*SUFFIXES, ".json")[:HEAD_FILES]:
         for value in _head(source, path):
-            image = next((key for key in _IMAGE_KEYS if isinstance(value.get(key), str)), None)
+            image = _image_key(value)
             if image is not None and source.may_be_image(value[image]):
                 keys = ", ".join(f'"{key}"' for key in value)
                 return f'{path} has {keys}, of which none is known to be the label; name it with label_column="..."'
@@ -112,139 +127,38 @@ def _explain(source: Source) -> str | None:
 )
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
-    annotations = Annotations("label", relative=True)
-    several = has_splits = False
+    annotations = Annotations("label")
+    reader = RowReader(source, annotations)
     files = _files(source, columns)
     for path in files:
-        keys = next(filter(None, (_keys(value, columns) for value in _head(source, path))), _usual(columns))
-        fallback = split_of_path(path)
-        for place, value in read_values(source, path):
-            try:
-                line = standard_line(value)
-                record = _record(line, place, keys, fallback)
-                labels, objects = _label(line[keys.label], place, annotations, numbers=keys.numbers)
-                image = source.image(record.image, folder_of(path), fallback)
-            except (ValueError, DataError) as error:
-                annotations.reject(place, str(error), "bad label")
-                continue
-            several |= isinstance(line[keys.label], list)
-            has_splits |= keys.split in line
-            annotations.add(Record(image, place, labels, objects, record.split, record.group, record.size))
-    annotations.settle_kind(several=several)
-    if not has_splits:
+        layout = next(filter(None, (_layout(value, columns) for value in _head(source, path))), _usual(columns))
+        reader.read(path, _standard(read_values(source, path)), layout)
+    annotations.relative = reader.shares or reader.largest <= LARGEST_SHARE
+    annotations.settle_kind(several=reader.several)
+    if not reader.states_splits:
         annotations.split_by_folders()
     name_classes(source, annotations, files)
     return annotations
 
 
-def _usual(columns: Columns) -> _Keys:
-    return _Keys(
-        columns.image or _IMAGE_KEYS[0],
-        columns.label or _LABEL_KEYS[0],
-        columns.split or "split",
-        columns.group or "group",
+def _usual(columns: Columns) -> Layout:
+    """The layout of lines whose head says nothing."""
+    return Layout(
+        columns.image or "image_url",
+        columns.label or "label",
+        split=Split(columns.split or "split"),
+        group=columns.group or "group",
+        typed=True,
     )
 
 
-def _record(value: Any, place: str, keys: _Keys, fallback_split: str | None) -> Record:
-    """One line's record without its label.
-
-    Raises:
-        ValueError: the line is no object with an image and a label.
-    """
-    if isinstance(value, ValueError):
-        raise value
-    if not isinstance(value, dict):
-        raise ValueError("the line is not a JSON object")
-    image = value.get(keys.image) or value.get("image")
-    if not isinstance(image, str) or not image.strip():
-        raise ValueError(f'the line has no "{keys.image}".{did_you_mean(keys.image, value)}')
-    if keys.label not in value:
-        raise ValueError(f'the line has no "{keys.label}".{did_you_mean(keys.label, value)}')
-    split, group = value.get(keys.split), value.get(keys.group)
-    details = value.get("image_details")
-    return Record(
-        image=image.strip(),
-        place=place,
-        split=(None if split is None else parse_split(str(split))) or fallback_split,
-        group=None if group is None else str(group),
-        size=as_size(details.get("width"), details.get("height")) if isinstance(details, dict) else None,
-    )
-
-
-def _label(value: Any, place: str, annotations: Annotations, *, numbers: bool) -> tuple[tuple[str, ...], list[Object]]:
-    """Labels and objects of one line; unusable objects are reported.
-
-    Args:
-        value: of the line.
-        place: of the line.
-        annotations: told of unusable objects.
-        numbers: whether the file's labels are numbers; among texts a number is a mistake.
-
-    Raises:
-        ValueError: the label is neither a text, nor a list of texts, nor one of objects.
-    """
-    if isinstance(value, dict):
-        value = [value]
-    values = value if isinstance(value, list) else [value]
-    if all(isinstance(item, dict) for item in values):
-        return (), _objects(values, place, annotations, numbers=numbers)
-    texts = [as_text(item) if numbers or isinstance(item, str) else "" for item in values]
-    if not all(texts):
-        raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
-    return tuple(dict.fromkeys(texts)), []
-
-
-def _objects(values: list[Any], place: str, annotations: Annotations, *, numbers: bool) -> list[Object]:
-    objects = []
-    for i, item in enumerate(values, start=1):
+def _standard(rows: Rows) -> Rows:
+    """Rows in which a cloud's lines are as those of this package."""
+    for place, value in rows:
         try:
-            objects.append(_object(item, numbers=numbers))
+            yield place, standard_line(value)
         except ValueError as error:
-            annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
-    return objects
-
-
-def _object(value: dict[str, Any], *, numbers: bool) -> Object:
-    """One object, in shares of width and height.
-
-    Raises:
-        ValueError: it has no label, or neither a box nor a polygon, or numbers that are none.
-    """
-    given = value.get("label")
-    label = as_text(given) if numbers or isinstance(given, str) else ""
-    if not label:
-        raise ValueError(f'the object has no "label".{did_you_mean("label", value)}')
-    crowd = as_flag(value.get("isCrowd", value.get("iscrowd")))
-    difficult = as_flag(value.get("difficult"))
-    if "polygon" in value:
-        polygons = value["polygon"]
-        if isinstance(polygons, list) and polygons and not isinstance(polygons[0], list):
-            polygons = [polygons]
-        if not isinstance(polygons, list) or not polygons:
-            raise ValueError(f"a polygon must be a list of lists of numbers, not {shown(polygons)}")
-        box = _corners(value) if all(name in value for name in _CORNERS) else None
-        return Object(label, box, crowd, difficult, tuple(map(_polygon, polygons)))
-    missing = [name for name in _CORNERS if name not in value]
-    if missing:
-        raise ValueError(f'the object has no "{missing[0]}" and no "polygon".{did_you_mean(missing[0], value)}')
-    return Object(label, _corners(value), crowd, difficult)
-
-
-def _corners(value: dict[str, Any]) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (as_number(value[name]) for name in _CORNERS)
-    return x1, y1, x2, y2
-
-
-def _polygon(value: Any) -> list[float]:
-    """One polygon.
-
-    Raises:
-        ValueError: it has fewer than three points.
-    """
-    if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
-        raise ValueError(f"a polygon needs at least 3 points x, y, not {shown(value)}")
-    return [as_number(number) for number in value]
+            yield place, error
 
 
 @export_format("jsonl", "label", "labels", "boxes", "masks", holds=("group", "iscrowd", "difficult", "references"))

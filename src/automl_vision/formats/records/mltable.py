@@ -12,7 +12,7 @@ from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import split_in_name
 from automl_vision.formats.records import csv_table, jsonl
-from automl_vision.formats.records.csv_rows import TABLE_SUFFIXES
+from automl_vision.formats.records.text_cells import TABLE_SUFFIXES
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 

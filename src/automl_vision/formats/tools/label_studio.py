@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,12 +12,14 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, split_of_path
 from automl_vision.formats.json_file import read_json_file, shown, some_json
+from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, LABEL, LABEL_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.tools.label_studio_regions import contents_of
 
-_IMAGE_KEYS = ("image", "img", "image_url", "url", "ocr")
-_CONTROLS = ("choice", "label", "class", "category")  # that a text in the short form is usually chosen with
+_IMAGE = ("image", "img", "imageurl", "url", "ocr", *IMAGE)  # the tool's own templates first
+_LABEL = ("choice", *LABEL)
+_NOT_LABELS = LABEL_IDENTIFIERS - {"choice"}
 _OWN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "split", "group")
 _SERVED = ("/data/", "/storage-data/")  # where the server keeps what was uploaded, and local files
 
@@ -30,7 +32,7 @@ def _tasks(value: Any) -> list[Any]:
         return []
     first = value[0]
     is_whole = isinstance(first.get("data"), dict) and bool({"annotations", "completions", "predictions"} & set(first))
-    is_short = "annotator" in first and ("id" in first or any(key in first for key in _IMAGE_KEYS))
+    is_short = "annotator" in first and ("id" in first or any(usual(first, _IMAGE)))
     return value if is_whole or is_short else []
 
 
@@ -118,9 +120,13 @@ def _time(annotation: dict[str, Any]) -> str:
     return as_text(annotation.get("updated_at")) or as_text(annotation.get("created_at"))
 
 
+def _image_keys(data: dict[str, Any]) -> Iterator[str]:
+    return usual(data, _IMAGE, but=IMAGE_IDENTIFIERS)
+
+
 def _texts_of(task: dict[str, Any]) -> list[str]:
     """Keys of a task's short form that hold a text which is no image: a choice, or a column of the task's data."""
-    image = next((key for key in _IMAGE_KEYS if as_text(task.get(key))), "")
+    image = next((key for key in _image_keys(task) if as_text(task[key])), "")
     kept = (key for key, value in task.items() if key not in (*_OWN_KEYS, image) and isinstance(value, str) and value)
     return [key for key in kept if not is_image(_path_of(task[key]))]
 
@@ -135,12 +141,12 @@ def _control(tasks: Sequence[Any], path: str) -> str:
     keys = list(dict.fromkeys(key for task in short for key in _texts_of(task)))
     if any(isinstance(value, list) for task in short for value in task.values()):
         return ""  # regions are labelled, and the texts are columns
-    usual = [key for name in _CONTROLS for key in keys if key.lower() == name]
-    if len(keys) > 1 and not usual:
+    chosen = list(usual(keys, _LABEL, but=_NOT_LABELS))
+    if len(keys) > 1 and not chosen:
         raise DataError(
             f'{path}: each of {", ".join(keys)} could be the label; choose one with label_column="{keys[0]}"'
         )
-    return (usual or keys or [""])[0]
+    return (chosen or keys or [""])[0]
 
 
 def _short(task: dict[str, Any], control: str) -> tuple[dict[str, Any], list[Any] | None]:
@@ -166,7 +172,7 @@ def _image(source: Source, data: dict[str, Any], columns: Columns, folder: str, 
     Raises:
         ValueError: the task has no image.
     """
-    keys = (columns.image,) if columns.image else _IMAGE_KEYS
+    keys = (columns.image,) if columns.image else tuple(_image_keys(data))
     text = next((as_text(data.get(key)) for key in keys if as_text(data.get(key))), "")
     if not text:
         texts = [value for key, value in data.items() if isinstance(value, str) and key not in _OWN_KEYS]

@@ -1,132 +1,90 @@
-"""Which columns of a table hold what: by their usual names, checked against what stands in them."""
+"""Which fields of a table's rows hold what: by their usual names, checked against what stands in them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Columns
 from automl_vision.data.split_names import normalize_split
-from automl_vision.formats.records.csv_cells import FLAGS, is_empty, list_separator
-from automl_vision.formats.records.csv_headerless import is_number
+from automl_vision.formats.records import vocabulary
+from automl_vision.formats.records.cells import FLAGS, is_empty, list_separator
+from automl_vision.formats.records.headerless import is_number
+from automl_vision.formats.records.objects import box_sides
+from automl_vision.formats.records.rows import Row
+from automl_vision.formats.records.vocabulary import plain, usual
 
-# names as `_plain` writes them, the more telling ones first
-_IMAGE = (
-    "image", "imageurl", "imagepath", "filename", "file", "path", "filepath", "filepaths", "imagename", "imgpath",
-    "imageid", "img", "idimage", "imageuri", "fname", "imagefile", "imagefilename", "imageindex", "imgname", "imgid",
-    "imgfile", "photo", "picture", "url", "uri", "idcode", "id",
-)  # fmt: skip
-_LABEL = (
-    "label", "labels", "class", "classes", "category", "categories", "target", "targets", "tags", "classname",
-    "labelname", "categoryname", "classlabel", "tag", "species", "breed", "diagnosis", "dx", "name", "classid",
-    "labelid", "categoryid", "choice",
-)  # fmt: skip
-_SPLIT = ("split", "subset", "partition")
-_GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
-CORNERS = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x1", "y1", "x2", "y2"),
-    ("topx", "topy", "bottomx", "bottomy"),
-    ("xtl", "ytl", "xbr", "ybr"),
-    ("left", "top", "right", "bottom"),
-    ("x0", "y0", "x1", "y1"),
-)
-_EXTENTS = (
-    ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
-    ("bboxx", "bboxy", "bboxw", "bboxh"),
-    ("x", "y", "w", "h"),
-    ("x", "y", "width", "height"),
-    ("xmin", "ymin", "width", "height"),
-    ("x1", "y1", "width", "height"),
-    ("left", "top", "width", "height"),
-)
-_CENTRES = (
-    ("xcenter", "ycenter", "width", "height"),
-    ("centerx", "centery", "width", "height"),
-    ("xcentre", "ycentre", "width", "height"),
-    ("cx", "cy", "width", "height"),
-    ("xc", "yc", "width", "height"),
-    ("cx", "cy", "w", "h"),
-    ("xc", "yc", "w", "h"),
-    ("xcenter", "ycenter", "w", "h"),
-)
-_BOX_TEXTS = ("bbox", "boundingbox", "box", "boxes", "bboxes", "boxesstring")
-_SIZES = (("imagewidth", "imageheight"), ("width", "height"), ("imgwidth", "imgheight"))
-_CROWD = ("iscrowd", "isgroupof")
-_DIFFICULT = ("difficult",)
-_SPLIT_IF_FITTING = ("set", "dataset", "datasplit", "phase", "usage", "mode", "stage", "fold", "folds")
 _TRUE_MEANS = {"isval": "val", "istest": "test", "istrain": "train"}  # by the start of a name
 _FALSE_MEANS = {"val": "train", "test": "train", "train": "test"}
 _NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}  # as CelebA's partitions
-_FOLDS = ("fold", "folds", "kfold", "cvfold")
-_NO_LABEL = frozenset({
-    "description", "caption", "comment", "notes", "note", "remark", "title", "text", "url", "source", "author",
-    "license", "date", "time", "age", "sex", "gender", "width", "height", "size", "split", "seed", "index", "hash",
-    "md5", "idx",
-})  # fmt: skip
-_PLURALS = frozenset({"labels", "classes", "categories", "tags", "targets"})
-_LABEL_WORDS = frozenset({"label", "class", "category", "tag", "target", *_PLURALS})
 _LOOKED_AT = 40  # cells of a column
 _MOST = 0.5  # of the cells must fit for a column to be what its name says
 
 
 @dataclass(frozen=True)
 class Split:
-    """A column that tells the split.
+    """A field that states the split.
 
     Attributes:
-        column: its position.
+        field: its name.
         names: splits by what stands in it; None for their usual names.
     """
 
-    column: int
+    field: str
     names: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Box:
-    """Columns of a box.
+    """Fields of a box.
 
     Attributes:
-        columns: four, or one that holds all numbers.
-        kind: "corners" (x1, y1, x2, y2), "extents" (x, y, width, height), "centres", or "text" for the single column.
+        fields: four, or one that holds all numbers.
+        kind: "corners" (x1, y1, x2, y2), "extents" (x, y, width, height), "centres", or "text" for the single field.
     """
 
-    columns: tuple[int, ...]
+    fields: tuple[str, ...]
     kind: str
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions of a table's columns.
+    """The meaning of the fields of some rows.
 
     Attributes:
         image: the image.
-        label: the label; None where flags tell it, or boxes have none.
-        separator: of the labels in a cell; "" where it holds one.
-        flags: a column of 0 and 1 for each label.
-        split, group, box, size, crowd, difficult: what else is told.
+        label: the label; None where flags state it, or boxes have none.
+        separator: between the labels in a cell; "" where it holds one.
+        flags: a field of 0 and 1 for each label.
+        split, group, box, size, crowd, difficult: what else is stated.
         fold: whether the group is a fold.
-        plural: whether the label's column is named as for several.
-        others: columns that are not read.
+        plural: whether the label's field is named as for several.
+        others: fields that are not read.
+        typed: whether values have types, as in JSON, rather than being the texts of cells.
+        numbers: of typed rows: whether labels may be numbers; among texts a number is a mistake.
+        is_object: of typed rows: whether the row itself is an object with a box.
     """
 
-    image: int
-    label: int | None = None
+    image: str
+    label: str | None = None
     separator: str = ""
-    flags: dict[str, int] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
     split: Split | None = None
-    group: int | None = None
+    group: str | None = None
     box: Box | None = None
-    size: tuple[int, ...] = ()
-    crowd: int | None = None
-    difficult: int | None = None
+    size: tuple[str, ...] = ()
+    crowd: str | None = None
+    difficult: str | None = None
     fold: bool = False
     plural: bool = False
     others: tuple[str, ...] = ()
+    typed: bool = False
+    numbers: bool = False
+    is_object: bool = False
 
     @property
     def is_labelled(self) -> bool:
@@ -134,22 +92,28 @@ class Layout:
         return self.label is not None or bool(self.flags)
 
 
+def label_of(field: str) -> str:
+    """The name of a field as its file spells it; see `distinct`."""
+    return field.rstrip("\0")
+
+
 class Table:
-    """A table's header and some of its rows, whose columns are looked for.
+    """The fields of a table and some of its rows, in which a layout is looked for.
 
     Args:
-        header: names of the columns.
-        rows: as long as the header.
+        header: names of the fields.
+        rows: with all fields, which hold texts.
         refers: whether a cell names an image that is there.
     """
 
-    def __init__(self, header: list[str], rows: Sequence[list[str]], refers: Callable[[str], bool]) -> None:
-        self.header, self._rows, self._refers = header, rows, refers
-        self._plain = [_plain(name) for name in header]
+    def __init__(self, header: list[str], rows: Sequence[Row], refers: Callable[[str], bool]) -> None:
+        self.header, self._refers = header, refers
+        self._rows = [[row[name] for name in header] for row in rows]
+        self._plain = [plain(name) for name in header]
         self._taken: set[int] = set()
 
     def layout(self, columns: Columns) -> Layout | None:
-        """Where the columns stand, or None when no column names images.
+        """What the fields mean, or None when none names images.
 
         Raises:
             DataError: a column that the user names is not there.
@@ -158,34 +122,38 @@ class Table:
         if image is None:
             return None
         split, group, fold = self._split_and_group(columns)
-        crowd, difficult = self._take(None, _CROWD), self._take(None, _DIFFICULT)
+        crowd, difficult = self._take(None, vocabulary.CROWD), self._take(None, vocabulary.DIFFICULT)
         box = self._box()
-        size = next((found for names in _SIZES if (found := self._positions(names))), ())
+        size = next((found for names in vocabulary.SIZE if (found := self._positions(names))), ())
         label = self._label(columns.label, alone=box is None)
-        flags = self._flags() if label is None and box is None else {}
-        plural = label is not None and not _PLURALS.isdisjoint(self._words(label))
+        flags = self._flags() if label is None and box is None else []
+        plural = label is not None and not vocabulary.LABEL_PLURALS.isdisjoint(self._words(label))
+        left = (name for i, name in enumerate(self.header) if name and i not in self._taken | set(flags))
         return Layout(
-            image=image,
-            label=label,
+            image=self.header[image],
+            label=self._name(label),
             separator="" if label is None or box is not None else list_separator(self._cells(label), plural=plural),
-            flags=flags,
+            flags=tuple(self.header[i] for i in flags),
             split=split,
-            group=group,
+            group=self._name(group),
             box=box,
-            size=size,
-            crowd=crowd,
-            difficult=difficult,
+            size=tuple(self.header[i] for i in size),
+            crowd=self._name(crowd),
+            difficult=self._name(difficult),
             fold=fold,
             plural=plural,
-            others=tuple(n for i, n in enumerate(self.header) if n and i not in self._taken | set(flags.values())),
+            others=tuple(map(label_of, left)),
         )
 
+    def _name(self, column: int | None) -> str | None:
+        return None if column is None else self.header[column]
+
     def _image(self, wanted: str | None) -> int | None:
-        usual = [i for name in _IMAGE for i, plain in enumerate(self._plain) if plain == name]
+        known = [i for name in vocabulary.IMAGE for i, found in enumerate(self._plain) if found == name]
         if wanted is None:
-            others = [i for i in range(len(self.header)) if i not in usual]
-            fitting = (i for i in [*usual, *others] if self._share(i, self._refers) > _MOST)
-            found = next(fitting, usual[0] if usual else None)
+            others = [i for i in range(len(self.header)) if i not in known]
+            fitting = (i for i in [*known, *others] if self._share(i, self._refers) > _MOST)
+            found = next(fitting, known[0] if known else None)
         else:
             found = self._named(wanted)
         if found is not None:
@@ -194,10 +162,10 @@ class Table:
 
     def _split_and_group(self, columns: Columns) -> tuple[Split | None, int | None, bool]:
         split = self._split(columns.split)
-        group = self._take(columns.group, _GROUP)
+        group = self._take(columns.group, vocabulary.GROUP)
         if group is not None:
             return split, group, False
-        fold = self._take(None, _FOLDS)
+        fold = self._take(None, vocabulary.FOLD)
         return split, fold, fold is not None
 
     def _split(self, wanted: str | None) -> Split | None:
@@ -205,13 +173,15 @@ class Table:
         if wanted is not None:
             column = self._named(wanted)
             self._taken.add(column)
-            return Split(column, self._split_names(column))
+            return Split(self.header[column], self._split_names(column))
         for i, name in enumerate(self._plain):
             names = self._split_names(i)
-            fits = name in _SPLIT_IF_FITTING and self._share(i, lambda cell: bool(normalize_split(cell))) > _MOST
-            if fits or names is not None or name in _SPLIT:
+            fits = (
+                name in vocabulary.SPLIT_IF_FITTING and self._share(i, lambda cell: bool(normalize_split(cell))) > _MOST
+            )
+            if fits or names is not None or name in vocabulary.SPLIT:
                 self._taken.add(i)
-                return Split(i, names)
+                return Split(self.header[i], names)
         return None
 
     def _split_names(self, column: int) -> dict[str, str] | None:
@@ -222,17 +192,13 @@ class Table:
         return _NUMBERED_SPLITS if name == "partition" and cells and cells <= _NUMBERED_SPLITS.keys() else None
 
     def _box(self) -> Box | None:
-        for kind, choices in (("corners", CORNERS), ("extents", _EXTENTS), ("centres", _CENTRES)):
-            for names in choices:
-                if found := self._positions(names):
-                    self._taken.update(found)
-                    return Box(found, kind)
-        for name in _BOX_TEXTS:
-            for i, plain in enumerate(self._plain):
-                if plain == name and self._holds_boxes(i):
-                    self._taken.add(i)
-                    return Box((i,), "text")
-        return None
+        free = [self.header[i] for i in self._free()]
+        sides, kind = box_sides(free)
+        if not sides:
+            texts = (name for name in usual(free, vocabulary.BOX) if self._holds_boxes(self.header.index(name)))
+            sides, kind = tuple(islice(texts, 1)), "text"
+        self._taken.update(map(self.header.index, sides))
+        return Box(sides, kind) if sides else None
 
     def _holds_boxes(self, column: int) -> bool:
         """Whether the cells with a number hold four."""
@@ -244,8 +210,10 @@ class Table:
         if wanted is not None:
             return self._take(wanted, ())
         free = [i for i in self._free() if self._may_be_label(i)]
-        named = [i for name in _LABEL for i in free if self._plain[i] == name]
-        named += [i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in _LABEL_WORDS]
+        named = [i for name in vocabulary.LABEL for i in free if self._plain[i] == name]
+        named += [
+            i for i in free if i not in named and self._words(i)[-1:] and self._words(i)[-1] in vocabulary.LABEL_WORDS
+        ]
         column = next(iter(named), self._only_one_left() if alone else None)
         if column is None:
             return None
@@ -267,7 +235,7 @@ class Table:
     def _only_one_left(self) -> int | None:
         """The only column left, if it repeats itself as classes do."""
         left = [i for i in self._free() if self.header[i] and not self._plain[i].startswith("unnamed")]
-        if len(left) != 1 or self._plain[left[0]] in _NO_LABEL:
+        if len(left) != 1 or self._plain[left[0]] in vocabulary.NO_LABEL:
             return None
         cells = self._cells(left[0])
         are_flags = sum(cell.lower() in FLAGS for cell in cells) > _MOST * len(cells)
@@ -275,17 +243,17 @@ class Table:
             return None
         return left[0]
 
-    def _flags(self) -> dict[str, int]:
+    def _flags(self) -> list[int]:
         """Columns in which most cells are flags."""
-        found = {}
+        found = []
         for i in self._free():
             name = self._plain[i]
-            if name and name not in _NO_LABEL and not name.startswith("unnamed"):
+            if name and name not in vocabulary.NO_LABEL and not name.startswith("unnamed"):
                 cells = [row[i].lower() for row in self._rows]
                 known = sum(cell in FLAGS for cell in cells)
                 if known and known + sum(map(is_empty, cells)) > _MOST * len(cells):
-                    found[self.header[i]] = i
-        return found if any(FLAGS.get(row[i].lower()) for row in self._rows for i in found.values()) else {}
+                    found.append(i)
+        return found if any(FLAGS.get(row[i].lower()) for row in self._rows for i in found) else []
 
     def _free(self) -> list[int]:
         return [i for i in range(len(self.header)) if i not in self._taken]
@@ -313,15 +281,15 @@ class Table:
         if wanted not in self.header:
             raise DataError(
                 f'the table has no column "{wanted}".{did_you_mean(wanted, self.header)} '
-                f"It has: {', '.join(self.header)}"
+                f"It has: {', '.join(map(label_of, self.header))}"
             )
         return self.header.index(wanted)
 
-    def _take(self, wanted: str | None, usual: Sequence[str]) -> int | None:
+    def _take(self, wanted: str | None, names: Sequence[str]) -> int | None:
         if wanted is not None:
             found: int | None = self._named(wanted)
         else:
-            found = next((i for name in usual for i in self._free() if self._plain[i] == name), None)
+            found = next((i for name in names for i in self._free() if self._plain[i] == name), None)
         if found is not None:
             self._taken.add(found)
         return found
@@ -330,10 +298,6 @@ class Table:
         """Positions of columns that are there as a whole; empty when they are not."""
         free = {self._plain[i]: i for i in reversed(self._free())}
         return tuple(free[name] for name in names) if set(names) <= free.keys() else ()
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from automl_vision.formats.json_file import as_number
+from automl_vision.core.errors import DataError
+from automl_vision.formats.json_file import as_number, parse_json
 
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True, "-1": False, "-1.0": False}
 UNCERTAIN = frozenset({"-1", "-1.0"})
@@ -62,6 +63,12 @@ def split_labels(cell: str, separator: str) -> tuple[str, ...]:
     if is_empty(cell):
         return ()
     if separator == LIST:
+        try:
+            found = parse_json(cell.encode(errors="surrogatepass"), "the labels")
+        except DataError:
+            found = None
+        if isinstance(found, list) and all(isinstance(name, str) for name in found):
+            return tuple(dict.fromkeys(name.strip() for name in found if name.strip()))
         cell = cell[1:-1]
         parts = [part.strip().strip("'\"") for part in re.split(r",|(?<=['\"])\s+(?=['\"])", cell)]
     else:

@@ -13,7 +13,7 @@ from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.split_names import SPLIT_NAMES
 from automl_vision.formats.source import Source
 
-TABLE_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _LIST_WORDS = frozenset({*SPLIT_NAMES, "trainval", "label", "labels", "list", "annotation", "annotations", "gt"})
 _SUFFIXES = "|".join(suffix.removeprefix(".") for suffix in sorted(IMAGE_SUFFIXES))
 _LIST_LINE = re.compile(rf"(.+?\.(?:{_SUFFIXES})|\S+)\s+(.+)", re.IGNORECASE)
@@ -40,7 +40,7 @@ def _is_named_as_list(path: str) -> bool:
     return not _LIST_WORDS.isdisjoint(words[:-1])
 
 
-def read_rows(source: Source, path: str) -> Iterator[Row]:
+def read_cells(source: Source, path: str) -> Iterator[Row]:
     """Rows with the numbers of their first lines; the delimiter is the most frequent of `,;` and tab in the header.
 
     Raises:

@@ -1,0 +1,42 @@
+"""Training data and validation data from two places as one dataset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.defaults import SPLIT_RATIO
+from automl_vision.data.manifest import with_column
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.storage.access import full_reference
+
+
+def join_validation(training: Dataset, validation: Dataset) -> Dataset:
+    """One dataset for training (and testing) with another one for validation.
+
+    Images of the validation data with a class that the training data lacks are left out and reported.
+
+    Raises:
+        DataError: no image of the validation data can be used.
+    """
+    validation = validation.as_task(training.task)
+    report = training.report.joined(validation.report)
+    known = np.isin(validation.classes, training.classes)
+    usable = validation.splits != LEFT_OUT
+    unknown = validation.labelled.rows(usable).columns(~known).by_row()
+    images = validation.table["image"].to_pylist()
+    for row, labels in unknown.items():
+        names = sorted(validation.classes[label] for label in labels)
+        report.add(images[row], f"the training data has no class {names}", "unknown class")
+    usable[list(unknown)] = False
+    if not usable.any():
+        raise DataError(f"no image of the validation data can be used; the classes are: {', '.join(training.classes)}")
+    references = [full_reference(validation.root, image) for image in images]
+    added = with_column(validation.table, "image", pa.array(references, pa.string())).filter(pa.array(usable))
+    added = with_column(added, "split", pa.array(["val"] * len(added), pa.string()))
+    kept = training.table.filter(pa.array(training.splits != "val"))
+    return replace(training, table=pa.concat_tables([kept, added]), report=report).with_validation(SPLIT_RATIO)

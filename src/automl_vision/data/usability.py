@@ -1,0 +1,42 @@
+"""Whether enough of a dataset can be used to train on."""
+
+from __future__ import annotations
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.tasks import TASKS
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.defaults import MAX_BAD_SHARE
+from automl_vision.data.split_names import LEFT_OUT
+
+MIN_IMAGES = 10
+_EXAMPLES = 5  # problems that an error message lists
+
+
+def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) -> None:
+    """Raise unless a dataset has enough images, enough classes and few enough bad records.
+
+    Args:
+        dataset: to look at.
+        max_bad_share: maximum fraction of records that may have been left out, 0 to 1.
+
+    Raises:
+        DataError: fewer than 10 usable images, fewer than 2 classes to choose from, no label at all, or more than
+            `max_bad_share` of the records left out.
+    """
+    report = dataset.report
+    examples = "".join(f"\n  - {p.place}: {p.reason}" for p in report.problems[:_EXAMPLES])
+    if report.bad_share > max_bad_share:
+        raise DataError(
+            f"{len(report.problems)} of {report.total} records cannot be used "
+            f"({report.bad_share:.0%}); at most {max_bad_share:.0%} are allowed (max_bad_share):{examples}"
+        )
+    usable = dataset.splits != LEFT_OUT
+    if usable.sum() < MIN_IMAGES:
+        raise DataError(f"at least {MIN_IMAGES} usable labelled images are needed, {int(usable.sum())} found{examples}")
+    counts = dataset.labelled.rows(usable).counts.tolist()
+    classes = [name for name, count in zip(dataset.classes, counts, strict=True) if count]
+    if TASKS[dataset.task].one_label and len(classes) < 2:
+        raise DataError(f"at least 2 classes are needed, found only: {', '.join(classes) or 'none'}")
+    if not classes:
+        noun = TASKS[dataset.task].noun
+        raise DataError(f"at least 1 {noun} is needed, but no image has any{examples}")

@@ -1,0 +1,194 @@
+"""Labelled objects in a field of a record: a list of mappings, a mapping of lists, or one mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any
+
+from automl_vision.core.text import did_you_mean
+from automl_vision.data.annotations import Annotations
+from automl_vision.data.object import Object
+from automl_vision.formats.json_file import as_flag, as_number, shown
+from automl_vision.formats.records.vocabulary import (
+    BOX,
+    BOX_CONVENTIONS,
+    CROWD,
+    DIFFICULT,
+    OBJECT_LABEL,
+    POLYGON,
+    plain,
+    usual,
+)
+from automl_vision.formats.source import as_text
+
+Numbers = tuple[float, float, float, float]
+_SHARES = ("topX", "topY", "bottomX", "bottomY")  # as the lines of Azure name the corners
+
+
+@dataclass(frozen=True)
+class ObjectFields:
+    """What the fields of an object mean.
+
+    Attributes:
+        label: the class.
+        sides: four fields of a box.
+        kind: what the sides are: "corners", "extents" or "centres".
+        box: one field with x, y, width, height.
+        polygon: a polygon, or a list of them.
+        crowd, difficult: flags.
+        shares: whether the names are those of a convention whose numbers are shares of width and height.
+    """
+
+    label: str | None
+    sides: tuple[str, ...]
+    kind: str
+    box: str | None
+    polygon: str | None
+    crowd: str | None
+    difficult: str | None
+    shares: bool
+
+
+@lru_cache(maxsize=4096)
+def object_fields(names: tuple[str, ...]) -> ObjectFields:
+    """The meaning of an object's fields, from their names."""
+    sides, kind = box_sides(names)
+    polygon = next(usual(names, POLYGON), None)
+    return ObjectFields(
+        label=next(usual(names, OBJECT_LABEL), None),
+        sides=sides,
+        kind=kind,
+        box=next(usual(names, BOX), None),
+        polygon=polygon,
+        crowd=next(usual(names, CROWD), None),
+        difficult=next(usual(names, DIFFICULT), None),
+        shares=sides == _SHARES or polygon == "polygon",
+    )
+
+
+def box_sides(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The four fields of a box, and what they are: "corners", "extents" or "centres"; empty where there are none."""
+    fields = {plain(name): name for name in reversed(names)}
+    for kind, choices in BOX_CONVENTIONS:
+        for wanted in choices:
+            if all(name in fields for name in wanted):
+                return tuple(fields[name] for name in wanted), kind
+    return (), ""
+
+
+def as_corners(numbers: Numbers, kind: str) -> Numbers:
+    """The corners x1, y1, x2, y2 of a box."""
+    a, b, c, d = numbers
+    if kind == "extents":
+        return a, b, a + c, b + d
+    if kind == "centres":
+        return a - c / 2, b - d / 2, a + c / 2, b + d / 2
+    return numbers
+
+
+def read_objects(value: Any, place: str, annotations: Annotations, *, numbers: bool) -> tuple[list[Object], bool]:
+    """The usable objects of a record, and whether they are in shares of width and height; others are reported.
+
+    Args:
+        value: a list of mappings, a mapping of lists, or a mapping.
+        place: of the record.
+        annotations: told of unusable objects.
+        numbers: whether classes may be numbers.
+
+    Raises:
+        ValueError: it is something else, or lists of unequal lengths.
+    """
+    objects, shares = [], False
+    for i, item in enumerate(_items(value), start=1):
+        try:
+            fields = object_fields(tuple(name for name, found in item.items() if found is not None))
+            objects.append(read_object(item, fields, numbers=numbers))
+            shares |= fields.shares
+        except ValueError as error:
+            annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
+    return objects, shares
+
+
+def _items(value: Any) -> list[dict[str, Any]]:
+    """The objects one by one.
+
+    Raises:
+        ValueError: it is something else, or lists of unequal lengths.
+    """
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"the objects must be a mapping of lists, not {shown(value)}")
+    found = [next((name for name in usual(value, names) if isinstance(value[name], list)), "") for names in _LISTS]
+    label, box, polygon = found
+    if not label and (any(usual(value, OBJECT_LABEL)) or not (box or polygon)):
+        return [value] if value else []
+    boxes, names = value.get(box) or value.get(polygon) or [], value.get(label) or []
+    if len(boxes) != len(names):
+        raise ValueError(f"there are {len(boxes)} boxes and {len(names)} categories")
+    fields = [name for name in found if name]
+    return [dict(zip(fields, items, strict=True)) for items in zip_longest(*(value[name] for name in fields))]
+
+
+_LISTS = (OBJECT_LABEL, BOX, POLYGON)
+
+
+def read_object(value: dict[str, Any], fields: ObjectFields, *, numbers: bool) -> Object:
+    """One object.
+
+    Raises:
+        ValueError: it has no label, or neither a box nor a polygon, or numbers that cannot be used.
+    """
+    given = value[fields.label] if fields.label else None
+    label = as_text(given) if numbers or isinstance(given, str) else ""
+    if not label:
+        raise ValueError(f'the object has no "label".{did_you_mean("label", value)}')
+    crowd = fields.crowd is not None and as_flag(value[fields.crowd])
+    difficult = fields.difficult is not None and as_flag(value[fields.difficult])
+    segments = _polygons(value[fields.polygon], strict=fields.shares) if fields.polygon else ()
+    return Object(label, _box(value, fields, required=not segments), crowd, difficult, segments)
+
+
+def _box(value: dict[str, Any], fields: ObjectFields, *, required: bool) -> Numbers | None:
+    if fields.sides:
+        a, b, c, d = (as_number(value[side]) for side in fields.sides)
+        return as_corners((a, b, c, d), fields.kind)
+    if fields.box is not None:
+        box = value[fields.box]
+        if not isinstance(box, list | tuple) or len(box) != 4:
+            raise ValueError(f"a box needs 4 numbers: x, y, width, height, not {shown(box)}")
+        x, y, width, height = map(as_number, box)
+        return x, y, x + width, y + height
+    if required:
+        missing = next(name for name in _SHARES if name not in value)
+        raise ValueError(f'the object has no "{missing}" and no "polygon".{did_you_mean(missing, value)}')
+    return None
+
+
+def _polygons(value: Any, *, strict: bool) -> tuple[list[float], ...]:
+    """The polygons of an object.
+
+    Args:
+        value: a polygon x, y, x, y, ... or a list of them.
+        strict: whether one of fewer than three points is a mistake; else it is left out.
+
+    Raises:
+        ValueError: there is a mistake, or a coordinate is not a finite number.
+    """
+    polygons = [value] if isinstance(value, list) and value and not isinstance(value[0], list) else value
+    if not isinstance(polygons, list) or not polygons:
+        if not strict:
+            return ()
+        raise ValueError(f"a polygon must be a list of lists of numbers, not {shown(polygons)}")
+    whole = [polygon for polygon in polygons if _is_whole(polygon)]
+    if strict and len(whole) < len(polygons):
+        bad = next(polygon for polygon in polygons if not _is_whole(polygon))
+        raise ValueError(f"a polygon needs at least 3 points x, y, not {shown(bad)}")
+    return tuple([as_number(number) for number in polygon] for polygon in whole)
+
+
+def _is_whole(polygon: Any) -> bool:
+    return isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0

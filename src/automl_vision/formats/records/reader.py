@@ -1,0 +1,255 @@
+"""From rows and their layout to annotations: one loop for tables, JSON and Parquet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.text import did_you_mean, folder_of
+from automl_vision.data.annotations import Annotations, Record
+from automl_vision.data.image_names import is_image
+from automl_vision.data.object import Object
+from automl_vision.data.split_names import parse_split, split_of_path
+from automl_vision.formats.json_file import as_flag, as_size, shown
+from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, numbers_in, one_label, split_labels
+from automl_vision.formats.records.layout import Box, Layout, Split, label_of
+from automl_vision.formats.records.objects import as_corners, object_fields, read_object, read_objects
+from automl_vision.formats.records.rows import Row, Rows
+from automl_vision.formats.source import Source, as_text
+from automl_vision.storage.urls import is_url
+
+UNNAMED = "object"  # the class of boxes that have none
+LARGEST_SHARE = 1.5  # a share a little above 1 is rounding; no set of boxes in pixels ends within 1.5
+
+Content = tuple[tuple[str, ...], list[Object]]  # labels, or objects
+
+
+class RowImages:
+    """The images that the rows of a file name, perhaps without their suffix.
+
+    Args:
+        source: of the file.
+        file: its path.
+    """
+
+    def __init__(self, source: Source, file: str) -> None:
+        self.split = split_of_path(file)
+        self._source, self._folder = source, folder_of(file)
+        self._last = ("", "")
+
+    def find(self, reference: str) -> str:
+        """The image that a row names; several rows of one image often follow each other."""
+        if self._last[0] != reference:
+            self._last = (reference, self._find(reference))
+        return self._last[1]
+
+    def _find(self, reference: str) -> str:
+        if not (is_image(reference) or is_url(reference)):
+            found = self._source.listing.of_stem(reference, self._folder, self.split)
+            if found is not None:
+                return found
+        return self._source.image(reference, self._folder, self.split)
+
+
+class RowReader:
+    """Adds the rows of one file after another to annotations.
+
+    Args:
+        source: where the files lie.
+        annotations: what is filled.
+        splits: of images, from tables that state nothing else.
+
+    Attributes:
+        annotations: as given.
+        largest: the largest coordinate of a box or polygon.
+        shares: whether an object is written in a convention of shares of width and height.
+        several: whether a row has room for several labels.
+        states_splits: whether a row has a field for its split.
+    """
+
+    def __init__(self, source: Source, annotations: Annotations, splits: dict[str, str | None] | None = None) -> None:
+        self.largest, self.shares, self.several, self.states_splits = 0.0, False, False, False
+        self.annotations, self._source, self._splits = annotations, source, splits or {}
+        self._labels_of: dict[str, tuple[str, tuple[str, ...]]] = {}  # by image: the first file that labels it
+        self._agreed, self._contradictions = 0, 0
+        self._files: list[str] = []
+
+    def read(self, file: str, rows: Rows, layout: Layout, box_kind: str = "", *, compare: bool = False) -> None:
+        """Read one file.
+
+        Args:
+            file: its path.
+            rows: of the file.
+            layout: of the rows.
+            box_kind: what the numbers of the layout's box are; see `settled_boxes`.
+            compare: whether other files are read too, which may label the same images; see `check_agreement`.
+        """
+        self._files.append(file)
+        images = RowImages(self._source, file)
+        for place, row in rows:
+            try:
+                record = self._record(row, layout, place, box_kind, images)
+            except (ValueError, DataError) as error:
+                self.annotations.reject(place, str(error), "bad label")
+                continue
+            for value in record.objects:
+                self.largest = max(self.largest, *(value.bbox or ()), *map(max, value.segments))
+            if compare:
+                self._compare(file, record)
+            self.annotations.add(record)
+
+    def _record(self, row: Any, layout: Layout, place: str, box_kind: str, images: RowImages) -> Record:
+        """The record of one row.
+
+        Raises:
+            ValueError: the row cannot be read, or has no image, no usable label, or an unknown split.
+        """
+        if isinstance(row, ValueError):
+            raise row
+        reference = _typed_reference(row, layout) if layout.typed else row[layout.image]
+        if not reference:
+            raise ValueError("the image is empty")
+        split = None
+        if layout.split is not None:
+            split = row_split(row, layout.split)
+            self.states_splits |= layout.split.field in row
+        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout, box_kind)
+        image = images.find(reference)
+        split = split or images.split or self._splits.get(image)
+        return Record(image, place, labels, objects, split, _group(row, layout), _size(row, layout))
+
+    def _typed(self, row: Row, layout: Layout, place: str) -> Content:
+        """Labels or objects of a row of JSON; unusable objects are reported.
+
+        Raises:
+            ValueError: the label is neither a text, nor a list of texts, nor one of objects.
+        """
+        name = layout.label or "label"
+        if name not in row:
+            raise ValueError(f'the line has no "{name}".{did_you_mean(name, row)}')
+        value = row[name]
+        if layout.is_object:
+            item = {key: found for key, found in row.items() if found is not None and key != layout.image}
+            fields = object_fields(tuple(item))
+            self.shares |= fields.shares
+            return (), [read_object(item, fields, numbers=layout.numbers)]
+        values = value if isinstance(value, list) else [value]
+        self.several |= isinstance(value, list)
+        if all(isinstance(item, dict) for item in values):
+            objects, shares = read_objects(value, place, self.annotations, numbers=layout.numbers)
+            self.shares |= shares
+            return (), objects
+        texts = [as_text(item) if layout.numbers or isinstance(item, str) else "" for item in values]
+        if not all(texts):
+            raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
+        return tuple(dict.fromkeys(texts)), []
+
+    def check_agreement(self) -> None:
+        """Raise `DataError` when two files label most of the images that they share differently."""
+        if self._contradictions > self._agreed:
+            files = ", ".join(sorted(self._files))
+            raise DataError(f"the tables {files} give the same images different labels; open one of them by its path")
+
+    def _compare(self, file: str, record: Record) -> None:
+        first, labels = self._labels_of.setdefault(record.image, (file, record.labels))
+        if first != file and record.labels:
+            agrees = set(record.labels) <= set(labels) or set(labels) <= set(record.labels)
+            self._agreed += agrees
+            self._contradictions += not agrees
+
+
+def _typed_reference(row: Any, layout: Layout) -> str:
+    """The image of a row of JSON.
+
+    Raises:
+        ValueError: the row is not an object, or has no image.
+    """
+    if not isinstance(row, dict):
+        raise ValueError("the line is not a JSON object")
+    image = row.get(layout.image) or row.get("image")
+    if not isinstance(image, str) or not image.strip():
+        raise ValueError(f'the line has no "{layout.image}".{did_you_mean(layout.image, row)}')
+    return image.strip()
+
+
+def row_split(row: Row, split: Split) -> str | None:
+    """The split of a row.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    value = row.get(split.field)
+    text = "" if value is None else str(value)
+    if split.names is not None:
+        return split.names.get(text.lower())
+    return None if is_empty(text) else parse_split(text)
+
+
+def _group(row: Row, layout: Layout) -> str | None:
+    """The group of a row; a fold's number is told from other groups."""
+    value = row.get(layout.group) if layout.group is not None else None
+    if value is None or is_empty(str(value)):
+        return None
+    return f"fold {value}" if layout.fold else str(value)
+
+
+def _size(row: Row, layout: Layout) -> tuple[int, int] | None:
+    """Width and height in pixels as a row states them."""
+    details = row.get("image_details") if layout.typed else None
+    if isinstance(details, dict):
+        return as_size(details.get("width"), details.get("height"))
+    return as_size(row.get(layout.size[0]), row.get(layout.size[1])) if layout.size else None
+
+
+def _of_cells(row: Row, layout: Layout, box_kind: str) -> Content:
+    """Labels or objects of a row of texts.
+
+    Raises:
+        ValueError: a value cannot be used.
+    """
+    if layout.box is not None:
+        return (), _boxes(row, layout, layout.box, box_kind)
+    return _labels(row, layout), []
+
+
+def _boxes(row: Row, layout: Layout, box: Box, kind: str) -> list[Object]:
+    """The boxes of a row; none where their cells are empty, as for an image without objects.
+
+    Raises:
+        ValueError: a value cannot be used.
+    """
+    cells = [row[name] for name in box.fields]
+    if all(map(is_empty, cells)):
+        return []
+    label = UNNAMED if layout.label is None else one_label(row[layout.label])
+    if is_empty(label):
+        raise ValueError("the label is empty")
+    if box.kind == "text":
+        found = numbers_in(cells[0])
+    else:
+        a, b, c, d = map(as_coordinate, cells)
+        found = [(a, b, c, d)]
+    crowd = layout.crowd is not None and as_flag(row[layout.crowd])
+    difficult = layout.difficult is not None and as_flag(row[layout.difficult])
+    return [Object(label, as_corners(numbers, kind), crowd, difficult) for numbers in found]
+
+
+def _labels(row: Row, layout: Layout) -> tuple[str, ...]:
+    """The labels of a row of texts.
+
+    Raises:
+        ValueError: a flag is not 0 or 1, or the label is empty.
+    """
+    if layout.label is None:
+        bad = [name for name in layout.flags if not (row[name].lower() in FLAGS or is_empty(row[name]))]
+        if bad:
+            raise ValueError(f'column "{label_of(bad[0])}" must hold 0 or 1, not "{row[bad[0]]}"')
+        return tuple(label_of(name) for name in layout.flags if FLAGS.get(row[name].lower()))
+    cell = row[layout.label]
+    if layout.separator:
+        return split_labels(cell, layout.separator)
+    if is_empty(cell):
+        if layout.plural:
+            return ()
+        raise ValueError("the label is empty")
+    return (one_label(cell),)
