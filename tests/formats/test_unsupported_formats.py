@@ -83,7 +83,7 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         "Supervisely.*COCO",
     ),
     ("SuperAnnotate", PICTURES, each("images/{}.jpg___objects.json", ANNOTATE), "SuperAnnotate.*COCO"),
-    ("Segment Anything", PICTURES, each("images/{}.json", SA), "a file an image.*COCO"),
+    ("Segment Anything", PICTURES, each("images/{}.json", SA), "one file per image.*COCO"),
     ("Labelbox", PICTURES, {"export.ndjson": LABELBOX * 12}, "Labelbox.*COCO"),
     ("KITTI", [f"training/image_2/{i}.png" for i in range(12)], each("training/label_2/{}.txt", KITTI), "KITTI.*COCO"),
     ("DOTA", [f"images/{i}.png" for i in range(12)], each("labelTxt/{}.txt", DOTA), "DOTA.*YOLO"),

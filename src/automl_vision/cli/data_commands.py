@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.cli.options import JsonOption, WorkspaceOption, open_dataset, open_workspace
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
 DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
@@ -37,14 +37,13 @@ def check(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:
     """Check every image and annotation: what cannot be used, what is odd, and what to do about it."""
     from automl_vision.core.errors import DataError
-    from automl_vision.data.dataset import Dataset
     from automl_vision.data.usability import require_usable
     from automl_vision.doctor.actions import UNREADABLE
 
     if apply_to is not None and apply_to.suffix != ".parquet":
         raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
-    path = open_workspace(workspace).datasets.resolve(path)
-    dataset = Dataset.open(path, task=task, format=format_, max_bad_share=1.0)  # the worst data need the report most
+    # the worst data need the report most
+    dataset = open_dataset(path, workspace, task=task, format=format_, max_bad_share=1.0)
     found = dataset.check(features=features)
     if report is not None:
         with _writing(report):
@@ -73,7 +72,7 @@ def advise(
     """Advise which input size and tiles suit the objects of a dataset, and what they cost."""
     from automl_vision.recipes.advisor import advise as advice_on
 
-    advice = advice_on(_open(path, workspace))
+    advice = advice_on(open_dataset(path, workspace))
     if as_json:
         typer.echo(json.dumps(vars(advice), indent=2))
         return
@@ -97,7 +96,7 @@ def show(
     format_ = _PICTURES.get(out.suffix.lower())
     if format_ is None:
         raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
-    picture = _open(path, workspace).show(n, split=split, label=label, seed=seed)
+    picture = open_dataset(path, workspace).show(n, split=split, label=label, seed=seed)
     with _writing(out), atomic_path(out) as temporary:
         picture.save(temporary, format_)
     typer.echo(f"written  {out}")
@@ -114,7 +113,7 @@ def register(
 ) -> None:
     """Register a dataset as the next version of a name; unchanged data keeps its version."""
     registry = open_workspace(workspace).datasets
-    version = registry.register(_open(path, workspace), name, description=description, split_ratio=split_ratio)
+    version = registry.register(open_dataset(path, workspace), name, description=description, split_ratio=split_ratio)
     images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
     typer.echo(f"{version.id}  {images}  {version.fingerprint}")
 
@@ -155,7 +154,7 @@ def compare(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show what was added, removed, relabelled and moved to another split between two datasets or versions."""
-    changes = _open(new, workspace).changes_since(_open(old, workspace))
+    changes = open_dataset(new, workspace).changes_since(open_dataset(old, workspace))
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
 
@@ -170,24 +169,15 @@ def convert(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a dataset in another format; what the format cannot hold is listed."""
-    from automl_vision.data.dataset import Dataset
     from automl_vision.formats.export import export_dataset
 
-    path = open_workspace(workspace).datasets.resolve(path)
-    dataset = Dataset.open(path, task=task, format=from_, max_bad_share=max_bad_share)
+    dataset = open_dataset(path, workspace, task=task, format=from_, max_bad_share=max_bad_share)
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")
     for note in report.notes:
         typer.echo(f"changed   {note.place}: {note.reason}")
     typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
-
-
-def _open(path: str, workspace: Path | None) -> Any:
-    """The dataset at a path, or a registered version by its name."""
-    from automl_vision.data.dataset import Dataset
-
-    return Dataset.open(open_workspace(workspace).datasets.resolve(path))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import typer
 from automl_vision.core.tasks import TASKS
 
 if TYPE_CHECKING:
+    from automl_vision.data.dataset import Dataset
     from automl_vision.experiment.config import AutoMLVisionConfig
     from automl_vision.workspace.workspace import Workspace
 
@@ -110,8 +111,11 @@ def config_from(
 ) -> tuple[str, AutoMLVisionConfig]:
     """Experiment name and config from a job file or from options.
 
+    Without a task the data is opened to see which one its labels suggest, and the config holds it opened.
+
     Raises:
         ConfigError: both are given, or what is given breaks the config's rules.
+        DataError: the data cannot be opened.
     """
     import yaml
 
@@ -127,14 +131,20 @@ def config_from(
     bad = [text for text in settings if "=" not in text]
     if bad:
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
+    values: dict[str, Any] = dict(options)
     if "task" not in options and "training_data" in options:
-        options = {"task": _task_of(options["training_data"], workspace), **options}
-    arguments = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
-    return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**options, arguments=arguments)
+        dataset = open_dataset(options["training_data"], workspace, max_bad_share=1.0)  # submitting checks the share
+        values |= {"task": dataset.task, "training_data": dataset}
+    values["arguments"] = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
+    return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**values)
 
 
-def _task_of(training_data: str, workspace: Path | None) -> str:
-    """The task that the labels suggest."""
+def open_dataset(path: str, workspace: Path | None, **settings: Any) -> Dataset:
+    """The dataset at a path, or a registered version by its name; see `Dataset.open`.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
     from automl_vision.data.dataset import Dataset
 
-    return Dataset.open(open_workspace(workspace).datasets.resolve(training_data)).task
+    return Dataset.open(open_workspace(workspace).datasets.resolve(path), **settings)

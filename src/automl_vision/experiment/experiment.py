@@ -11,6 +11,7 @@ from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.joining import join_validation
+from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.usability import require_usable
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
@@ -141,12 +142,12 @@ def new_run_id(experiment: str) -> str:
 
 
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
-    if isinstance(data, Dataset):
-        dataset = data.as_task(config.task)
-        require_usable(dataset, max_bad_share=config.max_bad_share)
-        return dataset
-    path = workspace.datasets.resolve(data)
-    dataset = Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
+    if isinstance(data, str):
+        path = workspace.datasets.resolve(data)
+        if not is_manifest(path):  # a manifest is only loaded, everything else is checked when it is opened
+            return Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
+        data = Dataset.load(path)
+    dataset = data.as_task(config.task)
     require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from automl_vision.core.errors import DataError
 from automl_vision.formats.source import Source, decode_text
 
-HEAD_FILES = 10  # so many files are looked at to find a format
+HEAD_FILES = 10  # looked at to find a format
 
 
 def parse_json(data: bytes, place: str) -> Any:
@@ -40,7 +41,7 @@ def read_json_file(source: Source, path: str) -> Any:
     Raises:
         DataError: it cannot be read or is no JSON.
     """
-    return parse_json(source.read(path), path)
+    return source.parsed(path, parse_json)
 
 
 def try_json(source: Source, path: str) -> Any:
@@ -49,6 +50,11 @@ def try_json(source: Source, path: str) -> Any:
         return read_json_file(source, path)
     except DataError:
         return None
+
+
+def some_json(source: Source, is_kind: Callable[[Any], object]) -> bool:
+    """Whether one of the first JSON files of a source is of a kind, for finding the format."""
+    return any(is_kind(try_json(source, path)) for path in source.with_suffix(".json")[:HEAD_FILES])
 
 
 def as_number(value: Any) -> float:

@@ -49,6 +49,7 @@ def open_dataset(
     format_ = find_format(source, options.format, options.columns)
     with without_garbage_collection():
         annotations = format_.read(source, options.columns)
+    source.forget()
     for place, reason in source.storage.skipped.items():
         annotations.reject(place, reason, "not entered")
     if not annotations.report.total:

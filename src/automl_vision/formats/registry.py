@@ -1,44 +1,31 @@
-"""Annotation formats: one module a format, with a reader and, where it is common to write it, a writer."""
+"""Annotation formats: one module per format, with a reader and, where it is common to write it, a writer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from enum import IntEnum
+from functools import cache, wraps
 from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
 
+from automl_vision import formats
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import is_mask_folder
 from automl_vision.formats.source import Source
-from automl_vision.formats.unread import unread_files
-from automl_vision.formats.unsupported import are_plain, drawings_beside, foreign_format, unread_annotations
+from automl_vision.formats.unsupported import (
+    are_plain,
+    drawings_beside,
+    foreign_format,
+    unread_annotations,
+    unread_files,
+)
 from automl_vision.formats.writing import Export
 
-# in the order in which they are tried: what can be told for certain comes first
-_MODULES = (
-    "records.mltable",
-    "folders.cub",
-    "records.roboflow_multilabel",
-    "coco.reader",
-    "coco.writer",
-    "voc.reader",
-    "tools.cvat",
-    "tools.label_studio",
-    "tools.via",
-    "tools.labelme",
-    "tools.createml",
-    "yolo.reader",
-    "masks.cityscapes",
-    "records.huggingface",
-    "records.jsonl",
-    "records.csv_table",
-    "masks.reader",
-    "folders.reader",
-)
-
-_BY_FOLDERS = ("masks", "folder")  # told by names of folders alone, which other formats have too
+_ENTRY_POINTS = "automl_vision.formats"  # the group in which other packages name modules with formats of their own
 _DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
@@ -46,13 +33,34 @@ Explanation = Callable[[Source], str | None]
 Writer = Callable[[Export], None]
 
 
+class Rank(IntEnum):
+    """How certainly a format is recognised; formats are tried in ascending order of rank.
+
+    A format adds a number below 100 for its place among those of one level, such as `Rank.DOCUMENTS + 25`.
+    """
+
+    NAMED_FILES = 100
+    """By files of fixed names, such as MLTable."""
+    DOCUMENTS = 200
+    """By what JSON or XML holds."""
+    LABEL_FILES = 300
+    """By files with an image's name, and their contents."""
+    TABLES = 400
+    """By rows that name images; other formats have tables too."""
+    MASK_FOLDERS = 500
+    """By names of folders, which other formats have too. Refused formats are looked for before."""
+    CLASS_FOLDERS = 600
+    """Any folder may be a class: only where nothing says that folders mean something else."""
+
+
 @dataclass(frozen=True)
 class Format:
-    """A format that data sets come in.
+    """A format that datasets come in.
 
     Attributes:
         name: as in `Dataset.open(path, format=name)`.
         kinds: what it holds: "label", "labels", "boxes", "masks".
+        rank: its place in the order in which formats are tried, see `Rank`.
         layout: what it looks like, for messages.
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
@@ -61,6 +69,7 @@ class Format:
 
     name: str
     kinds: tuple[str, ...]
+    rank: int
     layout: str
     detect: Callable[[Source, Columns], bool]
     read: Reader
@@ -69,7 +78,7 @@ class Format:
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format that data sets are written in.
+    """A format that datasets are written in.
 
     Attributes:
         name: as in `dataset.export(path, format=name)`.
@@ -91,11 +100,24 @@ _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 def dataset_format(
     name: str,
     *kinds: str,
+    rank: int,
     layout: str,
     detect: Callable[[Source, Columns], bool],
     explain: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
-    """Register the decorated function as the reader of a format that holds the given kinds of annotations."""
+    """Register the decorated function as the reader of a format that holds the given kinds of annotations.
+
+    Modules in the packages beside this one are found by themselves; other packages name theirs as entry points of the
+    group `automl_vision.formats`.
+
+    Args:
+        name: of the format.
+        *kinds: see `Format`.
+        rank: see `Rank`.
+        layout: see `Format`.
+        detect: see `Format`.
+        explain: see `Format`.
+    """
 
     def register(read: Reader) -> Reader:
         @wraps(read)
@@ -104,7 +126,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, layout, detect, read_and_compare, explain)
+        _FORMATS[name] = Format(name, kinds, rank, layout, detect, read_and_compare, explain)
         return read
 
     return register
@@ -121,7 +143,7 @@ def _note_unnamed(source: Source, annotations: Annotations) -> None:
 
 
 def _is_drawing(path: str) -> bool:
-    """Whether a folder says that an image is a mask, and no picture."""
+    """Whether a folder says that an image is a mask, and not a picture."""
     return any(is_mask_folder(part) or part.lower().startswith(_DRAWINGS) for part in path.split("/")[:-1])
 
 
@@ -136,17 +158,33 @@ def export_format(name: str, *kinds: str, holds: tuple[str, ...] = ()) -> Callab
 
 
 def list_formats() -> list[Format]:
-    """All formats in the order in which they are tried."""
-    for module in _MODULES:
-        import_module(f"{__package__}.{module}")
-    place = {f"{__package__}.{module}": i for i, module in enumerate(_MODULES)}
-    return sorted(_FORMATS.values(), key=lambda format_: place[format_.read.__module__])
+    """All formats in the order in which they are tried.
+
+    Raises:
+        DataError: a format of another package cannot be loaded.
+    """
+    _load()
+    return sorted(_FORMATS.values(), key=lambda format_: (format_.rank, format_.name))
+
+
+@cache
+def _load() -> None:
+    """Import the modules of all formats, which register themselves."""
+    for package in sorted(module.name for module in iter_modules(formats.__path__) if module.ispkg):
+        inside = import_module(f"{formats.__name__}.{package}")
+        for module in sorted(module.name for module in iter_modules(inside.__path__)):
+            import_module(f"{inside.__name__}.{module}")
+    for entry in sorted(entry_points(group=_ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            entry.load()
+        except Exception as error:
+            raise DataError(f'the format "{entry.name}" ({entry.value}) of another package fails: {error}') from error
 
 
 def list_export_formats() -> list[ExportFormat]:
-    """All formats that can be written."""
-    list_formats()
-    return list(_EXPORT_FORMATS.values())
+    """All formats that can be written, in the order of those that are read."""
+    order = {format_.name: i for i, format_ in enumerate(list_formats())}
+    return sorted(_EXPORT_FORMATS.values(), key=lambda format_: (order.get(format_.name, len(order)), format_.name))
 
 
 def find_format(source: Source, name: str | None, columns: Columns) -> Format:
@@ -155,39 +193,42 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     Raises:
         DataError: the name is unknown, no format recognises the files, or one does that is not read.
     """
-    formats = {format_.name: format_ for format_ in list_formats()}
+    listed = list_formats()
     if name is not None:
-        return formats[known_name(name, formats)]
-    for format_ in formats.values():
-        if format_.name not in _BY_FOLDERS and format_.detect(source, columns):
+        known = {format_.name: format_ for format_ in listed}
+        return known[known_name(name, known)]
+    for format_ in listed:
+        if format_.rank < Rank.MASK_FOLDERS and format_.detect(source, columns):
             return format_
     if sentence := foreign_format(source):
         raise DataError(sentence)
-    if not source.main and (found := _found_by_folders(source, columns, *map(formats.__getitem__, _BY_FOLDERS))):
+    by_folders = [format_ for format_ in listed if format_.rank >= Rank.MASK_FOLDERS]
+    if not source.main and (found := _found_by_folders(source, columns, by_folders)):
         return found
-    raise DataError(_not_found(source, list(formats.values())))
+    raise DataError(_not_found(source, listed))
 
 
-def _found_by_folders(source: Source, columns: Columns, masks: Format, folder: Format) -> Format | None:
+def _found_by_folders(source: Source, columns: Columns, listed: list[Format]) -> Format | None:
     """Masks, or class folders where nothing says that the folders mean something else.
 
     Raises:
         DataError: pictures and masks of them would be taken for two classes.
     """
-    if masks.detect(source, columns):
-        return masks
+    masks = [format_ for format_ in listed if format_.rank < Rank.CLASS_FOLDERS]
+    if found := next((format_ for format_ in masks if format_.detect(source, columns)), None):
+        return found
     if are_plain(source) and unread_annotations(source):
         return None
     if sentence := drawings_beside(source):
         raise DataError(sentence)
-    return folder if folder.detect(source, columns) else None
+    return next((format_ for format_ in listed[len(masks) :] if format_.detect(source, columns)), None)
 
 
-def _not_found(source: Source, formats: list[Format]) -> str:
+def _not_found(source: Source, listed: list[Format]) -> str:
     """What was seen instead of a known format, and what the formats look like."""
-    explained = (unread_annotations(source), *(format_.explain(source) for format_ in formats))
+    explained = (unread_annotations(source), *(format_.explain(source) for format_ in listed))
     seen = [*unread_files(source), *filter(None, explained)]
-    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in formats)
+    layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in listed)
     skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
     not_entered = f"\nNot entered:{skipped}" if skipped else ""
     shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
@@ -200,16 +241,16 @@ def find_export_format(name: str) -> ExportFormat:
     Raises:
         DataError: the name is unknown.
     """
-    formats = {format_.name: format_ for format_ in list_export_formats()}
-    return formats[known_name(name, formats)]
+    known = {format_.name: format_ for format_ in list_export_formats()}
+    return known[known_name(name, known)]
 
 
-def known_name(name: str, formats: dict[str, Format] | dict[str, ExportFormat]) -> str:
+def known_name(name: str, known: dict[str, Format] | dict[str, ExportFormat]) -> str:
     """The name, when a format has it.
 
     Raises:
-        DataError: none has; the message names the nearest one.
+        DataError: no format has it; the message names the nearest one.
     """
-    if name not in formats:
-        raise DataError(f'no data format is named "{name}".{did_you_mean(name, formats)} Formats: {", ".join(formats)}')
+    if name not in known:
+        raise DataError(f'no data format is named "{name}".{did_you_mean(name, known)} Formats: {", ".join(known)}')
     return name

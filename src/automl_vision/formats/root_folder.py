@@ -8,7 +8,10 @@ from automl_vision.storage.archives import Archive
 from automl_vision.storage.locations import INSIDE, Storage
 
 _LAYOUT_FOLDERS = frozenset({*SPLIT_NAMES, "images", "labels", "annotations"})
-_ANNOTATION_SUFFIXES = (".json", ".jsonl", ".csv", ".xml", ".yaml", ".yml", ".txt")
+ANNOTATION_SUFFIXES = (
+    ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".txt", ".parquet",
+)  # fmt: skip
+"""Of the files that formats read."""
 
 
 def descend(storage: Storage) -> Storage:
@@ -19,7 +22,7 @@ def descend(storage: Storage) -> Storage:
             return storage
         (only,) = tops
         below = {path.split("/", 2)[1] for path in storage.files if "/" in path}
-        is_container = any("." not in name or name.endswith(_ANNOTATION_SUFFIXES) for name in below)
+        is_container = any("." not in name or name.endswith(ANNOTATION_SUFFIXES) for name in below)
         if not is_container or only.lower() in _LAYOUT_FOLDERS:
             return storage
         separator = INSIDE if isinstance(storage, Archive) and INSIDE not in storage.root else "/"

@@ -6,18 +6,20 @@ import codecs
 import os.path
 import re
 from collections import defaultdict
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from posixpath import normpath
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.image_names import is_image
+from automl_vision.formats.documents import Documents
 from automl_vision.formats.image_listing import ImageListing
-from automl_vision.formats.root_folder import descend
+from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
 from automl_vision.storage.access import open_storage
 from automl_vision.storage.local_folder import LocalFolder
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES, Storage
@@ -30,6 +32,7 @@ _WORKSPACES = re.compile(r"^(azureml|AmlDatastore|workspaceblobstore)://", re.IG
 _STORES = re.compile(r"^(gs|gcs|s3|s3a|az|abfss?|wasbs?|hdfs|dbfs)://", re.IGNORECASE)
 _PARTS_OF_WEB_URL = 2  # that a listed image must share; "https://host/1.jpg" alone tells too little
 _ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls"})
+Parsed = TypeVar("Parsed")
 
 
 class Source:
@@ -44,6 +47,7 @@ class Source:
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
+        self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
     def open(path: str | Path, *, allow_outside: bool = False) -> Source:
@@ -103,19 +107,24 @@ class Source:
         return frozenset(self.images)
 
     def read(self, path: str) -> bytes:
-        """The bytes of an annotation file.
+        """The bytes of an annotation file, which are read once however many formats look at it.
 
         Raises:
             DataError: it is missing, too large, unreadable, or a link out of the data's folder.
         """
-        if isinstance(self.storage, LocalFolder) and path != self.main and self.storage.leads_outside(path):
-            raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
-        try:
-            if isinstance(self.storage, RemoteFolder):
-                return self.storage.read_anew(path, MAX_ANNOTATION_BYTES)
-            return self.storage.read(path, MAX_ANNOTATION_BYTES)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+        return self._documents.data(path)
+
+    def parsed(self, path: str, parse: Callable[[bytes, str], Parsed]) -> Parsed:
+        """What a parser makes of an annotation file, called once per file; None if the file is something else.
+
+        Raises:
+            DataError: the file cannot be read, or the parser raises this error.
+        """
+        return self._documents.parsed(path, parse)
+
+    def forget(self) -> None:
+        """Drop the files that were read; the dataset is open."""
+        self._documents.forget()
 
     def read_text(self, path: str) -> str:
         """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
@@ -212,12 +221,20 @@ def _open_url(url: str) -> Source:
     name = path.rpartition("/")[2]
     if name.lower().endswith(ARCHIVE_SUFFIXES):
         return Source(descend(open_storage(str(download(url)))))
-    if "." in name and suffix_of(name) in _ANNOTATION_SUFFIXES:
+    if "." in name and suffix_of(name) in ANNOTATION_SUFFIXES:
         return Source(RemoteFolder(path.rpartition("/")[0], signed={name: url}), name)
     return Source(descend(open_storage(path.rstrip("/"))))
 
 
-_ANNOTATION_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".parquet")
+def _read_file(storage: Storage, main: str | None, path: str) -> bytes:
+    if isinstance(storage, LocalFolder) and path != main and storage.leads_outside(path):
+        raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
+    try:
+        if isinstance(storage, RemoteFolder):
+            return storage.read_anew(path, MAX_ANNOTATION_BYTES)
+        return storage.read(path, MAX_ANNOTATION_BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def decode_text(data: bytes) -> str:

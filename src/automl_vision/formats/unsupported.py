@@ -1,93 +1,128 @@
-"""Formats of other tools that are known by sight and not read: each with the way out."""
+"""What is often given as data and not read: files, other tools' formats, pictures beside masks; each with a way out."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import folder_of, suffix_of
+from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_plain_folder
 from automl_vision.formats.json_file import HEAD_FILES, parse_json, read_json_file, try_json
+from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES
 from automl_vision.formats.source import Source
 from automl_vision.formats.xml_file import read_xml
 
-_AS_COCO = "export or convert it to COCO JSON"
-_ANNOTATION_SUFFIXES = (".json", ".ndjson", ".jsonl", ".xml", ".txt", ".csv", ".yaml", ".yml", ".mat", ".odgt")
+_MAY_ANNOTATE = (*(suffix for suffix in ANNOTATION_SUFFIXES if suffix != ".parquet"), ".mat", ".odgt")
 _NO_ANNOTATIONS = ("readme", "license", "licence", "requirements", "package", "conda")
+_SHOWN = 3
 _DRAWN = re.compile(
     r"mask|(?<!un)label|annot|^gt|gtfine|ground[ _-]?truth|segment|trimap|instance|semantic", re.IGNORECASE
 )
 _MARKS = re.compile(r"[_-](?:masks?|seg|segmentation|labels?|gt|L)$")
 _SAME_NAMES = 0.5  # of the pictures in one folder and the drawings in another
-_KITTI = re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}")
-_YOLO = re.compile(r"\d+([ \t]+[01]?\.\d+){4,}")
-_DOTA = re.compile(r"(-?[\d.]+ ){8}[A-Za-z][\w-]* [0-2]")
 
-_JSON_KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
+_FILES = (
     (
-        lambda value: _has(value, "items", "categories") and isinstance(value["items"], list),
-        "Datumaro's own JSON, which is not read; convert it with: datum convert -f coco",
+        ".zip .tar .gz .tgz .bz2 .xz .rar .7z .zst",
+        "archives inside of the data ({files}) are not opened; unpack them, or open one by its path (zip, tar, tar.gz)",
     ),
     (
-        lambda value: _has(value, "objects", "size", "tags"),
-        f"Supervisely's JSON, a file an image, which is not read; {_AS_COCO}",
-    ),
-    (lambda value: _has(value, "instances", "metadata"), f"SuperAnnotate's JSON, which is not read; {_AS_COCO}"),
-    (
-        lambda value: _has(value, "image", "annotations"),
-        f"JSON of Segment Anything's kind, a file an image, which is not read; {_AS_COCO}",
+        ".tfrecord .tfrecords .record",
+        "{files} holds TensorFlow's records; write the images to files, with a table or COCO JSON beside them",
     ),
     (
-        lambda value: (
-            _has(value, "data_row", "projects") or _first_has(value, "data_row") or _first_has(value, "Label")
-        ),
-        f"Labelbox's export, which is not read; {_AS_COCO}",
-    ),
-    (lambda value: _has(value, "asset", "regions"), f"VoTT's JSON, which is not read; {_AS_COCO}, CSV or Pascal VOC"),
-    (
-        lambda value: _first_has(value, "file_name", "annotations"),
-        "Detectron2's list of images, which is not read; write COCO with convert_to_coco_json",
+        ".npz .npy .h5 .hdf5 .mat .pkl .pickle .pt .lmdb .mdb .idx",
+        "{files} holds arrays; write each image to a file in the folder of its class",
     ),
     (
-        lambda value: _first_has(value, "name", "labels") and _first_has(value[0]["labels"], "box2d"),
-        "BDD100K's JSON, which is not read; convert it with: python -m bdd100k.label.to_coco",
+        ".parquet .arrow",
+        '{files} may hold the images themselves; write them to files: datasets.load_dataset("parquet", data_files=...) '
+        'and then row["image"].save("CLASS/NUMBER.png") for each row',
+    ),
+    (".xlsx .xls .ods", "{files} is a workbook; save the sheet with the labels as CSV"),
+    (
+        ".dcm .nii .heic .heif .avif .ppm .pgm .svg .jp2 .jfif .cr2 .nef",
+        f"images in {{suffixes}} are not read; convert them to one of {', '.join(sorted(IMAGE_SUFFIXES))}",
+    ),
+)
+_AS_COCO = "export or convert it to COCO JSON"
+_DOCUMENTS: tuple[tuple[str, str, str], ...] = (  # keys, of the document or of the first of a list; name; way out
+    ("items categories", "Datumaro's own JSON", "convert it with: datum convert -f coco"),
+    ("objects size tags", "Supervisely's JSON, one file per image", _AS_COCO),
+    ("instances metadata", "SuperAnnotate's JSON", _AS_COCO),
+    ("image annotations", "JSON of Segment Anything's kind, one file per image", _AS_COCO),
+    ("data_row projects", "Labelbox's export", _AS_COCO),
+    ("[ data_row", "Labelbox's export", _AS_COCO),
+    ("[ Label", "Labelbox's export", _AS_COCO),
+    ("asset regions", "VoTT's JSON", f"{_AS_COCO}, CSV or Pascal VOC"),
+    ("[ file_name annotations", "Detectron2's list of images", "write COCO with convert_to_coco_json"),
+    ("[ name labels", "BDD100K's JSON", "convert it with: python -m bdd100k.label.to_coco"),
+)
+_TEXTS = (  # each line, or one of the first four
+    (
+        True,
+        re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}"),
+        f"is a label file of KITTI, which is not read; {_AS_COCO} or YOLO",
+    ),
+    (
+        False,
+        re.compile(r"(-?[\d.]+ ){8}[A-Za-z][\w-]* [0-2]"),
+        "is a label file of DOTA, which is not read; convert it to YOLO's polygons or COCO JSON",
+    ),
+    (
+        True,
+        re.compile(r"\d+([ \t]+[01]?\.\d+){4,}"),
+        "looks like a label file of YOLO, but it is not clear to which image it belongs; put images below images/ and "
+        "label files below labels/, with the same folders and names below these",
     ),
 )
 
 
-def _has(value: Any, *keys: str) -> bool:
-    return isinstance(value, dict) and all(key in value for key in keys)
-
-
-def _first_has(value: Any, *keys: str) -> bool:
-    return isinstance(value, list) and bool(value) and _has(value[0], *keys)
+def unread_files(source: Source) -> list[str]:
+    """A sentence for each kind of file that is there and not read."""
+    by_suffix: dict[str, list[str]] = defaultdict(list)
+    for path in source.files:
+        suffix = suffix_of(path)
+        by_suffix[".tfrecord" if suffix.startswith(".tfrecord") else suffix].append(path)
+    found = []
+    for suffixes, sentence in _FILES:
+        present = sorted(set(suffixes.split()) & by_suffix.keys())
+        files = [path for suffix in present for path in by_suffix[suffix][:_SHOWN]][:_SHOWN]
+        if present:
+            found.append(sentence.format(files=", ".join(files), suffixes=", ".join(present)))
+    return found
 
 
 def foreign_format(source: Source) -> str | None:
     """The sentence about a format that is known and not read."""
     for path in source.with_suffix(".json", ".ndjson")[:HEAD_FILES]:
         value = try_json(source, path) if suffix_of(path) == ".json" else _first_line(source, path)
-        for is_kind, sentence in _JSON_KINDS:
-            if is_kind(value):
-                return f"{path} is {sentence}"
+        for keys, name, way_out in _DOCUMENTS:
+            if _has(value, keys.split()):
+                return f"{path} is {name}, which is not read; {way_out}"
     for path in _texts(source)[:HEAD_FILES]:
         lines = [line.strip() for line in source.try_text(path).splitlines() if line.strip()]
-        if lines and all(map(_KITTI.fullmatch, lines)):
-            return f"{path} is a label file of KITTI, which is not read; {_AS_COCO} or YOLO"
-        if any(map(_DOTA.fullmatch, lines[:4])):
-            return f"{path} is a label file of DOTA, which is not read; convert it to YOLO's polygons or COCO JSON"
-        if lines and all(map(_YOLO.fullmatch, lines)):
-            return (
-                f"{path} looks like a label file of YOLO, but it is not clear to which image it belongs; put images "
-                "below images/ and label files below labels/, with the same folders and names below these"
-            )
+        for are_all, pattern, sentence in _TEXTS:
+            if lines and (all if are_all else any)(map(pattern.fullmatch, lines if are_all else lines[:4])):
+                return f"{path} {sentence}"
         if path.endswith("_bbx_gt.txt"):
             return f"{path} is a list of WIDER FACE, which is not read; {_AS_COCO}"
     return None
+
+
+def _has(value: Any, keys: list[str]) -> bool:
+    """Whether a document has some keys; after "[" whether the first document of a list has them."""
+    if keys[0] == "[":
+        return isinstance(value, list) and bool(value) and _has(value[0], keys[1:])
+    if not isinstance(value, dict) or any(key not in value for key in keys):
+        return False
+    if keys == ["items", "categories"]:
+        return isinstance(value["items"], list)
+    return keys != ["name", "labels"] or _has(value["labels"], ["[", "box2d"])
 
 
 def _first_line(source: Source, path: str) -> Any:
@@ -99,11 +134,9 @@ def _first_line(source: Source, path: str) -> Any:
 
 def _texts(source: Source) -> list[str]:
     """Text files that may hold annotations; those that lie together with many others first."""
-    folders: dict[str, int] = defaultdict(int)
     texts = [path for path in source.with_suffix(".txt") if not _is_note(path)]
-    for path in texts:
-        folders[folder_of(path)] += 1
-    return sorted(texts, key=lambda path: (-folders[folder_of(path)], path))
+    together = Counter(map(folder_of, texts))
+    return sorted(texts, key=lambda path: (-together[folder_of(path)], path))
 
 
 def _is_note(path: str) -> bool:
@@ -112,17 +145,17 @@ def _is_note(path: str) -> bool:
 
 def unread_annotations(source: Source) -> str | None:
     """A sentence about files that may hold annotations, and that no format recognised."""
-    files = [path for path in source.with_suffix(*_ANNOTATION_SUFFIXES) if not _is_note(path)]
+    files = [path for path in source.with_suffix(*_MAY_ANNOTATE) if not _is_note(path)]
     if not files:
         return None
-    together = Counter(folder_of(path) for path in files)
+    together = Counter(map(folder_of, files))
     example = max(files, key=lambda path: together[folder_of(path)])
     suffixes = ", ".join(sorted({suffix_of(path) for path in files}))
     return f"{len(files)} files ({suffixes}) that no format reads, such as {example}{_defect(source, example)}"
 
 
 def _defect(source: Source, path: str) -> str:
-    """What is wrong with a file, where that is seen at once."""
+    """What is wrong with a file, if a look at it shows that."""
     try:
         if suffix_of(path) == ".xml":
             read_xml(source, path)
@@ -137,11 +170,7 @@ def _defect(source: Source, path: str) -> str:
 
 def are_plain(source: Source) -> bool:
     """Whether no folder of images says more than that images are in it, or which split they belong to."""
-    return all(map(_says_nothing, source.images))
-
-
-def _says_nothing(path: str) -> bool:
-    return all(map(is_plain_folder, path.split("/")[:-1]))
+    return all(all(map(is_plain_folder, path.split("/")[:-1])) for path in source.images)
 
 
 def drawings_beside(source: Source) -> str | None:

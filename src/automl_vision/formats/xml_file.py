@@ -21,12 +21,20 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
 def read_xml(source: Source, path: str) -> Element:
     """The root element of an XML file, without namespaces.
 
-    A file that is not in the encoding that it declares is read in the one that its bytes show.
+    Raises:
+        DataError: it cannot be read, is not XML, or uses entities.
+    """
+    return source.parsed(path, parse_xml)
+
+
+def parse_xml(data: bytes, path: str) -> Element:
+    """The root element of an XML document, without namespaces.
+
+    A document that is not in the encoding that it declares is read in the one that its bytes show.
 
     Raises:
-        DataError: it is no XML, or uses entities.
+        DataError: it is not XML, or uses entities.
     """
-    data = source.read(path)
     try:
         try:
             root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=False)
@@ -54,7 +62,7 @@ def has_documents(source: Source, tag: str, *children: str) -> bool:
 
 
 def documents(source: Source, tag: str, annotations: Annotations) -> Iterator[tuple[str, Element]]:
-    """The XML files with this root element, each with its path; a file that is no XML is reported."""
+    """The XML files with this root element, each with its path; a file that is not XML is reported."""
     for path in source.with_suffix(".xml"):
         try:
             root = read_xml(source, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -38,45 +39,77 @@ def _starts_with(raw: msgspec.Raw, start: bytes) -> bool:
     return bytes(memoryview(raw)[: len(start)]) == start
 
 
-def coco_files(source: Source) -> list[str]:
-    """The files that hold images, annotations and categories; results, captions and other JSON are passed over."""
+def coco_files(source: Source) -> Iterator[str]:
+    """The files that hold images, annotations and categories; results, captions and other JSON are passed over.
+
+    Each is looked at when it is asked for, so that a reader of several large files holds one at a time.
+    """
     folders: dict[str, list[str]] = defaultdict(list)
     for path in source.with_suffix(".json"):
         folders[folder_of(path)].append(path)
-    found: list[str] = []
+    listed = set(source.with_suffix(".json"))
+    known: dict[str, bool] = {}
+
+    def is_coco(path: str) -> bool:
+        if path not in known:
+            known[path] = _is_coco(source, path)
+        return known[path]
+
     for paths in folders.values():
-        if len(paths) <= _MOST_FILES or any(_is_coco(source, path) for path in paths[:_HEAD]):
-            found += [path for path in paths if _is_coco(source, path)]
-    return [
-        path for path in found if not any(path.replace(twin, "instances") in found for twin in _TWINS if twin in path)
-    ]
+        if len(paths) <= _MOST_FILES or any(map(is_coco, paths[:_HEAD])):
+            for path in paths:
+                twins = {path.replace(twin, "instances") for twin in _TWINS if twin in path} & listed
+                if not any(map(is_coco, twins)) and is_coco(path):
+                    yield path
 
 
 def _is_coco(source: Source, path: str) -> bool:
     try:
-        return parse_coco(source, path).is_coco
+        return source.parsed(path, _if_coco) is not None
     except DataError:
         return False
 
 
-def parse_coco(source: Source, path: str) -> CocoFile:
+def _if_coco(data: bytes, path: str) -> CocoFile | None:
+    """A COCO file's lists; None for other JSON, whose bytes others have yet to look at."""
+    parsed = _parse(data, path)
+    return parsed if parsed.is_coco else None
+
+
+def read_coco(source: Source, path: str) -> CocoFile:
     """A file's three lists, not parsed yet.
 
     Raises:
-        DataError: it is no JSON object.
+        DataError: it is not a JSON object.
     """
-    data = source.read(path)
-    if not data.isascii():  # pieces are looked at later, when their encoding is not asked for any more
-        data = decode_text(data).encode()
+    return source.parsed(path, _if_coco) or _parse(source.read(path), path)
+
+
+def _parse(data: bytes, path: str) -> CocoFile:
+    data = _as_utf8(data)
     try:
         return msgspec.json.decode(data, type=CocoFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = parse_json(data, path)
     if not isinstance(value, dict):
-        raise DataError(f"{path} is no COCO file: it holds no object")
+        raise DataError(f"{path} is not a COCO file: it holds no object")
     # Python's parser took what the fast one refuses, such as NaN; each record is judged on its own below
     pieces = {name: _plain(value[name]) for name in ("images", "annotations", "categories") if name in value}
     return CocoFile(**{name: msgspec.Raw(msgspec.json.encode(piece)) for name, piece in pieces.items()})
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """A document in UTF-8: the same bytes where they are, since a copy of a large file would be held beside them.
+
+    The lists are views into these bytes, which are looked at later, when their encoding is not asked for any more.
+    """
+    if data.isascii():
+        return data
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return decode_text(data).encode()
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _plain(value: Any) -> Any:
@@ -95,7 +128,7 @@ def whole_list(raw: msgspec.Raw, path: str, name: str) -> list[Any]:
     """One of the file's lists.
 
     Raises:
-        DataError: it is no list.
+        DataError: it is not a list.
     """
     value = msgspec.json.decode(raw) if memoryview(raw) else None
     if value is None:

@@ -7,6 +7,7 @@ objects that nobody keeps.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.split_names import split_of_folder, split_of_path
 from automl_vision.formats.box_units import check_corners, check_shares
-from automl_vision.formats.coco.file import CocoFile, coco_files, parse_coco, pieces_of, whole_list
+from automl_vision.formats.coco.file import CocoFile, coco_files, pieces_of, read_coco, whole_list
 from automl_vision.formats.coco.panoptic import add_segments, things_of
 from automl_vision.formats.coco.values import (
     CocoAnnotation,
@@ -29,7 +30,7 @@ from automl_vision.formats.coco.values import (
     usable_polygons,
 )
 from automl_vision.formats.json_file import as_size, shown
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
 _NAME_KEYS = ("file_name", "filename", "path", "coco_url")
@@ -61,19 +62,22 @@ class _File:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 10,
     layout='COCO JSON: {"images": [...], "annotations": [...], "categories": [...]}, one file or one a split',
-    detect=lambda source, _: bool(coco_files(source)),
+    detect=lambda source, _: any(True for _ in coco_files(source)),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every COCO file; its own name, its folder's or the image's folder's is the split.
 
     Raises:
-        DataError: a file is no COCO file, or its boxes are none of COCO's.
+        DataError: a file is not a COCO file, or its boxes are not given as COCO does.
     """
     annotations = Annotations("boxes", classes=[])
     whole: list[tuple[str, int, int]] = []
-    for path in coco_files(source) or source.with_suffix(".json"):
-        parsed, file = parse_coco(source, path), _File(path, annotations, whole=whole)
+    files = coco_files(source)
+    first = next(files, None)
+    for path in source.with_suffix(".json") if first is None else chain([first], files):
+        parsed, file = read_coco(source, path), _File(path, annotations, whole=whole)
         _read_categories(file, whole_list(parsed.categories, path, "categories"))
         _read_images(file, source, whole_list(parsed.images, path, "images"))
         _read_annotations(file, source, parsed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
 _IMAGES, _LABELS, _CLASSES, _SPLIT = "images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt"
@@ -22,6 +22,7 @@ def _folder(source: Source) -> str | None:
 @dataset_format(
     "cub",
     "label",
+    rank=Rank.NAMED_FILES + 20,
     layout="CUB-200: images.txt (NUMBER PATH), image_class_labels.txt (NUMBER CLASS), classes.txt, perhaps a split",
     detect=lambda source, _: not source.main and _folder(source) is not None,
 )

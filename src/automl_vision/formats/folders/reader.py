@@ -12,7 +12,7 @@ from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, parse_split, split_in_name
 from automl_vision.formats.folder_layout import Folder, FolderLayout, read_layout
 from automl_vision.formats.records.tables import candidate_tables, side_splits, unlabelled_tables
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
 
@@ -52,6 +52,7 @@ def _explain(source: Source) -> str | None:
 @dataset_format(
     "folder",
     "label",
+    rank=Rank.CLASS_FOLDERS,
     layout="one folder a class: [train|val|test/]CLASS/IMAGE.jpg",
     detect=_detect,
     explain=_explain,

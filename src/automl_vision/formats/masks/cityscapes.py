@@ -8,7 +8,7 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.object import Object
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
 # the classes of things; source: cityscapesscripts/helpers/labels.py
@@ -27,6 +27,7 @@ def _masks(source: Source) -> list[str]:
 @dataset_format(
     "cityscapes",
     "masks",
+    rank=Rank.LABEL_FILES + 20,
     layout="leftImg8bit/SPLIT/CITY/IMAGE_leftImg8bit.png and gtFine/SPLIT/CITY/IMAGE_gtFine_instanceIds.png",
     detect=lambda source, _: not source.main and bool(_masks(source)),
 )

@@ -22,7 +22,7 @@ from automl_vision.data.object import Object
 from automl_vision.data.split_names import is_plain_folder, split_of_folder
 from automl_vision.formats.masks.classes import MaskClasses, mask_classes
 from automl_vision.formats.masks.files import below_masks, has_masks, is_drawn, masks_by_image
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
 _MAX_VALUES = 1000  # objects in a mask; more is a photo, not a mask
@@ -45,6 +45,7 @@ _NO_CLASS = (
 @dataset_format(
     "masks",
     "masks",
+    rank=Rank.MASK_FOLDERS,
     layout="images/IMAGE.jpg and masks/IMAGE.png (a value an object, or a class with classes.txt or labelmap.txt), "
     "masks/IMAGE/CLASS_1.png, masks/CLASS/IMAGE_1.png, or SegmentationObject/ with SegmentationClass/",
     detect=lambda source, _: not source.main and has_masks(source),

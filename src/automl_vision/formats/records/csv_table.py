@@ -26,7 +26,7 @@ from automl_vision.formats.records.tables import (
 )
 from automl_vision.formats.records.text_cells import table_files
 from automl_vision.formats.records.vocabulary import CORNERS
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
 
@@ -60,6 +60,7 @@ def _check_folders(source: Source, tables: list[KnownTable]) -> None:
     "label",
     "labels",
     "boxes",
+    rank=Rank.TABLES + 30,
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
     "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
     detect=_detect,

@@ -15,7 +15,7 @@ from automl_vision.formats.records.layout import Layout, Split
 from automl_vision.formats.records.reader import RowReader
 from automl_vision.formats.records.rows import Row, Rows, read_records
 from automl_vision.formats.records.vocabulary import LABEL, LABEL_IDENTIFIERS, usual
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
 _LAYOUT = Layout("image", "label", split=Split("split"), group="group", typed=True, numbers=True)
@@ -44,6 +44,7 @@ def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the nam
     "labels",
     "boxes",
     "masks",
+    rank=Rank.TABLES + 10,
     layout='metadata.jsonl (or .csv, .parquet) of a Hugging Face image folder: {"file_name": "a.jpg", "label": ...} or '
     '{"file_name": ..., "objects": {"bbox": [[x, y, w, h]], "categories": [...]}}',
     detect=_detect,

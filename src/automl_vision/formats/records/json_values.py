@@ -10,7 +10,7 @@ from typing import Any
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.image_names import is_image
-from automl_vision.formats.json_file import parse_json
+from automl_vision.formats.json_file import parse_json, read_json_file
 from automl_vision.formats.source import Source
 
 LINE_SUFFIXES = (".jsonl", ".ndjson", ".manifest")
@@ -25,11 +25,11 @@ def read_values(source: Source, path: str) -> Iterator[Value]:
     Raises:
         DataError: the file cannot be read.
     """
+    if suffix_of(path) not in LINE_SUFFIXES:
+        yield from _whole(source, path)
+        return
     text = source.read_text(path)
-    if suffix_of(path) in LINE_SUFFIXES and _has_lines(text):
-        yield from _lines(text, path)
-    else:
-        yield from _whole(text, path)
+    yield from _lines(text, path) if _has_lines(text) else _whole(source, path)
 
 
 def _has_lines(text: str) -> bool:
@@ -48,11 +48,11 @@ def _lines(text: str, path: str) -> Iterator[Value]:
             yield f"{path}:{number}", ValueError(str(error))
 
 
-def _whole(text: str, path: str) -> Iterator[Value]:
+def _whole(source: Source, path: str) -> Iterator[Value]:
     try:
-        value = parse_json(text.encode(errors="surrogatepass"), path)
+        value = read_json_file(source, path)
     except DataError as error:
-        yield from _one_after_another(text, path, error)
+        yield from _one_after_another(source.read_text(path), path, error)
         return
     if isinstance(value, dict) and _are_labels(value):
         value = [{"image": image, "label": label} for image, label in value.items()]

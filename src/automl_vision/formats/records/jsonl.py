@@ -28,7 +28,7 @@ from automl_vision.formats.records.vocabulary import (
     SIZE,
     usual,
 )
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export, ExportRecord
@@ -118,6 +118,7 @@ def _explain(source: Source) -> str | None:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.TABLES + 20,
     layout='one object a line: {"image_url": "a.jpg", "label": "cat"}, {..., "label": ["cat", "sofa"]}, or a list of '
     '{"label": "cat", "topX": 0.1, "topY": ..., "bottomX": ..., "bottomY": ...} or {"label": ..., "polygon": [[...]]}; '
     "also as a JSON array, {IMAGE: LABEL}, and lines of Vertex AI and SageMaker",

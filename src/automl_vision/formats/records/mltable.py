@@ -13,7 +13,7 @@ from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import split_in_name
 from automl_vision.formats.records import csv_table, jsonl
 from automl_vision.formats.records.text_cells import TABLE_SUFFIXES
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
 
@@ -27,6 +27,7 @@ def _tables(source: Source) -> list[str]:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.NAMED_FILES + 10,
     layout="an MLTable file: paths: [- file: ./train_annotations.jsonl], transformations: [- read_json_lines: ...]",
     detect=lambda source, _: bool(_tables(source)),
 )

@@ -7,7 +7,7 @@ import csv
 from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.split_names import normalize_split
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
 _FILE = "_classes.csv"
@@ -22,6 +22,7 @@ def _files(source: Source) -> list[str]:
 @dataset_format(
     "roboflow-multilabel",
     "labels",
+    rank=Rank.NAMED_FILES + 30,
     layout="[train|valid|test/]_classes.csv with columns filename, LABEL, LABEL, ... of 0 and 1",
     detect=lambda source, _: bool(_files(source)),
 )

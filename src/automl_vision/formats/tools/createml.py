@@ -8,8 +8,8 @@ from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_path
-from automl_vision.formats.json_file import HEAD_FILES, as_number, read_json_file, shown, try_json
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.json_file import as_number, read_json_file, shown, some_json
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
 _SIDES = ("x", "y", "width", "height")
@@ -31,9 +31,10 @@ def _coordinates(item: dict[str, Any]) -> bool:
 @dataset_format(
     "createml",
     "boxes",
+    rank=Rank.DOCUMENTS + 70,
     layout='CreateML JSON: [{"image": "a.jpg", "annotations": [{"label": ..., "coordinates": {"x": ..., "y": ..., '
     '"width": ..., "height": ...}}]}]',
-    detect=lambda source, _: any(_images(try_json(source, path)) for path in source.with_suffix(".json")[:HEAD_FILES]),
+    detect=lambda source, _: some_json(source, _images),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every CreateML file; x and y are the box's centre."""

@@ -13,7 +13,7 @@ from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import normalize_split, split_of_path
 from automl_vision.formats.json_file import as_number, as_size
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import bounds, ellipse, rectangle
 from automl_vision.formats.source import Source
 from automl_vision.formats.tools.cvat_tracks import add_tracks
@@ -28,6 +28,7 @@ _OTHERS = ("polyline", "points", "cuboid", "skeleton")
     "labels",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 30,
     layout="annotations.xml of CVAT for images: <annotations><image name=...><box label=... xtl=.../>",
     detect=lambda source, _: has_documents(source, "annotations", "image", "track", "meta"),
 )

@@ -11,9 +11,9 @@ from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, split_of_path
-from automl_vision.formats.json_file import HEAD_FILES, read_json_file, shown, try_json
+from automl_vision.formats.json_file import read_json_file, shown, some_json
 from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, LABEL, LABEL_IDENTIFIERS, usual
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.tools.label_studio_regions import contents_of
 
@@ -42,8 +42,9 @@ def _tasks(value: Any) -> list[Any]:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 40,
     layout='JSON (or JSON-MIN) export of Label Studio: [{"data": {"image": ...}, "annotations": [{"result": [...]}]}]',
-    detect=lambda source, _: any(_tasks(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
+    detect=lambda source, _: some_json(source, _tasks),
 )
 def read(source: Source, columns: Columns) -> Annotations:
     """Read every export; of several annotations of a task the ground truth counts, else the newest not cancelled one.

@@ -15,8 +15,8 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
 from automl_vision.data.object import Object
 from automl_vision.formats.box_units import check_shares
-from automl_vision.formats.json_file import HEAD_FILES, as_number, as_size, read_json_file, shown, try_json
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.json_file import as_number, as_size, read_json_file, shown, some_json
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import bounds, ellipse
 from automl_vision.formats.source import Source, as_text
 
@@ -33,8 +33,9 @@ def _is_labelme(value: Any) -> bool:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 60,
     layout='IMAGE.json of LabelMe beside IMAGE.jpg: {"shapes": [{"label": ..., "points": [...]}], "imagePath": ...}',
-    detect=lambda source, _: any(_is_labelme(try_json(source, p)) for p in source.with_suffix(".json")[:HEAD_FILES]),
+    detect=lambda source, _: some_json(source, _is_labelme),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every LabelMe file; flags that are true are labels of the whole image where nothing is drawn."""

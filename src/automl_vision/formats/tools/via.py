@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_vision.core.errors import DataError
-from automl_vision.core.text import folder_of, suffix_of
+from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_path
 from automl_vision.formats.box_units import check_shares
-from automl_vision.formats.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, try_json
-from automl_vision.formats.registry import dataset_format
+from automl_vision.formats.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, some_json
+from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import ellipse
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.tools.via_labels import label_attribute, labels_of
@@ -59,10 +59,10 @@ def _is_version_3(value: Any) -> bool:
     "labels",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 50,
     layout='via_region_data.json of VGG Image Annotator: {"KEY": {"filename": ..., "regions": [...]}}',
     detect=lambda source, _: (
-        any(_is_via(try_json(source, path)) for path in source.with_suffix(".json")[:HEAD_FILES])
-        or any(_is_table(source, path) for path in source.with_suffix(".csv")[:HEAD_FILES])
+        some_json(source, _is_via) or any(_is_table(source, path) for path in source.with_suffix(".csv")[:HEAD_FILES])
     ),
 )
 def read(source: Source, columns: Columns) -> Annotations:
@@ -74,12 +74,7 @@ def read(source: Source, columns: Columns) -> Annotations:
         DataError: several attributes could be the label, and `label_column` names none.
     """
     annotations = Annotations("boxes")
-    found: list[_Image] = []
-    for path in _files(source):
-        try:
-            found += _images(source, path)
-        except DataError as error:
-            annotations.reject(path, str(error), "bad record")
+    found = _images(source, annotations)
     regions = [attributes for image in found for _, attributes in image.regions]
     own = [] if regions else [image.attributes for image in found]
     attribute = columns.label or label_attribute(regions or own, source.name, only_usual=not regions)
@@ -118,11 +113,30 @@ def _objects(image: _Image, attribute: str, annotations: Annotations) -> Iterato
         yield value
 
 
-def _files(source: Source) -> list[str]:
-    """The JSON files, or else the tables that VIA exports."""
+def _images(source: Source, annotations: Annotations) -> list[_Image]:
+    """The images of all JSON files, or else of the tables that VIA exports; broken files are reported.
+
+    Where there are VIA files, other broken JSON is none of them, and is passed over.
+    """
+    found: list[_Image] = []
+    broken: dict[str, str] = {}
+    for path in source.with_suffix(".json"):
+        try:
+            value = read_json_file(source, path)
+            found += _version_3(path, value) if _is_version_3(value) else _version_2(path, value)
+        except DataError as error:
+            broken[path] = str(error)
+    if found:
+        return found
     tables = [path for path in source.with_suffix(".csv") if _is_table(source, path)]
-    projects = [path for path in source.with_suffix(".json") if _is_via(try_json(source, path))]
-    return projects or tables or source.with_suffix(".json")
+    for path in tables:
+        try:
+            found += _table(source, path)
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+    for path, reason in () if tables else broken.items():
+        annotations.reject(path, reason, "bad record")
+    return found
 
 
 def _is_via(value: Any) -> bool:
@@ -132,14 +146,6 @@ def _is_via(value: Any) -> bool:
 def _is_table(source: Source, path: str) -> bool:
     header = source.try_text(path).partition("\n")[0].lstrip("#")
     return "region_shape_attributes" in header and "filename" in header
-
-
-def _images(source: Source, path: str) -> list[_Image]:
-    """The images of a file."""
-    if suffix_of(path) == ".csv":
-        return list(_table(source, path))
-    value = read_json_file(source, path)
-    return list(_version_3(path, value) if _is_version_3(value) else _version_2(path, value))
 
 
 def _table(source: Source, path: str) -> Iterator[_Image]:

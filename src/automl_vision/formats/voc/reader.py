@@ -13,7 +13,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.formats.box_units import check_shares
 from automl_vision.formats.json_file import as_flag, as_number, as_size
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds, rectangle
 from automl_vision.formats.source import Source
 from automl_vision.formats.voc.sets import read_image_sets
@@ -27,6 +27,7 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
     "voc",
     "boxes",
     "masks",
+    rank=Rank.DOCUMENTS + 20,
     layout="Annotations/IMAGE.xml of Pascal VOC beside JPEGImages/IMAGE.jpg, splits in ImageSets/Main/*.txt",
     detect=lambda source, _: has_documents(source, "annotation"),
 )

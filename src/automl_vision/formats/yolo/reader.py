@@ -15,7 +15,7 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.formats.json_file import HEAD_FILES, as_number, shown
-from automl_vision.formats.registry import dataset_format, export_format
+from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export, ExportRecord
 from automl_vision.formats.yolo.settings import (
@@ -112,6 +112,7 @@ def _is_share(text: str) -> bool:
     "yolo",
     "boxes",
     "masks",
+    rank=Rank.LABEL_FILES + 10,
     layout="data.yaml with names, and labels/IMAGE.txt (class x y w h, or class and a polygon) beside images/IMAGE.jpg",
     detect=_detect,
 )

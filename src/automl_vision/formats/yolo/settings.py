@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
+from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import SPLIT_NAMES, normalize_split
 from automl_vision.formats.json_file import HEAD_FILES, try_json
-from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.source import Source, as_text, decode_text
 
 _NAMES_FILES = (
     "classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "class_names.txt",
@@ -53,7 +54,14 @@ _BROKEN = object()
 
 def _yaml(source: Source, path: str) -> Any:
     try:
-        return yaml.load(source.try_text(path), Loader=yaml.BaseLoader)
+        return source.parsed(path, _parse_yaml)
+    except DataError:
+        return None
+
+
+def _parse_yaml(data: bytes, path: str) -> Any:  # noqa: ARG001 - the arguments are those of every parser
+    try:
+        return yaml.load(decode_text(data), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError):
         return _BROKEN
 
