@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a configuration.
+
+    Attributes:
+        path: keys and indices that lead to the value, from the outermost; empty for the whole.
+        sentence: the rule, what came, and the way out.
+    """
+
+    path: tuple[str | int, ...]
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def within(self, *path: str | int) -> Problem:
+        """The problem seen from further outside, whose sentence names the outer path too."""
+        return Problem((*path, *self.path), f"{'.'.join(map(str, path))}: {self.sentence}" if path else self.sentence)
 
 
 class AutoMLVisionError(Exception):
     """Base of every error that is the user's to repair; the command line prints it and exits with 2."""
 
 
-class ConfigError(AutoMLVisionError):
+class ConfigError(AutoMLVisionError, ValueError):
     """A configuration breaks its rules. All mistakes are raised at once.
 
+    It is a `ValueError`, so that pydantic's validators may raise it; `core.validation` finds its problems again.
+
     Attributes:
-        problems: one sentence per mistake.
+        problems: the mistakes; a text that is passed becomes a problem of the whole.
         subject: what has the mistakes.
     """
 
-    def __init__(self, problems: Sequence[str], *, subject: str = "The configuration") -> None:
-        self.problems, self.subject = list(problems), subject
+    def __init__(self, problems: Sequence[Problem | str], *, subject: str = "The configuration") -> None:
+        self.problems = [Problem((), problem) if isinstance(problem, str) else problem for problem in problems]
+        self.subject = subject
         count = len(self.problems)
         noun = "mistake" if count == 1 else "mistakes"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)

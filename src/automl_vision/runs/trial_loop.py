@@ -19,7 +19,7 @@ from automl_vision.runs.budget import Budget, fits_another
 from automl_vision.runs.repeated_failures import MOST_ALIKE, hopeless
 from automl_vision.runs.trial_sources import TrialSource, TrialState
 from automl_vision.search.planned_trial import PlannedTrial, planned_trial
-from automl_vision.search.policies import NoTerminationPolicy, Policy, reason_to_end
+from automl_vision.search.policies import Policy, reason_to_end
 from automl_vision.workspace.run_folder import RunFolder, TrialFolder
 
 _POLL = 0.25  # seconds; the end of a trial is heard at once
@@ -225,7 +225,7 @@ class TrialLoop:
 
     def _judge(self, running: _Running, judged: int) -> None:
         """Ask a trial to end with what it has, if the policy says so of one of the reports after the judged ones."""
-        if isinstance(self.policy, NoTerminationPolicy) or running.stop_reason is not None:
+        if running.stop_reason is not None:
             return
         curves = {state.number: state.curve for state in self.trials}
         number = running.state.number
