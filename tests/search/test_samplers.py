@@ -164,7 +164,7 @@ def test_bayesian_sampling_beats_random_over_a_conditional_space(algorithm: str,
     ("value", "message"),
     [
         ({"type": "ranom", "space": SPACE}, 'Did you mean "random"'),
-        ({"type": "random"}, "needs a space"),
+        ({"type": "random"}, "random sampling needs space"),
         ({"type": "grid", "space": {"a": {"type": "uniform", "low": 0, "high": 1}}}, "a: a grid takes only choices"),
         ({"type": "grid", "seed": 1, "space": {"a": choice(1, 2)}}, 'grid sampling has no "seed"'),
         (
