@@ -18,7 +18,7 @@ demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from
 test: $(INSTALLED)  ## the whole default suite, two tests at a time
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-check: $(INSTALLED)  ## the slow checks on the real image sets
+check: $(INSTALLED)  ## the slow checks: the real image sets, the documentation site
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
 lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
@@ -27,8 +27,9 @@ lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED)  ## write the generated pages anew
+docs: $(INSTALLED)  ## the generated pages, and the site in build/site
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
 
 clean:
 	rm -rf $(VENV) .automl-vision build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

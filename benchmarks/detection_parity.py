@@ -23,13 +23,11 @@ from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import create_model
-from automl_vision.models.weights import read_state_dict
+from automl_vision.models.networks import load_model
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
 from automl_vision.tasks.task import create_task
-from automl_vision.training.checkpoint import BEST_WEIGHTS
 from automl_vision.workspace.run_folder import RunFolder
 
 SHAPES = ((480, 640), (640, 480), (200, 640), (640, 200), (97, 133), (1000, 700), (320, 416), (321, 417), (33, 900),
@@ -60,27 +58,17 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     options = parser.parse_args()
     run = RunFolder(options.run)
-    trial = run.trial(int(run.status()["best_trial"])).path
+    trial = run.trial(run.record().best_trial or 0).path
     spec = TrialSpec(**read_json(trial / "spec.json"))
-    trained = create_task(spec.task, Dataset.load(spec.manifest), spec.hyperparameters)
-    source = create_model(
-        spec.model_name,
-        task=spec.task,
-        classes=len(trained.classes),
-        hyperparameters=spec.hyperparameters,
-        geometry=trained.geometry,
-    )
-    source.network.load_state_dict(read_state_dict(trial / BEST_WEIGHTS))
-    model = ImageModel(source.network, source.normalization).eval()
+    trained = load_model(trial)
+    model = ImageModel(trained.network, trained.normalization).eval()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         cut_images(Dataset.open(options.data, task=spec.task), folder, options.images)
         cuts = Dataset.open(folder, task=spec.task)
-        task = create_task(spec.task, cuts, spec.hyperparameters)
+        task = create_task(spec.task, cuts, spec.hyperparameters, trained.description.geometry)
         assert isinstance(task, DetectionTask)
-        assert trained.geometry is not None
-        task._geometry = trained.geometry  # that of the trained detector, not one that suits the cuts
-        pixels = open_pixels(cuts, trained.geometry.size, folder / "cache")
+        pixels = open_pixels(cuts, task.geometry.size, folder / "cache")
         with torch.inference_mode():
             batches = [task.evaluation_batch(pixels, [row]) for row in range(len(cuts))]
             found = task.join([task.predict(model, batch) for batch in batches])

@@ -24,9 +24,9 @@ import yaml
 
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Evaluation
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.catalog import DEFAULT_MODELS
-from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
 
@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     dataset = Dataset.open(options.data, task=options.task).with_validation(0.2)
-    name = options.model or DEFAULT_MODELS[options.task]
+    name = options.model or TASKS[options.task].default_model
     settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
     hyperparameters, mistakes = check_hyperparameters(options.task, settings, name)
     if hyperparameters is None:

@@ -39,8 +39,8 @@ from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.detectors.rcnn import as_rois
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.recipes.catalog import detector_parts
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.catalog import family_of, find_algorithm
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.tasks.task import Batch, create_task
 from automl_vision.training.loop import set_training_mode
 from automl_vision.training.precision import Precision
@@ -102,11 +102,11 @@ def bare_outputs(network: Any, images: Tensor, masks: int) -> Tensor:
     """A scalar from all outputs of backbone, pyramid and heads, masks of so many regions among them."""
     maps = network.backbone(images)
     if hasattr(network, "rpn"):
-        objectness, steps = network.rpn["head"](maps)
+        objectness, deltas = network.rpn["head"](maps)
         height, width = images.shape[-2:]
         corner = torch.rand(len(images), 64, 2) * torch.tensor([0.7 * width, 0.7 * height])
         regions = torch.cat([corner, corner + 0.2 * height], dim=2)
-        outputs = [*objectness, *steps, *network._look(maps, regions)]
+        outputs = [*objectness, *deltas, *network._classify_regions(maps, regions)]
         if masks:
             outputs.append(network._masks(maps, as_rois(regions)[:masks]))
         return sum(o.float().mean() for o in outputs)  # type: ignore[return-value]
@@ -151,12 +151,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     options = parser.parse_args()
-    parts = detector_parts(options.model)
-    kind = parts[0] if parts else "tood"
-    name = INSTANCE_SEGMENTATION if kind == "maskrcnn" else OBJECT_DETECTION
+    name = INSTANCE_SEGMENTATION if options.model.startswith("maskrcnn") else OBJECT_DETECTION
+    kind = find_algorithm(options.model, name).name.partition("_")[0]
     dataset = Dataset.open(options.data, task=name).with_validation(0.2)
     hyperparameters = family_of(name, options.model)()
-    task = create_task(name, dataset, hyperparameters)
+    task = create_task(name, dataset, hyperparameters, decide_geometry(dataset, hyperparameters))
     pixels = open_pixels(dataset, task.pixel_size, Path(tempfile.gettempdir()) / "automl-vision-benchmark-cache")
     source = create_model(
         options.model, task=name, classes=len(dataset.classes), hyperparameters=hyperparameters, geometry=task.geometry

@@ -86,7 +86,7 @@ def trial_scores(run: Any, dataset: Dataset) -> np.ndarray:
     from automl_vision.evaluation.classification import softmax
 
     trial = run.get_best_child()
-    outputs = np.load(trial.path / "outputs.npz")["test_outputs"] / trial.metrics()["calibration"]["temperature"]
+    outputs = np.load(trial.path / "outputs.npz")["test_outputs"] / trial.folder.metrics().calibration.temperature
     return softmax(outputs.astype(float)) if dataset.task == "image-classification" else sigmoid(outputs.astype(float))
 
 
@@ -112,11 +112,12 @@ def main() -> None:
         run.wait_for_completion(show_output=True)
         total = time.perf_counter() - start
         trial = run.get_best_child()
-        events = [e for e in trial.events()[0] if e["event"] == "evaluation"]
-        first = events[0]["time"] - run.get_details()["created"]
+        first = trial.get_evaluations()[0].time - run.get_details()["created"]
         ours = trial_scores(run, dataset)
         print(f"\n{options.data.name}, seed {options.seed}: {len(ours)} test images")
-        print(f"the default trial: calibrated after {first:.0f} s, packaged after {total:.0f} s; {trial.result()}")
+        print(
+            f"the default trial: calibrated after {first:.0f} s, packaged after {total:.0f} s; {trial.folder.result()}"
+        )
         print("| metric | logistic regression | default trial | difference | p |\n| --- | --- | --- | --- | --- |")
         for name, measure in measures(dataset).items():
             print(comparison(name, measure, baseline, ours, seconds))

@@ -17,7 +17,7 @@ import yaml
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
 

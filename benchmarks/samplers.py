@@ -137,7 +137,7 @@ def record(data: Path) -> None:
             )
         )
         run.wait_for_completion(show_output=True)
-        rows = [{"values": row.drawn, "score": row.score["value"]} for row in run.leaderboard() if row.score]
+        rows = [{"values": row.sampled, "score": row.score.value} for row in run.leaderboard() if row.score]
     TABLE.write_text(json.dumps({"data": data.name, "metric": "accuracy", "rows": rows}, indent=1) + "\n")
 
 

@@ -46,7 +46,8 @@ def trial(folder: str, x: float, seconds: float) -> None:
     score = work(x, seconds)
     event = {"event": "evaluation", "time": time.time(), "epoch": 1, "metrics": {"accuracy": score}}
     append_json_line(Path(folder) / "events.jsonl", {**event, "train_metrics": {}, "seconds": seconds})
-    write_json(Path(folder) / "result.json", {"score": score, "seconds": seconds, "stopped": None})
+    result = {"best_epoch": 1, "fine_tuned_share": 1.0, "epochs": 1, "primary_metric": "accuracy", "weights_source": ""}
+    write_json(Path(folder) / "result.json", {**result, "score": score, "seconds": seconds, "stopped": None})
 
 
 def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, float]] | None = None) -> float:
@@ -67,7 +68,8 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
     from automl_vision.search.planned_trial import PlannedTrial
     from automl_vision.search.policies import NoTerminationPolicy
     from automl_vision.search.samplers import RandomParameterSampling
-    from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+    from automl_vision.workspace.run_folder import RunFolder
+    from automl_vision.workspace.trial_folder import TrialFolder
 
     class Silent:
         """Hears everything and keeps nothing but the memory."""
@@ -81,12 +83,12 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
                 memory.append((folder.number + 1, psutil.Process().memory_info().rss / 2**20))
 
     def make_job(folder: TrialFolder, planned: PlannedTrial, _slot: Slot, _seconds: float) -> Job:
-        arguments = {"folder": str(folder.path), "x": planned.drawn["momentum"], "seconds": seconds}
+        arguments = {"folder": str(folder.path), "x": planned.sampled["momentum"], "seconds": seconds}
         return Job("sweep_overhead:trial", arguments, folder.path)
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary) / "run")
-        folder.create({}, {})
+        folder.create({})
         base = PlannedTrial(model_name="resnet18", hyperparameters=ClassificationHyperparameters())
         sampling = RandomParameterSampling({"momentum": uniform(0, 1)})
         loop = TrialLoop(

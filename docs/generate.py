@@ -1,4 +1,4 @@
-"""Writes the pages that are derived from the code: hyperparameters, configuration, commands, the job file's schema.
+"""Writes the pages derived from the code: hyperparameters, configuration, commands, formats, Python API, job schema.
 
 Run it with `make docs`; a test fails when a page is out of date.
 """
@@ -18,12 +18,14 @@ _NOTE = "Generated from the code by `make docs`; do not edit.\n"
 
 def hyperparameters_page() -> str:
     """Every hyperparameter, one table for each family of algorithms."""
-    from automl_vision.recipes.hyperparameters import FAMILIES
+    from automl_vision.core.tasks import TASKS
+    from automl_vision.recipes.catalog import ANY, algorithms
 
     uses: dict[Any, list[str]] = {}
-    for task, by_name in FAMILIES.items():
-        for pattern, family in by_name.items():
-            uses.setdefault(family, []).append(f"`{task}`" + (f" with `{pattern}`" if pattern != "*" else ""))
+    for task in TASKS:
+        for algorithm in algorithms(task):
+            of = uses.setdefault(algorithm.family, [])
+            of.append(f"`{task}`" + (f" with `{algorithm.name}`" if algorithm.name != ANY else ""))
     parts = [f"# Hyperparameters\n\n{_NOTE}"]
     for family, of in uses.items():
         name = family.__name__.removesuffix("Hyperparameters")
@@ -66,7 +68,7 @@ def commands_page() -> str:
 
 
 def formats_page() -> str:
-    """Every format of data sets, read or written."""
+    """Every dataset format, read or written."""
     from automl_vision.formats.registry import list_export_formats, list_formats
 
     reads = [[f"`{format_.name}`", ", ".join(format_.kinds), format_.layout] for format_ in list_formats()]
@@ -80,15 +82,38 @@ def formats_page() -> str:
         for format_ in sorted(list_export_formats(), key=lambda format_: format_.name)
     ]
     return (
-        f"# Formats of data sets\n\n{_NOTE}\n## Read\n\n"
+        f"# Dataset formats\n\n{_NOTE}\n## Read\n\n"
         "`Dataset.open(path)` tries them in this order; `format=` names one.\n\n"
         f"{_table(['name', 'labels', 'what it looks like'], reads)}\n## Written\n\n"
         "`export_dataset(dataset, folder, format)`, or `automl-vision data convert PATH FOLDER --format NAME`. "
         "What a format cannot hold is reported.\n\n"
         f"{_table(['name', 'labels', 'also holds'], writes)}\n"
-        "label: one an image; labels: any number an image. iscrowd: one region around many objects; difficult: not "
+        "label: one per image; labels: any number per image. iscrowd: one region around many objects; difficult: not "
         "counted when missed; references: images may stay where they are.\n"
     )
+
+
+def api_page() -> str:
+    """Every public name; Sphinx fills the page from the docstrings."""
+    import automl_vision
+
+    described = [name for group in API.values() for name in group]
+    missing = set(automl_vision.__all__) - {"__version__"} - set(described)
+    parts = [f"# Python API\n\n{_NOTE}\nThe names that `automl_vision` exports. The site shows their docstrings.\n"]
+    for title, names in {**API, "Other": sorted(missing)}.items():
+        entries = [_api_entry(name, getattr(automl_vision, name)) for name in names]
+        if entries:
+            parts.append(f"## {title}\n\n" + "\n".join(entries))
+    return "\n".join(parts)
+
+
+def _api_entry(name: str, value: Any) -> str:
+    directive = (
+        f".. autoclass:: automl_vision.{name}\n   :members:"
+        if isinstance(value, type)
+        else (f".. autofunction:: automl_vision.{name}")
+    )
+    return f"### {name}\n\n```{{eval-rst}}\n{directive}\n```\n"
 
 
 def schema_text() -> str:
@@ -98,7 +123,24 @@ def schema_text() -> str:
     return json.dumps(job_schema(), indent=2) + "\n"
 
 
+API = {
+    "Data": ["Dataset", "Columns", "export_dataset"],
+    "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Workspace"],
+    "Models and predictions": ["Predictor", "list_models"],
+    "Sampling": ["RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling"],
+    "Distributions": [
+        "choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal",
+        "randint",
+    ],
+    "Early termination": [
+        "BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy", "SuccessiveHalvingPolicy",
+        "NoTerminationPolicy",
+    ],
+}  # fmt: skip
+"""The order in which the page shows the public names; a new one comes under "Other" until it has its place."""
+
 PAGES = {
+    "reference/api.md": api_page,
     "reference/hyperparameters.md": hyperparameters_page,
     "reference/configuration.md": configuration_page,
     "reference/commands.md": commands_page,

@@ -22,7 +22,8 @@ from torch import Tensor
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters, family_of
+from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from processes import PRELOADED

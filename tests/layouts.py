@@ -14,7 +14,7 @@ from PIL import Image
 
 from automl_vision import Dataset
 from automl_vision.core.errors import DataError
-from automl_vision.data.manifest import has_objects
+from automl_vision.core.tasks import has_objects
 
 COUNT = 6  # a "#" in a name or a line stands for each number below
 

@@ -47,13 +47,11 @@ def start_trial(compute: LocalCompute, spec: TrialSpec) -> LocalJob:
 
 def kill_trial(compute: LocalCompute, spec: TrialSpec, *, after: int) -> None:
     """Start a trial and kill its process once its state after an epoch is on disk."""
-    from automl_vision.training.checkpoint import load_state  # loads torch, which not every process needs
+    from automl_vision.training.checkpoint import load_checkpoint  # loads torch, which not every process needs
 
     job = start_trial(compute, spec)
     try:
-        wait_for(
-            lambda: (state := load_state(Path(spec.folder))) and state["record"]["evaluations"][-1]["epoch"] >= after
-        )
+        wait_for(lambda: (state := load_checkpoint(Path(spec.folder))) and state.epoch >= after)
     finally:
         os.kill(job._process.pid or 0, signal.SIGKILL)
     failure = finish(compute, job)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from automl_vision.core.errors import StorageError
 from automl_vision.core.files import append_json_line, write_json
-from automl_vision.workspace.run_folder import TrialFolder
+from automl_vision.core.records import EvaluationEvent, TrialResult
+from automl_vision.workspace.trial_folder import TrialFolder
 
 
 def report_trial(folder: str, scores: list[float], pause: float = 0.0, then: str = "") -> None:
@@ -18,8 +19,7 @@ def report_trial(folder: str, scores: list[float], pause: float = 0.0, then: str
     done = len(trial.evaluations())
     for epoch, score in list(enumerate(scores, start=1))[done:]:
         time.sleep(pause)
-        event = {"event": "evaluation", "time": time.time(), "epoch": epoch, "metrics": {"accuracy": score}}
-        append_json_line(trial.path / "events.jsonl", {**event, "train_metrics": {}, "seconds": epoch * pause})
+        trial.events.append(EvaluationEvent(epoch=epoch, metrics={"accuracy": score}, seconds=epoch * pause))
         if trial.stop_reason():
             break
     if then == "raise":
@@ -28,5 +28,19 @@ def report_trial(folder: str, scores: list[float], pause: float = 0.0, then: str
         raise StorageError("no space is left")
     if then == "hang":
         time.sleep(600)
-    result = {"score": max(scores[: len(trial.evaluations())]), "seconds": pause * len(scores)}
-    write_json(trial.path / "result.json", {**result, "stopped": trial.stop_reason()})
+    write_result(trial, max(scores[: len(trial.evaluations())]), seconds=pause * len(scores))
+
+
+def write_result(trial: TrialFolder, score: float, *, seconds: float = 0.0) -> None:
+    """Leave a result in a trial's folder."""
+    result = TrialResult(
+        best_epoch=1,
+        fine_tuned_share=1.0,
+        epochs=1,
+        primary_metric="accuracy",
+        score=score,
+        stopped=trial.stop_reason(),
+        seconds=seconds,
+        weights_source="none",
+    )
+    write_json(trial.path / "result.json", result.model_dump())

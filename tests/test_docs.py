@@ -6,14 +6,18 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
 
+import automl_vision
 from automl_vision import AutoMLVisionConfig
-from automl_vision.recipes.hyperparameters import accepted_names, families
+from automl_vision.recipes.catalog import families
+from automl_vision.recipes.hyperparameters import accepted_names
 from conftest import write_shape_folders
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +42,7 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md"]
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md", "api.md"]
 
 
 @pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
@@ -58,11 +62,82 @@ def test_everything_has_an_entry():
         assert field.description
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_resolve(page: Path):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def _prose(page: Path) -> str:
+    """A page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub and the site give a page's headings."""
+    seen: Counter[str] = Counter()
+    anchors = set()
+    for heading in re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        anchors.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return anchors
+
+
+def _dead_links(page: Path) -> list[str]:
+    """The relative links and images of a page whose file or anchor does not exist."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", _prose(page)):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        if "://" not in target and not (file.exists() and (not anchor or anchor in _anchors(file))):
+            dead.append(target)
+    return dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_and_anchors_resolve(page: Path):
+    assert not _dead_links(page)
+
+
+def test_dead_links_and_anchors_are_found(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One, two\n\n## Two\n\n## Two\n\n[a](#one-two) [b](page.md#two-1) [c](#three) [d](no.md) [e](https://e)\n"
+    )
+    assert _dead_links(page) == ["#three", "no.md"]
+
+
+def test_every_decision_is_in_the_index():
+    decisions = ROOT / "docs" / "decisions"
+    index = (decisions / "index.md").read_text(encoding="utf-8")
+    for page in decisions.glob("0*.md"):
+        assert f"]({page.name})" in index
+
+
+def test_every_page_is_in_the_navigation():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
+        assert (
+            name == "index" or name.startswith("decisions/0") or re.search(rf"^(\w+ <)?{name}>?$", index, re.MULTILINE)
+        ), name
+
+
+def test_the_architecture_shows_every_room():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [room for layer in layers for room in layer.split(" | ")]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## The life")[0]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == rooms
+    picture = (ROOT / "docs" / "images" / "rooms.svg").read_text(encoding="utf-8")
+    assert re.findall(r'class="name"[^>]*>(\w+)<', picture) == rooms
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(tmp_path: Path):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(ROOT / "docs"), str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    api = (tmp_path / "site" / "reference" / "api.html").read_text(encoding="utf-8")
+    for name in automl_vision.__all__:
+        assert name == "__version__" or f'id="automl_vision.{name}"' in api
 
 
 def test_job_files_are_valid():

@@ -5,8 +5,10 @@ from automl_vision.data.dataset import Dataset as Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
 from automl_vision.experiment.experiment import Experiment as Experiment
 from automl_vision.experiment.run import Run as Run
+from automl_vision.experiment.trial import Trial as Trial
 from automl_vision.formats.export import export_dataset as export_dataset
-from automl_vision.models.registry import list_models as list_models
+from automl_vision.models.networks import load_torch as load_torch
+from automl_vision.recipes.catalog import list_models as list_models
 from automl_vision.search.distributions import choice as choice
 from automl_vision.search.distributions import lognormal as lognormal
 from automl_vision.search.distributions import loguniform as loguniform

@@ -22,6 +22,7 @@ from automl_vision.compute.ray import LOCAL_CLUSTER, SETTINGS, Node, RayCompute,
 from automl_vision.compute.targets import check_target, create_compute
 from automl_vision.core.errors import ComputeError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import EvaluationEvent, Message
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
 from conftest import SMALL_MODEL
@@ -168,7 +169,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     )
     run = Experiment(Workspace(tmp_path), "ray").submit(config)
     trials = [run.folder.trial(number) for number in range(2)]
-    wait_for(lambda: all(len(trial.evaluations()) > 2 for trial in trials), 120)
+    wait_for(lambda: all(len(trial.get_evaluations()) > 2 for trial in trials), 120)
     (node, *_) = cluster.worker_nodes
     cluster.remove_node(node, allow_graceful=False)
     assert run.wait_for_completion()["status"] == "Completed"
@@ -177,13 +178,13 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     assert {row.status for row in rows} == {"Completed"}
     assert {row.epochs for row in rows} == {16}
     assert (run.model_path / "model.onnx").exists()
-    events, _ = run.folder.events()
-    again = [event["text"] for event in events if "is started again" in event.get("text", "")]
+    events, _ = run.folder.events.read()
+    again = [event.text for event in events if isinstance(event, Message) and "is started again" in event.text]
     assert len(again) == 1
     assert "node was lost" in again[0]
     for trial in trials:  # what was trained before the loss was not trained again
-        events, _ = trial.events()
-        epochs = [event["epoch"] for event in events if event["event"] == "evaluation"]
+        events, _ = trial.folder.events.read()
+        epochs = [event.epoch for event in events if isinstance(event, EvaluationEvent)]
         assert len(epochs) <= 17 + 1
     cluster.add_node(num_cpus=1)
 

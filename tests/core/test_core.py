@@ -12,7 +12,7 @@ import pytest
 
 from automl_vision.core import errors
 from automl_vision.core.errors import AutoMLVisionError, ConfigError
-from automl_vision.core.files import append_json_line, atomic_path, read_json, read_json_lines, write_json
+from automl_vision.core.files import append_json_line, atomic_path, read_json, read_lines, write_json
 from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL, normalize_task
 from automl_vision.core.text import did_you_mean
 
@@ -83,24 +83,24 @@ def test_threads_may_write_the_same_file(tmp_path: Path) -> None:
 
 def test_json_lines_are_read_on_from_where_they_ended(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    assert read_json_lines(path) == ([], 0)
+    assert read_lines(path) == ([], 0)
     values = [{"text": "zwei\nZeilen \u2028 \r"}, {"n": 1}]
     for value in values:
         append_json_line(path, value)
-    found, offset = read_json_lines(path)
-    assert found == values and offset == path.stat().st_size
+    found, offset = read_lines(path)
+    assert [json.loads(line) for line in found] == values and offset == path.stat().st_size
     with path.open("ab") as file:
         file.write(b'{"half": ')
-    assert read_json_lines(path, offset) == ([], offset)
+    assert read_lines(path, offset) == ([], offset)
     with path.open("ab") as file:
         file.write(b"1}\n\n")
-    assert read_json_lines(path, offset)[0] == [{"half": 1}]
+    assert read_lines(path, offset)[0] == [b'{"half": 1}']
 
 
 def test_threads_append_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: append_json_line(path, {"i": i, "text": "x" * 5000}), range(200)))
-    values, _ = read_json_lines(path)
+    values = [json.loads(line) for line in read_lines(path)[0]]
     assert sorted(value["i"] for value in values) == list(range(200))
     assert all(json.dumps(value) for value in values)

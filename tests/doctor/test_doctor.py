@@ -305,7 +305,7 @@ def test_every_check_is_described_and_tested() -> None:
     assert tested == set(CHECKS)
     guide = (Path(__file__).parents[2] / "docs" / "guides" / "doctor.md").read_text(encoding="utf-8")
     for check in CHECKS.values():
-        assert f"`{check.name}`" in guide.partition("## What is looked for")[2].partition("##")[0], check.name
+        assert f"`{check.name}`" in guide.partition("### Checks")[2].partition("##")[0], check.name
         assert check.title and check.advice.endswith(".") and check.severity in SEVERITIES
         assert set(check.actions) <= set(ACTIONS) and len(set(check.actions)) == len(check.actions)
 

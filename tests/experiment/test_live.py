@@ -12,19 +12,22 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from automl_vision.core.files import append_json_line, write_json
+from automl_vision.core.files import append_json_line
 from automl_vision.core.numbers import json_text
+from automl_vision.core.records import EvaluationEvent, Progress
 from automl_vision.experiment.live import LiveRun, duration, sparkline
 from automl_vision.experiment.progress import show_progress
 from automl_vision.runs.leaderboard import read_leaderboard
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
+from reporting import write_result
 
 
 def write_trial(folder: RunFolder, number: int, curve: list[float], status: str, **record: Any) -> TrialFolder:
     trial = folder.trial(number)
     trial.write_plan({"model_name": "resnet18"})
     trial.write_spec({"model_name": "resnet18"})
-    trial.update_status(status=status, **record)
+    trial.update(status=status, **record)
     file = trial.path / "events.jsonl"
     for epoch, value in enumerate(curve):
         append_json_line(
@@ -42,13 +45,13 @@ def write_trial(folder: RunFolder, number: int, curve: list[float], status: str,
 def folder(tmp_path: Path) -> RunFolder:
     """A run with a finished, an ended and a running trial, that has just completed."""
     run = RunFolder(tmp_path / "run")
-    run.create({"primary_metric": "accuracy", "budget_seconds": 600.0}, {})
+    run.create({"primary_metric": "accuracy", "budget_seconds": 600.0})
     run.message("8 classes")
     done = write_trial(run, 0, [0.2, 0.5, 0.7], "Completed")
-    write_json(done.path / "result.json", {"score": 0.71})
+    write_result(done, 0.71)
     write_trial(run, 1, [0.2, 0.3], "Terminated", reason="below 0.6")
     write_trial(run, 2, [0.2, 0.9], "Running")
-    run.update_status(status="Completed", seconds=100.0)
+    run.update(status="Completed", seconds=100.0)
     return run
 
 
@@ -61,7 +64,7 @@ def shown(folder: RunFolder, *, terminal: bool = False, width: int = 150, **opti
 def test_what_is_known_of_a_run(folder: RunFolder):
     run = LiveRun(folder)
     events = run.update()
-    assert [event.get("trial") for event in events if event["event"] == "evaluation"] == [0, 0, 0, 1, 1, 2, 2]
+    assert [new.trial for new in events if isinstance(new.event, EvaluationEvent)] == [0, 0, 0, 1, 1, 2, 2]
     assert run.update() == []
     first, second, third = run.lines.values()
     assert (first.status, first.value, first.epoch, first.curve) == ("Completed", 0.71, 2, [0.2, 0.5, 0.7])
@@ -70,7 +73,7 @@ def test_what_is_known_of_a_run(folder: RunFolder):
     assert run.best is third
     assert run.budget_left == 500.0
     write_trial(folder, 3, [0.1], "Running")
-    assert [event["event"] for event in run.update()] == ["evaluation", "progress"]
+    assert [type(new.event) for new in run.update()] == [EvaluationEvent, Progress]
 
 
 def test_a_pipe_gets_plain_lines(folder: RunFolder):
@@ -113,8 +116,7 @@ def test_a_narrow_terminal_keeps_what_matters(folder: RunFolder):
 def diverged(folder: RunFolder) -> RunFolder:
     """The run with two more trials whose metric is no number."""
     write_trial(folder, 3, [math.nan, 0.4, math.inf], "Running")
-    result = write_trial(folder, 4, [math.nan], "Completed").path / "result.json"
-    write_json(result, {"score": math.nan})
+    write_result(write_trial(folder, 4, [math.nan], "Completed"), math.nan)
     return folder
 
 

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torchvision.models import detection as torchvision_detection
 from torchvision.models import get_model_weights
 
-from automl_vision.models.registry import Model, create_model
+from automl_vision.models.model import Model
+from automl_vision.models.registry import create_model
 from automl_vision.recipes.geometry import Geometry
 from conftest import small_detector
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
-REGIONS = {"roi_heads.class_logits", "roi_heads.box_steps"}
+REGIONS = {"roi_heads.class_logits", "roi_heads.box_deltas"}
 OWN = {  # layers that count classes, or see each class alone in torchvision; they keep their start
     "fasterrcnn_resnet50_fpn": REGIONS,
     "maskrcnn_resnet50_fpn": REGIONS | {"roi_heads.mask_predictor.mask_fcn_logits"},

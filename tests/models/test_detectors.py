@@ -15,8 +15,8 @@ from automl_vision.models.detectors.boxes import clip, decode, encode, overlaps,
 from automl_vision.models.detectors.one_stage import match_anchors
 from automl_vision.models.detectors.rcnn import _balanced
 from automl_vision.models.image_model import ImageModel, pretrained_norms
-from automl_vision.models.registry import architecture_of, create_model, freeze_stages
-from automl_vision.recipes.catalog import own_models
+from automl_vision.models.registry import create_model, freeze_stages
+from automl_vision.recipes.catalog import architecture_of, own_models
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 from conftest import scene, small_detector

@@ -33,13 +33,16 @@ from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.models.detectors.boxes import overlaps
 from automl_vision.models.detectors.dfine import hide_crowds, hub_labels, on_canvas
-from automl_vision.models.detectors.dfine_source import published_config
+from automl_vision.models.detectors.dfine_source import DFINE_REPOSITORIES, published_config
 from automl_vision.models.image_model import ImageModel, pretrained_norms
-from automl_vision.models.registry import Model, create_model, describe_model, freeze_stages, list_models
+from automl_vision.models.model import Model
+from automl_vision.models.networks import build_network
+from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.packaging.package import package
-from automl_vision.recipes.catalog import DFINE_PARAMETERS, DFINE_REPOSITORIES
+from automl_vision.recipes.catalog import describe_model, list_models
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.network import read_network
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ObjectTargets
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
@@ -242,8 +245,8 @@ def test_its_own_defaults():
     assert (defaults.frozen_stages, defaults.nms_iou_threshold) == (1, 1.0)
     assert DFineHyperparameters(pretrained=False).frozen_stages == 0
     assert DFineHyperparameters(layers_to_freeze=3).frozen_stages == 3
-    assert default_learning_rate(DETECTION, defaults) == 1e-4
-    assert defaults.largest_gradient == 0.1
+    assert default_learning_rate(DETECTION, "dfine", defaults.optimizer) == 1e-4
+    assert defaults.max_gradient_norm == 0.1
 
 
 def test_stages_further_from_the_head_may_learn_less(tiny: Path):
@@ -345,25 +348,26 @@ def test_a_folder_tells_how_pixels_are_normalised(tiny: Path, tmp_path: Path):
     made = make(tmp_path)
     assert (made.normalization.mean, made.normalization.std) == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
     shutil.rmtree(tmp_path)
-    settings = hyperparameters(tmp_path)
-    again = create_model(
-        "dfine", task=DETECTION, classes=2, hyperparameters=settings, geometry=GEOMETRY,
-        description=json.loads(json.dumps(made.description)),
-    )  # fmt: skip
+    made.description.save(tmp_path.parent)
+    again = build_network(read_network(tmp_path.parent))
+    assert again.description == made.description
     assert again.normalization == made.normalization
     again.network.load_state_dict(made.network.state_dict())
+
+
+PARAMETERS = {"small": 10_309_605, "medium": 19_563_368, "large": 31_244_152, "extra_large": 62_621_560}
 
 
 @pytest.mark.parametrize("size", DFINE_REPOSITORIES)
 def test_the_published_sizes(size: str):
     with torch.device("meta"):
         network = DFineForObjectDetection(published_config(size))
-    assert sum(parameter.numel() for parameter in network.parameters()) == DFINE_PARAMETERS[size]
+    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[size]
 
 
 def test_without_weights_it_is_built_from_its_configuration():
     model = make(None, model_size="small")
-    assert (model.weights.source, model.architecture) == ("random", "d_fine")
+    assert (model.weights.source, model.description.architecture) == ("random", "d_fine")
     assert len(model.network.eval()(torch.zeros(1, 3, 96, 128))) == 3
 
 
@@ -371,7 +375,7 @@ def test_it_is_listed():
     assert "dfine" in list_models("*", task=DETECTION)
     description = describe_model("dfine")
     assert (description.licence, description.weights) == ("apache-2.0", "hub")
-    assert description.parameters > 1e7
+    assert description.parameters == PARAMETERS["medium"]
 
 
 def test_without_its_package_a_sentence_says_how_to_install_it(tiny: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,16 +13,16 @@ from safetensors.torch import save_file
 from automl_vision.core.errors import UnknownModelError, WeightsUnavailableError
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import architecture_of, create_model, describe_model, list_models
+from automl_vision.models.registry import create_model
 from automl_vision.models.weights import read_state_dict
-from automl_vision.recipes.catalog import BUNDLED_WEIGHTS, CLASSIFICATION_ARCHITECTURES
+from automl_vision.recipes.catalog import BACKBONES, BUNDLED_WEIGHTS, architecture_of, describe_model, list_models
 from conftest import SMALL_MODEL, small_hyperparameters
 
 
-@pytest.mark.parametrize(("name", "architecture"), CLASSIFICATION_ARCHITECTURES.items())
+@pytest.mark.parametrize(("name", "architecture"), BACKBONES.items())
 def test_every_name_has_an_architecture(name: str, architecture: str):
     assert timm.is_model(architecture)
-    assert architecture_of(name) == architecture
+    assert architecture_of(name, "image-classification") == architecture
     description = describe_model(name)
     assert description.parameters > 1e6
     assert description.licence == "apache-2.0"
@@ -38,7 +38,7 @@ def test_models_are_listed_by_pattern():
 
 def test_an_unknown_name_names_the_nearest():
     with pytest.raises(UnknownModelError, match='Did you mean "resnet50"'):
-        architecture_of("resnet5O")
+        architecture_of("resnet5O", "image-classification")
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])

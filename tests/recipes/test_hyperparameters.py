@@ -11,19 +11,17 @@ from pydantic import ValidationError
 from automl_vision import AutoMLVisionConfig
 from automl_vision.core.errors import ConfigError
 from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
-from automl_vision.recipes.catalog import DEFAULT_MODELS, own_models
+from automl_vision.recipes.catalog import families, family_of, own_models
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectionHyperparameters,
     DFineHyperparameters,
     OneStageHyperparameters,
     SegmentationHyperparameters,
-    check_hyperparameters,
-    families,
-    family_of,
 )
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial
 
 FAMILY = [
@@ -46,10 +44,10 @@ def test_the_algorithm_decides_the_family(task: str, model_name: str | None, fam
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_a_default_algorithm_of_its_own(task: str):
-    assert DEFAULT_MODELS[task] in own_models(task)
-    checked, mistakes = check_hyperparameters(task, {}, DEFAULT_MODELS[task])
+    assert TASKS[task].default_model in own_models(task)
+    checked, mistakes = check_hyperparameters(task, {}, TASKS[task].default_model)
     assert not mistakes
-    assert type(checked) is family_of(task, DEFAULT_MODELS[task])
+    assert type(checked) is family_of(task, TASKS[task].default_model)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +87,7 @@ def test_other_names_and_values_are_told(task: str, model_name: str | None, valu
 
 @pytest.mark.parametrize(("task", "model_name", "family"), FAMILY)
 def test_specs_keep_their_family_through_json(task: str, model_name: str | None, family: type):
-    name = model_name or DEFAULT_MODELS[task]
+    name = model_name or TASKS[task].default_model
     hyperparameters = family_of(task, name)(number_of_epochs=3)
     trial = TrialSpec(
         task=task,
@@ -103,12 +101,12 @@ def test_specs_keep_their_family_through_json(task: str, model_name: str | None,
     back = TrialSpec.model_validate(json.loads(json.dumps(trial.model_dump())))
     assert type(back.hyperparameters) is family
     assert back == trial
-    sweep = SweepSpec(
+    sweep = RunSpec(
         experiment="e", task=task, manifest="m", max_bad_share=0.1, primary_metric="accuracy", budget_seconds=1.0,
         seed=0, compute_target="cpu", threads=1, workspace="w",
         trials=[PlannedTrial(model_name=name, hyperparameters=hyperparameters)],
     )  # fmt: skip
-    back_sweep = SweepSpec.model_validate_json(sweep.model_dump_json())
+    back_sweep = RunSpec.model_validate_json(sweep.model_dump_json())
     assert type(back_sweep.trials[0].hyperparameters) is family
     assert back_sweep == sweep
 

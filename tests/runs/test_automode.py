@@ -13,16 +13,16 @@ from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
 from automl_vision.compute.compute import Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.tasks import CLASSIFICATION
-from automl_vision.experiment.experiment import sweep_spec
-from automl_vision.recipes.catalog import DEFAULT_MODELS
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.core.records import Message, TrialStatus
+from automl_vision.core.tasks import CLASSIFICATION, TASKS
+from automl_vision.experiment.experiment import run_spec
+from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.probing import probe_candidates, probing_seconds
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.timing import timing_seconds
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
@@ -41,11 +41,11 @@ DETECTION = "image-object-detection"
 
 
 def base_trial(task: str = CLASSIFICATION, **settings: object) -> PlannedTrial:
-    name = DEFAULT_MODELS[task]
+    name = TASKS[task].default_model
     return PlannedTrial(model_name=name, hyperparameters=family_of(task, name).model_validate(settings))
 
 
-def spec(**changes: object) -> SweepSpec:
+def spec(**changes: object) -> RunSpec:
     values = {
         "experiment": "e",
         "task": CLASSIFICATION,
@@ -60,7 +60,7 @@ def spec(**changes: object) -> SweepSpec:
         "iterations": 20,
         "automode": True,
     }
-    return SweepSpec(**{**values, **changes})  # type: ignore[arg-type]
+    return RunSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def keys(candidates: list[Candidate]) -> list[str]:
@@ -106,7 +106,7 @@ def test_what_the_user_fixed_is_not_varied(fixed: dict[str, object], absent: str
 @pytest.mark.parametrize("fixed", [{"model_name": "resnet18"}, {"arguments": {"model_name": "resnet18"}}])
 def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: dict[str, Any]):
     config = AutoMLVisionConfig(task=CLASSIFICATION, training_data="photos", iterations=9, **fixed)
-    run = sweep_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
+    run = run_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
     probes = {c.key: 0.5 for c in probed_candidates(run.trials[0], run.task, run.arguments)}
     assert probes.keys() == {"resnet18 at 288 px"}
     source, states = AutoModeTrials(run, probes, 0.01), []
@@ -116,13 +116,15 @@ def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: d
     assert {state.planned.model_name for state in states} == {"resnet18"}
 
 
-def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(tmp_path: Path, compute: LocalCompute):
+def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
+    tmp_path: Path, compute: LocalCompute, shapes: Dataset
+):
     folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
+    folder.create({})
     write_json(folder.path / "probes.json", {"efficientnet_lite1": 0.5, "resnet50": None})
     for number in range(2):
         folder.trial(number).write_plan(base_trial().model_dump())
-    jobs = Jobs(spec(), folder, compute, "fingerprint", tmp_path)
+    jobs = Jobs(spec(), folder, compute, shapes, tmp_path)
     assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
 
 
@@ -158,7 +160,7 @@ def test_earlier_weights_fit_only_their_own_backbone():
 
 
 def test_features_are_kept_for_the_next_trials(tmp_path: Path):
-    from automl_vision.models.weights import WeightsOrigin
+    from automl_vision.recipes.network import WeightsOrigin
     from automl_vision.training.features import features_file, keep_features, load_features
 
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -192,7 +194,7 @@ def test_the_default_recipe_is_first_and_untouched():
     default = first.next([])
     assert default is not None
     assert default.hyperparameters == run.trials[0].hyperparameters
-    states = [TrialState(0, default, "Completed", score=0.8)]
+    states = [TrialState(0, default, TrialStatus.COMPLETED, score=0.8)]
     assert first.next(states) is None  # nothing else before it has a result
     second = AutoModeTrials(run, {"efficientnet_lite1": 0.9}, 5e-4)
     while (planned := second.next(states)) is not None:
@@ -226,13 +228,15 @@ def test_the_default_is_left_only_for_something_better(
     tmp_path: Path, gains: int, losses: int, candidates: int, kept: int, reason: str
 ):
     folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
+    folder.create({})
     default = np.arange(200) < 160
     better = default.copy()
     better[160 : 160 + gains] = True
     better[:losses] = False
-    states = [TrialState(0, base_trial(), "Completed", score=float(default.mean()))]
-    states += [TrialState(i, base_trial(), "Completed", score=float(better.mean())) for i in range(1, 1 + candidates)]
+    states = [TrialState(0, base_trial(), TrialStatus.COMPLETED, score=float(default.mean()))]
+    states += [
+        TrialState(i, base_trial(), TrialStatus.COMPLETED, score=float(better.mean())) for i in range(1, 1 + candidates)
+    ]
     for state in states:
         path = folder.trial(state.number).path
         path.mkdir(parents=True)
@@ -245,19 +249,19 @@ def test_the_default_is_left_only_for_something_better(
 
 def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
-    done, failed = (TrialState(0, base_trial(), status, score=0.5) for status in ("Completed", "Failed"))
-    other = TrialState(1, base_trial(), "Completed", score=0.4)
+    folder.create({})
+    done, failed = (TrialState(0, base_trial(), status, score=0.5) for status in (TrialStatus.COMPLETED, "Failed"))
+    other = TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.4)
     assert decide(folder, [failed], "accuracy") is None
     alone, without = decide(folder, [done], "accuracy"), decide(folder, [failed, other], "accuracy")
     assert alone is not None
     assert (alone.trial, alone.reason) == (0, "the default recipe is kept: no other one was trained")
     assert without is not None
     assert without.trial == 1
-    diverged = decide(folder, [TrialState(0, base_trial(), "Completed"), other], "accuracy")
+    diverged = decide(folder, [TrialState(0, base_trial(), TrialStatus.COMPLETED), other], "accuracy")
     assert diverged is not None
     assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
-    unknown = decide(folder, [done, TrialState(1, base_trial(), "Completed", score=0.9)], "accuracy")
+    unknown = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.9)], "accuracy")
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
 
@@ -280,11 +284,11 @@ def test_automode_searches_tests_and_says_so(tmp_path: Path):
     run = Experiment(Workspace(tmp_path / "workspace"), "auto").submit(config)
     run.wait_for_completion()
     first, second = run.get_children()
-    assert first.plan()["role"] == "default recipe"
-    assert {**first.plan()["hyperparameters"], **arguments} == first.plan()["hyperparameters"]
-    assert second.plan()["model_name"] in ("efficientnet_lite1", "efficientnet_lite2")
+    assert first.get_details()["role"] == "default recipe"
+    assert first.hyperparameters | arguments == first.hyperparameters
+    assert second.model_name in ("efficientnet_lite1", "efficientnet_lite2")
     decision = run.get_details()["decision"]
-    messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
+    messages = [event.text for event in run.folder.events.read()[0] if isinstance(event, Message)]
     assert decision["reason"] in messages
     assert any(text.startswith("probe of efficientnet_lite1: accuracy") for text in messages)
     recorded = {key: score for key, score in read_json(run.folder.path / "probes.json").items() if score is not None}

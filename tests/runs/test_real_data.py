@@ -54,9 +54,9 @@ def test_the_sets_open_as_their_readme_says(
 def test_a_budget_is_kept_and_gives_a_model(clothing_run: Run):
     details = clothing_run.get_details()
     assert details["ended"] - details["created"] < 1.6 * 90
-    report = clothing_run.get_best_child().metrics()["splits"]["test"]
-    assert report["metrics"]["accuracy"] > 0.78
-    assert report["metrics"]["expected_calibration_error"] < 0.1
+    report = clothing_run.get_best_child().folder.metrics().splits["test"]
+    assert report.metrics["accuracy"] > 0.78
+    assert report.metrics["expected_calibration_error"] < 0.1
 
 
 def test_the_model_equals_the_trial_on_all_test_photos(clothing_run: Run):
@@ -92,9 +92,9 @@ def test_a_multi_label_run_beats_its_own_probe(real_data: Path, tmp_path: Path):
     start = time.monotonic()
     run = Experiment(Workspace(tmp_path), "ppe").submit(config)
     run.wait_for_completion()
-    evaluations = run.get_children()[0].evaluations()
+    evaluations = run.get_children()[0].get_evaluations()
     assert evaluations[0]["epoch"] == 0
-    assert run.leaderboard()[0].score["value"] >= evaluations[0]["metrics"]["iou"] - 0.01
+    assert run.leaderboard()[0].score.value >= evaluations[0].metrics["iou"] - 0.01
     assert time.monotonic() - start < 300
 
 

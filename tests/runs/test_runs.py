@@ -27,7 +27,7 @@ from automl_vision.core.errors import (
     RunNotFoundError,
 )
 from automl_vision.core.files import read_json, write_json
-from automl_vision.experiment.experiment import sweep_spec
+from automl_vision.experiment.experiment import run_spec
 from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
 from automl_vision.training.checkpoint import load_weights
@@ -76,8 +76,8 @@ def test_the_leaderboard_has_intervals(completed: Run):
     board = completed.leaderboard()
     row = board[0]
     assert (row.rank, row.status, row.model_name) == (1, "Completed", SMALL_MODEL)
-    assert row.score["low"] <= row.score["value"] <= row.score["high"]
-    assert f"{row.score['value']:.4f} [" in repr(board)
+    assert row.score.low <= row.score.value <= row.score.high
+    assert f"{row.score.value:.4f} [" in repr(board)
     assert "<table>" in board._repr_html_()
 
 
@@ -113,7 +113,7 @@ def test_a_run_starts_from_an_earlier_ones_weights(completed: Run, workspace: Wo
     weights = completed.get_best_child().path / "weights.safetensors"
     for arguments in ({}, {"checkpoint_filename": weights.name}):
         settings = {"checkpoint_run_id": completed.id, "number_of_epochs": 1, **arguments}
-        spec = sweep_spec(
+        spec = run_spec(
             small_config(shapes_folder, arguments=settings), Experiment(workspace, "again"), Path("manifest")
         )
         assert spec.trials[0].start_from is not None
@@ -264,13 +264,13 @@ def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, sha
     waiting = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    wait_for(lambda: run.get_children() and run.get_children()[0].evaluations())
+    wait_for(lambda: run.get_children() and run.get_children()[0].get_evaluations())
     waiting.send_signal(signal.SIGINT)
     told = waiting.communicate(timeout=30)[1]
     assert run.get_status() == "Canceled"
-    assert f"canceling run {run.id}; press Ctrl-C again to leave it" in told
-    assert f"run {run.id} is Canceled; go on with: automl-vision resume {run.id}" in told
-    wait_for(lambda: not run.folder.is_worked_on())
+    assert f"canceling run {run.id}; press Ctrl-C again to stop waiting" in told
+    assert f"run {run.id} is Canceled; continue it with: automl-vision resume {run.id}" in told
+    wait_for(lambda: not run.folder.is_active())
     with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
         run.wait_for_completion()
 
@@ -282,7 +282,7 @@ def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Wo
     (data / "circle" / "empty.png").write_bytes(b"")
     arguments = {"number_of_epochs": 6, "training_batch_size": 1, "early_stopping": False}
     run = Experiment(workspace, "killed").submit(small_config(data, arguments=arguments))
-    wait_for(lambda: run.get_children() and len(run.get_children()[0].evaluations()) >= 2)
+    wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) >= 2)
     controller = subprocess.run(["pgrep", "-f", run.id], capture_output=True, text=True, check=True)
     for pid in controller.stdout.split():
         os.kill(int(pid), signal.SIGKILL)
@@ -291,7 +291,7 @@ def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Wo
     with pytest.raises(RunFailedError, match="automl-vision resume"):
         run.wait_for_completion()
     run.resume().wait_for_completion()
-    assert [e["epoch"] for e in run.get_children()[0].evaluations()] == list(range(7))
+    assert [e.epoch for e in run.get_children()[0].get_evaluations()] == list(range(7))
     assert run.model_path.exists()
     left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
     assert "truncated" in left_out["circle/truncated.png"]
@@ -305,7 +305,7 @@ def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder
     run = Experiment(workspace, "failing").submit(small_config(shapes_folder, arguments=arguments))
     with pytest.raises(RunFailedError, match="no weights can be read"):
         run.wait_for_completion()
-    assert run.get_children()[0].status()["status"] == "Failed"
+    assert run.get_children()[0].get_status() == "Failed"
     assert run.leaderboard()[0].status == "Failed"
     with pytest.raises(RunFailedError, match="has no model"):
         _ = run.model_path

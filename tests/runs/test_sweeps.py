@@ -36,14 +36,16 @@ from automl_vision.compute.compute import Job, Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import ConfigError, RunFailedError, RunNotFoundError, StorageError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Event, Message, TrialStatus
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.runs.budget import Budget, Timing, fits_another, plan_text
-from automl_vision.runs.repeated_failures import hopeless
+from automl_vision.runs.repeated_failures import repeated_failure
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialState
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import NoTerminationPolicy, Policy
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
 from processes import PRELOADED, wait_for
 from reporting import report_trial
@@ -75,10 +77,10 @@ class Recorder:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
 
-    def reported(self, trial: TrialFolder, events: Sequence[dict[str, Any]], offset: int) -> None:
+    def reported(self, trial: TrialFolder, events: Sequence[Event], offset: int) -> None:
         self.heard.append(("reported", trial.number))
 
-    def ended(self, trial: TrialFolder, status: str) -> None:
+    def ended(self, trial: TrialFolder, status: TrialStatus) -> None:
         self.heard.append((status, trial.number))
         self.at_once -= 1
         trial.update_published(ended=True)
@@ -91,7 +93,7 @@ class Recorder:
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path / "run")
-    run.create({}, {})
+    run.create({})
     return run
 
 
@@ -126,7 +128,7 @@ def make_loop(
 
 
 def statuses(folder: RunFolder) -> list[str]:
-    return [trial.status()["status"] for trial in folder.trials()]
+    return [trial.record().status for trial in folder.trials()]
 
 
 def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
@@ -134,7 +136,7 @@ def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
     loop = make_loop(folder, trials, slots=3)
     loop.run()
     assert statuses(folder) == ["Completed", "Completed", "Failed", "Completed", "Completed", "Completed"]
-    assert folder.trial(2).status()["reason"] == "ValueError: a bad value"
+    assert folder.trial(2).record().reason == "ValueError: a bad value"
     assert isinstance(loop.observer, Recorder)
     assert loop.observer.most_at_once == 3
     assert [state.score for state in loop.trials] == [0.0, 0.1, None, pytest.approx(0.3), 0.4, 0.5]
@@ -152,9 +154,9 @@ def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
     loop = make_loop(folder, trials, slots=1, policy=BanditPolicy(slack_factor=0.1, delay_evaluation=2))
     loop.run()
     assert statuses(folder) == ["Completed", "Terminated"]
-    record = folder.trial(1).status()
-    assert record["reason"] == "below 0.8182, the best 0.9 less 10 % slack, at evaluation 2"
-    assert folder.trial(1).result()["score"] == 0.5
+    record = folder.trial(1).record()
+    assert record.reason == "below 0.8182, the best 0.9 less 10 % slack, at evaluation 2"
+    assert folder.trial(1).result().score == 0.5
     assert 2 <= len(folder.trial(1).evaluations()) < 20
 
 
@@ -164,26 +166,26 @@ def test_what_ended_is_not_run_again_and_what_did_not_goes_on(folder: RunFolder)
 
     def cancel_in_the_second() -> None:
         wait_for(lambda: len(folder.trial(1).evaluations()) == 3)
-        folder.request_cancel()
+        folder.cancel_request.set()
 
     threading.Thread(target=cancel_in_the_second, daemon=True).start()
     with pytest.raises(CanceledError):
         loop.run()
-    folder.clear_cancel()
-    folder.trial(1).update_status(status="NotStarted")
+    folder.cancel_request.clear()
+    folder.trial(1).update(status="NotStarted")
     trials[1]["then"] = ""
     make_loop(folder, trials, slots=2).run()
     assert statuses(folder) == ["Completed"] * 4
     starts = [(folder.trial(i).path / "starts.jsonl").read_text().count("\n") for i in range(4)]
     assert starts == [1, 2, 1, 1]
-    assert [e["epoch"] for e in folder.trial(1).evaluations()] == [1, 2, 3]
+    assert [e.epoch for e in folder.trial(1).evaluations()] == [1, 2, 3]
 
 
 def test_a_trial_that_ended_while_nobody_looked_is_taken_up(folder: RunFolder):
     trial = folder.trial(0)
     trial.write_plan(PLANNED.model_dump())
     trial.write_spec({})
-    trial.update_status(status="Running")
+    trial.update(status="Running")
     report_trial(str(trial.path), [0.7])
     loop = make_loop(folder, [{"scores": [0.7]}, {"scores": [0.8]}])
     loop.run()
@@ -205,7 +207,7 @@ def test_the_time_is_kept_by_ending_what_does_not_end(folder: RunFolder):
     loop = make_loop(folder, trials, budget=Budget(7.0, packaging=9.0))
     loop.run()
     assert statuses(folder) == ["Completed", "Canceled"]
-    assert folder.trial(1).status()["reason"] == "the run's time was used up"
+    assert folder.trial(1).record().reason == "the run's time was used up"
     assert loop.time_is_up
 
 
@@ -217,7 +219,7 @@ def test_a_trial_is_asked_to_end_when_its_time_is_over_and_keeps_its_result(fold
     assert len(folder.trial(0).evaluations()) < 400
 
 
-def test_a_sweep_without_hope_is_given_up(folder: RunFolder):
+def test_a_run_whose_trials_all_fail_alike_is_given_up(folder: RunFolder):
     loop = make_loop(folder, [{"scores": [], "then": "raise"}] * 14, slots=2)
     with pytest.raises(
         RunFailedError, match=r"10 trials failed for the same reason(.|\n)*ValueError: a bad value\. Repair"
@@ -227,15 +229,15 @@ def test_a_sweep_without_hope_is_given_up(folder: RunFolder):
     assert set(statuses(folder)) <= {"Failed", "Canceled"}
 
 
-def test_failures_are_borne_while_there_is_hope():
+def test_a_run_goes_on_until_ten_trials_failed_alike_and_none_has_a_result():
     def states(*reasons: str) -> list[TrialState]:
-        return [TrialState(i, PLANNED, "Failed", reason=reason) for i, reason in enumerate(reasons)]
+        return [TrialState(i, PLANNED, TrialStatus.FAILED, reason=reason) for i, reason in enumerate(reasons)]
 
     sizes = [f"out of memory: {i} MB" for i in range(10)]
-    assert hopeless(states(*sizes)) == "out of memory: 9 MB"
-    assert hopeless(states(*sizes[:9])) is None
-    assert hopeless(states(*sizes[:9], "another reason")) is None
-    assert hopeless([*states(*sizes), TrialState(10, PLANNED, "Terminated")]) is None
+    assert repeated_failure(states(*sizes)) == "out of memory: 9 MB"
+    assert repeated_failure(states(*sizes[:9])) is None
+    assert repeated_failure(states(*sizes[:9], "another reason")) is None
+    assert repeated_failure([*states(*sizes), TrialState(10, PLANNED, TrialStatus.TERMINATED)]) is None
 
 
 def test_a_run_whose_folder_is_deleted_ends(folder: RunFolder):
@@ -278,7 +280,7 @@ def test_a_sampled_source_goes_on_after_an_interruption():
 
     first, states = source(), []
     while (planned := first.next(states)) is not None:
-        states.append(TrialState(len(states), planned, "Completed", score=0.5))
+        states.append(TrialState(len(states), planned, TrialStatus.COMPLETED, score=0.5))
     assert len(states) == 6
     again = source()
     assert again.next(states[:4]) == states[4].planned
@@ -303,7 +305,7 @@ def test_a_sampled_source_goes_on_after_an_interruption():
     ],
 )
 def test_whether_another_trial_fits(trials: list[tuple[str, float]], seconds: float, expected: bool):
-    states = [TrialState(i, PLANNED, status, seconds=used) for i, (status, used) in enumerate(trials)]
+    states = [TrialState(i, PLANNED, TrialStatus(status), seconds=used) for i, (status, used) in enumerate(trials)]
     assert fits_another(states, seconds) is expected
 
 
@@ -475,8 +477,8 @@ def undisturbed(workspace: Workspace, shapes_folder: Path) -> Run:
 def scores(run: Run) -> dict[str, float]:
     """Score by drawn hyperparameters."""
     return {
-        json.dumps(folder.plan()["drawn"], sort_keys=True): (folder.result() or {}).get("score")
-        for folder in run.get_children()
+        json.dumps(trial.get_details()["sampled"], sort_keys=True): (trial.get_details()["result"] or {}).get("score")
+        for trial in run.get_children()
     }
 
 
@@ -486,8 +488,8 @@ def test_a_sweep_runs_every_combination_and_packages_the_best(undisturbed: Run):
     assert {row.status for row in board} == {"Completed"}
     assert undisturbed.get_best_child().number == board[0].trial == undisturbed.get_details()["best_trial"]
     assert undisturbed.model_path.exists()
-    events, _ = undisturbed.folder.events()
-    assert any(e["event"] == "message" and "all 8 trials fit" in e["text"] for e in events)
+    events, _ = undisturbed.folder.events.read()
+    assert any(isinstance(e, Message) and "all 8 trials fit" in e.text for e in events)
     assert "learning_rate 0.05" in repr(board)
 
 
@@ -506,7 +508,7 @@ def test_mlflow_shows_every_trial_once(undisturbed: Run, workspace: Workspace):
 
 def kill_controller(run: Run) -> bool:
     """kill -9 the process that works on a run, and wait until the kernel has released it; False when there is none."""
-    pid = run.folder.status().get("pid")
+    pid = run.folder.record().pid
     try:
         command = Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
@@ -514,7 +516,7 @@ def kill_controller(run: Run) -> bool:
     if run.id not in command:
         return False
     os.kill(int(pid), signal.SIGKILL)
-    wait_for(lambda: not run.folder.is_worked_on())
+    wait_for(lambda: not run.folder.is_active())
     return True
 
 
@@ -533,11 +535,11 @@ def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> 
 
 def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
     assert [row.status for row in run.leaderboard()] == ["Completed"] * 8
-    assert len(run.folder.planned_trials()) == 8
+    assert len(run.folder.trials(planned=True)) == 8
     assert scores(run) == scores(undisturbed)
-    assert run.get_best_child().plan()["drawn"] == undisturbed.get_best_child().plan()["drawn"]
+    assert run.get_best_child().folder.plan().sampled == undisturbed.get_best_child().folder.plan().sampled
     for trial in run.get_children():
-        assert [e["epoch"] for e in trial.evaluations()] == [0, 1, 2]
+        assert [e.epoch for e in trial.get_evaluations()] == [0, 1, 2]
 
 
 def test_nothing_is_lost_when_the_controller_is_killed(undisturbed: Run, workspace: Workspace, shapes_folder: Path):
@@ -581,7 +583,7 @@ def test_a_sweep_stops_for_its_deadline(workspace: Workspace, shapes_folder: Pat
     assert "Completed" in statuses
     assert set(statuses) <= {"Completed", "Canceled"}  # canceled is what a busy machine made late
     assert len(statuses) < 8
-    messages = [event["text"] for event in run.folder.events()[0] if event["event"] == "message"]
+    messages = [event.text for event in run.folder.events.read()[0] if isinstance(event, Message)]
     assert any("no trial fits in full" in text or "how much fits is not known" in text for text in messages)
 
 
@@ -599,7 +601,7 @@ def test_poor_trials_are_ended_early_and_stay_on_the_leaderboard(workspace: Work
     rows = list(run.leaderboard())
     assert [row.status for row in rows] == ["Completed", "Terminated"]
     assert "less 0.05, at evaluation" in rows[1].reason
-    assert rows[1].score["low"] <= rows[1].score["value"]
+    assert rows[1].score.low <= rows[1].score.value
     assert 2 <= rows[1].epochs < 8
     assert (run.folder.trial(rows[1].trial).path / "weights.safetensors").exists()
     assert read_json(run.folder.trial(rows[1].trial).path / "result.json")["stopped"] == rows[1].reason

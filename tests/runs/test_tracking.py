@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -19,7 +20,9 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Run, Workspace, choice
 from automl_vision.core.errors import RunFailedError, StorageError
-from automl_vision.core.files import append_json_line, persistently, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import persistently, read_lines
+from automl_vision.core.records import Message
 from automl_vision.workspace.tracking import Tracking
 from conftest import SMALL_MODEL
 
@@ -173,8 +176,8 @@ def test_a_full_disk_leaves_whole_files(tmp_path: Path):
     assert "no space is left there, or a limit is reached" in message
     assert "automl-vision resume" in message
     assert (tmp_path / "state.json").read_text() == '{\n  "old": 1\n}\n'
-    lines, _ = read_json_lines(tmp_path / "events.jsonl")
-    assert [line["number"] for line in lines] == list(range(int(written)))
+    lines, _ = read_lines(tmp_path / "events.jsonl")
+    assert [json.loads(line)["number"] for line in lines] == list(range(int(written)))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "state.json"]
 
 
@@ -182,17 +185,19 @@ def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path):
     told = limited(
         """
         import torch
-        from automl_vision.training.checkpoint import load_state, save_state, save_weights
-        save_state(folder, {"a": torch.ones(10)})
+        from automl_vision.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
+        def checkpoint(size):
+            return Checkpoint({}, {"a": torch.ones(size)}, None, {}, {}, {}, 0.0, 0.0, 0.0)
+        save_checkpoint(folder, checkpoint(10))
         for write in (
-            lambda: save_state(folder, {"a": torch.ones(10_000)}),
+            lambda: save_checkpoint(folder, checkpoint(10_000)),
             lambda: save_weights(folder / "w.safetensors", {"a": torch.ones(10_000)}),
         ):
             try:
                 write()
             except StorageError:
                 print("told")
-        print(int(load_state(folder)["a"].sum()))
+        print(int(load_checkpoint(folder).model["a"].sum()))
         """,
         tmp_path,
     )
@@ -214,13 +219,13 @@ def test_a_disk_that_gets_space_again_is_waited_for():
         persistently(lambda: (_ for _ in ()).throw(OSError(errno.EACCES, "denied")))
 
 
-def test_half_a_line_from_a_crash_is_passed_over(tmp_path: Path):
-    file = tmp_path / "events.jsonl"
-    append_json_line(file, {"number": 1})
-    with file.open("ab") as stream:
-        stream.write(b'{"num\n')
-    append_json_line(file, {"number": 2})
-    assert read_json_lines(file)[0] == [{"number": 1}, {"number": 2}]
+def test_half_a_line_from_a_crash_is_skipped(tmp_path: Path):
+    log = EventLog(tmp_path)
+    log.append(Message(text="1"))
+    with log.path.open("ab") as stream:
+        stream.write(b'{"event": "mess\n')
+    log.append(Message(text="2"))
+    assert [event.text for event in log.read()[0] if isinstance(event, Message)] == ["1", "2"]
 
 
 # --- whole sweeps -----------------------------------------------------------------------------------------------------
@@ -325,16 +330,16 @@ def test_a_sweep_on_a_full_disk_stops_and_goes_on(tmp_path: Path, shapes_folder:
         config = small_sweep(shapes_folder)
         config = small_sweep(shapes_folder, arguments=config.arguments | {"number_of_epochs": 100, "early_stopping": 0})
         run = Experiment(Workspace(disk / "workspace"), "e").submit(config)
-        wait_until(lambda: run.get_children() and len(run.get_children()[0].evaluations()) > 2)
+        wait_until(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 2)
         fill(disk)
         wait_until(lambda: run.get_status() in ("Failed", "Interrupted"))
-        states = [trial.status()["status"] for trial in run.folder.planned_trials()]
+        states = [trial.record().status for trial in run.folder.trials(planned=True)]
         assert states in (["Running"], ["NotStarted"]), (run.get_details(), states)
         (disk / "filler").unlink()
         run.resume().wait_for_completion()
         assert [row.status for row in run.leaderboard()] == ["Completed"] * 2
         for trial in run.get_children():
-            assert [e["epoch"] for e in trial.evaluations()] == list(range(101))
+            assert [e.epoch for e in trial.get_evaluations()] == list(range(101))
         assert run.model_path.exists()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)

@@ -17,17 +17,18 @@ from safetensors.torch import load_file, save_file
 
 from automl_vision import Predictor
 from automl_vision.compute.local import LocalCompute
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, WeightsUnavailableError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Evaluation
+from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.objects import FoundObjects
 from automl_vision.packaging.package import package
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
 from automl_vision.tasks.object_parity import object_parity
-from automl_vision.tasks.task import Calibration, create_task
+from automl_vision.tasks.task import create_task
 from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
 from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
@@ -247,7 +248,7 @@ def test_an_earlier_trials_weights_are_a_start(boxes: Dataset, detector_spec: Ma
         if "running" not in name and "num_batches" not in name:
             assert torch.equal(load_file(Path(second.folder) / "weights.safetensors")[name], value), name
     save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(WeightsUnavailableError, match=r"does not fit .* tensors are missing, such as"):
         train(detector_spec(boxes, "third", start_from=str(tmp_path / "other.safetensors")), RecordingReporter())
 
 
@@ -263,7 +264,7 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
         ({"box_detections_per_image": 3}, lambda task: task.geometry.detections == 3),
         ({"min_size": 160}, lambda task: min(task.geometry.size) == 160),
         ({"min_size": 600, "max_size": 128}, lambda task: max(task.geometry.size) == 128),
-        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(1.0, (0.2,))).iou == 0.7),
+        ({"validation_iou_threshold": 0.7}, lambda task: task.thresholds(Calibration(thresholds=(0.2,))).iou == 0.7),
         ({"box_score_threshold": 0.6}, lambda task: task.calibrate(None, None).thresholds == (0.6, 0.6)),
         ({"tile_predictions_nms_threshold": 0.7, "tile_grid_size": "2x2"}, lambda task: task.decoding.tile_nms == 0.7),
         ({"tile_overlap_ratio": 0.5, "tile_grid_size": "3x2"}, lambda task: task.decoding.grid.overlap == 0.5),
@@ -271,13 +272,14 @@ def test_multi_label_training_from_objects(boxes: Dataset, make_spec: MakeSpec):
 )
 def test_hyperparameters_reach_the_detector(boxes: Dataset, changes: dict[str, object], check: Callable[..., bool]):
     hyperparameters = small_detector(DETECTION, SMALL_DETECTORS[DETECTION], **changes)
-    assert check(create_task(DETECTION, boxes, hyperparameters))
+    assert check(create_task(DETECTION, boxes, hyperparameters, decide_geometry(boxes, hyperparameters)))
 
 
 def test_multi_scale_gives_each_batch_its_size(boxes: Dataset, tmp_path: Path):
     sizes = set()
     for multi_scale in (False, True):
-        task = create_task(DETECTION, boxes, small_detector(DETECTION, "tood", image_size=160, multi_scale=multi_scale))
+        hyperparameters = small_detector(DETECTION, "tood", image_size=160, multi_scale=multi_scale)
+        task = create_task(DETECTION, boxes, hyperparameters, decide_geometry(boxes, hyperparameters))
         pixels = open_pixels(boxes, task.pixel_size, tmp_path)
         seen = {tuple(task.train_batch(pixels, [1, 2], seed=(0, i)).images.shape[2:]) for i in range(8)}
         assert all(side % 32 == 0 for size in seen for side in size)

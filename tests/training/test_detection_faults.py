@@ -18,6 +18,7 @@ from automl_vision import AutoMLVisionConfig, Experiment, Predictor, Workspace
 from automl_vision.compute.local import LOCK_FILE
 from automl_vision.core.errors import PackagingError, ParityError, RunFailedError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
 from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -72,20 +73,20 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
         task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
     )  # fmt: skip
     run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
-    wait_for(lambda: run.get_children() and len(run.get_children()[0].evaluations()) > 1)
+    wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 1)
     run.cancel()
     (trial,) = run.get_children()
-    assert run.get_status() == trial.status()["status"] == "Canceled"
-    wait_for(lambda: not run.folder.is_worked_on())
+    assert run.get_status() == trial.get_status() == "Canceled"
+    wait_for(lambda: not run.folder.is_active())
     assert not _is_held(trial.path / LOCK_FILE)
     with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
         run.wait_for_completion()
     with pytest.raises(RunFailedError, match="has no model"):
         _ = run.model_path
-    assert trial.evaluations()[-1]["epoch"] < 4
+    assert trial.get_evaluations()[-1].epoch < 4
 
     assert run.resume().wait_for_completion()["status"] == "Completed"
-    epochs = [event["epoch"] for event in trial.events()[0] if event["event"] == "evaluation"]
+    epochs = [event.epoch for event in trial.folder.events.read()[0] if isinstance(event, EvaluationEvent)]
     assert sorted(set(epochs)) == list(range(5))
     assert len(epochs) <= 5 + 1  # what was saved was not trained again
     reasons = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}

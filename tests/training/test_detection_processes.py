@@ -12,7 +12,9 @@ import torch
 
 from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json
+from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.checkpoint import load_weights, weights_file
@@ -73,9 +75,8 @@ def run(compute: LocalCompute, spec: TrialSpec) -> list[dict[str, Any]]:
     return [torch.load(file, weights_only=True) for file in files]
 
 
-def evaluations(spec: TrialSpec) -> list[dict[str, Any]]:
-    events, _ = read_json_lines(Path(spec.folder) / "events.jsonl")
-    return [event for event in events if event["event"] == "evaluation"]
+def evaluations(spec: TrialSpec) -> list[EvaluationEvent]:
+    return EventLog(Path(spec.folder)).evaluations()
 
 
 def _are_equal(first: dict[str, Any], second: dict[str, Any]) -> bool:
@@ -108,9 +109,9 @@ def test_two_processes_of_an_image_each_are_one_that_adds_up_two(
         for name, value in alone[kept].items():
             torch.testing.assert_close(first[kept][name], value, atol=1e-4, rtol=1e-3)
     for ours, theirs in zip(evaluations(one), evaluations(two), strict=True):
-        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-3)
-        assert ours["epoch"] == 0 or ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-3)
-        assert ours["metrics"] == pytest.approx(theirs["metrics"], abs=1e-3)
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-3)
+        assert ours.epoch == 0 or ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-3)
+        assert ours.metrics == pytest.approx(theirs.metrics, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["fasterrcnn", pytest.param("maskrcnn", marks=pytest.mark.slow)])
@@ -129,9 +130,9 @@ def test_two_processes_draw_other_regions_and_learn_the_same(
     assert first["seen"] == second["seen"]
     assert _are_equal(first, second)
     (before, after), (before_two, after_two) = evaluations(one), evaluations(two)
-    assert before["validation_loss"] == pytest.approx(before_two["validation_loss"], rel=1e-3)
-    assert after["train_loss"] == pytest.approx(after_two["train_loss"], rel=0.03)
-    assert after["validation_loss"] == pytest.approx(after_two["validation_loss"], rel=0.03)
+    assert before.validation_loss == pytest.approx(before_two.validation_loss, rel=1e-3)
+    assert after.train_loss == pytest.approx(after_two.train_loss, rel=0.03)
+    assert after.validation_loss == pytest.approx(after_two.validation_loss, rel=0.03)
     start = load_weights(weights_file(Path(one.folder), 0))
     steps = [
         torch.cat([(kept["trained"][f"network.{name}"] - value).flatten() for name, value in start.items()])

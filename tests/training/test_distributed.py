@@ -16,11 +16,13 @@ import torch
 
 from automl_vision import AutoMLVisionConfig, Experiment, Workspace
 from automl_vision.compute.local import LocalCompute, LocalJob
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json
+from automl_vision.core.records import Message
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.transforms import mix
-from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_weights
+from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights
 from automl_vision.training.distributed import open_processes, shard
 from conftest import RecordingReporter
 from processes import finish, is_alive, start_trial, wait_for
@@ -44,8 +46,8 @@ def run(compute: LocalCompute, spec: TrialSpec) -> dict[str, Any]:
 
 
 def messages(spec: TrialSpec) -> list[str]:
-    events, _ = read_json_lines(Path(spec.folder) / "events.jsonl")
-    return [event["text"] for event in events if event["event"] == "message"]
+    events, _ = EventLog(Path(spec.folder)).read()
+    return [event.text for event in events if isinstance(event, Message)]
 
 
 def ranks_of(job: LocalJob) -> list[int]:
@@ -96,8 +98,8 @@ def test_two_processes_give_the_metrics_of_one(compute: LocalCompute, shapes: Da
     assert "Warning" not in (Path(two.folder) / "log.txt").read_text()
     assert [result["batch_size"] for result in results] == [14, 14]
     assert results[0]["best_epoch"] == results[1]["best_epoch"]
-    states = [load_state(Path(spec.folder)) for spec in (one, two)]
-    for first, second in zip(*(state["record"]["evaluations"] for state in states if state), strict=True):
+    states = [load_checkpoint(Path(spec.folder)) for spec in (one, two)]
+    for first, second in zip(*(state.record["evaluations"] for state in states if state), strict=True):
         assert first["epoch"] == second["epoch"]
         assert first["metrics"] == pytest.approx(second["metrics"], abs=1e-4)
         assert first["validation_loss"] == pytest.approx(second["validation_loss"], rel=1e-4)
@@ -115,7 +117,7 @@ def test_a_killed_process_ends_the_trial_which_then_resumes_to_the_same_end(
     settings = {**MIXED, "processes": 2, "number_of_epochs": 6}
     undisturbed, killed = make_spec(shapes, "undisturbed", **settings), make_spec(shapes, "killed", **settings)
     job = start_trial(compute, killed)
-    wait_for(lambda: (state := load_state(Path(killed.folder))) and state["record"]["evaluations"][-1]["epoch"] >= 1)
+    wait_for(lambda: (state := load_checkpoint(Path(killed.folder))) and state.epoch >= 1)
     ranks = ranks_of(job)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
@@ -132,7 +134,7 @@ def test_a_killed_process_ends_the_trial_which_then_resumes_to_the_same_end(
 def test_cancel_leaves_no_process(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
     spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000})
     job = start_trial(compute, spec)
-    wait_for(lambda: load_state(Path(spec.folder)))
+    wait_for(lambda: load_checkpoint(Path(spec.folder)))
     ranks = ranks_of(job)
     assert len(ranks) == 2
     job.cancel()
@@ -156,7 +158,7 @@ def test_all_processes_keep_the_budget(compute: LocalCompute, shapes: Dataset, m
 def test_a_stop_request_reaches_all_processes(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
     spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000})
     job = start_trial(compute, spec)
-    wait_for(lambda: load_state(Path(spec.folder)))
+    wait_for(lambda: load_checkpoint(Path(spec.folder)))
     (Path(spec.folder) / "stop").write_text("the user said so")
     assert finish(compute, job) is None
     assert read_json(Path(spec.folder) / "result.json")["stopped"] == "the user said so"
@@ -168,10 +170,10 @@ def test_norms_move_though_some_processes_see_no_images(
 ):
     spec = make_spec(shapes, processes=processes, training_batch_size=batch, number_of_epochs=1, cutmix_alpha=1.0)
     assert run(compute, spec)["processes"] == processes
-    state = load_state(Path(spec.folder))
+    state = load_checkpoint(Path(spec.folder))
     assert state is not None
-    assert all(torch.isfinite(value).all() for value in state["model"].values())
-    statistics = state["model"]["network.bn1.running_mean"]
+    assert all(torch.isfinite(value).all() for value in state.model.values())
+    statistics = state.model["network.bn1.running_mean"]
     assert not torch.equal(statistics, torch.zeros_like(statistics))
 
 
@@ -193,9 +195,9 @@ def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
     )
     run = Experiment(Workspace(tmp_path), "processes").submit(config)
     assert run.wait_for_completion()["status"] == "Completed"
-    result = run.get_best_child().result()
+    result = run.get_best_child().folder.result()
     assert result is not None
-    assert result["processes"] == 2
+    assert result.processes == 2
 
 
 def test_a_process_that_stands_alone_says_so(shapes: Dataset, make_spec: MakeSpec):

@@ -15,7 +15,9 @@ from torch import nn, optim
 from torch.nn import functional as F
 
 from automl_vision.core.errors import DataError, TrialError
-from automl_vision.core.files import read_json, read_json_lines
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json
+from automl_vision.core.records import Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -27,7 +29,7 @@ from automl_vision.tasks.image_labels import class_weights
 from automl_vision.tasks.task import Batch, Task, create_task
 from automl_vision.tasks.transforms import random_crop_box
 from automl_vision.training.batch_size import activation_bytes
-from automl_vision.training.checkpoint import BEST_WEIGHTS, load_state, load_weights, weights_file
+from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights, weights_file
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.final_evaluation import SHARES, Choice, choose_share, interpolated
 from automl_vision.training.history import Record
@@ -386,10 +388,10 @@ def test_without_gain_the_rate_comes_to_its_end_first(shapes: Dataset, make_spec
     assert rates[3] == pytest.approx(result.learning_rate, rel=0.01)
     assert rates[4] < 0.1 * result.learning_rate
     assert any("the learning rate ends with epoch 4" in text for text in reporter.messages)
-    state = load_state(Path(spec.folder))
+    state = load_checkpoint(Path(spec.folder))
     assert state is not None
-    assert Record.from_json(state["record"]).to_json() == state["record"]
-    assert state["record"]["last"] == 3.75
+    assert Record.from_json(state.record).to_json() == state.record
+    assert state.record["last"] == 3.75
 
 
 def test_a_trial_reports_keeps_and_proves(shapes: Dataset, make_spec: MakeSpec):
@@ -562,9 +564,9 @@ def test_the_validation_batch_changes_nothing_but_speed(
 ):
     spec = make_spec(shapes, number_of_epochs=1, validation_batch_size=validation_batch_size)
     train(spec, RecordingReporter())
-    state = load_state(Path(spec.folder))
+    state = load_checkpoint(Path(spec.folder))
     assert state is not None
-    assert state["plan"]["validation_batch"] == validation_batch_size
+    assert state.plan["validation_batch"] == validation_batch_size
 
 
 def test_the_least_share_of_a_random_crop_holds():
@@ -646,8 +648,8 @@ def test_out_of_memory_halves_the_batch_and_says_so(shapes: Dataset, make_spec: 
     child.join()
     assert child.exitcode == 0
     folder = Path(spec.folder)
-    events, _ = read_json_lines(folder / "events.jsonl")
-    said = [event["text"] for event in events if event["event"] == "message" and "out of memory" in event["text"]]
+    events, _ = EventLog(folder).read()
+    said = [event.text for event in events if isinstance(event, Message) and "out of memory" in event.text]
     assert said
     assert "gradients added up to steps of 18 images" in said[0]
     assert read_json(folder / "result.json")["batch_size"] == 18

@@ -10,7 +10,7 @@ import pytest
 
 from automl_vision import Run, Workspace, __version__
 from automl_vision.core.errors import ConfigError, RunNotFoundError, WorkspaceError
-from automl_vision.runs.spec import SweepSpec, read_sweep_spec
+from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.workspace.run_folder import RunFolder
 from processes import wait_for
 
@@ -33,24 +33,24 @@ SPEC = {
 def run(tmp_path: Path) -> Run:
     """A run whose process is gone."""
     workspace = Workspace(tmp_path)
-    RunFolder(workspace.runs_path / "a").create(SPEC, {})
+    RunFolder(workspace.runs_path / "a").create(SPEC)
     return Run(workspace, "a")
 
 
 def test_one_at_a_time_works_on_a_run(run: Run):
     assert run.get_status() == "Interrupted"
-    with run.folder.hold():
+    with run.folder.lock.hold():
         assert run.get_status() == "NotStarted"
-        with pytest.raises(WorkspaceError, match="automl-vision watch a"), RunFolder(run.folder.path).hold():
+        with pytest.raises(WorkspaceError, match="automl-vision watch a"), RunFolder(run.folder.path).lock.hold():
             pass
-    assert not run.folder.is_worked_on()
+    assert not run.folder.is_active()
 
 
 def test_the_lock_is_handed_to_the_process_that_works_on_the_run(run: Run):
-    with run.folder.hold() as lock:
+    with run.folder.lock.hold() as lock:
         worker = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
     assert run.get_status() == "NotStarted"
-    with pytest.raises(WorkspaceError, match="worked on by another process"):
+    with pytest.raises(WorkspaceError, match="already running in another process"):
         run.resume()
     worker.kill()
     worker.wait()
@@ -59,7 +59,7 @@ def test_the_lock_is_handed_to_the_process_that_works_on_the_run(run: Run):
 
 def test_a_deleted_run_is_not_made_again(run: Run):
     shutil.rmtree(run.folder.path)
-    for act in (run.get_status, run.folder.require, lambda: run.folder.message("x"), run.folder.update_status):
+    for act in (run.get_status, run.folder.require, lambda: run.folder.message("x"), run.folder.update):
         with pytest.raises(RunNotFoundError, match=r"run a is gone: its folder .* was deleted"):
             act()
     assert not run.folder.path.exists()
@@ -71,7 +71,7 @@ def test_what_is_left_of_a_deleted_run_is_passed_over(run: Run):
 
 
 def test_another_version_is_told():
-    spec = SweepSpec.model_validate(SPEC)
+    spec = RunSpec.model_validate(SPEC)
     assert spec.version_note is None
     other = spec.model_copy(update={"version": "0.0.1"})
     assert other.version_note == f"the run was made by version 0.0.1 and goes on with version {__version__}"
@@ -80,11 +80,11 @@ def test_another_version_is_told():
 def test_a_run_that_this_version_cannot_read_is_not_resumed(run: Run):
     newer = {**SPEC, "version": "9.0", "novelty": 1}
     with pytest.raises(ConfigError, match=r"novelty: extra inputs(.|\n)*run a was made by 9\.0, and this is"):
-        read_sweep_spec("a", newer)
-    run.folder.create(newer, {})
+        read_run_spec("a", newer)
+    run.folder.create(newer)
     with pytest.raises(ConfigError, match=r"made by 9\.0"):
         run.resume()
-    assert not run.folder.is_worked_on()
+    assert not run.folder.is_active()
 
 
 @pytest.mark.parametrize("name", ["it's mine", "bücher und 照片", "what?", "100 % #1"])

@@ -133,7 +133,7 @@ def test_several_at_once_get_versions_of_their_own(root: Path, workspace: Worksp
 
 
 MISTAKES = [
-    ("shape", 'no data set is registered as "shape". Did you mean "shapes"?'),
+    ("shape", 'no dataset is registered as "shape". Did you mean "shapes"?'),
     ("shapes:7", '"shapes" has no version 7; it has: 1'),
     ("shapes:new", 'a version is a number, not "new"'),
 ]
@@ -148,8 +148,8 @@ def test_an_unknown_version(root: Path, workspace: Workspace, name: str, message
 
 
 UNRESOLVED = [
-    ("shape", 'shape does not exist, and no data set is registered as "shape". Did you mean "shapes"?'),
-    ("boats:1", 'boats:1 does not exist, and no data set is registered as "boats".'),
+    ("shape", 'shape does not exist, and no dataset is registered as "shape". Did you mean "shapes"?'),
+    ("boats:1", 'boats:1 does not exist, and no dataset is registered as "boats".'),
     ("shapes:7", '"shapes" has no version 7; it has: 1'),
 ]
 
@@ -169,7 +169,7 @@ def test_a_path_that_is_none(root: Path, workspace: Workspace, path: str) -> Non
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "a:1", "a" * 61])
 def test_a_bad_name(root: Path, workspace: Workspace, name: str) -> None:
-    with pytest.raises(DataError, match="a data set's name is made of"):
+    with pytest.raises(DataError, match="a dataset's name is made of"):
         workspace.datasets.register(Dataset.open(root), name)
 
 

@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look at a data set.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 add_data(data_app)
 
@@ -111,13 +111,13 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     for run_id in space.run_ids():
         run = Run(space, run_id)
         best = next((row.score for row in run.leaderboard() if row.score is not None), None)
-        spec = run.folder.spec()
+        outline = run.folder.outline()
         rows.append(
             {
                 "run": run_id,
-                "task": spec["task"],
+                "task": outline.task,
                 "status": run.get_status(),
-                spec["primary_metric"]: None if best is None else round(best["value"], 4),
+                outline.primary_metric: None if best is None else round(best.value, 4),
             }
         )
     if as_json:
@@ -172,8 +172,7 @@ def models(
     from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
     from automl_vision.core.tasks import TASKS, normalize_task
-    from automl_vision.models.registry import describe_model, list_models
-    from automl_vision.recipes.catalog import own_models
+    from automl_vision.recipes.catalog import describe_model, list_models, own_models
 
     try:
         names = list_models(pattern, task=None if task is None else normalize_task(task))
@@ -217,7 +216,7 @@ def _run(run_id: str, workspace: Path | None) -> Run:
 
 
 def _follow(run: Run, *, as_json: bool = False) -> None:
-    """Show a run until it ends, then its leaderboard and where its model lies."""
+    """Show a run until it ends, then its leaderboard and the path of its model."""
     from automl_vision.cli.tables import print_table
 
     run.wait_for_completion(show_output=True, as_json=as_json)
@@ -226,7 +225,7 @@ def _follow(run: Run, *, as_json: bool = False) -> None:
         typer.echo(json_text({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
         return
     print_table(board.columns(), board.cells())
-    decision = run.get_details().get("decision")
+    decision = run.folder.record().decision
     if decision is not None:
-        typer.echo(decision["reason"])
+        typer.echo(decision.reason)
     typer.echo(f"model  {run.model_path}")

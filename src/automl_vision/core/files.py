@@ -126,11 +126,10 @@ def append_json_line(path: Path, value: Any) -> None:
     persistently(write)
 
 
-def read_json_lines(path: Path, offset: int = 0) -> tuple[list[Any], int]:
-    """Read the whole lines from byte `offset` on; gives them and the offset to read from next time.
+def read_lines(path: Path, offset: int = 0) -> tuple[list[bytes], int]:
+    """Read the complete, non-empty lines from byte `offset` on; returns them and the offset for the next call.
 
-    A last line that is still being written is left for the next call; half a line that a crash of the machine left
-    behind is passed over.
+    A last line that is still being written is left for the next call.
     """
     if not path.exists():
         return [], offset
@@ -138,12 +137,4 @@ def read_json_lines(path: Path, offset: int = 0) -> tuple[list[Any], int]:
         file.seek(offset)
         data = file.read()
     end = data.rfind(b"\n") + 1
-    lines = [_parsed(line) for line in data[:end].splitlines() if line.strip()]
-    return [line for line in lines if line is not None], offset + end
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+    return [line for line in data[:end].splitlines() if line.strip()], offset + end

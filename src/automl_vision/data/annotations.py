@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from automl_vision.core.tasks import Kind
 from automl_vision.core.text import composed
 from automl_vision.data.object import Object
 from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import outermost_split
 
-Kind = Literal["label", "labels", "boxes", "masks"]
 _MASK_SHARE = 0.8  # of all objects; with fewer masks the others would be lost beyond what `max_bad_share` allows
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, normalize_task
+from automl_vision.core.tasks import TASKS, has_objects, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.drawing import TILE, Tile, class_colours, draw_grid
@@ -28,8 +28,6 @@ from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.images import load_pixels
 from automl_vision.data.manifest import (
     SCHEMA,
-    has_objects,
-    kind_of,
     splits_of,
 )
 from automl_vision.data.objects import Objects
@@ -111,10 +109,10 @@ class Dataset:
             )
         counts = self.labelled.rows(usable).counts
         classes = [name for name, count in zip(self.classes, counts.tolist(), strict=True) if count]
-        if self.task == CLASSIFICATION and len(classes) < 2:
+        if TASKS[self.task].one_label and len(classes) < 2:
             raise DataError(f"at least 2 classes are needed, found only: {', '.join(classes) or 'none'}")
         if not classes:
-            noun = "object" if has_objects(self.task) else "label"
+            noun = TASKS[self.task].noun
             raise DataError(f"at least 1 {noun} is needed, every image is without {noun}s{examples}")
 
     def __len__(self) -> int:
@@ -169,9 +167,9 @@ class Dataset:
         if has_objects(self.task) and not has_objects(task):
             labels = self.labelled.to_arrow(self.classes)
             changed = replace(changed, table=_with_column(self.table, "labels", labels).select(SCHEMA.names))
-        if task == INSTANCE_SEGMENTATION:
+        if TASKS[task].needs_masks:
             return changed._with_masks_only()
-        if task == CLASSIFICATION:
+        if TASKS[task].one_label:
             counts = changed.table["labels"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
             reason = f"{task} needs exactly 1 label an image, this one has {{}}"
             rows = np.flatnonzero((counts != 1) & (self.splits != LEFT_OUT)).tolist()
@@ -404,7 +402,7 @@ class Dataset:
     @property
     def kind(self) -> str:
         """What is labelled: "label", "labels", "boxes" or "masks"."""
-        return kind_of(self.task)
+        return TASKS[self.task].kind
 
     def __repr__(self) -> str:
         counts = Counter(self.splits.tolist())

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
+from automl_vision.core.tasks import TASKS, has_objects, task_of_kind
 from automl_vision.core.text import composed
-from automl_vision.data.annotations import Annotations, Kind
+from automl_vision.data.annotations import Annotations
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
 from automl_vision.data.scan import ImageFacts
@@ -28,27 +28,10 @@ SCHEMA = pa.schema(
     ]
 )
 
-TASK_OF_KIND: dict[Kind, str] = {
-    "label": CLASSIFICATION,
-    "labels": MULTI_LABEL,
-    "boxes": OBJECT_DETECTION,
-    "masks": INSTANCE_SEGMENTATION,
-}
-
-
-def kind_of(task: str) -> Kind:
-    """What a task's annotations are."""
-    return next(kind for kind, name in TASK_OF_KIND.items() if name == task)
-
-
-def has_objects(task: str) -> bool:
-    """Whether a task's labels belong to objects, not to images."""
-    return task in (OBJECT_DETECTION, INSTANCE_SEGMENTATION)
-
 
 def natural_task(annotations: Annotations, wanted: str | None) -> str:
     """The task that annotations are read for: their own, or another one that is wanted and also labels objects."""
-    own = TASK_OF_KIND[annotations.kind]
+    own = task_of_kind(annotations.kind).name
     if wanted is not None and has_objects(own) == has_objects(wanted):
         return wanted
     return own
@@ -74,7 +57,7 @@ def build_manifest(
         "group": pa.array([annotations.groups[row] for row in kept], pa.string()),
     }
     if has_objects(task):
-        objects = _usable_objects(annotations, facts, kept, with_masks=task == INSTANCE_SEGMENTATION)
+        objects = _usable_objects(annotations, facts, kept, with_masks=TASKS[task].needs_masks)
         columns["labels"] = empty_lists(len(kept), pa.string())
         columns["objects"] = objects.to_arrow(len(kept))
         found = {objects.names[i] for i in np.flatnonzero(np.bincount(objects.label)).tolist()}
@@ -97,7 +80,7 @@ def _usable_rows(annotations: Annotations, facts: Sequence[ImageFacts], task: st
     kept = []
     for row, fact in enumerate(facts):
         reason, kind = fact.problem, "unreadable image"
-        if reason is None and task == CLASSIFICATION and len(annotations.labels[row]) != 1:
+        if reason is None and TASKS[task].one_label and len(annotations.labels[row]) != 1:
             reason = f"{task} needs exactly 1 label an image, this one has {len(annotations.labels[row])}"
             kind = "bad label"
         if reason is None:

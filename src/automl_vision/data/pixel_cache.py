@@ -100,24 +100,32 @@ class JpegCache:
         start, length = int(self.offsets[row]), int(self.lengths[row])
         if not length:
             return np.zeros((0, 0, 3), np.uint8)
-        with Image.open(io.BytesIO(self.data[start : start + length].tobytes())) as image:
-            return np.asarray(image)
+        return _from_jpeg(self.data[start : start + length].tobytes())
 
 
 @dataclass
 class DecodedOnDemand:
-    """Images decoded at every read, for sets that do not fit on the disk."""
+    """Images decoded at every read, for datasets that do not fit on the disk.
+
+    Attributes:
+        dataset: whose images they are.
+        size: at which they are decoded.
+        problems: reason by row for images that cannot be decoded.
+        as_jpeg: whether they are returned as a `JpegCache` returns them.
+    """
 
     dataset: Dataset
     size: PixelSize
     problems: dict[int, str]
+    as_jpeg: bool = False
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, row: int) -> NDArray[np.uint8]:
         image = self.dataset.table["image"][row].as_py()
-        return load_pixels(read_image_bytes(self.dataset.root, image), size=self.size)
+        pixels = load_pixels(read_image_bytes(self.dataset.root, image), size=self.size)
+        return _from_jpeg(_jpeg(np.ascontiguousarray(pixels))) if self.as_jpeg else pixels
 
 
 def open_pixels(
@@ -299,6 +307,11 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return file.getvalue()
+
+
+def _from_jpeg(data: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
 
 
 def _known_images(folder: Path, size: str, form: Form) -> Iterator[tuple[bytes, _Stored]]:

@@ -10,12 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import ConfigError, DataError
-from automl_vision.data.manifest import SCHEMA, has_objects
+from automl_vision.core.tasks import has_objects
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.manifest import SCHEMA
 from automl_vision.data.objects import Objects
 from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.doctor.check import identity_of
-from automl_vision.doctor.evidence import LabelledImages
 from automl_vision.doctor.findings import Finding
 from automl_vision.doctor.object_checks import mask_boxes
 from automl_vision.doctor.report import DataReport
@@ -39,7 +40,7 @@ class Treated:
     report: ImportReport
 
 
-def treat(dataset: LabelledImages, report: DataReport, actions: Mapping[str, str] | None = None) -> Treated:
+def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | None = None) -> Treated:
     """Act on findings.
 
     Args:
@@ -87,7 +88,7 @@ def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple
 class _Treatment:
     """A data set's columns on their way to the next version."""
 
-    def __init__(self, dataset: LabelledImages) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self._report = dataset.report.joined(ImportReport())
         self._images = dataset.table["image"].to_pylist()

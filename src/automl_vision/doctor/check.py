@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError, FeaturesUnavailableError
 from automl_vision.core.text import did_you_mean
+from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.doctor import (
@@ -23,7 +24,7 @@ from automl_vision.doctor import (
     object_checks,
     prediction_checks,
 )
-from automl_vision.doctor.evidence import Evidence, LabelledImages, Predictions
+from automl_vision.doctor.evidence import Evidence, Predictions
 from automl_vision.doctor.examples import examples_of
 from automl_vision.doctor.features import FeatureStore, features_of
 from automl_vision.doctor.findings import SEVERITIES, Finding
@@ -36,7 +37,7 @@ FAMILIES = (image_checks, duplicate_checks, class_checks, object_checks, label_e
 
 
 def check_dataset(
-    dataset: LabelledImages,
+    dataset: Dataset,
     *,
     checks: Sequence[str] | None = None,
     features: bool = True,
@@ -87,7 +88,7 @@ def check_dataset(
     )
 
 
-def identity_of(dataset: LabelledImages) -> str:
+def identity_of(dataset: Dataset) -> str:
     """What a report's row numbers hold for: contents, annotations, and the order of the images."""
     digest = hashlib.blake2b(dataset.fingerprint.encode(), digest_size=16)
     for image in dataset.table["image"].to_pylist():

@@ -4,68 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
-from automl_vision.data.manifest import has_objects
-from automl_vision.data.objects import Objects
-from automl_vision.data.report import ImportReport
-from automl_vision.data.targets import Targets
+from automl_vision.core.tasks import has_objects
+from automl_vision.data.dataset import Dataset
 from automl_vision.doctor.image_stats import Looks
 from automl_vision.doctor.near_duplicates import near_pairs
-
-
-class LabelledImages(Protocol):
-    """What the doctor needs of a data set, which itself stands above the doctor."""
-
-    @property
-    def table(self) -> pa.Table:
-        """The manifest."""
-        ...
-
-    @property
-    def root(self) -> str:
-        """Where relative images start."""
-        ...
-
-    @property
-    def task(self) -> str:
-        """What the labels are for."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names in order."""
-        ...
-
-    @property
-    def report(self) -> ImportReport:
-        """What was left out before."""
-        ...
-
-    @property
-    def splits(self) -> NDArray[np.str_]:
-        """Each image's split."""
-        ...
-
-    @property
-    def objects(self) -> Objects:
-        """The objects as columns."""
-        ...
-
-    @property
-    def labelled(self) -> Targets:
-        """Pairs of image and class."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the contents."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -120,7 +67,7 @@ class Evidence:
         predictions: of a detector, or None.
     """
 
-    data: LabelledImages
+    data: Dataset
     looks: Looks
     usable: NDArray[np.bool_]
     features: NDArray[np.float32] | None = None

@@ -21,13 +21,14 @@ from pydantic import (
 
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
-from automl_vision.core.tasks import PRIMARY_METRICS, normalize_task
+from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.core.validation import CrossCheckError, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.open_options import MAX_BAD_SHARE
-from automl_vision.recipes.catalog import DEFAULT_MODELS, missing_package, own_models
-from automl_vision.recipes.hyperparameters import Hyperparameters, check_hyperparameters, parse_arguments
+from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.checking import check_hyperparameters, parse_arguments
+from automl_vision.recipes.hyperparameters import Hyperparameters
 from automl_vision.search.policies import POLICIES
 from automl_vision.search.samplers import SAMPLINGS, Sampling
 from automl_vision.search.space_check import algorithms, space_problems
@@ -134,7 +135,7 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("primary_metric")
     @classmethod
     def _known_metric(cls, value: str | None, info: ValidationInfo) -> str | None:
-        metrics = PRIMARY_METRICS.get(info.data.get("task", ""), ())
+        metrics = TASKS[info.data["task"]].primary_metrics if "task" in info.data else ()
         if value is not None and metrics and value not in metrics:
             raise ValueError(
                 f'"{value}" does not rank trials of {info.data["task"]}.{did_you_mean(value, metrics)} '
@@ -191,7 +192,7 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def metric(self) -> str:
         """The metric that ranks trials."""
-        return self.primary_metric or PRIMARY_METRICS[self.task][0]
+        return self.primary_metric or TASKS[self.task].primary_metrics[0]
 
     @property
     def most_trials(self) -> int:
@@ -229,7 +230,8 @@ def _algorithms(task: str, fixed: str | None, sampling: Sampling | None) -> list
     """The algorithms that trials may have."""
     if fixed is not None:
         return [fixed]
-    return [DEFAULT_MODELS[task]] if sampling is None else algorithms(sampling.search_space, DEFAULT_MODELS[task])
+    default = TASKS[task].default_model
+    return [default] if sampling is None else algorithms(sampling.search_space, default)
 
 
 def _settings_problems(task: str, settings: Mapping[str, Any], fixed: Any, sampling: Sampling | None) -> list[Problem]:
@@ -259,14 +261,10 @@ def _settings_problems(task: str, settings: Mapping[str, Any], fixed: Any, sampl
 
 
 def _model_problems(task: str, name: str) -> list[str]:
-    """A sentence when no algorithm of the task has the name; timm is loaded only for names that are not ours."""
-    if name in own_models(task):
-        missing = missing_package(name)
-        return [] if missing is None else [missing]
-    from automl_vision.models.registry import architecture_of
-
+    """A sentence when no algorithm of the task has the name, or a package for it is missing."""
     try:
-        architecture_of(name, task=task)
+        find_algorithm(name, task)
     except UnknownModelError as error:
         return [str(error)]
-    return []
+    missing = missing_package(name, task)
+    return [] if missing is None else [missing]

@@ -1,4 +1,4 @@
-"""`Experiment`: runs that belong together; submitting one starts it in a process of its own."""
+"""`Experiment`: runs that belong together; submitting a run starts it in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.recipes.hyperparameters import Hyperparameters
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.start import start_run
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import POLICIES
@@ -43,15 +43,15 @@ class Experiment:
         self.name = name
 
     def submit(self, config: AutoMLVisionConfig) -> Run:
-        """Start a run and return at once; it goes on when this process ends.
+        """Start a run and return at once; the run goes on after this process ends.
 
-        The data is opened here, so that a mistake in it is seen at once.
+        The data is opened here, so that mistakes in it are reported at once.
 
         Args:
             config: what to run.
 
         Raises:
-            ComputeError: the compute target is not there.
+            ComputeError: the compute target is not available.
             DataError: the data cannot be used.
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
@@ -59,12 +59,12 @@ class Experiment:
         dataset = open_training_data(config, self.workspace)
         folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
         manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
-        dataset.save(manifest)  # again for a known fingerprint: the same content may lie elsewhere by now
+        dataset.save(manifest)  # also for a known fingerprint: the same images may be elsewhere by now
         version = self.workspace.datasets.find(dataset.fingerprint)
-        spec = sweep_spec(config, self, manifest, data_version=None if version is None else version.id)
+        spec = run_spec(config, self, manifest, data_version=None if version is None else version.id)
         folder.path.mkdir(parents=True)
-        with folder.hold() as lock:
-            folder.create(spec.model_dump(), {"experiment": self.name})
+        with folder.lock.hold() as lock:
+            folder.create(spec.model_dump(), experiment=self.name)
             start_run(folder, lock)
         return Run(self.workspace, folder.id)
 
@@ -74,7 +74,7 @@ class Experiment:
         return [
             Run(self.workspace, run_id)
             for run_id in ids
-            if self.workspace.run_folder(run_id).status().get("experiment") == self.name
+            if self.workspace.run_folder(run_id).record().experiment == self.name
         ]
 
     def __repr__(self) -> str:
@@ -82,11 +82,11 @@ class Experiment:
 
 
 def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
-    """The training data with the validation data in it, of the config's task.
+    """Open the training data, joined with the validation data, for the config's task.
 
     Args:
-        config: names the data by path or by registered name.
-        workspace: where data sets are registered.
+        config: has the data, or its path or registered name.
+        workspace: where datasets are registered.
 
     Raises:
         DataError: it cannot be used.
@@ -97,17 +97,17 @@ def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Data
     return dataset
 
 
-def sweep_spec(
+def run_spec(
     config: AutoMLVisionConfig, experiment: Experiment, manifest: Path, *, data_version: str | None = None
-) -> SweepSpec:
-    """The run that a config describes."""
+) -> RunSpec:
+    """Return the specification of the run that a config describes."""
     hyperparameters = config.hyperparameters
     trial = PlannedTrial(
         model_name=config.algorithm,
         hyperparameters=hyperparameters,
         start_from=_start_from(experiment.workspace, hyperparameters),
     )
-    return SweepSpec(
+    return RunSpec(
         version=VERSION,
         experiment=experiment.name,
         task=config.task,
@@ -132,7 +132,7 @@ def sweep_spec(
 
 
 def new_run_id(experiment: str) -> str:
-    """A readable id that no other run has."""
+    """Return a readable, unique id for a run."""
     words = "-".join("".join(c if c.isalnum() else " " for c in experiment).split())
     return f"{words}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
@@ -149,7 +149,7 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
 
 
 def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str | None:
-    """Weights of an earlier run: of its model, or the named file of one of its trials.
+    """Return the weights of an earlier run: those of its model, or the named file of one of its trials.
 
     Raises:
         RunNotFoundError: no run has the id.
@@ -162,7 +162,7 @@ def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str |
     if filename is None:
         found = [folder.model / "weights.safetensors"]
     else:
-        best = folder.status().get("best_trial")
+        best = folder.record().best_trial
         trials = sorted(folder.trials(), key=lambda trial: trial.number != best)
         found = [trial.path / Path(filename).name for trial in trials]
     for weights in found:

@@ -11,7 +11,8 @@ from pydantic import AliasChoices
 
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.experiment.config import AutoMLVisionConfig
-from automl_vision.recipes.hyperparameters import accepted_names, families
+from automl_vision.recipes.catalog import families
+from automl_vision.recipes.hyperparameters import accepted_names
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"

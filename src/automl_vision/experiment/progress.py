@@ -1,4 +1,4 @@
-"""A run's live progress: one line a trial in the terminal, plain lines in a pipe, JSON lines for machines."""
+"""A run's live progress: one line per trial in a terminal, plain lines in a pipe, JSON lines for machines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from automl_vision.core.numbers import finite, json_text
-from automl_vision.experiment.live import ENDED, LiveRun, TrialLine, duration, line_to_json, sparkline
+from automl_vision.core.records import Evaluation, EvaluationEvent, Message
+from automl_vision.experiment.live import LiveRun, NewEvent, TrialLine, duration, line_to_json, sparkline
 from automl_vision.workspace.run_folder import RunFolder
 
 _POLL = 0.1  # seconds
-_REDRAWS = 4  # a second
-_MOST_LINES = 12  # trials shown at once: those at work, then the best
+_REDRAWS = 4  # per second
+_MAX_LINES = 12  # trials shown at once: the running ones, then the best
 _WIDE = 80  # columns, from which curve and reason are shown
 _LONG_BUDGET = 48 * 3600.0  # seconds; a longer budget is not worth a countdown
 
@@ -32,7 +33,7 @@ def show_progress(folder: RunFolder, console: Console | None = None, *, as_json:
     Args:
         folder: of the run.
         console: where to print.
-        as_json: print JSON lines: the run, each trial, and each message, whenever one of them changes.
+        as_json: print JSON lines: the run, its trials and messages, whenever they change.
     """
     console = console or Console()
     run = LiveRun(folder)
@@ -45,7 +46,7 @@ def show_progress(folder: RunFolder, console: Console | None = None, *, as_json:
         _follow(run, lambda events: _print_events(run, console, events))
 
 
-def _follow(run: LiveRun, show: Callable[[list[dict[str, Any]]], None]) -> None:
+def _follow(run: LiveRun, show: Callable[[list[NewEvent]], None]) -> None:
     while True:
         show(run.update())
         if run.has_ended:
@@ -55,18 +56,18 @@ def _follow(run: LiveRun, show: Callable[[list[dict[str, Any]]], None]) -> None:
 
 
 class _JsonLines:
-    """Prints what changed as JSON lines."""
+    """Prints changes as JSON lines."""
 
     def __init__(self, run: LiveRun, console: Console) -> None:
         self._run, self._console = run, console
         self._shown: dict[int, tuple[Any, ...]] = {}
         self._shown_run: tuple[Any, ...] = ()
 
-    def show(self, events: list[dict[str, Any]]) -> None:
+    def show(self, events: list[NewEvent]) -> None:
         """Print messages, changed trials and the changed run."""
-        for event in events:
-            if event["event"] == "message":
-                self._print(event)
+        for event, trial in events:
+            if isinstance(event, Message):
+                self._print(event.model_dump() | ({} if trial is None else {"trial": trial}))
         for line in self._run.lines.values():
             key = (line.status, line.phase, len(line.curve), line.reason)
             if self._shown.get(line.trial) != key:
@@ -84,15 +85,15 @@ class _JsonLines:
 
 
 class _Terminal:
-    """Redraws one line a trial; messages scroll above them."""
+    """Redraws one line per trial; messages scroll above them."""
 
     def __init__(self, run: LiveRun, console: Console, live: Live) -> None:
         self._run, self._console, self._live = run, console, live
 
-    def show(self, events: list[dict[str, Any]]) -> None:
-        """Print messages, and validations of a run with one trial, and draw the rest anew."""
+    def show(self, events: list[NewEvent]) -> None:
+        """Print messages, and validations of a run with one trial, and redraw the rest."""
         alone = len(self._run.lines) <= 1
-        _print_events(self._run, self._console, [e for e in events if alone or e["event"] == "message"])
+        _print_events(self._run, self._console, [new for new in events if alone or isinstance(new.event, Message)])
         self._live.update(Group(self._trials(), self._footer()))
 
     def _trials(self) -> Table:
@@ -113,13 +114,14 @@ class _Terminal:
     def _footer(self) -> Table:
         run, table = self._run, Table.grid(padding=(0, 2))
         parts: list[Any] = [Text(run.status)]
-        working = any(line.status not in ENDED for line in run.lines.values())
+        working = any(not line.status.is_final for line in run.lines.values())
         if run.phase and not working:
-            parts += [Text(run.phase["phase"]), ProgressBar(run.phase["total"], run.phase["done"], width=24)]
-            parts.append(Text(f"{run.phase['done']}/{run.phase['total']}"))
+            phase = run.phase
+            parts += [Text(phase.phase), ProgressBar(phase.total, phase.done, width=24)]
+            parts.append(Text(f"{phase.done}/{phase.total}"))
         if run.best is not None and len(run.lines) > 1:
             parts.append(Text(f"best {run.best.value:.4f} (trial {run.best.trial})"))
-        hidden = len(run.lines) - _MOST_LINES
+        hidden = len(run.lines) - _MAX_LINES
         parts += [Text(f"{hidden} more trials")] if hidden > 0 else []
         parts += [Text(f"budget {duration(run.budget_left)} left")] if run.budget_left < _LONG_BUDGET else []
         table.add_row(*parts)
@@ -127,18 +129,18 @@ class _Terminal:
 
 
 def _shown_lines(lines: list[TrialLine]) -> list[TrialLine]:
-    """Trials at work first to be kept, then the best ones, in the order of their numbers."""
-    ranked = sorted(lines, key=lambda line: (line.status in ENDED, -(line.value or 0.0)))
-    return sorted(ranked[:_MOST_LINES], key=lambda line: line.trial)
+    """The running trials, then the best ones, as many as are shown, in the order of their numbers."""
+    ranked = sorted(lines, key=lambda line: (line.status.is_final, -(line.value or 0.0)))
+    return sorted(ranked[:_MAX_LINES], key=lambda line: line.trial)
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A part of a trial's line.
+    """One column of the live view.
 
     Attributes:
-        text: of a trial, between the lowest and the highest value of all.
-        shrinks: whether it is cut where the terminal is narrow.
+        text: of a trial, given the lowest and the highest value of all trials.
+        shrinks: whether it is cut on a narrow terminal.
         only_wide: whether it is left out there.
     """
 
@@ -148,7 +150,7 @@ class _Column:
 
 
 def _doing(line: TrialLine) -> str:
-    return line.reason or ("" if line.status in ENDED or line.phase.startswith("epoch ") else line.phase)
+    return line.reason or ("" if line.status.is_final or line.phase.startswith("epoch ") else line.phase)
 
 
 _COLUMNS = (
@@ -163,29 +165,26 @@ _COLUMNS = (
 )
 
 
-def _print_events(run: LiveRun, console: Console, events: list[dict[str, Any]]) -> None:
+def _print_events(run: LiveRun, console: Console, events: list[NewEvent]) -> None:
     """Messages and validations as plain lines."""
     several = len(run.lines) > 1
-    for event in events:
-        prefix = f"trial {event['trial']}  " if several and "trial" in event else ""
-        if event["event"] == "message":
-            console.print(prefix + event["text"], highlight=False, markup=False, soft_wrap=True)
-        elif event["event"] == "evaluation":
+    for event, trial in events:
+        prefix = "" if trial is None or not several else f"trial {trial}  "
+        if isinstance(event, Message):
+            console.print(prefix + event.text, highlight=False, markup=False, soft_wrap=True)
+        elif isinstance(event, EvaluationEvent):
             console.print(prefix + _evaluation_line(run.metric, event), highlight=False, markup=False, soft_wrap=True)
-
-
-_LOSSES = {"validation_loss": "validation loss", "train_loss": "training loss"}
 
 
 def _figure(value: float | None) -> str:
     return "not a number" if finite(value) is None else f"{value:.4f}"
 
 
-def _evaluation_line(metric: str, event: dict[str, Any]) -> str:
-    name = "probe  " if event["epoch"] == 0 else f"epoch {event['epoch']:>2}"
-    figures = {metric: event["metrics"].get(metric)}
-    figures |= {name: event[key] for key, name in _LOSSES.items() if event.get(key) is not None}
-    parts = [name, *(f"{label} {_figure(value)}" for label, value in figures.items())]
-    if event.get("images_per_second"):
-        parts.append(f"{event['images_per_second']:.0f} images/s")
-    return "  ".join([*parts, f"{event['seconds']:.0f} s"])
+def _evaluation_line(metric: str, evaluation: Evaluation) -> str:
+    losses = {"validation loss": evaluation.validation_loss, "training loss": evaluation.train_loss}
+    figures = {metric: evaluation.metrics.get(metric)} | {n: loss for n, loss in losses.items() if loss is not None}
+    parts = ["probe  " if evaluation.epoch == 0 else f"epoch {evaluation.epoch:>2}"]
+    parts += [f"{label} {_figure(value)}" for label, value in figures.items()]
+    if evaluation.images_per_second:
+        parts.append(f"{evaluation.images_per_second:.0f} images/s")
+    return "  ".join([*parts, f"{evaluation.seconds:.0f} s"])

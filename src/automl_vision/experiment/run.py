@@ -1,8 +1,7 @@
-"""`Run`: a submitted run, from any process: watch it, cancel it, resume it, take what it gave."""
+"""`Run`: a submitted run, from any process: watch it, cancel it, resume it, and take its results."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import Any
 
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
+from automl_vision.core.records import RunRecord, RunStatus, TrialStatus
+from automl_vision.experiment.downloads import copy_file, copy_files, file_names
+from automl_vision.experiment.trial import Trial
 from automl_vision.runs.leaderboard import Leaderboard, read_leaderboard
-from automl_vision.runs.spec import read_sweep_spec
+from automl_vision.runs.spec import read_run_spec
 from automl_vision.runs.start import start_run
-from automl_vision.workspace.run_folder import FINAL, WITH_RESULT, TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 _POLL = 0.2  # seconds
-_MOST_LOGS = 3  # of failed trials that are shown
-_CLOSING = 15.0  # seconds that a process which ended its run may still take to leave it
+_MAX_LOGS = 3  # of failed trials that are shown
+_CLOSING = 15.0  # seconds that a process may still take to close after it ended its run
 
 
 class Run:
@@ -37,26 +38,29 @@ class Run:
         self.id = run_id
         self.folder = workspace.run_folder(run_id)
 
-    def get_status(self) -> str:
-        """`NotStarted`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or `Interrupted`."""
-        return str(self.folder.status()["status"])
+    def get_status(self) -> RunStatus:
+        """Return the run's status, which is a `str`.
+
+        `NotStarted`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or `Interrupted`.
+        """
+        return self.folder.record().status
 
     def get_details(self) -> dict[str, Any]:
-        """All that is recorded of the run's state."""
-        return self.folder.status()
+        """Return everything that is recorded of the run's state as JSON values."""
+        return _details(self.folder.record())
 
     def wait_for_completion(
         self, show_output: bool = False, *, raise_on_error: bool = True, as_json: bool = False
     ) -> dict[str, Any]:
-        """Wait until the run ends; Ctrl-C cancels it, and a second one leaves it to end by itself.
+        """Wait until the run ends; Ctrl-C cancels it, and a second Ctrl-C stops waiting for the cancellation.
 
         Args:
             show_output: show live progress.
-            raise_on_error: raise when the run does not complete.
-            as_json: show it as JSON lines.
+            raise_on_error: raise if the run does not complete.
+            as_json: show the progress as JSON lines.
 
         Returns:
-            The run's final state.
+            The run's final state, as `get_details` returns it.
 
         Raises:
             RunFailedError: the run failed, was canceled, or its process is gone.
@@ -67,47 +71,50 @@ class Run:
 
                 show_progress(self.folder, as_json=as_json)
             else:
-                while self.get_status() not in (*FINAL, "Interrupted"):
+                while not self.get_status().is_at_rest:
                     time.sleep(_POLL)
         except KeyboardInterrupt:
-            self._cancel_aloud()
+            self._cancel_and_report()
             raise
-        status = self.folder.status()
-        if raise_on_error and status["status"] != "Completed":
-            raise RunFailedError(self._failure(status))
-        return status
+        record = self.folder.record()
+        if raise_on_error and record.status is not RunStatus.COMPLETED:
+            raise RunFailedError(self._failure(record))
+        return _details(record)
 
     def cancel(self, *, timeout: float = 30.0) -> None:
-        """End the run and its trials; waits until it has ended."""
-        if self.get_status() in FINAL:
+        """End the run and its trials, and wait until it has ended."""
+        if self.get_status().is_final:
             return
-        self.folder.request_cancel()
+        self.folder.cancel_request.set()
         end = time.monotonic() + timeout
-        while time.monotonic() < end and self.get_status() not in FINAL:
-            if self.get_status() == "Interrupted":
-                self.folder.clear_cancel()
-                self.folder.update_status(status="Canceled", reason="canceled by the user", ended=time.time())
+        while time.monotonic() < end and not (status := self.get_status()).is_final:
+            if status is RunStatus.INTERRUPTED:
+                self.folder.cancel_request.clear()
+                self.folder.update(status=RunStatus.CANCELED, reason="canceled by the user", ended=time.time())
             time.sleep(_POLL)
 
     def resume(self) -> Run:
-        """Go on with a run whose process is gone, or that was canceled or failed; finished trials stay.
+        """Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
 
-        Gives the run itself. A completed run is left alone.
+        A completed run is left alone.
+
+        Returns:
+            The run itself.
 
         Raises:
-            WorkspaceError: a process works on the run.
+            WorkspaceError: the run is already running in another process.
             ConfigError: another version made the run, and this one cannot read it.
         """
         status = self.get_status()
-        if status == "Completed":
+        if status is RunStatus.COMPLETED:
             return self
-        read_sweep_spec(self.id, self.folder.spec())
-        with self.folder.hold(wait=_CLOSING if status in FINAL else 0.5) as lock:
-            self.folder.clear_cancel()
+        read_run_spec(self.id, self.folder.spec())
+        with self.folder.lock.hold(wait=_CLOSING if status.is_final else 0.5) as lock:
+            self.folder.cancel_request.clear()
             for trial in self.folder.trials():
-                if trial.status()["status"] not in WITH_RESULT:
-                    trial.update_status(status="NotStarted", reason=None)
-            self.folder.update_status(status="NotStarted", reason=None)
+                if not trial.record().status.has_result:
+                    trial.update(status=TrialStatus.NOT_STARTED, reason=None)
+            self.folder.update(status=RunStatus.NOT_STARTED, reason=None)
             start_run(self.folder, lock)
         return self
 
@@ -115,67 +122,62 @@ class Run:
         """Every trial, best first."""
         return read_leaderboard(self.folder)
 
-    def get_children(self) -> list[TrialFolder]:
-        """The run's trials, in the order in which they were started."""
-        return self.folder.trials()
+    def get_children(self) -> list[Trial]:
+        """Return the run's trials, in the order in which they were started."""
+        return [Trial(folder) for folder in self.folder.trials()]
 
-    def get_children_sorted_by_primary_metric(self) -> list[TrialFolder]:
-        """The run's trials, best first."""
-        return [self.folder.trial(row.trial) for row in self.leaderboard()]
+    def get_children_sorted_by_primary_metric(self) -> list[Trial]:
+        """Return the run's trials, best first."""
+        return [self._trial(row.trial) for row in self.leaderboard()]
 
-    def get_best_child(self) -> TrialFolder | None:
-        """The trial that became the model, or the best so far; None before any has a score."""
-        chosen = self.folder.status().get("best_trial")
+    def get_best_child(self) -> Trial | None:
+        """Return the trial that became the model, or the best one so far; None before any has a score."""
+        chosen = self.folder.record().best_trial
         if chosen is not None:
-            return self.folder.trial(chosen)
+            return self._trial(chosen)
         ranked = [row for row in self.leaderboard() if row.score is not None]
-        return self.folder.trial(ranked[0].trial) if ranked else None
+        return self._trial(ranked[0].trial) if ranked else None
 
     def get_metrics(self) -> dict[str, dict[str, float]]:
-        """All metrics of the best trial, by split."""
+        """Return all metrics of the best trial, by split."""
         best = self.get_best_child()
-        metrics = best.metrics() if best else None
-        return {split: report["metrics"] for split, report in metrics["splits"].items()} if metrics else {}
+        return best.get_metrics() if best else {}
 
     def get_file_names(self) -> list[str]:
-        """Files of the run, relative to its folder."""
-        return sorted(str(file.relative_to(self.folder.path)) for file in self.folder.path.rglob("*") if file.is_file())
+        """List the run's files, relative to its folder."""
+        return file_names(self.folder.path)
 
-    def download_file(self, name: str, output: str | Path) -> Path:
-        """Copy one of the run's files; `output` is a file, or a folder that is there.
+    def download_file(self, name: str, output_file_path: str | Path = ".") -> Path:
+        """Copy one of the run's files and return the copy.
+
+        Args:
+            name: as `get_file_names` lists it.
+            output_file_path: a file, or an existing folder.
 
         Raises:
             RunFailedError: the run has no such file.
         """
-        source = (self.folder.path / name).resolve()
-        if not source.is_relative_to(self.folder.path.resolve()) or not source.is_file():
-            raise RunFailedError(f'run "{self.id}" has no file "{name}"; list them with get_file_names()')
-        target = Path(output) / source.name if Path(output).is_dir() else Path(output)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copyfile(source, target))
+        return copy_file(self.folder.path, name, Path(output_file_path), owner=f'run "{self.id}"')
 
-    def download_files(self, prefix: str, output: str | Path) -> Path:
-        """Copy the run's files whose names start with a prefix, such as "model", into a folder."""
-        for name in self.get_file_names():
-            if name.startswith(prefix):
-                self.download_file(name, Path(output) / name)
-        return Path(output)
+    def download_files(self, prefix: str = "", output_directory: str | Path = ".") -> Path:
+        """Copy the run's files whose names start with a prefix, such as "model", into a folder; returns the folder."""
+        return copy_files(self.folder.path, prefix, Path(output_directory), owner=f'run "{self.id}"')
 
     def register_model(self, model_name: str, *, tags: dict[str, str] | None = None) -> str:
         """Register the run's model in the workspace's MLflow registry.
 
         Args:
-            model_name: a new name, or one that gets a new version.
+            model_name: a new name, or an existing one, which gets a new version.
             tags: kept with the version.
 
         Returns:
             The new version's number.
 
         Raises:
-            RunFailedError: the run has no model, or MLflow was never told of it.
+            RunFailedError: the run has no model, or is not in MLflow.
         """
         self.model_path  # noqa: B018 - raises when there is none
-        mlflow_run = self.folder.status().get("mlflow", {}).get("run")
+        mlflow_run = self.folder.record().mlflow.get("run")
         if mlflow_run is None:
             raise RunFailedError(f'run "{self.id}" is not in MLflow, so its model cannot be registered there')
         return self.workspace.register_model(model_name, mlflow_run, {**(tags or {}), "automl_vision.run": self.id})
@@ -194,30 +196,37 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.get_status()})"
 
-    def _cancel_aloud(self) -> None:
-        """Cancel the run for one who waits for it, and say so."""
-        sys.stderr.write(f"canceling run {self.id}; press Ctrl-C again to leave it to end by itself\n")
+    def _trial(self, number: int) -> Trial:
+        return Trial(self.folder.trial(number))
+
+    def _cancel_and_report(self) -> None:
+        """Cancel the run on behalf of the person who waits for it, and say how that went."""
+        sys.stderr.write(f"canceling run {self.id}; press Ctrl-C again to stop waiting\n")
         try:
             self.cancel()
         finally:
             status = self.get_status()
-            if status == "Completed":
-                told = "is Completed"
-            elif status in FINAL:
-                told = f"is {status}; go on with: automl-vision resume {self.id}"
+            if status is RunStatus.COMPLETED:
+                outcome = "is Completed"
+            elif status.is_final:
+                outcome = f"is {status}; continue it with: automl-vision resume {self.id}"
             else:
-                told = f"is still at work and will end; see how it stands with: automl-vision watch {self.id}"
-            sys.stderr.write(f"run {self.id} {told}\n")
+                outcome = f"is still ending; follow it with: automl-vision watch {self.id}"
+            sys.stderr.write(f"run {self.id} {outcome}\n")
 
-    def _failure(self, status: dict[str, Any]) -> str:
-        lines = [f'run "{self.id}" is {status["status"]}: {status.get("reason") or "its process is gone"}']
-        logs: dict[str, str] = {}  # of the first trial that failed for a reason
+    def _failure(self, record: RunRecord) -> str:
+        lines = [f'run "{self.id}" is {record.status}: {record.reason or "its process is gone"}']
+        logs: dict[str, str] = {}  # by reason, of the first trial that failed for it
         for trial in self.folder.trials():
-            record = trial.status()
-            if record["status"] == "Failed" and record.get("log"):
-                logs.setdefault(record["reason"], f"Last lines of trial {trial.number}:\n{record['log']}")
-        lines += list(logs.values())[:_MOST_LOGS]
-        if status["status"] == "Interrupted":
+            failed = trial.record()
+            if failed.status is TrialStatus.FAILED and failed.log:
+                logs.setdefault(failed.reason or "", f"Last lines of trial {trial.number}:\n{failed.log}")
+        lines += list(logs.values())[:_MAX_LOGS]
+        if record.status is RunStatus.INTERRUPTED:
             log = last_lines(self.folder.path / "controller.log")
-            lines.append(f"{log}\nGo on with: automl-vision resume {self.id}")
+            lines.append(f"{log}\nContinue it with: automl-vision resume {self.id}")
         return "\n".join(lines)
+
+
+def _details(record: RunRecord) -> dict[str, Any]:
+    return record.model_dump(mode="json", exclude_unset=True)

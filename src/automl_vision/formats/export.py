@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.tasks import has_objects
 from automl_vision.core.text import suffix_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.images import open_image
-from automl_vision.data.manifest import has_objects
 from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.object import Object
 from automl_vision.data.report import ImportReport

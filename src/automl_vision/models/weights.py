@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -16,23 +15,9 @@ from torch import nn
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
+from automl_vision.recipes.network import WeightsOrigin
 
 _HUB_TIMEOUT = 4.0  # seconds; asking for weights without a hub must fail quickly
-
-
-@dataclass(frozen=True)
-class WeightsOrigin:
-    """Where a model's first weights come from.
-
-    Attributes:
-        source: "package", "hub", "file" or "random".
-        name: of the package, the hub's repository, or the file.
-        licence: of the weights, as their source states it; None when it states none.
-    """
-
-    source: str
-    name: str
-    licence: str | None
 
 
 def load_pretrained(model: nn.Module, architecture: str, path: str | None) -> WeightsOrigin:

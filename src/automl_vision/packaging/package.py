@@ -1,4 +1,4 @@
-"""From a finished trial to a model folder that is proven to give what the trained model gives."""
+"""From a finished trial to a model folder whose predictions are proven to equal those of the trained model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import shutil
 import time
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,19 +22,21 @@ from safetensors.torch import save_file
 
 from automl_vision.core.errors import ImageError, PackagingError, ParityError
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, TrialResult, read_record
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import NETWORK_FILE, Model, create_model
-from automl_vision.models.weights import read_state_dict
+from automl_vision.models.model import Model
+from automl_vision.models.networks import load_model
 from automl_vision.packaging.card import write_card
-from automl_vision.recipes.hyperparameters import family_of
+from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.serving.model_folder import ONNX_FILE, WEIGHTS_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
-from automl_vision.tasks.task import Calibration, Parity, Task, create_task
+from automl_vision.tasks.task import Parity, Task, create_task
 
 _PARITY_IMAGES, _PARITY_BATCH = 32, 8
 _LATENCY_CALLS = 20
@@ -41,9 +45,9 @@ _LATENCY_CALLS = 20
 def package(trial: str | Path, destination: str | Path, *, provenance: dict[str, Any] | None = None) -> Path:
     """Turn a finished trial into a model folder.
 
-    Exports the best weights to ONNX, predicts real validation images with the exported model through the predictor,
-    from their files on, and refuses to give a folder when the predictions differ from the trained model's by more than
-    the task allows.
+    Builds the network again from the trial's `network.json` and checks that it reproduces the outputs that the trial
+    recorded. Then exports it to ONNX, predicts real validation images with the exported model through the predictor,
+    starting from their files, and writes no folder if predictions differ by more than the task allows.
 
     Args:
         trial: folder of the trial, with its spec, weights and metrics.
@@ -55,15 +59,21 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
 
     Raises:
         PackagingError: the trial is not finished, or the model cannot be exported.
-        ParityError: the exported model differs from the trained one.
+        ModelFolderError: the trial does not describe its network, or its weights belong to another one.
+        ParityError: the rebuilt model differs from what the trial recorded, or the exported one from it.
     """
     trial, destination = Path(trial), Path(destination)
-    spec, *_ = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, metrics = _read(trial, "spec.json"), _record(trial, "metrics.json", TrialMetrics)
+    _record(trial, "result.json", TrialResult)
     dataset = Dataset.load(spec["manifest"])
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
-    task = create_task(spec["task"], dataset, hyperparameters)
-    model = _trained_model(trial, spec, task)
-    images = _unchanged_files(dataset, _parity_rows(dataset, np.load(trial / "outputs.npz")["val_rows"]))
+    model, calibration = load_model(trial), metrics.calibration
+    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
+    recorded = dict(np.load(trial / "outputs.npz"))
+    files = _unchanged_files(dataset, _parity_rows(dataset, recorded["val_rows"]))
+    trained = _Trained(model, dataset, files)
+    outputs = trained.predict(task)
+    reproduction = _reproduction(trained, task, outputs, recorded, calibration)
     staging = destination.with_name(f".{destination.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -73,8 +83,8 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         save_file(weights, staging / WEIGHTS_FILE)
         description = _describe(trial, dataset, task, model, provenance or {})
         description.save(staging)
-        calibration = Calibration(description.temperature, description.thresholds)
-        description.parity.update(_parity(staging, model, task, dataset, images, calibration))
+        model.description.save(staging)
+        description.parity.update(_parity(staging, trained, task, outputs, calibration) | reproduction)
         description.latency.update(_latency(staging, description.preprocessing.input_size))
         description.save(staging)
         write_card(description, staging)
@@ -89,23 +99,71 @@ def _read(trial: Path, name: str) -> Any:
     try:
         return read_json(trial / name)
     except FileNotFoundError:
-        raise PackagingError(f"{trial} is no finished trial: it has no {name}") from None
+        raise _unfinished(trial, name) from None
 
 
-def _trained_model(trial: Path, spec: dict[str, Any], task: Task[Any]) -> Model:
-    """The network with the trial's best weights, in evaluation mode."""
-    described = trial / NETWORK_FILE
-    model = create_model(
-        spec["model_name"],
-        task=spec["task"],
-        classes=len(task.classes),
-        hyperparameters=task.hyperparameters.model_copy(update={"pretrained": False}),
-        geometry=task.geometry,
-        description=read_json(described) if described.exists() else None,
-    )
-    model.network.load_state_dict(read_state_dict(trial / WEIGHTS_FILE))
-    model.network.eval()
-    return model
+def _record(trial: Path, name: str, kind: type[SomeRecord]) -> SomeRecord:
+    record = read_record(trial / name, kind)
+    if record is None:
+        raise _unfinished(trial, name)
+    return record
+
+
+def _unfinished(trial: Path, name: str) -> PackagingError:
+    return PackagingError(f"{trial} is not a finished trial: it has no {name}")
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """The trained network with the images that it is compared on.
+
+    Attributes:
+        model: in evaluation mode.
+        dataset: with the images.
+        files: of the images, by row.
+    """
+
+    model: Model
+    dataset: Dataset
+    files: dict[int, bytes]
+
+    def predict(self, task: Task[Any], *, as_jpeg: bool = False) -> Any:
+        """The network's outputs for the images, decoded from their files; a cache may hold JPEGs, which differ a bit.
+
+        Args:
+            task: makes the batches.
+            as_jpeg: whether the images go through a JPEG as in such a cache.
+        """
+        pixels = DecodedOnDemand(self.dataset, task.pixel_size, {}, as_jpeg)
+        network = ImageModel(self.model.network, self.model.normalization).eval()
+        with torch.inference_mode():
+            chunks = _chunks(list(self.files))
+            return task.join([task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in chunks])
+
+
+def _reproduction(
+    trained: _Trained,
+    task: Task[Any],
+    outputs: Any,
+    recorded: Mapping[str, NDArray[Any]],
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """How far the rebuilt network is from what the trial recorded at its end, for the same images.
+
+    Raises:
+        ParityError: further than the task allows.
+    """
+    if recorded["as_jpeg"]:
+        outputs = trained.predict(task, as_jpeg=True)
+    position = {int(row): place for place, row in enumerate(recorded["val_rows"])}
+    arrays = {name.removeprefix("val_"): values for name, values in recorded.items() if name.startswith("val_")}
+    parity = task.reproduction(outputs, arrays, [position[row] for row in trained.files], calibration)
+    if parity.problem is not None:
+        raise ParityError(
+            f"no model folder was written: the network that {NETWORK_FILE} describes does not reproduce what the trial "
+            f"recorded for {len(trained.files)} validation images; {parity.problem}"
+        )
+    return {f"reproduced_{name}": figure for name, figure in parity.figures.items()}
 
 
 def _export(model: Model, task: Task[Any], file: Path) -> None:
@@ -131,36 +189,34 @@ def _export(model: Model, task: Task[Any], file: Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # the exporter raises many kinds for operators that it does not know
-        raise PackagingError(f"{model.name} cannot be exported to ONNX ({error})") from error
+        raise PackagingError(f"{model.description.algorithm} cannot be exported to ONNX ({error})") from error
     finally:
         exporter_log.setLevel(level)
 
 
-def _parity(
-    folder: Path,
-    model: Model,
-    task: Task[Any],
-    dataset: Dataset,
-    files: dict[int, bytes],
-    calibration: Calibration,
-) -> dict[str, Any]:
-    """How far predictor and trained model are apart on the files of real validation images, by row.
+def _parity(folder: Path, trained: _Trained, task: Task[Any], outputs: Any, calibration: Calibration) -> dict[str, Any]:
+    """How far predictor and trained model are apart on the files of real validation images.
+
+    Args:
+        folder: of the exported model.
+        trained: with the images.
+        task: of the trial.
+        outputs: of the trained network for the images.
+        calibration: of the model.
 
     Raises:
         ParityError: further than the task allows.
     """
-    pixels = DecodedOnDemand(dataset, task.pixel_size, {})  # a cache may hold JPEGs, which are not quite the images
-    network = ImageModel(model.network, model.normalization).eval()
+    files = list(trained.files.values())
 
-    def compare(task: Task[Any]) -> Parity:
-        with torch.inference_mode():
-            parts = [task.predict(network, task.evaluation_batch(pixels, chunk)) for chunk in _chunks(list(files))]
+    def compare(task: Task[Any], outputs: Any) -> Parity:
         predictor = Predictor(folder, score_threshold=task.compared_from)
-        return task.parity(task.join(parts), predictor(list(files.values())), calibration)
+        return task.parity(outputs, predictor(files), calibration)
 
-    parity = compare(task)
+    parity = compare(task, outputs)
     if parity.is_empty:  # a detector that has not learned much still has to be the same detector
-        parity = compare(task.with_all_scores())
+        task = task.with_all_scores()
+        parity = compare(task, trained.predict(task))
     if parity.problem is not None:
         raise ParityError(f"no model folder was written: in {len(files)} validation images {parity.problem}")
     return {"images": len(files), **parity.figures}
@@ -224,28 +280,29 @@ def _milliseconds(predictor: Predictor, inputs: NDArray[np.float32]) -> float:
 def _describe(
     trial: Path, dataset: Dataset, task: Task[Any], model: Model, provenance: dict[str, Any]
 ) -> ModelDescription:
-    spec, result, metrics = (_read(trial, name) for name in ("spec.json", "result.json", "metrics.json"))
+    spec, result = _read(trial, "spec.json"), _record(trial, "result.json", TrialResult)
+    metrics = _record(trial, "metrics.json", TrialMetrics)
     return ModelDescription(
         task=task.name,
         classes=dataset.classes,
         preprocessing=task.preprocessing(model.normalization),
-        temperature=metrics["calibration"]["temperature"],
-        thresholds=tuple(metrics["calibration"]["thresholds"]),
+        temperature=metrics.calibration.temperature,
+        thresholds=metrics.calibration.thresholds,
         objects=task.object_settings,
-        model_name=model.name,
-        architecture=model.architecture,
-        metrics=metrics["splits"],
+        model_name=model.description.algorithm,
+        architecture=model.description.architecture,
+        metrics=metrics.model_dump()["splits"],
         data={
             "fingerprint": spec["fingerprint"],
             "format": dataset.format,
             "images": dataset.summary()["images"],
         },
-        weights={"source": result["weights_source"], "licence": result["weights_licence"]},
+        weights={"source": result.weights_source, "licence": result.weights_licence},
         provenance={
             **provenance,
-            "best_epoch": result["best_epoch"],
-            "fine_tuned_share": result["fine_tuned_share"],
-            "parameters": result["parameters"],
+            "best_epoch": result.best_epoch,
+            "fine_tuned_share": result.fine_tuned_share,
+            "parameters": result.parameters,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
         },

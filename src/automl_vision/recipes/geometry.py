@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ class Geometry:
         lowest, highest: levels of the feature pyramid; a cell of level l covers 2 ** l pixels.
         anchor_scale: side of a square anchor, in cells of its level.
         aspects: heights of the anchors relative to their widths.
-        detections: most objects that are found in an image.
+        detections: maximum number of objects that are found per image.
     """
 
     height: int
@@ -47,15 +46,6 @@ class Geometry:
     def levels(self) -> range:
         """Of the feature pyramid, finest first."""
         return range(self.lowest, self.highest + 1)
-
-    def to_json(self) -> dict[str, Any]:
-        """The geometry as JSON values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> Geometry:
-        """The geometry back from JSON values."""
-        return Geometry(**{**value, "aspects": tuple(value["aspects"])})
 
 
 def fit_canvas(sizes: NDArray[np.float64], short_side: int, long_side: int) -> tuple[int, int]:

@@ -3,138 +3,158 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from automl_vision.core.errors import ConfigError, Problem
-from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, MULTI_LABEL, OBJECT_DETECTION
-from automl_vision.core.validation import problems_of
+from automl_vision.recipes.optimizers import OPTIMIZERS, users_of
+
+if TYPE_CHECKING:
+    OptimizerName = str
+else:
+    OptimizerName = Literal[tuple(OPTIMIZERS)]
 
 
 class TrainingHyperparameters(BaseModel):
-    """Hyperparameters of every algorithm."""
+    """Hyperparameters that every algorithm has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     number_of_epochs: int = Field(15, gt=0, description="passes over the training images")
-    training_batch_size: int | None = Field(None, gt=0, description="images a step; none: by device memory")
-    validation_batch_size: int | None = Field(
-        None, gt=0, description="images a validation step; none: twice the training batch"
+    training_batch_size: int | None = Field(
+        None, gt=0, description="images per training step; none: chosen by device memory"
     )
-    grad_accumulation_step: int = Field(1, gt=0, description="batches whose gradients are added up for one step")
+    validation_batch_size: int | None = Field(
+        None, gt=0, description="images per validation step; none: twice the training batch"
+    )
+    grad_accumulation_step: int = Field(
+        1, gt=0, description="batches whose gradients are accumulated for one optimizer step"
+    )
     early_stopping: bool = Field(
         True,
-        description="end when validation no longer gains; a learning rate that is still high first comes to its end in "
-        "a quarter more epochs",
+        description="stop when the validation metric stops improving; if the learning rate is still high, first finish "
+        "the schedule in 25 % more epochs",
     )
-    early_stopping_patience: int = Field(5, gt=0, description="evaluations without gain before the end")
-    early_stopping_delay: int = Field(5, ge=0, description="evaluations before gain starts to count")
+    early_stopping_patience: int = Field(5, gt=0, description="validations without improvement before training stops")
+    early_stopping_delay: int = Field(5, ge=0, description="validations before early stopping starts to count")
     learning_rate: float | None = Field(
-        None, ge=0, le=1, description="highest learning rate; none: the task's default for the optimizer"
+        None, ge=0, le=1, description="peak learning rate; none: the algorithm's default for the optimizer"
     )
-    lr_scheduler: Literal["warmup_cosine", "step"] = Field("warmup_cosine", description="course of the rate")
-    step_lr_gamma: float = Field(0.5, ge=0, le=1, description="step: factor at each step")
-    step_lr_step_size: int = Field(5, gt=0, description="step: epochs between steps")
-    warmup_cosine_lr_cycles: float = Field(0.45, ge=0, le=1, description="warmup_cosine: periods of the cosine")
-    warmup_cosine_lr_warmup_epochs: int = Field(2, gt=0, description="warmup_cosine: epochs of linear rise from 0")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="update rule")
-    momentum: float = Field(0.9, ge=0, le=1, description="sgd: momentum")
-    nesterov: bool = Field(True, description="sgd: Nesterov's momentum")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="decay of weights; biases and norms are spared")
+    lr_scheduler: Literal["warmup_cosine", "step"] = Field("warmup_cosine", description="learning rate schedule")
+    step_lr_gamma: float = Field(0.5, ge=0, le=1, description="step: factor by which the learning rate drops")
+    step_lr_step_size: int = Field(5, gt=0, description="step: epochs between drops")
+    warmup_cosine_lr_cycles: float = Field(
+        0.45, ge=0, le=1, description="warmup_cosine: cosine periods over the training"
+    )
+    warmup_cosine_lr_warmup_epochs: int = Field(2, gt=0, description="warmup_cosine: epochs of linear warm-up from 0")
+    optimizer: OptimizerName = Field("adamw", description="optimizer")
+    momentum: float = Field(0.9, ge=0, le=1, description=f"{users_of('momentum')}: momentum")
+    nesterov: bool = Field(True, description=f"{users_of('nesterov')}: use Nesterov momentum")
+    weight_decay: float = Field(
+        1e-4, ge=0, le=1, description="weight decay; not applied to biases and normalization layers"
+    )
     layer_decay: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="factor on the rate for each block further from the head; none: 0.75 for a detector's pretrained "
-        "backbone, otherwise 1",
+        description="factor on the learning rate for each block further from the head; none: 0.75 for a detector's "
+        "pretrained backbone, otherwise 1",
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="adam, adamw: decay of the gradient's mean")
-    beta2: float = Field(0.999, ge=0, lt=1, description="adam, adamw: decay of the squared gradient's mean")
-    amsgrad: bool = Field(False, description="adam, adamw: the AMSGrad variant")
+    beta1: float = Field(0.9, ge=0, lt=1, description=f"{users_of('beta1')}: decay rate of the first moment")
+    beta2: float = Field(0.999, ge=0, lt=1, description=f"{users_of('beta2')}: decay rate of the second moment")
+    amsgrad: bool = Field(False, description=f"{users_of('amsgrad')}: use the AMSGrad variant")
     gradient_clipping: float | None = Field(
-        None, gt=0, description="largest norm of a step's gradients; none: 0.1 for dfine, otherwise any"
+        None, gt=0, description="maximum gradient norm of a step; none: 0.1 for dfine, otherwise unlimited"
     )
     evaluation_frequency: int = Field(
-        1, gt=0, description="epochs between validations; more when a time budget is too short for all epochs"
+        1, gt=0, description="epochs between validations; increased when the time budget is too short for all epochs"
     )
     checkpoint_frequency: int | None = Field(
-        None, gt=0, description="epochs between kept weights; none: the best epoch only"
+        None, gt=0, description="epochs between saved weights; none: keep only the best epoch"
     )
-    checkpoint_run_id: str | None = Field(None, description="run whose best trial's weights are the start")
-    checkpoint_filename: str | None = Field(None, description="file of weights in that run's trial")
-    layers_to_freeze: int | None = Field(None, gt=0, description="the first so many stages do not train")
-    split_ratio: float = Field(0.2, gt=0, lt=1, description="share held out for validation when none is given")
-    log_training_metrics: bool = Field(False, description="also compute the metrics on training batches")
+    checkpoint_run_id: str | None = Field(None, description="run whose best trial provides the starting weights")
+    checkpoint_filename: str | None = Field(None, description="weights file in that run's trial")
+    layers_to_freeze: int | None = Field(None, gt=0, description="number of stages to freeze, counted from the input")
+    split_ratio: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="fraction of the training images held out for validation when no validation data is given",
+    )
+    log_training_metrics: bool = Field(False, description="also compute the metrics on the training batches")
     log_validation_loss: bool = Field(True, description="record the validation loss")
     pretrained: bool = Field(True, description="start from pretrained weights")
-    weights: str | None = Field(None, description="file or folder with weights to start from instead of a hub's")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the weights' moving average; 0: none")
+    weights: str | None = Field(None, description="file or folder with weights to start from instead of a hub")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="number format; auto measures which one is faster"
+    )
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the moving average of the weights (EMA); 0: off")
     freeze_batch_norm: bool = Field(True, description="keep the pretrained batch-norm statistics")
 
     @property
     def frozen_stages(self) -> int:
-        """How many stages do not train."""
+        """Number of frozen stages."""
         return self.layers_to_freeze or 0
 
     @property
-    def most_warmup(self) -> float:
-        """Share of the epochs that the warm-up fills at most."""
+    def max_warmup_fraction(self) -> float:
+        """Maximum fraction of the epochs that the warm-up may take."""
         return 0.5
 
     @property
-    def rate_decay(self) -> float:
-        """The factor on the rate for each block further from the head."""
+    def effective_layer_decay(self) -> float:
+        """Factor on the learning rate for each block further from the head."""
         return 1.0 if self.layer_decay is None else self.layer_decay
 
     @property
-    def largest_gradient(self) -> float:
-        """The norm from which a step's gradients are made smaller."""
+    def max_gradient_norm(self) -> float:
+        """Maximum norm of the gradients; larger ones are scaled down."""
         return math.inf if self.gradient_clipping is None else self.gradient_clipping
 
     @property
-    def keeps_batch_norm(self) -> bool:
-        """Whether batch norms keep their statistics; random weights have none worth keeping."""
+    def freezes_batch_norm(self) -> bool:
+        """Whether batch-norm statistics stay as they are; random weights have none worth keeping."""
         return self.freeze_batch_norm and self.pretrained
 
 
 class ClassificationHyperparameters(TrainingHyperparameters):
-    """Hyperparameters of both kinds of image classification."""
+    """Hyperparameters of image classification, single-label and multi-label."""
 
     weighted_loss: Literal[0, 1, 2] = Field(
-        0, description="0: none; 1: root of the class weights; 2: class weights, total / (classes x count)"
+        0, description="class weights in the loss; 0: off; 1: their square root; 2: total / (classes x count)"
     )
     training_crop_size: int = Field(
         224,
         gt=0,
         validation_alias=AliasChoices("training_crop_size", "crop_size"),
-        description="pixels, square",
+        description="side of the square training crop in pixels",
     )
     validation_resize_size: int = Field(
         224,
         gt=0,
         validation_alias=AliasChoices("validation_resize_size", "resize_size"),
-        description="pixels of the shorter side before the crop",
+        description="shorter side in pixels before the centre crop",
     )
-    validation_crop_size: int = Field(224, gt=0, description="pixels, square; also the deployed model's input")
+    validation_crop_size: int = Field(
+        224, gt=0, description="side of the square centre crop in pixels; also the input of the deployed model"
+    )
     linear_probe: bool = Field(
         True,
-        description="start the head from a logistic regression on the pretrained features, then fine-tune",
+        description="initialise the head by a logistic regression on the pretrained features, then fine-tune (LP-FT)",
     )
     weight_interpolation: bool = Field(
-        True, description="keep weights between the start and the best epoch when validation says so (WiSE-FT)"
+        True, description="interpolate between the initial and the best weights where validation improves (WiSE-FT)"
     )
     augmentation: Literal["none", "flip", "trivial_augment"] = Field(
-        "trivial_augment", description="changes of training images besides the random crop"
+        "trivial_augment", description="augmentation of training images besides the random crop"
     )
-    random_crop_scale: float = Field(0.7, gt=0, le=1, description="least share of the image in a random crop")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of the target spread over all classes")
-    mixup_alpha: float = Field(0.2, ge=0, description="mixup's beta distribution; 0: none")
-    cutmix_alpha: float = Field(1.0, ge=0, description="cutmix's beta distribution; 0: none")
-    drop_rate: float = Field(0.0, ge=0, lt=1, description="dropout before the head")
+    random_crop_scale: float = Field(0.7, gt=0, le=1, description="minimum fraction of the image area in a random crop")
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="label smoothing: fraction of the target spread over all classes"
+    )
+    mixup_alpha: float = Field(0.2, ge=0, description="parameter of mixup's beta distribution; 0: no mixup")
+    cutmix_alpha: float = Field(1.0, ge=0, description="parameter of CutMix's beta distribution; 0: no CutMix")
+    drop_rate: float = Field(0.0, ge=0, lt=1, description="dropout rate before the head")
 
     @model_validator(mode="after")
     def _crop_fits(self) -> ClassificationHyperparameters:
@@ -150,59 +170,69 @@ class DetectorHyperparameters(TrainingHyperparameters):
     """Hyperparameters of every detector, with and without masks."""
 
     validation_metric_type: Literal["none", "coco", "voc", "coco_voc"] = Field(
-        "voc", description="figures of each validation besides the primary metric; the final report holds all"
+        "voc",
+        description="metrics computed at each validation besides the primary metric; the final report has all of them",
     )
-    validation_iou_threshold: float = Field(0.5, ge=0, le=1, description="overlap from which a box counts as found")
+    validation_iou_threshold: float = Field(
+        0.5, ge=0, le=1, description="minimum IoU at which a detection matches a ground-truth object"
+    )
     box_score_threshold: float = Field(
         0.3,
         ge=0,
         le=1,
         validation_alias=AliasChoices("box_score_threshold", "box_score_thresh"),
-        description="score from which the deployed model shows an object",
+        description="minimum score of the objects that the deployed model returns",
     )
     nms_iou_threshold: float = Field(
         0.5,
         ge=0,
         le=1,
         validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh"),
-        description="of two boxes of a class that overlap more, the one with the lower score is dropped",
+        description="NMS: of two boxes of a class with a higher IoU, the one with the lower score is dropped",
     )
-    box_detections_per_image: int = Field(100, gt=0, description="most objects in an image")
+    box_detections_per_image: int = Field(100, gt=0, description="maximum number of detections per image")
     tile_grid_size: str | None = Field(
-        None, pattern=r"^[1-9]\d?x[1-9]\d?$", description='tiles across and down, such as "3x2", for small objects'
+        None, pattern=r"^[1-9]\d?x[1-9]\d?$", description='tiles across and down for small objects, such as "3x2"'
     )
-    tile_overlap_ratio: float = Field(0.25, ge=0, lt=1, description="share of a tile that the next one repeats")
+    tile_overlap_ratio: float = Field(
+        0.25, ge=0, lt=1, description="overlap of neighbouring tiles as a fraction of a tile"
+    )
     tile_predictions_nms_threshold: float = Field(
-        0.25, ge=0, le=1, description="as nms_iou_threshold, for boxes of different tiles"
+        0.25, ge=0, le=1, description="as nms_iou_threshold, between boxes of different tiles"
     )
     augmentation: Literal["none", "flip", "standard"] = Field(
-        "standard", description="changes of training images; standard: mirroring, scale, crop and colour"
+        "standard", description="augmentation of training images; standard: horizontal flip, scale, crop and colour"
     )
-    vertical_flip: bool = Field(False, description="also turn training images upside down")
+    vertical_flip: bool = Field(False, description="also flip training images vertically")
     iou_crop: float = Field(
-        0.0, ge=0, le=1, description="share of training images that are first cut to a part with objects"
+        0.0, ge=0, le=1, description="fraction of training images that are first cropped to a region with objects"
     )
-    mosaic: float = Field(0.0, ge=0, le=1, description="share of training images that are put together from four")
+    mosaic: float = Field(0.0, ge=0, le=1, description="fraction of training images that are mosaics of four images")
 
     layers_to_freeze: int | None = Field(
-        None, ge=0, description="the first so many stages of the backbone do not train; none: 4 when pretrained"
+        None, ge=0, description="number of backbone stages to freeze, counted from the input; none: 4 if pretrained"
     )
 
     @property
     def frozen_stages(self) -> int:
-        """How many stages do not train: those that see single pixels, where pretrained weights are as good as any."""
+        """Number of frozen stages: the earliest ones, where pretrained features transfer as they are."""
         if self.layers_to_freeze is None:
             return 4 if self.pretrained else 0
         return self.layers_to_freeze
 
     @property
-    def most_warmup(self) -> float:
-        """Share of the epochs that the warm-up fills at most: new heads have much to learn in few epochs."""
+    def backbone(self) -> str | None:
+        """The product's name of the backbone, where the hyperparameters choose it and not the algorithm's name."""
+        return None
+
+    @property
+    def max_warmup_fraction(self) -> float:
+        """Maximum fraction of the epochs that the warm-up may take: new heads have much to learn in few epochs."""
         return 0.25
 
     @property
-    def rate_decay(self) -> float:
-        """The factor on the rate for each block further from the head: what is pretrained moves less."""
+    def effective_layer_decay(self) -> float:
+        """Factor on the learning rate for each block further from the head: pretrained blocks change less."""
         if self.layer_decay is None:
             return 0.75 if self.pretrained else 1.0
         return self.layer_decay
@@ -214,25 +244,35 @@ class DetectionHyperparameters(DetectorHyperparameters):
     min_size: int | None = Field(
         None,
         gt=0,
-        description="pixels of the shorter side of the model's input; none: by the sizes of the boxes and the device",
+        description="shorter side of the model's input in pixels; none: chosen by the sizes of the boxes",
     )
-    max_size: int = Field(1333, gt=0, description="most pixels of the longer side of the model's input")
+    max_size: int = Field(1333, gt=0, description="maximum longer side of the model's input in pixels")
 
 
 class SegmentationHyperparameters(DetectionHyperparameters):
     """Hyperparameters of Mask R-CNN."""
 
-    mask_threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to an object")
+    mask_threshold: float = Field(
+        0.5, gt=0, lt=1, description="minimum probability at which a pixel belongs to an object"
+    )
     copy_paste: float = Field(
-        0.0, ge=0, le=1, description="share of training images onto which objects of another one are pasted"
+        0.0, ge=0, le=1, description="fraction of training images onto which objects of another image are pasted"
     )
 
+
+ONE_STAGE_BACKBONES = {
+    "small": "efficientnet_lite0",
+    "medium": "efficientnet_lite1",
+    "large": "efficientnet_lite2",
+    "extra_large": "resnet50",
+}
+"""The one-stage detector's backbone by `model_size`."""
 
 _ONE_STAGE_NMS_NAMES = AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold")
 
 
 class OneStageHyperparameters(DetectorHyperparameters):
-    """Hyperparameters of the one-stage detector."""
+    """Hyperparameters of the one-stage detector of this package."""
 
     number_of_epochs: int = Field(30, gt=0, description="passes over the training images")
     nms_iou_threshold: float = Field(
@@ -240,84 +280,56 @@ class OneStageHyperparameters(DetectorHyperparameters):
         ge=0,
         le=1,
         validation_alias=_ONE_STAGE_NMS_NAMES,
-        description="of two boxes of a class that overlap more, the one with the lower score is dropped",
+        description="NMS: of two boxes of a class with a higher IoU, the one with the lower score is dropped",
     )
     image_size: int | None = Field(
-        None, gt=0, description="pixels of the longer side of the model's input; none: by the boxes and the device"
+        None, gt=0, description="longer side of the model's input in pixels; none: chosen by the sizes of the boxes"
     )
-    model_size: Literal["small", "medium", "large", "extra_large"] = Field("medium", description="of the backbone")
-    multi_scale: bool = Field(False, description="each training batch has another input size, 0.75 to 1.25 of it")
+    model_size: Literal["small", "medium", "large", "extra_large"] = Field("medium", description="size of the backbone")
+    multi_scale: bool = Field(
+        False, description="vary the input size between training batches, from 0.75 to 1.25 times"
+    )
+
+    @property
+    def backbone(self) -> str | None:
+        """The product's name of the backbone."""
+        return ONE_STAGE_BACKBONES[self.model_size]
 
 
 class DFineHyperparameters(OneStageHyperparameters):
-    """Hyperparameters of D-FINE, a detector of the DETR kind whose COCO weights a hub has."""
+    """Hyperparameters of D-FINE, a DETR-like detector with COCO weights on the hub."""
 
     nms_iou_threshold: float = Field(
         1.0,
         ge=0,
         le=1,
         validation_alias=_ONE_STAGE_NMS_NAMES,
-        description="1: nothing is suppressed, for it learns to give each object once; below: as for other detectors",
+        description="1: no NMS, since the detector learns to find each object once; below 1: as for other detectors",
     )
     model_size: Literal["small", "medium", "large", "extra_large"] = Field(
-        "medium", description="of the published models; a folder of weights decides it itself"
+        "medium", description="size of the published model; ignored when a folder of weights is given"
     )
     weights: str | None = Field(
-        None, description="folder with config.json and model.safetensors to start from instead of a hub's"
+        None, description="folder with config.json and model.safetensors to start from instead of a hub"
     )
     layers_to_freeze: int | None = Field(
         None,
         ge=0,
-        description="the first so many stages of the backbone do not train; none: 1, the stem, if pretrained",
+        description="number of backbone stages to freeze, counted from the input; none: 1, the stem, if pretrained",
     )
 
     @property
     def frozen_stages(self) -> int:
-        """How many stages do not train."""
+        """Number of frozen stages."""
         return int(self.pretrained) if self.layers_to_freeze is None else self.layers_to_freeze
 
     @property
-    def largest_gradient(self) -> float:
-        """As published (Peng et al. 2024): queries that change their object give steep gradients."""
+    def max_gradient_norm(self) -> float:
+        """As published (Peng et al. 2024): queries that switch objects produce steep gradients."""
         return 0.1 if self.gradient_clipping is None else self.gradient_clipping
 
 
 Hyperparameters = TrainingHyperparameters
-
-ONE_STAGE_MODELS = ("yolov5", "tood*")
-"""Patterns of the one-stage detectors' names."""
-
-FAMILIES: dict[str, dict[str, type[TrainingHyperparameters]]] = {
-    CLASSIFICATION: {"*": ClassificationHyperparameters},
-    MULTI_LABEL: {"*": ClassificationHyperparameters},
-    OBJECT_DETECTION: {
-        **dict.fromkeys(ONE_STAGE_MODELS, OneStageHyperparameters),
-        "dfine": DFineHyperparameters,
-        "*": DetectionHyperparameters,
-    },
-    INSTANCE_SEGMENTATION: {"*": SegmentationHyperparameters},
-}
-"""The typed hyperparameters of each task's algorithms, by pattern of the algorithm's name; the first match counts."""
-
-
-def family_of(task: str, model_name: str | None = None) -> type[TrainingHyperparameters]:
-    """The typed hyperparameters of an algorithm.
-
-    Args:
-        task: the product's name of the task.
-        model_name: the algorithm; None or a name that is unknown gives those of most algorithms of the task.
-    """
-    return next(family for pattern, family in FAMILIES[task].items() if fnmatch(model_name or "", pattern))
-
-
-def families() -> list[type[TrainingHyperparameters]]:
-    """Every family once, in the order of the tasks."""
-    return list(dict.fromkeys(family for by_name in FAMILIES.values() for family in by_name.values()))
-
-
-def hyperparameter_names(task: str, model_name: str | None = None) -> list[str]:
-    """Every accepted name, old names included."""
-    return accepted_names(family_of(task, model_name))
 
 
 def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
@@ -327,67 +339,3 @@ def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
         alias = field.validation_alias
         names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
     return names
-
-
-def own_name(task: str, name: str) -> str:
-    """The name of a hyperparameter that is given by this name or by an old one."""
-    for family in dict.fromkeys(FAMILIES[task].values()):
-        for own, field in family.model_fields.items():
-            alias = field.validation_alias
-            if isinstance(alias, AliasChoices) and name in alias.choices:
-                return own
-    return name
-
-
-def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
-
-    Raises:
-        ConfigError: the list does not consist of pairs of `--name` and value.
-    """
-    if arguments is None:
-        return {}
-    if isinstance(arguments, Mapping):
-        return {str(name).removeprefix("--").replace("-", "_"): value for name, value in arguments.items()}
-    problems = []
-    if len(arguments) % 2:
-        sentence = f'pairs of "--name" and value are expected; {arguments[-1]!r} has no partner'
-        problems.append(Problem((len(arguments) - 1,), sentence))
-    names = list(arguments[::2])
-    problems += [
-        Problem((2 * i,), f'a "--name" is expected, not {name!r}')
-        for i, name in enumerate(names)
-        if not (isinstance(name, str) and name.startswith("--"))
-    ]
-    if problems:
-        raise ConfigError(problems, subject="The arguments")
-    return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
-
-
-def check_hyperparameters(
-    task: str, values: Mapping[str, Any], model_name: str | None = None
-) -> tuple[Hyperparameters | None, list[Problem]]:
-    """Typed hyperparameters with all defaults filled in, or one problem per mistake.
-
-    Args:
-        task: the product's name of the task.
-        values: by name.
-        model_name: the algorithm; it decides which hyperparameters there are.
-    """
-    try:
-        return family_of(task, model_name).model_validate(dict(values)), []
-    except ValidationError as error:
-        return None, problems_of(error, hyperparameter_names(task, model_name), noun="hyperparameter")
-
-
-def with_family(task: str, trial: Any) -> Any:
-    """A trial's values with its hyperparameters typed by task and model name, as they are read back from JSON.
-
-    Args:
-        task: the product's name of the task.
-        trial: a mapping with `model_name` and `hyperparameters`; anything else is given back as it is.
-    """
-    if not isinstance(trial, Mapping) or not isinstance(trial.get("hyperparameters"), Mapping):
-        return trial
-    family = family_of(task, trial.get("model_name"))
-    return {**trial, "hyperparameters": family.model_validate(dict(trial["hyperparameters"]))}

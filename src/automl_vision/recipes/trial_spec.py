@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
-from automl_vision.recipes.hyperparameters import Hyperparameters, with_family
+from automl_vision.recipes.checking import with_family
+from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 
 class TrialSpec(BaseModel):
@@ -15,8 +17,8 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     task: str = Field(description="the product's name of the task")
-    manifest: str = Field(description="Parquet file of the data set, with a split for every image")
-    fingerprint: str = Field(description="of that data set")
+    manifest: str = Field(description="Parquet file of the dataset, with a split for every image")
+    fingerprint: str = Field(description="of that dataset")
     model_name: str = Field(description="the algorithm")
     hyperparameters: SerializeAsAny[Hyperparameters] = Field(description="typed, all defaults filled in")
     folder: str = Field(description="where the trial keeps its state and leaves its results")
@@ -24,6 +26,9 @@ class TrialSpec(BaseModel):
     seed: int = Field(0, description="of every random choice")
     budget_seconds: float | None = Field(None, gt=0, description="time for the whole trial; none: no limit")
     device: str = Field("auto", description='"auto", "cpu" or "cuda"')
+    geometry: Geometry | None = Field(
+        default=None, description="of a detector's input; none: the trial decides it from its manifest"
+    )
     threads: int = Field(0, ge=0, description="cores to use; 0: all")
     processes: int = Field(
         default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"

@@ -1,4 +1,4 @@
-"""The time of a run: what is left for trials, whether another one fits, and the plan that is told before the start."""
+"""The time of a run: what is left for trials, whether another one fits, and the plan that is shown before the start."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import TrialStatus
 from automl_vision.runs.trial_sources import TrialState
 
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
 _PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
 _PACKAGING_FILE = "packaging.json"
 _HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
-_GRACE = 10.0  # seconds that trials may be late before they are ended
-_LEAST = 5.0  # seconds in which no trial can give anything
-_USEFUL_SHARE = 0.5  # of the quickest trial's time; a trial with less would only be cut short
+_GRACE = 10.0  # seconds that trials may be late before they are stopped
+_MIN_SECONDS = 5.0  # no trial can produce anything in less
+_USEFUL_SHARE = 0.5  # of the fastest trial's time; a trial with less would only be cut short
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Budget:
     Attributes:
         total: seconds for everything.
         spent_before: seconds of work before an interruption.
-        packaging: seconds to keep for packaging the best trial.
+        packaging: seconds to reserve for packaging the best trial.
     """
 
     total: float
@@ -50,33 +51,33 @@ class Budget:
         return self.left - self.packaging
 
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
-        """Whether running trials must be ended now: another one has a result to package, or none comes to its end."""
-        if any(trial.has_result for trial in trials):
+        """Whether running trials must be stopped now: because another has a result to package, or none will finish."""
+        if any(trial.status.has_result for trial in trials):
             return self.seconds_for_trials < -_GRACE / 2
         return self.left < -max(_HARD_GRACE, self.total)
 
 
 def packaging_seconds(cache: Path, task: str) -> float:
-    """Seconds to keep for packaging a model of a task, by what it took in this workspace before."""
+    """Seconds to reserve for packaging a model of a task, from what it took in this workspace before."""
     file = cache / _PACKAGING_FILE
     known = read_json(file) if file.exists() else {}
     return max(PACKAGING_SECONDS, _PACKAGING_MARGIN * float(known.get(task, 0.0)))
 
 
 def note_packaging(cache: Path, task: str, seconds: float) -> None:
-    """Remember how long packaging took."""
+    """Record how long packaging took."""
     file = cache / _PACKAGING_FILE
     known = read_json(file) if file.exists() else {}
     write_json(file, {**known, task: round(seconds, 2)})
 
 
 def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
-    """Whether a further trial can give anything in the seconds that are left; one is always tried."""
-    if not any(trial.has_ended for trial in trials):
+    """Whether another trial can produce a result in the seconds that are left; one is always tried."""
+    if not any(trial.status.is_final for trial in trials):
         return True
-    whole = [trial.seconds for trial in trials if trial.status == "Completed"]
-    done = whole or [trial.seconds for trial in trials if trial.has_result]
-    return seconds >= max(_LEAST, _USEFUL_SHARE * min(done, default=0.0))
+    whole = [trial.seconds for trial in trials if trial.status is TrialStatus.COMPLETED]
+    done = whole or [trial.seconds for trial in trials if trial.status.has_result]
+    return seconds >= max(_MIN_SECONDS, _USEFUL_SHARE * min(done, default=0.0))
 
 
 @dataclass(frozen=True)
@@ -99,26 +100,26 @@ class Timing:
 
 
 def plan_text(timings: dict[str, Timing], *, epochs: int, wanted: int, at_once: int, seconds: float) -> str:
-    """What fits, in a sentence.
+    """Say in a sentence which trials fit into the time.
 
     Args:
-        timings: by the name of the algorithm.
+        timings: by name of the algorithm.
         epochs: of a full trial.
-        wanted: trials asked for.
-        at_once: trials that run at once.
+        wanted: number of trials asked for.
+        at_once: number of concurrent trials.
         seconds: for all trials.
     """
     each = ", ".join(f"{name} {_duration(timing.trial(epochs))}" for name, timing in timings.items())
     mean = sum(timing.trial(epochs) for timing in timings.values()) / len(timings)
     fitting = int(at_once * seconds / mean)
-    told = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {_duration(seconds)} for trials"
+    plan = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {_duration(seconds)} for trials"
     if fitting >= wanted:
-        return f"plan: {told}; all {wanted} trials fit, in about {_duration(wanted * mean / at_once)}"
+        return f"plan: {plan}; all {wanted} trials fit, in about {_duration(wanted * mean / at_once)}"
     if fitting >= 1:
-        return f"plan: {told}; about {fitting} of {wanted} trials fit in full, or more where some are ended early"
+        return f"plan: {plan}; about {fitting} of {wanted} trials fit in full, or more where some are ended early"
     quickest = min(timings.values(), key=lambda timing: timing.trial(epochs))
     short = max(0, int((seconds - quickest.setup - quickest.finish) / quickest.epoch))
-    return f"plan: {told}; no trial fits in full: the first one gets about {short} of {epochs} epochs"
+    return f"plan: {plan}; no trial fits in full: the first one gets about {short} of {epochs} epochs"
 
 
 def _duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""The controller of a run: prepares the data, runs the trials, packages the best, and records all of it.
+"""The controller of a run: prepares the data, runs the trials, packages the best one, and records everything.
 
-It runs in a process of its own (`python -m automl_vision.runs FOLDER`), so that a run outlives the session that
-submitted it. Whatever it needs to go on is in the run's folder: after a crash it is started again and continues.
+It runs in its own process (`python -m automl_vision.runs FOLDER`), so that a run outlives the session that submitted
+it. Everything it needs to continue after a crash is in the run's folder.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
-from automl_vision.recipes.detector_input import kept_size
+from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
 from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
@@ -27,7 +28,7 @@ from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.leaderboard import read_leaderboard
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
-from automl_vision.runs.spec import SweepSpec, read_sweep_spec
+from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
@@ -35,47 +36,47 @@ from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.portfolio import portfolio, probed_candidates
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.search.space import most_configurations
-from automl_vision.workspace.run_folder import WITH_RESULT, RunFolder
+from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
 PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
-_TOLD_REASONS = 5  # of failed trials
+_SHOWN_REASONS = 5  # of failed trials
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
-def run_sweep(folder: RunFolder, lock: int | None = None) -> None:
-    """Work on a run until it is completed, failed or canceled; what was done before is not done again.
+def work_on_run(folder: RunFolder, lock: int | None = None) -> None:
+    """Work on a run until it is completed, failed or canceled; finished work is not repeated.
 
     Args:
         folder: of the run.
-        lock: the run's lock, inherited from the process that prepared the run; none: it is taken here.
+        lock: the run's lock, inherited from the process that prepared the run; None takes it here.
 
     Raises:
         WorkspaceError: another process works on the run.
-        RunNotFoundError: the run's folder was deleted while it was worked on.
+        RunNotFoundError: the run's folder was deleted meanwhile.
     """
-    with folder.hold(lock):
+    with folder.lock.hold(lock):
         try:
-            spec = read_sweep_spec(folder.id, folder.spec())
+            spec = read_run_spec(folder.id, folder.spec())
             compute = create_compute(spec.compute_target, PRELOAD)
         except AutoMLVisionError as error:  # nothing has begun
-            folder.update_status(status="Failed", reason=str(error), ended=time.time())
+            folder.update(status=RunStatus.FAILED, reason=str(error), ended=time.time())
             return
         with published(folder, spec) as publisher:
             _Controller(folder, spec, compute, publisher).work()
 
 
 class _Controller:
-    """A run at work; `work` calls the steps in order."""
+    """An active run; `work` calls the steps in order."""
 
-    def __init__(self, folder: RunFolder, spec: SweepSpec, compute: Compute, publisher: Publisher) -> None:
+    def __init__(self, folder: RunFolder, spec: RunSpec, compute: Compute, publisher: Publisher) -> None:
         self.folder, self.spec, self.compute, self.publisher = folder, spec, compute, publisher
         self.tracking = publisher.tracking
         self.workspace = Workspace(spec.workspace)
         self.budget = Budget(
             spec.budget_seconds,
-            float(folder.status().get("seconds", 0.0)),
+            folder.record().seconds,
             packaging_seconds(self.workspace.cache_path, spec.task),
         )
 
@@ -85,35 +86,35 @@ class _Controller:
         Raises:
             RunNotFoundError: the run's folder was deleted.
         """
-        self.folder.update_status(started=time.time(), reason=None, pid=os.getpid())
+        self.folder.update(started=time.time(), reason=None, pid=os.getpid())
         if self.spec.version_note is not None:
             self.folder.message(self.spec.version_note)
         try:
             self._work()
-            self._end("Completed")
+            self._end(RunStatus.COMPLETED)
         except CanceledError:
             self.tracking.end(PARENT, "KILLED")
-            self._end("Canceled", reason="canceled by the user")
+            self._end(RunStatus.CANCELED, reason="canceled by the user")
         except AutoMLVisionError as error:
             self.tracking.end(PARENT, "FAILED")
-            self._end("Failed", reason=str(error))
+            self._end(RunStatus.FAILED, reason=str(error))
         except Exception as error:
             traceback.print_exc()
             self.tracking.end(PARENT, "FAILED")
-            self._end("Failed", reason=f"{type(error).__name__}: {error}")
+            self._end(RunStatus.FAILED, reason=f"{type(error).__name__}: {error}")
         finally:
             self.compute.close()
 
     def _work(self) -> None:
-        """The steps, from wherever the run stands."""
+        """The steps, beginning where the run was interrupted."""
         self.publisher.run_started(self.spec)
         self.compute.warm_up()
-        self._set_status("Preparing")
+        self._set_status(RunStatus.PREPARING)
         dataset = self._prepare()
-        jobs = Jobs(self.spec, self.folder, self.compute, dataset.fingerprint, self.workspace.cache_path)
-        self._set_status("Running")
+        jobs = Jobs(self.spec, self.folder, self.compute, dataset, self.workspace.cache_path)
+        self._set_status(RunStatus.RUNNING)
         self._run_trials(jobs)
-        self._set_status("Finalizing")
+        self._set_status(RunStatus.FINALIZING)
         self._package_best(jobs)
         self.publisher.finish("FINISHED")
 
@@ -121,21 +122,7 @@ class _Controller:
         """Decode every image once, leave out what is broken, and give every image a split."""
         if self.folder.manifest.exists():
             return Dataset.load(self.folder.manifest)
-        opened = Dataset.load(self.spec.manifest)
-        hyperparameters = self.spec.trials[0].hyperparameters
-
-        def progress(done: int, total: int) -> None:
-            if self.folder.cancel_requested():
-                raise CanceledError
-            if done == total or done % 64 == 0:
-                self.folder.progress("decoding", done, total)
-
-        pixels = open_pixels(opened, kept_size(opened, hyperparameters), self.workspace.cache_path, progress=progress)
-        dataset = opened.excluding(pixels.problems)
-        dataset.require_usable(max_bad_share=self.spec.max_bad_share)
-        if (opened.splits == "val").any() and not (dataset.splits == "val").any():
-            raise DataError(f"no validation image can be used; {dataset.report}")
-        dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
+        dataset = self._usable(Dataset.load(self.spec.manifest))
         dataset.save(self.folder.manifest)
         write_json(self.folder.path / "left_out.json", dataset.report.to_json())
         counts = ", ".join(f"{count} {split}" for split, count in dataset.summary()["images"].items())
@@ -145,14 +132,43 @@ class _Controller:
         self.tracking.artifacts(PARENT, self.folder.path / "left_out.json")
         return dataset
 
+    def _usable(self, opened: Dataset) -> Dataset:
+        """The dataset with its splits and without broken images, each decoded at the size that trials will look for.
+
+        A detector's size follows from the training images, and which of them are broken is known once they are decoded.
+        Where the images that are left ask for another size, which is rare, they are decoded again.
+
+        Raises:
+            CanceledError: the user asked to end the run.
+            DataError: too few images can be used.
+        """
+        hyperparameters = self.spec.trials[0].hyperparameters
+
+        def progress(done: int, total: int) -> None:
+            if self.folder.cancel_request.is_set():
+                raise CanceledError
+            if done == total or done % 64 == 0:
+                self.folder.progress("decoding", done, total)
+
+        dataset, size = opened.with_validation(hyperparameters.split_ratio, seed=self.spec.seed), None
+        while size != (wanted := kept_size(hyperparameters, decide_geometry(dataset, hyperparameters))):
+            size = wanted
+            pixels = open_pixels(opened, size, self.workspace.cache_path, progress=progress)
+            dataset = opened.excluding(pixels.problems)
+            dataset.require_usable(max_bad_share=self.spec.max_bad_share)
+            if (opened.splits == "val").any() and not (dataset.splits == "val").any():
+                raise DataError(f"no validation image can be used; {dataset.report}")
+            dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
+        return dataset
+
     def _run_trials(self, jobs: Jobs) -> None:
-        """Run every trial to its end; a failed one stops nothing."""
+        """Run every trial to its end; a failed trial does not stop the others."""
         if self.spec.automode:
             self._search(jobs)
             return
         slots = self._slots(self.spec.concurrent)
-        if self.spec.is_sweep and not self.folder.planned_trials():
-            self._tell_plan(jobs, slots)
+        if self.spec.is_sweep and not self.folder.trials(planned=True):
+            self._show_plan(jobs, slots)
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
         if ends_early and isinstance(self.spec.search, BayesianParameterSampling):
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
@@ -164,25 +180,25 @@ class _Controller:
     def _search(self, jobs: Jobs) -> None:
         """AutoMode: the default recipe with all of the machine, then the portfolio if there is time, then the test."""
         alone = self._slots(1)
-        if not self.folder.planned_trials():
-            self._tell_plan(jobs, alone)
+        if not self.folder.trials(planned=True):
+            self._show_plan(jobs, alone)
         policy = automode_policy(self.spec)
         loop = self._loop(jobs, AutoModeTrials(self.spec, {}, None), policy, alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
             slots = self._slots(self.spec.concurrent)
-            seconds = probing_seconds(self.budget.seconds_for_trials, float(result["seconds"]))
+            seconds = probing_seconds(self.budget.seconds_for_trials, result.seconds)
             probes = probe_candidates(jobs, alone[0], seconds)
-            self.folder.update_status(probes=probes)
+            self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            loop = self._loop(jobs, AutoModeTrials(self.spec, probes, result["learning_rate"]), policy, slots)
+            loop = self._loop(jobs, AutoModeTrials(self.spec, probes, result.learning_rate), policy, slots)
         decision = decide(self.folder, loop.trials, self.spec.primary_metric)
         if decision is not None:
             self.folder.message(decision.reason)
-            self.folder.update_status(decision=decision.to_json())
+            self.folder.update(decision=decision)
 
     def _loop(self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot]) -> TrialLoop:
-        """Run a source's trials to their ends."""
+        """Run the trials of a source to their ends."""
         loop = TrialLoop(
             task=self.spec.task,
             folder=self.folder,
@@ -210,21 +226,21 @@ class _Controller:
 
     @property
     def _wanted(self) -> int:
-        """How many trials there are at most."""
+        """The maximum number of trials."""
         base, search = self.spec.trials[0], self.spec.search
         if search is not None:
             return most_configurations(search.search_space, self.spec.iterations)
         probes = {c.key: 0.0 for c in probed_candidates(base, self.spec.task, self.spec.arguments)}
         return min(self.spec.iterations, 1 + len(portfolio(base, self.spec.task, self.spec.arguments, probes)))
 
-    def _tell_plan(self, jobs: Jobs, slots: list[Slot]) -> None:
-        """Time the first steps of the first algorithms that will be tried, and say what fits into the time."""
+    def _show_plan(self, jobs: Jobs, slots: list[Slot]) -> None:
+        """Time the first steps of the first algorithms to be tried, and say what fits into the time."""
         source = self._source()
         planned = [trial for trial in (source.next([]) for _ in range(_TIMED_MODELS)) if trial is not None]
         seconds = timing_seconds(self.budget.seconds_for_trials)
         timings = time_first_steps(jobs, planned, slots[0], seconds)
         if not timings:
-            self.folder.message(f"plan: how much fits is not known, for no first step ended within {seconds:.0f} s")
+            self.folder.message(f"plan: how much fits is not known, because no first step ended within {seconds:.0f} s")
             return
         text = plan_text(
             timings,
@@ -241,11 +257,11 @@ class _Controller:
         Raises:
             RunFailedError: no trial completed, or the model could not be packaged.
         """
-        done = [row for row in read_leaderboard(self.folder) if row.status in WITH_RESULT]
+        done = [row for row in read_leaderboard(self.folder) if row.status.has_result]
         if not done:
             raise RunFailedError(_without_result(self.folder))
-        decision = self.folder.status().get("decision")
-        best = self.folder.trial(done[0].trial if decision is None else decision["trial"])
+        decision = self.folder.record().decision
+        best = self.folder.trial(done[0].trial if decision is None else decision.trial)
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
         arguments = {
             "trial": str(best.path), "destination": str(self.folder.model), "provenance": provenance,
@@ -259,7 +275,7 @@ class _Controller:
             if reason is not None:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
             note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
-        self.folder.update_status(best_trial=best.number)
+        self.folder.update(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
 
@@ -268,33 +284,33 @@ class _Controller:
         file = self.folder.model / "model.json"
         return read_json(file).get("provenance", {}).get("trial") if file.exists() else None
 
-    def _set_status(self, status: str) -> None:
-        self.folder.update_status(status=status, seconds=self.budget.spent)
+    def _set_status(self, status: RunStatus) -> None:
+        self.folder.update(status=status, seconds=self.budget.spent)
 
-    def _end(self, status: str, *, reason: str | None = None) -> None:
+    def _end(self, status: RunStatus, *, reason: str | None = None) -> None:
         if reason:
             self.folder.message(f"the run ended: {reason}")
-        self.folder.clear_cancel()
-        self.folder.update_status(status=status, reason=reason, ended=time.time(), seconds=self.budget.spent)
+        self.folder.cancel_request.clear()
+        self.folder.update(status=status, reason=reason, ended=time.time(), seconds=self.budget.spent)
 
 
 def _without_result(folder: RunFolder) -> str:
-    """Why no trial gave a result, in a sentence; of many reasons the first ones."""
+    """Say in a sentence why no trial has a result, with the first of many reasons."""
     failed: dict[str, int] = {}  # the first trial that failed for a reason
     for trial in folder.trials():
-        failed.setdefault(str(trial.status().get("reason") or "it did not end"), trial.number)
+        failed.setdefault(trial.record().reason or "it did not end", trial.number)
     if not failed:
         return "no trial was started: the search space gave no configuration that is allowed"
-    told = "; ".join(f"trial {number}: {reason}" for reason, number in list(failed.items())[:_TOLD_REASONS])
-    more = f"; and {len(failed) - _TOLD_REASONS} more reasons" if len(failed) > _TOLD_REASONS else ""
-    return f"no trial completed ({told}{more})"
+    reasons = "; ".join(f"trial {number}: {reason}" for reason, number in list(failed.items())[:_SHOWN_REASONS])
+    more = f"; and {len(failed) - _SHOWN_REASONS} more reasons" if len(failed) > _SHOWN_REASONS else ""
+    return f"no trial completed ({reasons}{more})"
 
 
 def main() -> None:
-    """Work on the run whose folder is the first argument; the second one is the lock that it inherited."""
+    """Work on the run whose folder is the first argument; the second one is the inherited lock."""
     logging.basicConfig(level=logging.WARNING)
     folder, *inherited = sys.argv[1:]
     lock = int(inherited[0]) if inherited else None
     if lock is not None:
         os.set_inheritable(lock, False)  # what this process starts must not hold the run after it
-    run_sweep(RunFolder(Path(folder)), lock)
+    work_on_run(RunFolder(Path(folder)), lock)

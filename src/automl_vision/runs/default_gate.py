@@ -1,43 +1,24 @@
-"""Whether AutoMode leaves the default recipe: only when a paired test on the validation images says so."""
+"""Whether AutoMode replaces the default recipe: only if a paired test on the validation images says so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from automl_vision.core.records import Decision, PairedTest
 from automl_vision.evaluation.paired import Comparison, compare
 from automl_vision.runs.trial_sources import TrialState
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 LEVEL = 0.05
 COMPARISON_FILE = "comparison.npz"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Which trial becomes the model.
-
-    Attributes:
-        trial: its number.
-        reason: one sentence.
-        comparison: of the best candidate with the default recipe, where there was one.
-    """
-
-    trial: int
-    reason: str
-    comparison: Comparison | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The decision as JSON values."""
-        compared = None if self.comparison is None else self.comparison.to_json()
-        return {"trial": self.trial, "reason": self.reason, "comparison": compared}
-
-
 def decide(folder: RunFolder, trials: Sequence[TrialState], metric: str) -> Decision | None:
-    """Choose between the default recipe, trial 0, and the best of the others; None when none has a result.
+    """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
     The best of several candidates looks better than it is, so the level is divided by their number (Bonferroni).
 
@@ -46,15 +27,15 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], metric: str) -> Deci
         trials: all of them.
         metric: name of the primary metric.
     """
-    done = [trial for trial in trials if trial.has_result and trial.score is not None]
+    done = [trial for trial in trials if trial.status.has_result and trial.score is not None]
     if not done:
         return None
     others = sorted((t for t in done if t.number != 0), key=lambda t: -(t.score or 0.0))
     if not others:
-        return Decision(0, "the default recipe is kept: no other one was trained")
+        return _decision(0, "the default recipe is kept: no other one was trained")
     if len(others) == len(done):
         number = others[0].number
-        return Decision(number, f"trial {number} is kept: the default recipe gave no result to compare with")
+        return _decision(number, f"trial {number} is kept: the default recipe gave no result to compare with")
     return _judged(folder, trials[0], others, metric)
 
 
@@ -64,24 +45,29 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
     score, default_score = best.score or 0.0, default.score or 0.0
     scored = f"{metric} {score:.4f} against {default_score:.4f}"
     if score <= default_score:
-        return Decision(0, f"the default recipe is kept: none of {len(others)} others scored higher (best: {scored})")
+        return _decision(0, f"the default recipe is kept: none of {len(others)} others scored higher (best: {scored})")
     compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))
     if compared is None:
-        return Decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
+        return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
     level = LEVEL / len(others)
     test = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
     if compared.p_value < level:
         reason = f"trial {best.number} replaces the default recipe: {scored}; {test}, below {level:.2g}"
-        return Decision(best.number, reason, compared)
+        return _decision(best.number, reason, compared)
     needed = (
         f"{LEVEL} over {len(others)} candidates would take {level:.2g}" if len(others) > 1 else f"not below {level}"
     )
     reason = f"trial {best.number} may be better only by chance ({scored}; {test}; {needed})"
-    return Decision(0, f"the default recipe is kept: {reason}", compared)
+    return _decision(0, f"the default recipe is kept: {reason}", compared)
+
+
+def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:
+    test = None if compared is None else PairedTest.model_validate(compared.to_json())
+    return Decision(trial=trial, reason=reason, comparison=test)
 
 
 def comparison_of(trial: TrialFolder) -> dict[str, Any]:
-    """What a trial left to be compared by."""
+    """The arrays by which a trial is compared with others."""
     file = trial.path / COMPARISON_FILE
     if not file.exists():
         return {}

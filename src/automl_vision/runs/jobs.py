@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_loop import CanceledError
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _POLL = 0.1  # seconds
 
@@ -25,20 +28,20 @@ class Jobs:
         spec: of the run.
         folder: of the run.
         compute: where jobs run.
-        fingerprint: of the data set as it was prepared.
+        dataset: as it was prepared: with its splits, without broken images. Each trial's geometry is decided from it.
         cache: folder of pixel caches and device measurements.
     """
 
-    spec: SweepSpec
+    spec: RunSpec
     folder: RunFolder
     compute: Compute
-    fingerprint: str
+    dataset: Dataset
     cache: Path
 
     def train(self, trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         """Train a trial, or go on with it, in the seconds that are left."""
         evaluations = trial.evaluations()
-        seconds += evaluations[-1]["seconds"] if evaluations else 0.0  # a trial counts its own earlier work too
+        seconds += evaluations[-1].seconds if evaluations else 0.0  # a trial counts its own earlier work too
         return self._job("run_trial", trial.path, planned, slot, seconds)
 
     def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
@@ -62,7 +65,7 @@ class Jobs:
                 if time.monotonic() > end:
                     return f"it took more than {seconds:.0f} s"
                 self.folder.require()
-                if self.folder.cancel_requested():
+                if self.folder.cancel_request.is_set():
                     raise CanceledError
                 self.compute.wait([running], _POLL)
         finally:
@@ -75,7 +78,7 @@ class Jobs:
         spec = TrialSpec(
             task=self.spec.task,
             manifest=str(self.folder.manifest),
-            fingerprint=self.fingerprint,
+            fingerprint=self.dataset.fingerprint,
             model_name=planned.model_name,
             hyperparameters=planned.hyperparameters,
             folder=str(folder),
@@ -85,6 +88,7 @@ class Jobs:
             device=self.compute.device,
             threads=slot.threads,
             processes=self.spec.processes,
+            geometry=decide_geometry(self.dataset, planned.hyperparameters),
             start_from=planned.start_from,
         )
         return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

@@ -1,53 +1,42 @@
-"""Every trial of a run with its score, interval, configuration and fate; best first."""
+"""The leaderboard of a run: every trial with its score, interval, configuration and status, best first."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import Field
+
 from automl_vision.core.numbers import finite
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.core.records import MetricInterval, Record, Report, TrialStatus
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
-Interval = dict[str, float]
 
+class Row(Record):
+    """One trial."""
 
-@dataclass(frozen=True)
-class Row:
-    """One trial.
-
-    Attributes:
-        rank: from 1; None without a score.
-        trial: its number in the run.
-        model_name: of the algorithm.
-        status: as in the run folder.
-        score: primary metric on validation images, {"value", "low", "high"}; None before the first validation.
-        test_score: the same on test images, where there are any.
-        best_epoch: whose weights were kept; 0 is the probe.
-        epochs: trained.
-        seconds: of work.
-        reason: why it ended early or failed.
-        drawn: the hyperparameters that the sweep chose for it.
-        role: what it is for, where it has a part of its own.
-    """
-
-    rank: int | None
-    trial: int
+    rank: int | None = Field(default=None, description="from 1; None without a score")
+    trial: int = Field(description="its number in the run")
     model_name: str
-    status: str
-    score: Interval | None
-    test_score: Interval | None
-    best_epoch: int | None
-    epochs: int | None
-    seconds: float | None
-    reason: str | None
-    drawn: dict[str, Any] = field(default_factory=dict)
-    role: str = ""
+    status: TrialStatus
+    score: MetricInterval | None = Field(
+        description="the primary metric on the validation images; None before the first validation"
+    )
+    test_score: MetricInterval | None = Field(description="on the test images, if there are any")
+    best_epoch: int | None = Field(description="epoch whose weights were kept; 0 is the probe")
+    epochs: int | None = Field(description="epochs trained")
+    seconds: float | None = Field(description="of work")
+    reason: str | None = Field(description="why the trial ended early or failed")
+    sampled: dict[str, Any] = Field(
+        default_factory=dict, serialization_alias="drawn", description="the sampler's choices"
+    )
+    role: str = Field(default="", description='such as "default recipe"')
 
 
 class Leaderboard(Sequence[Row]):
-    """The trials of a run, best first; a table in a terminal, in a notebook and as pandas data.
+    """The trials of a run, best first; shown as a table in a terminal and in a notebook.
 
     Args:
         metric: the primary metric.
@@ -66,17 +55,17 @@ class Leaderboard(Sequence[Row]):
 
     def to_json(self) -> list[dict[str, Any]]:
         """The rows as JSON values."""
-        return [asdict(row) for row in self._rows]
+        return [row.model_dump(by_alias=True) for row in self._rows]
 
     def columns(self) -> list[str]:
-        """Headings of `cells`."""
+        """The headings of `cells`."""
         scores = [f"{self.metric} (validation)", f"{self.metric} (test)"]
-        drawn = ["hyperparameters"] if self._shows_drawn else []
-        return ["rank", "trial", "model", *drawn, *scores, "best epoch", "time", "status"]
+        sampled = ["hyperparameters"] if self._shows_sampled else []
+        return ["rank", "trial", "model", *sampled, *scores, "best epoch", "time", "status"]
 
     @property
-    def _shows_drawn(self) -> bool:
-        return any(row.drawn or row.role for row in self._rows)
+    def _shows_sampled(self) -> bool:
+        return any(row.sampled or row.role for row in self._rows)
 
     def cells(self) -> list[list[str]]:
         """The rows as texts, for tables."""
@@ -85,7 +74,7 @@ class Leaderboard(Sequence[Row]):
                 str(row.rank or ""),
                 str(row.trial),
                 row.model_name,
-                *([_drawn_text(row)] if self._shows_drawn else []),
+                *([_sampled_text(row)] if self._shows_sampled else []),
                 _score_text(row.score),
                 _score_text(row.test_score),
                 "" if row.best_epoch is None else f"{row.best_epoch} of {row.epochs}",
@@ -111,65 +100,59 @@ class Leaderboard(Sequence[Row]):
 
 
 def read_leaderboard(folder: RunFolder) -> Leaderboard:
-    """The leaderboard of a run as it stands now."""
-    spec = folder.spec()
-    metric = spec["primary_metric"]
+    """Read the leaderboard of a run as it is now."""
+    metric = folder.outline().primary_metric
     rows = [_row(trial, metric) for trial in folder.trials()]
-    rows.sort(key=lambda row: (row.score is None, -row.score["value"] if row.score else 0, row.trial))
-    ranked = [_with_rank(row, number) for number, row in enumerate(rows, start=1)]
+    rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.trial))
+    ranked = [row if row.score is None else row.model_copy(update={"rank": i}) for i, row in enumerate(rows, start=1)]
     return Leaderboard(metric, ranked)
 
 
-def _with_rank(row: Row, number: int) -> Row:
-    return row if row.score is None else Row(**{**asdict(row), "rank": number})
-
-
 def _row(trial: TrialFolder, metric: str) -> Row:
-    status, result, metrics, plan = trial.status(), trial.result() or {}, trial.metrics(), trial.plan()
-    splits = metrics["splits"] if metrics else {}
-    score = _interval(splits.get("val"), metric)
-    evaluations = trial.evaluations()
-    if score is None and evaluations:
-        values = [finite(e["metrics"].get(metric)) for e in evaluations]
-        best = max((value for value in values if value is not None), default=None)
-        score = None if best is None else {"value": best}
+    record, result, metrics, plan = trial.record(), trial.result(), trial.metrics(), trial.plan()
+    splits = metrics.splits if metrics else {}
     return Row(
-        rank=None,
         trial=trial.number,
-        model_name=trial.spec()["model_name"],
-        status=status["status"],
-        score=score,
-        test_score=_interval(splits.get("test"), metric),
-        best_epoch=result.get("best_epoch"),
-        epochs=result.get("epochs"),
-        seconds=result.get("seconds"),
-        reason=status.get("reason") or result.get("stopped"),
-        drawn={name: value for name, value in plan.get("drawn", {}).items() if name != "model_name"},
-        role=plan.get("role", ""),
+        model_name=plan.model_name,
+        status=record.status,
+        score=_score(splits.get("val"), metric) or _best_so_far(trial, metric),
+        test_score=_score(splits.get("test"), metric),
+        best_epoch=result.best_epoch if result else None,
+        epochs=result.epochs if result else None,
+        seconds=result.seconds if result else None,
+        reason=record.reason or (result.stopped if result else None),
+        sampled={name: value for name, value in plan.sampled.items() if name != "model_name"},
+        role=plan.role,
     )
 
 
-def _interval(report: dict[str, Any] | None, metric: str) -> Interval | None:
-    """A report's value of a metric, with its interval where it has one; None where the value is no finite number."""
+def _score(report: Report | None, metric: str) -> MetricInterval | None:
+    """A report's value of a metric, with its interval if that is finite; None if the value is not a finite number."""
     if report is None:
         return None
-    interval: Interval = report["intervals"].get(metric) or {"value": report["metrics"][metric]}
-    known = {end: value for end, value in interval.items() if finite(value) is not None}
-    if "value" not in known:
+    found = report.interval(metric)
+    if finite(found.value) is None:
         return None
-    return known if len(known) == len(interval) else {"value": known["value"]}
+    is_known = finite(found.low) is not None and finite(found.high) is not None
+    return found if is_known else MetricInterval(value=found.value)
 
 
-def _drawn_text(row: Row) -> str:
+def _best_so_far(trial: TrialFolder, metric: str) -> MetricInterval | None:
+    values = [finite(evaluation.metrics.get(metric)) for evaluation in trial.evaluations()]
+    best = max((value for value in values if value is not None), default=None)
+    return None if best is None else MetricInterval(value=best)
+
+
+def _sampled_text(row: Row) -> str:
     values = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.drawn.items()
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.sampled.items()
     )
     return ": ".join(part for part in (row.role, values) if part)
 
 
-def _score_text(score: Interval | None) -> str:
+def _score_text(score: MetricInterval | None) -> str:
     if score is None:
         return ""
-    if "low" not in score:
-        return f"{score['value']:.4f}"
-    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
+    if score.low is None:
+        return f"{score.value:.4f}"
+    return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"

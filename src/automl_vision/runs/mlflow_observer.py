@@ -1,4 +1,4 @@
-"""Tells the tracking store what a sweep does; what it confirmed is noted, so that nothing is lost by an outage."""
+"""Publishes a run to the tracking store; what the store confirmed is recorded, so that an outage loses nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from automl_vision.core.errors import TrackingError
-from automl_vision.runs.spec import SweepSpec
+from automl_vision.core.records import EvaluationEvent, Event, TrialStatus
+from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.workspace.run_folder import RunFolder, TrialFolder
+from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking
+from automl_vision.workspace.trial_folder import TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 PARENT = "run"
 """Key of the run itself in the tracking store."""
 
-_STATUS = {"Completed": "FINISHED", "Terminated": "FINISHED", "Failed": "FAILED"}
+_MLFLOW_STATUS = {
+    TrialStatus.COMPLETED: "FINISHED",
+    TrialStatus.TERMINATED: "FINISHED",
+    TrialStatus.FAILED: "FAILED",
+}
 
 
 class Publisher:
@@ -32,7 +37,7 @@ class Publisher:
     def __init__(self, folder: RunFolder, tracking: Tracking) -> None:
         self.folder, self.tracking = folder, tracking
 
-    def run_started(self, spec: SweepSpec) -> None:
+    def run_started(self, spec: RunSpec) -> None:
         """The run starts, or goes on."""
         self.tracking.start(PARENT, name=self.folder.id, tags={"automl_vision.run": self.folder.id})
         data = {"data_version": spec.data_version} if spec.data_version else {}
@@ -45,29 +50,29 @@ class Publisher:
         parameters = {"model_name": planned.model_name, **planned.hyperparameters.model_dump()}
         self.tracking.params(key, {name: value for name, value in parameters.items() if value is not None})
 
-    def reported(self, trial: TrialFolder, events: Sequence[dict[str, Any]], offset: int) -> None:
+    def reported(self, trial: TrialFolder, events: Sequence[Event], offset: int) -> None:
         """A trial validated."""
-        evaluations = [event for event in events if event["event"] == "evaluation"]
+        evaluations = [event for event in events if isinstance(event, EvaluationEvent)]
         for event in evaluations:
-            self.tracking.metrics(_key(trial), _epoch_metrics(event), step=event["epoch"], when=event["time"])
+            self.tracking.metrics(_key(trial), _epoch_metrics(event), step=event.epoch, when=event.time)
         if evaluations:
             self.tracking.confirm(partial(trial.update_published, offset=offset))
 
-    def ended(self, trial: TrialFolder, status: str) -> None:
+    def ended(self, trial: TrialFolder, status: TrialStatus) -> None:
         """A trial ended."""
         key = _key(trial)
-        if status in ("Completed", "Terminated"):
+        if status.has_result:
             self.tracking.metrics(key, final_metrics(trial), step=0, when=time.time())
         for name in ("metrics.json", "result.json", "log.txt"):
             self.tracking.artifacts(key, trial.path / name)
-        self.tracking.end(key, _STATUS.get(status, "KILLED"))
-        self.tracking.confirm(partial(trial.update_published, ended=status in _STATUS))
+        self.tracking.end(key, _MLFLOW_STATUS.get(status, "KILLED"))
+        self.tracking.confirm(partial(trial.update_published, ended=status in _MLFLOW_STATUS))
 
     def check(self) -> None:
-        """See whether the store takes what it is told.
+        """Check that the store still accepts writes.
 
         Raises:
-            TrackingError: it did not for longer than we wait.
+            TrackingError: it has not for longer than the patience.
         """
         if self.tracking.problem is not None:
             raise TrackingError(
@@ -76,10 +81,10 @@ class Publisher:
             )
 
     def finish(self, status: str) -> None:
-        """Close the run's own entry, once all is published.
+        """Close the run's own entry once everything is published.
 
         Raises:
-            TrackingError: not all could be published.
+            TrackingError: some of it could not be published.
         """
         self.tracking.end(PARENT, status)
         self.tracking.flush()
@@ -87,12 +92,12 @@ class Publisher:
 
 
 @contextmanager
-def published(folder: RunFolder, spec: SweepSpec) -> Iterator[Publisher]:
+def published(folder: RunFolder, spec: RunSpec) -> Iterator[Publisher]:
     """The run's publisher; its MLflow ids are kept in the run's folder."""
     tracking = Workspace(spec.workspace).tracking(
         spec.experiment,
-        known=folder.status().get("mlflow", {}),
-        on_ids=lambda ids: folder.update_status(mlflow=ids),
+        known=folder.record().mlflow,
+        on_ids=lambda ids: folder.update(mlflow=ids),
     )
     try:
         yield Publisher(folder, tracking)
@@ -102,11 +107,12 @@ def published(folder: RunFolder, spec: SweepSpec) -> Iterator[Publisher]:
 
 def final_metrics(trial: TrialFolder) -> dict[str, float]:
     """Metrics by split and the ends of their intervals, named for MLflow."""
-    values: dict[str, float] = {}
-    for split, report in (trial.metrics() or {"splits": {}})["splits"].items():
-        values |= {f"final_{split}_{name}": value for name, value in report["metrics"].items()}
-        for name, interval in report["intervals"].items():
-            values |= {f"final_{split}_{name}_{end}": interval[end] for end in ("low", "high")}
+    metrics, values = trial.metrics(), dict[str, float]()
+    for split, report in (metrics.splits if metrics else {}).items():
+        values |= {f"final_{split}_{name}": value for name, value in report.metrics.items()}
+        for name, interval in report.intervals.items():
+            ends = {"low": interval.low, "high": interval.high}
+            values |= {f"final_{split}_{name}_{end}": value for end, value in ends.items() if value is not None}
     return values
 
 
@@ -114,8 +120,13 @@ def _key(trial: TrialFolder) -> str:
     return f"trial {trial.number}"
 
 
-def _epoch_metrics(event: dict[str, Any]) -> dict[str, float]:
-    """What MLflow shows over epochs."""
-    names = ("validation_loss", "train_loss", "learning_rate", "images_per_second")
-    values = {name: event[name] for name in names if event.get(name) is not None}
-    return {**event["metrics"], **{f"train_{k}": v for k, v in event["train_metrics"].items()}, **values}
+def _epoch_metrics(evaluation: EvaluationEvent) -> dict[str, float]:
+    """The values that MLflow shows over epochs."""
+    figures = {
+        "validation_loss": evaluation.validation_loss,
+        "train_loss": evaluation.train_loss,
+        "learning_rate": evaluation.learning_rate,
+        "images_per_second": evaluation.images_per_second,
+    }
+    known = {name: value for name, value in figures.items() if value is not None}
+    return {**evaluation.metrics, **{f"train_{k}": v for k, v in evaluation.train_metrics.items()}, **known}

@@ -12,10 +12,10 @@ from automl_vision.runs.jobs import Jobs
 from automl_vision.search.portfolio import planned_candidate, probed_candidates
 
 PROBES_FILE = "probes.json"
-"""In the run's folder: the score of each candidate that was probed; null where that failed."""
+"""In the run's folder: the score of each probed candidate; null if its probe failed."""
 
-_SHARE = 0.15  # of the time that is left after the default recipe
-_LEAST = 60.0  # seconds for all probes, if the default recipe was quicker than that
+_SHARE = 0.15  # of the time left after the default recipe
+_MIN_SECONDS = 60.0  # for all probes, if the default recipe was faster than that
 
 
 def probing_seconds(left: float, default_seconds: float) -> float:
@@ -25,11 +25,11 @@ def probing_seconds(left: float, default_seconds: float) -> float:
         left: for trials.
         default_seconds: that the default recipe took.
     """
-    return min(_SHARE * left, max(_LEAST, default_seconds))
+    return min(_SHARE * left, max(_MIN_SECONDS, default_seconds))
 
 
 def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]:
-    """Scores by candidate, as far as the seconds go; each is recorded, and not computed again after an interruption.
+    """Return scores by candidate, as many as fit into the time; an interrupted run does not compute them again.
 
     Args:
         jobs: of the run.
@@ -39,7 +39,7 @@ def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]
     spec, end = jobs.spec, time.monotonic() + seconds
     file = jobs.folder.path / PROBES_FILE
     scores: dict[str, float | None] = read_json(file) if file.exists() else {}
-    chosen = len(jobs.folder.planned_trials()) > 1  # what was made of the scores must stay
+    chosen = len(jobs.folder.trials(planned=True)) > 1  # trials that were chosen by the scores must stay
     candidates = [] if chosen else probed_candidates(spec.trials[0], spec.task, spec.arguments)
     hub = True
     for number, candidate in enumerate(candidates):

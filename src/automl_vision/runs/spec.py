@@ -1,4 +1,4 @@
-"""What a run is, in a form that travels as JSON: written when it is submitted, read by the process that works on it."""
+"""The specification of a run: written as JSON when it is submitted, read by the process that works on it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.version import VERSION
-from automl_vision.recipes.hyperparameters import with_family
+from automl_vision.recipes.checking import with_family
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import POLICIES, NoTerminationPolicy, Policy
 from automl_vision.search.samplers import SAMPLINGS, Sampling
 
 
-def read_sweep_spec(run_id: str, values: dict[str, Any]) -> SweepSpec:
-    """A run's specification back from JSON.
+def read_run_spec(run_id: str, values: dict[str, Any]) -> RunSpec:
+    """Read a run's specification from JSON.
 
     Raises:
         ConfigError: this version cannot read it.
     """
     try:
-        return SweepSpec.model_validate(values)
+        return RunSpec.model_validate(values)
     except ValidationError as error:
         problems = [Problem((), detail["msg"].lower()).within(*detail["loc"]) for detail in error.errors()]
         made = values.get("version") or "another version"
@@ -29,31 +29,31 @@ def read_sweep_spec(run_id: str, values: dict[str, Any]) -> SweepSpec:
         raise ConfigError([*problems, way_out], subject="The run's specification") from None
 
 
-class SweepSpec(BaseModel):
-    """A run: a data set, the trials to run on it, and the budget."""
+class RunSpec(BaseModel):
+    """Everything that a run depends on: a dataset, the trials to run on it, and the budget."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), serialize_by_alias=True)
 
-    version: str = Field(default="", description="of this software when the run was made")
+    version: str = Field(default="", description="of the software that made the run")
     experiment: str
     task: str
-    manifest: str = Field(description="Parquet file of the data set as it was opened")
-    data_version: str | None = Field(default=None, description="name and number, when the data set is registered")
-    max_bad_share: float = Field(description="largest share of unusable records")
+    manifest: str = Field(description="Parquet file of the dataset as it was opened")
+    data_version: str | None = Field(default=None, description="name and number, if the dataset is registered")
+    max_bad_share: float = Field(description="maximum fraction of unusable records")
     primary_metric: str
     trials: list[PlannedTrial] = Field(description="the trial that the config describes; a sweep varies it")
     budget_seconds: float
     seed: int
     compute_target: str = "local"
     threads: int
-    processes: int = Field(default=1, description="that train each trial together")
+    processes: int = Field(default=1, description="number of processes that train one trial together")
     workspace: str
     arguments: dict[str, Any] = Field(
-        default_factory=dict, description="fixed hyperparameters of every trial, and the algorithm where it is fixed"
+        default_factory=dict, description="fixed hyperparameters of every trial, and the algorithm if it is fixed"
     )
-    iterations: int = Field(default=1, description="most trials")
-    concurrent: int = Field(default=1, description="most trials at once")
-    sampling: dict[str, Any] | None = Field(default=None, description="search space and how it is sampled")
+    iterations: int = Field(default=1, description="maximum number of trials")
+    concurrent: int = Field(default=1, description="maximum number of concurrent trials")
+    sampling: dict[str, Any] | None = Field(default=None, description="search space and sampling method")
     policy: dict[str, Any] | None = Field(default=None, description="early termination")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
 
@@ -82,7 +82,7 @@ class SweepSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, values: Any) -> Any:
-        """Trials read from JSON get the hyperparameters of their task and algorithm."""
+        """Give trials that are read from JSON the hyperparameter class of their task and algorithm."""
         if not isinstance(values, dict) or not isinstance(values.get("trials"), list) or "task" not in values:
             return values
         return {**values, "trials": [with_family(values["task"], trial) for trial in values["trials"]]}

@@ -1,4 +1,4 @@
-"""Starting the process that works on a run."""
+"""Starts the process that works on a run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from automl_vision.workspace.run_folder import RunFolder
 
 
 def start_run(folder: RunFolder, lock: int) -> None:
-    """Start the process that works on a run, in a session of its own so that Ctrl-C does not reach it.
+    """Start the process that works on a run, in its own session so that Ctrl-C does not reach it.
 
-    It inherits the run's lock, so there is no moment in which another process could take the run.
+    It inherits the run's lock, so that no other process can take the run in between.
 
     Args:
         folder: of the run.
-        lock: descriptor that `folder.hold` gave; the caller closes its own.
+        lock: descriptor from `folder.lock.hold`; the caller closes its own.
     """
     log = (folder.path / "controller.log").open("ab")
     with log:

@@ -11,20 +11,20 @@ from automl_vision.runs.budget import Timing
 from automl_vision.runs.jobs import Jobs
 from automl_vision.search.planned_trial import PlannedTrial
 
-_SHARE, _LEAST, _MOST_SHARE = 0.1, 10.0, 1 / 3  # of the time for trials; seconds that are enough for most algorithms
+_SHARE, _MIN_SECONDS, _MAX_SHARE = 0.1, 10.0, 1 / 3  # of the time for trials; 10 s are enough for most algorithms
 
 
 def timing_seconds(left: float) -> float:
-    """Seconds that the timing may take of those that are left for trials; little of a short time."""
-    return min(_MOST_SHARE * left, max(_LEAST, _SHARE * left))
+    """Seconds that the timing may take of the time left for trials; few if that is short."""
+    return min(_MAX_SHARE * left, max(_MIN_SECONDS, _SHARE * left))
 
 
 def time_first_steps(jobs: Jobs, planned: Iterable[PlannedTrial], slot: Slot, seconds: float) -> dict[str, Timing]:
-    """How long the parts of a trial take, by the name of the algorithm; what takes too long or fails is left out.
+    """How long the parts of a trial take, by name of the algorithm; those that take too long or fail are left out.
 
     Args:
         jobs: of the run.
-        planned: a trial of each algorithm; of several, the first counts.
+        planned: trials; the first one of each algorithm is timed.
         slot: where they run.
         seconds: for all of them.
     """

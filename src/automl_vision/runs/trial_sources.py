@@ -1,29 +1,29 @@
-"""Where a sweep's trials come from; what is next depends on the trials so far and on nothing else."""
+"""Where the trials of a run come from; the next one depends on the trials so far and on nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from automl_vision.core.numbers import finite
-from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.core.records import Evaluation, TrialStatus
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Curve
 from automl_vision.search.samplers import Proposal, Sampler, Sampling
-from automl_vision.workspace.run_folder import FINAL, WITH_RESULT
 
 
 @dataclass
 class TrialState:
-    """What is known of a trial while its sweep runs.
+    """What the controller knows of a trial while its run is active.
 
     Attributes:
         number: in the run, from 0.
-        planned: what was proposed.
+        planned: the configuration.
         status: as in the run folder.
         reports: the primary metric by epoch.
-        score: of a trial that has a result; None where it is no finite number.
+        score: of a trial that has a result; None if it is not a finite number.
         seconds: of work.
         lost: how often its machine went away.
         reason: why it failed.
@@ -31,31 +31,29 @@ class TrialState:
 
     number: int
     planned: PlannedTrial
-    status: str = "NotStarted"
+    status: TrialStatus = TrialStatus.NOT_STARTED
     reports: dict[int, float | None] = field(default_factory=dict)
     score: float | None = None
     seconds: float = 0.0
     lost: int = 0
     reason: str = ""
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will come of it."""
-        return self.status in FINAL or self.status in WITH_RESULT
-
-    @property
-    def has_result(self) -> bool:
-        """Whether it left weights and metrics."""
-        return self.status in WITH_RESULT
+    def add(self, evaluations: Iterable[Evaluation], metric: str) -> None:
+        """Take the primary metric of further evaluations."""
+        for evaluation in evaluations:
+            self.reports[evaluation.epoch] = evaluation.metrics.get(metric)
+            self.seconds = evaluation.seconds
 
     @property
     def curve(self) -> Curve:
-        """The validations after epochs of training; the probe, epoch 0, is no interval."""
-        return Curve([self.reports[epoch] for epoch in sorted(self.reports) if epoch > 0], finished=self.has_ended)
+        """The learning curve over epochs of training, without the probe at epoch 0."""
+        return Curve(
+            [self.reports[epoch] for epoch in sorted(self.reports) if epoch > 0], finished=self.status.is_final
+        )
 
     @property
     def best(self) -> float | None:
-        """The best value reported."""
+        """The best reported value."""
         values = [finite(value) for value in self.reports.values()]
         return max((value for value in values if value is not None), default=None)
 
@@ -64,9 +62,9 @@ class TrialSource(Protocol):
     """Proposes trials."""
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
-        """What to try now, or None.
+        """Return the next trial, or None.
 
-        After None the source is asked again when a running trial has ended; with none running, the sweep is over.
+        After None the source is asked again when a running trial has ended; if none is running, the run is over.
 
         Args:
             trials: all so far, in order.
@@ -75,12 +73,12 @@ class TrialSource(Protocol):
 
 @dataclass(frozen=True)
 class FixedTrials:
-    """A list of trials, one after the other."""
+    """A fixed list of trials."""
 
     planned: Sequence[PlannedTrial]
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
-        """The first one that was not proposed yet."""
+        """Return the first trial that was not proposed yet."""
         return self.planned[len(trials)] if len(trials) < len(self.planned) else None
 
 
@@ -88,40 +86,40 @@ class SampledTrials:
     """Trials that a sampler proposes.
 
     Args:
-        sampling: space and how it is sampled.
-        base: the trial that the draws vary.
+        sampling: search space and sampling method.
+        base: the trial that the samples vary.
         arguments: fixed hyperparameters of every trial.
         task: the product's name of the task.
-        iterations: most trials.
+        iterations: maximum number of trials.
     """
 
     def __init__(
         self, sampling: Sampling, base: PlannedTrial, arguments: Mapping[str, Any], task: str, iterations: int
     ) -> None:
         self._base, self._arguments, self._task, self._iterations = base, dict(arguments), task, iterations
-        self._sampler = Sampler(sampling, accept=lambda drawn: self._checked(drawn) is not None)
+        self._sampler = Sampler(sampling, accept=lambda values: self._checked(values) is not None)
         self._known = 0
-        self._told: set[int] = set()
+        self._recorded: set[int] = set()
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
-        """The sampler's next draw, once it was told how the others ended."""
+        """Pass the results so far to the sampler and return its next sample."""
         for trial in trials[self._known :]:  # from before an interruption
-            self._sampler.recall(Proposal(trial.number, trial.planned.drawn, trial.planned.point))
+            self._sampler.recall(Proposal(trial.number, trial.planned.sampled, trial.planned.point))
         self._known = len(trials)
         for trial in trials:
-            if trial.has_ended and trial.number not in self._told:
+            if trial.status.is_final and trial.number not in self._recorded:
                 self._sampler.tell(trial.number, trial.score)
-                self._told.add(trial.number)
+                self._recorded.add(trial.number)
         proposal = self._sampler.ask() if len(trials) < self._iterations else None
         planned = None if proposal is None else self._checked(proposal.values)
         if proposal is None or planned is None:
             return None
         self._known += 1
-        return planned.model_copy(update={"drawn": proposal.values, "point": proposal.point})
+        return planned.model_copy(update={"sampled": proposal.values, "point": proposal.point})
 
-    def _checked(self, drawn: Mapping[str, Any]) -> PlannedTrial | None:
-        """The trial of a draw, or None when it is not allowed."""
-        settings = {**self._arguments, **drawn}
+    def _checked(self, sampled: Mapping[str, Any]) -> PlannedTrial | None:
+        """The trial with sampled hyperparameters, or None if they are not allowed."""
+        settings = {**self._arguments, **sampled}
         name = str(settings.pop("model_name", self._base.model_name))
         checked, _ = check_hyperparameters(self._task, settings, name)
         if checked is None:

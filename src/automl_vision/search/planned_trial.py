@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SerializeAsAny
 
-from automl_vision.recipes.hyperparameters import Hyperparameters, with_family
+from automl_vision.recipes.checking import with_family
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 
 class PlannedTrial(BaseModel):
     """One configuration to try."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), serialize_by_alias=True)
 
     model_name: str
     hyperparameters: SerializeAsAny[Hyperparameters]
     start_from: str | None = Field(default=None, description="weights of an earlier trial to start from")
     role: str = Field(default="", description='what it is for, such as "the default recipe"')
-    drawn: dict[str, Any] = Field(default_factory=dict, description="the hyperparameters that the sampler drew")
+    sampled: dict[str, Any] = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("sampled", "drawn"),
+        serialization_alias="drawn",  # the key on disk, which a resumed run reads
+        description="the hyperparameters that the sampler chose",
+    )
     point: dict[str, float] = Field(default_factory=dict, description="where they lie in the search space")
 
 

@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL
-from automl_vision.recipes.catalog import own_models
-from automl_vision.recipes.hyperparameters import check_hyperparameters
+from automl_vision.core.tasks import has_objects
+from automl_vision.recipes.catalog import automode_models
+from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.planned_trial import PlannedTrial
 
 RATES = (2.5, 0.4)
 """Factors on the default recipe's learning rate."""
 
 _LARGER = 288 / 224  # the next resolution for which EfficientNets were published
-_BACKBONES = (  # those whose weights are installed first; the others need a hub
-    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite0", "resnet50", "vits16r224", "seresnext",
-)  # fmt: skip
-_DETECTOR_ORDER = ("tood", "yolov5", "retinanet_efficientnet_lite0_fpn", "fcos_efficientnet_lite0_fpn",
-                   "fasterrcnn_efficientnet_lite1_fpn", "maskrcnn_efficientnet_lite1_fpn")  # fmt: skip
 _SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
 _BEST_PROBES = 4  # backbones with resolutions that are trained, of those that were probed
 
@@ -53,9 +48,9 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed; what is fixed is not varied.
     """
-    if task not in (CLASSIFICATION, MULTI_LABEL) or not base.hyperparameters.pretrained or base.start_from:
+    if has_objects(task) or not base.hyperparameters.pretrained or base.start_from:
         return []
-    names = [base.model_name, *(_BACKBONES if _is_free(base, fixed) else ())]
+    names = [base.model_name, *(automode_models(task) if _is_free(base, fixed) else ())]
     names = list(dict.fromkeys(names))
     values = base.hyperparameters.model_dump()
     larger = 32 * round(_LARGER * int(values["validation_crop_size"]) / 32)
@@ -79,9 +74,8 @@ def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: M
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
-    if _is_free(base, fixed) and task not in (CLASSIFICATION, MULTI_LABEL):
-        known = own_models(task)
-        found = [Candidate(name) for name in _DETECTOR_ORDER if name in known and name != base.model_name]
+    if _is_free(base, fixed) and has_objects(task):
+        found = [Candidate(name) for name in automode_models(task) if name != base.model_name]
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
     return _alternating(found, rates) + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
@@ -104,15 +98,15 @@ def planned_candidate(
         fixed: hyperparameters that the user fixed.
         learning_rate: that the default recipe came to.
     """
-    drawn = dict(candidate.changes)
+    sampled = dict(candidate.changes)
     if candidate.rate != 1.0:
-        drawn["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
-    settings = {name: value for name, value in {**fixed, **drawn}.items() if name != "model_name"}
+        sampled["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
+    settings = {name: value for name, value in {**fixed, **sampled}.items() if name != "model_name"}
     checked, _ = check_hyperparameters(task, settings, candidate.model_name)
     if checked is None:
         return None
     return PlannedTrial(
-        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, drawn=drawn
+        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, sampled=sampled
     )
 
 

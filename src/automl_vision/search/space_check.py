@@ -12,13 +12,9 @@ from pydantic import AliasChoices, TypeAdapter, ValidationError
 
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.text import did_you_mean
-from automl_vision.recipes.hyperparameters import (
-    TrainingHyperparameters,
-    accepted_names,
-    check_hyperparameters,
-    family_of,
-    own_name,
-)
+from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.checking import check_hyperparameters, own_name
+from automl_vision.recipes.hyperparameters import TrainingHyperparameters, accepted_names
 from automl_vision.search.distributions import Choice, Distribution, Numbers, Range
 from automl_vision.search.space import Entry, Path, SearchSpace, place_of
 

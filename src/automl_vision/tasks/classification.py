@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, register_task
+from automl_vision.tasks.task import Batch
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -25,7 +26,6 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
     return (losses if weights is None else losses * weights).sum(dim=1)
 
 
-@register_task
 class ClassificationTask(ImageLabelTask):
     """One class an image; softmax, cross-entropy, temperature scaling."""
 
@@ -54,9 +54,10 @@ class ClassificationTask(ImageLabelTask):
     def calibrate(self, outputs: NDArray[np.float32], rows: NDArray[np.intp]) -> Calibration:
         """One temperature by the log loss."""
         truth = self._truth(rows)
-        return Calibration(
-            fit_temperature(lambda z: evaluation.log_loss(evaluation.softmax(z), truth), outputs.astype(np.float64))
+        temperature = fit_temperature(
+            lambda z: evaluation.log_loss(evaluation.softmax(z), truth), outputs.astype(np.float64)
         )
+        return Calibration(temperature=temperature)
 
     def metrics(
         self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
@@ -70,7 +71,7 @@ class ClassificationTask(ImageLabelTask):
         intervals = evaluation.classification_intervals(probabilities, truth)
         return Report(
             metrics=evaluation.classification_metrics(probabilities, truth),
-            intervals={name: interval.to_json() for name, interval in intervals.items()},
+            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_class(probabilities, truth, self.classes),
             charts={"confusion_matrix": evaluation.confusion_matrix(probabilities, truth).tolist()},
         )

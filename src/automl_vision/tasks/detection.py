@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,26 +12,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.objects import FoundObjects, TrueObjects
 from automl_vision.evaluation.paired import RESAMPLES
-from automl_vision.recipes.detector_input import detector_geometry, tile_grid
+from automl_vision.recipes.detector_input import tile_grid
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
 from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import ObjectSettings, Preprocessing
 from automl_vision.serving.objects import LEAST_SCORE, Box, Decoding, decode_image, view_pixels, views
 from automl_vision.serving.predictions import ObjectPrediction
-from automl_vision.tasks.object_parity import COMPARED_FROM, object_parity
+from automl_vision.tasks.object_parity import COMPARED_FROM, RECORDED, object_parity, recorded_objects
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Calibration, Parity, Report, Task, register_task, stack
+from automl_vision.tasks.task import Batch, Parity, Task, stack
 
 
-@register_task
 class DetectionTask(Task[FoundObjects]):
     """Boxes with classes; the losses are the detector's own, the mean average precision is Pascal VOC's."""
 
@@ -39,20 +40,16 @@ class DetectionTask(Task[FoundObjects]):
     largest_batch = 4
     hyperparameters: DetectorHyperparameters
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
-        super().__init__(dataset, hyperparameters)
-        settings = self.hyperparameters
-        self._geometry = detector_geometry(dataset, settings)
+    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
+        super().__init__(dataset, hyperparameters, geometry)
+        if geometry is None:
+            raise TypeError("a detector's task needs the geometry that was decided for its trial")
+        self.geometry = geometry
         self.objects = dataset.objects
         columns = [dataset.table[name].to_numpy().astype(np.int64) for name in ("height", "width")]
         self.sizes: NDArray[np.int64] = np.stack(columns, axis=1)  # (images, 2), height and width in the files
         self._training_rows = np.flatnonzero(dataset.splits == "train")
         self._least_score = LEAST_SCORE
-
-    @property
-    def geometry(self) -> Geometry:
-        """Of the detector's input."""
-        return self._geometry
 
     @property
     def object_settings(self) -> ObjectSettings:
@@ -68,12 +65,27 @@ class DetectionTask(Task[FoundObjects]):
 
     def preprocessing(self, normalization: Normalization) -> Preprocessing:
         """The whole image on the canvas."""
-        return Preprocessing(mean=normalization.mean, std=normalization.std, canvas=self._geometry.size)
+        return Preprocessing(mean=normalization.mean, std=normalization.std, canvas=self.geometry.size)
 
     def parity(self, outputs: FoundObjects, exported: Sequence[ObjectPrediction], calibration: Calibration) -> Parity:
         """Differences of boxes, scores and masks, object by object."""
         objects = [each.objects for each in exported]
         return object_parity(outputs, objects, compared_from=self.compared_from, shown_from=min(calibration.thresholds))
+
+    def reproduction(
+        self,
+        outputs: FoundObjects,
+        recorded: Mapping[str, NDArray[Any]],
+        images: Sequence[int],
+        calibration: Calibration,
+    ) -> Parity:
+        """Differences of boxes, scores and masks, object by object; the best few where all scores are low."""
+        objects = recorded_objects(recorded, images)
+        shown_from = min(calibration.thresholds)
+        parity = object_parity(outputs, objects, compared_from=COMPARED_FROM, shown_from=shown_from, tolerance=RECORDED)
+        if parity.is_empty:
+            parity = object_parity(outputs, objects, compared_from=0.0, shown_from=shown_from, tolerance=RECORDED)
+        return replace(parity, problem=None) if parity.is_empty else parity  # both find nothing
 
     @property
     def compared_from(self) -> float:
@@ -91,7 +103,7 @@ class DetectionTask(Task[FoundObjects]):
         """How the detector's outputs become objects."""
         settings = self.hyperparameters
         return Decoding(
-            canvas=self._geometry.size,
+            canvas=self.geometry.size,
             grid=tile_grid(settings),
             tile_nms=settings.tile_predictions_nms_threshold,
             mask_threshold=0.5,
@@ -109,7 +121,7 @@ class DetectionTask(Task[FoundObjects]):
 
     def _training_canvas(self, seed: tuple[int, ...]) -> tuple[int, int]:
         """Height and width of a training batch; with `multi_scale` each batch has its own."""
-        height, width = self._geometry.size
+        height, width = self.geometry.size
         settings = self.hyperparameters
         if not (isinstance(settings, OneStageHyperparameters) and settings.multi_scale):
             return height, width
@@ -140,7 +152,7 @@ class DetectionTask(Task[FoundObjects]):
             image = pixels[row]
             sizes.append((image.shape[0], image.shape[1]))
             for view in views(image.shape[0], image.shape[1], self.decoding.grid):
-                images.append(torch.from_numpy(view_pixels(image, view, self._geometry.size)).permute(2, 0, 1))
+                images.append(torch.from_numpy(view_pixels(image, view, self.geometry.size)).permute(2, 0, 1))
                 objects.append(self._on_canvas(self._view_objects(row, image.shape[:2], view), view))
         return Batch(stack(images), pad_objects(objects), rows=tuple(rows), sizes=tuple(sizes))
 
@@ -174,11 +186,11 @@ class DetectionTask(Task[FoundObjects]):
     def _on_canvas(self, objects: ImageObjects, view: Box) -> ImageObjects:
         """The objects of a view where `view_pixels` places it: at the upper left, shrunk if it is too large."""
         left, top, right, bottom = view
-        factor = min(1.0, self._geometry.height / (bottom - top), self._geometry.width / (right - left))
+        factor = min(1.0, self.geometry.height / (bottom - top), self.geometry.width / (right - left))
         boxes = objects.boxes * factor if factor < 1 else objects.boxes
         masks = objects.masks
         if masks is not None:
-            canvas = torch.zeros(len(masks), *self._geometry.size, dtype=torch.uint8)
+            canvas = torch.zeros(len(masks), *self.geometry.size, dtype=torch.uint8)
             height, width = round((bottom - top) * factor), round((right - left) * factor)
             if factor < 1:
                 masks = masks[:, _nearest(height, masks.shape[1])][:, :, _nearest(width, masks.shape[2])]
@@ -232,7 +244,7 @@ class DetectionTask(Task[FoundObjects]):
 
     def calibrate(self, outputs: FoundObjects, rows: NDArray[np.intp]) -> Calibration:  # noqa: ARG002
         """The score from which objects are shown, as it was asked for."""
-        return Calibration(1.0, (self.hyperparameters.box_score_threshold,) * len(self.classes))
+        return Calibration(thresholds=(self.hyperparameters.box_score_threshold,) * len(self.classes))
 
     def metrics(self, outputs: FoundObjects, rows: NDArray[np.intp], calibration: Calibration) -> dict[str, float]:
         """The metrics that `validation_metric_type` asks for."""
@@ -245,7 +257,7 @@ class DetectionTask(Task[FoundObjects]):
         intervals = evaluation.detection_intervals(outputs, truth, thresholds)
         return Report(
             metrics=self._metrics(outputs, truth, calibration),
-            intervals={name: interval.to_json() for name, interval in intervals.items()},
+            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_class(outputs, truth, self.classes, thresholds),
             charts={"precision_recall": evaluation.precision_recall_curves(outputs, truth, self.classes, thresholds)},
         )

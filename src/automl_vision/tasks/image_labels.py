@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, Hyperparameters
 from automl_vision.recipes.normalization import Normalization
 from automl_vision.serving.model_folder import Preprocessing
 from automl_vision.serving.predictions import Prediction
-from automl_vision.tasks.task import Batch, Calibration, Parity, Task, stack
+from automl_vision.tasks.task import Batch, Parity, Task, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
 PARITY_TOLERANCE = 1e-4  # of a probability
+REPRODUCTION_TOLERANCE = 0.01  # of a probability; TF32 keeps 10 bits of each factor
 
 
 class ImageLabelTask(Task[NDArray[np.float32]]):
@@ -30,8 +33,8 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
     output_names = ("logits",)
     hyperparameters: ClassificationHyperparameters
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
-        super().__init__(dataset, hyperparameters)
+    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
+        super().__init__(dataset, hyperparameters, geometry)
         settings = self.hyperparameters
         self.targets = dataset.targets  # (images, classes), bool
         self._transform = TrainingTransform(
@@ -119,6 +122,23 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
                 f"at most {PARITY_TOLERANCE:g} is allowed"
             )
         return Parity({"largest_difference": difference, "tolerance": PARITY_TOLERANCE}, problem)
+
+    def reproduction(
+        self,
+        outputs: NDArray[np.float32],
+        recorded: Mapping[str, NDArray[Any]],
+        images: Sequence[int],
+        calibration: Calibration,
+    ) -> Parity:
+        """The largest difference of a probability."""
+        mine, theirs = (
+            self.probabilities(logits, calibration) for logits in (outputs, recorded["outputs"][list(images)])
+        )
+        difference = float(np.abs(mine - theirs).max()) if mine.shape == theirs.shape else float("inf")
+        problem = None
+        if not difference <= REPRODUCTION_TOLERANCE:
+            problem = f"probabilities differ by up to {difference:.2g}; at most {REPRODUCTION_TOLERANCE:g} is allowed"
+        return Parity({"largest_difference": difference, "tolerance": REPRODUCTION_TOLERANCE}, problem)
 
     @abstractmethod
     def probabilities(self, outputs: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:

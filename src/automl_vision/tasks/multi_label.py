@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import MULTI_LABEL
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Calibration, Report, register_task
+from automl_vision.tasks.task import Batch
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
 
-@register_task
 class MultiLabelTask(ImageLabelTask):
     """Any number of labels an image; a sigmoid a label, binary cross-entropy."""
 
@@ -59,7 +59,7 @@ class MultiLabelTask(ImageLabelTask):
         temperature = fit_temperature(
             lambda z: evaluation.binary_log_loss(evaluation.sigmoid(z), truth), outputs.astype(np.float64)
         )
-        return Calibration(temperature, (THRESHOLD,) * len(self.classes))
+        return Calibration(temperature=temperature, thresholds=(THRESHOLD,) * len(self.classes))
 
     def metrics(
         self, outputs: NDArray[np.float32], rows: NDArray[np.intp], calibration: Calibration
@@ -75,7 +75,7 @@ class MultiLabelTask(ImageLabelTask):
         intervals = evaluation.multi_label_intervals(probabilities, truth, thresholds)
         return Report(
             metrics=evaluation.multi_label_metrics(probabilities, truth, thresholds),
-            intervals={name: interval.to_json() for name, interval in intervals.items()},
+            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
         )
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
@@ -21,10 +22,8 @@ from automl_vision.serving.objects import Decoding
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
-from automl_vision.tasks.task import Calibration, Report, register_task
 
 
-@register_task
 class SegmentationTask(DetectionTask):
     """Masks with classes; metrics count the overlap of masks, those named `box_` that of their boxes."""
 
@@ -44,10 +43,11 @@ class SegmentationTask(DetectionTask):
         metrics = self._metrics(boxes, truth, calibration)
         intervals = evaluation.detection_intervals(boxes, truth, self.thresholds(calibration))
         name = "mean_average_precision"
-        return replace(
-            report,
+        return Report(
             metrics={**report.metrics, **{f"box_{key}": value for key, value in metrics.items()}},
-            intervals={**report.intervals, f"box_{name}": intervals[name].to_json()},
+            intervals={**report.intervals, f"box_{name}": MetricInterval(**vars(intervals[name]))},
+            per_class=report.per_class,
+            charts=report.charts,
         )
 
     def _training_image(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence, Sized
-from dataclasses import dataclass, field
-from importlib import import_module
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -13,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.core.tasks import PRIMARY_METRICS
+from automl_vision.core.late import load
+from automl_vision.core.records import Calibration, Report
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.recipes.detector_input import kept_size
@@ -52,49 +53,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What turns outputs into decisions, fitted on validation images.
-
-    Attributes:
-        temperature: the logits are divided by it.
-        thresholds: (classes,), a label is predicted at or above its threshold; empty where the largest wins.
-    """
-
-    temperature: float = 1.0
-    thresholds: tuple[float, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The calibration as JSON values."""
-        return {"temperature": self.temperature, "thresholds": list(self.thresholds)}
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> Calibration:
-        """The calibration back from JSON values."""
-        return Calibration(value["temperature"], tuple(value["thresholds"]))
-
-
-@dataclass(frozen=True)
-class Report:
-    """How good a model is on one split.
-
-    Attributes:
-        metrics: value by name.
-        intervals: {"value", "low", "high"} by name, for the metrics that stand on the leaderboard.
-        per_class: one row a class.
-        charts: data of charts by name, such as the confusion matrix.
-    """
-
-    metrics: dict[str, float]
-    intervals: dict[str, dict[str, float]]
-    per_class: list[dict[str, Any]]
-    charts: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return vars(self)
-
-
-@dataclass(frozen=True)
 class Parity:
     """How far an exported model is from the trained one.
 
@@ -114,7 +72,7 @@ Outputs = TypeVar("Outputs", bound=Sized)
 
 
 class Task(ABC, Generic[Outputs]):
-    """One task on one data set, made anew for each trial.
+    """One task on one dataset, created for each trial.
 
     Its life: `train_batch` and `loss` for every step, `evaluation_batch` and `predict` for every validation,
     `metrics` on what was predicted; before the first epoch `warm_start`, where a task starts from a probe; at the end
@@ -123,6 +81,7 @@ class Task(ABC, Generic[Outputs]):
     Args:
         dataset: with a split for every image.
         hyperparameters: of the trial.
+        geometry: of a detector's input, as it was decided for the trial.
     """
 
     name: ClassVar[str]
@@ -132,20 +91,15 @@ class Task(ABC, Generic[Outputs]):
     largest_batch: ClassVar[int] = 78
     """Images of a training step when none are asked for, at most."""
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
+    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters
-        self.pixel_size = kept_size(dataset, hyperparameters)
+        self.pixel_size = kept_size(hyperparameters, geometry)
 
     @property
     def primary_metric(self) -> str:
         """The metric that ranks epochs and trials; more is better."""
-        return PRIMARY_METRICS[self.name][0]
-
-    @property
-    def geometry(self) -> Geometry | None:
-        """Of the input, where the model depends on it."""
-        return None
+        return TASKS[self.name].primary_metrics[0]
 
     @property
     def object_settings(self) -> ObjectSettings | None:
@@ -212,6 +166,21 @@ class Task(ABC, Generic[Outputs]):
             calibration: of the model.
         """
 
+    @abstractmethod
+    def reproduction(
+        self, outputs: Outputs, recorded: Mapping[str, NDArray[Any]], images: Sequence[int], calibration: Calibration
+    ) -> Parity:
+        """How far a rebuilt network's outputs are from those that the trial recorded for the same images.
+
+        Tolerances are wider than for an export: the trial may have run on a GPU, where fp32 convolutions are TF32.
+
+        Args:
+            outputs: of the rebuilt network.
+            recorded: arrays by name as `output_arrays` returned them, of all validation images.
+            images: positions of the images among those.
+            calibration: of the model.
+        """
+
     @property
     def compared_from(self) -> float:
         """The score from which the exported model must find the same objects; 0 where scores do not decide it."""
@@ -248,30 +217,21 @@ def stack(images: list[Tensor]) -> Tensor:
     return torch.stack(images, out=batch)
 
 
-AnyTask = TypeVar("AnyTask", bound=Task[Any])
-_MODULES = ("classification", "multi_label", "detection", "segmentation")
-_TASKS: dict[str, type[Task[Any]]] = {}
-
-
-def register_task(task: type[AnyTask]) -> type[AnyTask]:
-    """Register the decorated task under its name."""
-    _TASKS[task.name] = task
-    return task
-
-
-def create_task(name: str, dataset: Dataset, hyperparameters: Hyperparameters) -> Task[Any]:
-    """The named task on a data set.
+def create_task(
+    name: str, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None
+) -> Task[Any]:
+    """Make the named task on a dataset.
 
     Args:
         name: the product's name of the task.
         dataset: with a split for every image.
         hyperparameters: of the trial.
+        geometry: of a detector's input, as it was decided for the trial; None for classifiers.
     """
-    return task_class(name)(dataset, hyperparameters)
+    return task_class(name)(dataset, hyperparameters, geometry)
 
 
 def task_class(name: str) -> type[Task[Any]]:
-    """The class of the named task."""
-    for module in _MODULES:  # they register themselves
-        import_module(f"automl_vision.tasks.{module}")
-    return _TASKS[name]
+    """Return the class of the named task."""
+    found: type[Task[Any]] = load(TASKS[name].training)
+    return found

@@ -2,38 +2,142 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, optim
 
+from automl_vision.core.errors import TrialError
 from automl_vision.core.files import atomic_path, persistently
+from automl_vision.recipes.network import NetworkDescription, differences
+from automl_vision.training.history import Record
+from automl_vision.training.loop import Loop, Plan
+from automl_vision.training.time_budget import Pace
 
 BEST_WEIGHTS = "weights.safetensors"
-"""What a finished trial gives."""
+"""The weights that a finished trial keeps."""
 
+FORMAT_VERSION = 2
 _STATE_FILE = "checkpoint.pt"
 
 
-def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values so that kill -9 leaves the old state or the new one."""
+@dataclass
+class TrainingState:
+    """What changes while a trial trains, and what a checkpoint keeps of it.
+
+    Attributes:
+        network: description of the network that trains.
+        loop: with the model, its moving average and the plan.
+        optimizer: of the model.
+        record: the validations so far.
+        pace: the times measured so far.
+    """
+
+    network: NetworkDescription
+    loop: Loop
+    optimizer: optim.Optimizer
+    record: Record
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trial after an epoch, as plain values and tensors.
+
+    Attributes:
+        network: description of the network that the tensors belong to.
+        model, ema: tensors by name of the model and of its moving average, where there is one.
+        optimizer: its state.
+        plan, record: as their `to_json` returns them.
+        step_seconds: of training, per image.
+        validation_seconds: of the last validation.
+        seconds: of work so far.
+    """
+
+    network: dict[str, Any]
+    model: dict[str, Tensor]
+    ema: dict[str, Tensor] | None
+    optimizer: dict[str, Any]
+    plan: dict[str, Any]
+    record: dict[str, Any]
+    step_seconds: float
+    validation_seconds: float
+    seconds: float
+
+    @property
+    def epoch(self) -> int:
+        """The last one that was validated."""
+        return Record.from_json(self.record).epoch
+
+
+def capture(state: TrainingState) -> Checkpoint:
+    """The checkpoint of a trial as it is now; tensors are not copied."""
+    loop, pace = state.loop, state.pace
+    return Checkpoint(
+        network=state.network.model_dump(mode="json"),
+        model=loop.model.state_dict(),
+        ema=loop.ema.module.state_dict() if loop.ema is not None else None,
+        optimizer=state.optimizer.state_dict(),
+        plan=loop.plan.to_json(),
+        record=state.record.to_json(),
+        step_seconds=pace.step_seconds,
+        validation_seconds=pace.validation_seconds,
+        seconds=pace.watch.seconds,
+    )
+
+
+def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
+    """Put a trial back to its checkpoint; plan and clock stay, which may have changed since or were read before.
+
+    Raises:
+        TrialError: the checkpoint belongs to another network, be it one with other anchors only.
+    """
+    others = differences(NetworkDescription.model_validate(checkpoint.network), state.network)
+    if others:
+        raise TrialError(f"the state on disk belongs to another network ({'; '.join(others)})")
+    state.loop.model.load_state_dict(checkpoint.model)
+    if state.loop.ema is not None and checkpoint.ema is not None:
+        state.loop.ema.module.load_state_dict(checkpoint.ema)
+    state.optimizer.load_state_dict(checkpoint.optimizer)
+    state.record = Record.from_json(checkpoint.record)
+    state.pace.validation_seconds = checkpoint.validation_seconds
+
+
+def planned(checkpoint: Checkpoint) -> Plan:
+    """The plan that a checkpoint goes on with."""
+    return Plan(**checkpoint.plan)
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that kill -9 leaves the old one or the new one."""
 
     def write() -> None:
         with atomic_path(folder / _STATE_FILE) as temporary:
-            torch.save(state, temporary)
+            torch.save({"format_version": FORMAT_VERSION, **vars(checkpoint)}, temporary)
 
     persistently(write)
 
 
-def load_state(folder: Path) -> dict[str, Any] | None:
-    """The last whole state, or None when the trial has not come that far."""
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The latest complete checkpoint, or None if there is none yet.
+
+    Raises:
+        TrialError: another version of the format wrote it.
+    """
     file = folder / _STATE_FILE
     if not file.exists():
         return None
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
+    values: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    written = values.pop("format_version", 1)
+    if written != FORMAT_VERSION:
+        raise TrialError(
+            f"{file} has format version {written}, this program reads {FORMAT_VERSION}: resume the trial with the "
+            "version that began it, or delete the file to train from the start"
+        )
+    return Checkpoint(**values)
 
 
 def weights_file(folder: Path, epoch: int) -> Path:
@@ -57,7 +161,7 @@ def load_weights(file: Path) -> dict[str, Tensor]:
 
 
 def keep_weights(folder: Path, epochs: set[int]) -> None:
-    """Remove the weights of all other epochs; called once a state that names the kept ones is on disk."""
+    """Remove the weights of all other epochs; called once a checkpoint that names the kept ones is on disk."""
     kept = {weights_file(folder, epoch) for epoch in epochs}
     for file in folder.glob("weights-epoch-*.safetensors"):
         if file not in kept:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.files import atomic_path
-from automl_vision.models.weights import WeightsOrigin
+from automl_vision.recipes.network import WeightsOrigin
 
 _KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
 _VERSION = "1"

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.tasks.task import Calibration, Task
+from automl_vision.core.records import TrialMetrics
+from automl_vision.data.pixel_cache import JpegCache
+from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
 
@@ -95,23 +97,18 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
-    return loop.processes.from_main(partial(_write, task, outputs, rows, folder))
+    as_jpeg = isinstance(loop.pixels, JpegCache)
+    return loop.processes.from_main(partial(_write, task, outputs, rows, folder, as_jpeg))
 
 
 def _write(
-    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path
+    task: Task[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, as_jpeg: bool
 ) -> dict[str, float]:
     """Write what was predicted, its calibration and its reports; gives the metrics on the validation images."""
-    calibration: Calibration = task.calibrate(outputs["val"], rows["val"])
+    calibration = task.calibrate(outputs["val"], rows["val"])
     reports = {split: task.report(outputs[split], rows[split], calibration) for split in rows}
-    write_json(
-        folder / "metrics.json",
-        {
-            "calibration": calibration.to_json(),
-            "splits": {split: report.to_json() for split, report in reports.items()},
-        },
-    )
-    arrays: dict[str, Any] = {f"{split}_rows": rows[split] for split in rows}
+    write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
+    arrays: dict[str, Any] = {"as_jpeg": np.array(as_jpeg), **{f"{split}_rows": rows[split] for split in rows}}
     for split in rows:
         arrays |= {f"{split}_{name}": array for name, array in task.output_arrays(outputs[split]).items()}
     _save_arrays(folder / "outputs.npz", arrays)

@@ -190,7 +190,7 @@ class Loop:
             TrialError: training diverged.
         """
         single = self.plan.micro_batch == 1  # one image has no statistics of a batch
-        set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.keeps_batch_norm)
+        set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.freezes_batch_norm)
         self._moving = moving_batch_norms(self.model)
         # for dropout; a resumed epoch draws the same, another process of the trial draws its own
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch + 7_368_787 * self.processes.index)
@@ -290,7 +290,7 @@ class Loop:
                 self._backward(loss * processes.count)  # as the mean over processes is taken of the gradients
             total += loss.item()
         self._average_statistics()
-        largest = self.task.hyperparameters.largest_gradient
+        largest = self.task.hyperparameters.max_gradient_norm
         if largest < math.inf:
             nn.utils.clip_grad_norm_(self.model.parameters(), largest)
         optimizer.step()

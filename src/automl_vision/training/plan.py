@@ -53,7 +53,9 @@ def make_plan(
         batch_size=wanted * hyperparameters.grad_accumulation_step,
         micro_batch=wanted,
         validation_batch=hyperparameters.validation_batch_size or 2 * wanted,
-        learning_rate=default_learning_rate(spec.task, hyperparameters) if rate is None else rate,
+        learning_rate=default_learning_rate(spec.task, spec.model_name, hyperparameters.optimizer)
+        if rate is None
+        else rate,
         precision=precision.name,
         channels_last=precision.channels_last,
         evaluation_frequency=hyperparameters.evaluation_frequency,
@@ -67,7 +69,7 @@ def _fastest(
     """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images."""
     hyperparameters, images = spec.hyperparameters, len(batch.images)
     trained = copy.deepcopy(model)
-    set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.keeps_batch_norm)
+    set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.freezes_batch_norm)
     device = batch.images.device
 
     def step(precision: Precision) -> None:

@@ -1,27 +1,32 @@
-"""How a trial tells the world what it does, and hears that it should stop."""
+"""Reports a trial's progress and checks for stop requests."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from automl_vision.core.files import append_json_line
-from automl_vision.core.records import Evaluation
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.records import Evaluation, EvaluationEvent, Message, Progress
 
-EVENTS_FILE = "events.jsonl"
 STOP_FILE = "stop"
 _PROGRESS_INTERVAL = 0.5  # seconds
 
 
 class Reporter(Protocol):
-    """Where a trial reports to."""
+    """Receives the reports of a trial."""
 
     def message(self, text: str) -> None:
-        """Say something that the user should read."""
+        """Report something that the user should read."""
 
     def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
-        """Say how far a phase is; may be dropped when it comes too often."""
+        """Report how far a phase is; reports that come too often may be dropped.
+
+        Args:
+            phase: its name.
+            done, total: of its steps.
+            figures: `loss`, `images_per_second`, `seconds_left`, as far as they are known.
+        """
 
     def evaluation(self, evaluation: Evaluation) -> None:
         """Report one validation."""
@@ -31,7 +36,7 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Reports nothing and is never asked to stop: for the processes of a trial that only help."""
+    """Reports nothing and never asks to stop: for the helping processes of a trial."""
 
     def message(self, text: str) -> None:
         """Drop the text."""
@@ -43,12 +48,12 @@ class SilentReporter:
         """Drop the evaluation."""
 
     def stop_reason(self) -> str | None:
-        """Nothing ends the trial from here."""
+        """None: these processes follow the main one."""
         return None
 
 
 class FileReporter:
-    """Appends events to a file in the trial's folder, as JSON lines; asked to stop by a file beside it.
+    """Appends events to a file in the trial's folder; a file beside it asks the trial to stop.
 
     Args:
         folder: of the trial.
@@ -56,32 +61,29 @@ class FileReporter:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._events = folder / EVENTS_FILE
+        self._events = EventLog(folder)
         self._stop = folder / STOP_FILE
         self._last_progress = 0.0
 
     def message(self, text: str) -> None:
         """Append the text."""
-        self._append("message", text=text)
+        self._events.append(Message(text=text))
 
     def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
-        """Append at most two a second, and the last of each phase."""
+        """Append at most two reports per second, and the last one of each phase."""
         now = time.monotonic()
         if done < total and now - self._last_progress < _PROGRESS_INTERVAL:
             return
         self._last_progress = now
-        self._append("progress", phase=phase, done=done, total=total, **figures)
+        self._events.append(Progress.model_validate({"phase": phase, "done": done, "total": total, **figures}))
 
     def evaluation(self, evaluation: Evaluation) -> None:
         """Append the evaluation."""
-        self._append("evaluation", **evaluation.model_dump())
+        self._events.append(EvaluationEvent(**evaluation.model_dump()))
 
     def stop_reason(self) -> str | None:
-        """The text of the stop file, if it is there."""
+        """The text of the stop file, if there is one."""
         try:
             return self._stop.read_text(encoding="utf-8").strip() or "stopped"
         except FileNotFoundError:
             return None
-
-    def _append(self, kind: str, **fields: Any) -> None:
-        append_json_line(self._events, {"event": kind, "time": time.time(), **fields})

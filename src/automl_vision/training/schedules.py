@@ -15,7 +15,7 @@ def learning_rate_factor(epoch: float, epochs: float, hyperparameters: Hyperpara
 
     `warmup_cosine` rises linearly from 0 over the warm-up epochs, then follows (1 + cos(2 pi cycles progress)) / 2.
     `step` multiplies by gamma after every `step_lr_step_size` epochs. The warm-up fills at most the share
-    `most_warmup` of the epochs.
+    `max_warmup_fraction` of the epochs.
 
     Args:
         epoch: passes over the data so far.
@@ -24,7 +24,7 @@ def learning_rate_factor(epoch: float, epochs: float, hyperparameters: Hyperpara
     """
     if hyperparameters.lr_scheduler == "step":
         return float(hyperparameters.step_lr_gamma ** int(epoch // hyperparameters.step_lr_step_size))
-    warmup = min(hyperparameters.warmup_cosine_lr_warmup_epochs, hyperparameters.most_warmup * epochs)
+    warmup = min(hyperparameters.warmup_cosine_lr_warmup_epochs, hyperparameters.max_warmup_fraction * epochs)
     if epoch < warmup:
         return epoch / warmup
     progress = min(1.0, (epoch - warmup) / max(epochs - warmup, 1e-9))

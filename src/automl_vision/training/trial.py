@@ -18,18 +18,25 @@ from automl_vision.core.records import Evaluation, TrialResult
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
-from automl_vision.models.registry import NETWORK_FILE, Model, create_model, freeze_stages
-from automl_vision.models.weights import read_state_dict
-from automl_vision.recipes.detector_input import kept_size
+from automl_vision.models.model import Model
+from automl_vision.models.networks import build_network, start_from
+from automl_vision.models.registry import create_model, freeze_stages
+from automl_vision.recipes.detector_input import decide_geometry, kept_size
+from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.network import read_network
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
     BEST_WEIGHTS,
+    TrainingState,
+    capture,
     keep_weights,
-    load_state,
+    load_checkpoint,
     load_weights,
-    save_state,
+    planned,
+    restore,
+    save_checkpoint,
     save_weights,
     weights_file,
 )
@@ -117,40 +124,63 @@ class _Trial:
         self.hyperparameters = spec.hyperparameters
         self.device = processes.device
         torch.manual_seed(spec.seed)
-        state = load_state(self.folder)
-        self.watch = Stopwatch(state["seconds"] if state else 0.0)
-        dataset, self.pixels = _open_data(spec, reporter)
+        checkpoint = load_checkpoint(self.folder)
+        self.watch = Stopwatch(checkpoint.seconds if checkpoint else 0.0)
+        dataset, self.pixels, geometry = _open_data(spec, reporter, resumed=checkpoint is not None)
         self.dataset = dataset
-        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters)
-        self.source: Model = create_model(
-            spec.model_name,
-            task=spec.task,
-            classes=len(dataset.classes),
-            hyperparameters=self.hyperparameters,
-            geometry=self.task.geometry,
-        )
-        if self.source.note and not state:
-            reporter.message(self.source.note)
-        if self.source.description is not None and processes.is_main:
-            write_json(self.folder / NETWORK_FILE, self.source.description)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry)
+        self.source = self._network(geometry, resumed=checkpoint is not None)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
-        if spec.start_from:
-            self.model.network.load_state_dict(read_state_dict(Path(spec.start_from)))
         if self.hyperparameters.frozen_stages:
             freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
-        patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
-        self.record = Record(EarlyStopping(patience, delay))
-        if state:
-            self.plan, step_seconds = Plan(**state["plan"]), float(state["step_seconds"])
+        if checkpoint:
+            plan, step_seconds = planned(checkpoint), checkpoint.step_seconds
         else:
-            self.plan, step_seconds = processes.from_main(self._make_plan)
-        self.pace = self._pace(step_seconds)
-        self.model.to(memory_format=Precision(self.plan.precision, self.plan.channels_last).memory_format)
+            plan, step_seconds = processes.from_main(self._make_plan)
+        self.plan = plan
+        self.model.to(memory_format=Precision(plan.precision, plan.channels_last).memory_format)
         processes.copy_from_main(self.model.state_dict().values())
-        self.loop = Loop(self.model, self.task, self.pixels, self.plan, seed=spec.seed, processes=processes)
-        self.optimizer = create_optimizer(self.model, self.hyperparameters, self.plan.learning_rate)
-        if state:
-            self._restore(state)
+        self.loop = Loop(self.model, self.task, self.pixels, plan, seed=spec.seed, processes=processes)
+        self.optimizer = create_optimizer(self.model, self.hyperparameters, plan.learning_rate)
+        patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
+        self.state = TrainingState(
+            network=self.source.description,
+            loop=self.loop,
+            optimizer=self.optimizer,
+            record=Record(EarlyStopping(patience, delay)),
+            pace=self._pace(plan, step_seconds),
+        )
+        if checkpoint:
+            restore(checkpoint, self.state)
+
+    @property
+    def record(self) -> Record:
+        """The validations so far."""
+        return self.state.record
+
+    @property
+    def pace(self) -> Pace:
+        """The times measured so far."""
+        return self.state.pace
+
+    def _network(self, geometry: Geometry | None, *, resumed: bool) -> Model:
+        """The network that trains: built from the description that the trial wrote, or made anew and described."""
+        if resumed:
+            return build_network(read_network(self.folder))
+        model = create_model(
+            self.spec.model_name,
+            task=self.spec.task,
+            classes=len(self.dataset.classes),
+            hyperparameters=self.hyperparameters,
+            geometry=geometry,
+        )
+        if model.note:
+            self.reporter.message(model.note)
+        if self.processes.is_main:
+            model.description.save(self.folder)
+        if self.spec.start_from:
+            self.reporter.message(start_from(model, Path(self.spec.start_from)))
+        return model
 
     def run(self) -> TrialResult:
         """The steps of a trial, from wherever it stands."""
@@ -172,7 +202,7 @@ class _Trial:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
         return plan, seconds / count
 
-    def _pace(self, step_seconds: float) -> Pace:
+    def _pace(self, plan: Plan, step_seconds: float) -> Pace:
         images = {split: len(self._rows(split)) for split in ("train", "val", "test")}
         return Pace(
             self.watch,
@@ -181,7 +211,7 @@ class _Trial:
             validation_images=images["val"],
             final_images=images["val"] + images["test"],
             validations_at_end=len(SHARES) if self.task.interpolates else 0,
-            final_slowness=_FP32_SHARE[self.plan.precision == "fp32"],
+            final_slowness=_FP32_SHARE[plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
 
@@ -243,9 +273,10 @@ class _Trial:
 
         Only the main process needs them, and it alone looks for them, so that all processes compute or none does.
         """
-        sizes = [v for k, v in self.hyperparameters.model_dump().items() if k.startswith("validation_") and "size" in k]
-        key = f"{self.spec.model_name} {sizes} {self.loop.precision}"
-        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.source.weights)
+        seen = self.task.preprocessing(self.source.normalization)
+        key = f"{self.spec.model_name} {seen} {self.loop.precision}"
+        origin = self.source.weights
+        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, origin)
         if file is not None and self.processes.decides(file.exists):
             return load_features(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
         features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
@@ -348,10 +379,10 @@ class _Trial:
             f"out of memory: batches of {self.plan.micro_batch} from now on, "
             f"gradients added up to steps of {self.plan.batch_size} images"
         )
-        state = load_state(self.folder)
-        if state is None:
+        checkpoint = load_checkpoint(self.folder)
+        if checkpoint is None:
             raise TrialError("out of memory before the first state was saved")
-        self._restore(state)
+        restore(checkpoint, self.state)
 
     def _evaluate(self, epoch: int, **training: float) -> None:
         """Predict the validation images, report, and keep the weights if they are the best so far."""
@@ -398,27 +429,8 @@ class _Trial:
         """Write the state; weights that it no longer names are removed after it is on disk."""
         if not self.processes.is_main:
             return
-        state = {
-            "model": self.model.state_dict(),
-            "ema": self.loop.ema.module.state_dict() if self.loop.ema is not None else None,
-            "optimizer": self.optimizer.state_dict(),
-            "plan": self.plan.to_json(),
-            "step_seconds": self.pace.step_seconds,
-            "validation_seconds": self.pace.validation_seconds,
-            "record": self.record.to_json(),
-            "seconds": self.watch.seconds,
-        }
-        save_state(self.folder, state)
+        save_checkpoint(self.folder, capture(self.state))
         keep_weights(self.folder, self._kept_epochs())
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        """Take over everything that `_save` wrote, but the plan, which may have changed since."""
-        self.model.load_state_dict(state["model"])
-        if self.loop.ema is not None:
-            self.loop.ema.module.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.record = Record.from_json(state["record"])
-        self.pace.validation_seconds = state["validation_seconds"]
 
     def _finish(self) -> TrialResult:
         """Choose the weights to keep, write them and their reports."""
@@ -428,6 +440,7 @@ class _Trial:
         rows = {split: self._rows(split) for split in ("val", "test") if len(self._rows(split))}
         self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
         metrics = write_reports(self.loop, self.task, rows, self.folder)
+        origin = self.source.weights
         result = TrialResult(
             best_epoch=self.record.best.epoch,
             fine_tuned_share=share,
@@ -436,8 +449,8 @@ class _Trial:
             score=metrics[self.task.primary_metric],
             stopped=self.record.reason,
             seconds=self.watch.seconds,
-            weights_source=f"{self.source.weights.source}: {self.source.weights.name}",
-            weights_licence=self.source.weights.licence,
+            weights_source=f"{origin.source}: {origin.name}",
+            weights_licence=origin.licence,
             parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
             precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
@@ -466,19 +479,24 @@ class _Trial:
         return share
 
 
-def _open_data(spec: TrialSpec, reporter: Reporter) -> tuple[Dataset, Pixels]:
-    """The data set and its decoded images; images that cannot be decoded leave their split.
+def _open_data(spec: TrialSpec, reporter: Reporter, *, resumed: bool) -> tuple[Dataset, Pixels, Geometry | None]:
+    """The dataset, its decoded images, and a detector's geometry; images that cannot be decoded leave their split.
+
+    The geometry is the one that the trial has written down, that of its spec, or decided here, before anything uses it.
 
     Raises:
-        DataError: the data set is another one than the spec names.
+        DataError: the dataset is not the one that the spec names.
     """
     dataset = Dataset.load(spec.manifest)
     if dataset.fingerprint != spec.fingerprint:
         raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
+    geometry = read_network(Path(spec.folder)).geometry if resumed else spec.geometry
+    if geometry is None:
+        geometry = decide_geometry(dataset, spec.hyperparameters)
     pixels = open_pixels(
         dataset,
-        kept_size(dataset, spec.hyperparameters),
+        kept_size(spec.hyperparameters, geometry),
         Path(spec.cache),
         progress=lambda done, total: reporter.progress("decoding", done, total),
     )
-    return dataset.excluding(pixels.problems), pixels
+    return dataset.excluding(pixels.problems), pixels, geometry

@@ -1,4 +1,4 @@
-"""Registered data sets: each name has versions, each version a manifest; what is the same is one version."""
+"""Registered datasets: each name has versions, each version a manifest; equal contents are one version."""
 
 from __future__ import annotations
 
@@ -8,63 +8,33 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.text import did_you_mean
 
+if TYPE_CHECKING:
+    from automl_vision.data.dataset import Dataset
+
 _MANIFEST, _FACTS = "manifest.parquet", "version.json"
 _SPLIT_RATIO = 0.2
-_LONGEST_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
-
-Registered = TypeVar("Registered", bound="Registrable")
-
-
-class Registrable(Protocol):
-    """What the registry needs of a data set."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the contents."""
-        ...
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the manifest."""
-        ...
-
-    @staticmethod
-    def load(path: str | PathLike[str]) -> Any:
-        """Read a manifest."""
-        ...
-
-    def following(self: Registered, earlier: Any, share: float, *, seed: int = 0) -> Registered:
-        """With the splits of an earlier version."""
-        ...
-
-    def with_validation(self: Registered, share: float, *, seed: int = 0) -> Registered:
-        """With a split for every image."""
-        ...
-
-    def summary(self) -> dict[str, Any]:
-        """Counts for people."""
-        ...
+_MAX_NAME = 60  # letters of up to 4 bytes; the name of a folder holds 255
 
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """One version; wherever a path of data is expected it stands for its manifest.
+    """One version of a registered dataset; it can be passed wherever a path to a dataset is expected.
 
     Attributes:
-        name: of the data set.
+        name: of the dataset.
         number: counted from 1.
-        fingerprint: of the contents.
+        fingerprint: digest of the contents.
         manifest: Parquet file.
         created: seconds since 1970.
         summary: counts of images and classes.
-        description: in the words of who registered it.
+        description: free text of the person who registered it.
     """
 
     name: str
@@ -77,7 +47,7 @@ class DatasetVersion:
 
     @property
     def id(self) -> str:
-        """Name and number in one word."""
+        """Name and number, such as `clothing:2`."""
         return f"{self.name}:{self.number}"
 
     def __fspath__(self) -> str:
@@ -88,10 +58,10 @@ class DatasetVersion:
 
 
 class DatasetRegistry:
-    """The registered data sets of a workspace.
+    """The registered datasets of a workspace.
 
     Args:
-        folder: one folder a name, in it one a version.
+        folder: has one folder per name, and in each one folder per version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -99,33 +69,33 @@ class DatasetRegistry:
 
     def register(
         self,
-        dataset: Registrable,
+        dataset: Dataset,
         name: str,
         *,
         description: str = "",
         split_ratio: float | None = _SPLIT_RATIO,
         seed: int = 0,
     ) -> DatasetVersion:
-        """Make a data set the next version of a name; one that a version already holds gives that version.
+        """Register a dataset as the next version of a name; if a version has equal contents, return that version.
 
-        An image that was in the version before keeps its split, so that nothing that was validated or tested on is
-        trained on later.
+        An image that was in the previous version keeps its split, so that no validation or test image becomes a
+        training image later.
 
         Args:
             dataset: to register.
             name: letters, digits, `-`, `_` and `.`, at most 60.
-            description: for people.
-            split_ratio: share of the images without a split that is held out for validation; None leaves splits open.
-            seed: of that choice.
+            description: free text.
+            split_ratio: fraction of the images without a split to hold out for validation; None assigns no splits.
+            seed: of the choice of these images.
 
         Raises:
             DataError: the name has other characters, or too many.
             WorkspaceError: the workspace cannot be written.
         """
         if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
-            raise DataError(f"a data set's name is made of letters, digits, - _ and ., not {name!r}")
-        if len(name) > _LONGEST_NAME:
-            raise DataError(f"a data set's name is made of at most {_LONGEST_NAME} characters, not {len(name)}")
+            raise DataError(f"a dataset's name is made of letters, digits, - _ and ., not {name!r}")
+        if len(name) > _MAX_NAME:
+            raise DataError(f"a dataset's name is made of at most {_MAX_NAME} characters, not {len(name)}")
         with self._locked(name):
             known = self.versions(name)
             if known and split_ratio is not None:
@@ -134,14 +104,16 @@ class DatasetRegistry:
                 dataset = dataset.with_validation(split_ratio, seed=seed)
             for version in known:
                 if version.fingerprint == dataset.fingerprint:
-                    dataset.save(version.manifest)  # the same content may lie elsewhere by now
+                    dataset.save(version.manifest)  # the same images may be elsewhere by now
                     return version
             number = known[-1].number + 1 if known else 1
             folder = self.folder / name / str(number)
             dataset.save(folder / _MANIFEST)
             facts: dict[str, Any] = {"created": time.time(), "summary": dataset.summary(), "description": description}
             version = DatasetVersion(name, number, dataset.fingerprint, str(folder / _MANIFEST), **facts)
-            write_json(folder / _FACTS, {**asdict(version), "manifest": _MANIFEST})  # written last: it makes it count
+            write_json(
+                folder / _FACTS, {**asdict(version), "manifest": _MANIFEST}
+            )  # written last: only now the version exists
         return version
 
     def names(self) -> list[str]:
@@ -157,10 +129,10 @@ class DatasetRegistry:
         return found
 
     def get(self, name: str, version: int | None = None) -> DatasetVersion:
-        """A version, by default the newest; `name` may hold the number too, as in `clothing:2`.
+        """Return a version, by default the newest; `name` may include the number, as in `clothing:2`.
 
         Raises:
-            DataError: there is none.
+            DataError: there is no such version.
         """
         name, _, number = name.partition(":")
         if number and version is None:
@@ -171,27 +143,27 @@ class DatasetRegistry:
         if not known:
             hint = did_you_mean(name, self.names())
             names = ", ".join(self.names()) or "none"
-            raise DataError(f'no data set is registered as "{name}".{hint} Registered: {names}')
+            raise DataError(f'no dataset is registered as "{name}".{hint} Registered: {names}')
         for found in reversed(known):
             if version is None or found.number == version:
                 return found
         raise DataError(f'"{name}" has no version {version}; it has: {", ".join(str(v.number) for v in known)}')
 
     def resolve(self, path: str) -> str:
-        """The manifest of a version that is meant by its name, as in `clothing` or `clothing:2`; else the path itself.
+        """Return the manifest of a version named as in `clothing` or `clothing:2`, or else the path itself.
 
-        What exists as a file counts as a file.
+        A file that exists takes precedence over a registered name.
 
         Raises:
-            DataError: nothing is there, and the path looks like the name of a version.
+            DataError: the path does not exist and looks like the name of a version.
         """
         name, _, number = path.partition(":")
-        if "/" in path or os.path.exists(path):  # noqa: PTH110 - which a path that is too long does not upset
+        if "/" in path or os.path.exists(path):  # noqa: PTH110 - pathlib raises for a path that is too long
             return path
         names = self.names()
         hint = did_you_mean(name, names)
         if name not in names and (hint or number.isdecimal()):
-            raise DataError(f'{path} does not exist, and no data set is registered as "{name}".{hint}')
+            raise DataError(f'{path} does not exist, and no dataset is registered as "{name}".{hint}')
         return self.get(path).manifest if name in names else path
 
     def find(self, fingerprint: str) -> DatasetVersion | None:

@@ -1,40 +1,55 @@
-"""A run on disk: written by the process that works on it, read by anyone; every file is whole at any moment."""
+"""A run on disk: written by the process that works on it, read by anyone; every file is complete at any moment."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from automl_vision.core.errors import RunNotFoundError, WorkspaceError
-from automl_vision.core.files import append_json_line, atomic_path, read_json, read_json_lines, write_json
+from automl_vision.core.errors import RunNotFoundError
+from automl_vision.core.event_log import EventLog
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import Message, Progress, RunOutline, RunRecord, RunStatus
+from automl_vision.workspace.run_lock import RunLock
+from automl_vision.workspace.trial_folder import PLAN_FILE, SPEC_FILE, TrialFolder
 
-FINAL = frozenset({"Completed", "Failed", "Canceled"})
-"""How a run ends."""
+_STATUS, _CANCEL = "status.json", "cancel"
 
-WITH_RESULT = frozenset({"Completed", "Terminated"})
-"""How a trial ends that has weights and metrics; `Terminated` is by the early termination policy."""
 
-_STATUS, _SPEC, _EVENTS, _CANCEL, _LOCK = (
-    "status.json",
-    "spec.json",
-    "events.jsonl",
-    "cancel",
-    "controller.lock",
-)
-_PLAN, _PUBLISHED, _STOP = "planned.json", "published.json", "stop"
+class CancelRequest:
+    """A file that asks the process that works on a run to end it.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / _CANCEL
+
+    def set(self) -> None:
+        """Ask for the end of the run."""
+        self._file.touch()
+
+    def is_set(self) -> bool:
+        """Whether the run should end."""
+        return self._file.exists()
+
+    def clear(self) -> None:
+        """Withdraw the request."""
+        self._file.unlink(missing_ok=True)
 
 
 class RunFolder:
     """The files of one run.
 
-    A run is `NotStarted`, `Preparing`, `Running`, `Finalizing`, then `Completed`, `Failed` or `Canceled`; it is
-    `Interrupted` when it is none of the last three and no process works on it.
+    Attributes:
+        path: the folder.
+        manifest: the dataset as it was prepared for the run.
+        model: folder of the packaged model.
+        events: the run's own messages and progress.
+        lock: held by the process that works on the run.
+        cancel_request: asks that process to end the run.
 
     Args:
         path: the folder.
@@ -42,233 +57,95 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writing = threading.Lock()
         self.manifest = path / "manifest.parquet"
         self.model = path / "model"
+        self.events = EventLog(path)
+        self.lock = RunLock(path)
+        self.cancel_request = CancelRequest(path)
+        self._writing = threading.Lock()
 
     @property
     def id(self) -> str:
         """The run's id."""
         return self.path.name
 
-    def create(self, spec: dict[str, Any], status: dict[str, Any]) -> None:
-        """Write the run's specification."""
+    def create(self, spec: dict[str, Any], *, experiment: str = "") -> None:
+        """Write the run's specification and its first record."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / _SPEC, spec)
-        self.update_status(status="NotStarted", created=time.time(), **status)
+        write_json(self.path / SPEC_FILE, spec)
+        self.update(status=RunStatus.NOT_STARTED, created=time.time(), experiment=experiment)
 
     def spec(self) -> dict[str, Any]:
-        """The run's specification."""
-        spec: dict[str, Any] = read_json(self.path / _SPEC)
+        """The run's specification as JSON values, which `runs.spec.read_run_spec` reads."""
+        spec: dict[str, Any] = read_json(self.path / SPEC_FILE)
         return spec
 
-    def status(self) -> dict[str, Any]:
-        """All that is recorded, with `status` as it is now.
+    def outline(self) -> RunOutline:
+        """Task, primary metric and budget, of a run that any version made."""
+        return RunOutline.model_validate_json((self.path / SPEC_FILE).read_bytes())
+
+    def record(self) -> RunRecord:
+        """The run's state; a run that has not ended is `Interrupted` if no process works on it.
 
         Raises:
             RunNotFoundError: the folder was deleted.
         """
         try:
-            record: dict[str, Any] = read_json(self.path / _STATUS)
-            if record["status"] not in FINAL and not self.is_worked_on():
-                record = read_json(self.path / _STATUS)  # its process may have ended it just now
-                record["status"] = record["status"] if record["status"] in FINAL else "Interrupted"
+            record = self._written()
+            if not record.status.is_final and not self.is_active():
+                record = self._written()  # its process may have ended it just now
+                if not record.status.is_final:
+                    record = record.model_copy(update={"status": RunStatus.INTERRUPTED})
         except FileNotFoundError:
             self.require()
             raise
         return record
 
+    def is_active(self) -> bool:
+        """Whether a living process works on the run."""
+        return self.lock.is_held()
+
     def require(self) -> None:
-        """See that the run is there.
+        """Check that the run still exists.
 
         Raises:
             RunNotFoundError: the folder was deleted.
         """
-        if not (self.path / _SPEC).exists():
+        if not (self.path / SPEC_FILE).exists():
             raise RunNotFoundError(f"run {self.id} is gone: its folder {self.path} was deleted")
 
-    def update_status(self, **values: Any) -> None:
-        """Record values beside those that are there.
+    def update(self, **values: Any) -> None:
+        """Replace fields of the run's record.
 
         Raises:
             RunNotFoundError: the folder was deleted; it is not made again.
         """
         self.require()
-        file = self.path / _STATUS
         if "seconds" in values:
             values["seconds_at"] = time.time()
         with self._writing:
-            write_json(file, {**(read_json(file) if file.exists() else {}), **values})
+            known = self._written().model_dump(exclude_unset=True) if (self.path / _STATUS).exists() else {}
+            record = RunRecord.model_validate({**known, **values})
+            write_json(self.path / _STATUS, record.model_dump(exclude_unset=True))
 
     def message(self, text: str) -> None:
         """Record something that the user should read."""
-        self._append({"event": "message", "time": time.time(), "text": text})
+        self.require()
+        self.events.append(Message(text=text))
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Record how far a phase is."""
-        self._append({"event": "progress", "time": time.time(), "phase": phase, "done": done, "total": total})
-
-    def _append(self, event: dict[str, Any]) -> None:
         self.require()
-        append_json_line(self.path / _EVENTS, event)
-
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The run's own events from a byte offset on, and the next offset."""
-        return read_json_lines(self.path / _EVENTS, offset)
+        self.events.append(Progress(phase=phase, done=done, total=total))
 
     def trial(self, number: int) -> TrialFolder:
         """A trial's folder, which need not exist yet."""
         return TrialFolder(self.path / "trials" / str(number))
 
-    def trials(self) -> list[TrialFolder]:
-        """The trials that were started, in order."""
-        return self._trials_with(_SPEC)
+    def trials(self, *, planned: bool = False) -> list[TrialFolder]:
+        """The trials that were started, in order; with `planned`, also those that were only proposed."""
+        files = (self.path / "trials").glob(f"*/{PLAN_FILE if planned else SPEC_FILE}")
+        return [self.trial(number) for number in sorted(int(file.parent.name) for file in files)]
 
-    def planned_trials(self) -> list[TrialFolder]:
-        """The trials that were proposed, started or not, in order."""
-        return self._trials_with(_PLAN)
-
-    def _trials_with(self, name: str) -> list[TrialFolder]:
-        files = (self.path / "trials").glob(f"*/{name}")
-        return [TrialFolder(file.parent) for file in sorted(files, key=lambda file: int(file.parent.name))]
-
-    def request_cancel(self) -> None:
-        """Ask the process that works on the run to end it."""
-        (self.path / _CANCEL).touch()
-
-    def cancel_requested(self) -> bool:
-        """Whether the run should end."""
-        return (self.path / _CANCEL).exists()
-
-    def clear_cancel(self) -> None:
-        """Forget a request to cancel."""
-        (self.path / _CANCEL).unlink(missing_ok=True)
-
-    def is_worked_on(self) -> bool:
-        """Whether a living process holds the run."""
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-
-    @contextmanager
-    def hold(self, lock: int | None = None, *, wait: float = 0.5) -> Iterator[int]:
-        """Work on the run, or prepare it and hand it over to a process that inherits the lock.
-
-        The lock goes when the last process that has it ends, however it ends.
-
-        Args:
-            lock: inherited from the process that prepared the run; none: it is taken here.
-            wait: seconds for which another process may still have it; a reader's test takes an instant.
-
-        Yields:
-            The lock's descriptor.
-
-        Raises:
-            WorkspaceError: another process works on the run.
-        """
-        descriptor = self._taken(wait) if lock is None else lock
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    def _taken(self, wait: float) -> int:
-        descriptor, end = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644), time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    os.close(descriptor)
-                    raise WorkspaceError(
-                        f"run {self.id} is worked on by another process; see how it stands with: "
-                        f"automl-vision watch {self.id}"
-                    ) from None
-            time.sleep(0.05)
-
-
-class TrialFolder:
-    """The files of one trial.
-
-    Args:
-        path: the folder.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def number(self) -> int:
-        """The trial's place in its run, from 0."""
-        return int(self.path.name)
-
-    def plan(self) -> dict[str, Any]:
-        """What was proposed."""
-        return self._read(_PLAN) or {}
-
-    def write_plan(self, plan: dict[str, Any]) -> None:
-        """Record what is proposed, before anything of it runs."""
-        write_json(self.path / _PLAN, plan)
-
-    def spec(self) -> dict[str, Any]:
-        """What the trial is."""
-        return self._read(_SPEC) or {}
-
-    def write_spec(self, spec: dict[str, Any]) -> None:
-        """Record what the trial is."""
-        write_json(self.path / _SPEC, spec)
-
-    def status(self) -> dict[str, Any]:
-        """`status`, `started`, `ended`, `reason`, `log`."""
-        return self._read(_STATUS) or {"status": "NotStarted"}
-
-    def update_status(self, **values: Any) -> None:
-        """Record values beside those that are there."""
-        write_json(self.path / _STATUS, {**(self._read(_STATUS) or {}), **values})
-
-    def published(self) -> dict[str, Any]:
-        """What the tracking store knows: events up to the byte `offset`, and whether it knows the end."""
-        return self._read(_PUBLISHED) or {"offset": 0, "ended": False}
-
-    def update_published(self, **values: Any) -> None:
-        """Record what the tracking store knows."""
-        write_json(self.path / _PUBLISHED, {**self.published(), **values})
-
-    def request_stop(self, reason: str) -> None:
-        """Ask the trial to end with what it has; it is told the reason."""
-        with atomic_path(self.path / _STOP) as temporary:
-            temporary.write_text(reason, encoding="utf-8")
-
-    def stop_reason(self) -> str | None:
-        """Why the trial was asked to end, or None."""
-        file = self.path / _STOP
-        return file.read_text(encoding="utf-8").strip() if file.exists() else None
-
-    def result(self) -> dict[str, Any] | None:
-        """The trial's result, once it has one."""
-        return self._read("result.json")
-
-    def metrics(self) -> dict[str, Any] | None:
-        """Calibration and reports by split, once there are any."""
-        return self._read("metrics.json")
-
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The trial's events from a byte offset on, and the next offset."""
-        return read_json_lines(self.path / _EVENTS, offset)
-
-    def evaluations(self) -> list[dict[str, Any]]:
-        """The validations so far, the last word on each epoch."""
-        events, _ = self.events()
-        by_epoch = {event["epoch"]: event for event in events if event["event"] == "evaluation"}
-        return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-    def _read(self, name: str) -> dict[str, Any] | None:
-        file = self.path / name
-        value: dict[str, Any] | None = read_json(file) if file.exists() else None
-        return value
+    def _written(self) -> RunRecord:
+        return RunRecord.model_validate_json((self.path / _STATUS).read_bytes())

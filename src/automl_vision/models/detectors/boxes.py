@@ -32,7 +32,7 @@ def _areas(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float] = (1.0, 1.0)) -> Tensor:
-    """Boxes as steps from anchors (Girshick et al. 2014), both (..., 4)."""
+    """Encode boxes as deltas from anchors (Girshick et al. 2014), both (..., 4)."""
     centre, size = _centre_size(anchors)
     box_centre, box_size = _centre_size(boxes)
     moves = (box_centre - centre) / size * weights[0]
@@ -40,11 +40,11 @@ def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float] = (1.0, 
     return torch.cat([moves, growths], dim=-1)
 
 
-def decode(steps: Tensor, anchors: Tensor, weights: tuple[float, float] = (1.0, 1.0)) -> Tensor:
-    """Boxes from steps and anchors, both (..., 4)."""
+def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float] = (1.0, 1.0)) -> Tensor:
+    """Decode deltas from anchors into boxes, both (..., 4)."""
     centre, size = _centre_size(anchors)
-    box_centre = steps[..., :2] / weights[0] * size + centre
-    half = torch.exp((steps[..., 2:] / weights[1]).clamp(max=_LARGEST_LOG)) * size / 2
+    box_centre = deltas[..., :2] / weights[0] * size + centre
+    half = torch.exp((deltas[..., 2:] / weights[1]).clamp(max=_LARGEST_LOG)) * size / 2
     return torch.cat([box_centre - half, box_centre + half], dim=-1)
 
 
@@ -64,8 +64,8 @@ def gather(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
-def survivors(boxes: Tensor, groups: Tensor, threshold: float) -> Tensor:
-    """Which boxes non-maximum suppression keeps, (n, k).
+def nms_keep(boxes: Tensor, groups: Tensor, threshold: float) -> Tensor:
+    """Return which boxes non-maximum suppression (NMS) keeps, (n, k).
 
     Boxes suppress all later ones of their group that overlap them by more than the threshold, unless they are
     suppressed themselves. Solved by repetition from "all are kept", which reaches the answer of the usual

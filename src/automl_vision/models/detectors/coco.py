@@ -13,7 +13,8 @@ from torchvision.models import get_model_weights
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.models.detectors.detector import Detector
-from automl_vision.models.weights import WeightsOrigin, read_state_dict, url_answers, weights_file
+from automl_vision.models.weights import read_state_dict, url_answers, weights_file
+from automl_vision.recipes.network import WeightsOrigin
 
 PUBLISHED = {
     "fasterrcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn",

@@ -1,24 +1,24 @@
-"""What all detectors share: images in, candidates out, suppression at the end."""
+"""What all detectors share: from images to candidates, and NMS at the end."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from automl_vision.models.detectors.backbone import Backbone
-from automl_vision.models.detectors.boxes import clip, gather, survivors
+from automl_vision.models.detectors.boxes import clip, gather, nms_keep
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
-_CANDIDATES = 400  # boxes an image that suppression sees
+_CANDIDATES = 400  # boxes per image that go into NMS
 
 Losses = dict[str, Tensor]
-Detections = tuple[Tensor, ...]
+DetectionTensors = tuple[Tensor, ...]
 """Boxes (n, d, 4) in pixels of the canvas, scores (n, d), labels (n, d), best first; absent ones have the score 0.
 With masks also probabilities (n, d, 28, 28) within the boxes."""
 
@@ -54,25 +54,25 @@ class Detector(nn.Module):
 
     def forward(
         self, images: Tensor, targets: ObjectTargets | None = None
-    ) -> Detections | Losses | tuple[Losses, Detections]:
+    ) -> DetectionTensors | Losses | tuple[Losses, DetectionTensors]:
         """Losses of images (n, 3, height, width) with targets; detections without; both in evaluation mode."""
-        seen = self.see(images, targets)
+        extracted = self.extract(images, targets)
         if targets is None:
-            return self.detect(seen)
-        losses = self.losses(seen, targets)
-        return losses if self.training else (losses, self.detect(seen))
+            return self.detect(extracted)
+        losses = self.losses(extracted, targets)
+        return losses if self.training else (losses, self.detect(extracted))
 
     @abstractmethod
-    def see(self, images: Tensor, targets: ObjectTargets | None) -> Any:
-        """What losses and detections are made from, in the detector's own form."""
+    def extract(self, images: Tensor, targets: ObjectTargets | None) -> Any:
+        """Return what losses and detections are computed from, in the form of the detector."""
 
     @abstractmethod
-    def losses(self, seen: Any, targets: ObjectTargets) -> Losses:
-        """Mean losses by name."""
+    def losses(self, extracted: Any, targets: ObjectTargets) -> Losses:
+        """Return the mean losses by name."""
 
     @abstractmethod
-    def detect(self, seen: Any) -> Detections:
-        """The objects that are found."""
+    def detect(self, extracted: Any) -> DetectionTensors:
+        """Return the detections."""
 
     @property
     @abstractmethod
@@ -92,14 +92,14 @@ class Detector(nn.Module):
         """
         return self
 
-    def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
+    def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> DetectionTensors:
         """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
         flat = scores.flatten(1)
         values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
         labels = index % self.classes
         candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
         if self.limits.nms_threshold < 1:
-            kept = survivors(candidates, labels, self.limits.nms_threshold)
+            kept = nms_keep(candidates, labels, self.limits.nms_threshold)
             values = torch.where(kept, values, torch.zeros_like(values))
         values, order = values.topk(min(self.limits.detections, values.shape[1]), dim=1)
         return gather(candidates, order), values, labels.gather(1, order)
@@ -115,11 +115,14 @@ class PyramidDetector(Detector):
         limits: of its detections.
     """
 
+    normed_pyramid: ClassVar[bool] = False
+    """Whether the pyramid's convolutions are followed by batch norms."""
+
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(geometry, classes=classes, limits=limits)
         self.backbone = backbone
 
-    def see(self, images: Tensor, targets: ObjectTargets | None) -> list[Tensor]:  # noqa: ARG002 - another one needs them
+    def extract(self, images: Tensor, targets: ObjectTargets | None) -> list[Tensor]:  # noqa: ARG002 - another one needs them
         """The maps (n, channels, height, width), finest first."""
         maps: list[Tensor] = self.backbone(images)
         return maps

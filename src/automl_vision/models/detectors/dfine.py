@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,14 @@ from transformers import DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.detector import Detections, Detector, Limits, Losses
+from automl_vision.models.detectors.detector import DetectionTensors, Detector, Limits, Losses
+from automl_vision.models.detectors.dfine_source import DFineSource, described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
+from automl_vision.models.detectors.settings import detector_settings
+from automl_vision.models.model import Model, NetworkRequest, describe_network
 from automl_vision.recipes.geometry import Geometry
+from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.network import NetworkDescription
 from automl_vision.tasks.object_targets import ObjectTargets
 
 _ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's
@@ -28,7 +33,7 @@ _TERMS = {"vfl": "classification", "bbox": "box", "giou": "overlap", "fgl": "sid
 Size = tuple[int, int]
 
 
-class _Seen(NamedTuple):
+class _Extracted(NamedTuple):
     """What the library's network gives, the size of its images, and their objects as it wants them."""
 
     found: Any
@@ -53,11 +58,11 @@ class DFine(Detector):
         super().__init__(geometry, classes=classes, limits=limits)
         self.network = network
 
-    def see(self, images: Tensor, targets: ObjectTargets | None) -> _Seen:
+    def extract(self, images: Tensor, targets: ObjectTargets | None) -> _Extracted:
         """What the network found; with targets it also had them to denoise."""
         size = (images.shape[2], images.shape[3])
         labels = None if targets is None else hub_labels(targets, size)
-        return _Seen(self.network(images, labels=labels), size, labels)
+        return _Extracted(self.network(images, labels=labels), size, labels)
 
     @property
     def body(self) -> nn.Module:
@@ -74,14 +79,14 @@ class DFine(Detector):
         with _without_shape_checks():
             return torch.export.export(self, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
 
-    def detect(self, seen: _Seen) -> Detections:
+    def detect(self, extracted: _Extracted) -> DetectionTensors:
         """The last layer's queries."""
-        boxes = on_canvas(seen.found.intermediate_reference_points[:, -1].float(), seen.size)
-        return self.best(boxes, seen.found.intermediate_logits[:, -1].float().sigmoid(), seen.size)
+        boxes = on_canvas(extracted.found.intermediate_reference_points[:, -1].float(), extracted.size)
+        return self.best(boxes, extracted.found.intermediate_logits[:, -1].float().sigmoid(), extracted.size)
 
-    def losses(self, seen: _Seen, targets: ObjectTargets) -> Losses:
+    def losses(self, extracted: _Extracted, targets: ObjectTargets) -> Losses:
         """The library's losses, summed by kind."""
-        found, size = seen.found, seen.size
+        found, size = extracted.found, extracted.size
         boxes = found.intermediate_reference_points.float()  # (n, layers, queries, 4)
         denoising = found.denoising_meta_values
         extra = denoising["dn_num_split"][0] if denoising else 0
@@ -92,7 +97,7 @@ class DFine(Detector):
         first_boxes = found.enc_topk_bboxes.float()
         first = hide_crowds(found.enc_topk_logits.float().unsqueeze(1), first_boxes.unsqueeze(1), targets, size)
         _, terms, _ = DFineForObjectDetectionLoss(
-            logits[:, -1], seen.labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
+            logits[:, -1], extracted.labels, logits.device, boxes[:, -1], self.network.config, logits, boxes,
             enc_topk_logits=first.squeeze(1),
             enc_topk_bboxes=first_boxes,
             denoising_meta_values=denoising,
@@ -171,3 +176,36 @@ def _without_shape_checks() -> Iterator[None]:
             del os.environ[_NO_SHAPE_CHECKS]
         else:
             os.environ[_NO_SHAPE_CHECKS] = before
+
+
+def create_dfine(request: NetworkRequest) -> Model:
+    """Make a D-FINE, with the hub's COCO weights when pretrained ones are asked for.
+
+    Raises:
+        WeightsUnavailableError: they were asked for and no source has them.
+    """
+    hyperparameters = cast(DFineHyperparameters, request.hyperparameters)
+    source = find_source(hyperparameters)
+    description = describe_network(
+        request,
+        request.algorithm.architecture or request.name,
+        detector_settings(hyperparameters),
+        normalization=source.normalization,
+        weights=source.origin,
+        libraries=("torchvision", "transformers"),
+        config=source.config_values,
+    )
+    return Model(_from_source(source, description), description)
+
+
+def rebuild_dfine(description: NetworkDescription) -> DFine:
+    """Build a described D-FINE with random weights."""
+    return _from_source(described_source(description), description)
+
+
+def _from_source(source: DFineSource, description: NetworkDescription) -> DFine:
+    """The described D-FINE with the weights of a source."""
+    geometry, settings = description.canvas, description.settings
+    network = load_dfine(source, geometry, classes=description.classes, multi_scale=settings.multi_scale)
+    limits = Limits(settings.nms_iou_threshold, geometry.detections)
+    return DFine(network, geometry, classes=description.classes, limits=limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,21 @@ from transformers import DFineConfig, DFineForObjectDetection, DFineModel
 from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
-from automl_vision.models.weights import WeightsOrigin, hub_answers, read_state_dict
-from automl_vision.recipes.catalog import DFINE_LICENCE, DFINE_REPOSITORIES
+from automl_vision.core.tasks import OBJECT_DETECTION
+from automl_vision.models.weights import hub_answers, read_state_dict
+from automl_vision.recipes.catalog import find_algorithm
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
+from automl_vision.recipes.network import NetworkDescription, WeightsOrigin
 from automl_vision.recipes.normalization import Normalization
+
+DFINE_REPOSITORIES = {
+    "small": "ustc-community/dfine-small-coco",
+    "medium": "ustc-community/dfine-medium-coco",
+    "large": "ustc-community/dfine-large-coco",
+    "extra_large": "ustc-community/dfine-xlarge-coco",
+}
+"""Where the hub keeps D-FINE's COCO weights, by `model_size`."""
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
@@ -89,16 +99,17 @@ class DFineSource:
     origin: WeightsOrigin
     folder: Path | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Architecture and normalization as JSON values, from which `described_source` builds it again."""
-        config = json.loads(self.config.to_json_string(use_diff=False))
-        return {"config": config, "mean": self.normalization.mean, "std": self.normalization.std}
+    @property
+    def config_values(self) -> dict[str, Any]:
+        """The configuration as JSON values, as a network's description keeps it."""
+        values: dict[str, Any] = json.loads(self.config.to_json_string(use_diff=False))
+        return values
 
 
-def described_source(description: Mapping[str, Any]) -> DFineSource:
-    """A D-FINE of random weights from what `to_json` gave."""
-    normalization = Normalization(tuple(description["mean"]), tuple(description["std"]))
-    return DFineSource(DFineConfig.from_dict(description["config"]), normalization, _random(), None)
+def described_source(description: NetworkDescription) -> DFineSource:
+    """A D-FINE of random weights from its description."""
+    config = DFineConfig.from_dict(copy.deepcopy(description.config or {}))
+    return DFineSource(config, description.normalization, WeightsOrigin(), None)
 
 
 def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
@@ -116,11 +127,11 @@ def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
         origin = WeightsOrigin("file", folder.name, None)
     elif pretrained:
         folder = _hub_folder(DFINE_REPOSITORIES[size])
-        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], DFINE_LICENCE)
+        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], find_algorithm("dfine", OBJECT_DETECTION).licence)
     else:
-        return DFineSource(published_config(size), _PLAIN, _random(), None)
+        return DFineSource(published_config(size), _PLAIN, WeightsOrigin(), None)
     source = DFineSource(_read_config(folder), _read_normalization(folder), origin, folder)
-    return source if pretrained else DFineSource(source.config, source.normalization, _random(), None)
+    return source if pretrained else DFineSource(source.config, source.normalization, WeightsOrigin(), None)
 
 
 def published_config(size: str) -> DFineConfig:
@@ -220,10 +231,6 @@ def _check_loaded(report: dict[str, Any], folder: Path) -> None:
             f"the weights in {folder} do not fit the D-FINE that its {_CONFIG} describes: {len(missing)} tensors are "
             f"missing, such as {min(missing)}"
         )
-
-
-def _random() -> WeightsOrigin:
-    return WeightsOrigin("random", "none", None)
 
 
 def _read_config(folder: Path) -> DFineConfig:

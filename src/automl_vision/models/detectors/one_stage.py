@@ -13,7 +13,7 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, cell_centres, flatten
 from automl_vision.models.detectors.boxes import decode, encode, gather, overlaps, shares_inside
-from automl_vision.models.detectors.detector import Detections, Limits, Losses, PyramidDetector
+from automl_vision.models.detectors.detector import DetectionTensors, Limits, Losses, PyramidDetector
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
@@ -42,7 +42,7 @@ class RetinaNet(PyramidDetector):
 
     def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Focal loss of the scores and absolute error of the boxes' codes."""
-        logits, steps, anchors = self._outputs(maps)
+        logits, deltas, anchors = self._outputs(maps)
         match, foreground, ignored = match_anchors(
             anchors[None], targets, foreground=_FOREGROUND, background=_BACKGROUND, low_quality=True
         )
@@ -52,13 +52,13 @@ class RetinaNet(PyramidDetector):
         codes = encode(gather(targets.boxes, match), anchors[None].expand(len(match), -1, -1))
         return {
             "classification": (focal * ~ignored).sum() / count,
-            "box": (steps - codes).abs().sum(dim=2)[foreground].sum() / count,
+            "box": (deltas - codes).abs().sum(dim=2)[foreground].sum() / count,
         }
 
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The best anchors after suppression."""
-        logits, steps, anchors = self._outputs(maps)
-        return self.best(decode(steps, anchors[None]), logits.sigmoid(), self.size_of(maps))
+    def detect(self, maps: list[Tensor]) -> DetectionTensors:
+        """The best anchors after NMS."""
+        logits, deltas, anchors = self._outputs(maps)
+        return self.best(decode(deltas, anchors[None]), logits.sigmoid(), self.size_of(maps))
 
 
 class FCOS(PyramidDetector):
@@ -95,8 +95,8 @@ class FCOS(PyramidDetector):
             "centreness": F.binary_cross_entropy_with_logits(centreness[foreground], ideal, reduction="sum") / count,
         }
 
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The best cells after suppression; a score is the root of class score times centre-ness."""
+    def detect(self, maps: list[Tensor]) -> DetectionTensors:
+        """The best cells after NMS; a score is the root of class score times centre-ness."""
         logits, centreness, boxes, _, _ = self._outputs(maps)
         scores = torch.sqrt(logits.sigmoid() * centreness.sigmoid().unsqueeze(2))
         return self.best(boxes, scores, self.size_of(maps))
@@ -108,6 +108,8 @@ class TaskAligned(PyramidDetector):
     The scores learn the overlap of the box that they come with (varifocal loss, Zhang et al. 2021), so that they rank
     boxes by both. Two branches of two convolutions with batch norms, shared by all levels.
     """
+
+    normed_pyramid = True
 
     def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
         super().__init__(backbone, geometry, classes=classes, limits=limits)
@@ -145,8 +147,8 @@ class TaskAligned(PyramidDetector):
             "box": 2.0 * (located * quality[foreground]).sum() / count,
         }
 
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The best cells after suppression."""
+    def detect(self, maps: list[Tensor]) -> DetectionTensors:
+        """The best cells after NMS."""
         logits, boxes, _, _ = self._outputs(maps)
         return self.best(boxes, logits.sigmoid(), self.size_of(maps))
 

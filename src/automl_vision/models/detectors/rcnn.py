@@ -13,8 +13,8 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import roi_align
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, flatten
-from automl_vision.models.detectors.boxes import clip, decode, encode, gather, survivors
-from automl_vision.models.detectors.detector import Detections, Limits, Losses, PyramidDetector, random_keys
+from automl_vision.models.detectors.boxes import clip, decode, encode, gather, nms_keep
+from automl_vision.models.detectors.detector import DetectionTensors, Limits, Losses, PyramidDetector, random_keys
 from automl_vision.models.detectors.one_stage import match_anchors
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
@@ -48,38 +48,38 @@ class FasterRCNN(PyramidDetector):
         parts: dict[str, nn.Module] = {
             "box_head": TwoMLPHead(channels * _POOLED**2, features),
             "class_logits": nn.Linear(features, classes + 1),
-            "box_steps": nn.Linear(features, 4),
+            "box_deltas": nn.Linear(features, 4),
         }
         nn.init.normal_(parts["class_logits"].weight, std=0.01)  # type: ignore[arg-type]
-        nn.init.normal_(parts["box_steps"].weight, std=0.001)  # type: ignore[arg-type]
+        nn.init.normal_(parts["box_deltas"].weight, std=0.001)  # type: ignore[arg-type]
         self.roi_heads = nn.ModuleDict(parts)
         self.roi_levels = [level for level in geometry.levels if level <= _ROI_LEVELS_TO]
 
     def losses(self, maps: list[Tensor], targets: ObjectTargets) -> Losses:
         """Losses of proposals and of regions."""
-        objectness, steps, anchors = self._propose(maps)
-        losses = self._proposal_losses(objectness, steps, anchors, targets)
+        objectness, deltas, anchors = self._propose(maps)
+        losses = self._proposal_losses(objectness, deltas, anchors, targets)
         with torch.no_grad():
-            proposals, _ = self._proposals(objectness, steps, anchors, self.size_of(maps))
+            proposals, _ = self._proposals(objectness, deltas, anchors, self.size_of(maps))
             regions, match, foreground, used = self._sample(proposals, targets)
         losses.update(self._region_losses(maps, regions, match, foreground, used, targets))
         return losses
 
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The best regions after suppression."""
+    def detect(self, maps: list[Tensor]) -> DetectionTensors:
+        """The best regions after NMS."""
         proposals, scores = self._proposals(*self._propose(maps), self.size_of(maps))
-        logits, steps = self._look(maps, proposals)
+        logits, deltas = self._classify_regions(maps, proposals)
         probabilities = logits.softmax(dim=2)[..., : self.classes] * (scores > 0).unsqueeze(2)
-        return self.best(decode(steps, proposals, _BOX_WEIGHTS), probabilities, self.size_of(maps))
+        return self.best(decode(deltas, proposals, _BOX_WEIGHTS), probabilities, self.size_of(maps))
 
     def _propose(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Objectness (n, a), steps (n, a, 4) and anchors (a, 4)."""
-        objectness, steps = self.rpn["head"](maps)
+        """Objectness (n, a), deltas (n, a, 4) and anchors (a, 4)."""
+        objectness, deltas = self.rpn["head"](maps)
         anchors = anchors_of(maps, self.geometry, self.shapes)
-        return flatten(objectness, 1)[..., 0], flatten(steps, 4), anchors
+        return flatten(objectness, 1)[..., 0], flatten(deltas, 4), anchors
 
     def _proposals(
-        self, objectness: Tensor, steps: Tensor, anchors: Tensor, size: tuple[int, int]
+        self, objectness: Tensor, deltas: Tensor, anchors: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Proposed boxes (n, p, 4), best first, with their scores, 0 where there are fewer."""
         chosen, levels = [], []
@@ -94,8 +94,8 @@ class FasterRCNN(PyramidDetector):
         order = objectness.gather(1, index).topk(min(_SUPPRESSED, index.shape[1]), dim=1).indices
         index, level = index.gather(1, order), level.gather(1, order)
         scores = objectness.gather(1, index).sigmoid()
-        boxes = clip(decode(gather(steps, index), anchors[index]), *size)
-        kept = survivors(boxes, level, _PROPOSAL_NMS) & ((boxes[..., 2:] - boxes[..., :2]).amin(dim=2) > 1e-2)
+        boxes = clip(decode(gather(deltas, index), anchors[index]), *size)
+        kept = nms_keep(boxes, level, _PROPOSAL_NMS) & ((boxes[..., 2:] - boxes[..., :2]).amin(dim=2) > 1e-2)
         scores, order = torch.where(kept, scores, torch.zeros_like(scores)).topk(
             min(self.proposed, scores.shape[1]), dim=1
         )
@@ -111,7 +111,7 @@ class FasterRCNN(PyramidDetector):
                 cells.append(height * width)
         return cells
 
-    def _proposal_losses(self, objectness: Tensor, steps: Tensor, anchors: Tensor, targets: ObjectTargets) -> Losses:
+    def _proposal_losses(self, objectness: Tensor, deltas: Tensor, anchors: Tensor, targets: ObjectTargets) -> Losses:
         match, foreground, ignored = match_anchors(
             anchors[None], targets, foreground=0.7, background=0.3, low_quality=True
         )
@@ -124,7 +124,7 @@ class FasterRCNN(PyramidDetector):
         count = taken.sum().clamp(min=1)
         positive = is_object & taken
         wanted = encode(gather(targets.boxes, match.gather(1, index)), anchors[index])
-        errors = F.smooth_l1_loss(gather(steps, index)[positive], wanted[positive], beta=1 / 9, reduction="sum")
+        errors = F.smooth_l1_loss(gather(deltas, index)[positive], wanted[positive], beta=1 / 9, reduction="sum")
         return {"objectness": (cross_entropy * taken).sum() / count, "proposal": errors / count}
 
     def _sample(self, proposals: Tensor, targets: ObjectTargets) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -143,20 +143,20 @@ class FasterRCNN(PyramidDetector):
         self, maps: list[Tensor], regions: Tensor, match: Tensor, foreground: Tensor, used: Tensor,
         targets: ObjectTargets,
     ) -> Losses:  # fmt: skip
-        logits, steps = self._look(maps, regions)
+        logits, deltas = self._classify_regions(maps, regions)
         labels = torch.where(foreground, targets.labels.gather(1, match), self.classes)
         cross_entropy = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(used)
         count = used.sum().clamp(min=1)
         wanted = encode(gather(targets.boxes, match), regions, _BOX_WEIGHTS)
-        errors = F.smooth_l1_loss(steps[foreground], wanted[foreground], beta=1 / 9, reduction="sum")
+        errors = F.smooth_l1_loss(deltas[foreground], wanted[foreground], beta=1 / 9, reduction="sum")
         return {"classification": (cross_entropy * used).sum() / count, "box": errors / count}
 
-    def _look(self, maps: list[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (n, p, classes + 1), the last for background, and steps (n, p, 4) of regions (n, p, 4)."""
+    def _classify_regions(self, maps: list[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, p, classes + 1), the last for background, and deltas (n, p, 4) of regions (n, p, 4)."""
         n, p = regions.shape[:2]
         features = self.roi_heads["box_head"](self._pool(maps, as_rois(regions), _POOLED))
-        logits, steps = self.roi_heads["class_logits"](features), self.roi_heads["box_steps"](features)
-        return logits.float().reshape(n, p, -1), steps.float().reshape(n, p, 4)
+        logits, deltas = self.roi_heads["class_logits"](features), self.roi_heads["box_deltas"](features)
+        return logits.float().reshape(n, p, -1), deltas.float().reshape(n, p, 4)
 
     def _pool(self, maps: list[Tensor], rois: Tensor, size: int) -> Tensor:
         """Features (r, channels, size, size) of regions (r, 5), each from the level that suits its size."""
@@ -203,8 +203,8 @@ class MaskRCNN(FasterRCNN):
         losses["mask"] = errors.sum() / max(1, len(errors))
         return losses
 
-    def detect(self, maps: list[Tensor]) -> Detections:
-        """The best regions after suppression, with the probabilities of their masks."""
+    def detect(self, maps: list[Tensor]) -> DetectionTensors:
+        """The best regions after NMS, with the probabilities of their masks."""
         boxes, scores, labels = super().detect(maps)
         logits = self._masks(maps, as_rois(boxes))
         side = logits.shape[-1]

@@ -1,0 +1,47 @@
+"""The records that travel between rooms and lie in run folders: typed, frozen, JSON both ways."""
+
+from automl_vision.core.records.events import EvaluationEvent, Event, Message, Progress
+from automl_vision.core.records.record import Record, SomeRecord, read_record
+from automl_vision.core.records.results import (
+    Calibration,
+    Evaluation,
+    MetricInterval,
+    Report,
+    TrialMetrics,
+    TrialResult,
+)
+from automl_vision.core.records.runs import (
+    Decision,
+    PairedTest,
+    Published,
+    RunOutline,
+    RunRecord,
+    TrialPlan,
+    TrialRecord,
+)
+from automl_vision.core.records.status import RunStatus, TrialStatus
+
+__all__ = [
+    "Calibration",
+    "Decision",
+    "Evaluation",
+    "EvaluationEvent",
+    "Event",
+    "Message",
+    "MetricInterval",
+    "PairedTest",
+    "Progress",
+    "Published",
+    "Record",
+    "Report",
+    "RunOutline",
+    "RunRecord",
+    "RunStatus",
+    "SomeRecord",
+    "TrialMetrics",
+    "TrialPlan",
+    "TrialRecord",
+    "TrialResult",
+    "TrialStatus",
+    "read_record",
+]

@@ -1,0 +1,89 @@
+"""What the folder of a run records of the run and of its trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from automl_vision.core.records.record import Record
+from automl_vision.core.records.results import MetricInterval
+from automl_vision.core.records.status import RunStatus, TrialStatus
+
+# what a later version recorded is kept when this one updates the file
+_KEEPS_UNKNOWN = ConfigDict(extra="allow")
+
+
+class PairedTest(Record):
+    """A paired test of two trials on the same validation images."""
+
+    difference: MetricInterval = Field(description="second minus first")
+    p_value: float = Field(description="two-sided")
+    test: str = Field(description="its name")
+    images: int
+
+
+class Decision(Record):
+    """Which trial AutoMode keeps, and why."""
+
+    trial: int
+    reason: str = Field(description="one sentence")
+    comparison: PairedTest | None = Field(default=None, description="of the best candidate with the default recipe")
+
+
+class RunOutline(Record):
+    """The part of a run's specification, `spec.json`, that is shown with the run."""
+
+    task: str = ""
+    primary_metric: str = ""
+    budget_seconds: float = 0.0
+
+
+class RunRecord(Record):
+    """The state of a run, `status.json` in its folder."""
+
+    model_config = _KEEPS_UNKNOWN
+
+    status: RunStatus = RunStatus.NOT_STARTED
+    experiment: str = ""
+    created: float | None = Field(default=None, description="seconds since 1970, as are the other times")
+    started: float | None = None
+    ended: float | None = None
+    reason: str | None = Field(default=None, description="why the run failed or was canceled")
+    pid: int | None = Field(default=None, description="of the process that works on the run")
+    seconds: float = Field(default=0.0, description="spent on the run, over all interruptions")
+    seconds_at: float | None = Field(default=None, description="when `seconds` was recorded")
+    mlflow: dict[str, str] = Field(default_factory=dict, description='MLflow run ids of "run", "trial 0", ...')
+    probes: dict[str, float] = Field(default_factory=dict, description="score of each candidate that was probed")
+    decision: Decision | None = None
+    best_trial: int | None = Field(default=None, description="the trial that became the model")
+
+
+class TrialRecord(Record):
+    """The state of a trial, `status.json` in its folder."""
+
+    model_config = _KEEPS_UNKNOWN
+
+    status: TrialStatus = TrialStatus.NOT_STARTED
+    started: float | None = Field(default=None, description="seconds since 1970, as are the other times")
+    ended: float | None = None
+    reason: str | None = Field(default=None, description="why the trial failed or ended early")
+    log: str | None = Field(default=None, description="last lines of a failed trial")
+
+
+class TrialPlan(Record):
+    """The configuration that a trial tries, `planned.json` in its folder."""
+
+    model_config = _KEEPS_UNKNOWN
+
+    model_name: str = ""
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    role: str = ""
+    sampled: dict[str, Any] = Field(default_factory=dict, alias="drawn", description="the sampler's choices")
+
+
+class Published(Record):
+    """What the MLflow store is known to hold of a trial, `published.json` in its folder."""
+
+    offset: int = Field(default=0, description="events up to this byte of the trial's `events.jsonl`")
+    ended: bool = False

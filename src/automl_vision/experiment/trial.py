@@ -1,0 +1,100 @@
+"""`Trial`: one child of a run, from any process: its configuration, state, metrics and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from automl_vision.core.records import EvaluationEvent, TrialStatus
+from automl_vision.experiment.downloads import copy_file, copy_files, file_names
+from automl_vision.workspace.trial_folder import TrialFolder
+
+
+class Trial:
+    """One trial of a run, as `Run.get_children` returns it.
+
+    Attributes:
+        folder: its files.
+
+    Args:
+        folder: of the trial.
+    """
+
+    def __init__(self, folder: TrialFolder) -> None:
+        self.folder = folder
+
+    @property
+    def number(self) -> int:
+        """Its number in the run, from 0."""
+        return self.folder.number
+
+    @property
+    def path(self) -> Path:
+        """The folder on disk."""
+        return self.folder.path
+
+    @property
+    def model_name(self) -> str:
+        """Its algorithm."""
+        return self.folder.plan().model_name
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """All its hyperparameters, defaults included."""
+        return self.folder.plan().hyperparameters
+
+    def get_status(self) -> TrialStatus:
+        """Return `NotStarted`, `Running`, `Completed`, `Terminated`, `Failed` or `Canceled`, which is a `str`.
+
+        `Terminated` is a trial that the early termination policy stopped; it has a result, as has a completed one.
+        """
+        return self.folder.record().status
+
+    def get_metrics(self) -> dict[str, dict[str, float]]:
+        """Return all metrics of the final evaluation by split; empty before there is one."""
+        metrics = self.folder.metrics()
+        return {split: report.metrics for split, report in metrics.splits.items()} if metrics else {}
+
+    def get_evaluations(self) -> list[EvaluationEvent]:
+        """Return the validations so far, one per epoch; epoch 0 is the linear probe."""
+        return self.folder.evaluations()
+
+    def get_details(self) -> dict[str, Any]:
+        """Return everything that is recorded of the trial as JSON values.
+
+        Number, algorithm, hyperparameters, those that the sampler chose (`sampled`), state with start, end and reason,
+        and the `result`, which is None before there is one.
+        """
+        plan, result = self.folder.plan(), self.folder.result()
+        return {
+            "number": self.number,
+            "model_name": plan.model_name,
+            "role": plan.role,
+            "hyperparameters": plan.hyperparameters,
+            "sampled": plan.sampled,
+            **self.folder.record().model_dump(mode="json"),
+            "result": None if result is None else result.model_dump(mode="json"),
+        }
+
+    def get_file_names(self) -> list[str]:
+        """List the trial's files, relative to its folder."""
+        return file_names(self.path)
+
+    def download_file(self, name: str, output_file_path: str | Path = ".") -> Path:
+        """Copy one of the trial's files and return the copy.
+
+        Args:
+            name: as `get_file_names` lists it.
+            output_file_path: a file, or an existing folder.
+
+        Raises:
+            RunFailedError: the trial has no such file.
+        """
+        return copy_file(self.path, name, Path(output_file_path), owner=f"trial {self.number}")
+
+    def download_files(self, prefix: str = "", output_directory: str | Path = ".") -> Path:
+        """Copy the trial's files whose names start with a prefix into a folder, and return the folder."""
+        return copy_files(self.path, prefix, Path(output_directory), owner=f"trial {self.number}")
+
+    def __repr__(self) -> str:
+        return f"Trial({self.number}, {self.model_name}, {self.get_status()})"

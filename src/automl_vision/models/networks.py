@@ -1,0 +1,109 @@
+"""Networks from their descriptions: with random weights, or with those of a trial's or a model's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from automl_vision.core.errors import ModelFolderError, UnknownModelError, WeightsUnavailableError
+from automl_vision.core.late import load
+from automl_vision.models.model import Model, Rebuilder
+from automl_vision.models.weights import read_state_dict
+from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.network import NETWORK_FILE, NetworkDescription, differences, read_network
+from automl_vision.serving.model_folder import WEIGHTS_FILE
+
+
+def build_network(description: NetworkDescription) -> Model:
+    """Build a network with random weights.
+
+    Args:
+        description: as the trial that trained the network wrote it.
+
+    Raises:
+        UnknownModelError: the catalogue has no such algorithm, or the package that has it is not installed.
+        ModelFolderError: the description is of a detector and has no geometry.
+    """
+    missing = missing_package(description.algorithm, description.task)
+    if missing is not None:
+        raise UnknownModelError(missing)
+    rebuild: Rebuilder = load(find_algorithm(description.algorithm, description.task).rebuilder)
+    return Model(rebuild(description), description)
+
+
+def load_model(folder: Path) -> Model:
+    """The trained network of a trial's or a model's folder, in evaluation mode, built from the folder alone.
+
+    No data set is read and no code in the folder is executed.
+
+    Raises:
+        ModelFolderError: the folder lacks `network.json`, or the weights are another network's.
+        WeightsUnavailableError: the weights cannot be read.
+    """
+    model = build_network(read_network(folder))
+    state = read_state_dict(folder / WEIGHTS_FILE)
+    problem = _misfit(model.network, state)
+    if problem is not None:
+        raise ModelFolderError(f"{folder / WEIGHTS_FILE} are not weights of the network in {NETWORK_FILE}: {problem}")
+    model.network.load_state_dict(state)
+    model.network.eval()
+    return model
+
+
+def load_torch(folder: str | Path) -> nn.Module:
+    """The trained network of a model folder, as a PyTorch module in evaluation mode.
+
+    It takes what `model.onnx` takes: images (n, 3, height, width), float32, scaled to [0, 1] and normalised by the mean
+    and standard deviation in `model.json`; the size is stated there too. It returns logits (n, classes); a detector
+    returns boxes (n, d, 4) in pixels of the canvas, scores (n, d) and labels (n, d), and with masks (n, d, 28, 28).
+
+    Args:
+        folder: of a model, or of a finished trial.
+
+    Raises:
+        ModelFolderError: the folder lacks `network.json`, or the weights are another network's.
+        WeightsUnavailableError: the weights cannot be read.
+    """
+    return load_model(Path(folder)).network
+
+
+def start_from(model: Model, file: Path) -> str:
+    """Load the weights of an earlier model into a network; all of them must fit.
+
+    Args:
+        model: gets the weights.
+        file: of the weights; the description of their network is read beside it, where there is one.
+
+    Returns:
+        A sentence for the user.
+
+    Raises:
+        WeightsUnavailableError: the weights cannot be read, or do not fit.
+    """
+    state = read_state_dict(file)
+    described = (file.parent / NETWORK_FILE).exists()
+    others = differences(model.description, read_network(file.parent)) if described else []
+    told = f" ({'; '.join(others)} of the earlier network)" if others else ""
+    problem = _misfit(model.network, state)
+    if problem is not None:
+        raise WeightsUnavailableError(f"{file} does not fit {model.description.algorithm}: {problem}{told}")
+    model.network.load_state_dict(state)
+    return f"the network starts from all {len(state)} tensors of {file}{told}"
+
+
+def _misfit(network: nn.Module, state: Mapping[str, Tensor]) -> str | None:
+    """Why weights do not fit a network, or None."""
+    own = network.state_dict()
+    missing, surplus = [name for name in own if name not in state], [name for name in state if name not in own]
+    shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
+    parts = [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []
+    parts += [f"{len(surplus)} are unknown, such as {surplus[0]}"] if surplus else []
+    if shapes:
+        name = shapes[0]
+        parts.append(
+            f"{len(shapes)} have another shape, such as {name}, {tuple(state[name].shape)} instead of "
+            f"{tuple(own[name].shape)}"
+        )
+    return ", ".join(parts) or None
