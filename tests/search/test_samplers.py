@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import yaml
 
 from automl_vision.core.errors import ConfigError
+from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.search.distributions import choice, loguniform, quniform, randint, uniform
+from automl_vision.search.optuna_suggest import History
 from automl_vision.search.samplers import (
     SAMPLINGS,
+    AnySpace,
     BayesianParameterSampling,
     GridParameterSampling,
     Proposal,
     RandomParameterSampling,
     Sampler,
     Sampling,
+    register_sampling,
 )
-from automl_vision.search.space import SearchSpace, most_configurations
+from automl_vision.search.space import Point, SearchSpace, most_configurations
 
 SPACE = {
     "x": uniform(-2, 2),
@@ -192,3 +199,43 @@ def test_a_score_that_is_not_finite_is_a_failure():
         assert proposal is not None
         sampler.tell(proposal.number, value)
     assert sampler.ask() is not None
+
+
+def test_a_sampling_of_ones_own_is_used_from_yaml():
+    @register_sampling("backwards")
+    class Backwards(Sampling):
+        """Every combination of choices once, the last one first."""
+
+        space: AnySpace
+        skip: int = 0
+
+        def points(self, history: History) -> Iterator[Point]:
+            yield from list(self.search_space.combinations())[::-1][self.skip :]
+
+    try:
+        text = """
+            task: image-classification
+            training_data: x
+            iterations: 3
+            sampling: {type: backwards, skip: 1, space: {number_of_epochs: {type: choice, values: [1, 2, 3]}}}
+        """
+        sampling = AutoMLVisionConfig(**yaml.safe_load(text)).hyperparameter_sampling
+        assert sampling == Backwards({"number_of_epochs": choice(1, 2, 3)}, skip=1)
+        assert [p.values["number_of_epochs"] for p in run_all(Sampler(sampling))] == [2, 1]
+        with pytest.raises(ConfigError, match='backwards sampling has no "skp"'):
+            SAMPLINGS.parse({"type": "backwards", "skp": 1})
+        schema = AutoMLVisionConfig.model_json_schema()["properties"]["hyperparameter_sampling"]
+        assert "backwards" in str(schema)
+    finally:
+        SAMPLINGS.unregister("backwards")
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS.types)
+def test_every_sampling_is_frozen_and_described(kind: str):
+    (option,) = [o for o in SAMPLINGS.json_schema()["anyOf"] if o["properties"]["type"]["const"] == kind]
+    assert option["description"]
+    assert option["required"] == ["space"]
+    sampling = SAMPLINGS.parse({"type": kind, "space": {"a": {"type": "choice", "values": [1, 2]}}})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sampling.space = {}
+    assert SAMPLINGS.parse(json.loads(json.dumps(SAMPLINGS.to_json(sampling)))).search_space == sampling.search_space

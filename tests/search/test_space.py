@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_vision.core.errors import ConfigError
+from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.search.distributions import (
+    DISTRIBUTIONS,
     Choice,
+    Numbers,
     choice,
     lognormal,
     loguniform,
@@ -23,6 +27,7 @@ from automl_vision.search.distributions import (
     qnormal,
     quniform,
     randint,
+    register_distribution,
     uniform,
 )
 from automl_vision.search.space import SearchSpace
@@ -266,3 +271,42 @@ def test_all_mistakes_of_a_space_are_told_with_their_place(space: dict[str, obje
     assert len(caught.value.problems) == len(problems)
     for problem, expected in zip(caught.value.problems, problems, strict=True):
         assert expected in str(problem)
+
+
+def test_a_distribution_of_ones_own_is_used_from_yaml():
+    @register_distribution("squared")
+    class Squared(Numbers):
+        """Squares of uniform numbers between 0 and 1, times a maximum."""
+
+        maximum: float
+
+        def value(self, fraction: float) -> float:
+            return self.maximum * fraction**2
+
+    try:
+        text = """
+            task: image-classification
+            training_data: x
+            iterations: 3
+            sampling: {type: random, space: {learning_rate: {type: squared, maximum: 0.1}}}
+        """
+        sampling = AutoMLVisionConfig(**yaml.safe_load(text)).hyperparameter_sampling
+        assert sampling.search_space.entries == (("learning_rate", Squared(0.1)),)
+        assert sampling.search_space.values_at({"learning_rate": 0.5}) == {"learning_rate": 0.025}
+        with pytest.raises(ConfigError, match="learning_rate: input should be less than or equal to 1"):
+            AutoMLVisionConfig(**yaml.safe_load(text.replace("0.1", "10")))
+        schema = AutoMLVisionConfig.model_json_schema()["properties"]["hyperparameter_sampling"]
+        assert "squared" in str(schema)
+    finally:
+        DISTRIBUTIONS.unregister("squared")
+
+
+@pytest.mark.parametrize("entry", [entry for entry in EVERY.values() if entry != "constant"], ids=lambda d: d.type)
+def test_every_distribution_is_frozen_and_described(entry: Choice | Numbers):
+    assert {d.type for d in EVERY.values() if d != "constant"} == set(DISTRIBUTIONS.types)  # type: ignore[attr-defined]
+    (option,) = [o for o in DISTRIBUTIONS.json_schema()["anyOf"] if o["properties"]["type"]["const"] == entry.type]
+    assert option["description"]
+    assert "type" in option["required"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        entry.type = "other"
+    assert DISTRIBUTIONS.parse(json.loads(json.dumps(DISTRIBUTIONS.to_json(entry)))) == entry
