@@ -32,10 +32,8 @@ class AutoMLVisionError(Exception):
     """Base of every error that is the user's to repair; the command line prints it and exits with 2."""
 
 
-class ConfigError(AutoMLVisionError, ValueError):
+class ConfigError(AutoMLVisionError):
     """A configuration breaks its rules. All mistakes are raised at once.
-
-    It is a `ValueError`, so that pydantic's validators may raise it; `core.validation` finds its problems again.
 
     Attributes:
         problems: the mistakes; a text that is passed becomes a problem of the whole.
@@ -53,6 +51,13 @@ class ConfigError(AutoMLVisionError, ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         # an exception is pickled by its message, which is not what the constructor takes
         return partial(type(self), subject=self.subject), (self.problems,)
+
+
+class InvalidValueError(ConfigError, ValueError):
+    """One value of a configuration breaks its rules.
+
+    It is a `ValueError`, so that pydantic's validators may raise it; `core.validation` finds its problems again.
+    """
 
 
 class UnknownModelError(AutoMLVisionError):

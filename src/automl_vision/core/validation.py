@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import InvalidValueError, Problem
 from automl_vision.core.text import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
-class CrossCheckError(ConfigError):
+class CrossCheckError(InvalidValueError):
     """Raised by the validator of one field for mistakes of several: their paths count from the model, not the field."""
 
 
@@ -46,10 +46,10 @@ def _problems(detail: Any, known: Sequence[str], noun: str) -> list[Problem]:
     return [Problem(path, sentence)]
 
 
-def cause_of(detail: Any) -> ConfigError | None:
-    """The `ConfigError` that a validator raised, if one did."""
+def cause_of(detail: Any) -> InvalidValueError | None:
+    """The `InvalidValueError` that a validator raised, if one did."""
     cause = detail.get("ctx", {}).get("error")
-    return cause if isinstance(cause, ConfigError) else None
+    return cause if isinstance(cause, InvalidValueError) else None
 
 
 def sentence_of(detail: Any, place: str) -> str:

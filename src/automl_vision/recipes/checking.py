@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AliasChoices, ValidationError
 
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import InvalidValueError, Problem
 from automl_vision.core.validation import problems_of
 from automl_vision.recipes.catalog import families, family_of
 from automl_vision.recipes.hyperparameters import Hyperparameters, accepted_names
@@ -32,7 +32,7 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
     """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
 
     Raises:
-        ConfigError: the list does not consist of pairs of `--name` and value.
+        InvalidValueError: the list does not consist of pairs of `--name` and value.
     """
     if arguments is None:
         return {}
@@ -49,7 +49,7 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
         if not (isinstance(name, str) and name.startswith("--"))
     ]
     if problems:
-        raise ConfigError(problems, subject="The arguments")
+        raise InvalidValueError(problems, subject="The arguments")
     return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
 
 

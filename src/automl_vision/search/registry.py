@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
 
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import InvalidValueError, Problem
 from automl_vision.core.text import did_you_mean
 from automl_vision.core.validation import cause_of, sentence_of
 
@@ -79,7 +79,7 @@ class Registry(Generic[T]):
         """An instance from its mapping in a file, such as `{type: bandit, slack_factor: 0.1}`.
 
         Raises:
-            ConfigError: the mapping breaks the rules; all mistakes at once.
+            InvalidValueError: the mapping breaks the rules; all mistakes at once.
         """
         if isinstance(value, tuple(self._types.values())):
             return cast("T", value)
@@ -131,7 +131,7 @@ class Registry(Generic[T]):
         return self.json_schema()
 
     def _raise_config_error(self, name: str, cls: type[T]) -> None:
-        """Let the constructor raise mistakes as a `ConfigError`."""
+        """Let the constructor raise mistakes as an `InvalidValueError`."""
         validating = cls.__init__
 
         @wraps(validating)
@@ -173,5 +173,5 @@ class Registry(Generic[T]):
             return f"a {self.noun} has a type: {', '.join(names)}{self._untyped}"
         return f'no {self.noun} is named "{name}".{did_you_mean(name, names)} Choose: {", ".join(names)}'
 
-    def _error(self, problems: list[Problem] | list[str]) -> ConfigError:
-        return ConfigError(problems, subject=f"The {self.noun}")
+    def _error(self, problems: list[Problem] | list[str]) -> InvalidValueError:
+        return InvalidValueError(problems, subject=f"The {self.noun}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import InvalidValueError, Problem
 from automl_vision.search.distributions import DISTRIBUTIONS, Choice, Distribution, Numbers, plain
 
 Entry = Any
@@ -45,7 +45,7 @@ class SearchSpace:
         """A space from a mapping of Python distributions, from what YAML or JSON hold, or from a list of alternatives.
 
         Raises:
-            ConfigError: it breaks the rules; all mistakes at once.
+            InvalidValueError: it breaks the rules; all mistakes at once.
         """
         if isinstance(value, SearchSpace):
             return value
@@ -58,7 +58,7 @@ class SearchSpace:
         if not problems and not any(isinstance(entry, Distribution) for _, entry in entries):
             problems.append(Problem((), "the space has nothing to choose from"))
         if problems:
-            raise ConfigError(problems, subject="The search space")
+            raise InvalidValueError(problems, subject="The search space")
         return SearchSpace(entries)
 
     def to_json(self) -> dict[str, Any]:
@@ -94,11 +94,11 @@ class SearchSpace:
         """See that there are only choices.
 
         Raises:
-            ConfigError: the space has other distributions.
+            InvalidValueError: the space has other distributions.
         """
         others = [name for name, distribution in self.dimensions() if not isinstance(distribution, Choice)]
         if others:
-            raise ConfigError(
+            raise InvalidValueError(
                 [Problem(path_of(name), f"{name}: a grid takes only choices; list the values, or sample at random")
                  for name in others],
                 subject="The search space",
@@ -166,7 +166,7 @@ def _entries(value: Any, path: Path, problems: list[Problem]) -> tuple[tuple[str
             continue
         try:
             entries.append((name, _entry(part, inner, problems)))
-        except ConfigError as error:
+        except InvalidValueError as error:
             problems += [
                 Problem((*inner, *problem.path), f"{place_of(inner)}: {problem.sentence}") for problem in error.problems
             ]
