@@ -79,7 +79,7 @@ def main() -> None:
     settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
     hyperparameters, mistakes = check_hyperparameters(options.task, settings, name)
     if hyperparameters is None:
-        raise SystemExit("\n".join(mistakes))
+        raise SystemExit("\n".join(map(str, mistakes)))
     folder = options.folder or Path(tempfile.mkdtemp(prefix="detection-quality-"))
     folder.mkdir(parents=True, exist_ok=True)
     dataset.save(folder / "data.parquet")

@@ -54,7 +54,7 @@ def main() -> None:
     values = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in options.set)}
     hyperparameters, mistakes = check_hyperparameters(dataset.task, values)
     if hyperparameters is None:
-        parser.error("; ".join(mistakes))
+        parser.error("; ".join(map(str, mistakes)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         dataset.save(folder / "manifest.parquet")

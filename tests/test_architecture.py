@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,65 @@ def test_public_names_are_there():
         _ = automl_vision.Nonsense
 
 
-def test_nothing_phones_home():
-    code = "import automl_vision, os; assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'"
-    subprocess.run([sys.executable, "-c", code], check=True)
+UNCHANGED = "import os; before = dict(os.environ)\n{code}\nassert dict(os.environ) == before"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import automl_vision",
+        "from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace, choice",
+        "from automl_vision.compute.local import LocalCompute\nLocalCompute().warm_up()",
+    ],
+    ids=["package", "sdk", "local compute"],
+)
+def test_the_environment_of_the_process_is_left_alone(code: str):
+    subprocess.run([sys.executable, "-c", UNCHANGED.format(code=code)], check=True)
+
+
+SILENT = """
+import mlflow.telemetry, huggingface_hub.constants
+assert mlflow.telemetry.get_telemetry_client() is None
+assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
+"""
+LOCAL_JOB = """
+import sys
+sys.path.insert(0, {tests!r})
+from automl_vision.compute.compute import Job
+from automl_vision.compute.local import LocalCompute
+from automl_vision.compute.subprocess_job import run_fresh
+job = Job("test_architecture:require_silence", {{}}, __import__("pathlib").Path({folder!r}))
+if {fresh}:
+    failure = run_fresh(job)
+else:
+    compute = LocalCompute()
+    running = compute.submit(job)
+    while running.is_running():
+        compute.wait([running], 60)
+    failure = running.failure()
+assert failure is None, failure
+"""
+
+
+def require_silence() -> None:
+    """Run in a job: MLflow and the hub's client report nothing."""
+    exec(SILENT)
+
+
+@pytest.mark.parametrize("case", ["tracking", "models", "training", "local job", "subprocess job"])
+def test_nothing_phones_home(case: str, tmp_path: Path):
+    """In each kind of process that imports MLflow or a hub's client through us."""
+    tracking = "from pathlib import Path\nfrom automl_vision.workspace.tracking import create_sqlite_store\n"
+    store = f"create_sqlite_store(Path({str(tmp_path / 'mlflow.db')!r}))"
+    codes = {
+        "tracking": tracking + store,
+        "models": "from automl_vision import list_models",
+        "training": "import automl_vision.training.loop",
+        "local job": LOCAL_JOB.format(tests=str(Path(__file__).parent), folder=str(tmp_path), fresh=False),
+        "subprocess job": LOCAL_JOB.format(tests=str(Path(__file__).parent), folder=str(tmp_path), fresh=True),
+    }
+    silenced = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "PYTEST_CURRENT_TEST", "CI")
+    environment = {name: value for name, value in os.environ.items() if name not in silenced}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
+    script = codes[case] + ("" if "job" in case else SILENT)
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)

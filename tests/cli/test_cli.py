@@ -203,8 +203,8 @@ policy:
             ],
         ),
         ("- a\n- b\n", ["must be a mapping"]),
-        ("a: [\n", ["no valid YAML"]),
-        ("a: &a {b: *a}\n", ["no valid YAML"]),
+        ("a: [\n", ["not valid YAML"]),
+        ("a: &a {b: *a}\n", ["not valid YAML"]),
         ("", ["must be a mapping"]),
     ],
 )

@@ -106,14 +106,14 @@ def test_views_stand_at_the_upper_left_of_grey():
 def test_suppression_is_the_usual_one():
     from torchvision.ops import batched_nms
 
-    from automl_vision.models.detectors.boxes import survivors
+    from automl_vision.models.detectors.boxes import nms_keep
 
     generator = torch.Generator().manual_seed(1)
     corner = torch.rand(3, 200, 2, generator=generator) * 100
     boxes = torch.cat([corner, corner + torch.rand(3, 200, 2, generator=generator) * 60 + 1], dim=2)
     labels = torch.randint(0, 3, (3, 200), generator=generator)
     scores = torch.linspace(1, 0.01, 200)
-    kept = survivors(boxes, labels, 0.4)
+    kept = nms_keep(boxes, labels, 0.4)
     for i in range(3):
         expected = sorted(batched_nms(boxes[i], scores, labels[i], 0.4).tolist())
         assert torch.nonzero(kept[i])[:, 0].tolist() == expected

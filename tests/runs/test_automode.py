@@ -26,8 +26,12 @@ from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.timing import timing_seconds
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.search.policies import MedianStoppingPolicy, NoTerminationPolicy, SuccessiveHalvingPolicy
-from automl_vision.search.policies import policy_to_json as written
+from automl_vision.search.policies import (
+    POLICIES,
+    MedianStoppingPolicy,
+    NoTerminationPolicy,
+    SuccessiveHalvingPolicy,
+)
 from automl_vision.search.portfolio import Candidate, planned_candidate, portfolio, probed_candidates
 from automl_vision.training.trial import train
 from automl_vision.workspace.run_folder import RunFolder
@@ -207,7 +211,7 @@ def test_candidates_are_halved_unless_the_user_says_otherwise():
     long = spec(trials=[base_trial(number_of_epochs=30)])
     assert automode_policy(long) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=3)
     for policy in (MedianStoppingPolicy(), NoTerminationPolicy()):
-        assert automode_policy(spec(policy=written(policy))) == policy
+        assert automode_policy(spec(policy=POLICIES.to_json(policy))) == policy
 
 
 @pytest.mark.parametrize(

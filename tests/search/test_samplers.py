@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import yaml
 
 from automl_vision.core.errors import ConfigError
-from automl_vision.search.distributions import choice, loguniform, normal, quniform, randint, uniform
+from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.search.distributions import choice, loguniform, quniform, randint, uniform
+from automl_vision.search.optuna_suggest import History
 from automl_vision.search.samplers import (
+    SAMPLINGS,
+    AnySpace,
     BayesianParameterSampling,
     GridParameterSampling,
     Proposal,
     RandomParameterSampling,
     Sampler,
     Sampling,
-    sampling_from_json,
-    sampling_to_json,
+    register_sampling,
 )
-from automl_vision.search.space import SearchSpace, most_configurations
+from automl_vision.search.space import Point, SearchSpace, most_configurations
 
 SPACE = {
     "x": uniform(-2, 2),
     "kind": choice({"name": "a", "y": uniform(-2, 2)}, {"name": "b", "z": loguniform(-4, 0), "w": choice(1, 2, 3)}),
 }
-SAMPLINGS = [
+CASES = [
     RandomParameterSampling(SPACE, seed=3),
     GridParameterSampling({"x": choice(range(8)), "kind": choice({"y": choice(1, 2)}, {"z": 3})}),
     BayesianParameterSampling(SPACE, seed=3),
@@ -52,12 +58,12 @@ def run(sampler: Sampler, trials: int) -> list[Proposal]:
     return proposals
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS[:3], ids=IDS[:3])  # the Gaussian process: in the next test
+@pytest.mark.parametrize("sampling", CASES[:3], ids=IDS[:3])  # the Gaussian process: in the next test
 def test_the_same_seed_gives_the_same_proposals(sampling: Sampling):
     assert run(Sampler(sampling), 14) == run(Sampler(sampling), 14)
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS, ids=IDS)
+@pytest.mark.parametrize("sampling", CASES, ids=IDS)
 def test_an_interrupted_sampler_goes_on_as_if_nothing_had_happened(sampling: Sampling):
     """Through JSON, with one trial running at the interruption."""
     undisturbed, first = Sampler(sampling), Sampler(sampling)
@@ -65,7 +71,7 @@ def test_an_interrupted_sampler_goes_on_as_if_nothing_had_happened(sampling: Sam
     before = run(first, 11)
     pending = first.ask()
     assert pending is not None
-    resumed = Sampler(sampling_from_json(json.loads(json.dumps(sampling_to_json(sampling)))))
+    resumed = Sampler(SAMPLINGS.parse(json.loads(json.dumps(SAMPLINGS.to_json(sampling)))))
     for proposal in [*before, pending]:
         again = json.loads(json.dumps(vars(proposal)))
         resumed.recall(Proposal(**again))
@@ -76,7 +82,7 @@ def test_an_interrupted_sampler_goes_on_as_if_nothing_had_happened(sampling: Sam
     assert resumed.ask() == undisturbed.ask()
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS, ids=IDS)
+@pytest.mark.parametrize("sampling", CASES, ids=IDS)
 def test_trials_at_once_are_never_the_same(sampling: Sampling):
     sampler = Sampler(sampling)
     run(sampler, 12)
@@ -99,7 +105,7 @@ def test_trials_at_once_are_apart(algorithm: str):
 
 @pytest.mark.parametrize("kind", ["random", "bayesian"])
 def test_a_finite_space_ends_when_everything_was_tried(kind: str):
-    sampling = sampling_from_json({"type": kind, "space": {"a": {"type": "choice", "values": [1, 2, 3]}, "x": 0}})
+    sampling = SAMPLINGS.parse({"type": kind, "space": {"a": {"type": "choice", "values": [1, 2, 3]}, "x": 0}})
     sampler = Sampler(sampling)
     found = []
     while (proposal := sampler.ask()) is not None:
@@ -131,7 +137,7 @@ def run_all(sampler: Sampler) -> list[Proposal]:
 
 @pytest.mark.parametrize("kind", ["random", "bayesian"])
 def test_what_is_not_accepted_is_drawn_again(kind: str):
-    sampling = sampling_from_json({"type": kind, "space": {"x": {"type": "normal", "mu": 0, "sigma": 1}}})
+    sampling = SAMPLINGS.parse({"type": kind, "space": {"x": {"type": "normal", "mu": 0, "sigma": 1}}})
     sampler = Sampler(sampling, accept=lambda values: values["x"] > 0.5)
     for _ in range(14):
         proposal = sampler.ask()
@@ -161,34 +167,29 @@ def test_bayesian_sampling_beats_random_over_a_conditional_space(algorithm: str,
     assert better >= 0.8 * seeds
 
 
-def test_minimizing_is_the_mirror_image():
-    space = {"x": uniform(0, 1), "n": quniform(0, 10, 1), "b": normal(0, 1)}
-    up, down = (Sampler(BayesianParameterSampling(space), maximize=maximize) for maximize in (True, False))
-    for _ in range(16):
-        a, b = up.ask(), down.ask()
-        assert a == b
-        assert a is not None
-        up.tell(a.number, a.values["x"])
-        down.tell(a.number, -a.values["x"])
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         ({"type": "ranom", "space": SPACE}, 'Did you mean "random"'),
-        ({"type": "random"}, "needs a space"),
+        ({"type": "random"}, "random sampling needs space"),
         ({"type": "grid", "space": {"a": {"type": "uniform", "low": 0, "high": 1}}}, "a: a grid takes only choices"),
         ({"type": "grid", "seed": 1, "space": {"a": choice(1, 2)}}, 'grid sampling has no "seed"'),
-        ({"type": "bayesian", "algorithm": "gpp", "space": SPACE}, '"tpe" or "gp"'),
-        ({"type": "random", "seed": "one", "space": SPACE}, "seed is a whole number"),
-        ({"type": "random", "seed": -1, "space": SPACE}, "seed is a whole number"),
-        ({"type": "random", "sed": 1, "seed": 0.5, "space": {"a": 1}}, r'"sed"(.|\n)*seed is(.|\n)*nothing to choose'),
-        ([1], "a mapping with type and space"),
+        (
+            {"type": "bayesian", "algorithm": "gpp", "space": SPACE},
+            "algorithm: input should be 'tpe' or 'gp', not 'gpp'",
+        ),
+        ({"type": "random", "seed": "one", "space": SPACE}, "seed: input should be a valid integer, not 'one'"),
+        ({"type": "random", "seed": -1, "space": SPACE}, "seed: input should be greater than or equal to 0"),
+        (
+            {"type": "random", "sed": 1, "seed": 0.5, "space": {"a": 1}},
+            r'"sed"(.|\n)*nothing to choose(.|\n)*seed: ',
+        ),
+        ([1], "a mapping with type is expected"),
     ],
 )
 def test_mistakes_are_told(value: object, message: str):
     with pytest.raises(ConfigError, match=message):
-        sampling_from_json(value)
+        SAMPLINGS.parse(value)
 
 
 def test_a_score_that_is_not_finite_is_a_failure():
@@ -198,3 +199,43 @@ def test_a_score_that_is_not_finite_is_a_failure():
         assert proposal is not None
         sampler.tell(proposal.number, value)
     assert sampler.ask() is not None
+
+
+def test_a_sampling_of_ones_own_is_used_from_yaml():
+    @register_sampling("backwards")
+    class Backwards(Sampling):
+        """Every combination of choices once, the last one first."""
+
+        space: AnySpace
+        skip: int = 0
+
+        def points(self, history: History) -> Iterator[Point]:
+            yield from list(self.search_space.combinations())[::-1][self.skip :]
+
+    try:
+        text = """
+            task: image-classification
+            training_data: x
+            iterations: 3
+            sampling: {type: backwards, skip: 1, space: {number_of_epochs: {type: choice, values: [1, 2, 3]}}}
+        """
+        sampling = AutoMLVisionConfig(**yaml.safe_load(text)).hyperparameter_sampling
+        assert sampling == Backwards({"number_of_epochs": choice(1, 2, 3)}, skip=1)
+        assert [p.values["number_of_epochs"] for p in run_all(Sampler(sampling))] == [2, 1]
+        with pytest.raises(ConfigError, match='backwards sampling has no "skp"'):
+            SAMPLINGS.parse({"type": "backwards", "skp": 1})
+        schema = AutoMLVisionConfig.model_json_schema()["properties"]["hyperparameter_sampling"]
+        assert "backwards" in str(schema)
+    finally:
+        SAMPLINGS.unregister("backwards")
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS.types)
+def test_every_sampling_is_frozen_and_described(kind: str):
+    (option,) = [o for o in SAMPLINGS.json_schema()["anyOf"] if o["properties"]["type"]["const"] == kind]
+    assert option["description"]
+    assert option["required"] == ["space"]
+    sampling = SAMPLINGS.parse({"type": kind, "space": {"a": {"type": "choice", "values": [1, 2]}}})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sampling.space = {}
+    assert SAMPLINGS.parse(json.loads(json.dumps(SAMPLINGS.to_json(sampling)))).search_space == sampling.search_space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_vision.core.errors import ConfigError
+from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.search.distributions import (
+    DISTRIBUTIONS,
     Choice,
+    Numbers,
     choice,
-    coordinates,
-    ends,
     lognormal,
     loguniform,
     normal,
@@ -25,6 +27,7 @@ from automl_vision.search.distributions import (
     qnormal,
     quniform,
     randint,
+    register_distribution,
     uniform,
 )
 from automl_vision.search.space import SearchSpace
@@ -95,7 +98,7 @@ def test_draws_follow_their_distribution():
     ],
 )
 def test_ends(distribution: object, expected: tuple[float, float]):
-    assert ends(distribution) == pytest.approx(expected)  # type: ignore[arg-type]
+    assert distribution.ends() == pytest.approx(expected)  # type: ignore[attr-defined]
 
 
 @given(st.integers(-50, 50), st.integers(1, 60), st.sampled_from([0.1, 0.5, 1, 3]), st.booleans())
@@ -106,7 +109,7 @@ def test_every_value_of_a_finite_distribution_has_a_place(low: int, width: int, 
         distribution = make(*bounds, q)
     except ValueError:  # it has one value
         return
-    places = coordinates(distribution, 10_000)
+    places = distribution.coordinates(10_000)
     assert places is not None
     values = [distribution.value(place) for place in places]
     assert values == sorted(set(values))
@@ -114,9 +117,9 @@ def test_every_value_of_a_finite_distribution_has_a_place(low: int, width: int, 
 
 
 def test_most_distributions_hold_any_number():
-    assert coordinates(randint(4), 4) == [0.125, 0.375, 0.625, 0.875]
+    assert randint(4).coordinates(4) == [0.125, 0.375, 0.625, 0.875]
     for endless in (uniform(0, 1), qnormal(0, 1, 1), randint(5), quniform(0, 1, 0.1)):
-        assert coordinates(endless, 4) is None
+        assert endless.coordinates(4) is None
 
 
 def test_numbers_of_numpy_become_plain():
@@ -207,15 +210,15 @@ def test_the_size_of_a_grid_is_the_product(sizes: list[int]):
         (lambda: choice({"a": 1}, 2), "all mappings or none"),
         (lambda: uniform(2, 1), "low < high"),
         (lambda: uniform(0, math.inf), "low < high"),
-        (lambda: quniform(0, 1, 0), "q > 0"),
+        (lambda: quniform(0, 1, 0), "q: input should be greater than 0"),
         (lambda: loguniform(1, 1000), "takes the logarithms"),
         (lambda: normal(0, 0), "sigma > 0"),
-        (lambda: randint(0), "above 0"),
-        (lambda: randint(1.5), "whole number"),  # type: ignore[arg-type]
-        (lambda: randint(10**20), "whole number"),
-        (lambda: uniform("0", 1), "low of uniform is a number, not '0'"),  # type: ignore[arg-type]
-        (lambda: uniform(None, 1), "low of uniform is a number, not None"),  # type: ignore[arg-type]
-        (lambda: quniform(0, 1, True), "q of quniform is a number"),
+        (lambda: randint(0), "greater than or equal to 1"),
+        (lambda: randint(1.5), "valid integer"),  # type: ignore[arg-type]
+        (lambda: randint(10**20), "less than or equal to"),
+        (lambda: uniform("0", 1), "low: input should be a valid number, not '0'"),  # type: ignore[arg-type]
+        (lambda: uniform(None, 1), "low: input should be a valid number, not None"),  # type: ignore[arg-type]
+        (lambda: quniform(0, 1, True), "q: input should be a valid number, not True"),
         (lambda: uniform(0, 10**400), "too large"),
         (lambda: quniform(0, 0.1, 0.5), "gives only 0"),
         (lambda: choice([1, 2], [3]), "texts, finite numbers and flags"),
@@ -236,13 +239,19 @@ def test_a_wrong_distribution_cannot_exist(make: object, message: str):
             {"a": {"type": "unifrm", "low": 0, "high": 1}, "b": {"type": "uniform", "low": 0}},
             ['a: no distribution is named "unifrm". Did you mean "uniform"', "b: uniform needs high"],
         ),
-        ({"a": {"type": "uniform", "lo": 0, "high": 1}}, ['a: uniform has no "lo". Did you mean "low"']),
-        ({"a": {"type": "uniform", "low": "0", "high": 1}}, ["a: low of uniform is a number, not '0'"]),
-        ({"a": {"type": "choice", "values": 3}}, ["a: the values of a choice are a list"]),
+        (
+            {"a": {"type": "uniform", "lo": 0, "high": 1}},
+            ['a: uniform has no "lo". Did you mean "low"', "a: uniform needs low"],
+        ),
+        ({"a": {"type": "uniform", "low": "0", "high": 1}}, ["a: low: input should be a valid number, not '0'"]),
+        ({"a": {"type": "choice", "values": 3}}, ["a: values: the values of a choice are a list"]),
         ({"a": [1, 2]}, ["a: a distribution"]),
         ({"a": 1}, ["nothing to choose from"]),
         ({"a": {"low": 0, "high": 1}}, ["a: a distribution has a type"]),
-        ({"a": {"type": "quniform", "low": 0, "high": 1, "q": None}}, ["a: quniform needs q"]),
+        (
+            {"a": {"type": "quniform", "low": 0, "high": 1, "q": None}},
+            ["a: q: input should be a valid number, not None"],
+        ),
         ({1: choice(1, 2)}, ["1: the name of a hyperparameter is expected"]),
         (["a"], ["alternative 0 is a mapping"]),
         (
@@ -252,7 +261,7 @@ def test_a_wrong_distribution_cannot_exist(make: object, message: str):
         ({}, ["nothing to choose from"]),
         (
             {"m": {"type": "choice", "values": [{"a": {"type": "randint", "upper": 0}}, {"b": [1]}]}},
-            ["m[0].a: randint needs a whole number above 0", "m[1].b: a distribution"],
+            ["m[0].a: upper: input should be greater than or equal to 1", "m[1].b: a distribution"],
         ),
     ],
 )
@@ -261,4 +270,43 @@ def test_all_mistakes_of_a_space_are_told_with_their_place(space: dict[str, obje
         SearchSpace.of(space)
     assert len(caught.value.problems) == len(problems)
     for problem, expected in zip(caught.value.problems, problems, strict=True):
-        assert problem.startswith(expected) or expected in problem
+        assert expected in str(problem)
+
+
+def test_a_distribution_of_ones_own_is_used_from_yaml():
+    @register_distribution("squared")
+    class Squared(Numbers):
+        """Squares of uniform numbers between 0 and 1, times a maximum."""
+
+        maximum: float
+
+        def value(self, fraction: float) -> float:
+            return self.maximum * fraction**2
+
+    try:
+        text = """
+            task: image-classification
+            training_data: x
+            iterations: 3
+            sampling: {type: random, space: {learning_rate: {type: squared, maximum: 0.1}}}
+        """
+        sampling = AutoMLVisionConfig(**yaml.safe_load(text)).hyperparameter_sampling
+        assert sampling.search_space.entries == (("learning_rate", Squared(0.1)),)
+        assert sampling.search_space.values_at({"learning_rate": 0.5}) == {"learning_rate": 0.025}
+        with pytest.raises(ConfigError, match="learning_rate: input should be less than or equal to 1"):
+            AutoMLVisionConfig(**yaml.safe_load(text.replace("0.1", "10")))
+        schema = AutoMLVisionConfig.model_json_schema()["properties"]["hyperparameter_sampling"]
+        assert "squared" in str(schema)
+    finally:
+        DISTRIBUTIONS.unregister("squared")
+
+
+@pytest.mark.parametrize("entry", [entry for entry in EVERY.values() if entry != "constant"], ids=lambda d: d.type)
+def test_every_distribution_is_frozen_and_described(entry: Choice | Numbers):
+    assert {d.type for d in EVERY.values() if d != "constant"} == set(DISTRIBUTIONS.types)  # type: ignore[attr-defined]
+    (option,) = [o for o in DISTRIBUTIONS.json_schema()["anyOf"] if o["properties"]["type"]["const"] == entry.type]
+    assert option["description"]
+    assert "type" in option["required"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        entry.type = "other"
+    assert DISTRIBUTIONS.parse(json.loads(json.dumps(DISTRIBUTIONS.to_json(entry)))) == entry

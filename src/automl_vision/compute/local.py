@@ -17,7 +17,8 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -27,6 +28,7 @@ from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
 from automl_vision.compute.processes import die_with_parent
 from automl_vision.core.errors import AutoMLVisionError, StorageError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.telemetry import TELEMETRY_OFF
 
 CPU_SETTINGS = {
     # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (37 to 3 images/s on two
@@ -36,7 +38,10 @@ CPU_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the maximum of glibc
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }
-"""Environment of every job; it takes effect when the fork server starts."""
+"""Environment of every job; it takes effect when a process starts, so the fork server must have it."""
+
+JOB_ENVIRONMENT = CPU_SETTINGS | TELEMETRY_OFF
+"""Added to the environment of the processes that run jobs, where the caller's own has nothing of these names."""
 
 LOG_FILE = "log.txt"
 LOCK_FILE = "job.lock"
@@ -111,7 +116,6 @@ class LocalCompute:
     """
 
     def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:
-        os.environ |= {name: os.environ.get(name, value) for name, value in CPU_SETTINGS.items()}
         self.device = device
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *preload])
@@ -120,7 +124,8 @@ class LocalCompute:
         """Start the fork server, so that it imports while the caller does other work."""
         from multiprocessing import forkserver
 
-        forkserver.ensure_running()
+        with _added_environment(JOB_ENVIRONMENT):
+            forkserver.ensure_running()
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
         """One GPU per process if there are GPUs; otherwise the cores are divided, so that trials do not compete."""
@@ -141,6 +146,7 @@ class LocalCompute:
         environment = {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot is not None and slot.gpus else {}
         arguments = (job.function, job.arguments, str(job.folder), environment)
         process = self._context.Process(target=_run, args=arguments)
+        self.warm_up()
         process.start()
         return LocalJob(job, process)
 
@@ -150,6 +156,18 @@ class LocalCompute:
 
     def close(self) -> None:
         """Does nothing: the fork server ends with its last job and its owner."""
+
+
+@contextmanager
+def _added_environment(added: Mapping[str, str]) -> Iterator[None]:
+    """Environment for a process that is started inside the block; `multiprocessing` has no parameter for it."""
+    new = {name: value for name, value in added.items() if name not in os.environ}
+    os.environ |= new
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
 
 
 def share_cores(cores: int, wanted: int, threads: int = 0) -> list[int]:

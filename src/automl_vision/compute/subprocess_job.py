@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automl_vision.compute.compute import Failure, Job
-from automl_vision.compute.local import CPU_SETTINGS, failure_of, run_here
+from automl_vision.compute.local import JOB_ENVIRONMENT, failure_of, run_here
 from automl_vision.compute.processes import die_with_standard_input
 from automl_vision.core.files import read_json, write_json
 
@@ -40,7 +40,7 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
     process = subprocess.Popen(
         [sys.executable, "-m", "automl_vision.compute.subprocess_job", str(job.folder)],
         stdin=subprocess.PIPE,  # which ends when this process ends, however that happens
-        env=CPU_SETTINGS | dict(os.environ),
+        env=JOB_ENVIRONMENT | dict(os.environ),
         start_new_session=True,
     )
     try:

@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a configuration.
+
+    Attributes:
+        path: keys and indices that lead to the value, from the outermost; empty for the whole.
+        sentence: the rule, what came, and the way out.
+    """
+
+    path: tuple[str | int, ...]
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def within(self, *path: str | int) -> Problem:
+        """The problem seen from further outside, whose sentence names the outer path too."""
+        return Problem((*path, *self.path), f"{'.'.join(map(str, path))}: {self.sentence}" if path else self.sentence)
 
 
 class AutoMLVisionError(Exception):
@@ -15,12 +36,13 @@ class ConfigError(AutoMLVisionError):
     """A configuration breaks its rules. All mistakes are raised at once.
 
     Attributes:
-        problems: one sentence per mistake.
+        problems: the mistakes; a text that is passed becomes a problem of the whole.
         subject: what has the mistakes.
     """
 
-    def __init__(self, problems: Sequence[str], *, subject: str = "The configuration") -> None:
-        self.problems, self.subject = list(problems), subject
+    def __init__(self, problems: Sequence[Problem | str], *, subject: str = "The configuration") -> None:
+        self.problems = [Problem((), problem) if isinstance(problem, str) else problem for problem in problems]
+        self.subject = subject
         count = len(self.problems)
         noun = "mistake" if count == 1 else "mistakes"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
@@ -29,6 +51,13 @@ class ConfigError(AutoMLVisionError):
     def __reduce__(self) -> tuple[Any, ...]:
         # an exception is pickled by its message, which is not what the constructor takes
         return partial(type(self), subject=self.subject), (self.problems,)
+
+
+class InvalidValueError(ConfigError, ValueError):
+    """One value of a configuration breaks its rules.
+
+    It is a `ValueError`, so that pydantic's validators may raise it; `core.validation` finds its problems again.
+    """
 
 
 class UnknownModelError(AutoMLVisionError):

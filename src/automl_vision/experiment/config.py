@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Annotated, Any
 
@@ -13,38 +13,33 @@ from pydantic import (
     Field,
     InstanceOf,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from automl_vision.compute.targets import check_target
-from automl_vision.core.errors import ConfigError, UnknownModelError
+from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
 from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.text import did_you_mean
+from automl_vision.core.validation import CrossCheckError, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 from automl_vision.recipes.catalog import find_algorithm, missing_package
-from automl_vision.recipes.checking import check_hyperparameters, parse_arguments, validation_sentences
+from automl_vision.recipes.checking import check_hyperparameters, parse_arguments
 from automl_vision.recipes.hyperparameters import Hyperparameters
-from automl_vision.search.policies import Policy, policy_from_json
-from automl_vision.search.samplers import (
-    BayesianParameterSampling,
-    RandomParameterSampling,
-    Sampling,
-    sampling_from_json,
-    search_space,
-)
-from automl_vision.search.schema import POLICY_SCHEMA, SAMPLING_SCHEMA
+from automl_vision.search.policies import POLICIES
+from automl_vision.search.samplers import SAMPLINGS, Sampling
 from automl_vision.search.space_check import algorithms, space_problems
 
 SIX_DAYS = 144.0  # hours
-MOST_HOURS = 100_000.0  # eleven years
+MAX_HOURS = 100_000.0  # eleven years
 
 DataSource = Annotated[InstanceOf[Dataset] | str, WithJsonSchema({"type": "string"})]
-"""An opened data set, or its path; in a file only a path can stand."""
+"""An opened dataset, or its path; a file can only hold a path."""
 
-MOST_ITERATIONS = 1000
+MAX_ITERATIONS = 1000
 
 
 class AutoMLVisionConfig(BaseModel):
@@ -53,7 +48,7 @@ class AutoMLVisionConfig(BaseModel):
     Every field is checked when the config is made, all mistakes at once.
 
     Raises:
-        ConfigError: one sentence per mistake.
+        ConfigError: the mistakes, with paths such as `("arguments", "optimizer")`.
     """
 
     model_config = ConfigDict(
@@ -85,26 +80,27 @@ class AutoMLVisionConfig(BaseModel):
         "`ray://HOST:PORT`, `ray:HOST:PORT`",
     )
     model_name: str | None = Field(None, description="the algorithm; none: the default for the machine")
-    hyperparameter_sampling: Annotated[Any, WithJsonSchema(SAMPLING_SCHEMA)] = Field(
+    hyperparameter_sampling: Annotated[Any, SAMPLINGS] | None = Field(
         None,
         validation_alias=AliasChoices("hyperparameter_sampling", "sampling"),
         description="search space and how it is sampled; none: AutoMode decides when there may be several trials",
     )
-    policy: Annotated[Any, WithJsonSchema(POLICY_SCHEMA)] = Field(
+    policy: Annotated[Any, POLICIES] | None = Field(
         None,
         validation_alias=AliasChoices("policy", "early_termination_policy"),
         description="ends poor trials early; none: every trial runs to its end",
     )
-    iterations: int = Field(1, ge=1, le=MOST_ITERATIONS, description="most configurations to try")
+    iterations: int = Field(1, ge=1, le=MAX_ITERATIONS, description="most configurations to try")
     max_concurrent_iterations: int = Field(
         1, ge=1, le=100, description="trials at once; no more than the compute target bears"
     )
     primary_metric: str | None = Field(None, description="ranks the trials; none: the task's own")
     experiment_timeout_hours: float = Field(
-        SIX_DAYS, gt=0, le=MOST_HOURS, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
+        SIX_DAYS, gt=0, le=MAX_HOURS, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
     )
     arguments: dict[str, Any] = Field(
         default_factory=dict,
+        validate_default=True,
         description='fixed hyperparameters, as a mapping or as `["--early_stopping", 1, ...]`',
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
@@ -120,7 +116,8 @@ class AutoMLVisionConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError(_all_problems(error, values)) from None
+            known = [*type(self).model_fields, "split_ratio"]
+            raise ConfigError(problems_of(error, known, noun="setting")) from None
 
     @field_validator("task")
     @classmethod
@@ -137,42 +134,42 @@ class AutoMLVisionConfig(BaseModel):
     def _known_target(cls, value: str) -> str:
         return check_target(value)
 
-    @field_validator("hyperparameter_sampling", mode="before")
+    @field_validator("primary_metric")
     @classmethod
-    def _typed_sampling(cls, value: Any) -> Any:
-        return value if value is None else _told("hyperparameter_sampling", _sampling, value)
-
-    @field_validator("policy", mode="before")
-    @classmethod
-    def _typed_policy(cls, value: Any) -> Any:
-        return value if value is None or isinstance(value, Policy) else _told("policy", policy_from_json, value)
+    def _known_metric(cls, value: str | None, info: ValidationInfo) -> str | None:
+        metrics = TASKS[info.data["task"]].primary_metrics if "task" in info.data else ()
+        if value is not None and metrics and value not in metrics:
+            raise ValueError(
+                f'"{value}" does not rank trials of {info.data["task"]}.{did_you_mean(value, metrics)} '
+                f"Choose from: {', '.join(metrics)}"
+            )
+        return value
 
     @field_validator("arguments", mode="before")
     @classmethod
     def _pairs(cls, value: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-        try:
-            return parse_arguments(value)
-        except ConfigError as error:
-            raise ValueError("; ".join(error.problems)) from None
+        return parse_arguments(value)
+
+    @field_validator("arguments")
+    @classmethod
+    def _consistent(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Check what depends on several fields, with those before this one that are right."""
+        if "task" in info.data:
+            problems = _settings_problems(
+                info.data["task"],
+                _settings(value, info.data.get("validation_data_size")),
+                info.data.get("model_name") or value.get("model_name"),
+                info.data.get("hyperparameter_sampling"),
+            )
+            if problems:
+                raise CrossCheckError(problems)
+        return value
 
     @model_validator(mode="after")
-    def _consistent(self) -> AutoMLVisionConfig:
-        problems = []
-        metrics = TASKS[self.task].primary_metrics
-        if self.primary_metric is not None and self.primary_metric not in metrics:
-            problems.append(
-                f'"{self.primary_metric}" does not rank trials of {self.task}.'
-                f"{did_you_mean(self.primary_metric, metrics)} Choose from: {', '.join(metrics)}"
-            )
-        problems += _settings_problems(self.task, self.settings, self.fixed_algorithm, self.hyperparameter_sampling)
-        bounded = {"iterations", "experiment_timeout_hours"} & self.model_fields_set
-        if (
-            isinstance(self.hyperparameter_sampling, RandomParameterSampling | BayesianParameterSampling)
-            and not bounded
-        ):
-            problems.append("iterations or experiment_timeout_hours is required when sweeping")
-        if problems:
-            raise ValueError("\n".join(problems))
+    def _bounded(self) -> AutoMLVisionConfig:
+        sampled = self.hyperparameter_sampling is not None and not self.hyperparameter_sampling.is_bounded
+        if sampled and not {"iterations", "experiment_timeout_hours"} & self.model_fields_set:
+            raise ValueError("iterations or experiment_timeout_hours is required when sweeping")
         return self
 
     @property
@@ -204,7 +201,7 @@ class AutoMLVisionConfig(BaseModel):
         """How many trials the run may have at most; without `iterations` the time decides, or the grid's size."""
         if "iterations" in self.model_fields_set or not (self.automode or self.hyperparameter_sampling is not None):
             return self.iterations
-        return MOST_ITERATIONS
+        return MAX_ITERATIONS
 
     @property
     def automode(self) -> bool:
@@ -221,80 +218,55 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def settings(self) -> dict[str, Any]:
         """The fixed hyperparameters: the arguments, with the fields of the config that are hyperparameters too."""
-        settings = {name: value for name, value in self.arguments.items() if name != "model_name"}
-        if self.validation_data_size is not None:
-            settings.setdefault("split_ratio", self.validation_data_size)
-        return settings
+        return _settings(self.arguments, self.validation_data_size)
 
 
-def _sampling(value: Any) -> Sampling:
-    return value if isinstance(value, Sampling) else sampling_from_json(value)
-
-
-def _told(name: str, read: Callable[[Any], Any], value: Any) -> Any:
-    """What a reader makes of a setting's value; its mistakes become pydantic's, which names the setting in front."""
-    try:
-        return read(value)
-    except ConfigError as error:
-        raise ValueError(f"\n{name}: ".join(error.problems)) from None
+def _settings(arguments: Mapping[str, Any], validation_data_size: float | None) -> dict[str, Any]:
+    settings = {name: value for name, value in arguments.items() if name != "model_name"}
+    if validation_data_size is not None:
+        settings.setdefault("split_ratio", validation_data_size)
+    return settings
 
 
 def _algorithms(task: str, fixed: str | None, sampling: Sampling | None) -> list[str]:
     """The algorithms that trials may have."""
     if fixed is not None:
         return [fixed]
-    return (
-        [TASKS[task].default_model]
-        if sampling is None
-        else algorithms(search_space(sampling), TASKS[task].default_model)
-    )
+    default = TASKS[task].default_model
+    return [default] if sampling is None else algorithms(sampling.search_space, default)
 
 
-def _settings_problems(
-    task: str, settings: Mapping[str, Any], fixed: str | None, sampling: Sampling | None
-) -> list[str]:
-    """What is wrong with the algorithm, the fixed hyperparameters and the search space."""
+def _settings_problems(task: str, settings: Mapping[str, Any], fixed: Any, sampling: Sampling | None) -> list[Problem]:
+    """What is wrong with the algorithm, the fixed hyperparameters and the search space; paths from the config on."""
+    fixed = None if fixed is None else str(fixed)
     names = _algorithms(task, fixed, sampling)
-    problems = _model_problems(task, names[0]) if fixed is not None or sampling is None else []
+    problems = []
+    if fixed is not None or sampling is None:
+        problems += [Problem((), sentence).within("model_name") for sentence in _model_problems(task, names[0])]
     mistakes = list(dict.fromkeys(m for name in names for m in check_hyperparameters(task, settings, name)[1]))
-    problems += [f"arguments: {mistake}" for mistake in mistakes]
+    problems += [mistake.within("arguments") for mistake in mistakes]
     if sampling is None:
         return problems
-    space = search_space(sampling)
-    if fixed is not None and algorithms(space):
-        problems.append("model_name is fixed and searched in the space; keep one of them")
-    found = space_problems(space, task, model_name=names[0], arguments=settings, model_problems=_model_problems)
-    told = tuple(mistakes)  # a configuration of the space has the mistakes of the arguments again
-    return problems + [f"hyperparameter_sampling: {problem}" for problem in found if not problem.startswith(told)]
+    if fixed is not None and algorithms(sampling.search_space):
+        sentence = "model_name is fixed and searched in the space; keep one of them"
+        problems.append(Problem(("model_name",), sentence))
+    found = space_problems(
+        sampling.search_space,
+        task,
+        model_name=names[0],
+        arguments=settings,
+        model_problems=_model_problems,
+        known=mistakes,
+    )
+    path = ("hyperparameter_sampling", "space")
+    return problems + [Problem((*path, *p.path), f"hyperparameter_sampling: {p}") for p in found]
 
 
 def _model_problems(task: str, name: str) -> list[str]:
-    """A sentence when no algorithm of the task has the name; timm is loaded only for names that are not ours."""
+    """A sentence when no algorithm of the task has the name, or a package for it is missing."""
     try:
         find_algorithm(name, task)
     except UnknownModelError as error:
-        return [f"model_name: {error}"]
+        return [str(error)]
     missing = missing_package(name, task)
-    return [] if missing is None else [f"model_name: {missing}"]
-
-
-def _all_problems(error: ValidationError, values: dict[str, Any]) -> list[str]:
-    """One sentence per mistake; pydantic skips the cross-checks when a field is wrong, so they come here."""
-    known = [*AutoMLVisionConfig.model_fields, "split_ratio"]
-    problems = [
-        line for text in validation_sentences(error, known, noun="setting") for line in text.split("\n") if line
-    ]
-    try:
-        task = normalize_task(str(values.get("task")))
-        settings = parse_arguments(values.get("arguments"))
-    except (ValueError, ConfigError):
-        return problems
-    named = settings.pop("model_name", None)
-    fixed = values.get("model_name") or named
-    given = values.get("hyperparameter_sampling", values.get("sampling"))
-    try:
-        sampling = None if given is None else _sampling(given)
-    except ConfigError:  # its mistakes are told
-        sampling = None
-    found = _settings_problems(task, settings, None if fixed is None else str(fixed), sampling)
-    return problems + [problem for problem in found if problem not in problems]
+    return [] if missing is None else [missing]

@@ -19,8 +19,8 @@ from automl_vision.recipes.hyperparameters import Hyperparameters
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.start import start_run
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.search.policies import policy_to_json
-from automl_vision.search.samplers import sampling_to_json
+from automl_vision.search.policies import POLICIES
+from automl_vision.search.samplers import SAMPLINGS
 from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
@@ -129,8 +129,8 @@ def run_spec(
         arguments=config.settings | ({} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}),
         iterations=config.most_trials,
         concurrent=config.max_concurrent_iterations,
-        sampling=None if config.hyperparameter_sampling is None else sampling_to_json(config.hyperparameter_sampling),
-        policy=None if config.policy is None else policy_to_json(config.policy),
+        sampling=None if config.hyperparameter_sampling is None else SAMPLINGS.to_json(config.hyperparameter_sampling),
+        policy=None if config.policy is None else POLICIES.to_json(config.policy),
         automode=config.automode,
     )
 

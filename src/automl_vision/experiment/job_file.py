@@ -1,18 +1,18 @@
-"""A job as YAML: the config's fields with an experiment's name; mistakes are told with their lines."""
+"""A job as YAML: the config's fields with an experiment's name; mistakes are reported with their lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import AliasChoices
 
-from automl_vision.core.errors import ConfigError
+from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.recipes.catalog import families
 from automl_vision.recipes.hyperparameters import accepted_names
-from automl_vision.search.space import ALTERNATIVES
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
@@ -35,7 +35,7 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     except OSError as error:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError([f"the file is no valid YAML: {error}"], subject=subject) from None
+        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
     if repeated:
@@ -48,9 +48,7 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     try:
         return experiment, AutoMLVisionConfig(**values)
     except ConfigError as error:
-        lines = _lines(root)
-        problems = [f"{_place(problem, lines)}{problem}" for problem in error.problems]
-        raise ConfigError(problems, subject=subject) from None
+        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
 
 
 def _data(text: str, folder: Path) -> str:
@@ -103,7 +101,7 @@ def _hyperparameter_schema() -> dict[str, Any]:
 
 
 def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
-    """Sentences on keys that stand twice in a mapping, of which YAML would keep the last one silently."""
+    """Sentences on keys that occur twice in a mapping, of which YAML would silently keep the last one."""
     if isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for key, value in node.value:
@@ -116,48 +114,39 @@ def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
             yield from _repeated_keys(item)
 
 
-def _lines(node: yaml.Node | None, lines: dict[str, int] | None = None) -> dict[str, int]:
-    """Line numbers of all keys and of the texts in lists, from 1; the first one of a name counts.
+def _with_line(problem: Problem, root: yaml.Node | None) -> Problem:
+    """The problem with the line of its value in front, if it has a path that leads into the file."""
+    line = _line(root, problem.path)
+    return problem if line is None else Problem(problem.path, f"line {line}: {problem.sentence}")
 
-    What stands in a search space has a second name: its place there, such as `model[1].drop_rate`.
-    """
-    lines = {} if lines is None else lines
+
+def _line(node: yaml.Node | None, path: Sequence[str | int]) -> int | None:
+    """Line, from 1, of the last key or item of a path that the file has; a shorter way of writing lacks some."""
+    line = None
+    for part in path:
+        found = _child(node, part)
+        if found is not None:
+            line, node = found
+    return line
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node | None] | None:
+    """Line and value of a key or an item of a node; an item of a list may also be a `--name` before its value."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            lines.setdefault(str(key.value), key.start_mark.line + 1)
-            if key.value == "space":
-                lines.update(_space_lines(value))
-            _lines(value, lines)
+            if key.value == str(part) or _field_named(key.value) == part:
+                return key.start_mark.line + 1, value
     elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            if isinstance(item, yaml.ScalarNode):
-                lines.setdefault(str(item.value).removeprefix("--"), item.start_mark.line + 1)
-            _lines(item, lines)
-    return lines
+        for i, item in enumerate(node.value):
+            is_name = isinstance(item, yaml.ScalarNode) and item.value.startswith("--")
+            if i == part or (is_name and item.value[2:].replace("-", "_") == part):
+                return item.start_mark.line + 1, item
+    return None
 
 
-def _space_lines(space: yaml.Node, place: str = "") -> Iterator[tuple[str, int]]:
-    """Lines of a search space's entries by their places; a list of alternatives is a choice of this name."""
-    if isinstance(space, yaml.SequenceNode):
-        for i, item in enumerate(space.value):
-            yield from _space_lines(item, f"{place or ALTERNATIVES}[{i}].")
-    elif isinstance(space, yaml.MappingNode):
-        for key, value in space.value:
-            path = f"{place}{key.value}"
-            yield path, key.start_mark.line + 1
-            parts = {str(k.value): v for k, v in value.value} if isinstance(value, yaml.MappingNode) else {}
-            if isinstance(parts.get("values"), yaml.SequenceNode):
-                yield from _space_lines(parts["values"], path)
-
-
-def _place(problem: str, lines: dict[str, int]) -> str:
-    """`line 7: ` for the key that a problem speaks of: its place in a search space, or the first known one."""
-    words = problem.replace('"', " ").replace(":", " ").split()
-    found = next((word for word in words if word in lines and word not in _SECTIONS), None)
-    if found is None:
-        parts = [part for word in words for part in word.split(".")]
-        found = next((part for part in parts if part in lines), None)
-    return "" if found is None else f"line {lines[found]}: "
-
-
-_SECTIONS = ("arguments", "hyperparameter_sampling", "sampling", "policy")  # where a problem may name what is in them
+def _field_named(name: str) -> str:
+    """The config's field that has this name or this other name."""
+    for field, info in AutoMLVisionConfig.model_fields.items():
+        if isinstance(info.validation_alias, AliasChoices) and name in info.validation_alias.choices:
+            return field
+    return name

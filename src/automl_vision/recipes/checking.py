@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import AliasChoices, ValidationError
 
-from automl_vision.core.errors import ConfigError
-from automl_vision.core.text import did_you_mean
+from automl_vision.core.errors import InvalidValueError, Problem
+from automl_vision.core.validation import problems_of
 from automl_vision.recipes.catalog import families, family_of
 from automl_vision.recipes.hyperparameters import Hyperparameters, accepted_names
 
@@ -32,7 +32,7 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
     """Settings from a mapping or from `["--early_stopping", 1, "--evaluation_frequency", 2]`.
 
     Raises:
-        ConfigError: the list is not made of pairs of `--name` and value.
+        InvalidValueError: the list does not consist of pairs of `--name` and value.
     """
     if arguments is None:
         return {}
@@ -40,22 +40,23 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
         return {str(name).removeprefix("--").replace("-", "_"): value for name, value in arguments.items()}
     problems = []
     if len(arguments) % 2:
-        problems.append(f'arguments must be pairs of "--name" and value; {arguments[-1]!r} has no partner')
+        sentence = f'pairs of "--name" and value are expected; {arguments[-1]!r} has no partner'
+        problems.append(Problem((len(arguments) - 1,), sentence))
     names = list(arguments[::2])
     problems += [
-        f'arguments: {name!r} stands where a "--name" is expected'
-        for name in names
+        Problem((2 * i,), f'a "--name" is expected, not {name!r}')
+        for i, name in enumerate(names)
         if not (isinstance(name, str) and name.startswith("--"))
     ]
     if problems:
-        raise ConfigError(problems)
+        raise InvalidValueError(problems, subject="The arguments")
     return {name[2:].replace("-", "_"): value for name, value in zip(names, arguments[1::2], strict=False)}
 
 
 def check_hyperparameters(
     task: str, values: Mapping[str, Any], model_name: str | None = None
-) -> tuple[Hyperparameters | None, list[str]]:
-    """Typed hyperparameters with all defaults filled in, or one sentence per mistake.
+) -> tuple[Hyperparameters | None, list[Problem]]:
+    """Typed hyperparameters with all defaults filled in, or one problem per mistake.
 
     Args:
         task: the product's name of the task.
@@ -65,7 +66,7 @@ def check_hyperparameters(
     try:
         return family_of(task, model_name).model_validate(dict(values)), []
     except ValidationError as error:
-        return None, validation_sentences(error, hyperparameter_names(task, model_name), noun="hyperparameter")
+        return None, problems_of(error, hyperparameter_names(task, model_name), noun="hyperparameter")
 
 
 def with_family(task: str, trial: Any) -> Any:
@@ -79,22 +80,3 @@ def with_family(task: str, trial: Any) -> Any:
         return trial
     family = family_of(task, trial.get("model_name"))
     return {**trial, "hyperparameters": family.model_validate(dict(trial["hyperparameters"]))}
-
-
-def validation_sentences(error: ValidationError, known: Sequence[str], *, noun: str) -> list[str]:
-    """One sentence per mistake: the rule, what came, and the near match of a misspelt name."""
-    sentences = []
-    for detail in error.errors():
-        place = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden" and place in known:
-            sentences.append(f"{place} is another name of a {noun} that is given too; keep one of them")
-        elif detail["type"] == "extra_forbidden":
-            sentences.append(f'no {noun} is named "{place}".{did_you_mean(place, known)}')
-        elif detail["type"] == "missing":
-            sentences.append(f"{place} is required")
-        elif detail["type"] == "value_error":
-            message = detail["msg"].removeprefix("Value error, ")
-            sentences.append(f"{place}: {message}" if place else message)
-        else:
-            sentences.append(f"{place}: {detail['msg'].lower()}, not {detail['input']!r}")
-    return sentences

@@ -8,7 +8,7 @@ from typing import Any
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.search.policies import NoTerminationPolicy, Policy, SuccessiveHalvingPolicy
+from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
 from automl_vision.search.portfolio import planned_candidate, portfolio
 
 DEFAULT_ROLE = "default recipe"
@@ -22,7 +22,7 @@ def default_recipe(spec: RunSpec) -> PlannedTrial:
 
 def automode_policy(spec: RunSpec) -> Policy:
     """The user's policy, or successive halving: at each rung a candidate must keep up with the best third."""
-    if not isinstance(spec.termination, NoTerminationPolicy) or spec.policy is not None:
+    if spec.policy is not None:
         return spec.termination
     hyperparameters = spec.trials[0].hyperparameters
     reports = hyperparameters.number_of_epochs // hyperparameters.evaluation_frequency

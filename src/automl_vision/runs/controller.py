@@ -35,7 +35,7 @@ from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.portfolio import portfolio, probed_candidates
-from automl_vision.search.samplers import BayesianParameterSampling, search_space
+from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.search.space import most_configurations
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
@@ -230,7 +230,7 @@ class _Controller:
         """The maximum number of trials."""
         base, search = self.spec.trials[0], self.spec.search
         if search is not None:
-            return most_configurations(search_space(search), self.spec.iterations)
+            return most_configurations(search.search_space, self.spec.iterations)
         probes = {c.key: 0.0 for c in probed_candidates(base, self.spec.task, self.spec.arguments)}
         return min(self.spec.iterations, 1 + len(portfolio(base, self.spec.task, self.spec.arguments, probes)))
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from automl_vision.core.errors import ConfigError
+from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.version import VERSION
 from automl_vision.recipes.checking import with_family
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.search.policies import NoTerminationPolicy, Policy, policy_from_json
-from automl_vision.search.samplers import Sampling, sampling_from_json
+from automl_vision.search.policies import POLICIES, NoTerminationPolicy, Policy
+from automl_vision.search.samplers import SAMPLINGS, Sampling
 
 
 def read_run_spec(run_id: str, values: dict[str, Any]) -> RunSpec:
@@ -23,12 +23,10 @@ def read_run_spec(run_id: str, values: dict[str, Any]) -> RunSpec:
     try:
         return RunSpec.model_validate(values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}" for detail in error.errors()]
+        problems = [Problem((), detail["msg"].lower()).within(*detail["loc"]) for detail in error.errors()]
         made = values.get("version") or "another version"
-        problems.append(
-            f"run {run_id} was made by {made}, and this is {VERSION}; resume it with the version that made it"
-        )
-        raise ConfigError(problems, subject="The run's specification") from None
+        way_out = f"run {run_id} was made by {made}, and this is {VERSION}; resume it with the version that made it"
+        raise ConfigError([*problems, way_out], subject="The run's specification") from None
 
 
 class RunSpec(BaseModel):
@@ -69,12 +67,12 @@ class RunSpec(BaseModel):
     @property
     def search(self) -> Sampling | None:
         """The typed sampling."""
-        return None if self.sampling is None else sampling_from_json(self.sampling)
+        return None if self.sampling is None else SAMPLINGS.parse(self.sampling)
 
     @property
     def termination(self) -> Policy:
         """The typed policy."""
-        return NoTerminationPolicy() if self.policy is None else policy_from_json(self.policy)
+        return NoTerminationPolicy() if self.policy is None else POLICIES.parse(self.policy)
 
     @property
     def is_sweep(self) -> bool:

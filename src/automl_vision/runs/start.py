@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 
+from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.workspace.run_folder import RunFolder
 
 
@@ -27,5 +29,6 @@ def start_run(folder: RunFolder, lock: int) -> None:
             stderr=log,
             start_new_session=True,
             pass_fds=[lock],
+            env=TELEMETRY_OFF | dict(os.environ),
         )
     threading.Thread(target=process.wait, daemon=True).start()  # so that no dead process is left behind

@@ -19,7 +19,7 @@ from automl_vision.runs.repeated_failures import MAX_REPEATED, repeated_failure
 from automl_vision.runs.trial_records import Observer, TrialRecords
 from automl_vision.runs.trial_sources import TrialSource, TrialState
 from automl_vision.search.planned_trial import PlannedTrial, planned_trial
-from automl_vision.search.policies import NoTerminationPolicy, Policy, reason_to_end
+from automl_vision.search.policies import Policy, reason_to_end
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -195,7 +195,7 @@ class TrialLoop:
 
     def _judge(self, running: _Running, judged: int) -> None:
         """Stop a trial early if the policy rejects one of the reports after those that were judged before."""
-        if isinstance(self.policy, NoTerminationPolicy) or running.stop_reason is not None:
+        if running.stop_reason is not None:
             return
         curves = {state.number: state.curve for state in self.trials}
         number = running.state.number

@@ -1,4 +1,4 @@
-"""Points where earlier trials let expect a good score, by Optuna's models of the scores."""
+"""Points where earlier trials predict a good score, by Optuna's models of the scores."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from automl_vision.search.distributions import Choice, Distribution
 from automl_vision.search.space import Point, SearchSpace
 
 History = Sequence[tuple[Point, float | None]]
-"""Every proposal's point with its score: None while it runs, not finite when it failed."""
+"""Every proposal's point with its score, higher is better: None while it runs, not finite when it failed."""
 
 _STARTUP = 10  # random configurations before the model of the scores is used; Optuna's own default
-# points that are proposed before the caller draws at random, should they be known or not allowed; one of the Gaussian
-# process takes seconds on a busy machine, in which nothing else of the sweep is heard
+# points that are proposed before the caller samples at random, in case they are known or not allowed; a point of the
+# Gaussian process takes seconds on a busy machine, during which the controller does nothing else
 _ATTEMPTS = {"tpe": 20, "gp": 3}
 
 
 def promising_points(
-    space: SearchSpace, history: History, *, algorithm: Literal["tpe", "gp"], seed: int, maximize: bool
+    space: SearchSpace, history: History, *, algorithm: Literal["tpe", "gp"], seed: int
 ) -> Iterator[Point]:
-    """Points from a model of the scores so far; running trials count as poor, so that none is proposed twice.
+    """Points from a model of the scores so far; running trials count as poor, so that concurrent trials differ.
 
     Args:
         space: of the points.
         history: all proposals so far, in order.
         algorithm: "tpe" or "gp".
         seed: of the sampling.
-        maximize: whether higher scores are better.
     """
-    study = _study(space, history, algorithm, seed, maximize)
+    study = _study(space, history, algorithm, seed)
     for _ in range(_ATTEMPTS[algorithm]):
         trial = study.ask()
         if algorithm == "gp":  # it models one fixed set of dimensions: those that do not count, too
@@ -43,7 +42,7 @@ def promising_points(
         yield space.walk(partial(_suggest, trial))[1]
 
 
-def _study(space: SearchSpace, history: History, algorithm: str, seed: int, maximize: bool) -> Any:
+def _study(space: SearchSpace, history: History, algorithm: str, seed: int) -> Any:
     """An Optuna study that knows every proposal and its score.
 
     It is made anew for each asking, with a seed of its own, so that an interrupted sweep goes on as if nothing had
@@ -62,7 +61,7 @@ def _study(space: SearchSpace, history: History, algorithm: str, seed: int, maxi
             sampler = optuna.samplers.TPESampler(
                 seed=own_seed, n_startup_trials=_STARTUP, multivariate=True, group=True
             )
-    study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
     dimensions = {name: _optuna_distribution(d) for name, d in space.dimensions()}
     middle = {name: _middle(d) for name, d in space.dimensions()} if algorithm == "gp" else {}
     for point, score in history:

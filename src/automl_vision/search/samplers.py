@@ -1,148 +1,183 @@
-"""How a search space is sampled: at random, as a grid, or by what earlier trials gave (Bayesian).
+"""How a search space is sampled: at random, as a grid, or by what earlier trials scored (Bayesian).
 
 A sampler is asked for the next configuration and told how each one ended. What it proposes depends on the seed, on
-what it proposed before and on what it was told, and on nothing else: told the same again it goes on the same.
+what it proposed before and on the scores it was told, and on nothing else: with the same history it continues the same.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import numpy as np
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
+from pydantic_core import core_schema
 
-from automl_vision.core.errors import ConfigError
-from automl_vision.core.text import did_you_mean
-from automl_vision.search.distributions import Choice, Distribution
-from automl_vision.search.optuna_suggest import promising_points
+from automl_vision.search.distributions import DISTRIBUTIONS, Choice, Distribution
+from automl_vision.search.optuna_suggest import History, promising_points
+from automl_vision.search.registry import Registry
 from automl_vision.search.space import Point, SearchSpace, frozen
 
-_ATTEMPTS = 200  # draws for a configuration that is new and allowed; after them what is left is listed
-_MOST_LISTED = 10_000  # configurations; of a larger space the draws are all but certain to find a new one
-# in a conditional space every so many proposals are random: without them the model was seen to stay in an alternative
+_ATTEMPTS = 200  # samples in search of a configuration that is new and allowed; then the remaining ones are listed
+_MAX_LISTED = 10_000  # configurations; in a larger space a new one is all but certain to be sampled
+# in a conditional space every fifth proposal is random: without them the model was seen to stay in an alternative
 # whose first scores were better and whose best is worse (benchmarks/samplers.py: better than random in 2 of 8, now 5)
 _RANDOM_EVERY = 5
 
 Space = SearchSpace | Mapping[str, Any] | Sequence[Any]
 Accept = Callable[[dict[str, Any]], bool]
+Seed = Annotated[int, Strict(), Field(ge=0)]
 
 
-@dataclass(frozen=True)
-class RandomParameterSampling:
-    """Independent draws; the same seed gives the same ones.
+class _SpaceField:
+    """Metadata of a field that holds a search space: how it is parsed, written and described."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Parse what `SearchSpace.of` takes."""
+        return core_schema.no_info_plain_validator_function(
+            SearchSpace.of, serialization=core_schema.plain_serializer_function_ser_schema(SearchSpace.to_json)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """A mapping of names to distributions or constants, or a list of such mappings."""
+        constant = {"type": ["string", "number", "boolean", "null"]}
+        options = [*DISTRIBUTIONS.json_schema()["anyOf"], constant]
+        return {
+            "description": "a mapping of names to distributions or constants, or a list of such mappings, of which "
+            "each trial takes one",
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"anyOf": options}},
+                {"type": "array", "minItems": 1, "items": {"type": "object"}},
+            ],
+        }
+
+
+AnySpace = Annotated[Space, _SpaceField()]
+
+
+class Sampling(ABC):
+    """A search space and how it is sampled. Write another one as a subclass with `@register_sampling`.
 
     Attributes:
         space: a mapping of names to distributions, or a list of such mappings.
-        seed: of the draws.
     """
 
+    is_bounded: ClassVar[bool] = False
+    """Whether the points come to an end in any space that it takes, so that a run needs no other limit."""
+
     space: Space
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        _refuse(_seed_problems(self.seed))
-        object.__setattr__(self, "space", SearchSpace.of(self.space))
+    @property
+    def search_space(self) -> SearchSpace:
+        """The space, typed."""
+        return SearchSpace.of(self.space)
+
+    @abstractmethod
+    def points(self, history: History) -> Iterator[Point]:
+        """Points to try next, of which the first one that is new and allowed is proposed.
+
+        Args:
+            history: every proposal's point with its score; the points must depend on it and the fields alone.
+        """
 
 
-@dataclass(frozen=True)
-class GridParameterSampling:
+SAMPLINGS: Registry[Sampling] = Registry("sampling", label="{} sampling", default="random")
+"""Every sampling by its name in a file."""
+
+S = TypeVar("S", bound=Sampling)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field, dataclasses.field))
+def register_sampling(name: str) -> Callable[[type[S]], type[S]]:
+    """Class decorator that makes a sampling's class a frozen pydantic dataclass and gives it a name in files.
+
+    Args:
+        name: that `type` has in a file.
+    """
+    return SAMPLINGS.register(name)  # type: ignore[return-value]
+
+
+@register_sampling("random")
+class RandomParameterSampling(Sampling):
+    """Independent samples; the same seed gives the same ones.
+
+    Attributes:
+        space: a mapping of names to distributions, or a list of such mappings.
+        seed: of the random numbers.
+    """
+
+    space: AnySpace
+    seed: Seed = 0
+
+    def points(self, history: History) -> Iterator[Point]:
+        """Random points."""
+        return random_points(self.search_space, history, self.seed)
+
+
+@register_sampling("grid")
+class GridParameterSampling(Sampling):
     """Every combination of choices once.
 
     Attributes:
         space: a mapping of names to choices, or a list of such mappings.
     """
 
-    space: Space
+    is_bounded: ClassVar[bool] = True
+    space: AnySpace
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "space", SearchSpace.of(self.space))
-        search_space(self).require_choices()
+        self.search_space.require_choices()
+
+    def points(self, history: History) -> Iterator[Point]:  # noqa: ARG002
+        """All combinations in order."""
+        return self.search_space.combinations()
 
 
-@dataclass(frozen=True)
-class BayesianParameterSampling:
-    """Draws where earlier trials let expect a good score. At least 20 trials for each hyperparameter suit it.
+@register_sampling("bayesian")
+class BayesianParameterSampling(Sampling):
+    """Samples where earlier trials predict a good score. Plan at least 20 trials per hyperparameter.
 
     Attributes:
         space: a mapping of names to distributions, or a list of such mappings.
-        seed: of the draws.
+        seed: of the random numbers.
         algorithm: "tpe" (tree-structured Parzen estimator, Bergstra et al. 2011) or "gp" (Gaussian process).
     """
 
-    space: Space
-    seed: int = 0
+    space: AnySpace
+    seed: Seed = 0
     algorithm: Literal["tpe", "gp"] = "tpe"
 
-    def __post_init__(self) -> None:
-        known = self.algorithm in ("tpe", "gp")
-        _refuse(_seed_problems(self.seed) + ([] if known else [f'algorithm is "tpe" or "gp", not {self.algorithm!r}']))
-        object.__setattr__(self, "space", SearchSpace.of(self.space))
+    def points(self, history: History) -> Iterator[Point]:
+        """Points from a model of the scores, then random ones."""
+        space = self.search_space
+        others = random_points(space, history, self.seed)
+        if space.is_conditional and len(history) % _RANDOM_EVERY == _RANDOM_EVERY - 1:
+            return others
+        return itertools.chain(promising_points(space, history, algorithm=self.algorithm, seed=self.seed), others)
 
 
-Sampling = RandomParameterSampling | GridParameterSampling | BayesianParameterSampling
+def random_points(space: SearchSpace, history: History, seed: int) -> Iterator[Point]:
+    """Independent random points, then all configurations of a small finite space in random order.
 
-KINDS: dict[str, type[Sampling]] = {
-    "random": RandomParameterSampling,
-    "grid": GridParameterSampling,
-    "bayesian": BayesianParameterSampling,
-}
-
-
-def search_space(sampling: Sampling) -> SearchSpace:
-    """The space of a sampling."""
-    return SearchSpace.of(sampling.space)
-
-
-def sampling_to_json(sampling: Sampling) -> dict[str, Any]:
-    """The sampling as plain values; `sampling_from_json` reads them."""
-    kind = next(name for name, shape in KINDS.items() if isinstance(sampling, shape))
-    others = {name: value for name, value in vars(sampling).items() if name != "space"}
-    return {"type": kind, **others, "space": search_space(sampling).to_json()}
-
-
-def sampling_from_json(value: Any) -> Sampling:
-    """A sampling from its mapping in a file, such as `{type: random, seed: 1, space: {...}}`.
-
-    Raises:
-        ConfigError: it breaks the rules; all mistakes at once.
+    Args:
+        space: of the points.
+        history: of which the length makes a random stream of its own for each proposal.
+        seed: of all streams.
     """
-    if not isinstance(value, Mapping):
-        _refuse([f"a mapping with type and space is expected, not {value!r}"])
-    given = {str(name): part for name, part in value.items()}
-    kind = str(given.pop("type", "random"))
-    if kind not in KINDS:
-        _refuse([f'no sampling is named "{kind}".{did_you_mean(kind, KINDS)} Choose: {", ".join(KINDS)}'])
-    fields = tuple(KINDS[kind].__dataclass_fields__)
-    problems = [f'{kind} sampling has no "{n}".{did_you_mean(n, fields)}' for n in given if n not in fields]
-    known = {name: part for name, part in given.items() if name in fields}
-    parts: list[dict[str, Any]] = [{**known, "space": _ANY_SPACE}]  # so that the mistakes beside the space are told too
-    if "space" in given:
-        parts.append({"space": given["space"]})
-    else:
-        problems.append(f"{kind} sampling needs a space")
-    for part in parts:
-        try:
-            KINDS[kind](**part)
-        except ConfigError as error:
-            problems += error.problems
-    _refuse(problems)
-    return KINDS[kind](**known)
-
-
-_ANY_SPACE = SearchSpace((("any", Choice((0, 1))),))
-
-
-def _seed_problems(seed: Any) -> list[str]:
-    whole = isinstance(seed, int) and not isinstance(seed, bool)
-    return [] if whole and seed >= 0 else [f"seed is a whole number of at least 0, not {seed!r}"]
-
-
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise ConfigError(problems, subject="The sampling")
+    random = np.random.default_rng([seed, len(history)])
+    for _ in range(_ATTEMPTS):
+        yield space.walk(lambda _, d: _sample(random, d))[1]
+    if space.is_finite:  # the last new configurations are hardly ever sampled
+        points = list(itertools.islice(space.combinations(), _MAX_LISTED))
+        for index in np.random.default_rng([seed, len(history)]).permutation(len(points)):
+            yield points[index]
 
 
 @dataclass(frozen=True)
@@ -150,7 +185,7 @@ class Proposal:
     """A configuration to try.
 
     Attributes:
-        number: of the asking, from 0.
+        number: of the proposal, from 0.
         values: hyperparameters by name.
         point: where it lies in the space.
     """
@@ -161,90 +196,52 @@ class Proposal:
 
 
 @dataclass
-class _Told:
-    """A proposal and how it ended: its score, higher is better; None while it runs; NaN when it failed."""
-
-    proposal: Proposal
-    score: float | None = None
-
-
-@dataclass
 class Sampler:
     """Asks and tells. Its life: `recall` what was proposed before an interruption, then `ask` and `tell` in turns.
 
     Attributes:
         sampling: what is sampled, and how.
-        accept: says whether a configuration is allowed; others are drawn again.
-        maximize: whether higher scores are better.
+        accept: says whether a configuration is allowed; others are replaced.
     """
 
     sampling: Sampling
     accept: Accept = field(default=lambda _: True)
-    maximize: bool = True
 
     def __post_init__(self) -> None:
-        self._space = search_space(self.sampling)
-        self._is_conditional = any(isinstance(d, Choice) and d.is_conditional for _, d in self._space.dimensions())
-        self._told: list[_Told] = []
+        self._space = self.sampling.search_space
+        self._history: list[tuple[Point, float | None]] = []
         self._seen: set[tuple[tuple[str, str], ...]] = set()
-        self._grid = self._space.combinations() if isinstance(self.sampling, GridParameterSampling) else None
 
     def ask(self) -> Proposal | None:
         """A configuration that was not proposed before, or None when there are no more."""
-        for point in self._candidates():
+        for point in self.sampling.points(tuple(self._history)):
             values = self._space.values_at(point)
-            if frozen(values) not in self._seen and self.accept(values):
-                proposal = Proposal(len(self._told), values, point)
+            key = frozen(values)
+            if key in self._seen:
+                continue
+            if self.accept(values):
+                proposal = Proposal(len(self._history), values, point)
                 self.recall(proposal)
                 return proposal
+            self._seen.add(key)
         return None
 
     def recall(self, proposal: Proposal) -> None:
         """Take up a proposal that was made before."""
-        self._told.append(_Told(proposal))
+        self._history.append((proposal.point, None))
         self._seen.add(frozen(proposal.values))
 
     def tell(self, number: int, score: float | None) -> None:
-        """Say how a proposal ended.
+        """Report how a proposal ended.
 
         Args:
             number: of the proposal.
-            score: its metric; None or NaN when it failed.
+            score: its metric, higher is better; None or NaN when it failed.
         """
-        self._told[number].score = math.nan if score is None else float(score)
-
-    def _candidates(self) -> Iterator[Point]:
-        if self._grid is not None:
-            return self._grid
-        explores = self._is_conditional and len(self._told) % _RANDOM_EVERY == _RANDOM_EVERY - 1
-        if isinstance(self.sampling, BayesianParameterSampling) and not explores:
-            return itertools.chain(self._promising(self.sampling), self._random(), self._left())
-        return itertools.chain(self._random(), self._left())
-
-    def _random(self) -> Iterator[Point]:
-        random = self._generator()
-        for _ in range(_ATTEMPTS):
-            yield self._space.walk(lambda _, d: _draw(random, d))[1]
-
-    def _left(self) -> Iterator[Point]:
-        """All configurations of a small finite space in random order: draws hardly find the last ones."""
-        if self._space.is_finite:
-            points = list(itertools.islice(self._space.combinations(), _MOST_LISTED))
-            for index in self._generator().permutation(len(points)):
-                yield points[index]
-
-    def _generator(self) -> np.random.Generator:
-        seed = 0 if isinstance(self.sampling, GridParameterSampling) else self.sampling.seed
-        return np.random.default_rng([seed, len(self._told)])
-
-    def _promising(self, sampling: BayesianParameterSampling) -> Iterator[Point]:
-        history = [(told.proposal.point, told.score) for told in self._told]
-        return promising_points(
-            self._space, history, algorithm=sampling.algorithm, seed=sampling.seed, maximize=self.maximize
-        )
+        self._history[number] = (self._history[number][0], math.nan if score is None else float(score))
 
 
-def _draw(random: np.random.Generator, distribution: Distribution) -> float:
+def _sample(random: np.random.Generator, distribution: Distribution) -> float:
     if isinstance(distribution, Choice):
         return int(random.integers(len(distribution.values)))
     return float(random.random())

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from automl_vision.core.errors import ConfigError
-from automl_vision.search.distribution_json import KINDS, distribution_from_json, distribution_to_json
-from automl_vision.search.distributions import Bell, Choice, Distribution, RandInt, Range, coordinates, plain
+from automl_vision.core.errors import InvalidValueError, Problem
+from automl_vision.search.distributions import DISTRIBUTIONS, Choice, Distribution, Numbers, plain
 
 Entry = Any
 """A distribution, or a constant."""
 
+Path = tuple[str | int, ...]
+"""Keys and indices that lead to an entry in the space's JSON."""
+
 Point = dict[str, float]
-"""Where a configuration lies: by dimension, the index of a choice, or a unit between 0 and 1."""
+"""Where a configuration lies: by dimension, the index of a choice, or a fraction between 0 and 1."""
 
 Draw = Callable[[str, Distribution], float]
-"""Gives the index of a choice, or a unit, for the dimension of a name."""
+"""Returns the index of a choice, or a fraction, for the dimension of a name."""
 
 ALTERNATIVES = "alternatives"
 """Name of the choice that a space given as a list of mappings becomes."""
 
-_MOST_VALUES = 10_000  # of one dimension, up to which a space counts as finite
+_MAX_VALUES = 10_000  # of one dimension, up to which a space counts as finite
 
 
 @dataclass(frozen=True)
@@ -42,32 +45,35 @@ class SearchSpace:
         """A space from a mapping of Python distributions, from what YAML or JSON hold, or from a list of alternatives.
 
         Raises:
-            ConfigError: it breaks the rules; all mistakes at once.
+            InvalidValueError: it breaks the rules; all mistakes at once.
         """
         if isinstance(value, SearchSpace):
             return value
-        problems: list[str] = []
+        problems: list[Problem] = []
         if isinstance(value, Sequence) and not isinstance(value, str):
-            problems = [f"alternative {i} is a mapping of names, not {v!r}" for i, v in enumerate(value)
+            problems = [Problem((i,), f"alternative {i} is a mapping of names, not {v!r}") for i, v in enumerate(value)
                         if not isinstance(v, Mapping)]  # fmt: skip
             value = {ALTERNATIVES: {"type": "choice", "values": list(value)}} if not problems else {}
-        entries = _entries(value, "", problems)
-        if not problems and not any(isinstance(entry, Choice | Range | Bell | RandInt) for _, entry in entries):
-            problems.append("the space has nothing to choose from")
+        entries = _entries(value, (), problems)
+        if not problems and not any(isinstance(entry, Distribution) for _, entry in entries):
+            problems.append(Problem((), "the space has nothing to choose from"))
         if problems:
-            raise ConfigError(problems, subject="The search space")
+            raise InvalidValueError(problems, subject="The search space")
         return SearchSpace(entries)
 
     def to_json(self) -> dict[str, Any]:
         """The space as plain values; `SearchSpace.of` reads them."""
-        return {name: _entry_to_json(entry) for name, entry in self.entries}
+        return {
+            name: DISTRIBUTIONS.to_json(entry) if isinstance(entry, Distribution) else entry
+            for name, entry in self.entries
+        }
 
     def dimensions(self) -> list[tuple[str, Distribution]]:
         """Every distribution by its name, those under all alternatives included."""
         return list(_dimensions("", self.entries))
 
     def walk(self, draw: Draw) -> tuple[dict[str, Any], Point]:
-        """One configuration: what is drawn for each dimension that counts under the choices before it.
+        """One configuration: a value for each dimension that counts under the choices before it.
 
         Args:
             draw: called for one dimension after another.
@@ -88,19 +94,25 @@ class SearchSpace:
         """See that there are only choices.
 
         Raises:
-            ConfigError: the space has other distributions.
+            InvalidValueError: the space has other distributions.
         """
         others = [name for name, distribution in self.dimensions() if not isinstance(distribution, Choice)]
         if others:
-            raise ConfigError(
-                [f"{name}: a grid takes only choices; list the values, or sample at random" for name in others],
+            raise InvalidValueError(
+                [Problem(path_of(name), f"{name}: a grid takes only choices; list the values, or sample at random")
+                 for name in others],
                 subject="The search space",
-            )
+            )  # fmt: skip
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a choice brings hyperparameters of its own."""
+        return any(isinstance(d, Choice) and d.is_conditional for _, d in self.dimensions())
 
     @property
     def is_finite(self) -> bool:
         """Whether each dimension has a countable number of values: choices, whole numbers, multiples of q."""
-        return all(coordinates(distribution, _MOST_VALUES) is not None for _, distribution in self.dimensions())
+        return all(distribution.coordinates(_MAX_VALUES) is not None for _, distribution in self.dimensions())
 
     def combinations(self) -> Iterator[Point]:
         """Every combination of the values of a finite space once, the last names changing fastest."""
@@ -113,7 +125,7 @@ class SearchSpace:
 
 
 def most_configurations(space: SearchSpace, limit: int) -> int:
-    """How many configurations the space holds, counted up to a limit."""
+    """The number of configurations in the space, counted up to a limit."""
     return sum(1 for _ in islice(space.combinations(), limit)) if space.is_finite else limit
 
 
@@ -122,44 +134,67 @@ def frozen(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, repr(value)) for name, value in values.items()))
 
 
-def _entries(value: Any, place: str, problems: list[str]) -> tuple[tuple[str, Entry], ...]:
-    """The entries of a mapping; what is wrong is added to the problems, with its place."""
+def place_of(path: Path) -> str:
+    """A path as messages say it, such as `model[1].drop_rate`."""
+    text = ""
+    for i, part in enumerate(path):
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not (part == "values" and i and isinstance((*path, "")[i + 1], int)):
+            text += f".{part}" if text else part
+    return text
+
+
+def path_of(place: str) -> Path:
+    """The path of a dimension's name; `place_of` turned round."""
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", place)
+    return tuple(part for index, name in parts for part in (("values", int(index)) if index else (name,)))
+
+
+def _entries(value: Any, path: Path, problems: list[Problem]) -> tuple[tuple[str, Entry], ...]:
+    """The entries of a mapping; what is wrong is added to the problems, with its path."""
+    place = place_of(path)
     if not isinstance(value, Mapping):
-        problems.append(f"{place or 'the space'}: a mapping of names is expected, not {value!r}")
+        problems.append(Problem(path, f"{place or 'the space'}: a mapping of names is expected, not {value!r}"))
         return ()
     entries = []
     for name, part in value.items():
-        inner = _path(place, str(name))
+        inner = (*path, str(name))
         if not isinstance(name, str):
-            problems.append(f"{inner}: the name of a hyperparameter is expected, not {name!r}")
+            sentence = f"{place_of(inner)}: the name of a hyperparameter is expected, not {name!r}"
+            problems.append(Problem(inner, sentence))
             continue
         try:
             entries.append((name, _entry(part, inner, problems)))
+        except InvalidValueError as error:
+            problems += [
+                Problem((*inner, *problem.path), f"{place_of(inner)}: {problem.sentence}") for problem in error.problems
+            ]
         except ValueError as error:
-            problems.append(f"{inner}: {error}")
+            problems.append(Problem(inner, f"{place_of(inner)}: {error}"))
     return tuple(entries)
 
 
-def _entry(value: Any, place: str, problems: list[str]) -> Entry:
+def _entry(value: Any, path: Path, problems: list[Problem]) -> Entry:
     """A distribution or a constant.
 
     Raises:
         ValueError: it is neither.
     """
     if isinstance(value, Mapping):
-        value = distribution_from_json(value)
-    if isinstance(value, Choice):
-        if not value.is_conditional:
-            return value
-        if any(option.get("type") in KINDS for option in value.values):
+        value = DISTRIBUTIONS.parse(value)
+    if isinstance(value, Choice) and value.is_conditional:
+        if any(option.get("type") in DISTRIBUTIONS.types for option in value.values):
             raise ValueError("a choice holds values or mappings of hyperparameters, and no distributions")
         before = len(problems)
-        options = [Alternative(_entries(option, f"{place}[{i}]", problems)) for i, option in enumerate(value.values)]
+        options = [
+            Alternative(_entries(option, (*path, "values", i), problems)) for i, option in enumerate(value.values)
+        ]
         return value if len(problems) > before else Choice(tuple(options))
-    if isinstance(value, Range | Bell | RandInt):
+    if isinstance(value, Distribution):
         return value
     if isinstance(value, Collection) and not isinstance(value, str):
-        raise ValueError(f"a distribution ({', '.join(KINDS)}) or a constant is expected, not {value!r}")
+        raise ValueError(f"a distribution ({', '.join(DISTRIBUTIONS.types)}) or a constant is expected, not {value!r}")
     return plain(value)
 
 
@@ -176,29 +211,22 @@ class Alternative(dict[str, Entry]):
         return Alternative, (tuple(self.items()),)
 
 
-def _entry_to_json(entry: Entry) -> Any:
-    if isinstance(entry, Choice) and entry.is_conditional:
-        options = [{name: _entry_to_json(part) for name, part in option.items()} for option in entry.values]
-        return {"type": "choice", "values": options}
-    return distribution_to_json(entry) if isinstance(entry, Choice | Range | Bell | RandInt) else entry
-
-
-def _path(place: str, name: str) -> str:
+def _joined(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
 def _dimensions(place: str, entries: Sequence[tuple[str, Entry]]) -> Iterator[tuple[str, Distribution]]:
     for name, entry in entries:
-        if isinstance(entry, Choice | Range | Bell | RandInt):
-            yield _path(place, name), entry
+        if isinstance(entry, Distribution):
+            yield _joined(place, name), entry
         if isinstance(entry, Choice) and entry.is_conditional:
             for i, option in enumerate(entry.values):
-                yield from _dimensions(f"{_path(place, name)}[{i}]", list(option.items()))
+                yield from _dimensions(f"{_joined(place, name)}[{i}]", list(option.items()))
 
 
 def _walk(place: str, entries: Sequence[tuple[str, Entry]], draw: Draw, values: dict[str, Any], point: Point) -> None:
     for name, entry in entries:
-        path = _path(place, name)
+        path = _joined(place, name)
         if isinstance(entry, Choice):
             index = int(draw(path, entry))
             point[path] = index
@@ -206,7 +234,7 @@ def _walk(place: str, entries: Sequence[tuple[str, Entry]], draw: Draw, values: 
                 _walk(f"{path}[{index}]", list(entry.values[index].items()), draw, values, point)
             else:
                 values[name] = entry.values[index]
-        elif isinstance(entry, Range | Bell | RandInt):
+        elif isinstance(entry, Numbers):
             point[path] = float(draw(path, entry))
             values[name] = entry.value(point[path])
         else:
@@ -219,11 +247,11 @@ def _combinations(entries: list[tuple[str, str, Entry]]) -> Iterator[Point]:
         yield {}
         return
     (place, name, entry), *rest = entries
-    path = _path(place, name)
-    if not isinstance(entry, Choice | Range | Bell | RandInt):
+    path = _joined(place, name)
+    if not isinstance(entry, Distribution):
         yield from _combinations(rest)
         return
-    for coordinate in coordinates(entry, _MOST_VALUES) or ():
+    for coordinate in entry.coordinates(_MAX_VALUES) or ():
         nested = []
         if isinstance(entry, Choice) and entry.is_conditional:
             inner = f"{path}[{coordinate}]"

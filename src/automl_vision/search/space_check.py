@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any
@@ -10,19 +10,19 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AliasChoices, TypeAdapter, ValidationError
 
-from automl_vision.core.errors import ConfigError
+from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.text import did_you_mean
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.checking import check_hyperparameters, own_name
 from automl_vision.recipes.hyperparameters import TrainingHyperparameters, accepted_names
-from automl_vision.search.distributions import Bell, Choice, Numbers, RandInt, Range, coordinates, ends, is_whole
-from automl_vision.search.space import Entry, SearchSpace
+from automl_vision.search.distributions import Choice, Distribution, Numbers, Range
+from automl_vision.search.space import Entry, Path, SearchSpace, place_of
 
-_TRIED = 200  # configurations that are checked as a whole; more of a large space are checked when they are drawn
-_MOST_TOLD = 5  # mistakes of whole configurations; the others are alike
+_MAX_TRIED = 200  # configurations checked as a whole; others of a large space are checked when they are sampled
+_MAX_SHOWN = 5  # mistakes of whole configurations; the others are alike
 
 _WHOLE = (int, int | None)
-_OF_THE_RUN = ("split_ratio", "checkpoint_run_id", "checkpoint_filename")  # what is settled before the first trial
+_OF_THE_RUN = ("split_ratio", "checkpoint_run_id", "checkpoint_filename")  # settled before the first trial
 
 Entries = Sequence[tuple[str, Entry]]
 
@@ -37,8 +37,9 @@ def space_problems(
     model_name: str,
     arguments: Mapping[str, Any],
     model_problems: ModelProblems,
-) -> list[str]:
-    """One sentence per mistake of a space.
+    known: Collection[Problem] = (),
+) -> list[Problem]:
+    """The mistakes of a space, with paths from the space on.
 
     Args:
         space: to check.
@@ -46,10 +47,12 @@ def space_problems(
         model_name: the algorithm where the space names none.
         arguments: fixed hyperparameters of every trial.
         model_problems: checks names of algorithms.
+        known: mistakes of the arguments, which each configuration of the space repeats.
     """
     checker = _Checker(task, arguments, model_problems)
-    checker.check(space.entries, "", [model_name], {})
-    return checker.problems or list(islice(_whole_problems(space, task, model_name, arguments), _MOST_TOLD))
+    checker.check(space.entries, (), [model_name], {})
+    whole = _whole_problems(space, task, model_name, arguments, known)
+    return checker.problems or list(islice(whole, _MAX_SHOWN))
 
 
 def algorithms(space: SearchSpace, default: str | None = None) -> list[str]:
@@ -63,68 +66,71 @@ class _Checker:
     def __init__(self, task: str, arguments: Mapping[str, Any], model_problems: ModelProblems) -> None:
         self.task, self._model_problems = task, model_problems
         self._fixed = {own_name(task, name) for name in arguments}
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
 
-    def check(self, entries: Entries, place: str, models: Sequence[str], outer: Mapping[str, str]) -> None:
+    def check(self, entries: Entries, place: Path, models: Sequence[str], outer: Mapping[str, Path]) -> None:
         """Check the entries of a space, or of one alternative in it.
 
         Args:
             entries: by name.
-            place: where they stand.
-            models: the algorithms that they may meet.
-            outer: where the hyperparameters stand that they meet, by name.
+            place: path to them.
+            models: the algorithms that they may be combined with.
+            outer: paths of the hyperparameters that they are combined with, by name.
         """
         models = _models(entries, models)
         met = dict(outer)
         for name, entry in entries:
-            path = f"{place}{name}"
+            path = (*place, name)
             for own, where in self._brought(name, entry, path):
                 if own in met:
-                    self.problems.append(f"{where} and {met[own]} set the same hyperparameter; keep one of them")
+                    both = f"{place_of(where)} and {place_of(met[own])}"
+                    self.problems.append(Problem(where, f"{both} set the same hyperparameter; keep one of them"))
             if _is_label(entry):
                 for i, option in enumerate(entry.values):
-                    self.check(list(option.items()), f"{path}[{i}].", models, {})
+                    self.check(list(option.items()), (*path, "values", i), models, {})
             else:
                 self._check_entry(path, name, entry, models)
             met |= dict(self._brought(name, entry, path))
 
-    def _brought(self, name: str, entry: Entry, path: str) -> Iterator[tuple[str, str]]:
-        """The hyperparameters that an entry sets, with their places."""
+    def _brought(self, name: str, entry: Entry, path: Path) -> Iterator[tuple[str, Path]]:
+        """The hyperparameters that an entry sets, with their paths."""
         if not _is_label(entry):
             yield own_name(self.task, name), path
             return
         for i, option in enumerate(entry.values):
             for inner, part in option.items():
-                yield from self._brought(inner, part, f"{path}[{i}].{inner}")
+                yield from self._brought(inner, part, (*path, "values", i, inner))
 
-    def _check_entry(self, path: str, name: str, entry: Entry, models: Sequence[str]) -> None:
+    def _check_entry(self, path: Path, name: str, entry: Entry, models: Sequence[str]) -> None:
+        place = place_of(path)
         if name == "model_name":
-            self.problems += [f"{path}: {problem}" for problem in self._name_problems(entry, models)]
+            self.problems += [Problem(path, f"{place}: {problem}") for problem in self._name_problems(entry, models)]
             return
         own = own_name(self.task, name)
         if own in self._fixed:
-            self.problems.append(f"{path} is fixed in arguments and searched in the space; keep one of them")
+            sentence = f"{place} is fixed in arguments and searched in the space; keep one of them"
+            self.problems.append(Problem(path, sentence))
         if own in _OF_THE_RUN:
-            self.problems.append(f"{path} is the same for all trials of a run; set it in arguments")
-        told = set()
+            sentence = f"{place} is the same for all trials of a run; set it in arguments"
+            self.problems.append(Problem(path, sentence))
+        sentences = set()
         for model in models:
             family = family_of(self.task, model)
             known = accepted_names(family)
             if name not in known:
                 owner = f"{model} has" if len(models) > 1 else "there is"
                 way_out = " Put it into the alternative of the algorithm that has it." if len(models) > 1 else ""
-                told.add(f'{path}: {owner} no hyperparameter "{name}".{did_you_mean(name, known)}{way_out}')
+                sentences.add(f'{place}: {owner} no hyperparameter "{name}".{did_you_mean(name, known)}{way_out}')
             else:
-                told |= {f"{path}: {problem}" for problem in _value_problems(family, name, entry)}
-        self.problems += sorted(told)
+                sentences |= {f"{place}: {problem}" for problem in _value_problems(family, name, entry)}
+        self.problems += [Problem(path, sentence) for sentence in sorted(sentences)]
 
     def _name_problems(self, entry: Entry, models: Sequence[str]) -> list[str]:
         """What is wrong with a choice of algorithms."""
         names = entry.values if isinstance(entry, Choice) else [entry]
         if not all(isinstance(name, str) for name in names):
             return [f"the name of an algorithm, or a choice of names, is expected, not {_shown(entry)}"]
-        found = [problem for model in models for problem in self._model_problems(self.task, model)]
-        return [problem.removeprefix("model_name: ") for problem in found]
+        return [problem for model in models for problem in self._model_problems(self.task, model)]
 
 
 def _models(entries: Entries, inherited: Sequence[str]) -> list[str]:
@@ -143,7 +149,7 @@ def _models(entries: Entries, inherited: Sequence[str]) -> list[str]:
 def _shown(entry: Entry) -> str:
     if isinstance(entry, Choice):
         return ", ".join(map(repr, entry.values))
-    return entry.kind if isinstance(entry, Range | Bell | RandInt) else repr(entry)
+    return entry.type if isinstance(entry, Distribution) else repr(entry)
 
 
 def _is_label(entry: Entry) -> bool:
@@ -153,7 +159,7 @@ def _is_label(entry: Entry) -> bool:
 def _value_problems(family: type[TrainingHyperparameters], name: str, entry: Entry) -> list[str]:
     """What is wrong with the values of one dimension."""
     adapter, annotation = _field(family, name)
-    if isinstance(entry, Range | Bell | RandInt):
+    if isinstance(entry, Numbers):
         return list(_number_problems(adapter, annotation, name, entry))
     values = entry.values if isinstance(entry, Choice) else [entry]
     problems = [problem for value in values if (problem := _problem(adapter, annotation, value)) is not None]
@@ -162,22 +168,22 @@ def _value_problems(family: type[TrainingHyperparameters], name: str, entry: Ent
 
 def _number_problems(adapter: TypeAdapter[Any], annotation: Any, name: str, entry: Numbers) -> Iterator[str]:
     """What is wrong with a distribution of numbers: the first value that the hyperparameter does not take."""
-    if annotation in _WHOLE and not is_whole(entry):
-        yield f"{entry.kind} gives fractions, and {name} is a whole number; use randint, or a q-form with a whole q"
+    if annotation in _WHOLE and not entry.is_whole:
+        yield f"{entry.type} gives fractions, and {name} is a whole number; use randint, or a q-form with a whole q"
         return
-    places = coordinates(entry, _TRIED)
+    places = entry.coordinates(_MAX_TRIED)
     if places is None and annotation not in (*_WHOLE, float, float | None):
-        yield f"{entry.kind} gives any number, and {name} takes only some values; use choice"
+        yield f"{entry.type} gives any number, and {name} takes only some values; use choice"
         return
-    values = list(ends(entry)) if places is None else [entry.value(place) for place in places]
+    values = list(entry.ends()) if places is None else [entry.value(place) for place in places]
     for value in values:
         problem = _problem(adapter, annotation, value)
         if problem is not None:
-            low, high = ends(entry)
+            low, high = entry.ends()
             hint = ""
-            if isinstance(entry, Range) and entry.log and entry.low > 0:
-                hint = f"; the bounds of {entry.kind} are logarithms, such as {np.log(1e-4):.2f} for 0.0001"
-            yield f"{entry.kind} gives {low:.4g} to {high:.4g}, and {name}: {problem}{hint}"
+            if isinstance(entry, Range) and entry.is_log and entry.low > 0:
+                hint = f"; the bounds of {entry.type} are logarithms, such as {np.log(1e-4):.2f} for 0.0001"
+            yield f"{entry.type} gives {low:.4g} to {high:.4g}, and {name}: {problem}{hint}"
             return
 
 
@@ -211,9 +217,11 @@ def _field(family: type[TrainingHyperparameters], name: str) -> tuple[TypeAdapte
     raise ConfigError([f'no hyperparameter is named "{name}"'])
 
 
-def _whole_problems(space: SearchSpace, task: str, model_name: str, arguments: Mapping[str, Any]) -> Iterator[str]:
+def _whole_problems(
+    space: SearchSpace, task: str, model_name: str, arguments: Mapping[str, Any], known: Collection[Problem]
+) -> Iterator[Problem]:
     """What is wrong with configurations as a whole, where each value alone is right."""
-    seen = set()
+    seen = set(known)
     for values in _some_configurations(space):
         settings = {**arguments, **values}
         name = str(settings.pop("model_name", model_name))
@@ -222,22 +230,22 @@ def _whole_problems(space: SearchSpace, task: str, model_name: str, arguments: M
             if mistake not in seen and not _is_rare(mistake, values, space):
                 seen.add(mistake)
                 shown = ", ".join(f"{key} {value!r}" for key, value in values.items())
-                yield f"{mistake} (with {shown})"
+                yield Problem(mistake.path, f"{mistake} (with {shown})")
 
 
 def _some_configurations(space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """The first combinations where all are choices; otherwise random draws."""
+    """The first combinations of a finite space; otherwise random ones."""
     if space.is_finite:
-        yield from (space.values_at(point) for point in islice(space.combinations(), 5 * _TRIED))
+        yield from (space.values_at(point) for point in islice(space.combinations(), 5 * _MAX_TRIED))
         return
     random = np.random.default_rng(0)
-    for _ in range(_TRIED):
+    for _ in range(_MAX_TRIED):
         yield space.walk(
             lambda _, d: int(random.integers(len(d.values))) if isinstance(d, Choice) else float(random.random())
         )[0]
 
 
-def _is_rare(mistake: str, values: Mapping[str, Any], space: SearchSpace) -> bool:
-    """Whether a mistake comes from the far tail of a normal distribution, whose draws are repeated."""
-    bells = {path.rpartition(".")[2] for path, d in space.dimensions() if isinstance(d, Bell)}
-    return mistake.partition(":")[0] in bells & values.keys()
+def _is_rare(mistake: Problem, values: Mapping[str, Any], space: SearchSpace) -> bool:
+    """Whether a mistake comes from the far tail of a distribution; such samples are replaced."""
+    tailed = {path.rpartition(".")[2] for path, d in space.dimensions() if isinstance(d, Numbers) and d.has_tails}
+    return mistake.path[:1] != () and mistake.path[0] in tailed & values.keys()

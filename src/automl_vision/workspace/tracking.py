@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from automl_vision.core.files import atomic_path
 from automl_vision.core.numbers import finite
+from automl_vision.core.telemetry import switch_off_telemetry
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
 # one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
@@ -128,6 +129,7 @@ class Tracking:
             logging.getLogger(name).setLevel(logging.ERROR)
         for name, value in _HTTP_SETTINGS.items():
             os.environ.setdefault(name, value)
+        switch_off_telemetry()
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
@@ -199,6 +201,7 @@ def create_sqlite_store(file: Path) -> None:
     MLflow makes them in dozens of steps. Two processes that do so at once, or one that is killed in between, were seen
     to leave a file that no later process can use.
     """
+    switch_off_telemetry()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
+from automl_vision.core.telemetry import switch_off_telemetry
 from automl_vision.core.text import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.run_folder import RunFolder
@@ -107,6 +108,7 @@ class Workspace:
         Raises:
             WorkspaceError: the registry cannot be written.
         """
+        switch_off_telemetry()
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
