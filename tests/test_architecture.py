@@ -109,7 +109,7 @@ def test_nothing_phones_home(case: str, tmp_path: Path):
     store = f"create_sqlite_store(Path({str(tmp_path / 'mlflow.db')!r}))"
     codes = {
         "tracking": tracking + store,
-        "models": "from automl_vision import list_models",
+        "models": "from automl_vision import load_torch",
         "training": "import automl_vision.training.loop",
         "local job": LOCAL_JOB.format(tests=str(Path(__file__).parent), folder=str(tmp_path), fresh=False),
         "subprocess job": LOCAL_JOB.format(tests=str(Path(__file__).parent), folder=str(tmp_path), fresh=True),

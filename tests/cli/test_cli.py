@@ -302,4 +302,4 @@ def test_drawing_needs_a_detector(workspace: Path, run_id: str, shapes_folder: P
     model = workspace / "runs" / run_id / "model"
     done = automl_vision("predict", model, shapes_folder / "circle", "--draw", tmp_path / "drawn")
     assert done.returncode == 2
-    assert "finds no objects" in done.stderr
+    assert "does not detect objects" in done.stderr
