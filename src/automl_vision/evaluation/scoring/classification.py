@@ -38,7 +38,7 @@ class ClassificationScoring(LabelScoring):
         probabilities, truth = self.probabilities(outputs, calibration), self._truth(rows)
         intervals = evaluation.classification_intervals(probabilities, truth)
         return Report(
-            metrics=evaluation.classification_metrics(probabilities, truth),
+            metrics=self.metrics(outputs, rows, calibration),
             intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_class(probabilities, truth, self.classes),
             charts={"confusion_matrix": evaluation.confusion_matrix(probabilities, truth).tolist()},

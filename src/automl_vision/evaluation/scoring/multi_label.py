@@ -41,7 +41,7 @@ class MultiLabelScoring(LabelScoring):
         thresholds = np.array(calibration.thresholds)
         intervals = evaluation.multi_label_intervals(probabilities, truth, thresholds)
         return Report(
-            metrics=evaluation.multi_label_metrics(probabilities, truth, thresholds),
+            metrics=self.metrics(outputs, rows, calibration),
             intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
             per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
         )
