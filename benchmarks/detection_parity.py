@@ -32,7 +32,7 @@ from automl_vision.workspace.run_folder import RunFolder
 
 SHAPES = ((480, 640), (640, 480), (200, 640), (640, 200), (97, 133), (1000, 700), (320, 416), (321, 417), (33, 900),
           (60, 60), (2000, 1500), (416, 320))  # fmt: skip
-_ANY = [2, 2, 20, 20]  # a data set needs objects; they are not looked at
+_ANY = [2, 2, 20, 20]  # a dataset needs objects; they are not looked at
 
 
 def cut_images(dataset: Dataset, folder: Path, count: int) -> None:

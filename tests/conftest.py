@@ -189,7 +189,7 @@ def multi_label_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small_trial(root: Path, dataset: Dataset, name: str = "trial", **changes: object) -> TrialSpec:
-    """A small trial on a data set, in a folder below `root`."""
+    """A small trial on a dataset, in a folder below `root`."""
     folder = root / name
     folder.mkdir(exist_ok=True)
     manifest = root / f"{dataset.fingerprint}.parquet"
@@ -213,7 +213,7 @@ def small_trial(root: Path, dataset: Dataset, name: str = "trial", **changes: ob
 
 @pytest.fixture
 def make_spec(tmp_path: Path) -> Callable[..., TrialSpec]:
-    """A small trial on a data set, in the test's folder."""
+    """A small trial on a dataset, in the test's folder."""
     return partial(small_trial, tmp_path)
 
 

@@ -25,7 +25,7 @@ class Layout:
 
     Attributes:
         name: of the layout.
-        images: what each image has to be read as, as `described` says it; None for one that is not in the data set.
+        images: what each image has to be read as, as `described` says it; None for one that is not in the dataset.
         files: contents of the other files: bytes, a text, a list of lines, or a JSON value.
         error: what the message of an error holds; None where the set is to be read.
         reports: what a problem or a note has to say.
@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def expected(self) -> dict[str, str]:
-        """Each image of the data set and what it has to be read as."""
+        """Each image of the dataset and what it has to be read as."""
         return {path: text for path, text in expanded(self.images).items() if text is not None}
 
     def write(self, root: Path) -> Path:

@@ -27,7 +27,7 @@ Content = Any  # text, bytes, or a value that is written as JSON
 
 @dataclass(frozen=True)
 class Case:
-    """Files of a data set and what they mean.
+    """Files of a dataset and what they mean.
 
     Attributes:
         name: of the case.

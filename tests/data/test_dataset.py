@@ -1,4 +1,4 @@
-"""A data set is opened, checked, kept and joined without losing or inventing an image."""
+"""A dataset is opened, checked, kept and joined without losing or inventing an image."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_flat(root: Path, count: int = 12) -> list[str]:
 
 
 def readable(dataset: Dataset) -> Dataset:
-    """The data set without the images that cannot be decoded."""
+    """The dataset without the images that cannot be decoded."""
     return dataset.apply(dataset.check(checks=["unreadable-image", "truncated-image"]))
 
 
@@ -218,7 +218,7 @@ def test_a_url_of_an_unknown_kind_gives_a_reason() -> None:
         read_image_bytes("/", "nosuch://bucket/a.png")
 
 
-# Data sets that cannot be used
+# Datasets that cannot be used
 
 
 def test_too_many_bad_records(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_as_task(root: Path, multi_label_folder: Path) -> None:
     assert narrowed.summary()["left_out"] == {"bad label": int((~kept).sum())}
 
 
-# Another data set for validation
+# Another dataset for validation
 
 
 def test_a_picture_shows_any_name_and_size(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_multi_label_shares_are_fair_for_rare_labels_too() -> None:
     assert abs(held_out[without].mean() - 0.2) < 0.05
 
 
-# In a data set
+# In a dataset
 
 
 def open_rows(root: Path, rows: list[str], header: str = "image,label,split,group") -> Dataset:

@@ -1,4 +1,4 @@
-"""COCO JSON as tools and public data sets really write it: one row a shape, with what it means."""
+"""COCO JSON as tools and public datasets really write it: one row a shape, with what it means."""
 
 from __future__ import annotations
 

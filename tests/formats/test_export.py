@@ -65,7 +65,7 @@ def _object(kind: str, number: int, random: np.random.Generator, *, multiple: bo
 
 
 def facts(dataset: Dataset, holds: frozenset[str]) -> dict[str, tuple[Any, list[Object]]]:
-    """What a data set says, by content of image; of the marks only those that a format holds."""
+    """What a dataset says, by content of image; of the marks only those that a format holds."""
     found = {}
     columns = (dataset.table[name].to_pylist() for name in ("digest", "split", "group", "labels"))
     for row, (digest, split, group, labels) in enumerate(zip(*columns, strict=True)):

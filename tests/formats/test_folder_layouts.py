@@ -62,9 +62,7 @@ FOLDERS = [
             "test_set/test_set/cats/cat.#.jpg": "test cats",
         },
     ),
-    Layout(
-        "a data set in a folder twice", {"dataset/dataset/cat/#.jpg": "- cat", "dataset/dataset/dog/#.jpg": "- dog"}
-    ),
+    Layout("a dataset in a folder twice", {"dataset/dataset/cat/#.jpg": "- cat", "dataset/dataset/dog/#.jpg": "- dog"}),
     Layout(
         "beside a program and a text",
         {"raw-img/cane/#.jpg": "- cane", "raw-img/gatto/#.jpg": "- gatto"},

@@ -1,4 +1,4 @@
-"""Mutated annotation files: an importer gives a data set or a `DataError`, nothing else, and stays in its root."""
+"""Mutated annotation files: an importer gives a dataset or a `DataError`, nothing else, and stays in its root."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def changed_bytes(draw: st.DrawFn, data: bytes) -> bytes:
 
 
 def open_mutated(name: str, file: str, data: bytes, format_: str | None) -> None:
-    """Open a folder with a mutated file; anything but a data set inside its folder or a `DataError` fails."""
+    """Open a folder with a mutated file; anything but a dataset inside its folder or a `DataError` fails."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     try:
         root = folder / "root"

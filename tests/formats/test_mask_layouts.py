@@ -1,4 +1,4 @@
-"""Masks as public data sets lay them out: one row a layout, with what it means."""
+"""Masks as public datasets lay them out: one row a layout, with what it means."""
 
 from __future__ import annotations
 

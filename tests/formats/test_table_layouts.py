@@ -86,7 +86,7 @@ CLASSES = [
     table("a name beside the number", "filename,label,class_name", "c#.jpg,0,cat", "d#.jpg,1,dog"),
     table(
         "birds",
-        "class id,filepaths,labels,data set,scientific name",
+        "class id,filepaths,labels,dataset,scientific name",
         "0,images/c#.jpg,CAT,train,FELIS",
         "1,images/d#.jpg,DOG,valid,CANIS",
         images={"images/c#.jpg": "train CAT", "images/d#.jpg": "val DOG"},

@@ -1,4 +1,4 @@
-"""Pascal VOC as public data sets and tools lay it out: one row a shape, with what it means."""
+"""Pascal VOC as public datasets and tools lay it out: one row a shape, with what it means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets wherever they lie: an S3 store, a web server that fails now and then, archives, hostile ones too."""
+"""Datasets wherever they lie: an S3 store, a web server that fails now and then, archives, hostile ones too."""
 
 from __future__ import annotations
 

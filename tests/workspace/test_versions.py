@@ -1,4 +1,4 @@
-"""Data sets have versions: what is the same is one version, an image keeps its split, and changes are named."""
+"""Datasets have versions: what is the same is one version, an image keeps its split, and changes are named."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class WeightsUnavailableError(AutoMLVisionError):
 
 
 class DataError(AutoMLVisionError):
-    """A data set as a whole cannot be used."""
+    """A dataset as a whole cannot be used."""
 
 
 class ImageError(AutoMLVisionError):

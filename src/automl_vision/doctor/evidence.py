@@ -1,4 +1,4 @@
-"""What the checks see: the data set's columns, one look at each image, features and predictions where there are."""
+"""What the checks see: the dataset's columns, one look at each image, features and predictions where there are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Evidence:
     """What the checks see.
 
     Attributes:
-        data: the data set.
+        data: the dataset.
         stats: facts of each image file.
         usable: (images,), whether an image has a split or may get one, and can be decoded.
         features: (images, features), NaN where they are unknown; or None.

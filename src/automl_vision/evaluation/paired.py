@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.evaluation.intervals import LEVEL, Floats, Interval, paired_difference
 
 SCORES, RESAMPLES = "scores", "resamples"
-"""What a trial leaves to be compared by: its score of each image; or, where the metric is no mean over images, the
+"""What a trial leaves to be compared by: its score of each image; or, where the metric is not a mean over images, the
 metric on resamples of the images, the same ones for every trial."""
 
 

@@ -63,7 +63,7 @@ class AutoMLVisionConfig(BaseModel):
         description="`image-classification`, `image-classification-multi-label`, `image-object-detection` or "
         "`image-instance-segmentation`"
     )
-    training_data: DataSource = Field(description="a labelled data set: a path, or an opened `Dataset`")
+    training_data: DataSource = Field(description="a labelled dataset: a path, or an opened `Dataset`")
     validation_data: DataSource | None = Field(
         None, description="another one; without it `validation_data_size` of the training data is held out"
     )

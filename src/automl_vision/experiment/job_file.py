@@ -52,7 +52,7 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
 
 
 def _data(text: str, folder: Path) -> str:
-    """Data that a job file names: a path relative to the file, unless it is a URL or a registered data set."""
+    """Data that a job file names: a path relative to the file, unless it is a URL or a registered dataset."""
     beside = folder / Path(text).expanduser()
     return text if is_url(text) or ("/" not in text and not beside.exists()) else str(beside)
 

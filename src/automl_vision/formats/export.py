@@ -1,4 +1,4 @@
-"""Writing a data set in a format of others: one writer a format, the images copied, linked or left where they are."""
+"""Writing a dataset in a format of others: one writer a format, the images copied, linked or left where they are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IMAGES = ("copy", "link", "none")
 
 
 class _Export:
-    """A data set on its way into a folder, as its writer sees it (`writing.Export`).
+    """A dataset on its way into a folder, as its writer sees it (`writing.Export`).
 
     Attributes:
         folder: where to write.
@@ -107,7 +107,7 @@ class _Export:
 
 
 def export_dataset(dataset: Dataset, folder: str | PathLike[str], format: str, *, images: str = "copy") -> ImportReport:
-    """Write a data set in a format; images that were left out are not written.
+    """Write a dataset in a format; images that were left out are not written.
 
     Args:
         dataset: with or without splits.

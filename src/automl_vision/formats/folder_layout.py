@@ -191,7 +191,7 @@ def _splits(top: Folder) -> dict[str, str]:
 
 
 def _unnamed_training(top: Folder, splits: dict[str, str], deep: set[str]) -> str | None:
-    """The only folder of classes that is no split, where those that are hold the same classes (`rps-test-set`)."""
+    """The only folder of classes that is not a split, where those that are hold the same classes (`rps-test-set`)."""
     unnamed, named = deep - splits.keys(), deep & splits.keys()
     if len(unnamed) != 1 or not named or "train" in splits.values():
         return None

@@ -15,7 +15,7 @@ _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the
 
 
 class ImageListing:
-    """The images of a data set by their names; they are listed when they are first asked for.
+    """The images of a dataset by their names; they are listed when they are first asked for.
 
     Args:
         storage: where they lie.

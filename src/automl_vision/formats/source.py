@@ -36,7 +36,7 @@ Parsed = TypeVar("Parsed")
 
 
 class Source:
-    """A data set's files as importers see them.
+    """A dataset's files as importers see them.
 
     Attributes:
         storage: where they lie.

@@ -1,4 +1,4 @@
-"""What a format's writer is given: the data set's images with their annotations, and a folder to write into."""
+"""What a format's writer is given: the dataset's images with their annotations, and a folder to write into."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ExportRecord:
 
 
 class Export(Protocol):
-    """A data set on its way into a folder.
+    """A dataset on its way into a folder.
 
     Attributes:
         folder: where to write.

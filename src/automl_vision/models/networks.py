@@ -36,7 +36,7 @@ def build_network(description: NetworkDescription) -> Model:
 def load_model(folder: Path) -> Model:
     """The trained network of a trial's or a model's folder, in evaluation mode, built from the folder alone.
 
-    No data set is read and no code in the folder is executed.
+    No dataset is read and no code in the folder is executed.
 
     Raises:
         ModelFolderError: the folder lacks `network.json`, or the weights are another network's.

@@ -21,7 +21,7 @@ _OVERLAP = 0.25
 
 @dataclass(frozen=True)
 class Advice:
-    """What suits the boxes of a data set.
+    """What suits the boxes of a dataset.
 
     Attributes:
         sides: quantiles (5, 25, 50, 75 and 95 %) of the root of the boxes' areas, in pixels of the images.
@@ -53,7 +53,7 @@ def advise(dataset: Dataset) -> Advice:
     """
     objects = dataset.objects
     if not len(objects):
-        raise DataError("advice on small objects needs labelled objects; this data set has none")
+        raise DataError("advice on small objects needs labelled objects; this dataset has none")
     training = np.isin(dataset.splits, ("train", ""))
     columns = [dataset.table[name].to_numpy().astype(np.float64) for name in ("height", "width")]
     sizes = np.maximum(np.stack(columns, axis=1), 1.0)

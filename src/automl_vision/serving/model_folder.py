@@ -84,7 +84,7 @@ class ModelDescription:
         model_name, architecture: of the algorithm.
         objects: of a detector's outputs; None for labels of whole images.
         metrics: reports by split.
-        data: fingerprint, format and counts of the data set.
+        data: fingerprint, format and counts of the dataset.
         weights: source and licence of the first weights.
         parity: how far the exported model is from the trained one.
         latency: milliseconds by number of threads, measured when it was packaged.
@@ -116,13 +116,13 @@ class ModelDescription:
         """Read `model.json`.
 
         Raises:
-            ModelFolderError: the folder is no model folder, or of a newer format.
+            ModelFolderError: the folder is not a model folder, or of a newer format.
         """
         file = folder / DESCRIPTION_FILE
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ModelFolderError(f"{folder} is no model folder: it has no {DESCRIPTION_FILE}") from None
+            raise ModelFolderError(f"{folder} is not a model folder: it has no {DESCRIPTION_FILE}") from None
         except (OSError, ValueError) as error:
             raise ModelFolderError(f"{file} cannot be read ({error})") from error
         version = value.pop("format_version", None) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Where the bytes of a data set lie: a folder, a zip or tar archive, or any location that fsspec knows."""
+"""Where the bytes of a dataset lie: a folder, a zip or tar archive, or any location that fsspec knows."""
 
 from __future__ import annotations
 

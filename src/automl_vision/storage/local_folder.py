@@ -80,7 +80,7 @@ class LocalFolder:
         raise ImageError(f"the path {OUTSIDE}")
 
     def _real_file(self, file: str) -> str:
-        """The real path of a file that is no link; that of its folder is asked for once."""
+        """The real path of a file that is not a link; that of its folder is asked for once."""
         folder, name = os.path.split(file)
         if name in ("", ".", ".."):
             return os.path.realpath(file)

@@ -1,4 +1,4 @@
-"""What every location of a data set's files has in common."""
+"""What every location of a dataset's files has in common."""
 
 from __future__ import annotations
 

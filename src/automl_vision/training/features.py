@@ -23,7 +23,7 @@ def features_file(
 
     Args:
         cache: folder that may be deleted at any time.
-        fingerprint: of the data set.
+        fingerprint: of the dataset.
         rows: of the images, in order.
         key: names algorithm, input size and number format.
         origin: of the pretrained weights.

@@ -73,7 +73,7 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         The result; weights, outputs and metrics are in the spec's folder.
 
     Raises:
-        DataError: the data set changed, or too few images can be decoded.
+        DataError: the dataset changed, or too few images can be decoded.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
     with _opened(spec, reporter) as trial:

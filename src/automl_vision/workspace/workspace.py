@@ -57,7 +57,7 @@ class Workspace:
 
     @property
     def datasets(self) -> DatasetRegistry:
-        """The registered data sets and their versions."""
+        """The registered datasets and their versions."""
         return DatasetRegistry(self.path / "datasets")
 
     @property

@@ -106,7 +106,7 @@ def _report_others(source: Source, layout: FolderLayout, annotations: Annotation
         stem = path.rpartition(".")[0]
         if folder in layout.meaning:
             if stem not in source.image_set and source.listing.beside(stem) is None:
-                annotations.reject(path, f'"{suffix_of(path)}" is no image suffix', "not an image")
+                annotations.reject(path, f'"{suffix_of(path)}" is not an image suffix', "not an image")
         elif folder and folder not in empty and folder_of(folder) in parents:
             empty.add(folder)
             annotations.ignore(folder, f"the folder holds no image, but files such as {path}", "folders")

@@ -148,7 +148,7 @@ def _check_values(
 ) -> None:
     """Raise ValueError when the values are no objects."""
     if len(found) > _MAX_VALUES:
-        raise ValueError(f"a mask with {len(found)} values is no mask")
+        raise ValueError(f"a mask with {len(found)} values is not a mask")
     if labels is not None and labels.shape != values.shape:
         raise ValueError("the masks of classes and of instances are of different sizes")
     if labels is None and not classes and len(found) > 1 and found[0] == values.min():

@@ -1,4 +1,4 @@
-"""Names for classes that a data set gives as numbers, from the list or table that lies beside it."""
+"""Names for classes that a dataset gives as numbers, from the list or table that lies beside it."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def _is_stated(value: Any) -> bool:
 
 
 def _class_names(source: Source) -> dict[str, str]:
-    """Names of classes that the rows give as numbers, from the header of the data set's card (`README.md`)."""
+    """Names of classes that the rows give as numbers, from the header of the dataset's card (`README.md`)."""
     for path in source.files:
         if path.rpartition("/")[2] == "README.md":
             text = source.try_text(path)

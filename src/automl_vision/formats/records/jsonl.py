@@ -94,7 +94,7 @@ def _is_labelled(source: Source, path: str, columns: Columns) -> bool:
 
 
 def _detect(source: Source, columns: Columns) -> bool:
-    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are no data set."""
+    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are no dataset."""
     if source.main and source.with_suffix(*SUFFIXES):
         return True
     files = source.with_suffix(*SUFFIXES, ".json")[:HEAD_FILES]

@@ -125,7 +125,7 @@ def _image_keys(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _texts_of(task: dict[str, Any]) -> list[str]:
-    """Keys of a task's short form that hold a text which is no image: a choice, or a column of the task's data."""
+    """Keys of a task's short form that hold a text which is not an image: a choice, or a column of the task's data."""
     image = next((key for key in _image_keys(task) if as_text(task[key])), "")
     kept = (key for key, value in task.items() if key not in (*_OWN_KEYS, image) and isinstance(value, str) and value)
     return [key for key in kept if not is_image(_path_of(task[key]))]

@@ -37,7 +37,9 @@ def contents_of(
         is_region = "rle" in value or "points" in value or {"x", "y"} <= set(value)
         if not is_region or "keypointlabels" in value or not _SHAPES & set(value):
             kind = as_text(result.get("type")) or ", ".join(map(str, value))
-            annotations.ignore(f"{place}, result {i}", f'a result "{kind}" is no box, polygon or mask', "other shape")
+            annotations.ignore(
+                f"{place}, result {i}", f'a result "{kind}" is not a box, polygon or mask', "other shape"
+            )
             continue
         try:
             objects.append(_object(value, size))

@@ -108,7 +108,7 @@ def _objects(image: _Image, attribute: str, annotations: Annotations) -> Iterato
             annotations.reject(place, str(error), "bad annotation")
             continue
         if value is None:
-            annotations.ignore(place, "a point or line is no rectangle, polygon, circle or ellipse", "other shape")
+            annotations.ignore(place, "a point or line is not a rectangle, polygon, circle or ellipse", "other shape")
             continue
         yield value
 

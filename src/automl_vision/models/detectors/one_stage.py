@@ -20,7 +20,7 @@ from automl_vision.tasks.object_targets import ObjectTargets
 _SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # of RetinaNet's anchors
 _FOREGROUND, _BACKGROUND = 0.5, 0.4  # overlap with an object
 _CENTRE_RADIUS = 1.5  # cells around an object's centre that FCOS learns from
-_CROWD_SHARE = 0.5  # of a box that lies in a crowd, from which it is no background
+_CROWD_SHARE = 0.5  # of a box that lies in a crowd, from which it is not background
 _PRIOR = 0.01  # score of everything at the start
 
 
