@@ -155,7 +155,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     )
     run = Experiment(Workspace(tmp_path), "ray").submit(config)
     trials = [run.folder.trial(number) for number in range(2)]
-    wait_for(lambda: all(len(trial.get_evaluations()) > 2 for trial in trials), 120)
+    wait_for(lambda: all(len(trial.evaluations()) > 2 for trial in trials), 120)
     (node, *_) = cluster.worker_nodes
     cluster.remove_node(node, allow_graceful=False)
     assert run.wait_for_completion()["status"] == "Completed"
@@ -169,7 +169,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     assert len(again) == 1
     assert "node was lost" in again[0]
     for trial in trials:  # what was trained before the loss was not trained again
-        events, _ = trial.folder.events.read()
+        events, _ = trial.events.read()
         epochs = [event.epoch for event in events if isinstance(event, EvaluationEvent)]
         assert len(epochs) <= 17 + 1
     cluster.add_node(num_cpus=1)

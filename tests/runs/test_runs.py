@@ -330,7 +330,7 @@ def test_a_multi_label_run_predicts_sets(workspace: Workspace, tmp_path: Path):
         ({"iterations": 1001}, ["iterations"]),
         ({"experiment_timeout_hours": 0}, ["experiment_timeout_hours"]),
         ({"primary_metric": "acuracy"}, ['Did you mean "accuracy"']),
-        ({"compute_target": "gpu"}, ["no compute target"]),
+        ({"compute_target": "gpu"}, ["is not a compute target"]),
         ({"model_name": "resnet5"}, ['Did you mean "resnet50"']),
         ({"arguments": ["--learning_rat", 0.1]}, ['Did you mean "learning_rate"']),
         ({"arguments": ["--early_stopping"]}, ["has no partner"]),
