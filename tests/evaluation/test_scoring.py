@@ -40,7 +40,7 @@ rows = arrays["rows"]
 outputs = scoring.from_arrays(arrays, rows)
 calibration = scoring.calibrate(outputs, rows)
 report = scoring.report(outputs, rows, calibration)
-print(json.dumps({"calibration": calibration.to_json(), "val": report.to_json()}))
+print(json.dumps({"calibration": calibration.model_dump(), "val": report.model_dump()}))
 """
 
 

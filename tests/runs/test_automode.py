@@ -250,7 +250,9 @@ def test_the_default_is_left_only_for_something_better(
 def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    done, failed = (TrialState(0, base_trial(), status, score=0.5) for status in (TrialStatus.COMPLETED, "Failed"))
+    done, failed = (
+        TrialState(0, base_trial(), status, score=0.5) for status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
+    )
     other = TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.4)
     assert decide(folder, [failed], "accuracy") is None
     alone, without = decide(folder, [done], "accuracy"), decide(folder, [failed, other], "accuracy")

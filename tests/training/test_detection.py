@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -143,20 +142,10 @@ def test_tiles_in_training_evaluation_and_prediction(boxes: Dataset, detector_sp
     assert predictor.description.parity["equal_share"] >= 0.99
     file = Path(boxes.root) / boxes.table["image"][1].as_py()
     seen = []
-    predictor._session = _Counting(predictor._session, seen)
+    run = predictor.run
+    predictor.run = lambda inputs: seen.append(len(inputs)) or run(inputs)
     predictor([file, file])
     assert seen == [6]  # two images of a whole and two tiles
-
-
-class _Counting:
-    """Counts the images that reach the network."""
-
-    def __init__(self, session: Any, seen: list[int]) -> None:
-        self._session, self._seen = session, seen
-
-    def run(self, names: Any, inputs: dict[str, Any]) -> Any:
-        self._seen.append(len(next(iter(inputs.values()))))
-        return self._session.run(names, inputs)
 
 
 def test_killed_and_resumed_equals_undisturbed(compute: LocalCompute, boxes: Dataset, detector_spec: MakeDetectorSpec):

@@ -177,7 +177,10 @@ def test_controller_and_trial_decode_at_one_size(tmp_path: Path):
     files = [file.name for file in workspace.cache_path.glob("*.index")]
     assert len(files) == 1
     network = read_network(run.get_best_child().path)
-    assert read_json(run.get_best_child().path / "spec.json")["geometry"] == read_json(run.model_path / NETWORK_FILE)["geometry"]
+    trial, packaged = (
+        read_json(file) for file in (run.get_best_child().path / "spec.json", run.model_path / NETWORK_FILE)
+    )
+    assert trial["geometry"] == packaged["geometry"]
     assert network.geometry is not None
     assert f"fit{network.geometry.height}x{network.geometry.width}-" in files[0]
 

@@ -178,6 +178,8 @@ def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_s
         except Exception as error:  # the library raises its own kinds for tensors that do not fit
             raise WeightsUnavailableError(f"no D-FINE can be read from {source.folder} ({error})") from error
     _check_loaded(report, source.folder)
+    for constant in (network.model.decoder.up, network.model.decoder.reg_scale):
+        constant.requires_grad_(False)  # as the library defines them; its loading lets them train
     return network.model.train()  # as every new module is; the library gives it in evaluation mode
 
 
