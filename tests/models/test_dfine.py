@@ -421,7 +421,7 @@ def hub(folder: Path) -> Iterator[ThreadingHTTPServer]:
 
 _FETCH = """
 import json, os, sys
-import huggingface_hub  # which reads the environment when it is imported
+import timm  # whose client of the hub reads the environment when it is imported
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.models.registry import create_model
 from automl_vision.recipes.geometry import Geometry
