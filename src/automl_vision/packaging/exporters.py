@@ -52,10 +52,6 @@ class Exporter(ABC):
             PackagingError: the network has an operation that the format does not know.
         """
 
-    def wanted(self) -> bool:
-        """Return whether every packaged model gets this file."""
-        return True
-
 
 EXPORTERS: dict[str, Exporter] = {}
 """The exporters by the name of their runtime, in the order in which they write."""

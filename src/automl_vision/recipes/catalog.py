@@ -170,50 +170,47 @@ for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
             automode=_AUTOMODE_BACKBONES,
         )
     )
-register_algorithm(
-    Algorithm(
-        name="fasterrcnn_*_fpn",
-        tasks=(OBJECT_DETECTION,),
-        family=DetectionHyperparameters,
-        sgd_rate=0.005,
-        adaptive_rate=_DETECTOR_RATE,
-        builder=_PYRAMID,
-        rebuilder=_PYRAMID_AGAIN,
-        network="automl_vision.models.detectors.rcnn:FasterRCNN",
-        backbones=_PYRAMID_BACKBONES,
-        automode=("fasterrcnn_efficientnet_lite1_fpn",),
-        automode_rank=5,
+
+
+def _register_pyramid(
+    name: str, task: str, family: type[DetectionHyperparameters], network: str, *, automode: str, rank: int
+) -> None:
+    """Register a detector over a feature pyramid; AutoMode tries it on one backbone."""
+    register_algorithm(
+        Algorithm(
+            name=name,
+            tasks=(task,),
+            family=family,
+            sgd_rate=0.005,
+            adaptive_rate=_DETECTOR_RATE,
+            builder=_PYRAMID,
+            rebuilder=_PYRAMID_AGAIN,
+            network=f"automl_vision.models.detectors.{network}",
+            backbones=_PYRAMID_BACKBONES,
+            automode=(name.replace(ANY, automode),),
+            automode_rank=rank,
+        )
     )
+
+
+_register_pyramid(
+    "fasterrcnn_*_fpn",
+    OBJECT_DETECTION,
+    DetectionHyperparameters,
+    "rcnn:FasterRCNN",
+    automode="efficientnet_lite1",
+    rank=5,
 )
-register_algorithm(
-    Algorithm(
-        name="retinanet_*_fpn",
-        tasks=(OBJECT_DETECTION,),
-        family=DetectionHyperparameters,
-        sgd_rate=0.005,
-        adaptive_rate=_DETECTOR_RATE,
-        builder=_PYRAMID,
-        rebuilder=_PYRAMID_AGAIN,
-        network="automl_vision.models.detectors.one_stage:RetinaNet",
-        backbones=_PYRAMID_BACKBONES,
-        automode=("retinanet_efficientnet_lite0_fpn",),
-        automode_rank=3,
-    )
+_register_pyramid(
+    "retinanet_*_fpn",
+    OBJECT_DETECTION,
+    DetectionHyperparameters,
+    "one_stage:RetinaNet",
+    automode="efficientnet_lite0",
+    rank=3,
 )
-register_algorithm(
-    Algorithm(
-        name="fcos_*_fpn",
-        tasks=(OBJECT_DETECTION,),
-        family=DetectionHyperparameters,
-        sgd_rate=0.005,
-        adaptive_rate=_DETECTOR_RATE,
-        builder=_PYRAMID,
-        rebuilder=_PYRAMID_AGAIN,
-        network="automl_vision.models.detectors.one_stage:FCOS",
-        backbones=_PYRAMID_BACKBONES,
-        automode=("fcos_efficientnet_lite0_fpn",),
-        automode_rank=4,
-    )
+_register_pyramid(
+    "fcos_*_fpn", OBJECT_DETECTION, DetectionHyperparameters, "one_stage:FCOS", automode="efficientnet_lite0", rank=4
 )
 for _name, _rank in (("tood", 1), ("yolov5", 2)):
     register_algorithm(
@@ -246,20 +243,13 @@ register_algorithm(
         parameters=19_563_368,  # of the medium size with COCO's 80 classes, so that a listing need not build it
     )
 )
-register_algorithm(
-    Algorithm(
-        name="maskrcnn_*_fpn",
-        tasks=(INSTANCE_SEGMENTATION,),
-        family=SegmentationHyperparameters,
-        sgd_rate=0.005,
-        adaptive_rate=_DETECTOR_RATE,
-        builder=_PYRAMID,
-        rebuilder=_PYRAMID_AGAIN,
-        network="automl_vision.models.detectors.rcnn:MaskRCNN",
-        backbones=_PYRAMID_BACKBONES,
-        automode=("maskrcnn_efficientnet_lite1_fpn",),
-        automode_rank=5,
-    )
+_register_pyramid(
+    "maskrcnn_*_fpn",
+    INSTANCE_SEGMENTATION,
+    SegmentationHyperparameters,
+    "rcnn:MaskRCNN",
+    automode="efficientnet_lite1",
+    rank=5,
 )
 
 
