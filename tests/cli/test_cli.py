@@ -154,7 +154,7 @@ def test_models():
         (["resume", "nothing"], 'no run "nothing"'),
         (["cancel", "nothing"], 'no run "nothing"'),
         (["watch", "nothing"], 'no run "nothing"'),
-        (["predict", "nowhere", "x.jpg"], "no model folder"),
+        (["predict", "nowhere", "x.jpg"], "not a model folder"),
         (["models", "resnet5O"], "no model matches"),
         (["data", "check", "nowhere"], "does not exist"),
         (["nonsense"], "No such command"),

@@ -224,7 +224,7 @@ def test_predicting_loads_only_numpy_pillow_and_onnxruntime(completed: Run, shap
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "model.json").unlink(), "no model folder"),
+        (lambda folder: (folder / "model.json").unlink(), "not a model folder"),
         (lambda folder: (folder / "model.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "model.json").write_text('{"format_version": 99}'), "format version 99"),
         (lambda folder: (folder / "model.json").write_text('{"format_version": 1}'), "lacks or misnames"),
@@ -384,4 +384,4 @@ def test_predict_tells_bad_images_and_goes_on(completed: Run, tmp_path: Path, ca
     assert "bad.jpg: error: the file is not an image" in output
     assert "good.png: " in output
     assert predict_main([str(tmp_path), str(tmp_path)]) == 2
-    assert "no model folder" in capsys.readouterr().err
+    assert "not a model folder" in capsys.readouterr().err
