@@ -21,9 +21,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import numpy as np
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.core.tasks import CLASSIFICATION
-from automl_vision.evaluation.intervals import bootstrap_interval, paired_difference
-from automl_vision.evaluation.multi_label import label_set_iou, macro_average_precision, sigmoid
+from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL
+from automl_vision.evaluation.classification import ClassificationCases
+from automl_vision.evaluation.intervals import paired_difference
+from automl_vision.evaluation.metric import Metric, find_metric
+from automl_vision.evaluation.multi_label import MultiLabelCases, sigmoid
 
 
 def frozen_features(dataset: Dataset, cache: Path) -> np.ndarray:
@@ -70,15 +72,15 @@ def regression_scores(dataset: Dataset, features: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def measures(dataset: Dataset) -> dict[str, Any]:
-    """By name: a function of scores and image weights that gives values, on the test images."""
+MEASURES = {CLASSIFICATION: ("accuracy",), MULTI_LABEL: ("iou", "average_precision_macro")}
+
+
+def cases_of(dataset: Dataset, scores: np.ndarray) -> Any:
+    """Scores of the test images beside their labels."""
     truth = dataset.targets[dataset.splits == "test"]
-    if dataset.task == "image-classification":
-        return {"accuracy": lambda s, w: w @ (s.argmax(1) == truth.argmax(1)) / w.sum(axis=1)}
-    return {
-        "iou": lambda s, w: w @ label_set_iou(s >= 0.5, truth) / w.sum(axis=1),
-        "average_precision_macro": lambda s, w: macro_average_precision(s, truth, w),
-    }
+    if dataset.task == CLASSIFICATION:
+        return ClassificationCases(scores, truth.argmax(axis=1))
+    return MultiLabelCases(scores, truth, np.full(truth.shape[1], 0.5))
 
 
 def trial_scores(run: Any, dataset: Dataset) -> np.ndarray:
@@ -86,8 +88,9 @@ def trial_scores(run: Any, dataset: Dataset) -> np.ndarray:
     from automl_vision.evaluation.classification import softmax
 
     trial = run.get_best_child()
-    outputs = np.load(trial.path / "outputs.npz")["test_outputs"] / trial.folder.metrics().calibration.temperature
-    return softmax(outputs.astype(float)) if dataset.task == "image-classification" else sigmoid(outputs.astype(float))
+    predictions = trial.get_predictions().of_split("test")
+    logits = predictions.logits.astype(float) / predictions.calibration.temperature
+    return softmax(logits) if dataset.task == CLASSIFICATION else sigmoid(logits)
 
 
 def main() -> None:
@@ -119,15 +122,16 @@ def main() -> None:
             f"the default trial: calibrated after {first:.0f} s, packaged after {total:.0f} s; {trial.folder.result()}"
         )
         print("| metric | logistic regression | default trial | difference | p |\n| --- | --- | --- | --- | --- |")
-        for name, measure in measures(dataset).items():
-            print(comparison(name, measure, baseline, ours, seconds))
+        cases = (cases_of(dataset, baseline), cases_of(dataset, ours))
+        for name in MEASURES[dataset.task]:
+            print(comparison(find_metric(dataset.task, name), *cases, seconds))
 
 
-def comparison(name: str, measure: Any, baseline: np.ndarray, ours: np.ndarray, seconds: float) -> str:
+def comparison(metric: Metric, baseline: Any, ours: Any, seconds: float) -> str:
     """One line of the table: both values with intervals, their paired difference and its p-value."""
-    old, new = (bootstrap_interval(lambda w, s=s: measure(s, w), len(ours)) for s in (baseline, ours))
-    difference = paired_difference(lambda model, w: measure((baseline, ours)[model], w), len(ours))
-    cells = [name, f"{_text(old)} in {seconds:.0f} s", _text(new), _text(difference.interval)]
+    old, new = metric.interval(baseline), metric.interval(ours)
+    difference = paired_difference(metric.resampled(baseline), metric.resampled(ours))
+    cells = [metric.name, f"{_text(old)} in {seconds:.0f} s", _text(new), _text(difference.interval)]
     return f"| {' | '.join(cells)} | {difference.p_value:.3f} |"
 
 

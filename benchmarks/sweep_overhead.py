@@ -104,7 +104,7 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
             observer=Silent(),
         )
         loop.run()
-        assert sum(state.has_result for state in loop.trials) == trials
+        assert sum(state.status.has_result for state in loop.trials) == trials
         return max(state.score or -1.0 for state in loop.trials)
 
 

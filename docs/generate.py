@@ -1,4 +1,4 @@
-"""Writes the pages derived from the code: hyperparameters, configuration, commands, formats, Python API, job schema.
+"""Writes the pages derived from the code: configuration, hyperparameters, metrics, commands, formats, API, job schema.
 
 Run it with `make docs`; a test fails when a page is out of date.
 """
@@ -52,6 +52,26 @@ def configuration_page() -> str:
         for name, field in AutoMLVisionConfig.model_fields.items()
     ]
     return f"# Configuration\n\n{_NOTE}\n{_table(['field', 'default', 'values', 'meaning', 'other names'], rows)}"
+
+
+def metrics_page() -> str:
+    """Every metric of every task."""
+    from automl_vision.core.tasks import TASKS
+    from automl_vision.evaluation.metric import metrics_of
+
+    parts = [
+        f"# Metrics\n\n{_NOTE}\n`AutoMLVisionConfig(primary_metric=...)` takes any metric of the task; it ranks epochs "
+        "and trials. The first one of a table is the default. A metric that is undefined, such as the AUC where only "
+        "one class occurs, is NaN in Python and null in JSON."
+    ]
+    for task in TASKS.values():
+        rows = [
+            [f"`{metric.name}`", "higher" if metric.higher_is_better else "lower", f"{metric.low:g} to {metric.high:g}",
+             metric.meaning, metric.source]
+            for metric in metrics_of(task.name).values()
+        ]  # fmt: skip
+        parts.append(f"## {task.name}\n\n{_table(['name', 'better', 'range', 'meaning', 'defined by'], rows)}")
+    return "\n\n".join(parts)
 
 
 def commands_page() -> str:
@@ -143,6 +163,7 @@ PAGES = {
     "reference/api.md": api_page,
     "reference/hyperparameters.md": hyperparameters_page,
     "reference/configuration.md": configuration_page,
+    "reference/metrics.md": metrics_page,
     "reference/commands.md": commands_page,
     "reference/formats.md": formats_page,
     "job.schema.json": schema_text,

@@ -12,14 +12,16 @@ from automl_vision.core.records import EvaluationEvent, TrialResult
 from automl_vision.workspace.trial_folder import TrialFolder
 
 
-def report_trial(folder: str, scores: list[float], pause: float = 0.0, then: str = "") -> None:
+def report_trial(
+    folder: str, scores: list[float], pause: float = 0.0, then: str = "", metric: str = "accuracy"
+) -> None:
     """A trial that reports the given scores and does nothing else; what was reported before is not repeated."""
     trial = TrialFolder(Path(folder))
     append_json_line(trial.path / "starts.jsonl", os.getpid())
     done = len(trial.evaluations())
     for epoch, score in list(enumerate(scores, start=1))[done:]:
         time.sleep(pause)
-        trial.events.append(EvaluationEvent(epoch=epoch, metrics={"accuracy": score}, seconds=epoch * pause))
+        trial.events.append(EvaluationEvent(epoch=epoch, metrics={metric: score}, seconds=epoch * pause))
         if trial.stop_reason():
             break
     if then == "raise":

@@ -22,6 +22,7 @@ from automl_vision.core.errors import ComputeError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import EvaluationEvent, Message
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.trial_spec import TrialSpec
 from conformance.compute import ComputeConformance
 from conftest import SMALL_MODEL
@@ -137,7 +138,7 @@ def test_one_trial_on_two_nodes_gives_the_metrics_of_one_process(
         failure = finish(compute, compute.submit(job, where))
         assert failure is None, failure
     assert [read_json(Path(spec.folder) / "result.json")["processes"] for spec in specs] == [2, 1]
-    outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in specs]
+    outputs = [Predictions.load(Path(spec.folder) / PREDICTIONS_FILE).logits for spec in specs]
     np.testing.assert_allclose(*outputs, atol=1e-3)
 
 

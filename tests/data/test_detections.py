@@ -113,14 +113,3 @@ def test_any_order_is_sorted():
     assert again.masks == MASKS
     with pytest.raises(DataError, match=r"shape \(3,\), not \(2,\)"):
         Detections.from_unsorted(4, **{**columns, "scores": [0.1, 0.2]})
-
-
-@pytest.mark.parametrize("masks", [None, MASKS])
-def test_a_file_gives_them_back(masks: tuple[str, ...] | None):
-    found = three(masks=masks)
-    arrays = found.to_arrays()
-    again = Detections.from_arrays(4, arrays)
-    assert {name: array.tolist() for name, array in again.to_arrays().items()} == {
-        name: array.tolist() for name, array in arrays.items()
-    }
-    assert again.masks == masks

@@ -19,18 +19,19 @@ from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.evaluation.detection import (
     COCO_NAMES,
+    METRICS,
+    CocoEvaluation,
+    DetectionCases,
     Matches,
     Thresholds,
     average_precisions,
-    coco_metrics,
-    detection_intervals,
-    detection_metrics,
     match_objects,
     mean_average_precision,
     per_class,
     precision_recall,
     precision_recall_curves,
 )
+from automl_vision.evaluation.metric import values_of
 
 SIZE = (240, 320)
 CLASSES = 4  # of the last one there is no object
@@ -187,10 +188,25 @@ def test_coco_figures_are_those_of_pycocotools(seed: int, masks: bool):
     found, true = _scene(seed, masks=masks)
     assert true.crowd.any()
     expected = _pycocotools(found, true)
-    metrics = coco_metrics(found, true, CLASSES)
-    known = {name: value for name, value in zip(COCO_NAMES, expected, strict=True) if value >= 0}
-    assert metrics.keys() == known.keys()
-    assert metrics == pytest.approx(known, abs=1e-6)
+    cases = DetectionCases(found, true, Thresholds(0.5, 0.3, CLASSES))
+    values = [METRICS[name].value(cases) for name in COCO_NAMES]
+    assert values == pytest.approx(np.where(expected >= 0, expected, np.nan).tolist(), abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_coco_figures_of_a_resample_are_those_of_the_repeated_images(masks: bool):
+    found, true = _scene(1, masks=masks)
+    counts = np.array([2, 0, 1, 1, 0, 3, 1, 0])
+    places = np.repeat(np.arange(8), counts)
+    parts = [(found.of_image(int(place)), true.image == place) for place in places]
+    repeated_true = replace(
+        true.take(np.concatenate([np.flatnonzero(mine) for _, mine in parts])),
+        image=np.repeat(np.arange(len(places)), [mine.sum() for _, mine in parts]),
+        sizes=true.sizes[places],
+    )
+    expected = CocoEvaluation(Detections.join([part for part, _ in parts]), repeated_true, CLASSES)
+    figures = CocoEvaluation(found, true, CLASSES).figures(counts)
+    np.testing.assert_allclose(figures, expected.figures(np.ones(len(places), int)), atol=1e-12)
 
 
 @pytest.mark.parametrize("masks", [False, True])
@@ -241,9 +257,9 @@ def test_precision_and_recall_at_the_threshold():
         boxes=np.array([[0.0, 0, 4, 4], [0, 0, 4, 3.5], [5, 5, 9, 9]]),
     )  # fmt: skip
     for score, precision, recall in ((0.1, 2 / 3, 1.0), (0.5, 0.5, 0.5), (0.8, 1.0, 0.5), (0.95, 0.0, 0.0)):
-        metrics = detection_metrics(found, true, Thresholds(0.5, score, 1), kinds="voc")
+        metrics = values_of(METRICS.values(), DetectionCases(found, true, Thresholds(0.5, score, 1)))
         assert (metrics["precision"], metrics["recall"]) == pytest.approx((precision, recall))
-    rows = per_class(found, true, ("a",), Thresholds(0.5, 0.5, 1))
+    rows = per_class(DetectionCases(found, true, Thresholds(0.5, 0.5, 1)), ("a",))
     assert rows == [{"class": "a", "average_precision": pytest.approx(0.5 + 0.5 * 2 / 3), "precision": 0.5,
                      "recall": 0.5, "objects": 2}]  # fmt: skip
 
@@ -263,16 +279,15 @@ def _neither(found: Detections, true: GroundTruth) -> tuple[Detections, GroundTr
 @pytest.mark.parametrize("change", [_nothing_found, _nothing_there, _neither])
 def test_nothing_is_defined(change: Callable[..., tuple[Detections, GroundTruth]]):
     found, true = change(*_scene(0))
-    thresholds = Thresholds(0.5, 0.3, CLASSES)
-    metrics = detection_metrics(found, true, thresholds)
-    assert {metrics[name] for name in ("mean_average_precision", "precision", "recall")} == {0.0}
-    assert all(np.isfinite(value) for value in metrics.values())
-    for interval in detection_intervals(found, true, thresholds).values():
+    cases = DetectionCases(found, true, Thresholds(0.5, 0.3, CLASSES))
+    for name in ("mean_average_precision", "precision", "recall"):
+        interval = METRICS[name].interval(cases)
         assert (interval.value, interval.low, interval.high) == (0.0, 0.0, 0.0)
-    rows = per_class(found, true, ("a", "b", "c", "d"), thresholds)
+    assert METRICS["coco_map"].value(cases) == 0 if len(true) else np.isnan(METRICS["coco_map"].value(cases))
+    rows = per_class(cases, ("a", "b", "c", "d"))
     assert rows[3]["average_precision"] is None
     assert rows[3]["objects"] == 0
-    precision_recall_curves(found, true, ("a", "b", "c", "d"), thresholds)
+    precision_recall_curves(cases, ("a", "b", "c", "d"))
 
 
 def test_a_class_without_objects_does_not_count():
@@ -301,28 +316,18 @@ def test_a_resample_without_a_rare_class_does_not_forget_it():
 
 def test_intervals_hold_their_value():
     found, true = _scene(1)
-    for name, interval in detection_intervals(found, true, Thresholds(0.5, 0.3, CLASSES)).items():
+    cases = DetectionCases(found, true, Thresholds(0.5, 0.3, CLASSES))
+    for name in ("mean_average_precision", "precision", "recall", "coco_map", "coco_map_50"):
+        interval = METRICS[name].interval(cases)
+        assert interval.value == METRICS[name].value(cases)
         assert interval.low <= interval.value <= interval.high, name
         assert interval.low < interval.high
 
 
-@pytest.mark.parametrize(
-    ("kinds", "names"),
-    [
-        ("none", {"mean_average_precision"}),
-        ("voc", {"mean_average_precision", "precision", "recall"}),
-        ("coco", {"mean_average_precision", *COCO_NAMES}),
-        ("coco_voc", {"mean_average_precision", "precision", "recall", *COCO_NAMES}),
-    ],
-)
-def test_validation_metric_type_chooses_the_figures(kinds: str, names: set[str]):
-    found, true = _scene(0)
-    assert set(detection_metrics(found, true, Thresholds(0.5, 0.3, CLASSES), kinds=kinds)) == names
-
-
 def test_a_curve_ends_where_nothing_more_is_found():
     found, true = _scene(4)
-    for curve in precision_recall_curves(found, true, ("a", "b", "c", "d"), Thresholds(0.5, 0.3, CLASSES)):
+    cases = DetectionCases(found, true, Thresholds(0.5, 0.3, CLASSES))
+    for curve in precision_recall_curves(cases, ("a", "b", "c", "d")):
         precision = np.array(curve["precision"])
         assert (np.diff(precision) <= 1e-12).all()
         assert len(precision) == len(curve["recall"]) == 101

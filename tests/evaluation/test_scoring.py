@@ -26,18 +26,17 @@ class Refused:  # an entry None in sys.modules would do, but for SciPy, which lo
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Refused)
 import json
-import numpy as np
+from pathlib import Path
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.scoring_settings import scoring_settings
 folder, manifest, task, model, hyperparameters = sys.argv[1:]
 settings = scoring_settings(family_of(task, model).model_validate_json(hyperparameters))
 scoring = create_scoring(task, Dataset.load(manifest), settings)
-with np.load(folder + "/outputs.npz") as file:
-    arrays = {name.removeprefix("val_"): file[name] for name in file.files if name.startswith("val_")}
-rows = arrays["rows"]
-outputs = scoring.from_arrays(arrays, rows)
+predictions = Predictions.load(Path(folder) / PREDICTIONS_FILE).of_split("val")
+outputs, rows = scoring.from_predictions(predictions), predictions.rows
 calibration = scoring.calibrate(outputs, rows)
 report = scoring.report(outputs, rows, calibration)
 print(json.dumps({"calibration": calibration.model_dump(), "val": report.model_dump()}))

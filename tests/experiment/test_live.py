@@ -61,6 +61,17 @@ def shown(folder: RunFolder, *, terminal: bool = False, width: int = 150, **opti
     return stream.getvalue()
 
 
+def test_where_lower_is_better_the_lowest_trial_leads(folder: RunFolder):
+    folder.create({"primary_metric": "accuracy", "lower_is_better": True, "budget_seconds": 600.0})
+    run = LiveRun(folder)
+    run.update()
+    assert run.best is not None
+    assert (run.best.trial, [line.value for line in run.lines.values()]) == (1, [0.71, 0.2, 0.2])
+    assert [row.trial for row in read_leaderboard(folder)] == [0, 1, 2]
+    write_trial(folder, 3, [0.1], "Running")
+    assert [row.trial for row in read_leaderboard(folder)] == [3, 0, 1, 2]
+
+
 def test_what_is_known_of_a_run(folder: RunFolder):
     run = LiveRun(folder)
     events = run.update()

@@ -62,9 +62,9 @@ def test_a_budget_is_kept_and_gives_a_model(clothing_run: Run):
 def test_the_model_equals_the_trial_on_all_test_photos(clothing_run: Run):
     predictor = Predictor(clothing_run.model_path)
     dataset = Dataset.load(clothing_run.folder.manifest)
-    outputs = np.load(clothing_run.get_best_child().path / "outputs.npz")
-    files = [Path(dataset.root) / dataset.table["image"][row].as_py() for row in outputs["test_rows"].tolist()]
-    expected = predictor.decode(outputs["test_outputs"])
+    recorded = clothing_run.get_best_child().get_predictions().of_split("test")
+    files = [Path(dataset.root) / image for image in recorded.table["image"].to_pylist()]
+    expected = predictor.decode(recorded.logits)
     differences = [np.abs(a.probs - b.probs).max() for a, b in zip(predictor(files), expected, strict=True)]
     assert max(differences) <= 1e-4
 

@@ -154,10 +154,9 @@ def test_the_predictor_gives_what_the_trial_gave(completed: Run):
     """From the image files on, with the exported model, against the outputs of the trained one."""
     predictor = Predictor(completed.model_path)
     dataset = Dataset.load(completed.folder.manifest)
-    trial = completed.get_best_child()
-    outputs = np.load(trial.path / "outputs.npz")
-    files = [Path(dataset.root) / dataset.table["image"][row].as_py() for row in outputs["val_rows"].tolist()]
-    expected = predictor.decode(outputs["val_outputs"])
+    recorded = completed.get_best_child().get_predictions().of_split("val")
+    files = [Path(dataset.root) / image for image in recorded.table["image"].to_pylist()]
+    expected = predictor.decode(recorded.logits)
     for prediction, wanted in zip(predictor(files), expected, strict=True):
         np.testing.assert_allclose(prediction.probs, wanted.probs, atol=1e-4)
     description = predictor.description

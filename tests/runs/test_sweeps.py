@@ -107,6 +107,7 @@ def make_loop(
     slots: int = 2,
     policy: Policy | None = None,
     budget: Budget | None = None,
+    metric: str = "accuracy",
 ) -> TrialLoop:
     """A loop over trials that are given by the arguments of `report_trial`."""
 
@@ -120,7 +121,7 @@ def make_loop(
         slots=[Slot(i) for i in range(slots)],
         source=FixedTrials([PLANNED] * len(trials)),
         policy=policy or NoTerminationPolicy(),
-        metric="accuracy",
+        metric=metric,
         make_job=make_job,
         budget=budget or Budget(600),
         observer=Recorder(),
@@ -147,6 +148,17 @@ def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
     loop.run()
     assert statuses(folder) == ["Completed", "Completed"]
     assert [(state.score, state.best) for state in loop.trials] == [(None, None), (None, 0.5)]
+
+
+def test_where_lower_is_better_a_policy_ends_the_higher_trial(folder: RunFolder):
+    trials = [{"scores": [0.4] * 3}, {"scores": [0.9] * 40, "pause": 0.2}, {"scores": [0.3] * 3}]
+    policy = BanditPolicy(slack_amount=0.2, delay_evaluation=2)
+    loop = make_loop(
+        folder, [trial | {"metric": "log_loss"} for trial in trials], slots=1, policy=policy, metric="log_loss"
+    )
+    loop.run()
+    assert statuses(folder) == ["Completed", "Terminated", "Completed"]
+    assert [state.score for state in loop.trials] == [-0.4, -0.9, -0.3]
 
 
 def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from automl_vision import Dataset, Predictor
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.tasks import CLASSIFICATION, TASKS, TaskInfo, normalize_task, register_task
+from automl_vision.evaluation.classification import METRICS, ClassificationCases
+from automl_vision.evaluation.metric import mean_metric
 from automl_vision.evaluation.scoring.classification import ClassificationScoring
 from automl_vision.packaging.package import package
 from automl_vision.recipes import catalog
@@ -25,6 +28,10 @@ from automl_vision.training.trial import train
 from conftest import RecordingReporter
 
 NAME = "image-grading"
+
+
+def _closeness(cases: ClassificationCases) -> NDArray[np.float64]:
+    return np.asarray(1 - np.abs(cases.predicted - cases.truth) / (cases.probabilities.shape[1] - 1))
 
 
 class GradingTask(ClassificationTask):
@@ -40,13 +47,11 @@ class GradingTask(ClassificationTask):
 
 
 class GradingScoring(ClassificationScoring):
-    """Adds the mean distance of the predicted grade to the report."""
+    """Ranks by `closeness`, which is 1 for the right grade and 0 for the farthest."""
 
-    def metrics(self, outputs: Any, rows: Any, calibration: Any) -> dict[str, float]:
-        """The metrics of classification, and `closeness`, 1 for the right grade and 0 for the farthest."""
-        predicted = self.probabilities(outputs, calibration).argmax(axis=1)
-        distance = np.abs(predicted - self.targets[rows].argmax(axis=1)).mean() / (len(self.classes) - 1)
-        return {**super().metrics(outputs, rows, calibration), "closeness": float(1 - distance)}
+    METRICS = {
+        "closeness": mean_metric("closeness", "mean closeness to the true grade", "this test", _closeness)
+    } | METRICS
 
 
 class GradingDeployment(ClassificationDeployment):
@@ -62,7 +67,7 @@ def grading() -> Iterator[TaskInfo]:
         title="grading",
         kind="label",
         labels_objects=False,
-        primary_metrics=("closeness",),
+        primary_metric="closeness",
         default_model="efficientnet_lite0",
         training=own.format("GradingTask"),
         scoring=own.format("GradingScoring"),

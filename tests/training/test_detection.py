@@ -23,6 +23,7 @@ from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.packaging.package import package
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.parity import object_parity
@@ -68,9 +69,9 @@ def test_from_images_to_predictions(
     rows = np.flatnonzero(dataset.splits == "val").tolist()
     files = [Path(dataset.root) / dataset.table["image"][row].as_py() for row in rows]
     predictions = predictor(files)
-    outputs = np.load(Path(spec.folder) / "outputs.npz")
+    recorded = Predictions.load(Path(spec.folder) / PREDICTIONS_FILE).of_split("val").detections
     for i, prediction in enumerate(predictions):
-        shown = outputs["val_score"][(outputs["val_image"] == i) & (outputs["val_score"] >= 0.05)]
+        shown = recorded.of_image(i).above(0.05).scores
         assert abs(len(prediction.objects.scores) - len(shown)) <= 1  # a score may stand on the threshold
         for value in prediction.to_json()["boxes"]:
             box = value["box"]

@@ -20,6 +20,7 @@ from automl_vision.core.errors import PackagingError, ParityError, RunFailedErro
 from automl_vision.core.files import read_json
 from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.runtimes import ONNX_FILE
@@ -119,8 +120,7 @@ def test_images_that_are_gone_or_broken_leave_their_split(tmp_path: Path, detect
     reporter = RecordingReporter()
     assert train(spec, reporter).epochs == 1
     assert all(np.isfinite(e.validation_loss) for e in reporter.evaluations if e.validation_loss is not None)
-    outputs = np.load(Path(spec.folder) / "outputs.npz")
-    rows = outputs["val_rows"].tolist()
+    rows = Predictions.load(Path(spec.folder) / PREDICTIONS_FILE).rows.tolist()
     assert rows == [12, 14, 17, 18, 19, 20, 21, 22, 23]
     per_class = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]["per_class"]
     assert sum(figures["objects"] for figures in per_class) == sum(len(dataset.objects.rows_of(row)) for row in rows)
@@ -139,7 +139,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_validation_images_that_vanish_after_training_cost_no_model(trained: Path, tmp_path: Path):
     """Nor do changed ones; those that are as they were suffice to prove the export. Without any there is no model."""
     images = trained.parent / "data"
-    rows = np.load(trained / "outputs.npz")["val_rows"].tolist()
+    rows = Predictions.load(trained / PREDICTIONS_FILE).rows.tolist()
     kept = {row: (images / f"{row}.png").read_bytes() for row in rows}
     (images / f"{rows[0]}.png").unlink()
     (images / f"{rows[1]}.png").write_bytes((images / f"{rows[2]}.png").read_bytes())

@@ -20,6 +20,7 @@ from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Message
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.transforms import mix
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights
@@ -107,7 +108,7 @@ def test_two_processes_give_the_metrics_of_one(compute: LocalCompute, shapes: Da
     weights = [load_weights(Path(spec.folder) / BEST_WEIGHTS) for spec in (one, two)]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, atol=1e-4, rtol=1e-3)
-    outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in (one, two)]
+    outputs = [Predictions.load(Path(spec.folder) / PREDICTIONS_FILE).logits for spec in (one, two)]
     np.testing.assert_allclose(*outputs, atol=1e-3)
 
 

@@ -11,6 +11,7 @@ import pytest
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.trial_spec import TrialSpec
 from conftest import small_trial
 from processes import finish, kill_trial, start_trial
@@ -39,5 +40,5 @@ def test_a_killed_trial_resumes_to_the_same_metrics(
     assert finish(compute, start_trial(compute, killed)) is None
     first, second = (read_json(Path(spec.folder) / "metrics.json") for spec in (undisturbed, killed))
     assert first == second
-    outputs = [np.load(Path(spec.folder) / "outputs.npz")["val_outputs"] for spec in (undisturbed, killed)]
+    outputs = [Predictions.load(Path(spec.folder) / PREDICTIONS_FILE).logits for spec in (undisturbed, killed)]
     np.testing.assert_array_equal(*outputs)

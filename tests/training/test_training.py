@@ -21,6 +21,7 @@ from automl_vision.core.records import Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.recipes.hyperparameters import DetectionHyperparameters
@@ -407,9 +408,20 @@ def test_a_trial_reports_keeps_and_proves(shapes: Dataset, make_spec: MakeSpec):
     assert read_json(folder / "result.json")["score"] == result.score
     report = read_json(folder / "metrics.json")["splits"]["val"]
     assert report["intervals"]["accuracy"]["low"] <= report["metrics"]["accuracy"]
-    outputs = np.load(folder / "outputs.npz")
-    truth = shapes.targets[outputs["val_rows"]].argmax(axis=1)
-    assert (outputs["val_outputs"].argmax(axis=1) == truth).mean() == report["metrics"]["accuracy"]
+    predictions = Predictions.load(folder / PREDICTIONS_FILE).of_split("val")
+    truth = shapes.targets[predictions.rows].argmax(axis=1)
+    assert (predictions.logits.argmax(axis=1) == truth).mean() == report["metrics"]["accuracy"]
+
+
+def test_a_trial_ranked_by_a_metric_of_which_lower_is_better_keeps_its_lowest(shapes: Dataset, make_spec: MakeSpec):
+    reporter = RecordingReporter()
+    spec = make_spec(shapes, number_of_epochs=3, primary_metric="log_loss")
+    result = train(spec, reporter)
+    values = {e.epoch: e.metrics["log_loss"] for e in reporter.evaluations}
+    assert result.primary_metric == "log_loss"
+    assert result.best_epoch == min(values, key=lambda epoch: values[epoch])
+    report = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]
+    assert result.score == report["metrics"]["log_loss"] == report["intervals"]["log_loss"]["value"] > 0
 
 
 def test_a_multi_label_trial(tmp_path: Path, make_spec: MakeSpec):

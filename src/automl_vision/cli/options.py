@@ -100,7 +100,7 @@ def _help(name: str, field: Any) -> str:
     limits = [(words, getattr(limit, bound, None)) for limit in field.metadata for bound, words in _BOUNDS.items()]
     notes = [words.format(value) for words, value in limits if value is not None]
     if name == "primary_metric":
-        notes += dict.fromkeys(metric for task in TASKS.values() for metric in task.primary_metrics)
+        notes += dict.fromkeys(task.primary_metric for task in TASKS.values())
     if not field.is_required() and field.default is not None:
         notes.append(f"default: {field.default}")
     return f"{field.description} ({', '.join(notes)})" if notes else f"{field.description}"

@@ -20,7 +20,7 @@ class TaskInfo:
         title: the name in a sentence.
         kind: of the annotations that the task is trained on.
         labels_objects: whether labels belong to objects, not to whole images.
-        primary_metrics: metrics that can rank trials, the default first.
+        primary_metric: ranks trials unless the user names another; the first of the METRICS of its scoring.
         default_model: the algorithm when none is named.
         training: `module:class` of its training side, a `tasks.task.Task`.
         scoring: `module:class` of its metrics and reports, an `evaluation.scoring.scoring.Scoring`.
@@ -32,7 +32,7 @@ class TaskInfo:
     title: str
     kind: Kind
     labels_objects: bool
-    primary_metrics: tuple[str, ...]
+    primary_metric: str
     default_model: str
     training: str
     scoring: str
@@ -76,7 +76,7 @@ register_task(
         title="image classification",
         kind="label",
         labels_objects=False,
-        primary_metrics=("accuracy",),
+        primary_metric="accuracy",
         default_model="efficientnet_lite0",
         training="automl_vision.tasks.classification:ClassificationTask",
         scoring="automl_vision.evaluation.scoring.classification:ClassificationScoring",
@@ -89,7 +89,7 @@ register_task(
         title="multi-label classification",
         kind="labels",
         labels_objects=False,
-        primary_metrics=("iou",),
+        primary_metric="iou",
         default_model="efficientnet_lite0",
         training="automl_vision.tasks.multi_label:MultiLabelTask",
         scoring="automl_vision.evaluation.scoring.multi_label:MultiLabelScoring",
@@ -103,7 +103,7 @@ register_task(
         title="object detection",
         kind="boxes",
         labels_objects=True,
-        primary_metrics=("mean_average_precision",),
+        primary_metric="mean_average_precision",
         default_model="fasterrcnn_efficientnet_lite0_fpn",
         training="automl_vision.tasks.detection:DetectionTask",
         scoring="automl_vision.evaluation.scoring.detection:DetectionScoring",
@@ -116,7 +116,7 @@ register_task(
         title="instance segmentation",
         kind="masks",
         labels_objects=True,
-        primary_metrics=("mean_average_precision",),
+        primary_metric="mean_average_precision",
         default_model="maskrcnn_efficientnet_lite0_fpn",
         training="automl_vision.tasks.segmentation:SegmentationTask",
         scoring="automl_vision.evaluation.scoring.segmentation:SegmentationScoring",

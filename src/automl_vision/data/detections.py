@@ -5,7 +5,7 @@ Both check themselves when they are made, so evaluation, predictor, doctor and l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,9 +16,6 @@ from automl_vision.core.errors import DataError
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
-
-_FILE_NAMES = {"image": "image", "labels": "label", "boxes": "bbox", "scores": "score"}
-"""Names of the columns in files of trials."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +84,6 @@ class Detections:
             arrays = {name: array[order] for name, array in arrays.items()}
             masks = masks if masks is None else [masks[i] for i in order.tolist()]
         return Detections(images, **arrays, masks=None if masks is None else tuple(masks))
-
-    @staticmethod
-    def from_arrays(images: int, arrays: Mapping[str, NDArray[Any]]) -> Detections:
-        """Back from what `to_arrays` returned."""
-        columns = {name: arrays[key] for name, key in _FILE_NAMES.items()}
-        masks = tuple(arrays["masks"].tolist()) if "masks" in arrays else None
-        return Detections(images, **columns, masks=masks)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The columns by name, for a file; without the number of images."""
-        arrays: dict[str, NDArray[Any]] = {key: getattr(self, name) for name, key in _FILE_NAMES.items()}
-        return arrays if self.masks is None else {**arrays, "masks": np.array(self.masks, dtype=str)}
 
     @staticmethod
     def join(parts: Sequence[Detections]) -> Detections:

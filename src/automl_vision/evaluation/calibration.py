@@ -27,15 +27,20 @@ def fit_temperature(loss: Callable[[Floats], float], logits: Floats) -> float:
     return float(np.exp(found.x)) if found.fun < loss(logits) else 1.0
 
 
-def expected_calibration_error(confidences: Floats, correct: NDArray[np.bool_], *, bins: int = 15) -> float:
-    """Mean distance between confidence and frequency over equally filled bins (Nixon et al. 2019).
+def expected_calibration_error(
+    confidences: Floats, correct: NDArray[np.bool_], weights: Floats, *, bins: int = 15
+) -> Floats:
+    """Mean distance between confidence and frequency over equally filled bins (Nixon et al. 2019), (resamples,).
+
+    The bins are those of all cases.
 
     Args:
-        confidences: (n,), in [0, 1].
-        correct: (n,), whether each prediction came true.
+        confidences: (cases,), in [0, 1].
+        correct: (cases,), whether each prediction came true.
+        weights: (resamples, cases).
         bins: at most so many.
     """
     order = np.argsort(confidences, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    gaps = [len(part) * abs(confidences[part].mean() - correct[part].mean()) for part in parts if len(part)]
-    return float(sum(gaps) / len(order))
+    gaps = confidences - correct
+    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
+    return np.asarray(sum(np.abs(weights[:, part] @ gaps[part]) for part in parts) / weights.sum(axis=1))

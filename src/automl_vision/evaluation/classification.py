@@ -1,17 +1,19 @@
-"""Metrics of multi-class classification, with intervals for those that stand on the leaderboard."""
+"""Multi-class classification: the metrics, the figures of each class, the confusion matrix."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from automl_vision.evaluation.calibration import expected_calibration_error
-from automl_vision.evaluation.intervals import Floats, Interval, bootstrap_interval, wilson_interval
-
-_TINY = 1e-12
+from automl_vision.evaluation.intervals import Floats, wilson_interval
+from automl_vision.evaluation.metric import Metric, by_name, mean_metric
+from automl_vision.evaluation.weighted import TINY, Counts, mean_of_known, ranking, ratio, sums_by_class
 
 
 def softmax(logits: Floats) -> Floats:
@@ -22,104 +24,149 @@ def softmax(logits: Floats) -> Floats:
 
 def log_loss(probabilities: Floats, truth: NDArray[np.intp]) -> float:
     """Mean negative log probability of the true class, in nats."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], _TINY)).mean())
+    return float(ClassificationCases(probabilities, truth).losses.mean())
 
 
-def classification_metrics(probabilities: Floats, truth: NDArray[np.intp]) -> dict[str, float]:
-    """All metrics of multi-class classification.
+@dataclass(frozen=True)
+class ClassificationCases:
+    """Predictions beside their truth.
 
-    AUC and average precision are one-vs-rest over the classes that occur; the macro averages of precision, recall
-    and F1 are over the classes that occur in truth or prediction.
-
-    Args:
+    Attributes:
         probabilities: (images, classes), rows sum to 1.
         truth: (images,), class indices.
     """
-    predicted = probabilities.argmax(axis=1)
-    values = {
-        "accuracy": float((predicted == truth).mean()),
-        "balanced_accuracy": float(_balanced(predicted, truth, np.ones((1, len(truth))))[0]),
-        "log_loss": log_loss(probabilities, truth),
-        "matthews_correlation": float(sk.matthews_corrcoef(truth, predicted)),
-        "expected_calibration_error": expected_calibration_error(probabilities.max(axis=1), predicted == truth),
-    }
-    for average in ("macro", "micro", "weighted"):
-        precision, recall, f1, _ = sk.precision_recall_fscore_support(
-            truth, predicted, average=average, zero_division=0
+
+    probabilities: Floats
+    truth: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.intp]:
+        """(images,), the class with the highest probability."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """(images,), whether the predicted class is the true one."""
+        return np.asarray(self.predicted == self.truth)
+
+    @cached_property
+    def losses(self) -> Floats:
+        """(images,), negative log probability of the true class."""
+        chosen = self.probabilities[np.arange(len(self.truth)), self.truth]
+        return np.asarray(-np.log(np.maximum(chosen, TINY)))
+
+    @cached_property
+    def onehot(self) -> NDArray[np.bool_]:
+        """(images, classes), whether each class is the true one."""
+        return np.asarray(np.eye(self.probabilities.shape[1], dtype=bool)[self.truth])
+
+    def counts(self, weights: Floats) -> Counts:
+        """Decisions by class; averages are over the classes that occur in truth or prediction."""
+        classes = self.probabilities.shape[1]
+        return Counts(
+            right=sums_by_class(weights * self.right, self.truth, classes),
+            predicted=sums_by_class(weights, self.predicted, classes),
+            true=sums_by_class(weights, self.truth, classes),
+            only_seen=True,
         )
-        values |= {f"precision_{average}": precision, f"recall_{average}": recall, f"f1_{average}": f1}
-    onehot = np.eye(probabilities.shape[1], dtype=bool)[truth]
-    values |= ranking_metrics(probabilities, onehot)
-    return {name: float(value) for name, value in values.items()}
 
 
-def ranking_metrics(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, float]:
-    """AUC and average precision, macro, micro and weighted, over the columns that hold both values.
+def _balanced_accuracy(cases: ClassificationCases, weights: Floats) -> Floats:
+    counts = cases.counts(weights)
+    return mean_of_known(ratio(counts.right, counts.true, otherwise=math.nan))
 
-    Args:
-        scores: (images, labels).
-        truth: (images, labels).
+
+def _matthews(cases: ClassificationCases, weights: Floats) -> Floats:
+    """For more than two classes after Gorodkin 2004; 0 when one class is always predicted or always true."""
+    counts = cases.counts(weights)
+    total = weights.sum(axis=1)
+    agreement = counts.right.sum(axis=1) * total - (counts.predicted * counts.true).sum(axis=1)
+    spread = (total**2 - (counts.predicted**2).sum(axis=1)) * (total**2 - (counts.true**2).sum(axis=1))
+    return ratio(agreement, np.sqrt(np.maximum(spread, 0.0)))
+
+
+def _calibration_error(cases: ClassificationCases, weights: Floats) -> Floats:
+    return expected_calibration_error(cases.probabilities.max(axis=1), cases.right, weights)
+
+
+_AVERAGES = {
+    "macro": "mean over the classes",
+    "micro": "over all decisions at once",
+    "weighted": "mean over the classes, each as often as it occurs",
+}
+_FIGURES = {
+    "precision": "share of the predictions of a class that are right",
+    "recall": "share of a class that is found",
+    "f1": "harmonic mean of precision and recall",
+}
+_RANKINGS = {
+    "auc": "area under the ROC curve, each class against the others",
+    "average_precision": "area under the precision-recall curve in steps, each class against the others",
+}
+
+
+def averaged_metrics() -> list[Metric]:
+    """Precision, recall, F1, AUC and average precision in their three averages.
+
+    The cases must have `counts`, and probabilities beside `onehot` truth, (images, classes).
     """
-    usable = truth.any(axis=0) & ~truth.all(axis=0)
-    values: dict[str, float] = {}
-    for average in ("macro", "micro", "weighted"):
-        known = bool(usable.any())
-        args = (truth[:, usable], scores[:, usable])
-        values[f"auc_{average}"] = sk.roc_auc_score(*args, average=average) if known else float("nan")
-        values[f"average_precision_{average}"] = (
-            sk.average_precision_score(*args, average=average) if known else float("nan")
-        )
-    return values
 
+    def figure(name: str, average: str, cases: Any, weights: Floats) -> Floats:
+        counts: Counts = cases.counts(weights)
+        return counts.averaged(name, average)
 
-def classification_intervals(probabilities: Floats, truth: NDArray[np.intp]) -> dict[str, Interval]:
-    """Intervals of accuracy (Wilson), balanced accuracy and log loss (bootstrap over images)."""
-    predicted = probabilities.argmax(axis=1)
-    losses = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], _TINY))
-    return {
-        "accuracy": wilson_interval(int((predicted == truth).sum()), len(truth)),
-        "balanced_accuracy": bootstrap_interval(lambda w: _balanced(predicted, truth, w), len(truth)),
-        "log_loss": bootstrap_interval(lambda w: w @ losses / w.sum(axis=1), len(truth)),
-    }
+    def ranked(name: str, average: str, cases: Any, weights: Floats) -> Floats:
+        return ranking(name, average, cases.probabilities, cases.onehot, weights)
 
-
-def _balanced(predicted: NDArray[np.intp], truth: NDArray[np.intp], weights: Floats) -> Floats:
-    """Mean recall over the classes that occur in each resample, (resamples,)."""
-    correct = (predicted == truth).astype(float)
-    recalls = []
-    for name in np.unique(truth):
-        of_class = weights[:, truth == name]
-        total = of_class.sum(axis=1)
-        recalls.append(np.where(total > 0, of_class @ correct[truth == name] / np.maximum(total, 1), np.nan))
-    return np.asarray(np.nanmean(np.stack(recalls), axis=0))
-
-
-def per_class(probabilities: Floats, truth: NDArray[np.intp], classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and number of images of each class."""
-    predicted = probabilities.argmax(axis=1)
-    figures = sk.precision_recall_fscore_support(
-        truth, predicted, labels=np.arange(len(classes)), average=None, zero_division=0
-    )
-    return class_rows(classes, *figures)
-
-
-def class_rows(
-    classes: tuple[str, ...], precision: Floats, recall: Floats, f1: Floats, support: NDArray[np.intp]
-) -> list[dict[str, Any]]:
-    """One row a class, as JSON values."""
     return [
-        {
-            "class": name,
-            "precision": float(precision[i]),
-            "recall": float(recall[i]),
-            "f1": float(f1[i]),
-            "images": int(support[i]),
-        }
-        for i, name in enumerate(classes)
+        Metric(f"{name}_{average}", f"{meaning}, {over}", "scikit-learn", partial(compute, name, average))
+        for names, compute in ((_FIGURES, figure), (_RANKINGS, ranked))
+        for average, over in _AVERAGES.items()
+        for name, meaning in names.items()
     ]
 
 
-def confusion_matrix(probabilities: Floats, truth: NDArray[np.intp]) -> NDArray[np.intp]:
+METRICS = by_name(
+    mean_metric(
+        "accuracy", "share of the images whose class is right", "scikit-learn", lambda cases: cases.right.astype(float),
+        closed_interval=lambda cases: wilson_interval(int(cases.right.sum()), len(cases)),
+    ),
+    Metric("balanced_accuracy", "mean of the classes' recalls", "scikit-learn", _balanced_accuracy),
+    mean_metric(
+        "log_loss", "mean negative log probability of the true class, in nats", "scikit-learn",
+        lambda cases: cases.losses, high=math.inf, higher_is_better=False,
+    ),
+    Metric(
+        "matthews_correlation", "correlation of prediction and truth; 0 is chance", "scikit-learn", _matthews, low=-1.0
+    ),
+    Metric(
+        "expected_calibration_error", "mean distance between confidence and frequency, 15 equally filled bins",
+        "Nixon et al. 2019", _calibration_error, higher_is_better=False,
+    ),
+    *averaged_metrics(),
+)  # fmt: skip
+"""By name."""
+
+
+def class_rows(counts: Counts, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and number of images of each class, as JSON values.
+
+    Args:
+        counts: of one weighting, each image once.
+        classes: their names.
+    """
+    columns = (counts.precision()[0], counts.recall()[0], counts.f1()[0], counts.true[0])
+    return [
+        {"class": name, "precision": precision, "recall": recall, "f1": f1, "images": int(images)}
+        for name, precision, recall, f1, images in zip(classes, *(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def confusion_matrix(cases: ClassificationCases) -> NDArray[np.intp]:
     """Counts (true class, predicted class)."""
-    classes = np.arange(probabilities.shape[1])
-    return np.asarray(sk.confusion_matrix(truth, probabilities.argmax(axis=1), labels=classes))
+    classes = cases.probabilities.shape[1]
+    cells = np.bincount(cases.truth * classes + cases.predicted, minlength=classes**2)
+    return np.asarray(cells.reshape(classes, classes))

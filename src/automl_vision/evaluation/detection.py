@@ -1,26 +1,39 @@
-"""Metrics of detection and segmentation: Pascal VOC's mean average precision, COCO's twelve figures, intervals."""
+"""Metrics of detection and segmentation: Pascal VOC's mean average precision and COCO's twelve figures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.numbers import finite
 from automl_vision.data.detections import Detections, GroundTruth
-from automl_vision.evaluation.intervals import Interval, bootstrap_interval, bootstrap_weights
-from automl_vision.evaluation.overlaps import Floats, box_overlaps, coco_code, mask_overlaps
+from automl_vision.evaluation.intervals import Floats
+from automl_vision.evaluation.metric import Metric, by_name
+from automl_vision.evaluation.overlaps import box_overlaps, coco_code, mask_overlaps
+from automl_vision.evaluation.weighted import TINY
 
-COCO_NAMES = (
-    "coco_map", "coco_map_50", "coco_map_75", "coco_map_small", "coco_map_medium", "coco_map_large",
-    "coco_recall_1", "coco_recall_10", "coco_recall_100",
-    "coco_recall_small", "coco_recall_medium", "coco_recall_large",
-)  # fmt: skip
+COCO_MEANINGS = {
+    "coco_map": "average precision, mean over classes and the overlaps 0.5, 0.55, ..., 0.95",
+    "coco_map_50": "average precision at overlap 0.5, mean over classes",
+    "coco_map_75": "average precision at overlap 0.75, mean over classes",
+    "coco_map_small": "coco_map of objects below 32 x 32 pixels",
+    "coco_map_medium": "coco_map of objects from 32 x 32 to 96 x 96 pixels",
+    "coco_map_large": "coco_map of objects above 96 x 96 pixels",
+    "coco_recall_1": "recall of the best detection of a class in an image, mean over classes and overlaps",
+    "coco_recall_10": "recall of the best 10 detections of a class in an image, mean over classes and overlaps",
+    "coco_recall_100": "recall of the best 100 detections of a class in an image, mean over classes and overlaps",
+    "coco_recall_small": "coco_recall_100 of objects below 32 x 32 pixels",
+    "coco_recall_medium": "coco_recall_100 of objects from 32 x 32 to 96 x 96 pixels",
+    "coco_recall_large": "coco_recall_100 of objects above 96 x 96 pixels",
+}
 """COCO's twelve figures in its own order."""
 
+COCO_NAMES = tuple(COCO_MEANINGS)
 CURVE_POINTS = 101
-_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
         mine = np.flatnonzero((matches.label == label) & matches.counted)
         weight = weights[:, matches.image[mine]]
         right = (weight * matches.right[mine]).cumsum(axis=1)
-        precision = right / np.maximum(weight.cumsum(axis=1), _TINY)
+        precision = right / np.maximum(weight.cumsum(axis=1), TINY)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         gains = np.diff(right, axis=1, prepend=0)
         total = totals[:, label]
@@ -164,32 +177,47 @@ def precision_recall(matches: Matches, score: float, weights: Floats | None = No
     weight = weights[:, matches.image[shown]]
     right = weight @ matches.right[shown].astype(np.float64)
     total = weights @ matches.positives.sum(axis=1)
-    return right / np.maximum(weight.sum(axis=1), _TINY), right / np.maximum(total, _TINY)
+    return right / np.maximum(weight.sum(axis=1), TINY), right / np.maximum(total, TINY)
 
 
-def coco_metrics(found: Detections, true: GroundTruth, classes: int) -> dict[str, float]:
-    """COCO's twelve figures without the undefined ones, such as those of small objects where there are none.
+class CocoEvaluation:
+    """COCO's twelve figures, for any number of times that each image counts.
 
     COCO has no difficult objects: they count like any other.
     """
-    from faster_coco_eval import COCO, COCOeval_faster
 
-    def silent(*_: Any) -> None:
-        pass
+    def __init__(self, found: Detections, true: GroundTruth, classes: int) -> None:
+        from faster_coco_eval import COCO, COCOeval_faster
 
-    with_masks = found.masks is not None and true.masks is not None
-    categories = [{"id": i + 1, "name": str(i)} for i in range(classes)]
-    images = [{"id": i + 1, "height": int(h), "width": int(w)} for i, (h, w) in enumerate(true.sizes.tolist())]
-    truth = COCO(
-        {"info": {}, "images": images, "categories": categories, "annotations": _true_annotations(true)},
-        print_function=silent,
-    )
-    results = truth.loadRes(_found_annotations(found))
-    evaluation = COCOeval_faster(truth, results, "segm" if with_masks else "bbox", print_function=silent)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    return {name: float(value) for name, value in zip(COCO_NAMES, evaluation.stats, strict=False) if value >= 0}
+        def silent(*_: Any) -> None:
+            pass
+
+        with_masks = found.masks is not None and true.masks is not None
+        categories = [{"id": i + 1, "name": str(i)} for i in range(classes)]
+        images = [{"id": i + 1, "height": int(h), "width": int(w)} for i, (h, w) in enumerate(true.sizes.tolist())]
+        truth = COCO(
+            {"info": {}, "images": images, "categories": categories, "annotations": _true_annotations(true)},
+            print_function=silent,
+        )
+        results = truth.loadRes(_found_annotations(found))
+        kind = "segm" if with_masks else "bbox"
+        self._evaluation = COCOeval_faster(truth, results, kind, print_function=silent, separate_eval=True)
+        self._evaluation.evaluate()
+        self._matches = np.array(self._evaluation._evalImgs_cpp, dtype=object).reshape(-1, len(images))
+
+    def figures(self, counts: NDArray[np.int64]) -> Floats:
+        """The twelve figures, NaN where undefined, such as those of small objects where there are none.
+
+        Args:
+            counts: (images,), how often each image counts.
+        """
+        repeated = np.repeat(np.arange(len(counts)), counts)
+        evaluation = self._evaluation
+        evaluation._evalImgs_cpp = self._matches[:, repeated].ravel().tolist()
+        evaluation.accumulate()
+        evaluation.summarize()
+        figures = np.asarray(evaluation.stats[: len(COCO_NAMES)], np.float64)
+        return np.where(figures >= 0, figures, np.nan)
 
 
 def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:
@@ -234,60 +262,108 @@ def _area(text: str) -> float:
     return float(MaskCode.from_text(text).area())
 
 
-def detection_metrics(
-    found: Detections, true: GroundTruth, thresholds: Thresholds, *, kinds: str = "coco_voc"
-) -> dict[str, float]:
-    """The metrics by name.
+@dataclass(frozen=True)
+class DetectionCases:
+    """Detections beside their truth.
 
-    Args:
+    Attributes:
         found: the detections.
         true: the ground truth of the same images.
         thresholds: what counts.
-        kinds: "none" returns the mean average precision alone, "voc" also precision and recall, "coco" also COCO's
-            twelve figures, "coco_voc" all.
     """
-    matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
-    metrics = {"mean_average_precision": float(mean_average_precision(matches)[0])}
-    if "voc" in kinds:
-        precision, recall = precision_recall(matches, thresholds.score)
-        metrics |= {"precision": float(precision[0]), "recall": float(recall[0])}
-    if "coco" in kinds:
-        metrics |= coco_metrics(found, true, thresholds.classes)
-    return metrics
+
+    found: Detections
+    true: GroundTruth
+    thresholds: Thresholds
+
+    def __len__(self) -> int:
+        return self.true.images
+
+    @cached_property
+    def matches(self) -> Matches:
+        """By Pascal VOC's rule."""
+        return match_objects(self.found, self.true, self.thresholds.classes, iou=self.thresholds.iou)
+
+    @cached_property
+    def boxes(self) -> DetectionCases:
+        """The same without masks."""
+        found, true = replace(self.found, masks=None), replace(self.true, masks=None)
+        return DetectionCases(found, true, self.thresholds)
+
+    @cached_property
+    def coco(self) -> CocoEvaluation:
+        """Matched by COCO's rule."""
+        return CocoEvaluation(self.found, self.true, self.thresholds.classes)
+
+    @cached_property
+    def _coco_figures(self) -> dict[bytes, Floats]:
+        return {}
+
+    def coco_figures(self, weights: Floats) -> Floats:
+        """COCO's twelve figures for whole weights, (resamples, 12); each is computed once."""
+        rows = []
+        for counts in weights.astype(np.int64):
+            key = counts.tobytes()
+            if key not in self._coco_figures:
+                self._coco_figures[key] = self.coco.figures(counts)
+            rows.append(self._coco_figures[key])
+        return np.stack(rows)
 
 
-def detection_intervals(found: Detections, true: GroundTruth, thresholds: Thresholds) -> dict[str, Interval]:
-    """Intervals over images of mean average precision, precision and recall."""
-    matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
-    score = thresholds.score
-    return {
-        "mean_average_precision": bootstrap_interval(lambda w: mean_average_precision(matches, w), true.images),
-        "precision": bootstrap_interval(lambda w: precision_recall(matches, score, w)[0], true.images),
-        "recall": bootstrap_interval(lambda w: precision_recall(matches, score, w)[1], true.images),
-    }
+def _operating_point(index: int, cases: DetectionCases, weights: Floats) -> Floats:
+    return precision_recall(cases.matches, cases.thresholds.score, weights)[index]
 
 
-def resampled_precision(found: Detections, true: GroundTruth, thresholds: Thresholds) -> Floats:
-    """Mean average precision on all images, then on each resample of them, (1 + resamples,); for paired tests."""
-    matches = match_objects(found, true, thresholds.classes, iou=thresholds.iou)
-    weights = np.concatenate([np.ones((1, true.images)), bootstrap_weights(true.images)])
-    return mean_average_precision(matches, weights)
+def _coco_figure(index: int, cases: DetectionCases, weights: Floats) -> Floats:
+    return cases.coco_figures(weights)[:, index]
 
 
-def per_class(
-    found: Detections, true: GroundTruth, classes: tuple[str, ...], thresholds: Thresholds
-) -> list[dict[str, Any]]:
+_COCO_RESAMPLES = 200  # each takes as long as COCO's own summary
+
+METRICS = by_name(
+    Metric(
+        "mean_average_precision", "mean over the classes of the area under the precision-recall curve",
+        "Pascal VOC 2010", lambda cases, weights: mean_average_precision(cases.matches, weights),
+    ),
+    Metric(
+        "precision", "share of the shown objects that are right", "Pascal VOC's rule", partial(_operating_point, 0)
+    ),
+    Metric("recall", "share of the objects that are found", "Pascal VOC's rule", partial(_operating_point, 1)),
+    *(
+        Metric(name, COCO_MEANINGS[name], "pycocotools", partial(_coco_figure, index), resamples=_COCO_RESAMPLES)
+        for index, name in enumerate(COCO_NAMES)
+    ),
+)  # fmt: skip
+"""By name; of segmentation, by the overlap of masks."""
+
+
+def _of_boxes(metric: Metric) -> Metric:
+    """The same metric by the overlap of boxes, where objects have masks too."""
+    return replace(
+        metric,
+        name=f"{BOX_PREFIX}{metric.name}",
+        meaning=f"{metric.meaning}, by the overlap of boxes",
+        compute=lambda cases, weights: metric.compute(cases.boxes, weights),
+    )
+
+
+BOX_PREFIX = "box_"
+MASK_METRICS = by_name(*METRICS.values(), *map(_of_boxes, METRICS.values()))
+"""Metrics of segmentation by name; those that begin with `box_` are by the overlap of boxes."""
+
+
+def per_class(cases: DetectionCases, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Average precision, precision, recall and number of objects of each class; None where undefined."""
-    matches = match_objects(found, true, len(classes), iou=thresholds.iou)
+    matches = cases.matches
     values = average_precisions(matches)[0]
     rows = []
     for label, name in enumerate(classes):
-        shown = matches.counted & (matches.score >= thresholds.score) & (matches.label == label)
+        shown = matches.counted & (matches.score >= cases.thresholds.score) & (matches.label == label)
         right, total = int(matches.right[shown].sum()), int(matches.positives[:, label].sum())
         rows.append(
             {
                 "class": name,
-                "average_precision": float(values[label]) if np.isfinite(values[label]) else None,
+                "average_precision": finite(float(values[label])),
                 "precision": right / int(shown.sum()) if shown.any() else None,
                 "recall": right / total if total else None,
                 "objects": total,
@@ -296,11 +372,9 @@ def per_class(
     return rows
 
 
-def precision_recall_curves(
-    found: Detections, true: GroundTruth, classes: tuple[str, ...], thresholds: Thresholds
-) -> list[dict[str, Any]]:
+def precision_recall_curves(cases: DetectionCases, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """For each class with objects, precision's envelope at 101 recalls, for a chart."""
-    matches = match_objects(found, true, len(classes), iou=thresholds.iou)
+    matches = cases.matches
     recalls = np.linspace(0, 1, CURVE_POINTS)
     curves = []
     for label, name in enumerate(classes):
@@ -310,7 +384,7 @@ def precision_recall_curves(
         mine = (matches.label == label) & matches.counted
         right = matches.right[mine].cumsum()
         precision = np.maximum.accumulate((right / np.arange(1, len(right) + 1))[::-1])[::-1]
-        position = np.searchsorted(right / total, recalls - _TINY)
+        position = np.searchsorted(right / total, recalls - TINY)
         values = np.append(precision, 0.0)[np.minimum(position, len(precision))]
         curves.append({"class": name, "recall": recalls.tolist(), "precision": values.tolist()})
     return curves

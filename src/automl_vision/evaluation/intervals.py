@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,21 +50,17 @@ def bootstrap_weights(images: int, *, resamples: int = RESAMPLES, seed: int = 0)
     return random.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
 
 
-def bootstrap_interval(metric: Callable[[Floats], Floats], images: int, *, seed: int = 0) -> Interval:
-    """Percentile interval of a metric over images.
+def percentile_interval(values: Floats) -> Interval:
+    """The interval of a value from resamples of it.
 
     Args:
-        metric: maps image weights (resamples, images) to values (resamples,); a value may be NaN where undefined.
-        images: how many there are.
-        seed: of the resampling.
+        values: (1 + resamples,), on all images, then on each resample; NaN where undefined.
     """
-    value = float(metric(np.ones((1, images)))[0])
-    values = metric(bootstrap_weights(images, seed=seed))
-    values = values[np.isfinite(values)]
-    if not np.isfinite(value) or not len(values):
+    value, resampled = float(values[0]), values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(value) or not len(resampled):
         return Interval(value, float("nan"), float("nan"))
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(values, [tail, 100 - tail])
+    low, high = np.percentile(resampled, [tail, 100 - tail])
     return Interval(value, float(low), float(high))
 
 
@@ -78,22 +73,15 @@ def wilson_interval(successes: int, images: int) -> Interval:
     return Interval(share, float(max(0.0, centre - half)), float(min(1.0, centre + half)))
 
 
-def paired_difference(metric: Callable[[int, Floats], Floats], images: int, *, seed: int = 0) -> Difference:
-    """Compare two models on the same images by resampling images, the same ones for both.
+def paired_difference(first: Floats, second: Floats) -> Difference:
+    """Compare two models by a metric on the same resamples of the same images.
 
     Args:
-        metric: maps model (0 or 1) and image weights (resamples, images) to values (resamples,).
-        images: how many there are.
-        seed: of the resampling.
+        first, second: (1 + resamples,), on all images, then on each resample; NaN where undefined.
     """
-
-    def difference(weights: Floats) -> Floats:
-        return metric(1, weights) - metric(0, weights)
-
-    interval = bootstrap_interval(difference, images, seed=seed)
-    values = difference(bootstrap_weights(images, seed=seed))
-    values = values[np.isfinite(values)]
-    if not len(values):
+    values = np.asarray(second, np.float64) - np.asarray(first, np.float64)
+    interval, resampled = percentile_interval(values), values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or not len(resampled):
         return Difference(interval, float("nan"))
-    below, above = (values <= 0).mean(), (values >= 0).mean()
+    below, above = (resampled <= 0).mean(), (resampled >= 0).mean()
     return Difference(interval, float(min(1.0, 2 * min(below, above))))

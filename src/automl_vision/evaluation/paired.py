@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.intervals import LEVEL, Floats, Interval, paired_difference
+from automl_vision.evaluation.intervals import Floats, Interval, bootstrap_weights, paired_difference
+from automl_vision.evaluation.metric import Metric
+from automl_vision.evaluation.weighted import mean
 
 SCORES, RESAMPLES = "scores", "resamples"
 """What a trial leaves to be compared by: its score of each image; or, where the metric is not a mean over images, the
@@ -53,6 +55,13 @@ def compare(first: Mapping[str, NDArray[Any]], second: Mapping[str, NDArray[Any]
     return None
 
 
+def comparable(metric: Metric, cases: Any) -> dict[str, NDArray[Any]]:
+    """What `compare` takes of one model: its value of each image, or the metric on resamples of the images."""
+    if metric.of_image is not None:
+        return {SCORES: metric.of_image(cases)}
+    return {RESAMPLES: metric.resampled(cases), "images": np.array(len(cases))}
+
+
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     """McNemar's exact test (McNemar 1947) of two models that are right or wrong on the same images.
 
@@ -63,10 +72,9 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
         first, second: (images,), whether the model is right.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    scores = np.stack([first, second]).astype(np.float64)
-    difference = paired_difference(lambda model, w: w @ scores[model] / w.sum(axis=1), len(first))
+    bootstrap = compare_scores(first.astype(np.float64), second.astype(np.float64))
     p_value = _binomial_two_sided(only_second, only_first + only_second)
-    return Comparison(difference.interval, p_value, "McNemar's exact test", len(first))
+    return replace(bootstrap, p_value=p_value, test="McNemar's exact test")
 
 
 def compare_scores(first: Floats, second: Floats) -> Comparison:
@@ -75,9 +83,8 @@ def compare_scores(first: Floats, second: Floats) -> Comparison:
     Args:
         first, second: (images,), such as the intersection over union of each image's labels.
     """
-    scores = np.stack([first, second])
-    difference = paired_difference(lambda model, w: w @ scores[model] / w.sum(axis=1), len(first))
-    return Comparison(difference.interval, difference.p_value, "paired bootstrap", len(first))
+    weights = np.concatenate([np.ones((1, len(first))), bootstrap_weights(len(first))])
+    return compare_resamples(mean(first, weights), mean(second, weights), len(first))
 
 
 def compare_resamples(first: Floats, second: Floats, images: int = 0) -> Comparison:
@@ -87,14 +94,8 @@ def compare_resamples(first: Floats, second: Floats, images: int = 0) -> Compari
         first, second: (1 + resamples,), the metric on all images, then on each resample.
         images: how many there are.
     """
-    values = np.asarray(second, np.float64) - np.asarray(first, np.float64)
-    resampled = values[1:][np.isfinite(values[1:])]
-    if not len(resampled) or not math.isfinite(values[0]):
-        return Comparison(Interval(float(values[0]), math.nan, math.nan), math.nan, "paired bootstrap", images)
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(resampled, [tail, 100 - tail])
-    p_value = min(1.0, 2 * min(float((resampled <= 0).mean()), float((resampled >= 0).mean())))
-    return Comparison(Interval(float(values[0]), float(low), float(high)), p_value, "paired bootstrap", images)
+    difference = paired_difference(first, second)
+    return Comparison(difference.interval, difference.p_value, "paired bootstrap", images)
 
 
 def _binomial_two_sided(successes: int, trials: int) -> float:

@@ -22,10 +22,10 @@ from pydantic import (
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
 from automl_vision.core.tasks import TASKS, normalize_task
-from automl_vision.core.text import did_you_mean
 from automl_vision.core.validation import CrossCheckError, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
+from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.catalog import find_algorithm, missing_package
 from automl_vision.recipes.checking import check_hyperparameters, parse_arguments
 from automl_vision.recipes.hyperparameters import Hyperparameters
@@ -94,7 +94,9 @@ class AutoMLVisionConfig(BaseModel):
     max_concurrent_iterations: int = Field(
         1, ge=1, le=100, description="trials at once; no more than the compute target bears"
     )
-    primary_metric: str | None = Field(None, description="ranks the trials; none: the task's own")
+    primary_metric: str | None = Field(
+        None, description="ranks the trials, any metric of the task; none: the task's own"
+    )
     experiment_timeout_hours: float = Field(
         SIX_DAYS, gt=0, le=MAX_HOURS, allow_inf_nan=False, description="wall-clock budget of the whole run, in hours"
     )
@@ -137,13 +139,7 @@ class AutoMLVisionConfig(BaseModel):
     @field_validator("primary_metric")
     @classmethod
     def _known_metric(cls, value: str | None, info: ValidationInfo) -> str | None:
-        metrics = TASKS[info.data["task"]].primary_metrics if "task" in info.data else ()
-        if value is not None and metrics and value not in metrics:
-            raise ValueError(
-                f'"{value}" does not rank trials of {info.data["task"]}.{did_you_mean(value, metrics)} '
-                f"Choose from: {', '.join(metrics)}"
-            )
-        return value
+        return find_metric(info.data["task"], value).name if value is not None and "task" in info.data else value
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -194,7 +190,7 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def metric(self) -> str:
         """The metric that ranks trials."""
-        return self.primary_metric or TASKS[self.task].primary_metrics[0]
+        return self.primary_metric or TASKS[self.task].primary_metric
 
     @property
     def most_trials(self) -> int:

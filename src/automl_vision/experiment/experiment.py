@@ -13,6 +13,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.joining import join_validation
 from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.usability import require_usable
+from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.recipes.hyperparameters import Hyperparameters
@@ -119,6 +120,7 @@ def run_spec(
         data_version=data_version,
         max_bad_share=config.max_bad_share,
         primary_metric=config.metric,
+        lower_is_better=not find_metric(config.task, config.metric).higher_is_better,
         trials=[trial],
         budget_seconds=3600 * config.experiment_timeout_hours,
         seed=config.seed,

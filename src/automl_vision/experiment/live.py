@@ -69,10 +69,10 @@ class LiveRun:
         outline = folder.outline()
         self.folder = folder
         self.metric = outline.primary_metric
+        self._outline = outline
         self.lines: dict[int, TrialLine] = {}
         self.status = RunStatus.NOT_STARTED
         self.phase: Progress | None = None
-        self._budget = outline.budget_seconds
         self._seconds, self._seconds_at = 0.0, time.time()
         self._offset = 0
         self._offsets: dict[int, int] = {}
@@ -89,12 +89,15 @@ class LiveRun:
     def best(self) -> TrialLine | None:
         """The best trial so far."""
         scored = [line for line in self.lines.values() if line.value is not None]
-        return max(scored, key=lambda line: line.value or 0.0, default=None)
+        return max(scored, key=lambda line: self._outline.score(line.value or 0.0), default=None)
 
     @property
     def budget_left(self) -> float:
         """Seconds to the run's deadline."""
-        return max(0.0, self._budget - self._seconds - (0.0 if self.has_ended else time.time() - self._seconds_at))
+        return max(
+            0.0,
+            self._outline.budget_seconds - self._seconds - (0.0 if self.has_ended else time.time() - self._seconds_at),
+        )
 
     def update(self) -> list[NewEvent]:
         """Read what is new, and return the new events in order of time."""
@@ -133,7 +136,7 @@ class LiveRun:
             if value is not None:
                 values[event.epoch] = value
             line.curve = [values[epoch] for epoch in sorted(values)]
-            line.value = max(values.values(), default=None)
+            line.value = self._outline.best_of(values.values())
         elif isinstance(event, Progress):
             line.phase, line.seconds_left = event.phase, finite(event.seconds_left)
             _, _, epochs = event.phase.partition("/")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import EvaluationEvent, TrialStatus
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.experiment.downloads import copy_file, copy_files, file_names
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -54,6 +56,24 @@ class Trial:
         """Return all metrics of the final evaluation by split; empty before there is one."""
         metrics = self.folder.metrics()
         return {split: report.metrics for split, report in metrics.splits.items()} if metrics else {}
+
+    def get_predictions(self) -> Predictions:
+        """Return what the trial predicts for its validation and test images, one row an image.
+
+        Raises:
+            RunFailedError: the trial has not finished, or an earlier version trained it.
+        """
+        try:
+            return Predictions.load(self.path / PREDICTIONS_FILE)
+        except FileNotFoundError:
+            raise RunFailedError(
+                f"trial {self.number} has no {PREDICTIONS_FILE}: "
+                + (
+                    f"it is {self.get_status()}"
+                    if self.folder.result() is None
+                    else "an earlier version trained it; train it again to have its predictions"
+                )
+            ) from None
 
     def get_evaluations(self) -> list[EvaluationEvent]:
         """Return the validations so far, one per epoch; epoch 0 is the linear probe."""

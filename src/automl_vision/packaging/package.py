@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, Tr
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
@@ -68,8 +68,8 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     model, calibration = load_model(trial), metrics.calibration
     task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
-    recorded = dict(np.load(trial / "outputs.npz"))
-    files = _unchanged_files(dataset, _parity_rows(dataset, recorded["val_rows"]))
+    recorded = Predictions.load(trial / PREDICTIONS_FILE).of_split("val")
+    files = _unchanged_files(dataset, _parity_rows(dataset, recorded.rows))
     trained = _Trained(model, dataset, files)
     outputs = trained.predict(task)
     reproduction = _reproduction(trained, task, outputs, recorded, calibration)
@@ -153,7 +153,7 @@ def _reproduction(
     trained: _Trained,
     task: Task[Any],
     outputs: Any,
-    recorded: Mapping[str, NDArray[Any]],
+    recorded: Predictions,
     calibration: Calibration,
 ) -> dict[str, Any]:
     """How far the rebuilt network is from what the trial recorded at its end, for the same images.
@@ -161,11 +161,10 @@ def _reproduction(
     Raises:
         ParityError: further than the task allows.
     """
-    if recorded["as_jpeg"]:
+    if recorded.as_jpeg:
         outputs = trained.predict(task, as_jpeg=True)
-    position = {int(row): place for place, row in enumerate(recorded["val_rows"])}
-    arrays = {name.removeprefix("val_"): values for name, values in recorded.items() if name.startswith("val_")}
-    whole = task.scoring.from_arrays(arrays, recorded["val_rows"])
+    position = {int(row): place for place, row in enumerate(recorded.rows)}
+    whole = task.scoring.from_predictions(recorded)
     images = [position[row] for row in trained.files]
     parity = task.deployment.reproduction(outputs, whole, images, calibration)
     if parity.problem is not None:

@@ -17,6 +17,7 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     task: str = Field(description="the product's name of the task")
+    primary_metric: str | None = Field(None, description="ranks epochs; none: the task's own")
     manifest: str = Field(description="Parquet file of the dataset, with a split for every image")
     fingerprint: str = Field(description="of that dataset")
     model_name: str = Field(description="the algorithm")

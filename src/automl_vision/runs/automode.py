@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automl_vision.evaluation.metric import find_metric
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
@@ -34,7 +35,7 @@ class AutoModeTrials:
 
     Args:
         spec: of the run.
-        probes: score of the linear probe by candidate, where features were probed.
+        probes: primary metric of the linear probe by candidate, where features were probed.
         learning_rate: that the default recipe used; None before it has a result.
     """
 
@@ -53,8 +54,9 @@ class AutoModeTrials:
         self, fixed: Mapping[str, Any], probes: Mapping[str, float], learning_rate: float
     ) -> list[PlannedTrial]:
         base, task = self._spec.trials[0], self._spec.task
+        metric = find_metric(task, self._spec.primary_metric)
         tried = [
             planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-            for candidate in portfolio(base, task, fixed, probes)
+            for candidate in portfolio(base, task, fixed, {key: metric.score(value) for key, value in probes.items()})
         ]
         return [planned for planned in tried if planned is not None]

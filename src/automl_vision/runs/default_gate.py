@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from automl_vision.core.records import Decision, PairedTest
+from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import Comparison, compare
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.workspace.run_folder import RunFolder
@@ -17,7 +18,7 @@ LEVEL = 0.05
 COMPARISON_FILE = "comparison.npz"
 
 
-def decide(folder: RunFolder, trials: Sequence[TrialState], metric: str) -> Decision | None:
+def decide(folder: RunFolder, trials: Sequence[TrialState], metric: Metric) -> Decision | None:
     """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
     The best of several candidates looks better than it is, so the level is divided by their number (Bonferroni).
@@ -25,7 +26,7 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], metric: str) -> Deci
     Args:
         folder: of the run.
         trials: all of them.
-        metric: name of the primary metric.
+        metric: the primary one.
     """
     done = [trial for trial in trials if trial.status.has_result and trial.score is not None]
     if not done:
@@ -39,13 +40,13 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], metric: str) -> Deci
     return _judged(folder, trials[0], others, metric)
 
 
-def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], metric: str) -> Decision:
+def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], metric: Metric) -> Decision:
     """The default recipe against the best of the others."""
     best = others[0]
     score, default_score = best.score or 0.0, default.score or 0.0
-    scored = f"{metric} {score:.4f} against {default_score:.4f}"
+    scored = f"{metric.name} {metric.score(score):.4f} against {metric.score(default_score):.4f}"
     if score <= default_score:
-        return _decision(0, f"the default recipe is kept: none of {len(others)} others scored higher (best: {scored})")
+        return _decision(0, f"the default recipe is kept: none of {len(others)} others scored better (best: {scored})")
     compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))
     if compared is None:
         return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")

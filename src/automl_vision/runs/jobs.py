@@ -77,6 +77,7 @@ class Jobs:
     def _job(self, function: str, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         spec = TrialSpec(
             task=self.spec.task,
+            primary_metric=self.spec.primary_metric,
             manifest=str(self.folder.manifest),
             fingerprint=self.dataset.fingerprint,
             model_name=planned.model_name,

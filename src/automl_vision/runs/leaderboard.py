@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import MetricInterval, Record, Report, TrialStatus
+from automl_vision.core.records import MetricInterval, Record, Report, RunOutline, TrialStatus
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -101,21 +101,21 @@ class Leaderboard(Sequence[Row]):
 
 def read_leaderboard(folder: RunFolder) -> Leaderboard:
     """Read the leaderboard of a run as it is now."""
-    metric = folder.outline().primary_metric
-    rows = [_row(trial, metric) for trial in folder.trials()]
-    rows.sort(key=lambda row: (row.score is None, -row.score.value if row.score else 0, row.trial))
+    outline = folder.outline()
+    rows = [_row(trial, outline) for trial in folder.trials()]
+    rows.sort(key=lambda row: (row.score is None, -outline.score(row.score.value) if row.score else 0, row.trial))
     ranked = [row if row.score is None else row.model_copy(update={"rank": i}) for i, row in enumerate(rows, start=1)]
-    return Leaderboard(metric, ranked)
+    return Leaderboard(outline.primary_metric, ranked)
 
 
-def _row(trial: TrialFolder, metric: str) -> Row:
+def _row(trial: TrialFolder, outline: RunOutline) -> Row:
     record, result, metrics, plan = trial.record(), trial.result(), trial.metrics(), trial.plan()
-    splits = metrics.splits if metrics else {}
+    splits, metric = metrics.splits if metrics else {}, outline.primary_metric
     return Row(
         trial=trial.number,
         model_name=plan.model_name,
         status=record.status,
-        score=_score(splits.get("val"), metric) or _best_so_far(trial, metric),
+        score=_score(splits.get("val"), metric) or _best_so_far(trial, outline),
         test_score=_score(splits.get("test"), metric),
         best_epoch=result.best_epoch if result else None,
         epochs=result.epochs if result else None,
@@ -137,9 +137,8 @@ def _score(report: Report | None, metric: str) -> MetricInterval | None:
     return found if is_known else MetricInterval(value=found.value)
 
 
-def _best_so_far(trial: TrialFolder, metric: str) -> MetricInterval | None:
-    values = [finite(evaluation.metrics.get(metric)) for evaluation in trial.evaluations()]
-    best = max((value for value in values if value is not None), default=None)
+def _best_so_far(trial: TrialFolder, outline: RunOutline) -> MetricInterval | None:
+    best = outline.best_of(evaluation.metrics.get(outline.primary_metric) for evaluation in trial.evaluations())
     return None if best is None else MetricInterval(value=best)
 
 

@@ -12,7 +12,7 @@ from automl_vision.runs.jobs import Jobs
 from automl_vision.search.portfolio import planned_candidate, probed_candidates
 
 PROBES_FILE = "probes.json"
-"""In the run's folder: the score of each probed candidate; null if its probe failed."""
+"""In the run's folder: the primary metric of each probed candidate; null if its probe failed."""
 
 _SHARE = 0.15  # of the time left after the default recipe
 _MIN_SECONDS = 60.0  # for all probes, if the default recipe was faster than that
@@ -29,7 +29,7 @@ def probing_seconds(left: float, default_seconds: float) -> float:
 
 
 def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]:
-    """Return scores by candidate, as many as fit into the time; an interrupted run does not compute them again.
+    """Return the primary metric by candidate, for as many as fit into the time; none is computed twice after a crash.
 
     Args:
         jobs: of the run.

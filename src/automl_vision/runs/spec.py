@@ -41,6 +41,7 @@ class RunSpec(BaseModel):
     data_version: str | None = Field(default=None, description="name and number, if the dataset is registered")
     max_bad_share: float = Field(description="maximum fraction of unusable records")
     primary_metric: str
+    lower_is_better: bool = False
     trials: list[PlannedTrial] = Field(description="the trial that the config describes; a sweep varies it")
     budget_seconds: float
     seed: int

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from automl_vision.core.numbers import finite
 from automl_vision.core.records import Evaluation, TrialStatus
+from automl_vision.evaluation.metric import Metric
 from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Curve
@@ -22,8 +23,8 @@ class TrialState:
         number: in the run, from 0.
         planned: the configuration.
         status: as in the run folder.
-        reports: the primary metric by epoch.
-        score: of a trial that has a result; None if it is not a finite number.
+        reports: the score of the primary metric, of which higher is better, by epoch.
+        score: of a trial that has a result, higher is better; None if it is not a finite number.
         seconds: of work.
         lost: how often its machine went away.
         reason: why it failed.
@@ -38,10 +39,11 @@ class TrialState:
     lost: int = 0
     reason: str = ""
 
-    def add(self, evaluations: Iterable[Evaluation], metric: str) -> None:
+    def add(self, evaluations: Iterable[Evaluation], metric: Metric) -> None:
         """Take the primary metric of further evaluations."""
         for evaluation in evaluations:
-            self.reports[evaluation.epoch] = evaluation.metrics.get(metric)
+            value = evaluation.metrics.get(metric.name)
+            self.reports[evaluation.epoch] = None if value is None else metric.score(value)
             self.seconds = evaluation.seconds
 
     @property

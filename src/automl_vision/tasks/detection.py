@@ -33,10 +33,16 @@ class DetectionTask(Task[DetectionOutputs]):
 
     geometry: Geometry
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        hyperparameters: Hyperparameters,
+        geometry: Geometry | None = None,
+        primary_metric: str | None = None,
+    ) -> None:
         if geometry is None:
             raise TypeError("a detector's task needs the geometry that was decided for its trial")
-        super().__init__(dataset, hyperparameters, geometry)
+        super().__init__(dataset, hyperparameters, geometry, primary_metric)
         self.objects = dataset.objects
         self.sizes = image_sizes(dataset)
         self._training_rows = np.flatnonzero(dataset.splits == "train")

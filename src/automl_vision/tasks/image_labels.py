@@ -23,8 +23,14 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
 
     hyperparameters: ClassificationHyperparameters
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
-        super().__init__(dataset, hyperparameters, geometry)
+    def __init__(
+        self,
+        dataset: Dataset,
+        hyperparameters: Hyperparameters,
+        geometry: Geometry | None = None,
+        primary_metric: str | None = None,
+    ) -> None:
+        super().__init__(dataset, hyperparameters, geometry, primary_metric)
         settings = self.hyperparameters
         self.targets = dataset.targets  # (images, classes), bool
         self._transform = TrainingTransform(

@@ -81,6 +81,7 @@ class Task(ABC, Generic[Outputs]):
         dataset: with a split for every image.
         hyperparameters: of the trial.
         geometry: of a detector's input, as it was decided for the trial.
+        primary_metric: ranks epochs; None for the task's own.
 
     Attributes:
         traits: the ways in which tasks differ.
@@ -92,18 +93,21 @@ class Task(ABC, Generic[Outputs]):
     largest_batch: ClassVar[int] = 78
     """The maximum number of images per training step when the user names none."""
 
-    def __init__(self, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        hyperparameters: Hyperparameters,
+        geometry: Geometry | None = None,
+        primary_metric: str | None = None,
+    ) -> None:
         self.classes = dataset.classes
         self.hyperparameters = hyperparameters
         self.geometry = geometry
         self.pixel_size = kept_size(hyperparameters, geometry)
         self.traits = TaskTraits()
-        self.scoring: Scoring[Outputs] = create_scoring(self.name, dataset, scoring_settings(hyperparameters))
-
-    @property
-    def primary_metric(self) -> str:
-        """The metric that ranks epochs and trials; more is better."""
-        return TASKS[self.name].primary_metrics[0]
+        self.scoring: Scoring[Outputs] = create_scoring(
+            self.name, dataset, scoring_settings(hyperparameters, primary_metric)
+        )
 
     @property
     def deployment(self) -> Deployment:
@@ -151,7 +155,11 @@ def stack(images: list[Tensor]) -> Tensor:
 
 
 def create_task(
-    name: str, dataset: Dataset, hyperparameters: Hyperparameters, geometry: Geometry | None = None
+    name: str,
+    dataset: Dataset,
+    hyperparameters: Hyperparameters,
+    geometry: Geometry | None = None,
+    primary_metric: str | None = None,
 ) -> Task[Any]:
     """Make the named task on a dataset.
 
@@ -160,8 +168,9 @@ def create_task(
         dataset: with a split for every image.
         hyperparameters: of the trial.
         geometry: of a detector's input, as it was decided for the trial; None for classifiers.
+        primary_metric: ranks epochs; None for the task's own.
     """
-    return task_class(name)(dataset, hyperparameters, geometry)
+    return task_class(name)(dataset, hyperparameters, geometry, primary_metric)
 
 
 def task_class(name: str) -> type[Task[Any]]:

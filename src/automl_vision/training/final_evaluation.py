@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.core.records import TrialMetrics
 from automl_vision.data.pixel_cache import JpegCache
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
@@ -76,8 +77,7 @@ def choose_between(start: Weights, end: Weights, loop: Loop, task: Task[Any], ro
     def evaluate(share: float) -> Choice:
         network.load_state_dict(interpolated(start, end, share))
         outputs = loop.outputs(rows.tolist())
-        metrics = loop.processes.from_main(lambda: scoring.metrics(outputs, rows, scoring.calibrate(outputs, rows)))
-        return Choice(share, metrics[task.primary_metric], metrics["log_loss"])
+        return loop.processes.from_main(lambda: Choice(share, *scoring.score_and_loss(outputs, rows)))
 
     share = choose_share(evaluate).share
     network.load_state_dict(interpolated(start, end, share))
@@ -91,7 +91,7 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
         loop: with the weights to report.
         task: of the trial.
         rows: by split, with "val".
-        folder: gets `metrics.json`, `outputs.npz` and `comparison.npz`.
+        folder: gets `metrics.json`, `predictions.arrow` and `comparison.npz`.
 
     Returns:
         The metrics on the validation images.
@@ -109,10 +109,9 @@ def _write(
     calibration = scoring.calibrate(outputs["val"], rows["val"])
     reports = {split: scoring.report(outputs[split], rows[split], calibration) for split in rows}
     write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
-    arrays: dict[str, Any] = {"as_jpeg": np.array(as_jpeg), **{f"{split}_rows": rows[split] for split in rows}}
-    for split in rows:
-        arrays |= {f"{split}_{name}": array for name, array in scoring.to_arrays(outputs[split]).items()}
-    _save_arrays(folder / "outputs.npz", arrays)
+    parts = [scoring.predictions(split, outputs[split], rows[split], calibration) for split in rows]
+    predictions = replace(Predictions.join(parts), as_jpeg=as_jpeg)
+    persistently(lambda: predictions.save(folder / PREDICTIONS_FILE))
     _save_arrays(folder / "comparison.npz", scoring.comparison(outputs["val"], rows["val"], calibration))
     return reports["val"].metrics
 

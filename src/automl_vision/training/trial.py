@@ -128,7 +128,7 @@ class _Trial:
         self.watch = Stopwatch(checkpoint.seconds if checkpoint else 0.0)
         dataset, self.pixels, geometry = _open_data(spec, reporter, resumed=checkpoint is not None)
         self.dataset = dataset
-        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry)
+        self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry, spec.primary_metric)
         self.source = self._network(geometry, resumed=checkpoint is not None)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if self.hyperparameters.frozen_stages:
@@ -239,7 +239,7 @@ class _Trial:
         metrics = self.processes.from_main(
             lambda: self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
         )
-        return metrics[self.task.primary_metric]
+        return metrics[self.task.scoring.primary.name]
 
     @property
     def _probes(self) -> bool:
@@ -422,7 +422,8 @@ class _Trial:
         return self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
 
     def _score(self, evaluation: Evaluation) -> float:
-        return evaluation.metrics[self.task.primary_metric]
+        metric = self.task.scoring.primary
+        return metric.score(evaluation.metrics[metric.name])
 
     def _kept_epochs(self) -> set[int]:
         return self.record.kept_epochs(self.hyperparameters.checkpoint_frequency)
@@ -447,8 +448,8 @@ class _Trial:
             best_epoch=self.record.best.epoch,
             fine_tuned_share=share,
             epochs=self.record.epoch,
-            primary_metric=self.task.primary_metric,
-            score=metrics[self.task.primary_metric],
+            primary_metric=self.task.scoring.primary.name,
+            score=metrics[self.task.scoring.primary.name],
             stopped=self.record.reason,
             seconds=self.watch.seconds,
             weights_source=f"{origin.source}: {origin.name}",

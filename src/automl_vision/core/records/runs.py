@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -36,7 +38,17 @@ class RunOutline(Record):
 
     task: str = ""
     primary_metric: str = ""
+    lower_is_better: bool = Field(default=False, description="direction of the primary metric")
     budget_seconds: float = 0.0
+
+    def score(self, value: float) -> float:
+        """A value of the primary metric as a score, of which higher is better."""
+        return -value if self.lower_is_better else value
+
+    def best_of(self, values: Iterable[float | None]) -> float | None:
+        """The best of some values of the primary metric; None if none is a finite number."""
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        return max(known, key=self.score, default=None)
 
 
 class RunRecord(Record):

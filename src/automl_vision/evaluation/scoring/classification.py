@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.records import Calibration, MetricInterval, Report
+from automl_vision.core.records import Calibration
 from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
-from automl_vision.evaluation.paired import SCORES
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
-from automl_vision.evaluation.scoring.scoring import Arrays, Rows
+from automl_vision.evaluation.scoring.scoring import Rows
 
 
 class ClassificationScoring(LabelScoring):
     """Softmax, log loss, temperature scaling; the class with the highest probability wins."""
+
+    METRICS = evaluation.METRICS
+    INTERVALS = ("accuracy", "balanced_accuracy", "log_loss")
 
     def validation_loss(self, outputs: Logits, rows: Rows) -> float:
         """Log loss in nats."""
@@ -29,24 +33,17 @@ class ClassificationScoring(LabelScoring):
             )
         )
 
-    def metrics(self, outputs: Logits, rows: Rows, calibration: Calibration) -> dict[str, float]:
-        """All metrics of multi-class classification."""
-        return evaluation.classification_metrics(self.probabilities(outputs, calibration), self._truth(rows))
+    def cases(self, outputs: Logits, rows: Rows, calibration: Calibration) -> evaluation.ClassificationCases:
+        """Probabilities beside the true classes."""
+        return evaluation.ClassificationCases(self.probabilities(outputs, calibration), self._truth(rows))
 
-    def report(self, outputs: Logits, rows: Rows, calibration: Calibration) -> Report:
-        """Metrics with intervals, figures per class, confusion matrix."""
-        probabilities, truth = self.probabilities(outputs, calibration), self._truth(rows)
-        intervals = evaluation.classification_intervals(probabilities, truth)
-        return Report(
-            metrics=self.metrics(outputs, rows, calibration),
-            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
-            per_class=evaluation.per_class(probabilities, truth, self.classes),
-            charts={"confusion_matrix": evaluation.confusion_matrix(probabilities, truth).tolist()},
-        )
+    def per_class(self, cases: evaluation.ClassificationCases) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and number of images of each class."""
+        return evaluation.class_rows(cases.counts(np.ones((1, len(cases)))), self.classes)
 
-    def comparison(self, outputs: Logits, rows: Rows, calibration: Calibration) -> Arrays:
-        """Whether each image is right."""
-        return {SCORES: self.probabilities(outputs, calibration).argmax(axis=1) == self._truth(rows)}
+    def charts(self, cases: evaluation.ClassificationCases) -> dict[str, Any]:
+        """The confusion matrix."""
+        return {"confusion_matrix": evaluation.confusion_matrix(cases).tolist()}
 
     @staticmethod
     def activation(logits: NDArray[np.float64]) -> NDArray[np.float64]:

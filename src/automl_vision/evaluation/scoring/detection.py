@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.records import Calibration, MetricInterval, Report
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.evaluation import detection as evaluation
-from automl_vision.evaluation.paired import RESAMPLES
-from automl_vision.evaluation.scoring.scoring import Arrays, MetricKinds, Rows, Scoring, ScoringSettings
+from automl_vision.evaluation.predictions import Predictions, object_columns
+from automl_vision.evaluation.scoring.scoring import Rows, Scoring, ScoringSettings
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,21 @@ class DetectionOutputs:
 class DetectionScoring(Scoring[DetectionOutputs]):
     """Pascal VOC's mean average precision, COCO's figures, precision and recall at the operating threshold."""
 
+    METRICS = evaluation.METRICS
+    INTERVALS: ClassVar[tuple[str, ...]] = ("mean_average_precision", "precision", "recall")
+
     def __init__(self, dataset: Dataset, settings: ScoringSettings) -> None:
         super().__init__(dataset, settings)
         self.objects = dataset.objects
         self.sizes = image_sizes(dataset)
 
-    def to_arrays(self, outputs: DetectionOutputs) -> Arrays:
-        """The columns of the detections."""
-        return outputs.detections.to_arrays()
+    def to_columns(self, outputs: DetectionOutputs) -> dict[str, pa.Array]:
+        """Labels, boxes, scores and masks of each image's objects."""
+        return object_columns(outputs.detections)
 
-    def from_arrays(self, arrays: Mapping[str, NDArray[Any]], rows: Rows) -> DetectionOutputs:
+    def from_predictions(self, predictions: Predictions) -> DetectionOutputs:
         """The detections, without their loss."""
-        return DetectionOutputs(Detections.from_arrays(len(rows), arrays))
+        return DetectionOutputs(predictions.detections)
 
     def validation_loss(self, outputs: DetectionOutputs, rows: Rows) -> float:  # noqa: ARG002
         """The detector's own loss on the validation images."""
@@ -63,30 +67,26 @@ class DetectionScoring(Scoring[DetectionOutputs]):
         """The score from which objects are shown, as the settings ask for it."""
         return Calibration(thresholds=(self.settings.score,) * len(self.classes))
 
-    def metrics(self, outputs: DetectionOutputs, rows: Rows, calibration: Calibration) -> dict[str, float]:
-        """The metrics that the settings ask for."""
-        return self._metrics(outputs.detections, self.ground_truth(rows), calibration, self.settings.metrics)
+    def cases(self, outputs: DetectionOutputs, rows: Rows, calibration: Calibration) -> evaluation.DetectionCases:
+        """Detections beside the labelled objects."""
+        thresholds = evaluation.Thresholds(self.settings.iou, min(calibration.thresholds), len(self.classes))
+        return evaluation.DetectionCases(outputs.detections, self.ground_truth(rows), thresholds)
 
-    def report(self, outputs: DetectionOutputs, rows: Rows, calibration: Calibration) -> Report:
-        """All metrics with intervals, figures per class, precision-recall curves."""
-        truth, thresholds, found = self.ground_truth(rows), self.thresholds(calibration), outputs.detections
-        intervals = evaluation.detection_intervals(found, truth, thresholds)
-        return Report(
-            metrics=self._metrics(found, truth, calibration),
-            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
-            per_class=evaluation.per_class(found, truth, self.classes, thresholds),
-            charts={"precision_recall": evaluation.precision_recall_curves(found, truth, self.classes, thresholds)},
-        )
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """The mean average precision, the primary metric, and what the settings ask for."""
+        kinds = self.settings.metrics
+        voc = ("precision", "recall") if "voc" in kinds else ()
+        coco = evaluation.COCO_NAMES if "coco" in kinds.split("_") else ()
+        return tuple(dict.fromkeys(("mean_average_precision", *voc, *coco, self.primary.name)))
 
-    def comparison(self, outputs: DetectionOutputs, rows: Rows, calibration: Calibration) -> Arrays:
-        """Mean average precision on resamples of the images."""
-        thresholds = self.thresholds(calibration)
-        values = evaluation.resampled_precision(outputs.detections, self.ground_truth(rows), thresholds)
-        return {RESAMPLES: values, "images": np.array(len(rows))}
+    def per_class(self, cases: evaluation.DetectionCases) -> list[dict[str, Any]]:
+        """Average precision, precision, recall and number of objects of each class."""
+        return evaluation.per_class(cases, self.classes)
 
-    def thresholds(self, calibration: Calibration) -> evaluation.Thresholds:
-        """From which overlap and which score an object counts."""
-        return evaluation.Thresholds(self.settings.iou, min(calibration.thresholds), len(self.classes))
+    def charts(self, cases: evaluation.DetectionCases) -> dict[str, Any]:
+        """Precision-recall curves."""
+        return {"precision_recall": evaluation.precision_recall_curves(cases, self.classes)}
 
     def ground_truth(self, rows: Rows) -> GroundTruth:
         """The labelled objects of some images, in the order of the rows."""
@@ -105,11 +105,6 @@ class DetectionScoring(Scoring[DetectionOutputs]):
     def _masks(self, index: NDArray[np.intp]) -> tuple[str, ...] | None:  # noqa: ARG002
         """Codes of the masks of some objects; None for boxes."""
         return None
-
-    def _metrics(
-        self, found: Detections, truth: GroundTruth, calibration: Calibration, kinds: MetricKinds = "coco_voc"
-    ) -> dict[str, float]:
-        return evaluation.detection_metrics(found, truth, self.thresholds(calibration), kinds=kinds)
 
 
 def image_sizes(dataset: Dataset) -> NDArray[np.int64]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.scoring.scoring import Arrays, Rows, Scoring, ScoringSettings
+from automl_vision.evaluation.predictions import Predictions, label_columns
+from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings
 
 Logits = NDArray[np.float32]
 
@@ -19,17 +19,19 @@ Logits = NDArray[np.float32]
 class LabelScoring(Scoring[Logits]):
     """Scores logits (images, classes) by the labels of whole images."""
 
+    LOSS = "log_loss"
+
     def __init__(self, dataset: Dataset, settings: ScoringSettings) -> None:
         super().__init__(dataset, settings)
         self.targets = dataset.targets  # (images, classes), bool
 
-    def to_arrays(self, outputs: Logits) -> Arrays:
-        """The logits by name."""
-        return {"outputs": outputs}
-
-    def from_arrays(self, arrays: Mapping[str, NDArray[Any]], rows: Rows) -> Logits:  # noqa: ARG002 - the logits tell
+    def to_columns(self, outputs: Logits) -> dict[str, pa.Array]:
         """The logits."""
-        return arrays["outputs"]
+        return label_columns(outputs)
+
+    def from_predictions(self, predictions: Predictions) -> Logits:
+        """The logits."""
+        return predictions.logits
 
     def probabilities(self, outputs: Logits, calibration: Calibration) -> NDArray[np.float64]:
         """Calibrated probabilities (images, classes)."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.records import Calibration, MetricInterval, Report
+from automl_vision.core.records import Calibration
 from automl_vision.evaluation import multi_label as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
-from automl_vision.evaluation.paired import SCORES
+from automl_vision.evaluation.classification import class_rows
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
-from automl_vision.evaluation.scoring.scoring import Arrays, Rows
+from automl_vision.evaluation.scoring.scoring import Rows
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
 
 class MultiLabelScoring(LabelScoring):
     """One sigmoid per label, binary log loss, temperature scaling; a label is predicted from its threshold on."""
+
+    METRICS = evaluation.METRICS
+    INTERVALS = ("iou", "average_precision_macro", "log_loss")
 
     def validation_loss(self, outputs: Logits, rows: Rows) -> float:
         """Log loss in nats, mean over images and labels."""
@@ -30,26 +35,14 @@ class MultiLabelScoring(LabelScoring):
         )
         return Calibration(temperature=temperature, thresholds=(THRESHOLD,) * len(self.classes))
 
-    def metrics(self, outputs: Logits, rows: Rows, calibration: Calibration) -> dict[str, float]:
-        """All metrics of multi-label classification."""
+    def cases(self, outputs: Logits, rows: Rows, calibration: Calibration) -> evaluation.MultiLabelCases:
+        """Probabilities beside the true labels."""
         thresholds = np.array(calibration.thresholds)
-        return evaluation.multi_label_metrics(self.probabilities(outputs, calibration), self.targets[rows], thresholds)
+        return evaluation.MultiLabelCases(self.probabilities(outputs, calibration), self.targets[rows], thresholds)
 
-    def report(self, outputs: Logits, rows: Rows, calibration: Calibration) -> Report:
-        """Metrics with intervals and figures per label."""
-        probabilities, truth = self.probabilities(outputs, calibration), self.targets[rows]
-        thresholds = np.array(calibration.thresholds)
-        intervals = evaluation.multi_label_intervals(probabilities, truth, thresholds)
-        return Report(
-            metrics=self.metrics(outputs, rows, calibration),
-            intervals={name: MetricInterval(**vars(interval)) for name, interval in intervals.items()},
-            per_class=evaluation.per_label(probabilities, truth, thresholds, self.classes),
-        )
-
-    def comparison(self, outputs: Logits, rows: Rows, calibration: Calibration) -> Arrays:
-        """Intersection over union of each image's label sets."""
-        predicted = self.probabilities(outputs, calibration) >= np.array(calibration.thresholds)
-        return {SCORES: evaluation.label_set_iou(predicted, self.targets[rows])}
+    def per_class(self, cases: evaluation.MultiLabelCases) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and number of images of each label."""
+        return class_rows(cases.counts(np.ones((1, len(cases)))), self.classes)
 
     @staticmethod
     def activation(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.late import load
-from automl_vision.core.records import Calibration, Report
+from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.metric import Metric, values_of
+from automl_vision.evaluation.paired import comparable
+from automl_vision.evaluation.predictions import Predictions, prediction_table
 
 Outputs = TypeVar("Outputs", bound=Sized)
 """The outputs of a model for some images; their length is the number of images."""
@@ -25,14 +29,16 @@ MetricKinds = Literal["none", "coco", "voc", "coco_voc"]
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """What counts as found; labels of whole images need no settings.
+    """What counts, and which metrics are followed.
 
     Attributes:
-        iou: intersection over union from which an object counts as found.
-        score: operating threshold, for precision and recall.
-        metrics: which metrics are computed after each epoch, as in `detection_metrics`.
+        primary_metric: ranks epochs and trials; None for the task's own.
+        iou: of detectors, intersection over union from which an object counts as found.
+        score: of detectors, operating threshold for precision and recall.
+        metrics: of detectors, which metrics are computed after each epoch beside the primary one.
     """
 
+    primary_metric: str | None = None
     iou: float = 0.5
     score: float = 0.3
     metrics: MetricKinds = "coco_voc"
@@ -43,22 +49,41 @@ class Scoring(ABC, Generic[Outputs]):
 
     The `rows` of the methods are the positions of the images in the dataset, in the order of the outputs.
 
+    Attributes:
+        METRICS: of the task, by name; the first one ranks trials unless the user names another.
+        INTERVALS: names of the metrics whose intervals reports hold beside that of the primary one.
+        LOSS: name of the metric that is the loss after calibration, where there is one.
+        primary: the metric that ranks epochs and trials.
+
     Args:
         dataset: with labels.
-        settings: for detectors.
+        settings: of the trial.
     """
 
+    METRICS: ClassVar[Mapping[str, Metric]]
+    INTERVALS: ClassVar[tuple[str, ...]] = ()
+    LOSS: ClassVar[str] = ""
+
     def __init__(self, dataset: Dataset, settings: ScoringSettings) -> None:
+        self.task = dataset.task
+        self.images = dataset.table["image"]
         self.classes = dataset.classes
         self.settings = settings
+        self.primary = self.METRICS[settings.primary_metric or next(iter(self.METRICS))]
 
     @abstractmethod
-    def to_arrays(self, outputs: Outputs) -> Arrays:
-        """The outputs as arrays by name, for a file."""
+    def to_columns(self, outputs: Outputs) -> dict[str, pa.Array]:
+        """The outputs as columns of `Predictions`, one value an image."""
 
     @abstractmethod
-    def from_arrays(self, arrays: Mapping[str, NDArray[Any]], rows: Rows) -> Outputs:
-        """The outputs back from the arrays of a file."""
+    def from_predictions(self, predictions: Predictions) -> Outputs:
+        """The outputs back from the predictions of one split."""
+
+    def predictions(self, split: str, outputs: Outputs, rows: Rows, calibration: Calibration) -> Predictions:
+        """The outputs of one split in the form in which trials keep them."""
+        images = self.images.take(pa.array(rows)).combine_chunks()
+        table = prediction_table(split, rows, images, self.to_columns(outputs))
+        return Predictions(table, self.task, self.classes, calibration)
 
     @abstractmethod
     def validation_loss(self, outputs: Outputs, rows: Rows) -> float:
@@ -69,16 +94,51 @@ class Scoring(ABC, Generic[Outputs]):
         """Fit what turns outputs into probabilities and decisions."""
 
     @abstractmethod
-    def metrics(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> dict[str, float]:
-        """The metrics by name."""
+    def cases(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Any:
+        """Calibrated predictions beside their truth, as the metrics take them."""
 
     @abstractmethod
+    def per_class(self, cases: Any) -> list[dict[str, Any]]:
+        """Figures of each class, as JSON values."""
+
+    def charts(self, cases: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Data of charts by name, as JSON values."""
+        return {}
+
+    @property
+    def followed(self) -> Iterable[str]:
+        """Names of the metrics that are computed after each epoch."""
+        return self.METRICS
+
+    def metrics(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> dict[str, float]:
+        """The metrics that are followed, by name; NaN where one is undefined."""
+        cases = self.cases(outputs, rows, calibration)
+        return values_of([self.METRICS[name] for name in self.followed], cases)
+
+    def report(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Report:
+        """All metrics, the intervals of the most important ones, figures by class and data for charts."""
+        cases = self.cases(outputs, rows, calibration)
+        metrics = values_of(self.METRICS.values(), cases)
+        intervals = {}
+        for name in dict.fromkeys((self.primary.name, *self.INTERVALS)):
+            interval = self.METRICS[name].interval(cases)
+            intervals[name] = MetricInterval(value=metrics[name], low=interval.low, high=interval.high)
+        return Report(
+            metrics=metrics,
+            intervals=intervals,
+            per_class=self.per_class(cases),
+            charts=self.charts(cases),
+        )
+
+    def score_and_loss(self, outputs: Outputs, rows: Rows) -> tuple[float, float]:
+        """The primary metric as a score, of which higher is better, and the loss, both after calibration."""
+        cases = self.cases(outputs, rows, self.calibrate(outputs, rows))
+        loss = self.METRICS[self.LOSS].value(cases) if self.LOSS else self.validation_loss(outputs, rows)
+        return self.primary.score(self.primary.value(cases)), loss
+
     def comparison(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Arrays:
         """The arrays by which trials are compared, as `evaluation.paired.compare` takes them."""
-
-    @abstractmethod
-    def report(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Report:
-        """Metrics with intervals, figures per class and data for charts."""
+        return comparable(self.primary, self.cases(outputs, rows, calibration))
 
 
 def create_scoring(task: str, dataset: Dataset, settings: ScoringSettings | None = None) -> Scoring[Any]:
@@ -87,7 +147,7 @@ def create_scoring(task: str, dataset: Dataset, settings: ScoringSettings | None
     Args:
         task: the product's name of the task.
         dataset: with labels.
-        settings: for detectors; None for the defaults.
+        settings: None for the defaults.
     """
     scoring: Scoring[Any] = load(TASKS[task].scoring)(dataset, settings or ScoringSettings())
     return scoring

@@ -1,0 +1,115 @@
+"""What a metric is: its name, its direction and range, and one definition that holds for any weighting of the images.
+
+Because a metric takes the images' weights, its value, its bootstrap interval and the paired test of two models all come
+from the same definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from automl_vision.core.late import load
+from automl_vision.core.tasks import TASKS
+from automl_vision.core.text import did_you_mean
+from automl_vision.evaluation.intervals import RESAMPLES, Floats, Interval, bootstrap_weights, percentile_interval
+from automl_vision.evaluation.weighted import mean
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of a task.
+
+    Attributes:
+        name: as in reports and on the leaderboard.
+        meaning: in a sentence.
+        source: the library or paper that defines it.
+        compute: takes the cases of a split, such as `ClassificationCases`, and weights (resamples, images) that say
+            how often each image counts. Returns values (resamples,), NaN where the metric is undefined.
+        low, high: its range.
+        higher_is_better: its direction.
+        of_image: takes the cases and returns one value an image, (images,), where the metric is their mean.
+        resamples: of its bootstrap; fewer for metrics that take long.
+        closed_interval: its interval by a formula, where one is better than the bootstrap.
+    """
+
+    name: str
+    meaning: str
+    source: str
+    compute: Callable[[Any, Floats], Floats]
+    low: float = 0.0
+    high: float = 1.0
+    higher_is_better: bool = True
+    of_image: Callable[[Any], Floats] | None = None
+    resamples: int = RESAMPLES
+    closed_interval: Callable[[Any], Interval] | None = None
+
+    @property
+    def best(self) -> float:
+        """The best value that it can have."""
+        return self.high if self.higher_is_better else self.low
+
+    def value(self, cases: Any) -> float:
+        """Its value when each image counts once."""
+        return float(self.compute(cases, np.ones((1, len(cases))))[0])
+
+    def resampled(self, cases: Any) -> Floats:
+        """Its value on all images, then on each resample of them, (1 + resamples,); for intervals and paired tests."""
+        weights = [np.ones((1, len(cases))), bootstrap_weights(len(cases), resamples=self.resamples)]
+        return self.compute(cases, np.concatenate(weights))
+
+    def interval(self, cases: Any) -> Interval:
+        """Its value with a 95 % interval."""
+        return (
+            percentile_interval(self.resampled(cases)) if self.closed_interval is None else self.closed_interval(cases)
+        )
+
+    def score(self, value: float) -> float:
+        """A value as a score, of which higher is better; the score of a score is the value."""
+        return value if self.higher_is_better else -value
+
+
+def mean_metric(name: str, meaning: str, source: str, of_image: Callable[[Any], Floats], **fields: Any) -> Metric:
+    """A metric that is the mean of one value an image; the arguments are the fields of `Metric`."""
+
+    def compute(cases: Any, weights: Floats) -> Floats:
+        return mean(of_image(cases), weights)
+
+    return Metric(name, meaning, source, compute, of_image=of_image, **fields)
+
+
+def values_of(metrics: Iterable[Metric], cases: Any) -> dict[str, float]:
+    """The values of some metrics by name, when each image counts once; NaN where one is undefined."""
+    return {metric.name: metric.value(cases) for metric in metrics}
+
+
+def by_name(*metrics: Metric) -> dict[str, Metric]:
+    """A table of metrics."""
+    return {metric.name: metric for metric in metrics}
+
+
+def metrics_of(task: str) -> Mapping[str, Metric]:
+    """The metrics of a task by name, in the order in which reports list them.
+
+    Args:
+        task: the product's name of the task.
+    """
+    table: Mapping[str, Metric] = load(TASKS[task].scoring).METRICS
+    return table
+
+
+def find_metric(task: str, name: str) -> Metric:
+    """A metric of a task.
+
+    Raises:
+        ValueError: the task has no such metric; the message names the nearest one.
+    """
+    metrics = metrics_of(task)
+    if name not in metrics:
+        raise ValueError(
+            f'"{name}" is no metric of {task}.{did_you_mean(name, metrics)} Choose from: {", ".join(metrics)}'
+        )
+    return metrics[name]
