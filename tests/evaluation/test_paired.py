@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import binomtest
 
 from automl_vision.evaluation.intervals import bootstrap_weights
-from automl_vision.evaluation.paired import compare, compare_resamples, compare_scores, mcnemar
+from automl_vision.evaluation.paired import compare, compare_many, compare_resamples, mcnemar
+
+
+def p_value(first: np.ndarray, second: np.ndarray) -> float:
+    found = compare({"scores": first}, {"scores": second})
+    assert found is not None
+    return found.p_value
 
 
 @pytest.mark.parametrize(
@@ -16,7 +22,8 @@ from automl_vision.evaluation.paired import compare, compare_resamples, compare_
 def test_mcnemar_is_the_exact_binomial_test(only_first: int, only_second: int, both: int):
     first = np.array([True] * only_first + [False] * only_second + [True] * both)
     second = np.array([False] * only_first + [True] * only_second + [True] * both)
-    found = mcnemar(first, second)
+    found = compare({"scores": first}, {"scores": second})
+    assert found is not None
     different = only_first + only_second
     expected = binomtest(only_second, different).pvalue if different else 1.0
     assert found.p_value == pytest.approx(expected)
@@ -30,8 +37,8 @@ def test_no_difference_is_found_as_seldom_as_stated():
     found = {"mcnemar": 0, "bootstrap": 0}
     for _ in range(100):
         right = random.random((2, 100)) < 0.8
-        found["mcnemar"] += mcnemar(*right).p_value < 0.05
-        found["bootstrap"] += compare_scores(*random.random((2, 100))).p_value < 0.05
+        found["mcnemar"] += mcnemar(*right) < 0.05
+        found["bootstrap"] += p_value(*random.random((2, 100))) < 0.05
     assert found["mcnemar"] <= 0.05 * 100
     assert found["bootstrap"] <= 0.1 * 100
 
@@ -39,8 +46,8 @@ def test_no_difference_is_found_as_seldom_as_stated():
 def test_a_real_difference_is_found():
     random = np.random.default_rng(0)
     base = random.random(300)
-    assert compare_scores(base, np.clip(base + 0.05, 0, 1)).p_value < 0.01
-    assert mcnemar(base > 0.4, base > 0.3).p_value < 0.01
+    assert p_value(base, np.clip(base + 0.05, 0, 1)) < 0.01
+    assert mcnemar(base > 0.4, base > 0.3) < 0.01
 
 
 def test_resamples_give_the_paired_bootstrap():
@@ -48,7 +55,9 @@ def test_resamples_give_the_paired_bootstrap():
     scores = random.random((2, 50))
     weights = np.concatenate([np.ones((1, 50)), bootstrap_weights(50)])
     values = [weights @ s / weights.sum(axis=1) for s in scores]
-    by_resamples, by_scores = compare_resamples(*values, images=50), compare_scores(*scores)
+    by_resamples = compare_resamples(*values, images=50)
+    by_scores = compare({"scores": scores[0]}, {"scores": scores[1]})
+    assert by_scores is not None
     assert by_resamples.difference.to_json() == pytest.approx(by_scores.difference.to_json())
     assert by_resamples.p_value == by_scores.p_value
 
@@ -64,3 +73,17 @@ def test_the_fitting_test_is_chosen():
     assert compare({"scores": scores}, {"scores": scores[:2]}) is None
     nothing = compare_resamples(np.array([np.nan]), np.array([0.5]))
     assert np.isnan(nothing.p_value)
+
+
+def test_one_against_many_is_each_against_each():
+    random = np.random.default_rng(3)
+    first, others = {"scores": random.random(40)}, [{"scores": random.random(40)} for _ in range(3)]
+    mixed = [others[0], {}, others[1], {"scores": random.random(39)}, others[2]]
+    found = compare_many(first, mixed)
+    assert found[1] is found[3] is None
+    for other, comparison in zip(mixed, found, strict=True):
+        alone = compare(first, other)
+        assert (alone is None) == (comparison is None)
+        if alone is not None and comparison is not None:
+            assert comparison.p_value == alone.p_value
+            assert comparison.difference.to_json() == pytest.approx(alone.difference.to_json())

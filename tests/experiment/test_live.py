@@ -17,7 +17,7 @@ from automl_vision.core.numbers import json_text
 from automl_vision.core.records import EvaluationEvent, Progress
 from automl_vision.experiment.live import LiveRun, duration, sparkline
 from automl_vision.experiment.progress import show_progress
-from automl_vision.runs.leaderboard import read_leaderboard
+from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 from reporting import write_result

@@ -16,6 +16,7 @@ from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
+    from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
     "train", "predict", "leaderboard", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
@@ -148,17 +149,32 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
 @app.command()
 def leaderboard(
     run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A further metric that gets a column; may be given several times.")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the trials of a run, best first, with confidence intervals."""
-    board = _run(run_id, workspace).leaderboard()
+    """Show the trials of a run, best first, with confidence intervals, and which are as good as the best."""
+    run = _run(run_id, workspace)
+    try:
+        board = run.leaderboard(metric or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--metric") from None
     if as_json:
         typer.echo(json_text(board.to_json(), indent=2))
         return
+    _show_board(run, board)
+
+
+def _show_board(run: Run, board: Leaderboard) -> None:
+    """Print a leaderboard, and what paired tests say of its trials."""
     from automl_vision.cli.tables import print_table
 
     print_table(board.columns(), board.cells())
+    verdict = run.verdict()
+    if verdict is not None and verdict.sentence:
+        typer.echo(verdict.sentence)
 
 
 @app.command()
@@ -233,14 +249,12 @@ def _run(run_id: str, workspace: Path | None) -> Run:
 
 def _follow(run: Run, *, as_json: bool = False) -> None:
     """Show a run until it ends, then its leaderboard and the path of its model."""
-    from automl_vision.cli.tables import print_table
-
     run.wait_for_completion(show_output=True, as_json=as_json)
     board = run.leaderboard()
     if as_json:
         typer.echo(json_text({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
         return
-    print_table(board.columns(), board.cells())
+    _show_board(run, board)
     decision = run.folder.record().decision
     if decision is not None:
         typer.echo(decision.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +45,13 @@ class Difference:
     p_value: float
 
 
+@lru_cache(maxsize=4)
 def bootstrap_weights(images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """How often each image occurs in each resample, (resamples, images)."""
+    """How often each image occurs in each resample, (resamples, images), read-only."""
     random = np.random.default_rng(seed)
-    return random.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
+    weights = random.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
+    weights.flags.writeable = False
+    return weights
 
 
 def percentile_interval(values: Floats) -> Interval:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from automl_vision.evaluation.intervals import Floats, Interval, bootstrap_weights, paired_difference
 from automl_vision.evaluation.metric import Metric
-from automl_vision.evaluation.weighted import mean
 
 SCORES, RESAMPLES = "scores", "resamples"
 """What a trial leaves to be compared by: its score of each image; or, where the metric is not a mean over images, the
@@ -46,13 +45,46 @@ def compare(first: Mapping[str, NDArray[Any]], second: Mapping[str, NDArray[Any]
     Args:
         first, second: `scores` (images,), or `resamples` (resamples,) whose first value is the metric on all images.
     """
-    if SCORES in first and SCORES in second and len(first[SCORES]) == len(second[SCORES]):
-        a, b = (np.asarray(values[SCORES], np.float64) for values in (first, second))
-        binary = all(bool(np.isin(values, (0, 1)).all()) for values in (a, b))
-        return mcnemar(a > 0, b > 0) if binary else compare_scores(a, b)
-    if RESAMPLES in first and RESAMPLES in second and len(first[RESAMPLES]) == len(second[RESAMPLES]):
-        return compare_resamples(first[RESAMPLES], second[RESAMPLES], int(first.get("images", np.array(0))))
-    return None
+    return compare_many(first, [second])[0]
+
+
+def compare_many(
+    first: Mapping[str, NDArray[Any]], others: Sequence[Mapping[str, NDArray[Any]]]
+) -> list[Comparison | None]:
+    """Like `compare`, of one trial with each of many."""
+    found: list[Comparison | None] = [None] * len(others)
+    if RESAMPLES in first:
+        for i, other in enumerate(others):
+            if len(other.get(RESAMPLES, ())) == len(first[RESAMPLES]):
+                found[i] = compare_resamples(first[RESAMPLES], other[RESAMPLES], int(first.get("images", np.array(0))))
+    if SCORES in first:
+        known = [i for i, other in enumerate(others) if len(other.get(SCORES, ())) == len(first[SCORES])]
+        scores = [np.asarray(others[i][SCORES], np.float64) for i in known]
+        for i, comparison in zip(known, _compare_scores(np.asarray(first[SCORES], np.float64), scores), strict=True):
+            found[i] = comparison
+    return found
+
+
+def _compare_scores(first: Floats, others: Sequence[Floats]) -> list[Comparison]:
+    """The paired bootstrap of mean scores; McNemar's test where an image is right or wrong."""
+    if not others:
+        return []
+    images = len(first)
+    weights = np.concatenate([np.ones((1, images)), bootstrap_weights(images)])
+    differences = (np.stack(others) - first) @ weights.T / images  # (others, 1 + resamples)
+    first_is_binary = is_binary(first)
+    found = []
+    for other, difference in zip(others, differences, strict=True):
+        comparison = compare_resamples(np.zeros_like(difference), difference, images)
+        if first_is_binary and is_binary(other):
+            comparison = replace(comparison, p_value=mcnemar(first > 0, other > 0), test="McNemar's exact test")
+        found.append(comparison)
+    return found
+
+
+def is_binary(scores: Floats) -> bool:
+    """Whether every score is 0 or 1."""
+    return bool(np.isin(scores, (0, 1)).all())
 
 
 def comparable(metric: Metric, cases: Any) -> dict[str, NDArray[Any]]:
@@ -62,29 +94,32 @@ def comparable(metric: Metric, cases: Any) -> dict[str, NDArray[Any]]:
     return {RESAMPLES: metric.resampled(cases), "images": np.array(len(cases))}
 
 
-def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
-    """McNemar's exact test (McNemar 1947) of two models that are right or wrong on the same images.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values of several tests, adjusted so that the chance of any false one stays at the level (Holm 1979).
+
+    Args:
+        p_values: in any order; NaN, where a test was not possible, stays NaN and does not count.
+    """
+    values = np.asarray(p_values, np.float64)
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    values[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return [float(value) for value in values]
+
+
+def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """The p-value of McNemar's exact test (McNemar 1947) of two models that are right or wrong on the same images.
 
     Only images on which exactly one of the two is right say anything; under no difference each model is the right one
-    as often. The interval is the bootstrap's.
+    as often.
 
     Args:
         first, second: (images,), whether the model is right.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    bootstrap = compare_scores(first.astype(np.float64), second.astype(np.float64))
-    p_value = _binomial_two_sided(only_second, only_first + only_second)
-    return replace(bootstrap, p_value=p_value, test="McNemar's exact test")
-
-
-def compare_scores(first: Floats, second: Floats) -> Comparison:
-    """The paired bootstrap of two models' mean scores over the same images.
-
-    Args:
-        first, second: (images,), such as the intersection over union of each image's labels.
-    """
-    weights = np.concatenate([np.ones((1, len(first))), bootstrap_weights(len(first))])
-    return compare_resamples(mean(first, weights), mean(second, weights), len(first))
+    fewer, different = min(only_first, only_second), only_first + only_second
+    return float(min(1.0, 2 * bdtr(fewer, different, 0.5))) if different else 1.0
 
 
 def compare_resamples(first: Floats, second: Floats, images: int = 0) -> Comparison:
@@ -96,12 +131,3 @@ def compare_resamples(first: Floats, second: Floats, images: int = 0) -> Compari
     """
     difference = paired_difference(first, second)
     return Comparison(difference.interval, difference.p_value, "paired bootstrap", images)
-
-
-def _binomial_two_sided(successes: int, trials: int) -> float:
-    """Probability of a split at least as uneven as the one seen, of fair coins."""
-    if trials == 0:
-        return 1.0
-    fewer = min(successes, trials - successes)
-    tail = sum(math.comb(trials, k) for k in range(fewer + 1))
-    return float(min(1.0, 2 * tail / 2**trials))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import RunRecord, RunStatus, TrialStatus
 from automl_vision.experiment.downloads import copy_file, copy_files, file_names
 from automl_vision.experiment.trial import Trial
-from automl_vision.runs.leaderboard import Leaderboard, read_leaderboard
+from automl_vision.runs.board_reader import BoardReader
+from automl_vision.runs.leaderboard import Leaderboard
 from automl_vision.runs.spec import read_run_spec
 from automl_vision.runs.start import start_run
 from automl_vision.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from automl_vision.runs.verdict import Verdict
 
 _POLL = 0.2  # seconds
 _MAX_LOGS = 3  # of failed trials that are shown
@@ -37,6 +42,7 @@ class Run:
         self.workspace = workspace
         self.id = run_id
         self.folder = workspace.run_folder(run_id)
+        self._board = BoardReader(self.folder)
 
     def get_status(self) -> RunStatus:
         """Return the run's status, which is a `str`.
@@ -118,9 +124,25 @@ class Run:
             start_run(self.folder, lock)
         return self
 
-    def leaderboard(self) -> Leaderboard:
-        """Every trial, best first."""
-        return read_leaderboard(self.folder)
+    def leaderboard(self, metrics: Sequence[str] = ()) -> Leaderboard:
+        """Every trial, best first.
+
+        Args:
+            metrics: further metrics of the task that get columns.
+
+        Raises:
+            ValueError: no trial knows such a metric.
+        """
+        return self._board.read(metrics)
+
+    def verdict(self) -> Verdict | None:
+        """Which trials cannot be told from the best one by paired tests, and which of these is the smallest.
+
+        None before a trial has a result.
+        """
+        from automl_vision.runs.verdict import judge
+
+        return judge(self.folder, self.leaderboard())
 
     def get_children(self) -> list[Trial]:
         """Return the run's trials, in the order in which they were started."""

@@ -24,10 +24,10 @@ from automl_vision.data.usability import require_usable
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import AutoModeTrials, automode_policy
+from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
-from automl_vision.runs.leaderboard import read_leaderboard
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec

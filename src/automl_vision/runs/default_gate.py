@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from automl_vision.core.records import Decision, PairedTest
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import Comparison, compare
 from automl_vision.runs.trial_sources import TrialState
+from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import TrialFolder
-
-LEVEL = 0.05
-COMPARISON_FILE = "comparison.npz"
 
 
 def decide(folder: RunFolder, trials: Sequence[TrialState], metric: Metric) -> Decision | None:
@@ -65,12 +59,3 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
 def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:
     test = None if compared is None else PairedTest.model_validate(compared.to_json())
     return Decision(trial=trial, reason=reason, comparison=test)
-
-
-def comparison_of(trial: TrialFolder) -> dict[str, Any]:
-    """The arrays by which a trial is compared with others."""
-    file = trial.path / COMPARISON_FILE
-    if not file.exists():
-        return {}
-    with np.load(file) as arrays:
-        return {name: arrays[name] for name in arrays.files}

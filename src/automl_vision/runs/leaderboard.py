@@ -10,8 +10,10 @@ from pydantic import Field
 
 from automl_vision.core.numbers import finite
 from automl_vision.core.records import MetricInterval, Record, Report, RunOutline, TrialStatus
-from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
+
+SPLITS = {"val": "validation", "test": "test"}
+"""The splits that trials are scored on, with the words for them."""
 
 
 class Row(Record):
@@ -28,11 +30,19 @@ class Row(Record):
     best_epoch: int | None = Field(description="epoch whose weights were kept; 0 is the probe")
     epochs: int | None = Field(description="epochs trained")
     seconds: float | None = Field(description="of work")
+    parameters: int | None = Field(description="number of weights")
     reason: str | None = Field(description="why the trial ended early or failed")
     sampled: dict[str, Any] = Field(
         default_factory=dict, serialization_alias="drawn", description="the sampler's choices"
     )
     role: str = Field(default="", description='such as "default recipe"')
+    metrics: dict[str, dict[str, MetricInterval]] = Field(
+        default_factory=dict, exclude=True, description="all metrics by split and name, of a trial that has a result"
+    )
+
+    def metric(self, name: str, split: str) -> MetricInterval | None:
+        """A metric on a split; None before the trial has a result, and where it is undefined."""
+        return self.metrics.get(split, {}).get(name)
 
 
 class Leaderboard(Sequence[Row]):
@@ -41,10 +51,12 @@ class Leaderboard(Sequence[Row]):
     Args:
         metric: the primary metric.
         rows: best first.
+        shown: further metrics that have columns.
     """
 
-    def __init__(self, metric: str, rows: list[Row]) -> None:
+    def __init__(self, metric: str, rows: Sequence[Row], shown: Sequence[str] = ()) -> None:
         self.metric = metric
+        self.shown = tuple(shown)
         self._rows = rows
 
     def __len__(self) -> int:
@@ -54,18 +66,36 @@ class Leaderboard(Sequence[Row]):
         return self._rows[index]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The rows as JSON values."""
-        return [row.model_dump(by_alias=True) for row in self._rows]
+        """The rows as JSON values; with `metrics`, by name and split, if some are shown."""
+        return [row.model_dump(by_alias=True) | self._shown_values(row) for row in self._rows]
 
     def columns(self) -> list[str]:
         """The headings of `cells`."""
-        scores = [f"{self.metric} (validation)", f"{self.metric} (test)"]
+        scores = [f"{name} ({word})" for name, split in self._scores for word in (SPLITS[split],)]
         sampled = ["hyperparameters"] if self._shows_sampled else []
         return ["rank", "trial", "model", *sampled, *scores, "best epoch", "time", "status"]
 
     @property
     def _shows_sampled(self) -> bool:
         return any(row.sampled or row.role for row in self._rows)
+
+    @property
+    def _scores(self) -> list[tuple[str, str]]:
+        """Metric and split of each column; those of the test images only if there are any."""
+        has_test = any(row.test_score is not None for row in self._rows)
+        return [(name, split) for name in (self.metric, *self.shown) for split in SPLITS if has_test or split == "val"]
+
+    def _score(self, row: Row, name: str, split: str) -> MetricInterval | None:
+        if name != self.metric:
+            return row.metric(name, split)
+        return row.score if split == "val" else row.test_score
+
+    def _shown_values(self, row: Row) -> dict[str, Any]:
+        def values(name: str) -> dict[str, Any]:
+            found = {split: row.metric(name, split) for split in SPLITS}
+            return {split: value.model_dump() for split, value in found.items() if value is not None}
+
+        return {"metrics": {name: values(name) for name in self.shown}} if self.shown else {}
 
     def cells(self) -> list[list[str]]:
         """The rows as texts, for tables."""
@@ -75,8 +105,7 @@ class Leaderboard(Sequence[Row]):
                 str(row.trial),
                 row.model_name,
                 *([_sampled_text(row)] if self._shows_sampled else []),
-                _score_text(row.score),
-                _score_text(row.test_score),
+                *(_score_text(self._score(row, name, split)) for name, split in self._scores),
                 "" if row.best_epoch is None else f"{row.best_epoch} of {row.epochs}",
                 "" if row.seconds is None else f"{row.seconds:.0f} s",
                 row.status if not row.reason else f"{row.status}: {row.reason}",
@@ -99,42 +128,45 @@ class Leaderboard(Sequence[Row]):
         return f"<table><thead>{line(self.columns(), 'th')}</thead><tbody>{body}</tbody></table>"
 
 
-def read_leaderboard(folder: RunFolder) -> Leaderboard:
-    """Read the leaderboard of a run as it is now."""
-    outline = folder.outline()
-    rows = [_row(trial, outline) for trial in folder.trials()]
-    rows.sort(key=lambda row: (row.score is None, -outline.score(row.score.value) if row.score else 0, row.trial))
-    ranked = [row if row.score is None else row.model_copy(update={"rank": i}) for i, row in enumerate(rows, start=1)]
-    return Leaderboard(outline.primary_metric, ranked)
+def ranked(rows: Sequence[Row], outline: RunOutline) -> list[Row]:
+    """Rows in their order, with their ranks."""
+    ordered = sorted(
+        rows, key=lambda row: (row.score is None, -outline.score(row.score.value) if row.score else 0, row.trial)
+    )
+    return [row if row.score is None else row.model_copy(update={"rank": i}) for i, row in enumerate(ordered, start=1)]
 
 
-def _row(trial: TrialFolder, outline: RunOutline) -> Row:
+def read_row(trial: TrialFolder, outline: RunOutline) -> Row:
+    """Read what a trial's files say as they are now."""
     record, result, metrics, plan = trial.record(), trial.result(), trial.metrics(), trial.plan()
-    splits, metric = metrics.splits if metrics else {}, outline.primary_metric
+    found = {split: _finite(report) for split, report in (metrics.splits if metrics else {}).items()}
+    name = outline.primary_metric
     return Row(
         trial=trial.number,
         model_name=plan.model_name,
         status=record.status,
-        score=_score(splits.get("val"), metric) or _best_so_far(trial, outline),
-        test_score=_score(splits.get("test"), metric),
+        score=found.get("val", {}).get(name) or _best_so_far(trial, outline),
+        test_score=found.get("test", {}).get(name),
         best_epoch=result.best_epoch if result else None,
         epochs=result.epochs if result else None,
         seconds=result.seconds if result else None,
+        parameters=result.parameters if result else None,
         reason=record.reason or (result.stopped if result else None),
         sampled={name: value for name, value in plan.sampled.items() if name != "model_name"},
         role=plan.role,
+        metrics=found,
     )
 
 
-def _score(report: Report | None, metric: str) -> MetricInterval | None:
-    """A report's value of a metric, with its interval if that is finite; None if the value is not a finite number."""
-    if report is None:
-        return None
-    found = report.interval(metric)
-    if finite(found.value) is None:
-        return None
-    is_known = finite(found.low) is not None and finite(found.high) is not None
-    return found if is_known else MetricInterval(value=found.value)
+def _finite(report: Report) -> dict[str, MetricInterval]:
+    """A report's metrics that are finite numbers, with their intervals if those are finite too."""
+    found = {}
+    for name, value in report.metrics.items():
+        interval = report.intervals.get(name)
+        is_known = interval is not None and finite(interval.low) is not None and finite(interval.high) is not None
+        if finite(value) is not None:
+            found[name] = interval if interval is not None and is_known else MetricInterval(value=value)
+    return found
 
 
 def _best_so_far(trial: TrialFolder, outline: RunOutline) -> MetricInterval | None:

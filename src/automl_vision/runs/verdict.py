@@ -1,0 +1,118 @@
+"""Which trials the validation images cannot tell from the best one, and which of these is the smallest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from automl_vision.evaluation.paired import Comparison, compare_many, holm
+from automl_vision.runs.leaderboard import Row
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
+
+LEVEL = 0.05
+COMPARISON_FILE = "comparison.npz"
+
+
+@dataclass(frozen=True)
+class TrialTest:
+    """The paired test of a trial with the best one.
+
+    Attributes:
+        trial: its number.
+        comparison: the trial's metric minus that of the best.
+        p_value: adjusted for the number of tests (Holm 1979).
+    """
+
+    trial: int
+    comparison: Comparison
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the validation images say of a run's trials.
+
+    Attributes:
+        best: number of the trial with the best score.
+        tests: of every other trial with a result that can be compared, in the order of the leaderboard.
+        recommended: the smallest of the best trial and those that cannot be told from it.
+        parameters: its number of weights; None where it is not recorded.
+    """
+
+    best: int
+    tests: tuple[TrialTest, ...]
+    recommended: int
+    parameters: int | None
+
+    @property
+    def not_distinguishable(self) -> tuple[int, ...]:
+        """The trials that cannot be told from the best one."""
+        return tuple(test.trial for test in self.tests if not test.p_value < LEVEL)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one or two sentences; empty if no other trial has a result."""
+        if not self.tests:
+            return ""
+        images = self.tests[0].comparison.images
+        tests = f"paired tests on {images} validation images, Holm-corrected, level {LEVEL:g}"
+        equal = self.not_distinguishable
+        if not equal:
+            return f"trial {self.best} is better than every other one ({tests})"
+        weights = "" if self.parameters is None else f" ({self.parameters / 1e6:.3g} million weights)"
+        numbers = ", ".join(map(str, equal))
+        return (
+            f"trial {self.best} scores best; not distinguishable from it: {numbers} ({tests}). "
+            f"Smallest of these: trial {self.recommended}{weights}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as JSON values."""
+        tests = [
+            {"trial": test.trial, **test.comparison.to_json(), "adjusted_p_value": test.p_value} for test in self.tests
+        ]
+        return {
+            "best": self.best,
+            "not_distinguishable": list(self.not_distinguishable),
+            "recommended": self.recommended,
+            "tests": tests,
+            "sentence": self.sentence,
+        }
+
+
+def judge(folder: RunFolder, rows: Iterable[Row]) -> Verdict | None:
+    """Test every trial with a result against the best one; None if no trial has a result.
+
+    Args:
+        folder: of the run.
+        rows: its leaderboard.
+    """
+    done = [row for row in rows if row.status.has_result and row.score is not None]
+    if not done:
+        return None
+    best = comparison_of(folder.trial(done[0].trial))
+    compared = compare_many(best, [comparison_of(folder.trial(row.trial)) for row in done[1:]])
+    known = [(row, found) for row, found in zip(done[1:], compared, strict=True) if found is not None]
+    adjusted = holm([comparison.p_value for _, comparison in known])
+    tests = tuple(TrialTest(row.trial, found, p) for (row, found), p in zip(known, adjusted, strict=True))
+    equal = {test.trial for test in tests if not test.p_value < LEVEL} | {done[0].trial}
+    smallest = _smallest([row for row in done if row.trial in equal])
+    return Verdict(done[0].trial, tests, smallest.trial, smallest.parameters or None)
+
+
+def _smallest(rows: Sequence[Row]) -> Row:
+    """The trial with the fewest weights; the first of several."""
+    return min(rows, key=lambda row: row.parameters or float("inf"))
+
+
+def comparison_of(trial: TrialFolder) -> dict[str, Any]:
+    """The arrays by which a trial is compared with others; empty if it left none."""
+    try:
+        with np.load(trial.path / COMPARISON_FILE) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        return {}
