@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.core.errors import RunFailedError
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "slices", "runs", "watch", "resume", "cancel", "data", "models", "schema",
+    "version",
 )  # fmt: skip
 
 
@@ -175,6 +178,38 @@ def _show_board(run: Run, board: Leaderboard) -> None:
     verdict = run.verdict()
     if verdict is not None and verdict.sentence:
         typer.echo(verdict.sentence)
+
+
+@app.command()
+def slices(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    trial: Annotated[int | None, typer.Option(help="Number of the trial; the best one by default.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="val or test; the test images by default, if there are any.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a trial is better or worse than elsewhere: by class, size, number of objects and group."""
+    from automl_vision.cli.tables import print_table
+    from automl_vision.evaluation.slices import slice_table, worst_sentence
+
+    run = _run(run_id, workspace)
+    chosen = run.get_best_child() if trial is None else run.get_child(trial)
+    if chosen is None:
+        raise RunFailedError(f"run {run_id} has no trial with a result")
+    try:
+        evaluated = chosen.evaluated(split)
+        used = evaluated.metric(metric)
+    except (KeyError, ValueError) as error:
+        raise typer.BadParameter(str(error.args[0])) from None
+    found = evaluated.slices(metric)
+    if as_json:
+        typer.echo(json_text([asdict(part) for part in found], indent=2))
+        return
+    print_table(*slice_table(found, used))
+    typer.echo(worst_sentence(found, used))
 
 
 @app.command()

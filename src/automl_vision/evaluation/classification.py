@@ -42,6 +42,10 @@ class ClassificationCases:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def take(self, images: NDArray[np.intp]) -> ClassificationCases:
+        """Some of the images."""
+        return ClassificationCases(self.probabilities[images], self.truth[images])
+
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
         """(images,), the class with the highest probability."""

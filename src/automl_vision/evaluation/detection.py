@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.numbers import finite
-from automl_vision.data.detections import Detections, GroundTruth
+from automl_vision.data.detections import Columns, Detections, GroundTruth
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
 from automl_vision.evaluation.overlaps import box_overlaps, coco_code, mask_overlaps
@@ -279,6 +279,10 @@ class DetectionCases:
     def __len__(self) -> int:
         return self.true.images
 
+    def take(self, images: NDArray[np.intp]) -> DetectionCases:
+        """Some of the images, in ascending order."""
+        return DetectionCases(_of_images(self.found, images), _of_images(self.true, images), self.thresholds)
+
     @cached_property
     def matches(self) -> Matches:
         """By Pascal VOC's rule."""
@@ -308,6 +312,16 @@ class DetectionCases:
                 self._coco_figures[key] = self.coco.figures(counts)
             rows.append(self._coco_figures[key])
         return np.stack(rows)
+
+
+def _of_images(objects: Columns, images: NDArray[np.intp]) -> Columns:
+    """The objects of some images, which become images 0, 1, 2, ..."""
+    mine = np.isin(objects.image, images)
+    part = objects.take(mine)
+    position = np.searchsorted(images, part.image)
+    if isinstance(part, Detections):
+        return replace(part, images=len(images), image=position)
+    return replace(part, sizes=part.sizes[images], image=position)
 
 
 def _operating_point(index: int, cases: DetectionCases, weights: Floats) -> Floats:

@@ -61,11 +61,11 @@ class Metric:
         weights = [np.ones((1, len(cases))), bootstrap_weights(len(cases), resamples=self.resamples)]
         return self.compute(cases, np.concatenate(weights))
 
-    def interval(self, cases: Any) -> Interval:
-        """Its value with a 95 % interval."""
-        return (
-            percentile_interval(self.resampled(cases)) if self.closed_interval is None else self.closed_interval(cases)
-        )
+    def interval(self, cases: Any, resampled: Floats | None = None) -> Interval:
+        """Its value with a 95 % interval, from resamples that are made here unless they are given."""
+        if self.closed_interval is not None:
+            return self.closed_interval(cases)
+        return percentile_interval(self.resampled(cases) if resampled is None else resampled)
 
     def score(self, value: float) -> float:
         """A value as a score, of which higher is better; the score of a score is the value."""

@@ -49,6 +49,10 @@ class MultiLabelCases:
     def __len__(self) -> int:
         return len(self.onehot)
 
+    def take(self, images: NDArray[np.intp]) -> MultiLabelCases:
+        """Some of the images."""
+        return MultiLabelCases(self.probabilities[images], self.onehot[images], self.thresholds)
+
     @cached_property
     def predicted(self) -> NDArray[np.bool_]:
         """(images, labels)."""

@@ -148,6 +148,17 @@ class Run:
         """Return the run's trials, in the order in which they were started."""
         return [Trial(folder) for folder in self.folder.trials()]
 
+    def get_child(self, number: int) -> Trial:
+        """Return a trial by its number.
+
+        Raises:
+            RunFailedError: no trial of this number was started.
+        """
+        trial = self._trial(number)
+        if not trial.path.exists():
+            raise RunFailedError(f"run {self.id} has no trial {number}")
+        return trial
+
     def get_children_sorted_by_primary_metric(self) -> list[Trial]:
         """Return the run's trials, best first."""
         return [self._trial(row.trial) for row in self.leaderboard()]

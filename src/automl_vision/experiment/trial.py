@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import EvaluationEvent, TrialStatus
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.experiment.downloads import copy_file, copy_files, file_names
 from automl_vision.workspace.trial_folder import TrialFolder
+
+if TYPE_CHECKING:
+    from automl_vision.experiment.evaluated import Evaluated
 
 
 class Trial:
@@ -74,6 +77,21 @@ class Trial:
                     else "an earlier version trained it; train it again to have its predictions"
                 )
             ) from None
+
+    def evaluated(self, split: str | None = None) -> Evaluated:
+        """Return the trial's predictions beside the labels of their images.
+
+        Args:
+            split: "val" or "test"; None for the test images if there are any.
+
+        Raises:
+            RunFailedError: the trial has not finished, or an earlier version trained it.
+            KeyError: no image of the split was predicted.
+        """
+        from automl_vision.experiment.evaluated import Evaluated
+
+        predictions = self.get_predictions()
+        return Evaluated.of(self.folder, predictions, split or predictions.splits[-1])
 
     def get_evaluations(self) -> list[EvaluationEvent]:
         """Return the validations so far, one per epoch; epoch 0 is the linear probe."""

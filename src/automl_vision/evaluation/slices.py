@@ -1,0 +1,191 @@
+"""Where a model is better or worse than elsewhere: its metric on parts of the images, each tested against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from automl_vision.core.tasks import TASKS, has_objects
+from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.intervals import Interval, paired_difference
+from automl_vision.evaluation.metric import Metric
+from automl_vision.evaluation.paired import holm
+
+MIN_IMAGES = 10
+"""Smaller slices are left out: their intervals say nothing."""
+
+LEVEL = 0.05
+_PARTS = 3  # of a number, such as the image's size
+_SIDES = (32, 96)  # pixels; COCO's bounds of small and medium objects
+_SQUARE = 1.2  # longer side over shorter one, up to which an image is called square
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of the images.
+
+    Attributes:
+        attribute: what the images have in common, such as "class".
+        value: which value of it, such as "cat".
+        images: how many there are.
+        metric: on these images, with its interval.
+        rest: on all other images.
+        difference: of the slice minus the rest.
+        p_value: two-sided, of no difference, adjusted for the number of slices (Holm 1979).
+    """
+
+    attribute: str
+    value: str
+    images: int
+    metric: Interval
+    rest: Interval
+    difference: Interval
+    p_value: float
+
+    @property
+    def name(self) -> str:
+        """Attribute and value."""
+        return f"{self.attribute} {self.value}"
+
+    @property
+    def is_different(self) -> bool:
+        """Whether the slice differs from the rest by more than chance."""
+        return self.p_value < LEVEL
+
+
+def find_slices(cases: Any, metric: Metric, attributes: Mapping[str, ArrayLike]) -> list[Slice]:
+    """The metric on every slice, the worst first.
+
+    Slice and rest are resampled apart; the p-value is that of their difference over the resamples.
+
+    Args:
+        cases: predictions beside their truth; with `take`.
+        metric: of the task.
+        attributes: (images,) by name, the value of each image as text; an empty text is no value.
+    """
+    found = []
+    for attribute, column in attributes.items():
+        values = np.asarray(column, dtype=object)
+        for value in dict.fromkeys(values.tolist()):
+            mine = values == value
+            if value and min(mine.sum(), (~mine).sum()) >= MIN_IMAGES:
+                found.append(_slice(cases, metric, attribute, str(value), mine))
+    adjusted = holm([part.p_value for part in found])
+    parts = [Slice(**{**vars(part), "p_value": p}) for part, p in zip(found, adjusted, strict=True)]
+    return sorted(parts, key=lambda part: metric.score(part.difference.value))
+
+
+def _slice(cases: Any, metric: Metric, attribute: str, value: str, mine: NDArray[np.bool_]) -> Slice:
+    inside, outside = cases.take(np.flatnonzero(mine)), cases.take(np.flatnonzero(~mine))
+    resampled, rest = metric.resampled(inside), metric.resampled(outside)
+    difference = paired_difference(rest, resampled)
+    return Slice(
+        attribute,
+        value,
+        int(mine.sum()),
+        metric.interval(inside, resampled),
+        metric.interval(outside, rest),
+        difference.interval,
+        difference.p_value,
+    )
+
+
+def slice_table(slices: Sequence[Slice], metric: Metric) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table of slices, as texts."""
+
+    def text(interval: Interval) -> str:
+        return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+    rows = [
+        [part.name, str(part.images), text(part.metric), text(part.rest), text(part.difference), f"{part.p_value:.3f}"]
+        for part in slices
+    ]
+    return ["slice", "images", metric.name, "elsewhere", "difference", "p (Holm)"], rows
+
+
+def worst_sentence(slices: Sequence[Slice], metric: Metric, *, most: int = 3) -> str:
+    """Name the worst slices in a sentence.
+
+    Args:
+        slices: worst first.
+        metric: that they were found by.
+        most: how many are named.
+    """
+    if not slices:
+        return f"no slice has {MIN_IMAGES} images inside and outside"
+    worse = [part for part in slices if part.is_different and metric.score(part.difference.value) < 0]
+    if not worse:
+        return f"{metric.name} differs from the rest by no more than chance in each of {len(slices)} slices"
+    named = ", ".join(
+        f"{part.name} ({part.metric.value:.3f}, elsewhere {part.rest.value:.3f})" for part in worse[:most]
+    )
+    more = f" and {len(worse) - most} more" if len(worse) > most else ""
+    return f"{metric.name} is worse than elsewhere where {named}{more}"
+
+
+def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDArray[np.object_]]:
+    """What can be known of images from the dataset alone, as texts by attribute.
+
+    Image size and number of objects are cut into thirds; the value names the bounds. `group` is there if the dataset
+    has groups.
+
+    Args:
+        dataset: with labels.
+        rows: (images,), of the dataset.
+    """
+    table = dataset.table
+    width, height = (table[name].to_numpy()[rows].astype(np.float64) for name in ("width", "height"))
+    attributes = {
+        "image size": _thirds(np.sqrt(width * height), "px"),
+        "aspect": _aspects(width, height),
+    }
+    if has_objects(dataset.task):
+        counts, sides = _objects_of(dataset, rows)
+        attributes["objects"] = _thirds(counts, "objects")
+        attributes["object size"] = _sizes(sides)
+    elif TASKS[dataset.task].one_label:
+        names = np.array(dataset.classes, dtype=object)
+        attributes["class"] = names[dataset.targets[rows].argmax(axis=1)]
+    else:
+        attributes["labels"] = _thirds(dataset.targets[rows].sum(axis=1).astype(np.float64), "labels")
+    groups = np.array([group or "" for group in table["group"].take(rows).to_pylist()], dtype=object)
+    if any(groups.tolist()):
+        attributes["group"] = groups
+    return attributes
+
+
+def _thirds(values: NDArray[np.float64], unit: str) -> NDArray[np.object_]:
+    """Three parts of about the same number of images; fewer where many values are equal."""
+    bounds = np.unique(np.quantile(values, np.linspace(0, 1, _PARTS + 1))) if len(values) else np.zeros(1)
+    if len(bounds) < 2:
+        return np.full(len(values), "", dtype=object)
+    part = np.clip(np.searchsorted(bounds, values, side="right") - 1, 0, len(bounds) - 2)
+    names = [f"{low:.0f} to {high:.0f} {unit}" for low, high in pairwise(bounds.tolist())]
+    return np.array(names, dtype=object)[part]
+
+
+def _aspects(width: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.object_]:
+    ratio = width / np.maximum(height, 1)
+    names = np.array(["upright", "square", "wide"], dtype=object)
+    return np.asarray(names[(ratio > 1 / _SQUARE).astype(int) + (ratio > _SQUARE)])
+
+
+def _objects_of(dataset: Dataset, rows: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Number of objects and their median side in pixels (NaN without objects), both by image."""
+    objects = dataset.objects
+    sides = np.sqrt(np.maximum(objects.bbox[:, 2:] - objects.bbox[:, :2], 0).prod(axis=1))
+    spans = [objects.rows_of(int(row)) for row in rows]
+    counts = np.array([len(span) for span in spans], np.float64)
+    medians = [np.median(sides[span.start : span.stop]) if len(span) else np.nan for span in spans]
+    return counts, np.array(medians, np.float64)
+
+
+def _sizes(sides: NDArray[np.float64]) -> NDArray[np.object_]:
+    """COCO's small, medium and large; empty for images without objects."""
+    names = np.array(["small", "medium", "large", ""], dtype=object)
+    return names[np.where(np.isnan(sides), 3, (sides >= _SIDES[0]).astype(int) + (sides >= _SIDES[1]))]
