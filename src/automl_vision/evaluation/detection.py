@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.evaluation.intervals import Interval, bootstrap_interval, bootstrap_weights
-from automl_vision.evaluation.overlaps import Floats, box_overlaps, coco_code, mask_overlaps
+from automl_vision.evaluation.overlaps import Floats, coco_code, mask_overlaps
 
 COCO_NAMES = (
     "coco_map", "coco_map_50", "coco_map_75", "coco_map_small", "coco_map_medium", "coco_map_large",
@@ -89,7 +90,7 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
 
 def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     if found.masks is None or true.masks is None:
-        return box_overlaps(found.boxes[a], true.boxes[b], true.crowd[b])
+        return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
     return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
 
 
