@@ -1,4 +1,4 @@
-"""Features of images by a bundled network: computed by a job, kept by content, so a new version adds only its own."""
+"""Features of images by a bundled network, computed by a job and cached by the contents of the files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from automl_vision.data.scan import Progress
 from automl_vision.storage.cache_folder import cache_folder
 
 _JOB = "automl_vision.models.features:write_features"
-_VERSION = "1"  # changes whenever the job's features change
+_VERSION = "1"  # increased whenever the job's features change
 
 
 class FeatureStore:
-    """Features by the digest of a file, in shards of a folder: one NumPy file and one list of digests each.
+    """Features by the digest of a file, in shards of one NumPy file and one list of digests each.
 
     Args:
-        folder: None takes the user's cache.
+        folder: of the shards; None uses the user's cache.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -50,10 +50,10 @@ class FeatureStore:
         return found
 
     def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
-        """Run the job on some images, all of different content, and keep its features.
+        """Run the job on images with different contents, and store the features.
 
         Raises:
-            FeaturesUnavailableError: the job failed, such as for want of the weights.
+            FeaturesUnavailableError: the job failed, for example because the weights are not installed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.blake2b("\n".join(digests).encode(), digest_size=12).hexdigest()
@@ -92,8 +92,8 @@ def features_of(
         root: where relative images start.
         images: paths or URLs.
         digests: of the files' bytes.
-        store: what is known already.
-        progress: called with (images done, images in all) of those that are not.
+        store: of the features that are known already.
+        progress: called with (images done, images in all), for images whose features must be computed.
 
     Raises:
         FeaturesUnavailableError: they cannot be computed.
