@@ -19,7 +19,7 @@ from automl_vision.core.errors import TrialError
 RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
 """Environment variable: rendezvous URL for the processes of one machine; if unset, `MASTER_ADDR` is used."""
 
-_GRACE = 3.0  # seconds in which processes that lost their peer fail as well, so that the first cause can be told
+_GRACE = 3.0  # seconds in which processes that lost their peer fail as well, so that the first cause is known
 _LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
 
 

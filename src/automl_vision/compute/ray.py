@@ -78,9 +78,7 @@ class RayJob:
             number = self.tasks.index(task)
             if number not in self._failures:
                 outcome = _outcome(task)
-                if (
-                    self._canceled and outcome is not None and outcome.lost
-                ):  # a forced cancellation looks like a lost task
+                if self._canceled and outcome is not None and outcome.lost:  # it was canceled by force
                     outcome = Failure("the job was canceled", "", _CANCELED)
                 self._failures[number] = outcome
         if left and any(self._failures.values()):
@@ -111,12 +109,10 @@ class RayJob:
         self._end_tasks()
         ray.wait(self.tasks, num_returns=len(self.tasks), timeout=_CANCEL_SECONDS)
         deadline = time.monotonic() + _CANCEL_SECONDS
-        while not all(_is_free(folder) for folder in self._folders()) and time.monotonic() < deadline:
+        folders = [_process_folder(self.job.folder, number) for number in range(len(self.tasks))]
+        while not all(map(_is_free, folders)) and time.monotonic() < deadline:
             time.sleep(0.05)
         self._release()
-
-    def _folders(self) -> list[Path]:
-        return [_process_folder(self.job.folder, number) for number in range(len(self.tasks))]
 
     def _end_tasks(self) -> None:
         import ray
@@ -174,8 +170,12 @@ class RayCompute:
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
         """One GPU per process if nodes have GPUs; otherwise the cores of the nodes are divided."""
+        import ray
+
         self.warm_up()
-        return divide(self._nodes(), wanted, threads=threads, processes=processes)
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
+        return divide(nodes, wanted, threads=threads, processes=processes)
 
     def submit(self, job: Job, slot: Slot | None = None) -> RayJob:
         """Queue a job; it starts as soon as nodes have room for it."""
@@ -205,12 +205,6 @@ class RayCompute:
         import ray
 
         ray.shutdown()
-
-    def _nodes(self) -> list[Node]:
-        import ray
-
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
 
     def _submit_group(self, job: Job, slot: Slot) -> RayJob:
         """Start one task per process, all at once; the node of the first one is the rendezvous."""
@@ -275,6 +269,8 @@ def run_task(
     job: Job, environment: dict[str, str], preload: list[str], meeting_point: tuple[str, int] | None = None
 ) -> dict[str, Any] | None:
     """The main function of a task: run the job as a process of this node; returns its failure."""
+    import ray
+
     shared = job.folder.parent
     if not shared.exists():
         reason = f"node {socket.gethostname()} has no folder {shared}; it must be on storage that all nodes share"
@@ -283,7 +279,8 @@ def run_task(
         address, port = meeting_point
         environment = environment | {"MASTER_ADDR": address, "MASTER_PORT": str(port)} | _network()
     # the fork server may have been started by a task with other devices
-    environment = environment | {"CUDA_VISIBLE_DEVICES": ",".join(_gpus())}
+    gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+    environment = environment | {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
     compute = _node_compute(tuple(preload))
     running = compute.submit(job, environment=environment)
     while running.is_running():
@@ -296,13 +293,6 @@ def run_task(
 def _node_compute(preload: tuple[str, ...]) -> LocalCompute:
     """The worker's fork server, kept for its next tasks."""
     return LocalCompute(preload)
-
-
-def _gpus() -> list[str]:
-    """The devices that Ray reserved for this task."""
-    import ray
-
-    return [str(number) for number in ray.get_runtime_context().get_accelerator_ids().get("GPU", [])]
 
 
 def _meeting_point() -> tuple[str, int]:
