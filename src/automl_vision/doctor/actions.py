@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +43,7 @@ def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | Non
     treatment = _Treatment(dataset)
     # images and objects are removed last, once classes are renamed and corrected
     for finding, action in sorted(_chosen(report, actions), key=lambda pair: pair[1] in ("exclude", "drop")):
-        treatment.change(finding, action)
+        treatment.changes[action](finding)
     return treatment.result()
 
 
@@ -68,7 +68,11 @@ def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple
 
 
 class _Treatment:
-    """A dataset's columns while actions are applied to them."""
+    """A dataset's columns while actions are applied to them.
+
+    Attributes:
+        changes: what applies an action to the columns, by its name.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -81,7 +85,7 @@ class _Treatment:
         self._kept = np.ones(len(self._objects), bool)
         self._classes = list(dataset.classes)
         self._renamed: dict[str, str] = {}
-        self._changes = {
+        self.changes: dict[str, Callable[[Finding], None]] = {
             "none": lambda _: None,
             "exclude": self._exclude,
             "drop": self._drop,
@@ -90,10 +94,6 @@ class _Treatment:
             "fit box": self._fit_box,
             "group": self._group,
         }
-
-    def change(self, finding: Finding, action: str) -> None:
-        """Do one action."""
-        self._changes[action](finding)
 
     def result(self) -> Dataset:
         """The next version."""

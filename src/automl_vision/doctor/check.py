@@ -27,7 +27,7 @@ from automl_vision.doctor import (
 )
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.examples import examples_of
-from automl_vision.doctor.features import FeatureStore, features_of
+from automl_vision.doctor.features import FeatureStore
 from automl_vision.doctor.findings import SEVERITIES, Cases, Finding
 from automl_vision.doctor.image_stats import read_image_stats
 from automl_vision.doctor.listing import CHECKS, Check, Found
@@ -111,8 +111,7 @@ def _chosen(names: Sequence[str] | None) -> list[Check]:
 
 def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
     digests = [d if usable else "" for d, usable in zip(evidence.stats.digests, evidence.usable.tolist(), strict=True)]
-    store = FeatureStore(cache)
-    return features_of(evidence.data.root, evidence.images, digests, store=store, progress=progress)
+    return FeatureStore(cache).features(evidence.data.root, evidence.images, digests, progress=progress)
 
 
 def _part(progress: Progress | None, step: int, steps: int, images: int) -> Progress | None:

@@ -49,6 +49,30 @@ class FeatureStore:
                 found[wanted[known[i]]] = values[i]
         return found
 
+    def features(
+        self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Features of images, (images, features), float32; NaN for an image without a digest or that is not decodable.
+
+        Args:
+            root: where relative images start.
+            images: paths or URLs.
+            digests: of the files' bytes.
+            progress: called with (images done, images in all), for images whose features must be computed.
+
+        Raises:
+            FeaturesUnavailableError: they cannot be computed.
+        """
+        known = self.read(digests)
+        lacking: dict[str, str] = {}
+        for row, digest in enumerate(digests):
+            if digest and (known is None or np.isnan(known[row, 0])):
+                lacking.setdefault(digest, images[row])
+        if lacking:
+            self.compute(root, list(lacking.values()), list(lacking), progress=progress)
+            known = self.read(digests)
+        return np.zeros((len(images), 0), np.float32) if known is None else known
+
     def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
         """Run the job on images with different contents, and store the features.
 
@@ -76,34 +100,3 @@ class FeatureStore:
         if progress:
             progress(len(images), len(images))
         write_json(self.folder / f"{name}.json", list(digests))
-
-
-def features_of(
-    root: str,
-    images: Sequence[str],
-    digests: Sequence[str],
-    *,
-    store: FeatureStore,
-    progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """Features of images, (images, features), float32; NaN for an image without a digest or that cannot be decoded.
-
-    Args:
-        root: where relative images start.
-        images: paths or URLs.
-        digests: of the files' bytes.
-        store: of the features that are known already.
-        progress: called with (images done, images in all), for images whose features must be computed.
-
-    Raises:
-        FeaturesUnavailableError: they cannot be computed.
-    """
-    known = store.read(digests)
-    lacking: dict[str, str] = {}
-    for row, digest in enumerate(digests):
-        if digest and (known is None or np.isnan(known[row, 0])):
-            lacking.setdefault(digest, images[row])
-    if lacking:
-        store.compute(root, list(lacking.values()), list(lacking), progress=progress)
-        known = store.read(digests)
-    return np.zeros((len(images), 0), np.float32) if known is None else known

@@ -74,15 +74,11 @@ def _overview(report: DataReport) -> str:
         tiles.append(f'<div class="tile {severity}{quiet}">{words}</div>')
     rows = "".join(
         f'<li class={f.severity}><a href="#{escape(f.check)}"><i></i><span>{escape(f.summary)}</span></a>'
-        f"<em>{_action(f)}</em></li>"
+        f"<em>{escape(f.action if f.action != 'none' else 'look')}</em></li>"
         for f in report.findings
     )
     found = f"<ul class=toc>{rows}</ul>" if rows else "<p class=fine>Nothing was found: the data looks fine.</p>"
     return f"<section class=tiles>{''.join(tiles)}</section>{found}"
-
-
-def _action(finding: Finding) -> str:
-    return escape(finding.action) if finding.action != "none" else "look"
 
 
 def _finding(finding: Finding, small: Mapping[str, str], max_examples: int | None) -> str:

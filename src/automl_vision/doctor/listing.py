@@ -70,7 +70,7 @@ def check(
     """Register the function below as a check."""
     unknown = set(actions) - set(ACTIONS)
     if unknown or name in CHECKS:
-        raise ValueError(f"the check {name} is there already or has unknown actions {sorted(unknown)}")
+        raise ValueError(f"the check {name} is registered already or has unknown actions: {sorted(unknown)}")
 
     def register(find: Find) -> Find:
         CHECKS[name] = Check(name, title, severity, actions, advice, needs, find)

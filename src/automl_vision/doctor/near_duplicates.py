@@ -113,7 +113,8 @@ def _by_bands(described: Array, others: Array) -> NDArray[np.int64]:
             same = (keys[band][a] == keys[band][b]) & ((a < count) != (b < count))
             found.append(np.stack([a[same], b[same]], axis=1) % count)
     pairs = _distinct(found)
-    return pairs[pairs[:, 0] != pairs[:, 1]]
+    different: NDArray[np.int64] = pairs[pairs[:, 0] != pairs[:, 1]]
+    return different
 
 
 def _distinct(found: list[NDArray[Any]]) -> NDArray[np.int64]:
