@@ -26,7 +26,7 @@ class Detections:
     """The objects that a model finds in some images, best first within an image.
 
     Attributes:
-        images: how many images were looked at, with and without objects.
+        images: number of images, with and without objects.
         image: (n,), int64, position of the image, 0 to images - 1, ascending.
         labels: (n,), int64, position of the class.
         boxes: (n, 4), float64, x1, y1, x2, y2 in pixels of the image.
@@ -62,15 +62,6 @@ class Detections:
         return Detections(images, none, none, np.zeros((0, 4)), np.zeros(0), () if with_masks else None)
 
     @staticmethod
-    def of_one_image(
-        labels: ArrayLike, boxes: ArrayLike, scores: ArrayLike, masks: Sequence[str] | None = None
-    ) -> Detections:
-        """The objects of one image, best first."""
-        columns: dict[str, Any] = {"labels": labels, "boxes": boxes, "scores": scores}
-        image = np.zeros(len(np.asarray(scores)), np.int64)
-        return Detections(1, image, **columns, masks=None if masks is None else tuple(masks))
-
-    @staticmethod
     def from_unsorted(
         images: int,
         image: ArrayLike,
@@ -86,7 +77,7 @@ class Detections:
             order = np.lexsort((-arrays["scores"], arrays["image"]))
             arrays = {name: array[order] for name, array in arrays.items()}
             masks = masks if masks is None else [masks[i] for i in order.tolist()]
-        return Detections(images, **arrays, masks=None if masks is None else tuple(masks))
+        return Detections(images, **arrays, masks=masks if masks is None else tuple(masks))
 
     @staticmethod
     def from_arrays(images: int, arrays: Mapping[str, NDArray[Any]]) -> Detections:

@@ -55,29 +55,26 @@ def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
     return colours
 
 
-def draw_grid(
-    tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4, tile: int = TILE
-) -> Image.Image:
+def draw_grid(tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4) -> Image.Image:
     """Draw tiles as a grid.
 
     Args:
         tiles: row by row, each from the left.
         colours: by class.
         columns: tiles per row.
-        tile: longer side of a tile in pixels.
     """
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    step = (tile + _GAP, tile + _CAPTION + _GAP)
+    step = (TILE + _GAP, TILE + _CAPTION + _GAP)
     sheet = Image.new("RGB", (columns * step[0] + _GAP, max(1, rows) * step[1] + _GAP), _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     for place, item in enumerate(tiles):
         left, top = _GAP + place % columns * step[0], _GAP + place // columns * step[1]
-        picture = draw_objects(item, colours, largest=tile)
-        sheet.paste(picture, (left + (tile - picture.width) // 2, top + (tile - picture.height) // 2))
+        picture = draw_objects(item, colours, largest=TILE)
+        sheet.paste(picture, (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2))
         for text, y, size, colour in ((item.caption, 3, 13, _TEXT), (item.note, 19, 11, _FAINT)):
-            shown, font = _fitted(text, tile, size)
-            pen.text((left, top + tile + y), shown, fill=colour, font=font)
+            shown, font = _fitted(text, TILE, size)
+            pen.text((left, top + TILE + y), shown, fill=colour, font=font)
     return sheet
 
 

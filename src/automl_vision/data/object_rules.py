@@ -31,7 +31,7 @@ def usable_objects(
         objects: in pixels; a box that is unknown (NaN) follows from the mask.
         sizes: (images, 2), width and height.
         places: of the images, for messages.
-        report: gets what was left out and what was clipped.
+        report: objects that are left out or clipped are added to it.
         with_masks: whether objects need a mask.
     """
     objects = _with_boxes(objects)
@@ -65,7 +65,7 @@ def usable_objects(
 
 
 def _with_boxes(objects: Objects) -> Objects:
-    """The objects with the boxes of their masks where they have no box of their own."""
+    """The objects; those without a box get the box around their mask."""
     unknown: Any = np.isnan(objects.bbox).all(axis=1)
     if not unknown.any():
         return objects

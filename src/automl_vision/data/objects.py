@@ -139,9 +139,9 @@ class Objects:
 
     def to_arrow(self, images: int) -> pa.Array:
         """The manifest's column: a list of objects for each of `images` images; `image` must be sorted."""
-        codes = [None] * len(self) if self.rle else pa.nulls(len(self), pa.string())
-        for i, code in self.rle.items():
-            codes[i] = code
+        codes = (
+            pa.array(map(self.rle.get, range(len(self))), pa.string()) if self.rle else pa.nulls(len(self), pa.string())
+        )
         numbers = pa.ListArray.from_arrays(pa.array(self.first_number, pa.int32()), self.numbers.astype(np.float32))
         names = pa.array(self.names, pa.string())
         values = pa.StructArray.from_arrays(
@@ -151,7 +151,7 @@ class Objects:
                 pa.array(self.iscrowd),
                 pa.array(self.difficult),
                 pa.ListArray.from_arrays(pa.array(self.first_segment, pa.int32()), numbers),
-                pa.array(codes, pa.string()) if self.rle else codes,
+                codes,
             ],
             fields=list(OBJECT_TYPE),
         )

@@ -77,11 +77,9 @@ class ImportReport:
         return ImportReport(value["total"], problems, notes)
 
     def __str__(self) -> str:
-        left_out = (
-            f"{len(self.problems)} left out ({counts_by_kind(self.problems)})" if self.problems else "none left out"
-        )
+        left_out = f"{len(self.problems)} left out ({counts_by_kind(self.problems)})"
         noted = f", {len(self.notes)} noted ({counts_by_kind(self.notes)})" if self.notes else ""
-        return f"{self.total} records, {left_out}{noted}"
+        return f"{self.total} records, {left_out if self.problems else 'none left out'}{noted}"
 
 
 def counts_by_kind(problems: Sequence[Problem]) -> str:

@@ -145,11 +145,11 @@ def postprocess(
     masks = None
     if maps:
         chosen = np.concatenate(maps)[order]
-        masks = [
+        masks = tuple(
             paste(grid, box, original, settings.mask_threshold).to_text()
             for grid, box in zip(chosen, found[order], strict=True)
-        ]
-    return Detections.of_one_image(label[order], found[order], score[order], masks)
+        )
+    return Detections(1, np.zeros_like(order), label[order], found[order], score[order], masks)
 
 
 def _placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from automl_vision.data.images import center_crop, load_pixels, open_image, upright_size
 from automl_vision.serving.model_folder import ModelDescription
@@ -125,8 +124,3 @@ class ObjectProcessor(Processor):
 def create_processor(description: ModelDescription) -> Processor:
     """The processor for a model."""
     return LabelProcessor(description) if description.objects is None else ObjectProcessor(description)
-
-
-def upright(data: bytes) -> Image.Image:
-    """An image turned upright, for drawing on it."""
-    return Image.fromarray(load_pixels(data))
