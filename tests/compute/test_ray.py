@@ -247,7 +247,7 @@ def test_what_is_no_compute_target_is_told(name: str):
 
 
 def test_a_node_that_does_not_see_the_run_says_so():
-    failure = run_task("test_ray:work", {"behaviour": "succeed"}, "/nowhere/trials/0", {}, [])
+    failure = run_task(Job("test_ray:work", {"behaviour": "succeed"}, Path("/nowhere/trials/0")), {}, [])
     assert failure is not None
     assert "has no folder /nowhere/trials; it must be on storage that all nodes share" in failure["reason"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import load_pixels
-from automl_vision.data.pixel_cache import DecodedOnDemand, JpegCache, PixelCache, Pixels, open_pixels
+from automl_vision.data.pixel_cache import DecodedOnDemand, PixelCache, Pixels, open_pixels
 from automl_vision.storage.access import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
 
@@ -148,7 +148,8 @@ def test_small_jpegs_where_the_pixels_do_not_fit(dataset: Dataset, tmp_path: Pat
     needed = open_pixels(dataset, 24, tmp_path / "all")
     assert isinstance(needed, PixelCache)
     pixels = open_pixels(dataset, 24, tmp_path / "cache", limit_bytes=len(needed.data) // 2)
-    assert isinstance(pixels, JpegCache) and len(pixels.data) < len(needed.data)
+    assert isinstance(pixels, PixelCache) and len(pixels.data) < len(needed.data)
+    assert pixels.as_jpeg and not needed.as_jpeg
     for small, exact in zip(all_pixels(pixels), all_pixels(needed), strict=True):
         assert small.shape == exact.shape
         assert np.abs(small.astype(int) - exact.astype(int)).mean() < 4

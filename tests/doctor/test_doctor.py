@@ -26,7 +26,7 @@ from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.doctor.check import check_dataset
 from automl_vision.doctor.class_checks import name_prefix, plain_name
 from automl_vision.doctor.evidence import Evidence
-from automl_vision.doctor.features import FeatureStore, features_of
+from automl_vision.doctor.features import FeatureStore
 from automl_vision.doctor.findings import ACTIONS, SEVERITIES
 from automl_vision.doctor.image_stats import read_image_stats, stats_of
 from automl_vision.doctor.listing import CHECKS, Found
@@ -679,9 +679,7 @@ def test_features_are_computed_once_per_content(tmp_path: Path) -> None:
 
     def compute(count: int) -> Any:
         told.clear()
-        return features_of(
-            dataset.root, images[:count], digests[:count], store=store, progress=lambda *n: told.append(n)
-        )
+        return store.features(dataset.root, images[:count], digests[:count], progress=lambda *n: told.append(n))
 
     first = compute(2)
     assert first.shape == (2, 1280) and np.isfinite(first).all() and told[-1] == (2, 2)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Job:
-    """A function to call in a process of its own.
+    """A function to call in a separate process.
 
     Attributes:
         function: as "module:name"; it takes the arguments as keywords.

@@ -1,7 +1,7 @@
-"""Jobs as processes of this machine, forked from a server that has the heavy libraries imported.
+"""Runs jobs as processes of this machine, forked from a server that has already imported the heavy libraries.
 
-A job starts in milliseconds instead of seconds, has a process group and a log of its own, and dies with its parent;
-what goes wrong in it (an exception, a native crash, a kill for lack of memory) reaches nothing else.
+A job starts in milliseconds instead of seconds. It has its own process group and log, and is killed when its parent
+ends. An exception, a native crash or a lack of memory in a job affects nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import faulthandler
 import fcntl
-import importlib
 import multiprocessing
 import os
 import shutil
@@ -22,30 +21,31 @@ from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
-from automl_vision.compute.processes import die_with_parent
-from automl_vision.core.errors import AutoMLVisionError, StorageError
+from automl_vision.compute.processes import die_with_parent, exit_reason, reason_of
+from automl_vision.core.errors import StorageError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.late import load
 from automl_vision.core.telemetry import TELEMETRY_OFF
 
 CPU_SETTINGS = {
     # idle OpenMP threads that spin instead of sleeping were seen to slow training tenfold (37 to 3 images/s on two
     # cores) as soon as another program used a core; a short spin costs nothing measurable and gave 20 images/s
     "GOMP_SPINCOUNT": "1000",
-    # memory that a step frees is kept for the next step instead of being given back to the kernel, page by page
+    # memory that a step frees is kept for the next step instead of being returned to the kernel page by page
     "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes, the maximum of glibc
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }
-"""Environment of every job; it takes effect when a process starts, so the fork server must have it."""
+"""Environment of every job. It is read when a process starts, so the fork server must be started with it."""
 
 JOB_ENVIRONMENT = CPU_SETTINGS | TELEMETRY_OFF
-"""Added to the environment of the processes that run jobs, where the caller's own has nothing of these names."""
+"""Added to the environment of the processes that run jobs, unless the caller's environment has these names."""
 
 LOG_FILE = "log.txt"
 LOCK_FILE = "job.lock"
-"""Locked by a job's process and its children as long as one of them lives."""
+"""Locked by a job's process and its children until the last of them ends."""
 
 _ERROR_FILE = "error.json"
 _LOG_LINES = 40
@@ -53,7 +53,7 @@ _GRACE = 3.0  # seconds between asking a job to end and killing it
 
 
 class LocalJob:
-    """A job in a process of its own."""
+    """A job that runs in its own process."""
 
     def __init__(self, job: Job, process: BaseProcess) -> None:
         self.job = job
@@ -66,7 +66,7 @@ class LocalJob:
         return self._process.sentinel
 
     def is_running(self) -> bool:
-        """Whether the job is still running; once it has ended, processes that it left behind are killed."""
+        """Whether the job is still running; once it has ended, the processes that it left behind are killed."""
         if self._process.is_alive():
             return True
         self._end_group()
@@ -75,14 +75,12 @@ class LocalJob:
     def failure(self) -> Failure | None:
         """Why the ended job failed, or None when it succeeded."""
         code = self._process.exitcode
-        if code == 0:
-            return None
-        return failure_of(code, self.job.folder)
+        return None if code == 0 else failure_of(code, self.job.folder)
 
     def cancel(self) -> None:
-        """Stop the job and everything that it started; what ignores the request is killed after 3 seconds."""
+        """Stop the job and everything that it started; processes that ignore the request are killed after 3 seconds."""
         if self._process.is_alive() and not self._signal(signal.SIGTERM):
-            self._process.terminate()  # it has no group of its own yet
+            self._process.terminate()  # it has not created its process group yet
         self._process.join(_GRACE)
         if self._process.is_alive():
             self._process.kill()
@@ -90,7 +88,7 @@ class LocalJob:
         self._process.join()
 
     def _end_group(self) -> None:
-        """Kill what is left of the job's process group, once: later its number may belong to another group."""
+        """Kill what is left of the job's process group; only once, because its number may be reused."""
         if not self._group_ended:
             self._group_ended = True
             self._signal(signal.SIGKILL)
@@ -139,13 +137,12 @@ class LocalCompute:
             for number, each in enumerate(shares)
         ]
 
-    def submit(self, job: Job, slot: Slot | None = None) -> LocalJob:
-        """Start a job."""
+    def submit(self, job: Job, slot: Slot | None = None, *, environment: Mapping[str, str] | None = None) -> LocalJob:
+        """Start a job, with more environment variables if there are any."""
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / _ERROR_FILE).unlink(missing_ok=True)
-        environment = {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot is not None and slot.gpus else {}
-        arguments = (job.function, job.arguments, str(job.folder), environment)
-        process = self._context.Process(target=_run, args=arguments)
+        reserved = {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot is not None and slot.gpus else {}
+        process = self._context.Process(target=_run, args=(job, reserved | dict(environment or {})))
         self.warm_up()
         process.start()
         return LocalJob(job, process)
@@ -160,7 +157,7 @@ class LocalCompute:
 
 @contextmanager
 def _added_environment(added: Mapping[str, str]) -> Iterator[None]:
-    """Environment for a process that is started inside the block; `multiprocessing` has no parameter for it."""
+    """Add to the environment of processes started inside the block; `multiprocessing` has no parameter for this."""
     new = {name: value for name, value in added.items() if name not in os.environ}
     os.environ |= new
     try:
@@ -171,13 +168,13 @@ def _added_environment(added: Mapping[str, str]) -> Iterator[None]:
 
 
 def share_cores(cores: int, wanted: int, threads: int = 0) -> list[int]:
-    """Threads of each of at most `wanted` concurrent trials; [0] if one trial has all cores."""
+    """Number of threads of each concurrent trial, at most `wanted` of them; [0] if one trial gets all cores."""
     count = max(1, min(wanted, cores // max(1, threads)))
     return count * [threads or (0 if count == 1 else cores // count)]
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that CUDA would show to this process, named as in `CUDA_VISIBLE_DEVICES`."""
+    """The GPUs that are visible to this process, named as in `CUDA_VISIBLE_DEVICES`."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
@@ -188,32 +185,30 @@ def visible_gpus() -> list[str]:
     return [str(i) for i, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
 
 
-def _run(function: str, arguments: dict[str, Any], folder: str, environment: dict[str, str]) -> None:
-    """The body of a job's process."""
+def _run(job: Job, environment: dict[str, str]) -> None:
+    """The main function of a job's process."""
     os.setpgid(0, 0)
     die_with_parent(group=True)
     os.environ |= environment
-    _hold(Path(folder))
-    run_here(function, arguments, folder)
+    _hold(job.folder)
+    run_here(job)
 
 
-def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
-    """Call a job's function in this process, its output in the job's log, and end the process."""
-    log = os.open(Path(folder) / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+def run_here(job: Job) -> NoReturn:
+    """Call a job's function in this process, write its output to the job's log, and end the process."""
+    log = os.open(job.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     faulthandler.enable(all_threads=False)
-    module, _, name = function.partition(":")
     try:
-        getattr(importlib.import_module(module), name)(**arguments)
+        load(job.function)(**job.arguments)
     except Exception as error:
         traceback.print_exc()
         if isinstance(error, StorageError):  # then this reason could not be written either
             os._exit(errno.ENOSPC)
-        reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
-        write_json(Path(folder) / _ERROR_FILE, {"reason": reason, "error": type(error).__name__})
+        write_json(job.folder / _ERROR_FILE, {"reason": reason_of(error), "error": type(error).__name__})
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.flush()
@@ -221,9 +216,9 @@ def run_here(function: str, arguments: dict[str, Any], folder: str) -> NoReturn:
 
 
 def _hold(folder: Path) -> None:
-    """Wait until an earlier process of the same job is gone; its parent may have died a moment ago."""
+    """Wait until an earlier process of the same job has ended; its parent may have died a moment ago."""
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when this process ends; the descriptor is never closed before
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when this process ends, as the descriptor is never closed
 
 
 def failure_of(code: int | None, folder: Path) -> Failure:
@@ -236,19 +231,19 @@ def failure_of(code: int | None, folder: Path) -> Failure:
 
 
 def _reason(code: int | None) -> str:
-    """An exit code as a sentence."""
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = "; the machine may have run out of memory" if name == "SIGKILL" else ", a crash of native code"
-        return f"the process was ended by {name}{hint if name != 'SIGTERM' else ''}"
-    return f"the process ended with exit code {code}"
+    """How the process of a job ended, with the likely cause of a signal."""
+    reason = exit_reason("the process", code)
+    if code is None or code >= 0 or code == -signal.SIGTERM:
+        return reason
+    hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ", a crash of native code"
+    return f"{reason}{hint}"
 
 
-def last_lines(file: Path, lines: int = _LOG_LINES) -> str:
+def last_lines(file: Path) -> str:
     """The last lines of a text file; empty if it does not exist."""
     if not file.exists():
         return ""
     with file.open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - 16_384))
         text = stream.read().decode(errors="replace")
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-_LOG_LINES:])

@@ -1,10 +1,9 @@
-"""Starts the processes of one trial on this machine; without torch, so that they can be forked before it works."""
+"""Starts the processes of one trial on this machine; without torch, so that it can fork before torch starts threads."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -14,18 +13,18 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from automl_vision.compute.processes import die_with_parent
-from automl_vision.core.errors import AutoMLVisionError, TrialError
+from automl_vision.compute.processes import die_with_parent, exit_reason, reason_of
+from automl_vision.core.errors import TrialError
 
 RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
-"""Environment variable: where the processes of one machine meet, as a URL of torch; unset: at `MASTER_ADDR`."""
+"""Environment variable: rendezvous URL for the processes of one machine; if unset, `MASTER_ADDR` is used."""
 
-_GRACE = 3.0  # seconds in which the processes that lost a partner fail too, so that the first cause is known
+_GRACE = 3.0  # seconds in which processes that lost their peer fail as well, so that the first cause is known
 _LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
 
 
 def was_launched() -> bool:
-    """Whether this process was started as one of several that train together."""
+    """Whether this process is one of several that train together."""
     return "RANK" in os.environ
 
 
@@ -36,12 +35,12 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
     process's group, write to its output, and die with it. They meet at a file and communicate over loopback.
 
     Args:
-        function: to call; `RANK`, `LOCAL_RANK`, `WORLD_SIZE` and `LOCAL_WORLD_SIZE` say which process it is in.
+        function: to call; `RANK`, `LOCAL_RANK`, `WORLD_SIZE` and `LOCAL_WORLD_SIZE` tell it which process it is in.
         arguments: its keyword arguments.
         processes: number of processes.
 
     Raises:
-        TrialError: a process failed; the reason is that of the first cause.
+        TrialError: a process failed; the message gives the first cause.
     """
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="automl-vision-") as folder:
@@ -73,7 +72,7 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
 
 
 def first_cause(reasons: list[str]) -> str:
-    """The first reason that is not merely the loss of another process of the same trial."""
+    """The first reason that is more than a lost connection to another process of the trial."""
     causes = [reason for reason in reasons if not any(words in reason for words in _LOST_PARTNER)]
     return (causes or reasons)[0]
 
@@ -92,15 +91,14 @@ def _wait_for_all(processes: list[BaseProcess]) -> None:
 def _call(
     function: Callable[..., None], arguments: dict[str, Any], environment: dict[str, str], failures: Connection
 ) -> None:
-    """The body of a process; a failure is sent as one sentence."""
+    """The main function of a process; if it fails, it sends the reason in one sentence."""
     die_with_parent(group=False)
     os.environ |= environment
     try:
         function(**arguments)
     except Exception as error:
         traceback.print_exc()
-        reason = str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
-        failures.send(reason)
+        failures.send(reason_of(error))
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.flush()
@@ -108,11 +106,8 @@ def _call(
 
 
 def _reason(process: BaseProcess, failures: Connection) -> str:
-    """Why a process failed, in a sentence."""
+    """Why a process failed, in one sentence."""
     try:
         return str(failures.recv())
-    except EOFError:  # it had no time to say anything
-        code = process.exitcode or 0
-    if code < 0:
-        return f"process {process.name} of the trial was ended by {signal.Signals(-code).name}"
-    return f"process {process.name} of the trial ended with exit code {code}"
+    except EOFError:  # it was ended before it could send its reason
+        return exit_reason(f"process {process.name} of the trial", process.exitcode)

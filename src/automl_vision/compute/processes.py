@@ -1,4 +1,4 @@
-"""What every starter of processes needs: a child that dies with its parent, however that one ended."""
+"""Shared by everything that starts processes: a child dies with its parent, and says why it failed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ import sys
 import threading
 from collections.abc import Callable
 
+from automl_vision.core.errors import AutoMLVisionError
+
+
+def reason_of(error: Exception) -> str:
+    """Why a job failed, in one sentence; errors that are not the product's own are named with their class."""
+    return str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
+
+
+def exit_reason(subject: str, code: int | None) -> str:
+    """How a process ended, in one sentence about `subject`."""
+    if code is not None and code < 0:
+        return f"{subject} was ended by {signal.Signals(-code).name}"
+    return f"{subject} ended with exit code {code}"
+
 
 def die_with_parent(*, group: bool) -> None:
-    """Kill this process as soon as the process that started it through `multiprocessing` is gone.
+    """Kill this process as soon as the process that started it through `multiprocessing` has ended.
 
-    The kernel's own parent-death signal is not enough: the parent of a forked job is the fork server, which lives as
-    long as one of its jobs.
+    The kernel's parent-death signal is not enough: the parent of a forked job is the fork server, which lives as long
+    as one of its jobs.
 
     Args:
         group: whether the whole process group is killed.
@@ -25,7 +39,7 @@ def die_with_parent(*, group: bool) -> None:
 
 
 def die_with_standard_input() -> None:
-    """Kill this process group as soon as the other end of the standard input is gone."""
+    """Kill this process group as soon as the other end of its standard input is closed."""
     _kill_after(sys.stdin.buffer.read, group=True)
 
 

@@ -1,19 +1,18 @@
-"""Jobs as tasks of a Ray cluster: one that runs, or one that is started here and ends with this process.
+"""Runs jobs as tasks of a Ray cluster: a running one, or one that is started here and ends with this process.
 
-A task occupies its share of a node and runs the job as that node's `LocalCompute` does, so a job has a process group, a
-log and a death of its own there too. A job of several processes gets a placement group with one task a process. The
-job's folder must be on storage that all nodes share.
+A task reserves its share of a node and runs the job through that node's `LocalCompute`, so there, too, a job has its
+own process group and log and cannot harm others. A job of several processes gets a placement group with one task per
+process. The job's folder must be on storage that all nodes share.
 """
 
 from __future__ import annotations
 
 import fcntl
-import importlib
 import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,15 +24,15 @@ from automl_vision.compute.multiprocess import first_cause
 from automl_vision.core.errors import ComputeError
 
 LOCAL_CLUSTER = {
-    # all that Ray opens for a cluster of one machine listens on loopback
+    # every port that Ray opens for a cluster of one machine listens on loopback
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 """Environment of a cluster that is started here."""
 
 SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
 }
-"""Environment of every use of Ray."""
+"""Environment whenever Ray is used."""
 
 _OBJECT_STORE = 128 * 1024**2  # bytes; jobs travel through files, not through Ray
 _CANCEL_SECONDS = 15.0
@@ -61,7 +60,7 @@ class Node:
 
 
 class RayJob:
-    """A job's tasks, one for each of its processes."""
+    """A job's tasks, one per process."""
 
     def __init__(self, job: Job, tasks: list[Any], group: Any = None) -> None:
         self.job = job
@@ -79,7 +78,7 @@ class RayJob:
             number = self.tasks.index(task)
             if number not in self._failures:
                 outcome = _outcome(task)
-                if self._canceled and outcome is not None and outcome.lost:  # how a task ends that is ended by force
+                if self._canceled and outcome is not None and outcome.lost:  # it was canceled by force
                     outcome = Failure("the job was canceled", "", _CANCELED)
                 self._failures[number] = outcome
         if left and any(self._failures.values()):
@@ -90,7 +89,7 @@ class RayJob:
 
     @property
     def pending(self) -> list[Any]:
-        """The tasks that are not known to have ended."""
+        """The tasks that have not been seen to end."""
         return [task for number, task in enumerate(self.tasks) if number not in self._failures]
 
     def failure(self) -> Failure | None:
@@ -110,12 +109,10 @@ class RayJob:
         self._end_tasks()
         ray.wait(self.tasks, num_returns=len(self.tasks), timeout=_CANCEL_SECONDS)
         deadline = time.monotonic() + _CANCEL_SECONDS
-        while not all(_is_free(folder) for folder in self._folders()) and time.monotonic() < deadline:
+        folders = [_process_folder(self.job.folder, number) for number in range(len(self.tasks))]
+        while not all(map(_is_free, folders)) and time.monotonic() < deadline:
             time.sleep(0.05)
         self._release()
-
-    def _folders(self) -> list[Path]:
-        return [_process_folder(self.job.folder, number) for number in range(len(self.tasks))]
 
     def _end_tasks(self) -> None:
         import ray
@@ -173,11 +170,15 @@ class RayCompute:
 
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
         """One GPU per process if nodes have GPUs; otherwise the cores of the nodes are divided."""
+        import ray
+
         self.warm_up()
-        return divide(self._nodes(), wanted, threads=threads, processes=processes)
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
+        return divide(nodes, wanted, threads=threads, processes=processes)
 
     def submit(self, job: Job, slot: Slot | None = None) -> RayJob:
-        """Queue a job; it starts on the nodes that have room for it."""
+        """Queue a job; it starts as soon as nodes have room for it."""
         import ray
 
         self.warm_up()
@@ -185,9 +186,9 @@ class RayCompute:
         slot = slot or Slot(0, threads=1)
         if slot.processes > 1:
             return self._submit_group(job, slot)
-        options = {**_resources(slot), "max_retries": 0}  # who submits decides what is worth another try
+        options = {**_resources(slot), "max_retries": 0}  # the caller decides whether to try again
         work = ray.remote(run_task).options(**options)
-        return RayJob(job, [work.remote(job.function, job.arguments, str(job.folder), {}, self._preload)])
+        return RayJob(job, [work.remote(job, {}, self._preload)])
 
     def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
         """Sleep until a task ends."""
@@ -205,14 +206,8 @@ class RayCompute:
 
         ray.shutdown()
 
-    def _nodes(self) -> list[Node]:
-        import ray
-
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return [Node(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in alive]
-
     def _submit_group(self, job: Job, slot: Slot) -> RayJob:
-        """One task per process, all at once; they meet at the node of the first one."""
+        """Start one task per process, all at once; the node of the first one is the rendezvous."""
         import ray
         from ray.util import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -229,12 +224,11 @@ class RayCompute:
         meeting_point = remote(_meeting_point, 0, num_cpus=0).remote()
         tasks = []
         for rank in range(slot.processes):
-            # each task sees its own GPU alone
+            # each task sees only its own GPU
             numbers = {"RANK": rank, "WORLD_SIZE": slot.processes, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
             environment = {name: str(number) for name, number in numbers.items()}
-            folder = str(_process_folder(job.folder, rank))
-            work = remote(run_task, rank, **options)
-            tasks.append(work.remote(job.function, job.arguments, folder, environment, self._preload, meeting_point))
+            own = replace(job, folder=_process_folder(job.folder, rank))
+            tasks.append(remote(run_task, rank, **options).remote(own, environment, self._preload, meeting_point))
         return RayJob(job, tasks, group)
 
 
@@ -243,8 +237,8 @@ def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: i
 
     Args:
         nodes: of the cluster.
-        wanted: trials at once.
-        threads: cores for each trial; 0: as many as let all the wanted trials run.
+        wanted: maximum number of concurrent trials.
+        threads: cores per trial; 0: as many as possible while all wanted trials run at once.
         processes: of each trial.
 
     Raises:
@@ -272,56 +266,37 @@ def divide(nodes: Sequence[Node], wanted: int, *, threads: int = 0, processes: i
 
 
 def run_task(
-    function: str,
-    arguments: dict[str, Any],
-    folder: str,
-    environment: dict[str, str],
-    preload: list[str],
-    meeting_point: tuple[str, int] | None = None,
+    job: Job, environment: dict[str, str], preload: list[str], meeting_point: tuple[str, int] | None = None
 ) -> dict[str, Any] | None:
-    """The body of a task: run the job as a process of this node; returns its failure."""
-    home = Path(folder)
-    if not home.parent.exists():
-        host = socket.gethostname()
-        return asdict(
-            Failure(f"node {host} has no folder {home.parent}; it must be on storage that all nodes share", "")
-        )
+    """The main function of a task: run the job as a process of this node; returns its failure."""
+    import ray
+
+    shared = job.folder.parent
+    if not shared.exists():
+        reason = f"node {socket.gethostname()} has no folder {shared}; it must be on storage that all nodes share"
+        return asdict(Failure(reason, ""))
     if meeting_point is not None:
         address, port = meeting_point
         environment = environment | {"MASTER_ADDR": address, "MASTER_PORT": str(port)} | _network()
-    # the fork server may be older than this task, which has other devices, or none
-    environment = environment | {"CUDA_VISIBLE_DEVICES": ",".join(_gpus())}
+    # the fork server may have been started by a task with other devices
+    gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+    environment = environment | {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
     compute = _node_compute(tuple(preload))
-    called = {"function": function, "arguments": arguments, "environment": environment}
-    job = compute.submit(Job("automl_vision.compute.ray:call", called, home))
-    while job.is_running():
-        compute.wait([job], 60.0)
-    failure = job.failure()
+    running = compute.submit(job, environment=environment)
+    while running.is_running():
+        compute.wait([running], 60.0)
+    failure = running.failure()
     return None if failure is None else asdict(failure)
 
 
 @cache
 def _node_compute(preload: tuple[str, ...]) -> LocalCompute:
-    """The worker's own fork server, kept for its next tasks."""
+    """The worker's fork server, kept for its next tasks."""
     return LocalCompute(preload)
 
 
-def call(function: str, arguments: dict[str, Any], environment: dict[str, str]) -> None:
-    """Call a job's function with more environment."""
-    os.environ |= environment
-    module, _, name = function.partition(":")
-    getattr(importlib.import_module(module), name)(**arguments)
-
-
-def _gpus() -> list[str]:
-    """The devices that Ray reserved for this task."""
-    import ray
-
-    return [str(number) for number in ray.get_runtime_context().get_accelerator_ids().get("GPU", [])]
-
-
 def _meeting_point() -> tuple[str, int]:
-    """Address of this node and a port that is free now."""
+    """The address of this node and a free port."""
     import ray
 
     with socket.socket() as listener:
@@ -330,7 +305,7 @@ def _meeting_point() -> tuple[str, int]:
 
 
 def _network() -> dict[str, str]:
-    """The network interface that has this node's address in the cluster, for gloo."""
+    """Environment that names the network interface with this node's cluster address, for gloo."""
     import psutil
     import ray
 

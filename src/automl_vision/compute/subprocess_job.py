@@ -1,7 +1,7 @@
-"""A job in an interpreter of its own, for callers whose main program must not be imported a second time.
+"""Runs a job in a new interpreter, for callers whose main program must not be imported a second time.
 
-A process that is forked from a server imports the main program again, which runs a script's work twice if it has no
-main guard. Starting an interpreter costs the imports of the job instead.
+A process that is forked from a server imports the main program again, so a script without a main guard would run
+twice. A new interpreter avoids this, but has to import everything that the job needs.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
         watch: called several times per second while it runs.
 
     Returns:
-        Why it failed, or None.
+        Why it failed, or None if it succeeded.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     write_json(job.folder / _JOB_FILE, {"function": job.function, "arguments": job.arguments})
     process = subprocess.Popen(
         [sys.executable, "-m", "automl_vision.compute.subprocess_job", str(job.folder)],
-        stdin=subprocess.PIPE,  # which ends when this process ends, however that happens
+        stdin=subprocess.PIPE,  # closed when this process ends, however it ends
         env=JOB_ENVIRONMENT | dict(os.environ),
         start_new_session=True,
     )
@@ -53,7 +53,7 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
             os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
-        with suppress(ProcessLookupError):  # its children may ignore the request, or have been left behind
+        with suppress(ProcessLookupError):  # children may ignore the request or outlive the job
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdin:
@@ -65,8 +65,7 @@ def main() -> None:
     """Run the job of a folder."""
     folder = Path(sys.argv[1])
     die_with_standard_input()
-    job = read_json(folder / _JOB_FILE)
-    run_here(job["function"], job["arguments"], str(folder))
+    run_here(Job(**read_json(folder / _JOB_FILE), folder=folder))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute
@@ -16,7 +17,7 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # 
 
 
 def has_gpu() -> bool:
-    """Whether the machine has a GPU that is not hidden by `CUDA_VISIBLE_DEVICES`; loads nothing to find out."""
+    """Whether the machine has a GPU that `CUDA_VISIBLE_DEVICES` does not hide; checked without loading any library."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     return not hidden and any(Path(device).exists() for device in _GPU_DEVICES)
 
@@ -35,13 +36,10 @@ def _require_ray() -> None:
     require_ray()
 
 
-def _local(device: str) -> Callable[[str, Sequence[str]], Compute]:
-    def create(_: str, preload: Sequence[str]) -> Compute:
-        from automl_vision.compute.local import LocalCompute
+def _local(_: str, preload: Sequence[str], *, device: str) -> Compute:
+    from automl_vision.compute.local import LocalCompute
 
-        return LocalCompute(preload, device=device)
-
-    return create
+    return LocalCompute(preload, device=device)
 
 
 def _ray(name: str, preload: Sequence[str]) -> Compute:
@@ -69,13 +67,13 @@ class Target:
 
 
 TARGETS = {
-    "local": Target(_local("auto")),  # uses GPUs if there are any
-    "cpu": Target(_local("cpu")),
-    "cuda": Target(_local("cuda"), _require_gpu),
+    "local": Target(partial(_local, device="auto")),  # uses GPUs if there are any
+    "cpu": Target(partial(_local, device="cpu")),
+    "cuda": Target(partial(_local, device="cuda"), _require_gpu),
     # the cluster of `RAY_ADDRESS`, or one that is started here, unless an address names one
     "ray": Target(_ray, _require_ray, r":(//)?[\w.\-\[\]:]+:\d+", ("ray://HOST:PORT", "ray:HOST:PORT")),
 }
-"""Every target is one entry."""
+"""All compute targets by name."""
 
 
 def _find(name: str) -> Target:

@@ -27,7 +27,7 @@ class Record:
         labels: the image's labels; exactly one for single-label data, none if objects are labelled.
         objects: its labelled objects.
         split: "train", "val", "test", or None when the source does not say.
-        group: images of one group never stand in two splits.
+        group: images of one group are always in the same split.
         size: width and height in pixels as the source states them, or None.
     """
 
@@ -123,7 +123,7 @@ class Annotations:
         values = [objects.image[rows], objects.label[rows], *objects.bbox[rows].T, *objects.polygon_bounds()[rows].T]
         table = np.nan_to_num(np.stack(values, axis=1).astype(np.float64), nan=-1.0)
         _, first = np.unique(table, axis=0, return_index=True)
-        codes = [row for row in range(len(rows)) if int(rows[row]) in objects.rle]  # which cannot be told apart here
+        codes = [row for row in range(len(rows)) if int(rows[row]) in objects.rle]  # their masks are not compared
         again = np.setdiff1d(np.arange(len(rows)), np.union1d(first, codes).astype(np.int64))
         if not len(again):
             return objects

@@ -52,7 +52,7 @@ def to_supervision(images: Sequence[LabelledImage], task: str, classes: Sequence
     Masks are decoded, which takes a byte per pixel and object.
 
     Raises:
-        DataError: supervision is not installed, or an image is not a file of its own.
+        DataError: supervision is not installed, or an image is not a separate file.
     """
     supervision = _package("supervision")
     images = [image for image in images if image.split != LEFT_OUT]

@@ -21,13 +21,7 @@ from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.conversion import convert
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.labelled_image import LabelledImage
-from automl_vision.data.manifest import (
-    leave_out,
-    objects_of,
-    splits_of,
-    targets_of,
-    with_column,
-)
+from automl_vision.data.manifest import leave_out, objects_of, splits_of, targets_of, with_column
 from automl_vision.data.manifest_file import read_manifest, write_manifest
 from automl_vision.data.objects import Objects
 from automl_vision.data.open_options import OpenOptions
@@ -156,6 +150,12 @@ class Dataset:
         return splits_of(self.table)
 
     @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(images, 2), width and height in pixels."""
+        columns = [self.table[name].to_numpy() for name in ("width", "height")]
+        return np.stack(columns, axis=1).astype(np.int64)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of file contents, labels, splits and classes; the order of the rows does not matter."""
         return fingerprint_of(self.table, [self.task, *self.classes])
@@ -168,12 +168,9 @@ class Dataset:
     @property
     def class_counts(self) -> dict[str, dict[str, int]]:
         """Images per class and split, or objects where objects are labelled; "unsplit" are those without a split."""
-        pairs = (
-            (self.objects.image, self.objects.label)
-            if has_objects(self.task)
-            else (self.labelled.row, self.labelled.label)
-        )
-        image, label = pairs
+        image, label = self.labelled.row, self.labelled.label
+        if has_objects(self.task):
+            image, label = self.objects.image, self.objects.label.astype(np.int64)
         counts = {
             split: np.bincount(label[rows[image]], minlength=len(self.classes)).tolist()
             for split, rows in self._rows_by_split().items()
@@ -265,8 +262,7 @@ class Dataset:
         """
         from automl_vision.doctor.actions import treat
 
-        treated = treat(self, report, actions)
-        return replace(self, table=treated.table, classes=treated.classes, report=treated.report)
+        return treat(self, report, actions)
 
     def changes_since(self, earlier: Dataset) -> Changes:
         """What was added, removed, relabelled and moved to another split since an earlier version."""

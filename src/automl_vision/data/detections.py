@@ -23,7 +23,7 @@ class Detections:
     """The objects that a model finds in some images, best first within an image.
 
     Attributes:
-        images: how many images were looked at, with and without objects.
+        images: number of images, with and without objects.
         image: (n,), int64, position of the image, 0 to images - 1, ascending.
         labels: (n,), int64, position of the class.
         boxes: (n, 4), float64, x1, y1, x2, y2 in pixels of the image.
@@ -43,7 +43,7 @@ class Detections:
 
     def __post_init__(self) -> None:
         set_ = _Setter(self, "detections", len(self.image))
-        scores = set_.floats("scores", ())
+        scores = set_.column("scores", (), np.float64)
         _set_columns(self, set_)
         set_.require("scores", not ((scores < 0) | (scores > 1)).any(), "must lie between 0 and 1")
         falls = (np.diff(scores) <= 0) | (np.diff(self.image) > 0)
@@ -57,15 +57,6 @@ class Detections:
         """No objects in some images."""
         none = np.zeros(0, np.int64)
         return Detections(images, none, none, np.zeros((0, 4)), np.zeros(0), () if with_masks else None)
-
-    @staticmethod
-    def of_one_image(
-        labels: ArrayLike, boxes: ArrayLike, scores: ArrayLike, masks: Sequence[str] | None = None
-    ) -> Detections:
-        """The objects of one image, best first."""
-        columns: dict[str, Any] = {"labels": labels, "boxes": boxes, "scores": scores}
-        image = np.zeros(len(np.asarray(scores)), np.int64)
-        return Detections(1, image, **columns, masks=None if masks is None else tuple(masks))
 
     @staticmethod
     def from_unsorted(
@@ -83,7 +74,7 @@ class Detections:
             order = np.lexsort((-arrays["scores"], arrays["image"]))
             arrays = {name: array[order] for name, array in arrays.items()}
             masks = masks if masks is None else [masks[i] for i in order.tolist()]
-        return Detections(images, **arrays, masks=None if masks is None else tuple(masks))
+        return Detections(images, **arrays, masks=masks if masks is None else tuple(masks))
 
     @staticmethod
     def join(parts: Sequence[Detections]) -> Detections:
@@ -146,7 +137,7 @@ class GroundTruth:
     masks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        _Setter(self, "ground truth", len(self.sizes)).integers("sizes", (2,))
+        _Setter(self, "ground truth", len(self.sizes)).column("sizes", (2,), np.int64)
         set_ = _Setter(self, "ground truth", len(self.image))
         _set_columns(self, set_)
         for name in ("crowd", "difficult"):
@@ -179,7 +170,8 @@ def _take(objects: Columns, chosen: NDArray[Any]) -> Columns:
 
 def _set_columns(objects: Detections | GroundTruth, set_: _Setter) -> None:
     """Check and set the columns that detections and ground truth share."""
-    image, _, boxes = set_.integers("image", ()), set_.integers("labels", ()), set_.floats("boxes", (4,))
+    image, boxes = set_.column("image", (), np.int64), set_.column("boxes", (4,), np.float64)
+    set_.column("labels", (), np.int64)
     set_.require("image", bool((image < objects.images).all()), f"must be below the {objects.images:,} images")
     set_.require("image", bool((np.diff(image) >= 0).all()), "must ascend; Detections.from_unsorted sorts them")
     set_.require("boxes", bool((boxes[:, 2:] >= boxes[:, :2]).all()), "must have x1 <= x2 and y1 <= y2")
@@ -204,27 +196,23 @@ class _Setter:
     count: int
 
     def column(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-        """The column with its type; one without rows may have come with any shape and type."""
+        """Check and convert a column of positions and sizes (int64), numbers (float64) or flags (bool).
+
+        A column without rows may have come with any shape and type.
+        """
         values = np.asarray(getattr(self.objects, name))
         expected = (self.count, *shape)
-        if values.shape != expected and (self.count or values.size):
-            self.require(name, False, f"must be an array of shape {expected}, not {values.shape}")
-        if values.size and not np.can_cast(values.dtype, dtype, "same_kind"):
-            self.require(name, False, f"must hold {np.dtype(dtype)}, not {values.dtype}")
+        empty = not self.count and not values.size
+        self.require(
+            name, values.shape == expected or empty, f"must be an array of shape {expected}, not {values.shape}"
+        )
+        typed = empty or np.can_cast(values.dtype, dtype, "same_kind")
+        self.require(name, typed, f"must hold {np.dtype(dtype)}, not {values.dtype}")
         values = values.astype(dtype, copy=False).reshape(expected)
+        finite = bool(np.isfinite(values).all())
+        self.require(name, finite, "must be finite; there are infinite or missing numbers")
+        self.require(name, dtype != np.int64 or not (values < 0).any(), "must not be negative")
         object.__setattr__(self.objects, name, values)
-        return values
-
-    def integers(self, name: str, shape: tuple[int, ...]) -> Positions:
-        """A column of positions or sizes, none below 0."""
-        values = self.column(name, shape, np.int64)
-        self.require(name, not (values < 0).any(), "must not be negative")
-        return values
-
-    def floats(self, name: str, shape: tuple[int, ...]) -> Floats:
-        """A column of finite numbers."""
-        values = self.column(name, shape, np.float64)
-        self.require(name, bool(np.isfinite(values).all()), "must be finite; there are infinite or missing numbers")
         return values
 
     def require(self, name: str, holds: bool, rule: str) -> None:

@@ -1,10 +1,10 @@
-"""Pictures of a dataset: a grid of images with their labels, boxes, polygons and masks drawn."""
+"""Draws images with their labels, boxes, polygons and masks, one by one or as a grid."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from automl_vision.data.object import Object
 
 Colour = tuple[int, int, int]
 
-TILE = 256  # pixels of a tile's larger side
+TILE = 256  # pixels of a tile's longer side
 _GAP = 10  # pixels between tiles
-_CAPTION = 34  # pixels below a tile, for two lines
+_CAPTION = 34  # pixels below a tile, for two lines of text
 _BACKGROUND, _TEXT, _FAINT = (255, 255, 255), (28, 28, 32), (110, 110, 118)
-_MASK_SHARE = 0.35  # of a mask's colour over the image
-_GOLDEN = 0.61803398875  # hues this far apart stay distinct for any number of classes
+_MASK_SHARE = 0.35  # opacity of a mask
+_GOLDEN = 0.61803398875  # golden ratio: hues at multiples of it stay distinct for any number of classes
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Tile:
 
     Attributes:
         pixels: (height, width, 3), uint8.
-        size: width and height in pixels that the objects' coordinates are for.
-        caption: the line below it.
-        note: the fainter line below that.
+        size: width and height in pixels of the image that the objects' coordinates refer to.
+        caption: line below the image.
+        note: fainter line below the caption.
         objects: to draw.
-        scores: of the objects, where they are predictions.
+        scores: of the objects, if they are predictions.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,11 +43,11 @@ class Tile:
     caption: str = ""
     note: str = ""
     objects: Sequence[Object] = ()
-    scores: Sequence[float] = field(default=())
+    scores: Sequence[float] = ()
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
-    """A colour for each class, the same for the same place in the list."""
+    """A colour for each class; it depends only on the class's position in the list."""
     colours = {}
     for i, name in enumerate(classes):
         red, green, blue = colorsys.hsv_to_rgb((0.6 + i * _GOLDEN) % 1, 0.75, (0.95, 0.75)[i % 2])
@@ -55,39 +55,36 @@ def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
     return colours
 
 
-def draw_grid(
-    tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4, tile: int = TILE
-) -> Image.Image:
-    """Tiles side by side.
+def draw_grid(tiles: Sequence[Tile], colours: Mapping[str, Colour], *, columns: int = 4) -> Image.Image:
+    """Draw tiles as a grid.
 
     Args:
-        tiles: in rows from the left.
+        tiles: row by row, each from the left.
         colours: by class.
         columns: tiles per row.
-        tile: largest side of a tile in pixels.
     """
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    step = (tile + _GAP, tile + _CAPTION + _GAP)
+    step = (TILE + _GAP, TILE + _CAPTION + _GAP)
     sheet = Image.new("RGB", (columns * step[0] + _GAP, max(1, rows) * step[1] + _GAP), _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     for place, item in enumerate(tiles):
         left, top = _GAP + place % columns * step[0], _GAP + place // columns * step[1]
-        picture = draw_objects(item, colours, largest=tile)
-        sheet.paste(picture, (left + (tile - picture.width) // 2, top + (tile - picture.height) // 2))
+        picture = draw_objects(item, colours, largest=TILE)
+        sheet.paste(picture, (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2))
         for text, y, size, colour in ((item.caption, 3, 13, _TEXT), (item.note, 19, 11, _FAINT)):
-            shown, font = _fitted(text, tile, size)
-            pen.text((left, top + tile + y), shown, fill=colour, font=font)
+            shown, font = _fitted(text, TILE, size)
+            pen.text((left, top + TILE + y), shown, fill=colour, font=font)
     return sheet
 
 
 def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | None = None) -> Image.Image:
-    """An image with its objects.
+    """Draw an image with its objects.
 
     Args:
         item: the image.
-        colours: by class; another class is grey.
-        largest: maximum side in pixels; None keeps the size.
+        colours: by class; other classes are grey.
+        largest: maximum length of a side in pixels; None keeps the size.
     """
     image = Image.fromarray(item.pixels)
     if largest is not None:
@@ -110,7 +107,7 @@ def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | No
 
 
 def _with_mask(image: Image.Image, value: Object, colour: Colour, scale: tuple[float, float]) -> Image.Image:
-    """The image with an object's area in its colour."""
+    """The image with an object's mask in its colour."""
     if not value.segments and value.rle is None:
         return image
     area = Image.new("L", image.size)
@@ -129,7 +126,7 @@ def _points(numbers: Sequence[float], scale: tuple[float, float]) -> list[tuple[
 
 
 def _corner(value: Object, scale: tuple[float, float]) -> tuple[float, float]:
-    """Where an object's name starts."""
+    """Upper left corner of an object."""
     if value.bbox is not None:
         return value.bbox[0] * scale[0], value.bbox[1] * scale[1]
     numbers = [number for segment in value.segments for number in segment] or [0.0, 0.0]
@@ -139,7 +136,7 @@ def _corner(value: Object, scale: tuple[float, float]) -> tuple[float, float]:
 def _tag(
     pen: ImageDraw.ImageDraw, text: str, corner: tuple[float, float], colour: Colour, size: tuple[int, int]
 ) -> None:
-    """A name on its colour, above the corner or inside of it, always within the image."""
+    """Draw a name on a coloured background, above the corner or just inside the box, always within the image."""
     text, font = _fitted(text, max(size[0] - 6, 12), max(11, round(max(size) / 60)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 4
@@ -151,8 +148,8 @@ def _tag(
 
 
 def _fitted(text: str, width: int, size: int) -> tuple[str, Font]:
-    """A text as one line that is cut to a width in pixels, and the font for it."""
-    line = visible(text[:width])  # no letter is narrower than a pixel
+    """A text as one line, cut to a width in pixels, and its font."""
+    line = visible(text[:width])  # no letter is narrower than 1 pixel
     font = font_for(line, size)
     if line == visible(text) and font.getlength(line) <= width:
         return line, font

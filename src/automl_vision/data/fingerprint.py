@@ -1,4 +1,4 @@
-"""A digest over what is learnt: file contents, labels, splits and classes; the order of the rows does not count."""
+"""A digest of a dataset: file contents, labels, splits and classes; the order of the rows does not matter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fingerprint_of(table: pa.Table, words: Sequence[str]) -> str:
 
     Args:
         table: the manifest.
-        words: what else counts: the task and the classes.
+        words: other contents of the digest: the task and the classes.
     """
     table = table.select(_COLUMNS)
     keys = {"digest": "ascending", "split": "ascending", "tie": "ascending"}

@@ -12,7 +12,7 @@ from PIL import ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _COMMON = ("NotoSans-Regular.ttf", "DejaVuSans.ttf")  # Latin, Greek, Cyrillic, the second one Arabic and Hebrew too
-_NO_LETTER = "\U0010ffff"  # which no font has: drawn as the sign for what is missing
+_NO_LETTER = "\U0010ffff"  # no font has it, so it is drawn as the sign for a missing letter
 _SEARCH_SECONDS = 5
 
 

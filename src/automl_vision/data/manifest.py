@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +110,7 @@ def _usable_objects(
     else:
         _note_sizes(annotations, facts, sizes)
     objects = usable_objects(objects, sizes, annotations.places, annotations.report, with_masks=with_masks)
-    return objects.renumbered(new_row)
+    return replace(objects, image=new_row[objects.image])  # in ascending order as before
 
 
 def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: NDArray[np.float64]) -> None:

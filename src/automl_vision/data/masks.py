@@ -163,7 +163,7 @@ def _edges(mask: NDArray[np.bool_]) -> Iterator[tuple[tuple[int, int], tuple[int
 
 
 def _loop(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """One closed line, taken out of `following`; where two pixels touch at a corner it turns right, around one."""
+    """One closed outline, removed from `following`; where two pixels touch at a corner, it turns right around one."""
     first = start = next(iter(following))
     loop = []
     step = (0, 0)
@@ -181,7 +181,7 @@ def _loop(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple
 
 
 def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
-    """(height, width), one number a pixel of a mask's image: grey and palette values as they are, colours as a number.
+    """(height, width), one number per pixel of a mask's image: grey or palette value, or a number for its colour.
 
     Args:
         data: of the image file.

@@ -31,7 +31,7 @@ def usable_objects(
         objects: in pixels; a box that is unknown (NaN) follows from the mask.
         sizes: (images, 2), width and height.
         places: of the images, for messages.
-        report: gets what was left out and what was clipped.
+        report: objects that are left out or clipped are added to it.
         with_masks: whether objects need a mask.
     """
     objects = _with_boxes(objects)
@@ -52,20 +52,20 @@ def usable_objects(
     bad: Any = np.zeros(len(objects), bool)
     for reason, kind, found in rules:
         for index in np.flatnonzero(found & ~bad).tolist():
-            report.add(_place(objects, index, places), f"{reason} ({_numbers(box[index])})", kind)
+            report.add(objects.place(index, places), f"{reason} ({_numbers(box[index])})", kind)
         bad = np.logical_or(bad, found)
     with np.errstate(invalid="ignore"):
         clipped = np.concatenate([np.clip(box[:, :2], 0, corners), np.clip(box[:, 2:], 0, corners)], axis=1)
         beyond: Any = np.any(np.abs(clipped - box) > _TOLERANCE, axis=1) & ~bad
     for index in np.flatnonzero(beyond).tolist():
         reason = f"the box reached beyond the image and was clipped ({_numbers(box[index])})"
-        report.note(_place(objects, index, places), reason, "box clipped")
+        report.note(objects.place(index, places), reason, "box clipped")
     objects = replace(objects, bbox=clipped)
     return objects.take(np.flatnonzero(~bad)) if bad.any() else objects
 
 
 def _with_boxes(objects: Objects) -> Objects:
-    """The objects with the boxes of their masks where they have no box of their own."""
+    """The objects; those without a box get the box around their mask."""
     unknown: Any = np.isnan(objects.bbox).all(axis=1)
     if not unknown.any():
         return objects
@@ -91,11 +91,6 @@ def _misfits(objects: Objects, sizes: NDArray[np.float64]) -> NDArray[np.bool_]:
         mask = MaskCode.from_text(code)
         misfits[index] = (mask.width, mask.height) != tuple(sizes[objects.image[index]].astype(int).tolist())
     return misfits
-
-
-def _place(objects: Objects, index: int, places: Sequence[str]) -> str:
-    image = int(objects.image[index])
-    return f"{places[image]}, object {index - objects.rows_of(image).start + 1}"
 
 
 def _numbers(box: NDArray[np.float64]) -> str:

@@ -6,7 +6,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.text import composed
 from automl_vision.data.object import Object
+from automl_vision.data.ragged import ranges, starts_of
 
 OBJECT_TYPE = pa.struct(
     [
@@ -97,7 +97,7 @@ class Objects:
     def take(self, rows: NDArray[np.int64]) -> Objects:
         """Some of the objects, in the order of `rows`."""
         counts = np.diff(self.first_segment)[rows]
-        segments = _ranges(self.first_segment[rows], counts)
+        segments = ranges(self.first_segment[rows], counts)
         lengths = np.diff(self.first_number)[segments]
         position = {int(row): i for i, row in enumerate(rows.tolist()) if row in self.rle} if self.rle else {}
         return replace(
@@ -107,9 +107,9 @@ class Objects:
             bbox=self.bbox[rows],
             iscrowd=self.iscrowd[rows],
             difficult=self.difficult[rows],
-            first_segment=_starts(counts),
-            first_number=_starts(lengths),
-            numbers=self.numbers[_ranges(self.first_number[segments], lengths)],
+            first_segment=starts_of(counts),
+            first_number=starts_of(lengths),
+            numbers=self.numbers[ranges(self.first_number[segments], lengths)],
             rle={i: self.rle[row] for row, i in position.items()},
         )
 
@@ -123,10 +123,6 @@ class Objects:
         per_polygon = np.repeat(size, np.diff(self.first_segment), axis=0)
         points = np.repeat(per_polygon, np.diff(self.first_number) // 2, axis=0)
         return replace(self, bbox=self.bbox * np.tile(size, 2), numbers=self.numbers * points.ravel())
-
-    def renumbered(self, rows: NDArray[np.int64]) -> Objects:
-        """The same objects with new rows for the images, (images,); the order of the images must not change."""
-        return replace(self, image=rows[self.image])
 
     def polygon_bounds(self) -> NDArray[np.float64]:
         """(n, 4), the box around the polygons of each object; NaN if it has none."""
@@ -143,9 +139,9 @@ class Objects:
 
     def to_arrow(self, images: int) -> pa.Array:
         """The manifest's column: a list of objects for each of `images` images; `image` must be sorted."""
-        codes = [None] * len(self) if self.rle else pa.nulls(len(self), pa.string())
-        for i, code in self.rle.items():
-            codes[i] = code
+        codes = (
+            pa.array(map(self.rle.get, range(len(self))), pa.string()) if self.rle else pa.nulls(len(self), pa.string())
+        )
         numbers = pa.ListArray.from_arrays(pa.array(self.first_number, pa.int32()), self.numbers.astype(np.float32))
         names = pa.array(self.names, pa.string())
         values = pa.StructArray.from_arrays(
@@ -155,11 +151,11 @@ class Objects:
                 pa.array(self.iscrowd),
                 pa.array(self.difficult),
                 pa.ListArray.from_arrays(pa.array(self.first_segment, pa.int32()), numbers),
-                pa.array(codes, pa.string()) if self.rle else codes,
+                codes,
             ],
             fields=list(OBJECT_TYPE),
         )
-        starts = _starts(np.bincount(self.image, minlength=images))
+        starts = starts_of(np.bincount(self.image, minlength=images))
         return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values)
 
     @staticmethod
@@ -182,8 +178,8 @@ class Objects:
             bbox=fields["bbox"].flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, 4),
             iscrowd=fields["iscrowd"].to_numpy(zero_copy_only=False).astype(bool),
             difficult=fields["difficult"].to_numpy(zero_copy_only=False).astype(bool),
-            first_segment=_starts(segments.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)),
-            first_number=_starts(polygons.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)),
+            first_segment=starts_of(segments.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)),
+            first_number=starts_of(polygons.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)),
             numbers=polygons.flatten().to_numpy(zero_copy_only=False).astype(np.float64),
             rle={i: codes[i].as_py() for i in with_code},
         )
@@ -192,6 +188,11 @@ class Objects:
         """The rows of the objects of one image."""
         first, end = np.searchsorted(self.image, [image, image + 1]).tolist()
         return range(first, end)
+
+    def place(self, index: int, images: Sequence[str]) -> str:
+        """Where an object is, for messages: its image, named as in `images`, and its number in that image from 1."""
+        image = int(self.image[index])
+        return f"{images[image]}, object {index - self.rows_of(image).start + 1}"
 
     def __getitem__(self, index: int) -> Object:
         x1, y1, x2, y2 = self.bbox[index].tolist()
@@ -304,8 +305,8 @@ class ObjectBuilder:
             bbox=np.asarray(self._bbox, np.float64).reshape(-1, 4),
             iscrowd=flags & 1 > 0,
             difficult=flags & 2 > 0,
-            first_segment=_starts(np.asarray(self._segments, np.int64)),
-            first_number=_starts(np.asarray(self._lengths, np.int64)),
+            first_segment=starts_of(np.asarray(self._segments, np.int64)),
+            first_number=starts_of(np.asarray(self._lengths, np.int64)),
             numbers=np.asarray(self._numbers, np.float64),
             rle=self._rle,
         )
@@ -313,14 +314,3 @@ class ObjectBuilder:
 
 
 _UNKNOWN = (float("nan"),) * 4
-
-
-def _starts(counts: NDArray[Any]) -> NDArray[np.int64]:
-    """Where each of some consecutive ranges starts, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-
-
-def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All numbers of some ranges, one after another."""
-    offsets = np.repeat(starts - _starts(counts)[:-1], counts)
-    return np.arange(len(offsets)) + offsets

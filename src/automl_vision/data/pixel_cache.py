@@ -1,8 +1,8 @@
-"""Decoded, resized images in memory-mapped files: decoded once, then pure reads.
+"""Decoded, resized images in memory-mapped files: each image is decoded once, then only read.
 
-Each file holds the images of one dataset at one size and is keyed by their contents, so trials and runs share it. A
-new version of a dataset copies what an earlier file holds and decodes only what is new. Where the pixels do not fit
-into the limit, small JPEGs are kept, and where those do not fit either, images are decoded at every read.
+A file contains the images of one dataset at one size. Its name is a digest of their contents, so trials and runs share
+it. For a new version of a dataset, images are copied from earlier files and only new ones are decoded. If the pixels
+exceed the size limit, small JPEGs are stored instead; if these exceed it too, images are decoded each time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,16 +34,23 @@ from automl_vision.storage.access import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
 
-_VERSION = "3"  # changes whenever the pixels of `load_pixels` or the layout of the files change
-_MAX_DISK_SHARE = 0.5  # of what is free on the cache's disk, with what the cache itself holds
+_VERSION = "3"  # increased whenever the pixels of `load_pixels` or the layout of the files change
+_MAX_DISK_SHARE = 0.5  # of the disk space that is free or used by the cache itself
+_COLUMNS = ("digests", "offsets", "lengths", "sizes")  # of an index file
 _JPEG_QUALITY = 95
-_JPEG_SHARE = 0.25  # of the pixels' size: sets of photos took 0.10 to 0.18 at this quality
+_JPEG_SHARE = 0.25  # of the pixels' size; datasets of photos took 0.10 to 0.18 at this quality
 
 
 class Pixels(Protocol):
     """Images by row of the manifest."""
 
-    problems: dict[int, str]
+    @property
+    def problems(self) -> dict[int, str]:
+        """Reason per row, for images that could not be decoded."""
+
+    @property
+    def as_jpeg(self) -> bool:
+        """Whether the pixels were compressed as JPEG, and so differ a little from those of the image file."""
 
     def __len__(self) -> int: ...
 
@@ -52,66 +59,48 @@ class Pixels(Protocol):
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class PixelCache:
-    """Images from a memory-mapped file.
+    """Images from a memory-mapped file of pixels or small JPEGs; an image that could not be decoded is (0, 0, 3).
 
     Attributes:
-        data: all pixels, flat.
-        offsets: (images,), where each image starts.
-        sizes: (images, 2), height and width; zeros for an unreadable image.
-        problems: reason per row, for images that could not be decoded.
+        data: all images, one after another.
+        index: where each of them starts.
     """
 
     data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    sizes: NDArray[np.int32]
-    problems: dict[int, str]
+    index: _Index
+
+    @property
+    def problems(self) -> dict[int, str]:
+        """Reason per row, for images that could not be decoded."""
+        return self.index.problems
+
+    @property
+    def as_jpeg(self) -> bool:
+        """Whether the file contains JPEGs."""
+        return self.index.form == "jpeg"
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        return len(self.index.offsets)
 
     def __getitem__(self, row: int) -> NDArray[np.uint8]:
-        height, width = self.sizes[row].tolist()
-        start = int(self.offsets[row])
-        return self.data[start : start + 3 * height * width].reshape(height, width, 3)
+        start, length = int(self.index.offsets[row]), int(self.index.lengths[row])
+        stored = self.data[start : start + length]
+        if self.as_jpeg and length:
+            return _from_jpeg(stored.tobytes())
+        return stored.reshape(*self.index.sizes[row].tolist(), 3)
 
 
-@dataclass
-class JpegCache:
-    """Images from a memory-mapped file of small JPEGs.
-
-    Attributes:
-        data: all files, one after another.
-        offsets: (images,), where each starts.
-        lengths: (images,), bytes of each; zero for an unreadable image.
-        problems: reason per row, for images that could not be decoded.
-    """
-
-    data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    problems: dict[int, str]
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def __getitem__(self, row: int) -> NDArray[np.uint8]:
-        start, length = int(self.offsets[row]), int(self.lengths[row])
-        if not length:
-            return np.zeros((0, 0, 3), np.uint8)
-        return _from_jpeg(self.data[start : start + length].tobytes())
-
-
-@dataclass
+@dataclass(frozen=True)
 class DecodedOnDemand:
-    """Images decoded at every read, for datasets that do not fit on the disk.
+    """Images that are decoded each time, for datasets that do not fit on the disk.
 
     Attributes:
-        dataset: whose images they are.
-        size: at which they are decoded.
-        problems: reason by row for images that cannot be decoded.
-        as_jpeg: whether they are returned as a `JpegCache` returns them.
+        dataset: the images' dataset.
+        size: what they are resized to.
+        problems: reason per row, for images that cannot be decoded.
+        as_jpeg: whether the pixels are compressed as in a `PixelCache` of JPEGs.
     """
 
     dataset: Dataset
@@ -139,14 +128,14 @@ def open_pixels(
     """The dataset's images, resized.
 
     Decodes every image once and keeps the pixels in `folder`; later calls with the same contents open the file.
-    Concurrent callers wait for the first one. A file that changed since the dataset was opened is a problem: other
-    pixels under the old label would be.
+    Concurrent callers wait for the first one. A file that changed since the dataset was opened is reported as a
+    problem, because its label was given to other pixels.
 
     Args:
         dataset: its rows define the order.
         size: pixels of the shorter side, or height and width of a canvas that the whole images are fitted into.
-        folder: where cache files live; the ones that were not used for longest go when the limit is reached.
-        limit_bytes: largest sum of all cache files; None allows half of the disk's free space.
+        folder: for the cache files; if the limit is reached, those that have not been used for longest are deleted.
+        limit_bytes: maximum size of all cache files; None allows half of the disk's free space.
         progress: called with (images done, images in all).
 
     Returns:
@@ -154,32 +143,58 @@ def open_pixels(
     """
     folder.mkdir(parents=True, exist_ok=True)
     digests = np.array(dataset.table["digest"].to_pylist(), dtype="S40")
+    images = _Images(dataset.root, dataset.table["image"].to_pylist(), digests, size)
     name = f"{_size_text(size)}-{hashlib.blake2b(digests.tobytes(), digest_size=12).hexdigest()}"
+    path, needed = folder / f"{name}.index", _estimated_bytes(dataset, size)
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        index = _Index.load(folder / f"{name}.index")
-        form = _best_form(_estimated_bytes(dataset, size), _limit(folder, limit_bytes))
-        if index is not None and _is_mended(dataset, digests, size, index):
-            index = None
-        if index is None or (index.form != form and form == "pixels"):
-            _make_room(folder, _estimated_bytes(dataset, size), _limit(folder, limit_bytes), name)
-            index = _build(dataset, digests, size, folder / f"{name}.index", form, progress)
-        os.utime(index.path)
-        data = index.data() if index.form != "none" else None
-    problems = {int(row): reason for row, reason in index.problems.items()}
-    if data is None:
-        return DecodedOnDemand(dataset, size, problems)
-    if index.form == "jpeg":
-        return JpegCache(data, index.offsets, index.lengths, problems)
-    return PixelCache(data, index.offsets, index.sizes, problems)
+        limit = _limit(folder, limit_bytes)
+        form = _best_form(needed, limit)
+        index = _Index.load(path)
+        if index is None or (index.form != form and form == "pixels") or images.any_readable(list(index.problems)):
+            _make_room(folder, needed, limit, name)
+            index = _build(images, path, form, progress)
+        os.utime(path)
+        if index.form == "none":
+            return DecodedOnDemand(dataset, size, index.problems)
+        return PixelCache(index.data(), index)
 
 
-def _is_mended(dataset: Dataset, digests: NDArray[np.bytes_], size: PixelSize, index: _Index) -> bool:
-    """Whether an image that could not be decoded can be now: a disk or server may have been unavailable."""
-    rows = [int(row) for row in index.problems]
-    images = dataset.table["image"].to_pylist() if rows else []
-    store = partial(_stored, images=images, digests=digests, root=dataset.root, size=size, form="none", known={})
-    return any(stored.problem is None for stored in parallel_map(store, rows))
+@dataclass(frozen=True)
+class _Images:
+    """The image files of a dataset.
+
+    Attributes:
+        root: start of relative paths.
+        paths: by row.
+        digests: (images,), of the files' contents when the dataset was opened.
+        size: what they are resized to.
+    """
+
+    root: str
+    paths: list[str]
+    digests: NDArray[np.bytes_]
+    size: PixelSize
+
+    def stored(self, row: int, *, form: Form, known: Mapping[bytes, _Stored]) -> _Stored:
+        """One image in the form of a cache file: from another cache file, or from its own file."""
+        digest = bytes(self.digests[row])
+        if digest in known:
+            return known[digest]
+        try:
+            data = read_image_bytes(self.root, self.paths[row])
+            if is_content_digest(digest.decode()) and digest_of(data) != digest.decode():
+                return _Stored(problem="the file changed since the dataset was opened")
+            pixels = np.ascontiguousarray(load_pixels(data, size=self.size))
+        except ImageError as error:
+            return _Stored(problem=str(error))
+        height, width = pixels.shape[:2]
+        return _Stored(_jpeg(pixels) if form == "jpeg" else pixels.reshape(-1).data, height, width)
+
+    def any_readable(self, rows: list[int]) -> bool:
+        """Whether one of some rows can be decoded; its disk or server may have been unavailable before."""
+        found = parallel_map(partial(self.stored, form="none", known={}), rows)
+        return any(stored.problem is None for stored in found)
 
 
 @dataclass(frozen=True)
@@ -188,9 +203,9 @@ class _Index:
 
     Attributes:
         path: of the index; the data file is next to it.
-        form: what is kept.
+        form: what the data file contains.
         digests: (images,), of the files' contents.
-        offsets, lengths: (images,), in bytes.
+        offsets, lengths: (images,), in bytes; lengths are 0 for unreadable images.
         sizes: (images, 2), height and width.
         problems: reason per row.
     """
@@ -201,33 +216,27 @@ class _Index:
     offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
     sizes: NDArray[np.int32]
-    problems: dict[str, str]
+    problems: dict[int, str]
 
     @staticmethod
     def load(path: Path) -> _Index | None:
-        """The index of a cache file that is whole, or None: a crash may leave one beside data that it is not of."""
+        """The index of a complete cache file, or None; after a crash an index may not belong to its data file."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 facts = json.loads(str(arrays["facts"]))
-                columns = {name: arrays[name] for name in ("digests", "offsets", "lengths", "sizes")}
-                index = _Index(path, facts["form"], problems=facts["problems"], **columns)
+                problems = {int(row): reason for row, reason in facts["problems"].items()}
+                index = _Index(path, facts["form"], problems=problems, **{name: arrays[name] for name in _COLUMNS})
             size = path.with_suffix(".data").stat().st_size
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None
         return index if size == int((index.offsets + index.lengths).max(initial=0)) else None
 
     def save(self) -> None:
-        """Write the index; the data must be there already."""
+        """Write the index; the data must have been written before."""
         facts = json.dumps({"form": self.form, "problems": self.problems})
+        columns = {name: getattr(self, name) for name in _COLUMNS}
         with atomic_path(self.path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                facts=np.array(facts),
-                digests=self.digests,
-                offsets=self.offsets,
-                lengths=self.lengths,
-                sizes=self.sizes,
-            )
+            np.savez(file, facts=np.array(facts), **columns)
 
     def data(self) -> NDArray[np.uint8]:
         """The data, memory-mapped."""
@@ -237,7 +246,7 @@ class _Index:
 
 @dataclass
 class _Stored:
-    """One image on its way into a cache file."""
+    """One image in the form of a cache file, or the reason why it cannot be read."""
 
     data: bytes | memoryview = b""
     height: int = 0
@@ -245,61 +254,27 @@ class _Stored:
     problem: str | None = None
 
 
-def _build(
-    dataset: Dataset,
-    digests: NDArray[np.bytes_],
-    size: PixelSize,
-    path: Path,
-    form: Form,
-    progress: Progress | None,
-) -> _Index:
-    """Decode, or copy from other files, the images of a dataset; each content is stored once."""
-    known = dict(_known_images(path.parent, _size_text(size), form))
-    images = dataset.table["image"].to_pylist()
-    _, first_rows, unique = np.unique(digests, return_index=True, return_inverse=True)
+def _build(images: _Images, path: Path, form: Form, progress: Progress | None) -> _Index:
+    """Decode the images of a dataset or copy them from other files; equal contents are stored once."""
+    known = dict(_known_images(path.parent, _size_text(images.size), form))
+    _, first_rows, unique = np.unique(images.digests, return_index=True, return_inverse=True)
     offsets, lengths = np.zeros(len(first_rows), np.int64), np.zeros(len(first_rows), np.int64)
     sizes, problems = np.zeros((len(first_rows), 2), np.int32), {}
     order = np.argsort(first_rows)
-    rows = first_rows[order].tolist()
-    store = partial(_stored, images=images, digests=digests, root=dataset.root, size=size, form=form, known=known)
+    found = parallel_map(partial(images.stored, form=form, known=known), first_rows[order].tolist(), progress=progress)
     end = 0
     with atomic_path(path.with_suffix(".data")) as temporary, temporary.open("wb") as file:
-        for place, stored in zip(order, parallel_map(store, rows, progress=progress), strict=True):
+        for place, stored in zip(order.tolist(), found, strict=True):
             if stored.problem is not None:
-                problems[int(place)] = stored.problem
+                problems[place] = stored.problem
             elif form != "none":
                 offsets[place], lengths[place] = end, file.write(stored.data)
                 sizes[place] = stored.height, stored.width
                 end += int(lengths[place])
-    by_row = {str(row): problems[place] for row, place in enumerate(unique.tolist()) if place in problems}
-    index = _Index(path, form, digests, offsets[unique], lengths[unique], sizes[unique], by_row)
+    by_row = {row: problems[place] for row, place in enumerate(unique.tolist()) if place in problems}
+    index = _Index(path, form, images.digests, offsets[unique], lengths[unique], sizes[unique], by_row)
     index.save()
     return index
-
-
-def _stored(
-    row: int,
-    *,
-    images: list[str],
-    digests: NDArray[np.bytes_],
-    root: str,
-    size: PixelSize,
-    form: Form,
-    known: dict[bytes, _Stored],
-) -> _Stored:
-    """One image, from another cache file or from its own file."""
-    digest = bytes(digests[row])
-    if digest in known:
-        return known[digest]
-    try:
-        data = read_image_bytes(root, images[row])
-        if is_content_digest(digest.decode()) and digest_of(data) != digest.decode():
-            return _Stored(problem="the file changed since the dataset was opened")
-        pixels = np.ascontiguousarray(load_pixels(data, size=size))
-    except ImageError as error:
-        return _Stored(problem=str(error))
-    height, width = pixels.shape[:2]
-    return _Stored(_jpeg(pixels) if form == "jpeg" else pixels.reshape(-1).data, height, width)
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
@@ -315,14 +290,14 @@ def _from_jpeg(data: bytes) -> NDArray[np.uint8]:
 
 
 def _known_images(folder: Path, size: str, form: Form) -> Iterator[tuple[bytes, _Stored]]:
-    """The images of the other cache files of the same size and form, by digest."""
+    """The images in other cache files of the same size and form, by digest."""
     for path in folder.glob(f"{size}-*.index"):
         index = _Index.load(path)
         if index is None or index.form != form or form == "none":
             continue
         try:
             data = index.data()
-        except OSError:  # another process has made room
+        except OSError:  # another process has deleted it
             continue
         starts, ends, sizes = index.offsets.tolist(), (index.offsets + index.lengths).tolist(), index.sizes.tolist()
         for row, digest in enumerate(index.digests.tolist()):
@@ -339,17 +314,17 @@ def _limit(folder: Path, limit_bytes: int | None) -> int:
 
 
 def _best_form(pixel_bytes: int, limit: int) -> Form:
-    """What fits into the limit."""
+    """The best form that fits into the limit."""
     if pixel_bytes <= limit:
         return "pixels"
     return "jpeg" if _JPEG_SHARE * pixel_bytes <= limit else "none"
 
 
 def _make_room(folder: Path, needed: int, limit: int, name: str) -> None:
-    """Delete the files that were not used for longest until what is needed fits; an open file stays readable."""
+    """Delete the least recently used files until `needed` bytes fit; a file that is open stays readable."""
     files = []
     for file in folder.glob("*.data"):
-        with contextlib.suppress(OSError):  # another process makes room too
+        with contextlib.suppress(OSError):  # another process deletes files too
             used = file.with_suffix(".index").stat().st_mtime
             files += [(used, file.stat().st_size, file)] if file.stem != name else []
     held = sum(size for _, size, _ in files)
@@ -367,10 +342,8 @@ def _size_text(size: PixelSize) -> str:
 
 
 def _estimated_bytes(dataset: Dataset, size: PixelSize) -> int:
-    """Size of all resized images in bytes, at most."""
+    """Upper bound of the size of all resized images in bytes."""
     if isinstance(size, tuple):
         return 3 * size[0] * size[1] * len(dataset)
-    widths = dataset.table["width"].to_numpy().astype(float)
-    heights = dataset.table["height"].to_numpy().astype(float)
-    aspects = np.maximum(widths, heights) / np.maximum(np.minimum(widths, heights), 1)
+    aspects = dataset.sizes.max(axis=1) / np.maximum(dataset.sizes.min(axis=1), 1)
     return int(3 * size**2 * np.minimum(aspects, MAX_ASPECT).sum())

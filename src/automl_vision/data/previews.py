@@ -54,9 +54,7 @@ def rows_to_draw(
     if label is not None:
         if label not in classes:
             raise DataError(f'no class is named "{label}".{did_you_mean(label, classes)}')
-        has_label = np.zeros(len(splits), bool)
-        has_label[labelled.row[labelled.label == classes.index(label)]] = True
-        wanted = wanted & has_label
+        wanted &= np.isin(np.arange(len(splits)), labelled.row[labelled.label == classes.index(label)])
     rows = np.flatnonzero(wanted)
     if not len(rows):
         named = [f'{noun} "{name}"' for noun, name in (("split", split), ("label", label)) if name is not None]

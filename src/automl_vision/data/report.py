@@ -77,11 +77,11 @@ class ImportReport:
         return ImportReport(value["total"], problems, notes)
 
     def __str__(self) -> str:
-        text = f"{self.total} records, none left out"
-        if self.problems:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
-            text = f"{self.total} records, {len(self.problems)} left out ({kinds})"
-        if self.notes:
-            kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(p.kind for p in self.notes).most_common())
-            text += f", {len(self.notes)} noted ({kinds})"
-        return text
+        left_out = f"{len(self.problems)} left out ({counts_by_kind(self.problems)})"
+        noted = f", {len(self.notes)} noted ({counts_by_kind(self.notes)})" if self.notes else ""
+        return f"{self.total} records, {left_out if self.problems else 'none left out'}{noted}"
+
+
+def counts_by_kind(problems: Sequence[Problem]) -> str:
+    """The number of problems of each kind as text, most frequent first."""
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common())

@@ -1,4 +1,4 @@
-"""Opens every image once: size, content digest, and the reason for each one that cannot be used."""
+"""Opens every image once to learn its size, its content digest, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from automl_vision.core.errors import ImageError
-from automl_vision.data.images import MAX_PIXELS, open_image, upright_size
+from automl_vision.data.images import open_image, upright_size
+from automl_vision.data.open_options import OpenOptions
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.storage.locations import Storage
 
@@ -21,21 +21,21 @@ Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_CHUNK = 64  # images a thread looks at in one go: handing each one over took longer than looking at it
-_NOT_READ = "stat:"  # before the digest of a file that was not read
+_CHUNK = 64  # images per work item of a thread; submitting images one by one took longer than reading their headers
+_NOT_READ = "stat:"  # prefix of the digest of a file that was not read
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the manifest keeps of an image.
+    """What the manifest stores about an image file.
 
     Attributes:
         image: resolved path relative to the root, absolute path, or URL.
         width, height: in pixels, upright.
-        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; for a file that was not read, of what its store says
-            of it.
+        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; for a file that was not read, a digest of its
+            size, modification time and the like.
         problem: why the image cannot be used, or None.
     """
 
@@ -46,26 +46,13 @@ class ImageFacts:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
-class ScanOptions:
-    """How images are looked at.
-
-    Attributes:
-        allow_outside: whether paths may lead out of the data's root.
-        max_pixels: images with more pixels are left out unread.
-        read_images: whether each file is opened; False takes the size from the annotations and the file's own size
-            and time instead of its contents, where that is possible.
-    """
-
-    allow_outside: bool = False
-    max_pixels: int = MAX_PIXELS
-    read_images: bool = True
-
-
 def parallel_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress | None = None
 ) -> Iterator[Result]:
-    """Map in threads, in order, with only a window of results in memory; decoding releases the interpreter's lock."""
+    """Map in threads and yield the results in order; only a window of them is in memory.
+
+    Threads are enough: decoding releases the interpreter's lock.
+    """
     with ThreadPoolExecutor(THREADS) as pool:
         pending = iter(items)
         window = deque(pool.submit(function, item) for item in islice(pending, 16 * THREADS))
@@ -80,12 +67,12 @@ def parallel_map(
 
 
 def digest_of(data: bytes) -> str:
-    """BLAKE2b of some bytes, 32 hexadecimal digits."""
+    """BLAKE2b digest of bytes, 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def is_content_digest(digest: str) -> bool:
-    """Whether a manifest's digest is of the file's contents, and not of what its store says of it."""
+    """Whether a manifest's digest was computed from the file's contents, not from its size and time alone."""
     return not digest.startswith(_NOT_READ)
 
 
@@ -93,7 +80,7 @@ def scan_images(
     images: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     storage: Storage,
-    options: ScanOptions,
+    options: OpenOptions,
     *,
     progress: Progress | None = None,
 ) -> Iterator[ImageFacts]:
@@ -101,15 +88,18 @@ def scan_images(
 
     Args:
         images: as the annotations name them.
-        sizes: width and height as the annotations state them; zeros where they state none.
-        storage: where the images lie.
-        options: how they are looked at.
+        sizes: width and height as the annotations state them; zeros if they state none.
+        storage: to read the images from.
+        options: how the dataset is opened.
         progress: called with (images done, images in all).
     """
     items = list(zip(images, sizes, strict=True))
     size = max(1, min(_CHUNK, len(items) // (4 * THREADS)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
-    look = partial(_all_facts, storage=storage, options=options)
+
+    def look(chunk: list[tuple[str, tuple[int, int]]]) -> list[ImageFacts]:
+        return [_facts(reference, size, storage, options) for reference, size in chunk]
+
     done = 0
     for found in parallel_map(look, chunks) if options.read_images else map(look, chunks):
         yield from found
@@ -118,11 +108,7 @@ def scan_images(
             progress(done, len(items))
 
 
-def _all_facts(items: list[tuple[str, tuple[int, int]]], *, storage: Storage, options: ScanOptions) -> list[ImageFacts]:
-    return [_facts(reference, size, storage, options) for reference, size in items]
-
-
-def _facts(reference: str, size: tuple[int, int], storage: Storage, options: ScanOptions) -> ImageFacts:
+def _facts(reference: str, size: tuple[int, int], storage: Storage, options: OpenOptions) -> ImageFacts:
     width, height = size
     try:
         image = storage.resolve(reference, allow_outside=options.allow_outside)

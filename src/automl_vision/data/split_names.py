@@ -42,7 +42,7 @@ def parse_split(value: str) -> str | None:
     """The product's name of a split that a record states, or None when it states none.
 
     Raises:
-        ValueError: the split is unknown; to train on what was meant to be held out would be worse than to leave it.
+        ValueError: the split is unknown; training on images that were meant to be held out would be worse.
     """
     split = normalize_split(value)
     if value.strip() and split is None:

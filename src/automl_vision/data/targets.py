@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl_vision.data.ragged import ranges
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -69,8 +71,7 @@ class Targets:
     def take(self, rows: NDArray[np.intp]) -> Targets:
         """The pairs of some images, renumbered in the order given."""
         counts = np.diff(self.starts)[rows]
-        first = np.repeat(self.starts[rows] - (np.cumsum(counts) - counts), counts)
-        label = self.label[np.arange(len(first)) + first]
+        label = self.label[ranges(self.starts[rows], counts)]
         return Targets(np.repeat(np.arange(len(rows)), counts), label, len(rows), self.classes)
 
     def by_row(self) -> dict[int, list[int]]:

@@ -1,4 +1,4 @@
-"""The doctor: checks of a dataset, one module a family, what they found, and what can be done about it.
+"""The doctor: checks of a dataset, one module per family, their findings, and what can be done about them.
 
 Nothing is imported here.
 """

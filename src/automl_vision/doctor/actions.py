@@ -1,9 +1,9 @@
-"""Applying findings to a manifest: no file is changed, and the import report lists each change."""
+"""Applies findings to a dataset. No file is changed, and the import report lists each change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ConfigError, DataError
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import SCHEMA
-from automl_vision.data.objects import Objects
+from automl_vision.data.manifest import with_column
 from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.doctor.check import identity_of
@@ -22,33 +21,18 @@ from automl_vision.doctor.object_checks import mask_boxes
 from automl_vision.doctor.report import DataReport
 
 UNREADABLE = ("unreadable-image", "truncated-image", "changed-image")
-"""Checks whose images count as left out, as they would when the data is opened; what else leaves does so by choice."""
+"""Checks whose excluded images are reported as problems, as when the data is opened; others are excluded by choice."""
 
 
-@dataclass(frozen=True)
-class Treated:
-    """A dataset's parts after the actions.
+def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | None = None) -> Dataset:
+    """The dataset after the actions that a report proposes, or those that were chosen.
 
-    Attributes:
-        table: the manifest, with the same rows.
-        classes: the names that are left.
-        report: with a note of each change; an image that cannot be read counts among the problems.
-    """
-
-    table: pa.Table
-    classes: tuple[str, ...]
-    report: ImportReport
-
-
-def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | None = None) -> Treated:
-    """Apply what a report proposes, or what was chosen.
-
-    Rows keep their numbers: an image that is taken out leaves its split, an object its column, and no file is changed.
+    Images keep their row numbers: an excluded image only leaves its split. No file is changed.
 
     Args:
-        dataset: the one that was checked.
+        dataset: the dataset that was checked.
         report: of its check.
-        actions: action per name of the check, one of those that its finding offers; None takes the proposals.
+        actions: action by name of a check, one of those that its finding offers; None applies the proposals.
 
     Raises:
         DataError: the report is about another dataset.
@@ -56,21 +40,17 @@ def treat(dataset: Dataset, report: DataReport, actions: Mapping[str, str] | Non
     """
     if report.identity != identity_of(dataset):
         raise DataError("the report is about another dataset, or another version of this one: check it again")
-    chosen = _chosen(report, actions)
     treatment = _Treatment(dataset)
-    for finding, action in chosen:  # classes are renamed and relabelled before anything leaves
-        if action in ("rename", "relabel", "fit box", "group"):
-            treatment.change(finding, action)
-    for finding, action in chosen:
-        if action in ("exclude", "drop"):
-            treatment.change(finding, action)
+    # images and objects are removed last, once classes are renamed and corrected
+    for finding, action in sorted(_chosen(report, actions), key=lambda pair: pair[1] in ("exclude", "drop")):
+        treatment.changes[action](finding)
     return treatment.result()
 
 
 def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple[Finding, str]]:
-    """Each finding with what is to be done about it."""
+    """The findings with the action to apply to each."""
     if actions is None:
-        return [(finding, finding.action) for finding in report.findings if finding.action != "none"]
+        return [(finding, finding.action) for finding in report.findings]
     problems, chosen = [], []
     for check, action in actions.items():
         try:
@@ -88,7 +68,11 @@ def _chosen(report: DataReport, actions: Mapping[str, str] | None) -> list[tuple
 
 
 class _Treatment:
-    """A dataset's columns on their way to the next version."""
+    """A dataset's columns while actions are applied to them.
+
+    Attributes:
+        changes: what applies an action to the columns, by its name.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -101,7 +85,8 @@ class _Treatment:
         self._kept = np.ones(len(self._objects), bool)
         self._classes = list(dataset.classes)
         self._renamed: dict[str, str] = {}
-        self._changes = {
+        self.changes: dict[str, Callable[[Finding], None]] = {
+            "none": lambda _: None,
             "exclude": self._exclude,
             "drop": self._drop,
             "relabel": self._relabel,
@@ -110,29 +95,21 @@ class _Treatment:
             "group": self._group,
         }
 
-    def change(self, finding: Finding, action: str) -> None:
-        """Do one action."""
-        if action in self._changes:
-            self._changes[action](finding)
-
-    def result(self) -> Treated:
-        """The parts of the next version."""
+    def result(self) -> Dataset:
+        """The next version."""
         columns = {
-            "split": pa.array(self._splits.tolist(), pa.string()),
             "group": pa.array(self._groups, pa.string()),
             "labels": pa.array(self._labels, pa.list_(pa.string())),
         }
+        if (self._splits != self._dataset.splits).any():
+            columns["split"] = pa.array(self._splits.tolist(), pa.string())
         if has_objects(self._dataset.task):
             objects = self._objects.take(np.flatnonzero(self._kept))
-            columns["objects"] = objects.to_arrow(len(self._dataset.table))
+            columns["objects"] = objects.to_arrow(len(self._dataset))
         table = self._dataset.table
         for name, values in columns.items():
-            if name != "split" or not self._splits_unchanged():
-                table = table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
-        return Treated(table, tuple(self._classes), self._report)
-
-    def _splits_unchanged(self) -> bool:
-        return bool((self._splits == self._dataset.splits).all())
+            table = with_column(table, name, values)
+        return replace(self._dataset, table=table, classes=tuple(self._classes), report=self._report)
 
     def _exclude(self, finding: Finding) -> None:
         for i, row in enumerate(finding.rows.tolist()):
@@ -179,9 +156,8 @@ class _Treatment:
             self._renamed[old] = new
 
     def _fit_box(self, finding: Finding) -> None:
-        sizes = [self._dataset.table[name].to_numpy() for name in ("width", "height")]
         box = self._objects.bbox.copy()
-        box[finding.objects] = mask_boxes(self._objects, np.stack(sizes, axis=1))[finding.objects]
+        box[finding.objects] = mask_boxes(self._objects, self._dataset.sizes)[finding.objects]
         for i, index in enumerate(finding.objects.tolist()):
             self._report.note(self._place(index), _reason(finding, i), finding.check)
         self._objects = replace(self._objects, bbox=box)
@@ -203,9 +179,7 @@ class _Treatment:
         self._objects = replace(self._objects, label=label, names=names)
 
     def _place(self, index: int) -> str:
-        objects: Objects = self._objects
-        row = int(objects.image[index])
-        return f"{self._images[row]}, object {index - objects.rows_of(row).start + 1}"
+        return self._objects.place(index, self._images)
 
 
 def _reason(finding: Finding, i: int) -> str:

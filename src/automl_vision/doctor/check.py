@@ -1,10 +1,10 @@
-"""All checks of a dataset, in one pass over its image files."""
+"""Runs all checks of a dataset, in one pass over its image files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,15 @@ from automl_vision.doctor import (
 )
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.examples import examples_of
-from automl_vision.doctor.features import FeatureStore, features_of
-from automl_vision.doctor.findings import SEVERITIES, Finding
+from automl_vision.doctor.features import FeatureStore
+from automl_vision.doctor.findings import SEVERITIES, Cases, Finding
 from automl_vision.doctor.image_stats import read_image_stats
 from automl_vision.doctor.listing import CHECKS, Check, Found
 from automl_vision.doctor.prediction_checks import require_fit
 from automl_vision.doctor.report import DataReport
 
 FAMILIES = (image_checks, duplicate_checks, class_checks, object_checks, label_errors, prediction_checks)
-"""The modules whose checks are registered."""
+"""The modules that register checks."""
 
 
 def check_dataset(
@@ -52,10 +52,10 @@ def check_dataset(
     Args:
         dataset: as opened, with or without splits.
         checks: names of the checks to run; None runs all.
-        features: whether checks may use a network's features of the images, which take longest to compute.
-        predictions: of a detector, for the checks of boxes that need one.
-        cache: folder that keeps features; None takes the user's cache.
-        progress: called with (images done, images in all); with features each image counts twice.
+        features: whether checks may use a network's features of the images, which take most of the time.
+        predictions: of a detector, for the checks that compare boxes with them.
+        cache: folder for features; None uses the user's cache.
+        progress: called with (images done, images in all); with features, each image counts twice.
 
     Raises:
         DataError: a check has an unknown name, or the predictions are about other images or classes.
@@ -78,7 +78,7 @@ def check_dataset(
             lacking["features"] = str(error)
     given = {"": True, "features": evidence.features is not None, "predictions": predictions is not None}
     ran = [check for check in chosen if given[check.needs]]
-    found = [(check, result) for check in ran if (result := check.find(evidence)) is not None]
+    found = [(check, result) for check in ran if (result := check.find(evidence)) is not None and result.count]
     findings = sorted((_finding(evidence, *pair) for pair in found), key=lambda f: SEVERITIES.index(f.severity))
     return DataReport(
         root=dataset.root,
@@ -91,7 +91,7 @@ def check_dataset(
 
 
 def identity_of(dataset: Dataset) -> str:
-    """What a report's row numbers hold for: contents, annotations, and the order of the images."""
+    """Digest of what a report's row numbers depend on: contents, annotations and the order of the images."""
     digest = hashlib.blake2b(dataset.fingerprint.encode(), digest_size=16)
     for image in dataset.table["image"].to_pylist():
         digest.update(f"\n{image}".encode())
@@ -111,12 +111,11 @@ def _chosen(names: Sequence[str] | None) -> list[Check]:
 
 def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
     digests = [d if usable else "" for d, usable in zip(evidence.stats.digests, evidence.usable.tolist(), strict=True)]
-    store = FeatureStore(cache)
-    return features_of(evidence.data.root, evidence.images, digests, store=store, progress=progress)
+    return FeatureStore(cache).features(evidence.data.root, evidence.images, digests, progress=progress)
 
 
 def _part(progress: Progress | None, step: int, steps: int, images: int) -> Progress | None:
-    """The progress of one of several steps, as part of all of them."""
+    """The progress of one of several steps as a part of the whole."""
     if progress is None:
         return None
 
@@ -131,23 +130,16 @@ def _finding(evidence: Evidence, check: Check, found: Found) -> Finding:
         check=check.name,
         severity=check.severity,
         title=check.title,
-        summary=found.summary,
         advice=check.advice,
         count=found.count,
         actions=_actions(check, found),
-        rows=np.asarray(found.rows, np.int64),
-        objects=np.asarray(found.objects, np.int64),
-        partners=np.asarray(found.partners, np.int64),
-        suggestions=found.suggestions,
-        renames=found.renames,
-        notes=found.notes,
-        places=found.places,
         examples=examples_of(evidence, found),
+        **{field.name: getattr(found, field.name) for field in fields(Cases)},
     )
 
 
 def _actions(check: Check, found: Found) -> tuple[str, ...]:
-    """What can be done about these very cases, the proposed action first."""
+    """The actions that are possible for these cases, the proposed one first."""
     at_hand = {
         "exclude": len(found.rows),
         "group": len(found.rows),

@@ -1,4 +1,4 @@
-"""What the checks see: the dataset's columns, one look at each image, features and predictions where there are."""
+"""The input of the checks: the dataset, facts of its image files, and optionally features and predictions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from automl_vision.doctor.near_duplicates import near_pairs
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the checks see.
+    """The input of the checks.
 
     Attributes:
         data: the dataset.
         stats: facts of each image file.
-        usable: (images,), whether an image has a split or may get one, and can be decoded.
-        features: (images, features), NaN where they are unknown; or None.
-        predictions: the detections of a model in the images of the dataset, or None.
+        usable: (images,), whether an image can be decoded and was not left out.
+        features: (images, features), NaN for images without features; or None.
+        predictions: a model's detections in the images of the dataset, or None.
     """
 
     data: Dataset
@@ -40,7 +40,7 @@ class Evidence:
 
     @property
     def has_objects(self) -> bool:
-        """Whether objects are labelled, not images."""
+        """Whether objects are labelled, not whole images."""
         return has_objects(self.data.task)
 
     @cached_property
@@ -50,19 +50,27 @@ class Evidence:
         return images
 
     @cached_property
-    def sizes(self) -> NDArray[np.int64]:
-        """(images, 2), width and height in pixels."""
-        columns = [self.data.table[name].to_numpy() for name in ("width", "height")]
-        return np.stack(columns, axis=1).astype(np.int64)
-
-    @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """(objects,), whether an object is in a usable image."""
         return self.usable[self.data.objects.image]
 
+    def in_several_splits(self, groups: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The usable images whose group is in more than one split, sorted by group.
+
+        Args:
+            groups: (images,), number of each image's group.
+            counted: (images,), whether an image belongs to a group at all.
+        """
+        (rows,) = np.nonzero(self.usable & counted & (self.splits != ""))
+        _, split = np.unique(self.splits[rows], return_inverse=True)
+        pairs = np.unique(np.stack([groups[rows], split], axis=1), axis=0)
+        group, splits = np.unique(pairs[:, 0], return_counts=True)
+        found = rows[np.isin(groups[rows], group[splits > 1])]
+        return found[np.argsort(groups[found], kind="stable")].astype(np.int64)
+
     @cached_property
     def first_copy(self) -> NDArray[np.int64]:
-        """(images,), the first usable image with the same bytes; an image's own row when there is none before it."""
+        """(images,), the first usable image with the same contents; an image's own row if there is no earlier one."""
         first: dict[str, int] = {}
         rows = np.arange(len(self.usable))
         for row in np.flatnonzero(self.usable).tolist():
@@ -71,6 +79,6 @@ class Evidence:
 
     @cached_property
     def near_pairs(self) -> NDArray[np.int64]:
-        """(pairs, 2), rows of near copies that are no exact copies."""
+        """(pairs, 2), rows of near copies that are not exact copies."""
         (rows,) = np.nonzero(self.usable & (self.first_copy == np.arange(len(self.usable))))
         return rows[near_pairs(self.stats.small[rows])]

@@ -1,4 +1,4 @@
-"""The first cases of a finding as they are shown: images with their labels, and objects drawn on them."""
+"""Examples of a finding: its first cases, as images with their labels and objects."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.findings import Example, Outline, Picture
 from automl_vision.doctor.listing import Found
 
-MAX_EXAMPLES = 8  # of a finding
-_MAX_OUTLINES = 60  # of an image; more would hide it
-_MAX_POINTS = 200  # of a polygon
+MAX_EXAMPLES = 8  # per finding
+_MAX_OUTLINES = 60  # per image; more would hide it
+_MAX_POINTS = 200  # per polygon
 
 
 def examples_of(evidence: Evidence, found: Found) -> tuple[Example, ...]:
-    """The first cases of what a check found."""
+    """The first cases of a check."""
     examples = []
     notes = found.notes or ("",) * (len(found.rows) + len(found.places))
     for i in range(min(len(found.rows), MAX_EXAMPLES)):
@@ -32,7 +32,7 @@ def examples_of(evidence: Evidence, found: Found) -> tuple[Example, ...]:
 
 
 def _picture(evidence: Evidence, row: int, marked: set[int]) -> Picture:
-    width, height = evidence.sizes[row].tolist()
+    width, height = evidence.data.sizes[row].tolist()
     outlines = []
     if evidence.has_objects:
         objects = evidence.data.objects

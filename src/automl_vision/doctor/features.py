@@ -1,4 +1,4 @@
-"""Features of images by a bundled network: computed by a job, kept by content, so a new version adds only its own."""
+"""Features of images by a bundled network, computed by a job and cached by the contents of the files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from automl_vision.data.scan import Progress
 from automl_vision.storage.cache_folder import cache_folder
 
 _JOB = "automl_vision.models.features:write_features"
-_VERSION = "1"  # changes whenever the job's features change
+_VERSION = "1"  # increased whenever the job's features change
 
 
 class FeatureStore:
-    """Features by the digest of a file, in shards of a folder: one NumPy file and one list of digests each.
+    """Features by the digest of a file, in shards of one NumPy file and one list of digests each.
 
     Args:
-        folder: None takes the user's cache.
+        folder: of the shards; None uses the user's cache.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -49,11 +49,35 @@ class FeatureStore:
                 found[wanted[known[i]]] = values[i]
         return found
 
-    def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
-        """Run the job on some images, all of different content, and keep its features.
+    def features(
+        self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Features of images, (images, features), float32; NaN for an image without a digest or that is not decodable.
+
+        Args:
+            root: where relative images start.
+            images: paths or URLs.
+            digests: of the files' bytes.
+            progress: called with (images done, images in all), for images whose features must be computed.
 
         Raises:
-            FeaturesUnavailableError: the job failed, such as for want of the weights.
+            FeaturesUnavailableError: they cannot be computed.
+        """
+        known = self.read(digests)
+        lacking: dict[str, str] = {}
+        for row, digest in enumerate(digests):
+            if digest and (known is None or np.isnan(known[row, 0])):
+                lacking.setdefault(digest, images[row])
+        if lacking:
+            self.compute(root, list(lacking.values()), list(lacking), progress=progress)
+            known = self.read(digests)
+        return np.zeros((len(images), 0), np.float32) if known is None else known
+
+    def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
+        """Run the job on images with different contents, and store the features.
+
+        Raises:
+            FeaturesUnavailableError: the job failed, for example because the weights are not installed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.blake2b("\n".join(digests).encode(), digest_size=12).hexdigest()
@@ -76,34 +100,3 @@ class FeatureStore:
         if progress:
             progress(len(images), len(images))
         write_json(self.folder / f"{name}.json", list(digests))
-
-
-def features_of(
-    root: str,
-    images: Sequence[str],
-    digests: Sequence[str],
-    *,
-    store: FeatureStore,
-    progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """Features of images, (images, features), float32; NaN for an image without a digest or that cannot be decoded.
-
-    Args:
-        root: where relative images start.
-        images: paths or URLs.
-        digests: of the files' bytes.
-        store: what is known already.
-        progress: called with (images done, images in all) of those that are not.
-
-    Raises:
-        FeaturesUnavailableError: they cannot be computed.
-    """
-    known = store.read(digests)
-    lacking: dict[str, str] = {}
-    for row, digest in enumerate(digests):
-        if digest and (known is None or np.isnan(known[row, 0])):
-            lacking.setdefault(digest, images[row])
-    if lacking:
-        store.compute(root, list(lacking.values()), list(lacking), progress=progress)
-        known = store.read(digests)
-    return np.zeros((len(images), 0), np.float32) if known is None else known

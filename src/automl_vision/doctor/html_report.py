@@ -1,15 +1,14 @@
-"""The report as HTML: one file without any other, light or dark as the reader's system, from phone to desk."""
+"""The report as a single self-contained HTML file; it follows the reader's light or dark mode and screen size."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape as html_escape
 from importlib.resources import files
-from typing import Any
 
 from automl_vision.core.text import visible
 from automl_vision.doctor.findings import ACTIONS, SEVERITIES, Example, Finding, Outline, Picture
+from automl_vision.doctor.report import DataReport
 from automl_vision.doctor.thumbnails import thumbnails
 
 _NOTEBOOK_EXAMPLES = 4  # of a finding, so that a notebook stays small
@@ -20,58 +19,39 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True)
-class Page:
-    """What the page shows.
-
-    Attributes:
-        root: where relative images start.
-        counts: what was looked at.
-        findings: errors first.
-        skipped: reason by check.
-        passed: checks that found nothing.
-    """
-
-    root: str
-    counts: Mapping[str, Any]
-    findings: Sequence[Finding]
-    skipped: Mapping[str, str]
-    passed: Sequence[str]
-
-
 def escape(text: str) -> str:
-    """A text for a page, which neither its marks nor its control characters change."""
+    """A text for the page; markup and control characters in it have no effect."""
     return html_escape(visible(text))
 
 
-def whole_page(page: Page) -> str:
-    """A file of its own."""
-    title = f"Data report: {escape(page.root.rstrip('/').rpartition('/')[2])}"
+def whole_page(report: DataReport) -> str:
+    """A complete HTML file."""
+    title = f"Data report: {escape(report.root.rstrip('/').rpartition('/')[2])}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title></head>\n<body class=doctor-page>{_content(page, None)}</body></html>\n"
+        f"<title>{title}</title></head>\n<body class=doctor-page>{_content(report, None)}</body></html>\n"
     )
 
 
-def fragment(page: Page) -> str:
-    """The same for a notebook's cell, with fewer examples."""
-    return _content(page, _NOTEBOOK_EXAMPLES)
+def fragment(report: DataReport) -> str:
+    """The report for a notebook's cell, with fewer examples."""
+    return _content(report, _NOTEBOOK_EXAMPLES)
 
 
-def _content(page: Page, max_examples: int | None) -> str:
-    shown = [picture.image for f in page.findings for e in f.examples[:max_examples] for picture in e.pictures]
-    small = thumbnails(page.root, shown)
+def _content(report: DataReport, max_examples: int | None) -> str:
+    shown = [picture.image for f in report.findings for e in f.examples[:max_examples] for picture in e.pictures]
+    small = thumbnails(report.root, shown)
     style = files("automl_vision.doctor").joinpath("html_report.css").read_text(encoding="utf-8")
-    parts = [f"<style>{style}</style>", "<div class=doctor>", _header(page), _overview(page)]
-    parts += [_finding(finding, small, max_examples) for finding in page.findings]
-    parts += [_footer(page), "</div>"]
+    parts = [f"<style>{style}</style>", "<div class=doctor>", _header(report), _overview(report)]
+    parts += [_finding(finding, small, max_examples) for finding in report.findings]
+    parts += [_footer(report), "</div>"]
     return "\n".join(parts)
 
 
-def _header(page: Page) -> str:
-    counts = page.counts
+def _header(report: DataReport) -> str:
+    counts = report.counts
     facts = [("images", f"{counts.get('images', 0):,}"), ("classes", f"{counts.get('classes', 0):,}")]
     if "objects" in counts:
         facts.insert(1, ("objects", f"{counts['objects']:,}"))
@@ -79,30 +59,26 @@ def _header(page: Page) -> str:
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
     return (
         f"<header><p class=kicker>Data report &middot; {escape(str(counts.get('task', '')))}</p>"
-        f"<h1>{escape(page.root.rstrip('/').rpartition('/')[2])}</h1>"
-        f"<p class=root>{escape(page.root)}</p><dl class=facts>{items}</dl></header>"
+        f"<h1>{escape(report.root.rstrip('/').rpartition('/')[2])}</h1>"
+        f"<p class=root>{escape(report.root)}</p><dl class=facts>{items}</dl></header>"
     )
 
 
-def _overview(page: Page) -> str:
+def _overview(report: DataReport) -> str:
     tiles = []
     for severity in SEVERITIES:
-        n = sum(finding.severity == severity for finding in page.findings)
+        n = sum(finding.severity == severity for finding in report.findings)
         noun = severity if n == 1 else f"{severity}s"
         quiet = "" if n else " quiet"
         words = f"<b>{n}</b><span>{noun}</span><small>{_MEANING[severity]}</small>"
         tiles.append(f'<div class="tile {severity}{quiet}">{words}</div>')
     rows = "".join(
         f'<li class={f.severity}><a href="#{escape(f.check)}"><i></i><span>{escape(f.summary)}</span></a>'
-        f"<em>{_action(f)}</em></li>"
-        for f in page.findings
+        f"<em>{escape(f.action if f.action != 'none' else 'look')}</em></li>"
+        for f in report.findings
     )
     found = f"<ul class=toc>{rows}</ul>" if rows else "<p class=fine>Nothing was found: the data looks fine.</p>"
     return f"<section class=tiles>{''.join(tiles)}</section>{found}"
-
-
-def _action(finding: Finding) -> str:
-    return escape(finding.action) if finding.action != "none" else "look"
 
 
 def _finding(finding: Finding, small: Mapping[str, str], max_examples: int | None) -> str:
@@ -165,8 +141,8 @@ def _outline(outline: Outline) -> str:
     return f"<g{mark}><title>{escape(outline.label)}</title>{''.join(shapes)}</g>"
 
 
-def _footer(page: Page) -> str:
-    passed = ", ".join(f"<code>{escape(check)}</code>" for check in page.passed) or "none"
-    skipped = "".join(f"<li><code>{escape(c)}</code> {escape(reason)}</li>" for c, reason in page.skipped.items())
+def _footer(report: DataReport) -> str:
+    passed = ", ".join(f"<code>{escape(check)}</code>" for check in report.passed) or "none"
+    skipped = "".join(f"<li><code>{escape(c)}</code> {escape(reason)}</li>" for c, reason in report.skipped.items())
     left = f"<h3>Did not run</h3><ul>{skipped}</ul>" if skipped else ""
     return f"<footer><h3>Found nothing</h3><p>{passed}</p>{left}</footer>"

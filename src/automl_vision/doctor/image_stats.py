@@ -1,20 +1,20 @@
-"""Facts of each image file, read and decoded once: digest, real format, contrast and a small grey picture."""
+"""Reads and decodes each image file once: digest, actual format, contrast and a small grey version."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import load_pixels, open_image
 from automl_vision.data.scan import Progress, digest_of, parallel_map
 from automl_vision.storage.access import read_image_bytes
 
-SIDE = 32  # pixels of the small picture; a crop of 10 % still moves its content by 3 of them
+SIDE = 32  # pixels of the small version; a crop of 10 % still moves its content by 3 of them
 _SHORT_SIDE = 64  # pixels at which an image is decoded: JPEGs are then read at an eighth of their size
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -26,16 +26,16 @@ class Stats:
     Attributes:
         problem: why it cannot be used, or None.
         digest: of the file's bytes.
-        format: Pillow's name of the format that the bytes have.
-        spread: largest standard deviation of a colour channel, 0 to 255; a blank picture has nearly none.
-        small: (SIDE, SIDE), uint8, the whole picture in grey, squeezed into a square.
+        format: of the bytes, as Pillow names it.
+        spread: largest standard deviation of a colour channel, 0 to 255; near 0 for a blank image.
+        small: (SIDE, SIDE), uint8, the whole image in grey, resized to a square.
     """
 
     problem: str | None = None
     digest: str = ""
     format: str = ""
     spread: float = 0.0
-    small: NDArray[np.uint8] | None = None
+    small: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint8))
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ImageStats:
     Attributes:
         problems: reason per row, for images that cannot be decoded.
         digests: of the files' bytes; empty if the file could not be read.
-        formats: real format; empty if it could not be read.
+        formats: of the files' bytes; empty if a file could not be read.
         spread: (images,), float32, as in `Stats`.
         small: (images, SIDE, SIDE), uint8.
     """
@@ -69,20 +69,15 @@ def read_image_stats(
         progress: called with (images done, images in all).
     """
     images = table["image"].take(pa.array(rows, pa.int64())).to_pylist()
-    stats = ImageStats(
-        {},
-        [""] * len(table),
-        [""] * len(table),
-        np.zeros(len(table), np.float32),
-        np.zeros((len(table), SIDE, SIDE), np.uint8),
-    )
+    count = len(table)
+    spread, small = np.zeros(count, np.float32), np.zeros((count, SIDE, SIDE), np.uint8)
+    stats = ImageStats({}, [""] * count, [""] * count, spread, small)
     results = parallel_map(partial(stats_of, root=root), images, progress=progress)
     for row, one in zip(rows.tolist(), results, strict=True):
         stats.digests[row], stats.formats[row] = one.digest, one.format
-        if one.problem is not None or one.small is None:
-            stats.problems[row] = one.problem or "the image cannot be decoded"
-            continue
-        stats.spread[row], stats.small[row] = one.spread, one.small
+        spread[row], small[row] = one.spread, one.small
+        if one.problem is not None:
+            stats.problems[row] = one.problem
     return stats
 
 
@@ -106,24 +101,25 @@ def stats_of(image: str, *, root: str) -> Stats:
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
+    """The image in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
     grey = pixels.astype(np.float32) @ _LUMA
     small = shrink(grey.shape[0], SIDE) @ grey @ shrink(grey.shape[1], SIDE).T
     return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
 
-def shrink(length: int, parts: int, start: float = 0.0, end: float = 1.0) -> NDArray[np.float32]:
-    """(parts, length), weights that average equal parts of a line.
+def shrink(length: int, parts: int, spans: ArrayLike = (0.0, 1.0)) -> NDArray[np.float32]:
+    """(..., parts, length), weights that average equal parts of a line.
 
     Args:
         length: pixels of the line.
-        parts: number of parts between `start` and `end`.
-        start, end: as fractions of the line.
+        parts: number of parts of each span.
+        spans: (..., 2), start and end as fractions of the line.
     """
+    start, end = np.moveaxis(np.asarray(spans, np.float64)[..., None, :], -1, 0)
     edges = (start + (end - start) * np.arange(parts + 1) / parts) * length
     pixels = np.arange(length)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    covered = np.minimum(edges[..., 1:, None], pixels + 1) - np.maximum(edges[..., :-1, None], pixels)
     weights = np.clip(covered, 0, None)
-    total = weights.sum(axis=1, keepdims=True)
+    total = weights.sum(axis=-1, keepdims=True)
     scaled: NDArray[np.float32] = (weights / np.where(total > 0, total, 1)).astype(np.float32)
     return scaled

@@ -1,4 +1,4 @@
-"""Suspects by features: images unlike all others, labels that the rest of the data contradicts."""
+"""Finds outliers and wrong labels from a network's features of the images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.image_checks import BLANK_SPREAD
 from automl_vision.doctor.listing import Found, check, plural
 
-NEIGHBOURS = 20  # a handful of similar outliers must not make each other look normal
-UNLIKE = 2.5  # robust standard deviations above the median distance; on five real datasets outliers reach 2 to 25
+NEIGHBOURS = 20  # enough that a handful of similar outliers do not make each other look normal
+UNLIKE = 2.5  # robust standard deviations above the median distance; outliers of five real datasets have 2 to 25
 _MIN_IMAGES = 50  # with fewer images, neighbourhoods are not reliable
 _FOLDS = 5
-_MIN_OF_CLASS = 2 * _FOLDS  # images that a class needs to be judged
-_COMPONENTS = 128  # on 1,280 features of 1,370 photos: 64 and 256 were no better, without any reduction worse
-_STRENGTH = 0.01  # inverse of the L2 penalty: weak models do not learn wrong labels by heart
+_MIN_OF_CLASS = 2 * _FOLDS  # images a class must have to be checked
+_COMPONENTS = 128  # on 1,280 features of 1,370 photos, 64 and 256 were no better, and no reduction was worse
+_STRENGTH = 0.01  # inverse of the L2 penalty; a strongly regularized model does not memorize wrong labels
 _STEPS = 200
-_SURE_OF_SET = 0.8  # of several labels: a lower bound gave more false alarms than finds on the set that it was tried on
-_FIT_IMAGES = 20_000  # per fold, at most
+_SURE_OF_SET = 0.8  # for multi-label data; lower thresholds gave more false alarms than hits on the dataset tried
+_FIT_IMAGES = 20_000  # maximum per fold
 _BLOCK = 2048
 
 
@@ -34,14 +34,15 @@ _BLOCK = 2048
     needs="features",
 )
 def outlier(evidence: Evidence) -> Found | None:
-    """Images whose 20th nearest neighbour among the features of a network is far away.
+    """Images whose 20th nearest neighbour in the features of a network is far away.
 
-    Ratios to the neighbours' own distance (the local outlier factor) and centred features were worse on five sets.
+    The local outlier factor (distances relative to those of the neighbours) and centred features did worse on five
+    datasets.
     """
     features = evidence.features
     if features is None:
         return None
-    shows = evidence.stats.spread >= BLANK_SPREAD  # blank images have a check of their own
+    shows = evidence.stats.spread >= BLANK_SPREAD  # blank images have their own check
     (rows,) = np.nonzero(evidence.usable & shows & np.isfinite(features).all(axis=1))
     if len(rows) < _MIN_IMAGES:
         return None
@@ -50,8 +51,6 @@ def outlier(evidence: Evidence) -> Found | None:
     unlike = (distance - middle) / max(1.4826 * float(np.median(np.abs(distance - middle))), 1e-6)
     order = np.argsort(-unlike, kind="stable")
     order = order[unlike[order] > UNLIKE]
-    if not len(order):
-        return None
     notes = tuple(f"{value:.1f} standard deviations from the rest" for value in unlike[order].tolist())
     return Found(f"{plural(len(order), 'image')} unlike all others", rows=rows[order], notes=notes)
 
@@ -60,14 +59,14 @@ def outlier(evidence: Evidence) -> Found | None:
     "wrong-label",
     "warning",
     title="Labels that are probably wrong",
-    advice="Look at each; where the suggested class is right, relabel it.",
+    advice="Look at each of them; relabel it if the suggested class is right.",
     actions=("none", "relabel", "exclude"),
     needs="features",
 )
 def wrong_label(evidence: Evidence) -> Found | None:
-    """Labels that a probe, fitted on the other images, contradicts; confident learning decides which.
+    """Labels that contradict a linear probe trained on other images, as judged by confident learning.
 
-    C. Northcutt, L. Jiang, I. Chuang (2021): Confident Learning; as implemented by cleanlab.
+    C. Northcutt, L. Jiang, I. Chuang (2021): Confident Learning, in the implementation of cleanlab.
     """
     features = evidence.features
     if features is None or evidence.has_objects:
@@ -80,7 +79,7 @@ def wrong_label(evidence: Evidence) -> Found | None:
 
 
 def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found | None:
-    """Images whose one label is contradicted."""
+    """Images whose single label is probably wrong."""
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
@@ -93,8 +92,6 @@ def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.flo
     wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
     order: Any = np.argsort(get_label_quality_scores(labels, chances, method="normalized_margin"), kind="stable")
     order = order[wrong[order]]
-    if not len(order):
-        return None
     best = chances[order].argmax(axis=1)
     names = [evidence.data.classes[i] for i in judged.tolist()]
     suggestions = tuple(names[i] for i in best.tolist())
@@ -106,8 +103,8 @@ def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.flo
     return Found(summary, rows=rows[order], suggestions=suggestions, notes=notes)
 
 
-def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found | None:
-    """Images with a label too many or too few, class by class."""
+def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found:
+    """Images with a missing or superfluous label, checked class by class."""
     from cleanlab.filter import find_label_issues
 
     (rows,) = np.nonzero(evidence.usable & np.isfinite(features).all(axis=1))
@@ -126,8 +123,6 @@ def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float
             share = float(chances[i, 1 - labels[i]])
             says = f"{verb} {name}, which it probably {'shows' if not labels[i] else 'does not show'} ({share:.0%})"
             changes.setdefault(i, []).append((share, says))
-    if not changes:
-        return None
     order = sorted(changes, key=lambda i: -max(changes[i])[0])
     notes = tuple("; ".join(says for _, says in sorted(changes[i], reverse=True)) for i in order)
     return Found(f"{plural(len(order), 'image')} with labels that are probably wrong", rows=rows[order], notes=notes)
@@ -148,13 +143,13 @@ def neighbour_distance(features: NDArray[np.float32], neighbours: int) -> NDArra
 def out_of_fold(
     features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, keys: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(images, classes), chances of each class by logistic regression on the other folds.
+    """(images, classes), the probability of each class by logistic regression on the other folds.
 
     Args:
         features: (images, features).
-        labels: (images,), each class at least as often as there are folds.
+        labels: (images,); each class must occur at least once per fold.
         classes: number of classes.
-        keys: (images,), images with the same key stand in one fold.
+        keys: (images,), images with the same key are in the same fold.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -183,7 +178,7 @@ def _components(features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _folds(labels: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(images,), folds of about the same share of each class; those of one key stand together."""
+    """(images,), the fold of each image, stratified by class; images with the same key share a fold."""
     random = np.random.default_rng(0)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     fold_of_key = np.zeros(len(first), np.int64)
@@ -194,7 +189,7 @@ def _folds(labels: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int
 
 
 def _copies(evidence: Evidence, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(rows,), the same number for exact and near copies: one of them must not vouch for the other."""
+    """(rows,), the same number for exact and near copies, which must not confirm each other's label."""
     from automl_vision.doctor.near_duplicates import clusters
 
     first = evidence.first_copy

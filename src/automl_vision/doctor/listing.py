@@ -1,46 +1,34 @@
-"""The checks by name. A decorator on the function registers a check; the tests run over the listing."""
+"""The checks by name. A decorator registers them; the tests run over the listing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from automl_vision.doctor.evidence import Evidence
-from automl_vision.doctor.findings import ACTIONS, Severity
+from automl_vision.doctor.findings import ACTIONS, Cases, Severity
 
 Needs = Literal["", "features", "predictions"]
 
-_NOWHERE = np.zeros(0, np.int64)
 
-
-@dataclass(frozen=True)
-class Found:
-    """The cases of a check, worst first; the fields are those of `Finding`.
+@dataclass(frozen=True, kw_only=True)
+class Found(Cases):
+    """The cases of a check, as the check returns them.
 
     Attributes:
-        summary: one sentence with the number of cases.
-        rows, objects, partners, suggestions, renames, notes, places: as in `Finding`.
-        proposed: the action to propose, where it is not the check's first one.
+        proposed: the action to propose, if it is not the check's first one.
     """
 
-    summary: str
-    rows: NDArray[np.intp] = field(default_factory=lambda: _NOWHERE)
-    objects: NDArray[np.intp] = field(default_factory=lambda: _NOWHERE)
-    partners: NDArray[np.intp] = field(default_factory=lambda: _NOWHERE)
-    suggestions: tuple[str, ...] = ()
-    renames: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
     proposed: str | None = None
 
     @property
     def count(self) -> int:
         """Number of cases."""
         return (len(self.objects) or len(self.rows)) + len(self.places) or len(self.notes)
+
+
+Find = Callable[[Evidence], Found | None]
 
 
 @dataclass(frozen=True)
@@ -53,8 +41,8 @@ class Check:
         severity: of what it finds.
         actions: what can be done, the proposed action first.
         advice: one sentence on what to do.
-        needs: "features" or "predictions" when it works only with these.
-        find: examines the evidence; returns None if nothing is odd.
+        needs: "features" or "predictions" if it works only with these.
+        find: examines the evidence; returns None if it cannot judge it.
     """
 
     name: str
@@ -63,13 +51,11 @@ class Check:
     actions: tuple[str, ...]
     advice: str
     needs: Needs
-    find: Callable[[Evidence], Found | None]
+    find: Find
 
 
 CHECKS: dict[str, Check] = {}
 """All checks by name, in the order in which they run."""
-
-Find = Callable[[Evidence], Found | None]
 
 
 def check(
@@ -84,7 +70,7 @@ def check(
     """Register the function below as a check."""
     unknown = set(actions) - set(ACTIONS)
     if unknown or name in CHECKS:
-        raise ValueError(f"the check {name} is there already or has unknown actions {sorted(unknown)}")
+        raise ValueError(f"the check {name} is registered already or has unknown actions: {sorted(unknown)}")
 
     def register(find: Find) -> Find:
         CHECKS[name] = Check(name, title, severity, actions, advice, needs, find)

@@ -1,8 +1,8 @@
-"""Near copies: the same picture compressed again, resized, mirrored, brightened or cropped.
+"""Finds near copies: the same image compressed again, resized, mirrored, brightened or cropped.
 
-Pictures with similar low frequencies are candidates. One of a pair is then laid over the other, a window of the first
-over all of the second, and what remains after the coarse shapes are taken away is compared: pictures of the same kind
-(two shirts on white) share the shapes, only copies share the details. Measured by `benchmarks/doctor.py`.
+Images with similar low frequencies are candidates. The two images of a pair are then aligned, by matching a window of
+one with the whole of the other, and their high frequencies are compared: similar images (two shirts on white) share the
+coarse shapes, but only copies share the details. Measured by `benchmarks/doctor.py`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from automl_vision.doctor.image_stats import SIDE, shrink
 
-MIN_DETAIL = 0.87  # correlation of details; on five real sets distinct photos stay below, crops by 10 % mostly above
-_MIN_ALIKE = 0.6  # correlation of low frequencies that makes a candidate
+MIN_DETAIL = 0.87  # correlation of details; on five real datasets distinct photos have less, crops by 10 % mostly more
+_MIN_ALIKE = 0.6  # minimum correlation of the low frequencies of a candidate
 _NEIGHBOURS = 4  # candidates per image
-_MIN_MIRRORED = 0.95  # a mirrored copy is looked for only uncropped
-_MIN_COARSE = 0.8  # correlation at the best coarse window that is worth a finer comparison
-_MIN_SPREAD = 2.0  # a picture with less has no details
+_MIN_MIRRORED = 0.95  # the same for mirrored copies, which are found only if they are not cropped
+_MIN_COARSE = 0.8  # minimum correlation at the best coarse window for a finer comparison
+_MIN_SPREAD = 2.0  # standard deviation; an image with less has no details
 _FREQUENCIES = 8
 EXHAUSTIVE = 60_000  # images up to which all pairs are compared, in blocks
 _BLOCK = 2048
 _BANDS = 4
-_NEXT = 8  # images with the same bits of a band that are compared with one another
-_COARSE_SHARES = (0.1, 0.2)  # of a side that a coarse window leaves out
+_NEXT = 8  # neighbours in the sort order that are compared if they have the same bits in a band
+_COARSE_SHARES = (0.1, 0.2)  # fraction of a side that a coarse window crops
 _STEPS = (0.05, 0.025, 0.0125, 0.00625)
 _CHUNK = 4096
 
@@ -34,11 +34,12 @@ Array = NDArray[np.float32]
 
 
 def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDArray[np.int64]:
-    """(pairs, 2), positions of pictures that are near copies of each other, the smaller position first.
+    """(pairs, 2), positions of images that are near copies of each other, the smaller position first.
 
     Args:
-        small: (n, SIDE, SIDE), as `stats_of` leaves them.
-        exhaustive: pictures up to which all pairs are compared; of more only those that share a band of bits.
+        small: (n, SIDE, SIDE), as in `ImageStats`.
+        exhaustive: maximum number of images for which all pairs are compared; beyond it, only pairs that share a band
+            of bits.
     """
     (usable,) = np.nonzero(small.std(axis=(1, 2)) >= _MIN_SPREAD)
     if len(usable) < 2:
@@ -49,7 +50,7 @@ def near_pairs(small: NDArray[np.uint8], *, exhaustive: int = EXHAUSTIVE) -> NDA
     pairs = _candidates(described, described, _MIN_ALIKE, exhaustive)
     flipped = _candidates(described, mirrored.reshape(described.shape), _MIN_MIRRORED, exhaustive)
     found = [pairs[_same_details(small, small, pairs)], flipped[_same_details(small, small[:, :, ::-1], flipped)]]
-    return usable[np.unique(np.sort(np.concatenate(found), axis=1), axis=0).reshape(-1, 2)]
+    return usable[_distinct(found)]
 
 
 def clusters(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -65,48 +66,40 @@ def clusters(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _describe(small: NDArray[np.uint8]) -> Array:
-    """(n, frequencies), the low frequencies of each picture without its mean, of length 1."""
+    """(n, frequencies), the low frequencies of each image without its mean, as unit vectors."""
     from scipy.fft import dctn
 
     parts = [
         dctn(small[i : i + _CHUNK].astype(np.float32), axes=(1, 2), norm="ortho")[:, :_FREQUENCIES, :_FREQUENCIES]
         for i in range(0, len(small), _CHUNK)
     ]
-    low = np.concatenate(parts) if parts else np.zeros((0, _FREQUENCIES, _FREQUENCIES), np.float32)
-    low = low.reshape(len(low), -1).copy()
+    low = np.concatenate(parts).reshape(len(small), -1)
     low[:, 0] = 0
     unit: Array = low / np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-6)
     return unit
 
 
 def _candidates(described: Array, others: Array, minimum: float, exhaustive: int) -> NDArray[np.int64]:
-    """(pairs, 2), positions of pictures with similar low frequencies, each pair once."""
+    """(pairs, 2), positions of images with similar low frequencies, each pair once."""
     if len(described) > exhaustive:
         pairs = _by_bands(described, others)
-        alike = np.concatenate(
-            [
-                np.einsum("ij,ij->i", described[part[:, 0]], others[part[:, 1]])
-                for part in np.array_split(pairs, len(pairs) // _CHUNK + 1)
-            ]
-        )
-        return pairs[alike >= minimum]
+        parts = np.array_split(pairs, len(pairs) // _CHUNK + 1)
+        products = [np.einsum("ij,ij->i", described[part[:, 0]], others[part[:, 1]]) for part in parts]
+        return pairs[np.concatenate(products) >= minimum]
     found = []
-    neighbours = min(_NEIGHBOURS, max(len(described) - 1, 0))
+    neighbours = min(_NEIGHBOURS, len(described) - 1)
     for start in range(0, len(described), _BLOCK):
         alike = described[start : start + _BLOCK] @ others.T
         at = np.arange(len(alike))
         alike[at, at + start] = -1
-        nearest = np.argpartition(-alike, neighbours, axis=1)[:, :neighbours] if neighbours else np.zeros((0, 0), int)
-        row, position = (
-            np.nonzero(np.take_along_axis(alike, nearest, axis=1) >= minimum) if neighbours else (at[:0],) * 2
-        )
+        nearest = np.argpartition(-alike, neighbours, axis=1)[:, :neighbours]
+        row, position = np.nonzero(np.take_along_axis(alike, nearest, axis=1) >= minimum)
         found.append(np.stack([row + start, nearest[row, position]], axis=1))
-    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
-    return np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int64).reshape(-1, 2)
+    return _distinct(found)
 
 
 def _by_bands(described: Array, others: Array) -> NDArray[np.int64]:
-    """Pairs that share a band of the signs of their frequencies: for sets in which all pairs are too many."""
+    """Pairs whose frequencies have the same signs in a band; for datasets too large to compare all pairs."""
     count = len(described)
     found = []
     both = np.concatenate([described, others])
@@ -119,13 +112,19 @@ def _by_bands(described: Array, others: Array) -> NDArray[np.int64]:
             a, b = order[:-step], order[step:]
             same = (keys[band][a] == keys[band][b]) & ((a < count) != (b < count))
             found.append(np.stack([a[same], b[same]], axis=1) % count)
-    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-    different: NDArray[np.int64] = pairs[pairs[:, 0] != pairs[:, 1]].astype(np.int64)
+    pairs = _distinct(found)
+    different: NDArray[np.int64] = pairs[pairs[:, 0] != pairs[:, 1]]
     return different
 
 
+def _distinct(found: list[NDArray[Any]]) -> NDArray[np.int64]:
+    """(pairs, 2), the smaller position first, each pair once."""
+    pairs: NDArray[np.int64] = np.unique(np.sort(np.concatenate(found), axis=1), axis=0).astype(np.int64)
+    return pairs.reshape(-1, 2)
+
+
 def _same_details(first: NDArray[np.uint8], second: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(pairs,), whether one picture of a pair, or a window of it, shows the details of the other."""
+    """(pairs,), whether one image of a pair, or a window of it, shows the details of the other."""
     same = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -136,7 +135,7 @@ def _same_details(first: NDArray[np.uint8], second: NDArray[np.uint8], pairs: ND
 
 
 def detail_correlation(a: Array, b: Array) -> Array:
-    """(n,), correlation of the details of pictures (n, SIDE, SIDE) at the best position of one over the other."""
+    """(n,), correlation of the details of images (n, SIDE, SIDE) at the best alignment."""
     correlation = _details(a, b)
     (rest,) = np.nonzero(correlation < MIN_DETAIL)
     forward, backward = _coarse_window(a[rest], b[rest]), _coarse_window(b[rest], a[rest])
@@ -156,7 +155,7 @@ def _coarse_window(whole: Array, piece: Array) -> tuple[NDArray[np.float64], Arr
     half = shrink(SIDE, SIDE // 2)
     target = _unit(half @ piece @ half.T)
     spans = [(0.0, 1.0)] + [(at * s, 1 - s + at * s) for s in _COARSE_SHARES for at in (0.0, 0.5, 1.0)]
-    cuts = [shrink(SIDE, SIDE // 2, *span) for span in spans]
+    cuts = shrink(SIDE, SIDE // 2, spans)
     best, window = np.full(len(whole), -1.0, np.float32), np.zeros((len(whole), 4))
     for (top, bottom), rows in zip(spans, cuts, strict=True):
         strip = rows @ whole
@@ -168,7 +167,7 @@ def _coarse_window(whole: Array, piece: Array) -> tuple[NDArray[np.float64], Arr
 
 
 def _refined(whole: Array, piece: Array, window: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Windows moved edge by edge, in ever smaller steps, to where the correlation is best."""
+    """Improve windows by moving one edge at a time, in ever smaller steps, while the correlation increases."""
     target = _unit(piece)
     best = (_unit(_cut(whole, window)) * target).sum(axis=(1, 2))
     for step in _STEPS:
@@ -182,24 +181,13 @@ def _refined(whole: Array, piece: Array, window: NDArray[np.float64]) -> NDArray
 
 
 def _cut(whole: Array, window: NDArray[np.float64]) -> Array:
-    """Windows (n, 4) of pictures, each of them (SIDE, SIDE)."""
-    rows, columns = _shrink_each(window[:, :2]), _shrink_each(window[:, 2:])
+    """Windows (n, 4) of images, each resized to (SIDE, SIDE)."""
+    rows, columns = shrink(SIDE, SIDE, window[:, :2]), shrink(SIDE, SIDE, window[:, 2:])
     return np.asarray(rows @ whole @ columns.transpose(0, 2, 1), np.float32)
 
 
-def _shrink_each(spans: NDArray[np.float64]) -> Array:
-    """(n, SIDE, SIDE), weights as of `shrink` for spans (n, 2)."""
-    start, end = spans[:, :1], spans[:, 1:]
-    edges = (start + (end - start) * np.arange(SIDE + 1) / SIDE) * SIDE
-    pixels = np.arange(SIDE)
-    covered = np.minimum(edges[:, 1:, None], pixels + 1) - np.maximum(edges[:, :-1, None], pixels)
-    weights = np.clip(covered, 0, None)
-    scaled: Array = (weights / np.maximum(weights.sum(axis=2, keepdims=True), 1e-9)).astype(np.float32)
-    return scaled
-
-
 def _details(a: Array, b: Array) -> Array:
-    """(n,), correlation of what a blur takes away."""
+    """(n,), correlation of the details that a blur removes."""
     from scipy.ndimage import gaussian_filter
 
     fine = [_unit(x - gaussian_filter(x, (0, 2, 2))) for x in (a, b)]
@@ -208,7 +196,7 @@ def _details(a: Array, b: Array) -> Array:
 
 
 def _unit(x: Any) -> Array:
-    """Pictures without their mean, of length 1."""
+    """Images without their mean, as unit vectors."""
     x = x - x.mean(axis=(1, 2), keepdims=True)
     unit: Array = x / np.maximum(np.sqrt((x * x).sum(axis=(1, 2), keepdims=True)), 1e-6)
     return unit

@@ -1,8 +1,7 @@
-"""Boxes and polygons that cannot be right, or are there twice."""
+"""Boxes and polygons that are wrong or duplicated."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,22 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION
+from automl_vision.data.boxes import overlaps
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
-from automl_vision.data.report import Problem
+from automl_vision.data.ragged import ranges
+from automl_vision.data.report import Problem, counts_by_kind
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.listing import Found, check, plural
 
 TINY_BOX = 4.0  # pixels of the shorter side
-SAME_BOX = 0.9  # intersection over union of boxes that are one object
-MASK_FITS = 0.8  # intersection over union of a box and the box around its mask
-_SLACK = 2.0  # pixels by which a box may miss its mask's edges, whatever their overlap
-_PAIRS = 4_000_000  # compared at once
-_RECORDS = {"unreadable image"}  # kinds that a check of their own reports
+SAME_BOX = 0.9  # intersection over union from which two boxes are taken for one object
+MASK_FITS = 0.8  # minimum intersection over union of a box and the box around its mask
+_SLACK = 2.0  # pixels by which a box may miss its mask's edges, whatever the overlap
+_PAIRS = 4_000_000  # pairs of boxes that are compared at once
+_RECORDS = {"unreadable image"}  # kinds of problems that have a check of their own
 
 
 def _left_out(name: str, kind: str, title: str, noun: str) -> None:
-    """Register a check of what was left out when the data was opened."""
+    """Register a check that reports one kind of objects that were left out when the data was opened."""
 
     @check(
         name,
@@ -34,7 +35,7 @@ def _left_out(name: str, kind: str, title: str, noun: str) -> None:
         title=title,
         advice="These objects were left out when the data was opened; correct them at their source.",
     )
-    def find(evidence: Evidence) -> Found | None:
+    def find(evidence: Evidence) -> Found:
         problems = [p for p in evidence.data.report.problems if p.kind == kind]
         return _of_problems(f"{plural(len(problems), 'box')} {noun}", problems)
 
@@ -44,30 +45,30 @@ def _left_out(name: str, kind: str, title: str, noun: str) -> None:
 _left_out("box-outside", "box outside", "Boxes outside of their image", "outside of the image")
 _left_out("empty-box", "empty box", "Empty boxes", "without any area")
 _left_out("inverted-box", "inverted box", "Inverted boxes", "with the right or lower edge first")
-_left_out("bad-box", "bad box", "Boxes that are not numbers", "of which a number is missing or infinite")
+_left_out("bad-box", "bad box", "Boxes that are not numbers", "with a missing or infinite coordinate")
 
 
 @check(
     "box-clipped",
     "hint",
-    title="Boxes that reached beyond their image",
-    advice="They were cut at the edge; many of them point to a wrong scale or to sizes before a rotation.",
+    title="Boxes that extend beyond their image",
+    advice="They were clipped; many of them suggest a wrong scale, or image sizes from before a rotation.",
 )
-def box_clipped(evidence: Evidence) -> Found | None:
-    """Notes of the import."""
+def box_clipped(evidence: Evidence) -> Found:
+    """Boxes that were clipped when the data was opened."""
     notes = [p for p in evidence.data.report.notes if p.kind == "box clipped"]
-    return _of_problems(f"{plural(len(notes), 'box')} cut at the edge of the image", notes)
+    return _of_problems(f"{plural(len(notes), 'box')} clipped at the edge of the image", notes)
 
 
 @check(
     "tiny-box",
     "warning",
     title="Tiny boxes",
-    advice="Slips of the mouse, or objects that vanish at the usual size of images: drop them, or train on tiles.",
+    advice="These are slips of the mouse, or objects too small for the network: drop them, or train on tiles.",
     actions=("none", "drop"),
 )
-def tiny_box(evidence: Evidence) -> Found | None:
-    """Boxes with a side of a few pixels."""
+def tiny_box(evidence: Evidence) -> Found:
+    """Boxes with a side of only a few pixels."""
     box = evidence.data.objects.bbox
     sides = np.minimum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     (objects,) = np.nonzero(evidence.seen & (sides < TINY_BOX))
@@ -80,17 +81,17 @@ def tiny_box(evidence: Evidence) -> Found | None:
     "duplicate-box",
     "warning",
     title="Boxes drawn twice",
-    advice="One object counts as two; the later box leaves.",
+    advice="One object is counted twice; the later box is dropped.",
     actions=("drop", "none"),
 )
-def duplicate_box(evidence: Evidence) -> Found | None:
-    """Boxes of one class that nearly coincide."""
+def duplicate_box(evidence: Evidence) -> Found:
+    """Nearly identical boxes of one class."""
     objects = evidence.data.objects
     first, second, overlap = _coinciding(evidence)
     same: Any = objects.label[first] == objects.label[second]
     twice: dict[int, float] = {}
     for a, b, value in sorted(zip(*(column[same].tolist() for column in (first, second, overlap)), strict=True)):
-        if a not in twice:  # a box that leaves itself takes no other one with it
+        if a not in twice:  # a box that is dropped itself is no reason to drop another
             twice.setdefault(b, value)
     found = np.array(sorted(twice), np.int64)
     notes = tuple(f"{twice[b]:.0%} of another box of the same class" for b in found.tolist())
@@ -104,8 +105,8 @@ def duplicate_box(evidence: Evidence) -> Found | None:
     advice="Keep one class, unless objects of both classes really overlap.",
     actions=("none", "drop"),
 )
-def box_of_two_classes(evidence: Evidence) -> Found | None:
-    """Boxes of different classes that nearly coincide."""
+def box_of_two_classes(evidence: Evidence) -> Found:
+    """Nearly identical boxes of different classes."""
     objects = evidence.data.objects
     first, second, _ = _coinciding(evidence)
     other: Any = objects.label[first] != objects.label[second]
@@ -115,22 +116,22 @@ def box_of_two_classes(evidence: Evidence) -> Found | None:
         f"{objects.names[a]} on a box of {objects.names[b]}"
         for a, b in zip(objects.label[twice].tolist(), objects.label[partner].tolist(), strict=True)
     )
-    return _of_objects(evidence, f"{plural(len(twice), 'box')} with the place of another class", twice, notes)
+    return _of_objects(evidence, f"{plural(len(twice), 'box')} at the place of another class", twice, notes)
 
 
 @check(
     "box-misses-mask",
     "warning",
     title="Boxes that disagree with their mask",
-    advice="One of the two is wrong; the box becomes the one around the mask.",
+    advice="One of the two is wrong; the box is replaced by the one around the mask.",
     actions=("fit box", "drop", "none"),
 )
-def box_misses_mask(evidence: Evidence) -> Found | None:
-    """Objects whose box is not around their polygons or run-length code."""
+def box_misses_mask(evidence: Evidence) -> Found:
+    """Objects whose box does not fit their polygons or run-length code."""
     objects = evidence.data.objects
-    bounds = mask_boxes(objects, evidence.sizes)
+    bounds = mask_boxes(objects, evidence.data.sizes)
     known: Any = _has_area(bounds)
-    overlap = np.where(known, _overlap(objects.bbox, np.where(known[:, None], bounds, 0)), 1.0)
+    overlap = np.where(known, overlaps(objects.bbox, np.where(known[:, None], bounds, 0)), 1.0)
     apart = np.abs(objects.bbox - np.where(known[:, None], bounds, objects.bbox)).max(axis=1, initial=0)
     (found,) = np.nonzero(evidence.seen & (overlap < MASK_FITS) & (apart > _SLACK))
     found = found[np.argsort(overlap[found], kind="stable")]
@@ -145,25 +146,24 @@ def box_misses_mask(evidence: Evidence) -> Found | None:
     advice="The outline is a line, or is outside the image; for segmentation the object is removed.",
     actions=("drop", "none"),
 )
-def empty_mask(evidence: Evidence) -> Found | None:
-    """Objects whose polygons or run-length code cover nothing of their image."""
-    bounds = mask_boxes(evidence.data.objects, evidence.sizes)
+def empty_mask(evidence: Evidence) -> Found:
+    """Objects whose polygons or run-length code cover no pixel of their image."""
+    bounds = mask_boxes(evidence.data.objects, evidence.data.sizes)
     (found,) = np.nonzero(evidence.seen & np.isfinite(bounds).all(axis=1) & ~_has_area(bounds))
-    result = _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found, ())
-    if result is None or evidence.data.task == INSTANCE_SEGMENTATION:
-        return result
-    return replace(result, proposed="none")  # the box alone may be right
+    result = _of_objects(evidence, f"{plural(len(found), 'mask')} without any area in the image", found)
+    segments = evidence.data.task == INSTANCE_SEGMENTATION
+    return result if segments else replace(result, proposed="none")  # for detection, the box may still be right
 
 
 @check(
     "crossed-polygon",
     "warning",
     title="Polygons that cross themselves",
-    advice="The outline was clicked in a wrong order; where it crosses, inside becomes outside.",
+    advice="The points were clicked in the wrong order; where the outline crosses itself, inside becomes outside.",
     actions=("none", "drop"),
 )
 def crossed_polygon(evidence: Evidence) -> Found | None:
-    """Polygons that are not a simple outline."""
+    """Polygons that are not simple outlines."""
     import shapely
 
     objects = evidence.data.objects
@@ -176,7 +176,7 @@ def crossed_polygon(evidence: Evidence) -> Found | None:
     crossed = [i for i in odd.tolist() if shapely.is_valid_reason(shapes[i]).startswith("Self-intersection")]
     owner = np.searchsorted(objects.first_segment, np.array(crossed, np.int64), side="right") - 1
     found = np.unique(owner[evidence.seen[owner]])
-    return _of_objects(evidence, f"{plural(len(found), 'object')} with an outline that crosses itself", found, ())
+    return _of_objects(evidence, f"{plural(len(found), 'object')} with an outline that crosses itself", found)
 
 
 @check(
@@ -185,15 +185,14 @@ def crossed_polygon(evidence: Evidence) -> Found | None:
     title="Other records that were left out",
     advice="Read the reasons; correct the annotations at their source and open the data again.",
 )
-def other_records(evidence: Evidence) -> Found | None:
-    """What the import left out for any other reason."""
+def other_records(evidence: Evidence) -> Found:
+    """Records that were left out for any other reason."""
     problems = [p for p in evidence.data.report.problems if p.kind not in _RECORDS]
-    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common())
-    return _of_problems(f"{plural(len(problems), 'record')} left out ({kinds})", problems)
+    return _of_problems(f"{plural(len(problems), 'record')} left out ({counts_by_kind(problems)})", problems)
 
 
 def mask_boxes(objects: Objects, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n, 4), the box around what the image shows of each object's mask; NaN without a mask.
+    """(n, 4), the box around the part of each object's mask that is inside the image; NaN without a mask.
 
     Args:
         objects: with or without masks.
@@ -206,18 +205,18 @@ def mask_boxes(objects: Objects, sizes: NDArray[np.int64]) -> NDArray[np.float64
 
 
 def _has_area(bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,), whether a box holds anything; NaN does not."""
+    """(n,), whether a box has an area; False for NaN."""
     return np.asarray((bounds[:, 2] > bounds[:, 0]) & (bounds[:, 3] > bounds[:, 1]))
 
 
 def _coinciding(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of objects of one image whose boxes nearly coincide, and how much they share; crowds do not count."""
+    """Pairs of objects of one image with nearly identical boxes, and their overlap; without crowds."""
     objects = evidence.data.objects
     (counted,) = np.nonzero(evidence.seen & ~objects.iscrowd)
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for first, second in _pairs(objects.image[counted]):
         a, b = counted[first], counted[second]
-        overlap = _overlap(objects.bbox[a], objects.bbox[b])
+        overlap = overlaps(objects.bbox[a], objects.bbox[b])
         (same,) = np.nonzero(overlap >= SAME_BOX)
         found.append((a[same], b[same], overlap[same]))
     first, second, overlap = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -225,7 +224,7 @@ def _coinciding(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def _pairs(image: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """All pairs of positions with the same image, the earlier first, some millions at once; `image` is sorted."""
+    """All pairs of positions with the same image, the earlier first, in batches; `image` must be sorted."""
     ends = np.searchsorted(image, image, side="right")
     later = ends - np.arange(len(image)) - 1  # partners of each position
     total = np.cumsum(later)
@@ -233,29 +232,14 @@ def _pairs(image: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArra
     while start < len(image):
         before = int(total[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(total, before + _PAIRS, side="right")))
-        counts = later[start:stop]
-        first = np.repeat(np.arange(start, stop), counts)
-        offset = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-        yield first, first + 1 + offset
+        first = np.arange(start, stop)
+        yield np.repeat(first, later[first]), ranges(first + 1, later[first])
         start = stop
 
 
-def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,), intersection over union of boxes, pair by pair."""
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    iou: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
-    return iou
-
-
-def _of_objects(evidence: Evidence, summary: str, objects: NDArray[np.intp], notes: tuple[str, ...]) -> Found | None:
-    if not len(objects):
-        return None
+def _of_objects(evidence: Evidence, summary: str, objects: NDArray[np.intp], notes: tuple[str, ...] = ()) -> Found:
     return Found(summary, rows=evidence.data.objects.image[objects], objects=objects, notes=notes)
 
 
-def _of_problems(summary: str, problems: list[Problem]) -> Found | None:
-    if not problems:
-        return None
+def _of_problems(summary: str, problems: list[Problem]) -> Found:
     return Found(summary, places=tuple(p.place for p in problems), notes=tuple(p.reason for p in problems))

@@ -1,6 +1,6 @@
-"""Boxes that a detector contradicts: overlooked objects, badly placed boxes, swapped classes.
+"""Boxes that contradict a detector: overlooked objects, badly placed boxes, swapped classes.
 
-The three kinds are those of ObjectLab (U. Tkachenko, A. Thyagarajan, J. Mueller 2023). The rules are our own, for
+The three kinds are those of ObjectLab (U. Tkachenko, A. Thyagarajan, J. Mueller 2023). The rules are our own, because
 cleanlab's scores did worse in crowded images: see docs/decisions/0017-boxes-against-detections.md.
 """
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Detections
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.listing import Found, check, plural
 
-SURE = 0.7  # score from which a detection speaks for an object or against a class
-FAIR = 0.5  # score from which it speaks for or against the place of a box
-SAME = 0.5  # intersection over union of a box and a detection of the same object
-APART = 0.3  # below it a detection is of another object than the box
-TOUCHING = 0.1  # below it a box and a detection have nothing to do with each other
+SURE = 0.7  # minimum score of a detection that counts as evidence of an object or against a class
+FAIR = 0.5  # minimum score of a detection that counts as evidence for or against the place of a box
+SAME = 0.5  # intersection over union from which a box and a detection are of the same object
+APART = 0.3  # below it they are of different objects
+TOUCHING = 0.1  # below it they are unrelated
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Case:
 
     Attributes:
         row: of the image.
-        index: of the object, or -1.
+        index: of the object; -1 if there is none.
         score: of the detection.
         label: class of the detection.
         overlap: of the object and the detection.
@@ -44,7 +44,7 @@ class _Case:
 
 
 def require_fit(predictions: Detections, images: int, classes: int) -> None:
-    """Raise `DataError` when detections are of other images or classes than a dataset has."""
+    """Raise `DataError` if detections have another number of images or more classes than a dataset."""
     if predictions.images != images:
         raise DataError(f"the predictions are of {predictions.images:,} images; the dataset has {images:,}")
     largest = predictions.labels.max(initial=-1)
@@ -56,17 +56,15 @@ def require_fit(predictions: Detections, images: int, classes: int) -> None:
     "overlooked-object",
     "warning",
     title="Objects that nobody labelled",
-    advice="Label them; a detector is punished for finding what the labels lack.",
+    advice="Label them; in training a detector is penalized for finding objects without a label.",
     needs="predictions",
 )
-def overlooked_object(evidence: Evidence) -> Found | None:
-    """Sure detections where no box is."""
+def overlooked_object(evidence: Evidence) -> Found:
+    """Confident detections where there is no box."""
     cases = _cases(evidence)[0]
     by_row: dict[int, list[_Case]] = {}
     for case in cases:
         by_row.setdefault(case.row, []).append(case)
-    if not by_row:
-        return None
     rows = sorted(by_row, key=lambda row: -max(case.score for case in by_row[row]))
     names = evidence.data.classes
     notes = tuple(", ".join(f"{names[case.label]} ({case.score:.0%})" for case in by_row[row]) for row in rows)
@@ -78,12 +76,12 @@ def overlooked_object(evidence: Evidence) -> Found | None:
     "badly-placed-box",
     "warning",
     title="Boxes in the wrong place",
-    advice="Draw them anew around their object.",
+    advice="Redraw them around their object.",
     actions=("none", "drop"),
     needs="predictions",
 )
-def badly_placed_box(evidence: Evidence) -> Found | None:
-    """Boxes that a detection of their class touches without confirming, and that no detection confirms."""
+def badly_placed_box(evidence: Evidence) -> Found:
+    """Boxes that no detection confirms and that a detection of their class overlaps only partly."""
     cases = sorted(_cases(evidence)[1], key=lambda case: case.overlap)
     notes = tuple(f"shares {case.overlap:.0%} with a detection ({case.score:.0%})" for case in cases)
     return _of_cases(f"{plural(len(cases), 'box')} in the wrong place", cases, notes)
@@ -93,12 +91,12 @@ def badly_placed_box(evidence: Evidence) -> Found | None:
     "swapped-class",
     "warning",
     title="Boxes with the wrong class",
-    advice="Look at each; where the suggested class is right, relabel it.",
+    advice="Look at each of them; relabel it if the suggested class is right.",
     actions=("none", "relabel", "drop"),
     needs="predictions",
 )
-def swapped_class(evidence: Evidence) -> Found | None:
-    """Boxes on which a sure detection sees another class, and none their own."""
+def swapped_class(evidence: Evidence) -> Found:
+    """Boxes where a confident detection sees another class, and none sees theirs."""
     cases = sorted(_cases(evidence)[2], key=lambda case: -case.score)
     objects, names = evidence.data.objects, evidence.data.classes
     notes = tuple(
@@ -109,17 +107,13 @@ def swapped_class(evidence: Evidence) -> Found | None:
     return _of_cases(f"{plural(len(cases), 'box')} of the wrong class", cases, notes, suggestions)
 
 
-def _of_cases(
-    summary: str, cases: list[_Case], notes: tuple[str, ...], suggestions: tuple[str, ...] = ()
-) -> Found | None:
-    if not cases:
-        return None
+def _of_cases(summary: str, cases: list[_Case], notes: tuple[str, ...], suggestions: tuple[str, ...] = ()) -> Found:
     rows, objects = (np.array([getattr(case, name) for case in cases], np.int64) for name in ("row", "index"))
     return Found(summary, rows=rows, objects=objects, notes=notes, suggestions=suggestions)
 
 
 def _cases(evidence: Evidence) -> tuple[list[_Case], list[_Case], list[_Case]]:
-    """Overlooked, badly placed and swapped, in the usable images in which the detector saw something."""
+    """Overlooked, badly placed and swapped objects in the usable images in which the detector found anything."""
     found: tuple[list[_Case], list[_Case], list[_Case]] = ([], [], [])
     predictions = evidence.predictions
     if predictions is None or not evidence.has_objects:
@@ -141,11 +135,12 @@ def _cases_of_image(evidence: Evidence, row: int, predictions: Detections) -> tu
     """
     objects, label, score = evidence.data.objects, predictions.labels, predictions.scores
     own = np.array(objects.rows_of(row), np.int64)
-    overlap = overlaps(objects.bbox[own], predictions.boxes)  # (boxes, detections)
+    overlap = overlaps(objects.bbox[own][:, None], predictions.boxes)  # (boxes, detections)
     alike: Any = objects.label[own][:, None] == label[None, :]
     confirmed: Any = (alike & (overlap >= SAME)).any(axis=0)  # detections of a labelled object
     held: Any = (alike & (overlap >= SAME) & (score >= FAIR)).any(axis=1)  # boxes that a detection confirms
-    hidden: Any = _in_crowd(objects.bbox[own[objects.iscrowd[own]]], predictions.boxes)
+    crowds = objects.bbox[own[objects.iscrowd[own]]]
+    hidden: Any = overlaps(predictions.boxes[:, None], crowds, True).max(axis=1, initial=0) > SAME
 
     def case(box: int, detection: int) -> _Case:
         index = int(own[box]) if box >= 0 else -1
@@ -163,25 +158,3 @@ def _cases_of_image(evidence: Evidence, row: int, predictions: Detections) -> tu
         elif near[box].any():
             placed.append(case(box, int(np.where(near[box], overlap[box], -1).argmax())))
     return overlooked, placed, swapped
-
-
-def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, m), intersection over union of boxes (n, 4) and (m, 4)."""
-    shared = _shared(a, b)
-    areas = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1)[None, :]
-    share: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
-    return share
-
-
-def _in_crowd(crowds: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(m,), whether most of a box lies in a region that stands for many objects."""
-    areas = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-9)
-    inside: NDArray[np.bool_] = (_shared(crowds, boxes) / areas).max(axis=0, initial=0) > SAME
-    return inside
-
-
-def _shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, m), area of the intersections."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    area: NDArray[np.float64] = np.clip(high - low, 0, None).prod(axis=2)
-    return area

@@ -1,17 +1,17 @@
-"""The doctor's report: all findings of a dataset, as text, JSON and one HTML file."""
+"""The doctor's report: all findings of a dataset, as text, JSON or an HTML file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from automl_vision.core.files import write_text
+from automl_vision.core.late import load
 from automl_vision.core.text import did_you_mean, visible
 from automl_vision.doctor.findings import SEVERITIES, Finding
-from automl_vision.doctor.html_report import Page, fragment, whole_page
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class DataReport:
     Attributes:
         root: where relative images start.
         identity: of the dataset that was checked.
-        counts: what was looked at: "images", "objects", "classes", ...
+        counts: what was checked: "images", "objects", "classes", ...
         findings: errors first, then warnings, then hints.
         checks: the checks that ran.
         skipped: reason by name of a check that could not run.
@@ -52,6 +52,11 @@ class DataReport:
     def __contains__(self, check: str) -> bool:
         return any(finding.check == check for finding in self.findings)
 
+    @property
+    def passed(self) -> list[str]:
+        """The checks that found nothing."""
+        return [check for check in self.checks if check not in self]
+
     def count(self, severity: str) -> int:
         """Number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
@@ -74,8 +79,8 @@ class DataReport:
         return DataReport(**{**value, "findings": findings, "checks": tuple(value["checks"])})
 
     def save_html(self, path: str | PathLike[str]) -> None:
-        """Write the report as one file that needs nothing else; its pictures are small copies."""
-        write_text(Path(path), whole_page(self._page()))
+        """Write the report as a single self-contained HTML file with thumbnails of the images."""
+        write_text(Path(path), load("automl_vision.doctor.html_report:whole_page")(self))
 
     def lines(self) -> list[str]:
         """The report as lines of text."""
@@ -90,15 +95,7 @@ class DataReport:
         return "\n".join([head, *(f"  {line}" for line in self.lines())])
 
     def _repr_html_(self) -> str:
-        return fragment(self._page())
-
-    def _page(self) -> Page:
-        return Page(self.root, self.counts, self.findings, self.skipped, _passed(self.checks, self.findings))
-
-
-def _passed(checks: Sequence[str], findings: Sequence[Finding]) -> list[str]:
-    found = {finding.check for finding in findings}
-    return [check for check in checks if check not in found]
+        return str(load("automl_vision.doctor.html_report:fragment")(self))
 
 
 def _proposal(finding: Finding) -> str:

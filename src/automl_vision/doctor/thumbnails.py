@@ -1,4 +1,4 @@
-"""Small copies of images as text, for a single self-contained page."""
+"""Thumbnails as `data:` URIs, for a self-contained page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import partial
 
 from PIL import Image
 
-from automl_vision.core.errors import ImageError
 from automl_vision.data.images import open_image, to_rgb
 from automl_vision.data.scan import parallel_map
 from automl_vision.storage.access import read_image_bytes
@@ -19,7 +18,7 @@ _QUALITY = 72
 
 
 def thumbnails(root: str, images: Sequence[str]) -> dict[str, str]:
-    """`data:` URIs of small JPEGs by image; those that cannot be decoded are missing."""
+    """`data:` URIs of small JPEGs by image; without images that cannot be decoded."""
     wanted = sorted(set(images))
     made = parallel_map(partial(_thumbnail, root=root), wanted)
     return {image: uri for image, uri in zip(wanted, made, strict=True) if uri is not None}
@@ -31,9 +30,7 @@ def _thumbnail(image: str, *, root: str) -> str | None:
         if opened.format == "JPEG":
             opened.draft("RGB" if opened.mode == "RGB" else None, (2 * LONG_SIDE, 2 * LONG_SIDE))
         small = to_rgb(opened)
-    except ImageError:
-        return None
-    except Exception:  # decoders raise nearly anything on broken files, which here are expected
+    except Exception:  # decoders raise nearly anything on broken files, which are expected here
         return None
     small.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.numbers import finite
+from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Columns, Detections, GroundTruth
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
-from automl_vision.evaluation.overlaps import box_overlaps, coco_code, mask_overlaps
+from automl_vision.evaluation.overlaps import coco_code, mask_overlaps
 from automl_vision.evaluation.weighted import TINY
 
 COCO_MEANINGS = {
@@ -102,7 +103,7 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
 
 def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     if found.masks is None or true.masks is None:
-        return box_overlaps(found.boxes[a], true.boxes[b], true.crowd[b])
+        return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
     return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
 
 

@@ -1,4 +1,4 @@
-"""Overlaps of detections with ground truth: boxes and masks."""
+"""Overlaps of masks, and their codes as COCO's tools take them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,8 @@ from automl_vision.data.masks import MaskCode
 Floats = NDArray[np.float64]
 
 
-def box_overlaps(found: Floats, true: Floats, crowd: NDArray[np.bool_]) -> Floats:
-    """Intersection over union of boxes, (found, true); for a crowd over the area of the found box, as in COCO."""
-    low = np.maximum(found[:, None, :2], true[None, :, :2])
-    high = np.minimum(found[:, None, 2:], true[None, :, 2:])
-    intersection = np.maximum(high - low, 0).prod(axis=2)
-    area_found, area_true = (np.maximum(b[:, 2:] - b[:, :2], 0).prod(axis=1) for b in (found, true))
-    union = np.where(crowd[None, :], area_found[:, None], area_found[:, None] + area_true[None, :] - intersection)
-    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
-
-
 def mask_overlaps(found: Sequence[str], true: Sequence[str], crowd: NDArray[np.bool_]) -> Floats:
-    """Like `box_overlaps`, for masks."""
+    """Intersection over union of masks, (found, true); for a crowd over the area of the found mask, as in COCO."""
     from faster_coco_eval.core import mask
 
     if not found or not true:

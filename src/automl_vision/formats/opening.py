@@ -12,7 +12,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import build_manifest, natural_task
 from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.open_options import OpenOptions, open_options
-from automl_vision.data.scan import Progress, ScanOptions, scan_images
+from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
@@ -55,8 +55,7 @@ def open_dataset(
     if not annotations.report.total:
         noted = "".join(f"\n  - {note.place}: {note.reason}" for note in annotations.report.notes[:5])
         raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
-    scanning = ScanOptions(options.allow_outside, options.max_pixels, options.read_images)
-    facts = list(scan_images(annotations.images, annotations.sizes, source.storage, scanning, progress=progress))
+    facts = list(scan_images(annotations.images, annotations.sizes, source.storage, options, progress=progress))
     own = natural_task(annotations, wanted)
     table, classes = build_manifest(annotations, facts, own)
     dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)

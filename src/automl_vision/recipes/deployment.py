@@ -17,7 +17,6 @@ from automl_vision.evaluation.scoring.classification import ClassificationScorin
 from automl_vision.evaluation.scoring.detection import DetectionOutputs
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
 from automl_vision.evaluation.scoring.multi_label import MultiLabelScoring
-from automl_vision.recipes.detector_input import tile_grid
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
@@ -170,15 +169,7 @@ class DetectionDeployment(Deployment):
 
     def postprocessing(self, min_score: float = MIN_SCORE) -> Postprocessing:
         """From the network's outputs to detections with at least this score."""
-        settings = self._hyperparameters
-        return Postprocessing(
-            canvas=self._canvas,
-            grid=tile_grid(settings),
-            tile_nms=settings.tile_predictions_nms_threshold,
-            mask_threshold=self.mask_threshold,
-            detections=settings.box_detections_per_image,
-            min_score=min_score,
-        )
+        return self.object_settings.postprocessing(self._canvas, min_score=min_score)
 
     def preprocessing(self, normalization: Normalization) -> Preprocessing:
         """The whole image on the canvas."""

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from PIL import Image
+
 from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolderError
 from automl_vision.data.image_names import IMAGE_SUFFIXES
+from automl_vision.data.images import load_pixels
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictor import Predictor
-from automl_vision.serving.processors import upright
 
 
 def predict_files(
@@ -47,7 +49,7 @@ def predict_files(
             continue
         if drawings is not None:
             Path(drawings).mkdir(parents=True, exist_ok=True)
-            picture = draw_objects(upright(file.read_bytes()), prediction)
+            picture = draw_objects(Image.fromarray(load_pixels(file.read_bytes())), prediction)
             picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
         values = {**prediction.to_json(), "predicted": list(prediction.predicted)}
         yield {"filename": str(file), **values, "label": prediction.label, "figures": prediction.figures}

@@ -1,4 +1,4 @@
-"""The description of a packaged model, `model.json`: written by packaging, read by everything that predicts."""
+"""The description of a packaged model, `model.json`: packaging writes it, and all code that predicts reads it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.core.errors import ModelFolderError
+from automl_vision.serving.objects import Postprocessing, TileGrid
 
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
@@ -17,13 +18,17 @@ CARD_FILE = "card.md"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an image file to the network's input.
+    """From an image file to the network's input: either a center crop or a canvas.
 
     Attributes:
-        mean, std: by channel, of pixels scaled to [0, 1].
-        short_side: pixels that the shorter side is resized to (bicubic, antialiased); None for a canvas.
-        crop: side in pixels of the middle square that is cut out; None for a canvas.
-        canvas: height and width that the whole image is fitted into, at the upper left of grey; None for a crop.
+        mean, std: per channel, of pixels scaled to [0, 1].
+        short_side: length in pixels that the shorter side is resized to (bicubic, antialiased); None with a canvas.
+        crop: side in pixels of the center crop; None with a canvas.
+        canvas: height and width of the grey letterbox whose upper left the whole image is fitted into; None with a
+            crop.
+
+    Raises:
+        ValueError: there is neither a canvas nor a complete crop.
     """
 
     mean: tuple[float, ...]
@@ -31,6 +36,10 @@ class Preprocessing:
     short_side: int | None = None
     crop: int | None = None
     canvas: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.canvas is None and (self.short_side is None or self.crop is None):
+            raise ValueError("preprocessing needs a canvas, or a short side and a crop")
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -40,7 +49,7 @@ class Preprocessing:
 
     @property
     def sentence(self) -> str:
-        """What happens to an image, for people."""
+        """The preprocessing in a sentence."""
         if self.canvas is not None:
             return (
                 f"Images are turned upright and fitted into a canvas of {self.canvas[1]} x {self.canvas[0]} px; "
@@ -54,14 +63,14 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class ObjectSettings:
-    """From a detector's outputs to objects; suppression within a view is part of the network.
+    """From a detector's outputs to objects; NMS within a view is part of the network.
 
     Attributes:
-        detections: most objects of an image.
-        mask_threshold: probability from which a pixel belongs to an object.
+        detections: maximum number of objects per image.
+        mask_threshold: minimum probability at which a pixel belongs to an object.
         tile_grid: tiles across and down, such as "3x2", or None.
-        tile_overlap: share of a tile that the next one repeats.
-        tile_nms: overlap above which boxes of different tiles are one object.
+        tile_overlap: overlap of neighbouring tiles as a fraction of a tile.
+        tile_nms: intersection over union above which boxes of different tiles are one object.
     """
 
     detections: int
@@ -70,24 +79,30 @@ class ObjectSettings:
     tile_overlap: float = 0.25
     tile_nms: float = 0.25
 
+    def postprocessing(self, canvas: tuple[int, int], *, min_score: float) -> Postprocessing:
+        """How outputs for a canvas (height, width) become detections with at least this score."""
+        grid = TileGrid.parse(self.tile_grid, self.tile_overlap)
+        return Postprocessing(canvas, grid, self.tile_nms, self.mask_threshold, self.detections, min_score)
+
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """All that is known of a packaged model.
+    """The contents of `model.json`.
 
     Attributes:
-        task: the product's name of the task.
+        task: name of the task.
         classes: in the order of the outputs.
-        preprocessing: of an image.
+        preprocessing: from an image file to the network's input.
         temperature: the logits are divided by it.
-        thresholds: (classes,), scores from which a label or an object is shown; empty where the largest wins.
+        thresholds: (classes,), minimum score at which a label or an object is reported; empty if the class with the
+            highest probability is reported.
         model_name, architecture: of the algorithm.
-        objects: of a detector's outputs; None for labels of whole images.
+        objects: postprocessing of a detector; None for labels of whole images.
         metrics: reports by split.
         data: fingerprint, format and counts of the dataset.
-        weights: source and licence of the first weights.
-        parity: how far the exported model is from the trained one.
-        latency: milliseconds by number of threads, measured when it was packaged.
+        weights: source and licence of the pretrained weights.
+        parity: differences between the exported and the trained model.
+        latency: milliseconds by number of threads, measured at packaging.
         provenance: run, trial, versions, date.
     """
 
@@ -116,7 +131,7 @@ class ModelDescription:
         """Read `model.json`.
 
         Raises:
-            ModelFolderError: the folder is not a model folder, or of a newer format.
+            ModelFolderError: the folder is not a model folder, or has another format version.
         """
         file = folder / DESCRIPTION_FILE
         try:
@@ -131,22 +146,14 @@ class ModelDescription:
         try:
             objects = value.pop("objects", None)
             return ModelDescription(
-                preprocessing=_preprocessing(value.pop("preprocessing")),
+                preprocessing=Preprocessing(**_with_tuples(value.pop("preprocessing"))),
                 objects=None if objects is None else ObjectSettings(**objects),
-                classes=tuple(value.pop("classes")),
-                thresholds=tuple(value.pop("thresholds")),
-                **value,
+                **_with_tuples(value),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(f"{file} lacks or misnames an entry ({error})") from error
 
 
-def _preprocessing(value: dict[str, Any]) -> Preprocessing:
-    canvas = value.get("canvas")
-    return Preprocessing(
-        mean=tuple(value["mean"]),
-        std=tuple(value["std"]),
-        short_side=None if canvas else int(value["short_side"]),
-        crop=None if canvas else int(value["crop"]),
-        canvas=(int(canvas[0]), int(canvas[1])) if canvas else None,
-    )
+def _with_tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON values with tuples instead of lists, as the records have them."""
+    return {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.data.detections import Detections
+from automl_vision.data.images import fitted_size
 from automl_vision.data.masks import MaskCode, encode_mask, mask_to_polygons
 
 FILL = 114  # grey of the canvas around an image
@@ -77,14 +79,10 @@ def views(height: int, width: int, grid: TileGrid | None) -> list[Box]:
 
 def view_pixels(pixels: NDArray[np.uint8], view: Box, canvas: tuple[int, int]) -> NDArray[np.uint8]:
     """A part of an image, fitted into the canvas (height, width, 3)."""
-    from PIL import Image
-
-    from automl_vision.data.images import fitted_size
-
     left, top, right, bottom = view
     part = pixels[top:bottom, left:right]
-    size = fitted_size(right - left, bottom - top, canvas)
-    if size != (right - left, bottom - top) and (part.shape[0] > canvas[0] or part.shape[1] > canvas[1]):
+    size = _placed_size(right - left, bottom - top, canvas)
+    if size != (right - left, bottom - top):
         part = np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size, Image.Resampling.BICUBIC))
     return place(part, canvas)
 
@@ -147,17 +145,15 @@ def postprocess(
     masks = None
     if maps:
         chosen = np.concatenate(maps)[order]
-        masks = [
+        masks = tuple(
             paste(grid, box, original, settings.mask_threshold).to_text()
             for grid, box in zip(chosen, found[order], strict=True)
-        ]
-    return Detections.of_one_image(label[order], found[order], score[order], masks)
+        )
+    return Detections(1, np.zeros_like(order), label[order], found[order], score[order], masks)
 
 
 def _placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:
     """The size at which `view_pixels` places a part: as it is when it fits."""
-    from automl_vision.data.images import fitted_size
-
     return (width, height) if width <= canvas[1] and height <= canvas[0] else fitted_size(width, height, canvas)
 
 

@@ -66,7 +66,7 @@ class Predictor:
             ImageError: an image cannot be read.
         """
         if isinstance(images, str | Path | bytes | Image.Image | np.ndarray):
-            return list(self.stream([images]))
+            images = [images]
         return list(self.stream(images))
 
     def stream(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction]:

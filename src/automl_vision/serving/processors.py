@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from automl_vision.data.images import center_crop, load_pixels, open_image, upright_size
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.objects import Postprocessing, TileGrid, postprocess, view_pixels, views
+from automl_vision.serving.objects import Postprocessing, postprocess, view_pixels, views
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
 Floats = NDArray[np.float32]
@@ -118,21 +117,10 @@ class ObjectProcessor(Processor):
     def _settings(self) -> Postprocessing:
         settings = self.description.objects
         assert settings is not None
-        return Postprocessing(
-            canvas=self.description.preprocessing.input_size,
-            grid=TileGrid.parse(settings.tile_grid, settings.tile_overlap),
-            tile_nms=settings.tile_nms,
-            mask_threshold=settings.mask_threshold,
-            detections=settings.detections,
-            min_score=min(self.description.thresholds, default=1.0),
-        )
+        min_score = min(self.description.thresholds, default=1.0)
+        return settings.postprocessing(self.description.preprocessing.input_size, min_score=min_score)
 
 
 def create_processor(description: ModelDescription) -> Processor:
     """The processor for a model."""
     return LabelProcessor(description) if description.objects is None else ObjectProcessor(description)
-
-
-def upright(data: bytes) -> Image.Image:
-    """An image turned upright, for drawing on it."""
-    return Image.fromarray(load_pixels(data))

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.core.records import TrialMetrics
-from automl_vision.data.pixel_cache import JpegCache
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
@@ -98,8 +97,7 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
-    as_jpeg = isinstance(loop.pixels, JpegCache)
-    return loop.processes.from_main(partial(_write, task.scoring, outputs, rows, folder, as_jpeg))
+    return loop.processes.from_main(partial(_write, task.scoring, outputs, rows, folder, loop.pixels.as_jpeg))
 
 
 def _write(

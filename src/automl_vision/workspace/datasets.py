@@ -111,9 +111,8 @@ class DatasetRegistry:
             dataset.save(folder / _MANIFEST)
             facts: dict[str, Any] = {"created": time.time(), "summary": dataset.summary(), "description": description}
             version = DatasetVersion(name, number, dataset.fingerprint, str(folder / _MANIFEST), **facts)
-            write_json(
-                folder / _FACTS, {**asdict(version), "manifest": _MANIFEST}
-            )  # written last: only now the version exists
+            # written last: the version exists as soon as this file does
+            write_json(folder / _FACTS, {**asdict(version), "manifest": _MANIFEST})
         return version
 
     def names(self) -> list[str]:
@@ -123,10 +122,8 @@ class DatasetRegistry:
     def versions(self, name: str) -> list[DatasetVersion]:
         """The versions of a name, oldest first; empty for a name that is not registered."""
         files = [file for file in (self.folder / name).glob(f"*/{_FACTS}") if file.parent.name.isdecimal()]
-        found = []
-        for file in sorted(files, key=lambda file: int(file.parent.name)):
-            found.append(DatasetVersion(**{**read_json(file), "manifest": str(file.with_name(_MANIFEST))}))
-        return found
+        files.sort(key=lambda file: int(file.parent.name))
+        return [DatasetVersion(**{**read_json(file), "manifest": str(file.with_name(_MANIFEST))}) for file in files]
 
     def get(self, name: str, version: int | None = None) -> DatasetVersion:
         """Return a version, by default the newest; `name` may include the number, as in `clothing:2`.

@@ -1,4 +1,4 @@
-"""Publishes runs to MLflow from a thread of its own, so that a slow or absent server never delays a trial."""
+"""Publishes runs to MLflow in a separate thread, so that a slow or missing server never delays a trial."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +20,7 @@ from automl_vision.core.numbers import finite
 from automl_vision.core.telemetry import switch_off_telemetry
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
-# one try of MLflow's own over HTTP must end long before our patience does; by default it tries for minutes
+# by default MLflow retries HTTP requests for minutes; one request must end long before our `patience` does
 _HTTP_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 _SQLITE = "sqlite:///"
 _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
@@ -28,16 +29,19 @@ _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
 class Tracking:
     """One run and its trials in MLflow.
 
-    Calls are queued and done in order by a thread. What fails is tried again for `patience` seconds; after that
-    `problem` says so, nothing more is published, and what was not confirmed can be published again later.
+    Calls are queued, and a thread executes them in order. A call that fails is tried again for `patience` seconds.
+    After that, `problem` gives the reason and nothing more is published; what was not confirmed can be published later.
+
+    Attributes:
+        problem: why publishing was given up, or None.
 
     Args:
         uri: of the MLflow store.
         experiment: name of the experiment.
-        artifacts: folder for artifacts of a local store; None leaves them to the server.
-        known: MLflow's run ids by our keys, from before an interruption.
-        on_ids: told the ids whenever one is added.
-        patience: seconds for which a silent server or a locked file is tried again.
+        artifacts: folder for artifacts of a local store; None: the server decides.
+        known: MLflow's run ids by our keys, as they were before an interruption.
+        on_ids: called with all ids whenever one is added.
+        patience: seconds for which failed calls are tried again.
     """
 
     def __init__(
@@ -54,52 +58,69 @@ class Tracking:
         self._ids = dict(known)
         self._resumed = bool(known)
         self._on_ids, self._patience = on_ids, patience
-        self._problem: str | None = None
+        self.problem: str | None = None
         self._client: Any = None
         self._experiment_id = ""
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
-    @property
-    def problem(self) -> str | None:
-        """Why publishing was given up, or None."""
-        return self._problem
-
     def confirm(self, call: Callable[[], None]) -> None:
-        """Do a call once everything before it is published."""
+        """Call a function once everything before it has been published."""
         self._queue.put(call)
 
     def flush(self) -> None:
-        """Wait until all is published so far, or publishing was given up."""
+        """Wait until everything so far has been published, or publishing has been given up."""
         done = threading.Event()
         self._queue.put(done.set)
         while self._thread.is_alive() and not done.wait(0.1):
-            if self._problem is not None:
+            if self.problem is not None:
                 return
 
     def start(self, key: str, *, name: str, parent: str | None = None, tags: dict[str, str] | None = None) -> None:
-        """Open the run of a key, or go on with the one from before an interruption."""
+        """Create the MLflow run of a key, or continue the one from before an interruption."""
         self._queue.put(lambda: self._start(key, name, parent, tags or {}))
 
     def params(self, key: str, values: dict[str, Any]) -> None:
         """Record parameters."""
-        self._queue.put(lambda: self._log(key, params=values))
+
+        def log() -> None:
+            from mlflow.entities import Param
+
+            params = [Param(name, str(value)[:_MAX_PARAM]) for name, value in values.items()]
+            self._client.log_batch(self._ids[key], params=params)
+
+        self._queue.put(log)
 
     def metrics(self, key: str, values: dict[str, float], *, step: int, when: float) -> None:
         """Record metrics of one step; values that are not finite are left out."""
-        self._queue.put(lambda: self._log(key, metrics=values, step=step, when=when))
+
+        def log() -> None:
+            from mlflow.entities import Metric
+
+            known = {name: value for name, value in values.items() if finite(value) is not None}
+            metrics = [Metric(name, value, int(1000 * when), step) for name, value in known.items()]
+            self._client.log_batch(self._ids[key], metrics=metrics)
+
+        self._queue.put(log)
 
     def artifacts(self, key: str, path: Path, *, under: str | None = None) -> None:
-        """Record a file or a folder with all its files."""
-        self._queue.put(lambda: self._log_artifacts(key, path, under))
+        """Record a file, or a folder with all its files; nothing if the path does not exist."""
+
+        def log() -> None:
+            if path.is_dir():
+                self._client.log_artifacts(self._ids[key], str(path), under)
+            elif path.exists():
+                self._client.log_artifact(self._ids[key], str(path), under)
+
+        self._queue.put(log)
 
     def end(self, key: str, status: str) -> None:
-        """Close the run of a key with `FINISHED`, `FAILED` or `KILLED`."""
+        """End the run of a key with status `FINISHED`, `FAILED` or `KILLED`."""
         self._queue.put(lambda: self._client.set_terminated(self._ids[key], status))
 
     def close(self, timeout: float = 120.0) -> None:
-        """Wait until all is published, or the time is over."""
+        """Wait until everything has been published, for at most `timeout` seconds."""
         self._queue.put(None)
         self._thread.join(timeout)
 
@@ -108,8 +129,8 @@ class Tracking:
             self._retry(self._connect)
             while (call := self._queue.get()) is not None:
                 self._retry(call)
-        except Exception as error:  # the thread's last resort, whatever it was
-            self._problem = _without_secrets(
+        except Exception as error:  # whatever it was, the thread must report it
+            self.problem = _without_secrets(
                 f"MLflow at {self._uri} could not be written for {self._patience:.0f} s ({error})"
             )
 
@@ -118,7 +139,7 @@ class Tracking:
         while True:
             try:
                 return call()
-            except Exception:  # each store raises its own kinds
+            except Exception:  # every kind of store raises its own exceptions
                 if time.monotonic() + wait > end:
                     raise
             time.sleep(wait)
@@ -136,15 +157,11 @@ class Tracking:
         if self._uri.startswith(_SQLITE):
             create_sqlite_store(Path(unquote(self._uri.removeprefix(_SQLITE).partition("?")[0])))
         client = MlflowClient(self._uri)
-        found = client.get_experiment_by_name(self._experiment_name)
-        if found is None:
+        if client.get_experiment_by_name(self._experiment_name) is None:
             location = str(self._artifacts / self._experiment_name) if self._artifacts is not None else None
-            try:
-                self._experiment_id = client.create_experiment(self._experiment_name, artifact_location=location)
-            except MlflowException:  # another run of the same experiment was faster
-                found = client.get_experiment_by_name(self._experiment_name)
-        if found is not None:
-            self._experiment_id = found.experiment_id
+            with suppress(MlflowException):  # another run of the same experiment was faster
+                client.create_experiment(self._experiment_name, artifact_location=location)
+        self._experiment_id = client.get_experiment_by_name(self._experiment_name).experiment_id
         self._client = client
 
     def _start(self, key: str, name: str, parent: str | None, tags: dict[str, str]) -> None:
@@ -159,46 +176,22 @@ class Tracking:
         self._on_ids(dict(self._ids))
 
     def _found(self, name: str) -> str | None:
-        """The run of a name that a killed process made without having noted it."""
+        """The MLflow run that a process created just before it was killed, by name."""
         if not self._resumed:
             return None
         found = self._client.search_runs([self._experiment_id], f"tags.`mlflow.runName` = '{name}'", max_results=1)
         return str(found[0].info.run_id) if found else None
 
-    def _log(
-        self,
-        key: str,
-        *,
-        params: dict[str, Any] | None = None,
-        metrics: dict[str, float] | None = None,
-        step: int = 0,
-        when: float = 0.0,
-    ) -> None:
-        from mlflow.entities import Metric, Param
-
-        known = {name: value for name, value in (metrics or {}).items() if finite(value) is not None}
-        self._client.log_batch(
-            self._ids[key],
-            metrics=[Metric(name, value, int(1000 * when), step) for name, value in known.items()],
-            params=[Param(name, str(value)[:_MAX_PARAM]) for name, value in (params or {}).items()],
-        )
-
-    def _log_artifacts(self, key: str, path: Path, under: str | None) -> None:
-        if path.is_dir():
-            self._client.log_artifacts(self._ids[key], str(path), under)
-        elif path.exists():
-            self._client.log_artifact(self._ids[key], str(path), under)
-
 
 def sqlite_uri(file: Path) -> str:
-    """The address of a store in a file; what has a meaning in addresses is escaped."""
+    """The URI of a store in a SQLite file; characters with a meaning in URIs are escaped."""
     return _SQLITE + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def create_sqlite_store(file: Path) -> None:
-    """Make MLflow's tables in a new file, whole or not at all; nothing is done when the file is there.
+    """Create MLflow's tables in a new file, completely or not at all; does nothing if the file exists.
 
-    MLflow makes them in dozens of steps. Two processes that do so at once, or one that is killed in between, were seen
+    MLflow creates them in dozens of steps. Two processes doing so at once, or one that is killed in between, were seen
     to leave a file that no later process can use.
     """
     switch_off_telemetry()
@@ -218,5 +211,5 @@ def create_sqlite_store(file: Path) -> None:
 
 
 def _without_secrets(text: str) -> str:
-    """A text with no user name and password in its URIs."""
+    """A text without the user names and passwords in its URIs."""
     return re.sub(r"://[^/@\s]+@", "://", text)

@@ -103,7 +103,7 @@ class Workspace:
         )
 
     def register_model(self, name: str, mlflow_run: str, tags: dict[str, str]) -> str:
-        """Make the model of an MLflow run a new version of a registered model; gives the version.
+        """Make the model of an MLflow run a new version of a registered model; returns the version.
 
         Raises:
             WorkspaceError: the registry cannot be written.
