@@ -22,7 +22,7 @@ def automl_vision(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (
             (),
-            "train predict leaderboard slices runs watch resume cancel data models schema version",
+            "train predict leaderboard slices calibration runs watch resume cancel data models schema version",
         ),
         (("data",), "check show advise convert register versions compare"),
     ],

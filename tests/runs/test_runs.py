@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace
+from automl_vision.cli.commands import app
 from automl_vision.core.errors import (
     ConfigError,
     DataError,
@@ -79,6 +81,35 @@ def test_the_leaderboard_has_intervals(completed: Run):
     assert row.score.low <= row.score.value <= row.score.high
     assert f"{row.score.value:.4f} [" in repr(board)
     assert "<table>" in board._repr_html_()
+
+
+def test_slices_and_calibration_of_the_best_trial(completed: Run, workspace: Workspace):
+    trial = completed.get_best_child()
+    evaluated = trial.evaluated()
+    accuracy = trial.get_metrics()["val"]["accuracy"]
+    assert evaluated.metric().value(evaluated.cases) == pytest.approx(accuracy)
+    assert len(evaluated.rows) == len(trial.get_predictions())
+    report = evaluated.calibration(0.5)
+    assert report.images_with_sets == len(evaluated.rows) - len(evaluated.rows) // 2
+    assert report.loss_after.value <= report.loss_before.value + 1e-9
+    runner, place = CliRunner(), ["--workspace", str(workspace.path)]
+    shown = runner.invoke(app, ["calibration", completed.id, *place])
+    assert shown.exit_code == 0, shown.output
+    assert "expected calibration error" in shown.output
+    shown = runner.invoke(app, ["slices", completed.id, "--json", *place])
+    assert shown.exit_code == 0, shown.output
+    assert isinstance(json.loads(shown.output), list)
+    for arguments, message in (
+        (["slices", completed.id, "--split", "test"], "there are predictions of val, not of test"),
+        (["slices", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),
+        (["calibration", completed.id, "--error-rate", "2"], "between 0 and 1"),
+        (["leaderboard", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),
+    ):
+        refused = runner.invoke(app, [*arguments, *place])
+        assert refused.exit_code == 2
+        assert message in " ".join(refused.output.replace("│", " ").split())
+    with pytest.raises(RunFailedError, match="has no trial 7"):
+        completed.get_child(7)
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy

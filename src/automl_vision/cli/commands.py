@@ -17,12 +17,13 @@ from automl_vision.core.errors import RunFailedError
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
+    from automl_vision.experiment.evaluated import Evaluated
     from automl_vision.experiment.run import Run
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "slices", "runs", "watch", "resume", "cancel", "data", "models", "schema",
-    "version",
+    "train", "predict", "leaderboard", "slices", "calibration", "runs", "watch", "resume", "cancel", "data", "models",
+    "schema", "version",
 )  # fmt: skip
 
 
@@ -48,6 +49,8 @@ data_app = typer.Typer(help="Check, show, convert and compare datasets, and keep
 app.add_typer(data_app, name="data")
 add_data(data_app)
 
+TrialOption = Annotated[int | None, typer.Option(help="Number of the trial; the best one by default.")]
+SplitOption = Annotated[str | None, typer.Option(help="val or test; the test images by default, if there are any.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")
 ]
@@ -183,10 +186,8 @@ def _show_board(run: Run, board: Leaderboard) -> None:
 @app.command()
 def slices(
     run_id: Annotated[str, typer.Argument(help="Id of the run.")],
-    trial: Annotated[int | None, typer.Option(help="Number of the trial; the best one by default.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="val or test; the test images by default, if there are any.")
-    ] = None,
+    trial: TrialOption = None,
+    split: SplitOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -195,21 +196,47 @@ def slices(
     from automl_vision.cli.tables import print_table
     from automl_vision.evaluation.slices import slice_table, worst_sentence
 
-    run = _run(run_id, workspace)
-    chosen = run.get_best_child() if trial is None else run.get_child(trial)
-    if chosen is None:
-        raise RunFailedError(f"run {run_id} has no trial with a result")
+    evaluated = _evaluated(run_id, trial, split, workspace)
     try:
-        evaluated = chosen.evaluated(split)
         used = evaluated.metric(metric)
-    except (KeyError, ValueError) as error:
-        raise typer.BadParameter(str(error.args[0])) from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--metric") from None
     found = evaluated.slices(metric)
     if as_json:
         typer.echo(json_text([asdict(part) for part in found], indent=2))
         return
     print_table(*slice_table(found, used))
     typer.echo(worst_sentence(found, used))
+
+
+@app.command()
+def calibration(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    trial: TrialOption = None,
+    split: SplitOption = None,
+    error_rate: Annotated[float, typer.Option(help="Share of the truth that prediction sets may miss.")] = 0.1,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far a classifier's probabilities can be trusted, and sets of labels that hold the truth."""
+    evaluated = _evaluated(run_id, trial, split, workspace)
+    try:
+        found = evaluated.calibration(error_rate)
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(json_text(asdict(found), indent=2) if as_json else found.text)
+
+
+def _evaluated(run_id: str, trial: int | None, split: str | None, workspace: Path | None) -> Evaluated:
+    """A trial of a run beside the labels of its images; by default the best trial on the test images."""
+    run = _run(run_id, workspace)
+    chosen = run.get_best_child() if trial is None else run.get_child(trial)
+    if chosen is None:
+        raise RunFailedError(f"run {run_id} has no trial with a result")
+    try:
+        return chosen.evaluated(split)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="--split") from None
 
 
 @app.command()

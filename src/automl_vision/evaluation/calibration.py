@@ -27,6 +27,22 @@ def fit_temperature(loss: Callable[[Floats], float], logits: Floats) -> float:
     return float(np.exp(found.x)) if found.fun < loss(logits) else 1.0
 
 
+def reliability(confidences: Floats, correct: NDArray[np.bool_], *, bins: int = 15) -> list[dict[str, float]]:
+    """The points of a reliability diagram: of each equally filled bin its confidence, frequency and number of cases.
+
+    Args:
+        confidences: (cases,), in [0, 1].
+        correct: (cases,), whether each prediction came true.
+        bins: at most so many.
+    """
+    order = np.argsort(confidences, kind="stable")
+    return [
+        {"confidence": float(confidences[part].mean()), "frequency": float(correct[part].mean()), "cases": len(part)}
+        for part in np.array_split(order, min(bins, len(order)) or 1)
+        if len(part)
+    ]
+
+
 def expected_calibration_error(
     confidences: Floats, correct: NDArray[np.bool_], weights: Floats, *, bins: int = 15
 ) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.calibration import expected_calibration_error
+from automl_vision.evaluation.calibration import expected_calibration_error, reliability
 from automl_vision.evaluation.intervals import Floats, wilson_interval
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
 from automl_vision.evaluation.weighted import TINY, Counts, mean_of_known, ranking, ratio, sums_by_class
@@ -66,6 +66,10 @@ class ClassificationCases:
     def onehot(self) -> NDArray[np.bool_]:
         """(images, classes), whether each class is the true one."""
         return np.asarray(np.eye(self.probabilities.shape[1], dtype=bool)[self.truth])
+
+    def reliability(self) -> list[dict[str, float]]:
+        """Confidence in the predicted class beside how often it is right."""
+        return reliability(self.probabilities.max(axis=1), self.right)
 
     def counts(self, weights: Floats) -> Counts:
         """Decisions by class; averages are over the classes that occur in truth or prediction."""

@@ -15,8 +15,8 @@ import numpy as np
 from automl_vision.core.late import load
 from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
-from automl_vision.evaluation.intervals import RESAMPLES, Floats, Interval, bootstrap_weights, percentile_interval
-from automl_vision.evaluation.weighted import mean
+from automl_vision.evaluation.intervals import RESAMPLES, Floats, Interval, percentile_interval
+from automl_vision.evaluation.weighted import mean, resample_weights
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Metric:
 
     def resampled(self, cases: Any) -> Floats:
         """Its value on all images, then on each resample of them, (1 + resamples,); for intervals and paired tests."""
-        weights = [np.ones((1, len(cases))), bootstrap_weights(len(cases), resamples=self.resamples)]
-        return self.compute(cases, np.concatenate(weights))
+        return self.compute(cases, resample_weights(len(cases), self.resamples))
 
     def interval(self, cases: Any, resampled: Floats | None = None) -> Interval:
         """Its value with a 95 % interval, from resamples that are made here unless they are given."""

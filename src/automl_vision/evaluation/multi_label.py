@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.calibration import expected_calibration_error
+from automl_vision.evaluation.calibration import expected_calibration_error, reliability
 from automl_vision.evaluation.classification import averaged_metrics
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
@@ -63,6 +63,10 @@ class MultiLabelCases:
         """(images,), negative log probability of the labels, mean over them."""
         chosen = np.where(self.onehot, self.probabilities, 1 - self.probabilities)
         return np.asarray(-np.log(np.maximum(chosen, TINY)).mean(axis=1))
+
+    def reliability(self) -> list[dict[str, float]]:
+        """Probability of each label beside how often it is there."""
+        return reliability(self.probabilities.ravel(), self.onehot.ravel())
 
     def counts(self, weights: Floats) -> Counts:
         """Decisions by label; averages are over all labels."""

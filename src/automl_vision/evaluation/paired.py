@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from automl_vision.evaluation.intervals import Floats, Interval, bootstrap_weights, paired_difference
+from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
+from automl_vision.evaluation.weighted import resample_weights
 
 SCORES, RESAMPLES = "scores", "resamples"
 """What a trial leaves to be compared by: its score of each image; or, where the metric is not a mean over images, the
@@ -70,8 +71,7 @@ def _compare_scores(first: Floats, others: Sequence[Floats]) -> list[Comparison]
     if not others:
         return []
     images = len(first)
-    weights = np.concatenate([np.ones((1, images)), bootstrap_weights(images)])
-    differences = (np.stack(others) - first) @ weights.T / images  # (others, 1 + resamples)
+    differences = (np.stack(others) - first) @ resample_weights(images).T / images  # (others, 1 + resamples)
     first_is_binary = is_binary(first)
     found = []
     for other, difference in zip(others, differences, strict=True):

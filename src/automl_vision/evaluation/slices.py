@@ -138,8 +138,7 @@ def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDAr
         dataset: with labels.
         rows: (images,), of the dataset.
     """
-    table = dataset.table
-    width, height = (table[name].to_numpy()[rows].astype(np.float64) for name in ("width", "height"))
+    width, height = dataset.sizes[rows].T.astype(np.float64)
     attributes = {
         "image size": _thirds(np.sqrt(width * height), "px"),
         "aspect": _aspects(width, height),
@@ -153,7 +152,7 @@ def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDAr
         attributes["class"] = names[dataset.targets[rows].argmax(axis=1)]
     else:
         attributes["labels"] = _thirds(dataset.targets[rows].sum(axis=1).astype(np.float64), "labels")
-    groups = np.array([group or "" for group in table["group"].take(rows).to_pylist()], dtype=object)
+    groups = np.array([group or "" for group in dataset.table["group"].take(rows).to_pylist()], dtype=object)
     if any(groups.tolist()):
         attributes["group"] = groups
     return attributes

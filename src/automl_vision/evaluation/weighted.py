@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.intervals import Floats
+from automl_vision.evaluation.intervals import RESAMPLES, Floats, bootstrap_weights
 
 TINY = 1e-12
 _CHUNK = 20_000_000  # numbers in a temporary array
+
+
+def resample_weights(images: int, resamples: int = RESAMPLES) -> Floats:
+    """Weights of one for all images, then those of the resamples, (1 + resamples, images)."""
+    return np.concatenate([np.ones((1, images)), bootstrap_weights(images, resamples=resamples)])
 
 
 def ratio(above: Floats, below: Floats, *, otherwise: float = 0.0) -> Floats:

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
+from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, find_metric
 from automl_vision.evaluation.predictions import Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
@@ -21,19 +24,75 @@ from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
 
 
 @dataclass(frozen=True)
+class CalibrationReport:
+    """How far a classifier's probabilities can be trusted.
+
+    Attributes:
+        split: of the images.
+        images: how many there are.
+        error_before, error_after: expected calibration error, before and after temperature scaling.
+        loss_before, loss_after: log loss, likewise.
+        reliability: points of the reliability diagram after scaling, as `calibration.reliability` makes them.
+        error_rate: share of the truth that the prediction sets may miss.
+        threshold: a label is in a set if its probability is at least this.
+        covered: share of the truth that the sets hold.
+        mean_set_size: labels in a set.
+        images_with_sets: on which this was measured; the threshold was fitted on others.
+    """
+
+    split: str
+    images: int
+    error_before: Interval
+    error_after: Interval
+    loss_before: Interval
+    loss_after: Interval
+    reliability: tuple[dict[str, float], ...]
+    error_rate: float
+    threshold: float
+    covered: Interval
+    mean_set_size: float
+    images_with_sets: int
+
+    @property
+    def text(self) -> str:
+        """The report in a few lines."""
+
+        def shown(interval: Interval) -> str:
+            return f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+
+        return "\n".join(
+            (
+                f"{self.images} images ({self.split})",
+                f"expected calibration error  {shown(self.error_before)} before temperature scaling, "
+                f"{shown(self.error_after)} after",
+                f"log loss                    {shown(self.loss_before)} before, {shown(self.loss_after)} after",
+                f"prediction sets             with at most {self.error_rate:.0%} errors asked for, they hold "
+                f"{shown(self.covered)} of the truth on {self.images_with_sets} images that they were not fitted on; "
+                f"{self.mean_set_size:.2f} labels on average, with a probability of at least {self.threshold:.4f}",
+            )
+        )
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """One split of a trial.
 
     Attributes:
+        split: "val" or "test".
         dataset: of the run.
         rows: (images,), of the dataset.
         cases: predictions beside their truth, as the metrics of the task take them.
+        before: the same without calibration.
+        validation: the cases of the validation images, on which the calibration was fitted.
         primary: the metric that ranks the run's trials.
     """
 
+    split: str
     dataset: Dataset
     rows: NDArray[np.intp]
     cases: Any
+    before: Any
+    validation: Any
     primary: Metric
 
     @staticmethod
@@ -43,13 +102,24 @@ class Evaluated:
         Raises:
             KeyError: no image of the split was predicted.
         """
-        chosen = predictions.of_split(split)
         spec = TrialSpec.model_validate(read_json(folder.path / SPEC_FILE))
         dataset = Dataset.load(RunFolder(folder.path.parents[1]).manifest)
         scoring = create_scoring(spec.task, dataset, scoring_settings(spec.hyperparameters, spec.primary_metric))
-        outputs = scoring.from_predictions(chosen)
-        cases = scoring.cases(outputs, chosen.rows, chosen.calibration)
-        return Evaluated(dataset, chosen.rows, cases, scoring.primary)
+        uncalibrated = predictions.calibration.model_copy(update={"temperature": 1.0})
+
+        def cases(split: str, calibration: Calibration) -> Any:
+            part = predictions.of_split(split)
+            return scoring.cases(scoring.from_predictions(part), part.rows, calibration)
+
+        return Evaluated(
+            split,
+            dataset,
+            predictions.of_split(split).rows,
+            cases(split, predictions.calibration),
+            cases(split, uncalibrated),
+            cases("val", predictions.calibration),
+            scoring.primary,
+        )
 
     def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
         """A metric on parts of the images, the worst first.
@@ -60,6 +130,53 @@ class Evaluated:
         """
         own = {name: np.asarray(column, dtype=object)[self.rows] for name, column in (attributes or {}).items()}
         return find_slices(self.cases, self.metric(metric), {**image_attributes(self.dataset, self.rows), **own})
+
+    def calibration(self, error_rate: float = 0.1) -> CalibrationReport:
+        """How far the probabilities can be trusted, before and after temperature scaling, and by prediction sets.
+
+        Args:
+            error_rate: share of the truth that prediction sets may miss.
+
+        Raises:
+            ValueError: the error rate is not between 0 and 1.
+            TypeError: the task is of objects.
+        """
+        sets = self.prediction_sets(error_rate)
+        error, loss = (self.metric(name) for name in ("expected_calibration_error", "log_loss"))
+        return CalibrationReport(
+            split=self.split,
+            images=len(self.rows),
+            error_before=error.interval(self.before),
+            error_after=error.interval(self.cases),
+            loss_before=loss.interval(self.before),
+            loss_after=loss.interval(self.cases),
+            reliability=tuple(self.cases.reliability()),
+            error_rate=error_rate,
+            threshold=sets.threshold,
+            covered=sets.covered,
+            mean_set_size=sets.mean_size,
+            images_with_sets=len(sets.members),
+        )
+
+    def prediction_sets(self, error_rate: float = 0.1) -> PredictionSets:
+        """Sets of labels that hold the truth in all but `error_rate` of the cases (conformal prediction).
+
+        The threshold is fitted on the validation images. Those of the validation split itself are fitted on one half
+        of it and made for the other half.
+
+        Args:
+            error_rate: share of the truth that the sets may miss, between 0 and 1.
+
+        Raises:
+            ValueError: the error rate is not between 0 and 1.
+            TypeError: the task is of objects.
+        """
+        if self.split == "val":
+            halves = np.random.default_rng(0).permutation(len(self.validation))
+            middle = len(halves) // 2
+            fitted, measured = (self.validation.take(np.sort(half)) for half in (halves[:middle], halves[middle:]))
+            return prediction_sets(fitted, measured, error_rate)
+        return prediction_sets(self.validation, self.cases, error_rate)
 
     def metric(self, name: str | None = None) -> Metric:
         """A metric of the task; without a name the primary one.
