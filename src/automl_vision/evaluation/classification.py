@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def log_loss(probabilities: Floats, truth: NDArray[np.intp]) -> float:
 
 
 def classification_metrics(probabilities: Floats, truth: NDArray[np.intp]) -> dict[str, float]:
-    """All metrics of multi-class classification.
+    """All metrics of multi-class classification; NaN for no images.
 
     AUC and average precision are one-vs-rest over the classes that occur; the macro averages of precision, recall
     and F1 are over the classes that occur in truth or prediction.
@@ -35,12 +36,15 @@ def classification_metrics(probabilities: Floats, truth: NDArray[np.intp]) -> di
         probabilities: (images, classes), rows sum to 1.
         truth: (images,), class indices.
     """
+    if not len(truth):
+        classes = probabilities.shape[1]
+        return dict.fromkeys(classification_metrics(np.eye(classes), np.arange(classes)), math.nan)
     predicted = probabilities.argmax(axis=1)
     values = {
         "accuracy": float((predicted == truth).mean()),
         "balanced_accuracy": float(_balanced(predicted, truth, np.ones((1, len(truth))))[0]),
         "log_loss": log_loss(probabilities, truth),
-        "matthews_correlation": float(sk.matthews_corrcoef(truth, predicted)),
+        "matthews_correlation": _matthews(predicted, truth),
         "expected_calibration_error": expected_calibration_error(probabilities.max(axis=1), predicted == truth),
     }
     for average in ("macro", "micro", "weighted"):
@@ -51,6 +55,11 @@ def classification_metrics(probabilities: Floats, truth: NDArray[np.intp]) -> di
     onehot = np.eye(probabilities.shape[1], dtype=bool)[truth]
     values |= ranking_metrics(probabilities, onehot)
     return {name: float(value) for name, value in values.items()}
+
+
+def _matthews(predicted: NDArray[np.intp], truth: NDArray[np.intp]) -> float:
+    """Matthews' correlation; 0 where one class is all there is, of which scikit-learn would warn."""
+    return float(sk.matthews_corrcoef(truth, predicted)) if len(np.union1d(truth, predicted)) > 1 else 0.0
 
 
 def ranking_metrics(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,16 @@ def label_set_iou(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Flo
 
 
 def multi_label_metrics(probabilities: Floats, truth: NDArray[np.bool_], thresholds: Floats) -> dict[str, float]:
-    """All metrics of multi-label classification.
+    """All metrics of multi-label classification; NaN for no images.
 
     Args:
         probabilities: (images, labels).
         truth: (images, labels).
         thresholds: (labels,), a label is predicted at or above its threshold.
     """
+    if not len(truth):
+        one = np.eye(truth.shape[1])
+        return dict.fromkeys(multi_label_metrics(one, one > 0, thresholds), math.nan)
     predicted = probabilities >= thresholds
     values = {
         "iou": float(label_set_iou(predicted, truth).mean()),

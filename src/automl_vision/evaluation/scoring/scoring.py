@@ -70,7 +70,7 @@ class Scoring(ABC, Generic[Outputs]):
 
     @abstractmethod
     def metrics(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> dict[str, float]:
-        """The metrics by name."""
+        """The metrics by name; of no images too, where they are NaN or what the task counts as nothing found."""
 
     @abstractmethod
     def comparison(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Arrays:
