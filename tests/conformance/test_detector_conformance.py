@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from automl_vision.core.tasks import TASKS
-from automl_vision.models.model import Model
 from automl_vision.recipes.catalog import ANY, Algorithm, algorithms, missing_package
 from automl_vision.testing import DetectorConformance
 from conftest import SMALL_MODEL
@@ -23,8 +22,8 @@ SMALLEST: Mapping[str, dict[str, Any]] = {"dfine": {"model_size": "small"}}
 
 class ExportedSlowly(DetectorConformance):
     @pytest.mark.slow  # ten seconds each; `tests/packaging` exports some of them in the default suite
-    def test_the_exported_network_passes_the_parity_gate(self, model: Model, tmp_path: Path) -> None:
-        super().test_the_exported_network_passes_the_parity_gate(model, tmp_path)
+    def test_the_exported_network_passes_the_parity_gate(self, tmp_path: Path) -> None:
+        super().test_the_exported_network_passes_the_parity_gate(tmp_path)
 
 
 def conforms(algorithm: Algorithm, task: str) -> type[DetectorConformance]:

@@ -213,10 +213,16 @@ class DetectorConformance:
             outputs = ImageModel(again.network, again.normalization).eval()(self.scene()[0])
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(outputs, found, strict=True))
 
-    def test_the_exported_network_passes_the_parity_gate(self, model: Model, tmp_path: Path) -> None:
+    def test_the_exported_network_passes_the_parity_gate(self, tmp_path: Path) -> None:
         """Through every runtime, for another number of images than it was exported with."""
         if not self.runtimes:
             pytest.skip("the export is tested elsewhere")
+        model = self.make()
+        model.network.eval()
+        with torch.no_grad():
+            for parameter in model.network.parameters():
+                if parameter.ndim > 1:  # heads start from nearly nothing, and equal scores have no order
+                    parameter.normal_(0, parameter[0].numel() ** -0.5)
         deployment = create_deployment(self.task, self.typed(), self.geometry)
         images = (self.scene()[0].float() / 255).contiguous()
         with torch.inference_mode():
