@@ -127,6 +127,20 @@ def api_page() -> str:
     return "\n".join(parts)
 
 
+def testing_page() -> str:
+    """Every conformance class; Sphinx fills the page from the docstrings."""
+    from automl_vision import testing
+
+    parts = [
+        f"# Conformance classes\n\n{_NOTE}\nThe tests that an extension inherits from `automl_vision.testing`; "
+        "[Extending](../guides/extending.md) shows how.\n"
+    ]
+    for name in testing.__all__:
+        directive = f".. autoclass:: automl_vision.testing.{name}\n   :members:"
+        parts.append(f"## {name}\n\n```{{eval-rst}}\n{directive}\n```\n")
+    return "\n".join(parts)
+
+
 def _api_entry(name: str, value: Any) -> str:
     directive = (
         f".. autoclass:: automl_vision.{name}\n   :members:"
@@ -166,6 +180,7 @@ PAGES = {
     "reference/metrics.md": metrics_page,
     "reference/commands.md": commands_page,
     "reference/formats.md": formats_page,
+    "reference/testing.md": testing_page,
     "job.schema.json": schema_text,
 }
 

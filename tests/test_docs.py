@@ -42,7 +42,7 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md", "api.md"]
+GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md", "api.md", "testing.md"]
 
 
 @pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from automl_vision.compute.compute import Compute, Job
+from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob, share_cores
 from automl_vision.compute.targets import create_compute, require_target
 from automl_vision.core.errors import ComputeError
-from conformance.compute import ComputeConformance
 from processes import PRELOADED, is_alive, wait_for
 
 
@@ -39,12 +38,6 @@ def work(behaviour: str, path: str = "") -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         Path(path).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(0 if behaviour == "left behind" else 60)
-
-
-class TestLocalComputeConforms(ComputeConformance):
-    @pytest.fixture
-    def target(self, compute: LocalCompute) -> Compute:
-        return compute
 
 
 def _finished(compute: LocalCompute, behaviour: str, folder: Path) -> LocalJob:

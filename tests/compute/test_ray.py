@@ -24,7 +24,7 @@ from automl_vision.core.records import EvaluationEvent, Message
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.trial_spec import TrialSpec
-from conformance.compute import ComputeConformance
+from automl_vision.testing import ComputeConformance
 from conftest import SMALL_MODEL
 from processes import is_alive, wait_for
 

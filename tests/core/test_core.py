@@ -27,7 +27,7 @@ from automl_vision.core.text import did_you_mean
         ("zebra", [], ""),
     ],
 )
-def test_did_you_mean(name: str, known: list[str], expected: str) -> None:
+def test_the_nearest_known_name_is_suggested(name: str, known: list[str], expected: str) -> None:
     assert did_you_mean(name, known) == expected
 
 
@@ -35,7 +35,7 @@ def test_did_you_mean(name: str, known: list[str], expected: str) -> None:
     ("name", "expected"),
     [(CLASSIFICATION, CLASSIFICATION), (MULTI_LABEL, MULTI_LABEL), ("image-multi-labeling", MULTI_LABEL)],
 )
-def test_normalize_task(name: str, expected: str) -> None:
+def test_a_task_is_found_by_its_name_and_its_aliases(name: str, expected: str) -> None:
     assert normalize_task(name) == expected
 
 

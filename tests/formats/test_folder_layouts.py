@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from automl_vision import Dataset
+from automl_vision.testing.layouts import LAYOUTS
 from layouts import Layout, check
 
 ANIMALS: dict[str, str | None] = {"cat/#.jpg": "- cat", "dog/#.jpg": "- dog"}
@@ -359,3 +361,12 @@ def as_tar(root: Path, path: Path) -> Path:
 @pytest.mark.parametrize("layout", IN_ARCHIVES, ids=lambda layout: layout.name)
 def test_archives(layout: Layout, pack: Callable[[Path, Path], Path], tmp_path: Path) -> None:
     check(layout, pack(layout.write(tmp_path / "in"), tmp_path / "pets.zip"))
+
+
+def test_a_line_of_cub_without_a_path_is_reported_with_its_number(tmp_path: Path) -> None:
+    LAYOUTS["cub"].write(tmp_path)
+    with (tmp_path / "images.txt").open("a") as file:
+        file.write("13\n")
+    dataset = Dataset.open(tmp_path)
+    assert [problem.place for problem in dataset.report.problems] == ["images.txt:13"]
+    assert len(dataset) == 12

@@ -17,7 +17,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_names import is_image
 from automl_vision.formats.registry import find_format, list_formats
 from automl_vision.formats.source import Source
-from automl_vision.storage.local_folder import LocalFolder
+from automl_vision.testing.formats import CountingFolder
 from counting_site import counting_site
 from object_files import (
     BOX,
@@ -170,18 +170,6 @@ formats = pytest.mark.parametrize(
 )
 
 
-class Counting(LocalFolder):
-    """A folder that counts how often each file is read."""
-
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
-        self.reads: Counter[str] = Counter()
-
-    def read(self, path: str, limit: int = 2**32) -> bytes:
-        self.reads[path] += 1
-        return super().read(path, limit)
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[str, Counter[str]]]:
     """A web server for the folder of a test: its URL, and how often each file was asked for."""
@@ -200,7 +188,7 @@ def expected(case: Case) -> dict[str, int]:
 @formats
 def test_a_file_of_a_folder_is_read_once(format_: str, case: Case, tmp_path: Path) -> None:
     write(case, tmp_path)
-    folder = Counting(str(tmp_path))
+    folder = CountingFolder(str(tmp_path))
     source = Source(folder)
     found = find_format(source, None, Columns())
     assert found.name == format_ and len(found.read(source, Columns()))

@@ -37,7 +37,7 @@ SEGMENTATION = "image-instance-segmentation"
 FRCNN = "fasterrcnn_test_efficientnet_fpn"
 
 
-def test_padding_counts_nothing():
+def test_padding_and_crowds_are_not_valid_objects():
     objects = [
         ImageObjects(
             torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
@@ -57,7 +57,7 @@ def test_padding_counts_nothing():
 
 @pytest.mark.parametrize("shape", [(100, 160), (160, 100), (64, 96), (33, 400), (500, 20), (10, 10)])
 @pytest.mark.parametrize("grid", [None, TileGrid(2, 2, 0.25), TileGrid(3, 1, 0.0)])
-def test_boxes_come_back_to_the_image(shape: tuple[int, int], grid: TileGrid | None):
+def test_boxes_found_in_views_return_to_their_place_in_the_image(shape: tuple[int, int], grid: TileGrid | None):
     """What a perfect detector sees in each view is found where it is, once."""
     canvas = (64, 96)
     whole = canvas if grid is None else grid.whole_size(canvas)
@@ -94,7 +94,7 @@ def test_tiles_cover_the_image_and_overlap():
         assert (covered.max() > 1) == (overlap > 0 and across * down > 1)
 
 
-def test_views_stand_at_the_upper_left_of_grey():
+def test_a_view_is_placed_at_the_upper_left_of_a_grey_canvas():
     pixels = np.full((30, 40, 3), 7, np.uint8)
     placed = view_pixels(pixels, (0, 0, 40, 30), (64, 96))
     assert (placed[:30, :40] == 7).all()
@@ -103,7 +103,7 @@ def test_views_stand_at_the_upper_left_of_grey():
     assert view_pixels(np.full((128, 100, 3), 7, np.uint8), (0, 0, 100, 128), (64, 96))[63, 49].tolist() == [7, 7, 7]
 
 
-def test_suppression_is_the_usual_one():
+def test_suppression_keeps_the_boxes_that_torchvision_keeps():
     from torchvision.ops import batched_nms
 
     from automl_vision.models.detectors.boxes import nms_keep
@@ -167,7 +167,7 @@ def test_levels_and_anchors_follow_the_boxes():
     assert fit_geometry(np.zeros((0, 2)), np.zeros(3, int), (64, 64), most_detections=7).detections == 7
 
 
-def test_small_boxes_want_a_large_canvas(boxes: Dataset):
+def test_the_canvas_grows_for_small_boxes_within_its_limits(boxes: Dataset):
     sizes = np.full((len(boxes), 2), 2000.0)
     training = boxes.splits == "train"
     assert wanted_side(boxes, sizes, training) == 608
@@ -175,7 +175,7 @@ def test_small_boxes_want_a_large_canvas(boxes: Dataset):
     assert wanted_side(boxes, np.full((len(boxes), 2), 80.0), training) == 320
 
 
-def test_images_are_kept_whole_for_objects(boxes: Dataset, tmp_path: Path):
+def test_images_of_detectors_are_kept_whole_within_the_canvas(boxes: Dataset, tmp_path: Path):
     hyperparameters = small_detector(DETECTION, FRCNN)
     size = kept_size(hyperparameters, decide_geometry(boxes, hyperparameters))
     assert size == detector_geometry(boxes, hyperparameters).size
@@ -277,7 +277,7 @@ def _with_boxes(sides: float, image: int) -> Dataset:
         (4.0, 400, {}),  # the images have no more pixels
     ],
 )
-def test_advice_on_small_objects(sides: float, image: int, settings: dict[str, object]):
+def test_small_objects_are_advised_a_larger_canvas_or_tiles(sides: float, image: int, settings: dict[str, object]):
     advice = advise(_with_boxes(sides, image))
     assert advice.settings == settings
     assert advice.sides[2] == pytest.approx(sides)
@@ -285,7 +285,7 @@ def test_advice_on_small_objects(sides: float, image: int, settings: dict[str, o
     assert all(str(value) in advice.sentences[-1] for value in settings.values())
 
 
-def test_advice_needs_objects(shapes: Dataset):
+def test_advice_without_objects_is_an_error(shapes: Dataset):
     with pytest.raises(DataError, match="needs labelled objects"):
         advise(shapes)
 
@@ -315,7 +315,9 @@ def perfect_score(dataset: Dataset, task_name: str, model_name: str, cache: Path
 
 
 @pytest.mark.parametrize("tiles", [None, "2x2"])
-def test_a_detector_that_knows_is_perfect(boxes: Dataset, masks: Dataset, tmp_path: Path, tiles: str | None):
+def test_a_detector_that_returns_its_targets_has_a_perfect_score(
+    boxes: Dataset, masks: Dataset, tmp_path: Path, tiles: str | None
+):
     assert perfect_score(boxes, DETECTION, FRCNN, tmp_path) == 1.0
     assert perfect_score(masks, SEGMENTATION, "maskrcnn_test_efficientnet_fpn", tmp_path) == 1.0
     # an object that a tile cuts is found in part, too, which costs precision
@@ -327,7 +329,7 @@ def test_a_detector_that_knows_is_perfect(boxes: Dataset, masks: Dataset, tmp_pa
     ("name", "task", "least"),
     [("bccd", DETECTION, 0.999), ("ppe-boxes", DETECTION, 0.97), ("car-damage", SEGMENTATION, 0.97)],
 )
-def test_a_detector_that_knows_is_nearly_perfect_on_real_images(
+def test_a_detector_that_returns_its_targets_is_nearly_perfect_on_real_images(
     real_data: Path, tmp_path: Path, name: str, task: str, least: float
 ):
     """Boxes of less than two pixels on the canvas are lost, and masks are kept at 28 x 28."""

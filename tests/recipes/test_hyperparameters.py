@@ -60,7 +60,9 @@ def test_every_task_has_a_default_algorithm_of_its_own(task: str):
         (INSTANCE_SEGMENTATION, None, {"tile_grid_size": "3x2"}, {"tile_grid_size": "3x2", "number_of_epochs": 15}),
     ],
 )
-def test_known_names_are_taken(task: str, model_name: str | None, values: dict[str, Any], expected: dict[str, Any]):
+def test_current_and_old_names_set_a_hyperparameter(
+    task: str, model_name: str | None, values: dict[str, Any], expected: dict[str, Any]
+):
     checked, mistakes = check_hyperparameters(task, values, model_name)
     assert not mistakes
     assert checked is not None
@@ -78,7 +80,9 @@ def test_known_names_are_taken(task: str, model_name: str | None, values: dict[s
         (CLASSIFICATION, None, {"nms_iou_threshold": 0.5}, 'no hyperparameter is named "nms_iou_threshold"'),
     ],
 )
-def test_other_names_and_values_are_told(task: str, model_name: str | None, values: dict[str, Any], message: str):
+def test_an_unknown_name_or_value_is_one_mistake_that_names_it(
+    task: str, model_name: str | None, values: dict[str, Any], message: str
+):
     checked, mistakes = check_hyperparameters(task, values, model_name)
     assert checked is None
     assert len(mistakes) == 1
@@ -128,7 +132,7 @@ def test_a_trial_of_another_family_is_refused():
         ({"model_name": "maskrcnn_resnet18_fpn"}, ['no model of image-object-detection is named "maskrcnn_resnet18']),
     ],
 )
-def test_a_config_checks_its_algorithm(settings: dict[str, Any], messages: list[str]):
+def test_a_config_with_a_wrong_algorithm_is_an_error_that_names_it(settings: dict[str, Any], messages: list[str]):
     with pytest.raises(ConfigError) as caught:
         AutoMLVisionConfig(task=OBJECT_DETECTION, training_data="anywhere", **settings)
     for message in messages:

@@ -74,11 +74,11 @@ EVERY = {
         (randint(4), 1.0, 3),
     ],
 )
-def test_quantiles(distribution: object, unit: float, expected: float):
+def test_the_value_at_a_fraction_is_the_quantile(distribution: object, unit: float, expected: float):
     assert distribution.value(unit) == pytest.approx(expected)  # type: ignore[attr-defined]
 
 
-def test_draws_follow_their_distribution():
+def test_values_over_all_fractions_have_the_moments_of_the_distribution():
     units = (np.arange(10_000) + 0.5) / 10_000
     assert np.mean([uniform(2, 4).value(u) for u in units]) == pytest.approx(3, abs=1e-3)
     assert np.std([normal(2, 3).value(u) for u in units]) == pytest.approx(3, abs=0.01)
@@ -97,12 +97,12 @@ def test_draws_follow_their_distribution():
         (randint(3), (0, 2)),
     ],
 )
-def test_ends(distribution: object, expected: tuple[float, float]):
+def test_ends_are_the_lowest_and_highest_value(distribution: object, expected: tuple[float, float]):
     assert distribution.ends() == pytest.approx(expected)  # type: ignore[attr-defined]
 
 
 @given(st.integers(-50, 50), st.integers(1, 60), st.sampled_from([0.1, 0.5, 1, 3]), st.booleans())
-def test_every_value_of_a_finite_distribution_has_a_place(low: int, width: int, q: float, log: bool):
+def test_every_value_of_a_finite_distribution_has_a_coordinate(low: int, width: int, q: float, log: bool):
     make = qloguniform if log else quniform
     bounds = (low / 20, (low + width) / 20) if log else (low, low + width)
     try:
@@ -116,7 +116,7 @@ def test_every_value_of_a_finite_distribution_has_a_place(low: int, width: int, 
     assert {distribution.value(unit) for unit in np.linspace(0, 1, 300)} <= set(values)
 
 
-def test_most_distributions_hold_any_number():
+def test_a_distribution_with_too_many_values_has_no_coordinates():
     assert randint(4).coordinates(4) == [0.125, 0.375, 0.625, 0.875]
     for endless in (uniform(0, 1), qnormal(0, 1, 1), randint(5), quniform(0, 1, 0.1)):
         assert endless.coordinates(4) is None
@@ -227,7 +227,7 @@ def test_the_size_of_a_grid_is_the_product(sizes: list[int]):
         (lambda: choice({1, 2}), "a set has no order"),
     ],
 )
-def test_a_wrong_distribution_cannot_exist(make: object, message: str):
+def test_a_wrong_distribution_is_an_error(make: object, message: str):
     with pytest.raises(ValueError, match=message):
         make()  # type: ignore[operator]
 
@@ -265,7 +265,7 @@ def test_a_wrong_distribution_cannot_exist(make: object, message: str):
         ),
     ],
 )
-def test_all_mistakes_of_a_space_are_told_with_their_place(space: dict[str, object], problems: list[str]):
+def test_all_mistakes_of_a_space_are_listed_with_their_place(space: dict[str, object], problems: list[str]):
     with pytest.raises(ConfigError) as caught:
         SearchSpace.of(space)
     assert len(caught.value.problems) == len(problems)

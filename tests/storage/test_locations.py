@@ -91,7 +91,7 @@ def labels(dataset: Dataset) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["set", "set/", "whole.jsonl", "set.zip"])
-def test_s3(bucket: str, path: str) -> None:
+def test_a_set_in_a_bucket_is_read(bucket: str, path: str) -> None:
     dataset = Dataset.open(f"{bucket}/{path}")
     assert len(dataset) == 12 and not dataset.report.problems
     assert labels(dataset) == sorted(LABELS)
@@ -106,7 +106,9 @@ def read_all(root: str, images: list[str], environment: dict[str, str] | None = 
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on; forking is what is tested
-def test_s3_from_threads_and_other_processes(bucket: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_is_read_from_threads_and_other_processes(
+    bucket: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A forked child inherits a client whose threads are gone; it must make its own."""
     monkeypatch.setenv("AUTOML_VISION_CACHE_GB", "0")
     dataset = Dataset.open(f"{bucket}/set")
@@ -119,7 +121,7 @@ def test_s3_from_threads_and_other_processes(bucket: str, cache: Path, monkeypat
             assert pool_of_processes.apply_async(read_all, (dataset.root, images, dict(os.environ))).get(60) == size
 
 
-def test_s3_is_seen_as_it_is_now(bucket: str) -> None:
+def test_a_bucket_that_changed_is_listed_anew(bucket: str) -> None:
     import s3fs
 
     system = s3fs.S3FileSystem(skip_instance_cache=True)
@@ -131,7 +133,7 @@ def test_s3_is_seen_as_it_is_now(bucket: str) -> None:
     assert Dataset.open(f"{bucket}/now").summary()["images"] == {"train": 11, "val": 1}
 
 
-def test_s3_says_what_is_missing(bucket: str) -> None:
+def test_a_missing_bucket_or_image_is_an_error_without_secrets(bucket: str) -> None:
     with pytest.raises(DataError) as error:
         Dataset.open(f"{bucket}-nowhere/set")
     assert "secret" not in str(error.value) and "key-of-the-test" not in str(error.value)
@@ -225,7 +227,7 @@ def web() -> Iterator[Web]:
 
 
 @pytest.mark.parametrize("plan", [["ok"], ["503"], ["drop"], ["cut"], ["slow"], ["429", "drop", "cut"]], ids="-".join)
-def test_a_web_server_that_fails_now_and_then(web: Web, plan: list[str]) -> None:
+def test_a_web_server_that_fails_now_and_then_is_asked_again(web: Web, plan: list[str]) -> None:
     web.plan = list(plan)
     assert fetch(f"{web.url}/cat/0 ü.png", 10**6) == PICTURES["cat/0 ü.png"]
     assert sum(web.seen.values()) == (1 if plan in (["ok"], ["slow"]) else len(plan) + 1)
@@ -246,20 +248,20 @@ def test_a_refusal_is_not_asked_again(web: Web) -> None:
     assert list(web.seen.values()) == [1, 1, 1]
 
 
-def test_annotations_are_read_as_they_are_now(web: Web) -> None:
+def test_annotations_that_changed_are_read_anew(web: Web) -> None:
     assert len(Dataset.open(f"{web.url}/lines.jsonl")) == 12
     web.files["lines.jsonl"] = LINES[: LINES.rindex("\n", 0, -1) + 1].encode()
     assert len(Dataset.open(f"{web.url}/lines.jsonl")) == 11
 
 
 @pytest.mark.parametrize("path", ["lines.jsonl", "set.zip"])
-def test_a_set_on_a_web_server(web: Web, path: str) -> None:
+def test_a_set_on_a_failing_web_server_is_read(web: Web, path: str) -> None:
     web.plan = ["503", "ok", "cut", "503"]
     dataset = Dataset.open(f"{web.url}/{path}")
     assert len(dataset) == 12 and labels(dataset) == sorted(LABELS)
 
 
-def test_a_folder_on_a_web_server(tmp_path: Path) -> None:
+def test_a_folder_that_a_web_server_lists_is_read(tmp_path: Path) -> None:
     """As far as the server lists it: its pages link to the files."""
     for name, data in PICTURES.items():
         file = tmp_path / "site" / "my data" / name.replace("dog/", "dög & co/")
@@ -286,7 +288,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def test_a_signature_is_kept_out_of_everything(
+def test_signatures_stay_out_of_manifests_reports_logs_and_errors(
     web: Web, tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -320,7 +322,9 @@ def test_an_error_of_a_client_is_short_and_holds_no_secret(web: Web) -> None:
     assert len(str(error.value)) < 400 and "s3cret" not in "".join(map(str, chain))
 
 
-def test_a_password_belongs_into_the_environment(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_in_a_url_is_refused_and_one_in_netrc_is_used(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DataError, match=r"~/\.netrc") as error:
         Dataset.open(f"{web.url.replace('://', '://me:s3cret@')}/lines.jsonl")
     assert "s3cret" not in str(error.value)
@@ -352,7 +356,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize(("url", "shown", "kept"), SECRETS)
-def test_secrets_of_urls(url: str, shown: str, kept: str) -> None:
+def test_urls_are_shown_and_kept_without_their_secrets(url: str, shown: str, kept: str) -> None:
     assert redacted(url) == shown
     assert without_signature(url) == kept
     assert without_secrets(f"cannot read '{url}' (403)") == f"cannot read '{shown}' (403)"
@@ -360,7 +364,7 @@ def test_secrets_of_urls(url: str, shown: str, kept: str) -> None:
         assert full_url(kept) == url
 
 
-def test_the_cache_keeps_its_limit(tmp_path: Path) -> None:
+def test_the_cache_drops_its_oldest_files_at_its_limit(tmp_path: Path) -> None:
     """Two processes' worth of caches over one folder; the oldest files go first."""
     caches = [DiskCache(tmp_path / "c", 10_000) for _ in range(2)]
     for i in range(100):
@@ -374,7 +378,7 @@ def test_the_cache_keeps_its_limit(tmp_path: Path) -> None:
     assert caches[0].get("http://host/big") is None
 
 
-def test_a_full_disk_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_the_cache_keeps_nothing_on_a_full_disk_and_raises_nothing(tmp_path: Path) -> None:
     cache, limits = DiskCache(tmp_path / "c", 10**6), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
@@ -385,7 +389,7 @@ def test_a_full_disk_is_no_reason_to_stop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gigabytes", ["much", "-1", "nan", "inf"])
-def test_a_limit_of_the_cache_that_is_none(gigabytes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_limit_that_is_not_a_size_is_an_error(gigabytes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOML_VISION_CACHE_GB", gigabytes)
     with pytest.raises(ConfigError, match=f'AUTOML_VISION_CACHE_GB is a number .* not "{gigabytes}"'):
         DiskCache.default()
@@ -408,7 +412,7 @@ GOOD: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize(("name", "data"), GOOD, ids=[name for name, _ in GOOD])
-def test_archives(tmp_path: Path, name: str, data: bytes) -> None:
+def test_an_archive_is_read_like_a_folder(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     dataset = Dataset.open(tmp_path / name)
     assert (len(dataset), dataset.format, labels(dataset)) == (12, "folder", sorted(LABELS))
@@ -480,7 +484,9 @@ UNREADABLE: list[tuple[str, str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("case", "name", "data", "error"), UNREADABLE, ids=[case for case, *_ in UNREADABLE])
-def test_unreadable_archives(tmp_path: Path, case: str, name: str, data: bytes, error: str) -> None:
+def test_an_unreadable_archive_is_an_error_that_says_why(
+    tmp_path: Path, case: str, name: str, data: bytes, error: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=error):
         Dataset.open(tmp_path / name)

@@ -1,6 +1,6 @@
 """The contract of a compute target: where jobs run. `local` and `ray` implement it; `create_compute` chooses.
 
-`tests/conformance/compute.py` is the contract as tests.
+`automl_vision.testing.ComputeConformance` is the contract as tests.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from the same definition.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,9 @@ class Metric:
         return self.high if self.higher_is_better else self.low
 
     def value(self, cases: Any) -> float:
-        """Its value when each image counts once."""
+        """Its value when each image counts once; NaN without images."""
+        if not len(cases):
+            return math.nan
         return float(self.compute(cases, np.ones((1, len(cases))))[0])
 
     def resampled(self, cases: Any) -> Floats:
@@ -62,6 +65,8 @@ class Metric:
 
     def interval(self, cases: Any, resampled: Floats | None = None) -> Interval:
         """Its value with a 95 % interval, from resamples that are made here unless they are given."""
+        if not len(cases):
+            return Interval(math.nan, math.nan, math.nan)
         if self.closed_interval is not None:
             return self.closed_interval(cases)
         return percentile_interval(self.resampled(cases) if resampled is None else resampled)

@@ -37,10 +37,15 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         raise DataError(f"{source.name} holds no {_IMAGES} with {_LABELS} beside it")
     annotations = Annotations("label")
     labels, names, splits = (_values(source, f"{folder}{file}") for file in (_LABELS, _CLASSES, _SPLIT))
+    for line in _broken_lines(source, f"{folder}{_IMAGES}"):
+        annotations.reject(f"{folder}{_IMAGES}:{line}", "a line is NUMBER PATH", "bad line")
     for number, image in _values(source, f"{folder}{_IMAGES}").items():
         place = f"{folder}{_IMAGES}: image {number}"
         if number not in labels:
             annotations.reject(place, f"{_LABELS} has no class for it", "bad label")
+            continue
+        if names and labels[number] not in names:
+            annotations.reject(place, f"{_CLASSES} has no class {labels[number]}", "bad label")
             continue
         label = names.get(labels[number], labels[number])
         path = source.image(f"images/{image}", folder_of(folder))
@@ -52,3 +57,9 @@ def _values(source: Source, path: str) -> dict[str, str]:
     """The rest of each line by its first word; empty where there is no such file."""
     rows = (line.split(None, 1) for line in source.try_text(path).splitlines())
     return {row[0]: row[1].strip() for row in rows if len(row) == 2}
+
+
+def _broken_lines(source: Source, path: str) -> list[int]:
+    """The numbers of the lines, from 1, that hold a single word."""
+    lines = enumerate(source.try_text(path).splitlines(), start=1)
+    return [number for number, line in lines if len(line.split(None, 1)) == 1]

@@ -1,0 +1,95 @@
+"""What every exporter and its runtime have to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from automl_vision.core.errors import ModelFolderError
+from automl_vision.packaging.exporters import EXPORTERS, Exported
+from automl_vision.serving.runtimes import RUNTIMES
+
+_SIZE = (24, 32)
+_NEAR = 1e-4
+
+
+class _Network(nn.Module):
+    """Two outputs, of which each depends on all pixels of its image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (n, 5) and features (n, 4)."""
+        features = self.convolution(images).relu().mean(dim=(2, 3))
+        return self.head(features), features
+
+
+class ExporterConformance:
+    """The behaviour of an `Exporter` and the `Runtime` of the same name. Give the attribute `runtime`.
+
+    Attributes:
+        runtime: name of both.
+    """
+
+    runtime: ClassVar[str]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def exported(cls) -> Exported:
+        """A small network with random weights."""
+        torch.manual_seed(0)
+        return Exported("small", _Network().eval(), _SIZE, ("logits", "features"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def file(cls, exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The network as it was exported."""
+        return EXPORTERS[cls.runtime].export(exported, tmp_path_factory.mktemp("model"))
+
+    def test_they_are_registered_under_one_name(self) -> None:
+        """The exporter's file is loaded by the runtime of its name."""
+        assert EXPORTERS[self.runtime].runtime == self.runtime
+        assert RUNTIMES[self.runtime].name == self.runtime
+
+    def test_the_file_lies_in_the_folder(self, file: Path) -> None:
+        """A model folder is moved as a whole, so nothing may lie beside it."""
+        assert file.is_file()
+        assert RUNTIMES[self.runtime].reads(file.parent)
+
+    def test_a_folder_without_the_file_is_not_read(self, tmp_path: Path) -> None:
+        """Then another runtime is used."""
+        assert not RUNTIMES[self.runtime].reads(tmp_path)
+
+    @pytest.mark.parametrize("images", [1, 2, 5])
+    def test_outputs_are_those_of_the_network(self, exported: Exported, file: Path, images: int) -> None:
+        """In its order, for any number of images, with one row for each image."""
+        run = RUNTIMES[self.runtime].open(file.parent, threads=1)
+        inputs = np.random.default_rng(images).normal(size=(images, 3, *_SIZE)).astype(np.float32)
+        with torch.inference_mode():
+            wanted = exported.network(torch.from_numpy(inputs))
+        found = run(inputs)
+        assert len(found) == len(exported.outputs)
+        for mine, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs.numpy(), atol=_NEAR)
+
+    def test_the_network_is_left_as_it_was(self, exported: Exported, file: Path) -> None:
+        """Its weights are saved after it was exported, in evaluation mode."""
+        torch.manual_seed(0)
+        assert file
+        assert not exported.network.training
+        for mine, theirs in zip(exported.network.parameters(), _Network().parameters(), strict=True):
+            assert torch.equal(mine, theirs)
+
+    def test_a_damaged_file_is_named(self, file: Path, tmp_path: Path) -> None:
+        """By a `ModelFolderError`."""
+        (tmp_path / file.name).write_bytes(b"nothing of this kind")
+        with pytest.raises(ModelFolderError):
+            RUNTIMES[self.runtime].open(tmp_path, threads=1)

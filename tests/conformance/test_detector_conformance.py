@@ -1,0 +1,46 @@
+"""Every detector of the catalog against its contract, on a backbone of 360,000 weights where it takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl_vision.core.tasks import TASKS
+from automl_vision.recipes.catalog import ANY, Algorithm, algorithms, missing_package
+from automl_vision.testing import DetectorConformance
+from conftest import SMALL_MODEL
+
+LARGE = {"dfine"}
+"""Ten million weights; `tests/models/test_dfine.py` has a small one in the default suite."""
+
+SMALLEST: Mapping[str, dict[str, Any]] = {"dfine": {"model_size": "small"}}
+"""Hyperparameters of algorithms without a backbone to choose."""
+
+
+class ExportedSlowly(DetectorConformance):
+    @pytest.mark.slow  # ten seconds each; `tests/packaging` exports some of them in the default suite
+    def test_the_exported_network_passes_the_parity_gate(self, tmp_path: Path) -> None:
+        super().test_the_exported_network_passes_the_parity_gate(tmp_path)
+
+
+def conforms(algorithm: Algorithm, task: str) -> type[DetectorConformance]:
+    members = {
+        "model_name": algorithm.name.replace(ANY, SMALL_MODEL),
+        "task": task,
+        "hyperparameters": SMALLEST.get(algorithm.name, {}),
+        "__module__": __name__,
+    }
+    made = type(f"Test_{algorithm.name.replace(ANY, SMALL_MODEL)}", (ExportedSlowly,), members)
+    if algorithm.name in LARGE:
+        pytest.mark.slow(made)
+    missing = missing_package(members["model_name"], task)
+    return pytest.mark.skipif(missing is not None, reason=missing or "")(made)
+
+
+for _task in (task for task in TASKS.values() if task.labels_objects):
+    for _algorithm in algorithms(_task.name):
+        _made = conforms(_algorithm, _task.name)
+        globals()[_made.__name__] = _made
