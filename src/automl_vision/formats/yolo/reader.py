@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import yaml
@@ -14,9 +14,10 @@ from automl_vision.core.files import write_text
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
-from automl_vision.formats.json_file import HEAD_FILES, as_number, shown
+from automl_vision.formats.json_file import HEAD_FILES, as_number, is_number, shown
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
+from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.writing import Export, ExportRecord
 from automl_vision.formats.yolo.settings import (
     Settings,
@@ -102,10 +103,7 @@ def _is_class(text: str) -> bool:
 
 
 def _is_share(text: str) -> bool:
-    try:
-        return -0.5 <= float(text) <= 1.5
-    except ValueError:
-        return False
+    return is_number(text) and -0.5 <= float(text) <= 1.5
 
 
 @dataset_format(
@@ -188,16 +186,9 @@ def _objects(
     except DataError as error:
         annotations.reject(path, str(error), "bad record")
         return
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = line.split()
-            value = _object(row[:5] if has_points else row, names)
-        except ValueError as error:
-            annotations.reject(f"{path}:{number}", str(error), "bad annotation")
-            continue
-        yield value
+    width = 5 if has_points else None
+    rows = ((number, line.split()[:width]) for number, line in enumerate(lines, start=1) if line.strip())
+    yield from usable_objects(rows, partial(_object, names=names), f"{path}:", annotations)
 
 
 def _object(row: list[str], names: dict[int, str]) -> Object:
@@ -233,13 +224,9 @@ def _class_number(text: str) -> int:
     Raises:
         ValueError: it is no whole number.
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.5
-    if not number.is_integer():
+    if not is_number(text) or not float(text).is_integer():
         raise ValueError(f"the class must be a whole number, not {shown(text)}")
-    return int(number)
+    return int(float(text))
 
 
 @export_format("yolo", "boxes", "masks")

@@ -13,7 +13,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import SPLIT_NAMES, normalize_split
-from automl_vision.formats.json_file import HEAD_FILES, try_json
+from automl_vision.formats.json_file import HEAD_FILES, as_list, as_mapping, try_json
 from automl_vision.formats.source import Source, as_text, decode_text
 
 _NAMES_FILES = (
@@ -97,8 +97,7 @@ def _listed_names(lines: list[str]) -> dict[int, str]:
 
 
 def _noted_names(value: Any) -> dict[int, str]:
-    categories = value.get("categories") if isinstance(value, dict) else None
-    items = [item for item in categories if isinstance(item, dict)] if isinstance(categories, list) else []
+    items = map(as_mapping, as_list(as_mapping(value).get("categories")))
     named = {as_text(item.get("id")): as_text(item.get("name")) for item in items}
     return {int(key): name for key, name in named.items() if _is_number(key) and name}
 
