@@ -11,6 +11,7 @@ from automl_vision.formats.json_file import as_number, parse_json
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True, "-1": False, "-1.0": False}
 UNCERTAIN = frozenset({"-1", "-1.0"})
 _EMPTY = frozenset({"", "nan", "<na>", "#n/a", "null"})
+_LONGEST = max(map(len, _EMPTY))
 LIST = "[]"
 """Separator of labels in brackets, as Python and JSON write lists."""
 
@@ -21,7 +22,7 @@ _WHOLE = re.compile(r"(\d+)\.0+")
 
 def is_empty(cell: str) -> bool:
     """Whether a cell holds nothing, also as pandas and Excel write it."""
-    return cell.lower() in _EMPTY
+    return len(cell) <= _LONGEST and cell.lower() in _EMPTY
 
 
 def list_separator(cells: Sequence[str], *, plural: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import Any
 
 from automl_vision.core.errors import DataError
@@ -13,9 +14,10 @@ from automl_vision.data.split_names import parse_split, split_of_path
 from automl_vision.formats.json_file import as_flag, as_size, shown
 from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, numbers_in, one_label, split_labels
 from automl_vision.formats.records.layout import Box, Layout, Split, label_of
-from automl_vision.formats.records.objects import as_corners, object_fields, read_object, read_objects
+from automl_vision.formats.records.objects import as_corners, object_fields, objects_in, read_object
 from automl_vision.formats.records.rows import Row, Rows
 from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.usable import usable_objects
 from automl_vision.storage.urls import is_url
 
 UNNAMED = "object"  # the class of boxes that have none
@@ -61,14 +63,13 @@ class RowReader:
 
     Attributes:
         annotations: as given.
-        largest: the largest coordinate of a box or polygon.
         shares: whether an object is written in a convention of shares of width and height.
         several: whether a row has room for several labels.
         states_splits: whether a row has a field for its split.
     """
 
     def __init__(self, source: Source, annotations: Annotations, splits: dict[str, str | None] | None = None) -> None:
-        self.largest, self.shares, self.several, self.states_splits = 0.0, False, False, False
+        self.shares, self.several, self.states_splits = False, False, False
         self.annotations, self._source, self._splits = annotations, source, splits or {}
         self._labels_of: dict[str, tuple[str, tuple[str, ...]]] = {}  # by image: the first file that labels it
         self._agreed, self._contradictions = 0, 0
@@ -92,8 +93,6 @@ class RowReader:
             except (ValueError, DataError) as error:
                 self.annotations.reject(place, str(error), "bad label")
                 continue
-            for value in record.objects:
-                self.largest = max(self.largest, *(value.bbox or ()), *map(max, value.segments))
             if compare:
                 self._compare(file, record)
             self.annotations.add(record)
@@ -130,19 +129,25 @@ class RowReader:
         value = row[name]
         if layout.is_object:
             item = {key: found for key, found in row.items() if found is not None and key != layout.image}
-            fields = object_fields(tuple(item))
-            self.shares |= fields.shares
-            return (), [read_object(item, fields, numbers=layout.numbers)]
-        values = value if isinstance(value, list) else [value]
+            return (), [self._object(item, layout)]
+        if isinstance(value, str) and (text := value.strip()):
+            return (text,), []
         self.several |= isinstance(value, list)
+        values = value if isinstance(value, list) else objects_in(value) if isinstance(value, dict) else [value]
         if all(isinstance(item, dict) for item in values):
-            objects, shares = read_objects(value, place, self.annotations, numbers=layout.numbers)
-            self.shares |= shares
-            return (), objects
+            read = partial(self._object, layout=layout)
+            return (), list(usable_objects(enumerate(values, start=1), read, f"{place}, object ", self.annotations))
         texts = [as_text(item) if layout.numbers or isinstance(item, str) else "" for item in values]
         if not all(texts):
             raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
         return tuple(dict.fromkeys(texts)), []
+
+    def _object(self, item: dict[str, Any], layout: Layout) -> Object:
+        names = (name for name, found in item.items() if found is not None) if None in item.values() else item
+        fields = object_fields(tuple(names))
+        found = read_object(item, fields, numbers=layout.numbers)
+        self.shares |= fields.shares
+        return found
 
     def check_agreement(self) -> None:
         """Raise `DataError` when two files label most of the images that they share differently."""
@@ -182,7 +187,10 @@ def row_split(row: Row, split: Split) -> str | None:
     text = "" if value is None else str(value)
     if split.names is not None:
         return split.names.get(text.lower())
-    return None if is_empty(text) else parse_split(text)
+    return None if is_empty(text) else _known_split(text)
+
+
+_known_split = lru_cache(maxsize=256)(parse_split)  # the same few texts in all rows
 
 
 def _group(row: Row, layout: Layout) -> str | None:

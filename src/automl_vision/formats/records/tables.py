@@ -41,12 +41,22 @@ class KnownTable:
     head: list[Row]
 
 
-def look_at(source: Source, file: str, columns: Columns) -> tuple[list[str], KnownTable | None]:
-    """A table's fields, and what they mean if one of them names images.
+Look = tuple[list[str], KnownTable | None]  # a table's fields, and what they mean if one of them names images
+
+
+def look_at(source: Source, file: str, columns: Columns) -> Look:
+    """What a table holds; it is looked through once.
 
     Raises:
         DataError: a column that the user names is not there, or the file cannot be read.
     """
+    found: Look | None = source.looked_at.get((file, columns))
+    if found is None:
+        found = source.looked_at[file, columns] = _look(source, file, columns)
+    return found
+
+
+def _look(source: Source, file: str, columns: Columns) -> Look:
     fields, rows = read_table(source, file, columns)
     sample: list[Row] = []
     with suppress(DataError):  # whatever comes below the rows that are good

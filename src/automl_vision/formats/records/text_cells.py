@@ -71,8 +71,9 @@ def _delimited(lines: list[str], path: str, delimiter: str, start: int) -> Itera
                 return
             if row and row[-1].endswith(_END):
                 raise DataError(f"{path}:{start}: a quotation mark is never closed, which hides the rows below it")
-            if any(cell.strip() for cell in row):
-                yield start, [cell.strip() for cell in row]
+            cells = list(map(str.strip, row))
+            if any(cells):
+                yield start, cells
             start = before + rows.line_num
     except csv.Error as error:
         raise DataError(f"{path}:{start}: {error}") from error
