@@ -11,14 +11,14 @@ from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import normalize_split
 from automl_vision.formats.json_file import as_list, as_mapping, parse_json
 from automl_vision.formats.records.cells import LIST, split_labels
-from automl_vision.formats.records.layout import Layout, Split
+from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.reader import RowReader
 from automl_vision.formats.records.rows import Row, changed, read_records
 from automl_vision.formats.records.vocabulary import LABEL, LABEL_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
-_LAYOUT = Layout("image", "label", split=Split("split"), group="group", typed=True, numbers=True)
+_LAYOUT = Layout("image", "label", split="split", group="group", typed=True, numbers=True)
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 

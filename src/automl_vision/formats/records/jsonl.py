@@ -15,7 +15,7 @@ from automl_vision.formats.records import vocabulary
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.cloud_lines import standard_line
 from automl_vision.formats.records.json_values import LINE_SUFFIXES, read_values
-from automl_vision.formats.records.layout import Layout, Split
+from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.objects import box_sides
 from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
 from automl_vision.formats.records.rows import changed
@@ -140,7 +140,7 @@ def _usual(columns: Columns) -> Layout:
     return Layout(
         columns.image or "image_url",
         columns.label or "label",
-        split=Split(columns.split or "split"),
+        split=columns.split or "split",
         group=columns.group or "group",
         typed=True,
     )

@@ -26,32 +26,6 @@ _MOST = 0.5  # of the cells must fit for a column to be what its name says
 
 
 @dataclass(frozen=True)
-class Split:
-    """A field that states the split.
-
-    Attributes:
-        field: its name.
-        names: splits by what stands in it; None for their usual names.
-    """
-
-    field: str
-    names: dict[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Box:
-    """Fields of a box.
-
-    Attributes:
-        fields: four, or one that holds all numbers.
-        kind: "corners" (x1, y1, x2, y2), "extents" (x, y, width, height), "centres", or "text" for the single field.
-    """
-
-    fields: tuple[str, ...]
-    kind: str
-
-
-@dataclass(frozen=True)
 class Layout:
     """The meaning of the fields of some rows.
 
@@ -60,7 +34,12 @@ class Layout:
         label: the label; None where flags state it, or boxes have none.
         separator: between the labels in a cell; "" where it holds one.
         flags: a field of 0 and 1 for each label.
-        split, group, box, size, crowd, difficult: what else is stated.
+        split: the split.
+        split_names: splits by what stands there; None for their usual names.
+        box: four fields of a box, or one that holds all numbers.
+        box_kind: "corners" for numbers x1, y1, x2, y2, "extents" for x, y, width, height, or "centres"; else "text",
+            for one field whose numbers have not been looked at.
+        group, size, crowd, difficult: what else is stated.
         fold: whether the group is a fold.
         plural: whether the label's field is named as for several.
         others: fields that are not read.
@@ -73,9 +52,11 @@ class Layout:
     label: str | None = None
     separator: str = ""
     flags: tuple[str, ...] = ()
-    split: Split | None = None
+    split: str | None = None
+    split_names: dict[str, str] | None = None
     group: str | None = None
-    box: Box | None = None
+    box: tuple[str, ...] = ()
+    box_kind: str = ""
     size: tuple[str, ...] = ()
     crowd: str | None = None
     difficult: str | None = None
@@ -119,24 +100,26 @@ class Table:
         image = self._image(columns.image)
         if image is None:
             return None
-        split = self._split(columns.split)
+        split, split_names = self._split(columns.split)
         group = self._take(columns.group, vocabulary.GROUP)
         fold = self._take(None, vocabulary.FOLD) if group is None else None
         crowd, difficult = self._take(None, vocabulary.CROWD), self._take(None, vocabulary.DIFFICULT)
-        box = self._box()
+        box, box_kind = self._box()
         size = whole(self._free(), vocabulary.SIZE)
-        label = self._label(columns.label, alone=box is None)
-        flags = self._flags() if label is None and box is None else []
+        label = self._label(columns.label, alone=not box)
+        flags = self._flags() if label is None and not box else []
         plural = label is not None and not vocabulary.LABEL_PLURALS.isdisjoint(_words(label))
         left = (name for name in self._free() if name and name not in flags)
         return Layout(
             image=image,
             label=label,
-            separator="" if label is None or box is not None else list_separator(self._cells(label), plural=plural),
+            separator="" if label is None or box else list_separator(self._cells(label), plural=plural),
             flags=tuple(flags),
             split=split,
+            split_names=split_names,
             group=fold if group is None else group,
             box=box,
+            box_kind=box_kind,
             size=size,
             crowd=crowd,
             difficult=difficult,
@@ -153,19 +136,18 @@ class Table:
         fitting = (name for name in (*known, *others) if self._share(name, self._refers) > _MOST)
         return self._mark(next(fitting, known[0] if known else None))
 
-    def _split(self, wanted: str | None) -> Split | None:
+    def _split(self, wanted: str | None) -> tuple[str | None, dict[str, str] | None]:
         """The column that tells splits; one that may also tell something else counts when most of its cells fit."""
         if wanted is not None:
             self._take(wanted)
-            return Split(wanted, self._split_names(wanted))
+            return wanted, self._split_names(wanted)
         for name in self.header:
             names = self._split_names(name)
             may_fit = plain(name) in vocabulary.SPLIT_IF_FITTING
             fits = may_fit and self._share(name, lambda cell: bool(normalize_split(cell))) > _MOST
             if fits or names is not None or plain(name) in vocabulary.SPLIT:
-                self._mark(name)
-                return Split(name, names)
-        return None
+                return self._mark(name), names
+        return None, None
 
     def _split_names(self, column: str) -> dict[str, str] | None:
         name, cells = plain(column), {cell.lower() for cell in self._cells(column)}
@@ -174,12 +156,12 @@ class Table:
             return {cell: meant if flag else _FALSE_MEANS[meant] for cell, flag in FLAGS.items()}
         return _NUMBERED_SPLITS if name == "partition" and cells and cells <= _NUMBERED_SPLITS.keys() else None
 
-    def _box(self) -> Box | None:
+    def _box(self) -> tuple[tuple[str, ...], str]:
         sides, kind = box_sides(self._free())
         if not sides:
             sides, kind = tuple(islice(filter(self._holds_boxes, usual(self._free(), vocabulary.BOX)), 1)), "text"
         self._taken.update(sides)
-        return Box(sides, kind) if sides else None
+        return sides, kind if sides else ""
 
     def _holds_boxes(self, column: str) -> bool:
         """Whether the cells with a number hold four."""

@@ -13,7 +13,7 @@ from automl_vision.data.object import Object
 from automl_vision.data.split_names import parse_split, split_of_path
 from automl_vision.formats.json_file import as_flag, as_size, shown
 from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, numbers_in, one_label, split_labels
-from automl_vision.formats.records.layout import Box, Layout, Split, label_of
+from automl_vision.formats.records.layout import Layout, label_of
 from automl_vision.formats.records.objects import as_corners, object_fields, objects_in, read_object
 from automl_vision.formats.records.rows import Row, Rows
 from automl_vision.formats.source import Source, as_text
@@ -75,21 +75,20 @@ class RowReader:
         self._agreed, self._contradictions = 0, 0
         self._files: list[str] = []
 
-    def read(self, file: str, rows: Rows, layout: Layout, box_kind: str = "", *, compare: bool = False) -> None:
+    def read(self, file: str, rows: Rows, layout: Layout, *, compare: bool = False) -> None:
         """Read one file.
 
         Args:
             file: its path.
             rows: of the file.
             layout: of the rows.
-            box_kind: what the numbers of the layout's box are; see `settled_boxes`.
             compare: whether other files are read too, which may label the same images; see `check_agreement`.
         """
         self._files.append(file)
         images = RowImages(self._source, file)
         for place, row in rows:
             try:
-                record = self._record(row, layout, place, box_kind, images)
+                record = self._record(row, layout, place, images)
             except (ValueError, DataError) as error:
                 self.annotations.reject(place, str(error), "bad label")
                 continue
@@ -97,7 +96,7 @@ class RowReader:
                 self._compare(file, record)
             self.annotations.add(record)
 
-    def _record(self, row: Any, layout: Layout, place: str, box_kind: str, images: RowImages) -> Record:
+    def _record(self, row: Any, layout: Layout, place: str, images: RowImages) -> Record:
         """The record of one row.
 
         Raises:
@@ -110,9 +109,9 @@ class RowReader:
             raise ValueError("the image is empty")
         split = None
         if layout.split is not None:
-            split = row_split(row, layout.split)
-            self.states_splits |= layout.split.field in row
-        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout, box_kind)
+            split = row_split(row, layout.split, layout.split_names)
+            self.states_splits |= layout.split in row
+        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout)
         image = images.find(reference)
         split = split or images.split or self._splits.get(image)
         return Record(image, place, labels, objects, split, _group(row, layout), _size(row, layout))
@@ -177,16 +176,16 @@ def _typed_reference(row: Any, layout: Layout) -> str:
     return image.strip()
 
 
-def row_split(row: Row, split: Split) -> str | None:
-    """The split of a row.
+def row_split(row: Row, field: str, names: dict[str, str] | None) -> str | None:
+    """The split of a row; see `Layout`.
 
     Raises:
         ValueError: it is unknown.
     """
-    value = row.get(split.field)
+    value = row.get(field)
     text = "" if value is None else str(value)
-    if split.names is not None:
-        return split.names.get(text.lower())
+    if names is not None:
+        return names.get(text.lower())
     return None if is_empty(text) else _known_split(text)
 
 
@@ -209,37 +208,35 @@ def _size(row: Row, layout: Layout) -> tuple[int, int] | None:
     return as_size(row.get(layout.size[0]), row.get(layout.size[1])) if layout.size else None
 
 
-def _of_cells(row: Row, layout: Layout, box_kind: str) -> Content:
+def _of_cells(row: Row, layout: Layout) -> Content:
     """Labels or objects of a row of texts.
 
     Raises:
         ValueError: a value cannot be used.
     """
-    if layout.box is not None:
-        return (), _boxes(row, layout, layout.box, box_kind)
-    return _labels(row, layout), []
+    return ((), _boxes(row, layout)) if layout.box else (_labels(row, layout), [])
 
 
-def _boxes(row: Row, layout: Layout, box: Box, kind: str) -> list[Object]:
+def _boxes(row: Row, layout: Layout) -> list[Object]:
     """The boxes of a row; none where their cells are empty, as for an image without objects.
 
     Raises:
         ValueError: a value cannot be used.
     """
-    cells = [row[name] for name in box.fields]
+    cells = [row[name] for name in layout.box]
     if all(map(is_empty, cells)):
         return []
     label = UNNAMED if layout.label is None else one_label(row[layout.label])
     if is_empty(label):
         raise ValueError("the label is empty")
-    if box.kind == "text":
+    if len(cells) == 1:
         found = numbers_in(cells[0])
     else:
         a, b, c, d = map(as_coordinate, cells)
         found = [(a, b, c, d)]
     crowd = layout.crowd is not None and as_flag(row[layout.crowd])
     difficult = layout.difficult is not None and as_flag(row[layout.difficult])
-    return [Object(label, as_corners(numbers, kind), crowd, difficult) for numbers in found]
+    return [Object(label, as_corners(numbers, layout.box_kind), crowd, difficult) for numbers in found]
 
 
 def _labels(row: Row, layout: Layout) -> tuple[str, ...]:
