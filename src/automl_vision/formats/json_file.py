@@ -72,10 +72,7 @@ def json_documents(source: Source, annotations: Annotations) -> Iterator[tuple[s
 
 def try_json(source: Source, path: str) -> Any:
     """A JSON file for finding the format: None when it cannot be read."""
-    try:
-        return read_json_file(source, path)
-    except DataError:
-        return None
+    return source.try_parsed(path, parse_json)
 
 
 def some_json(source: Source, is_kind: Callable[[Any], object]) -> bool:

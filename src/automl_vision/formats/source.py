@@ -121,6 +121,13 @@ class Source:
         """
         return self._documents.parsed(path, parse)
 
+    def try_parsed(self, path: str, parse: Callable[[bytes, str], Parsed]) -> Parsed | None:
+        """The same for finding the format: None where the file cannot be read or parsed."""
+        try:
+            return self.parsed(path, parse)
+        except DataError:
+            return None
+
     def forget(self) -> None:
         """Drop the files that were read; the dataset is open."""
         self._documents.forget()

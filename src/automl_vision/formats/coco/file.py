@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -45,20 +45,13 @@ def coco_files(source: Source) -> Iterator[str]:
     Each is looked at when it is asked for, so that a reader of several large files holds one at a time.
     """
     listed = set(source.with_suffix(".json"))
-    is_coco = cache(partial(_is_coco, source))
+    is_coco = cache(lambda path: source.try_parsed(path, _if_coco) is not None)
     for paths in grouped(source.with_suffix(".json"), folder_of).values():
         if len(paths) <= _MOST_FILES or any(map(is_coco, paths[:_HEAD])):
             for path in paths:
                 twins = {path.replace(twin, "instances") for twin in _TWINS if twin in path} & listed
                 if not any(map(is_coco, twins)) and is_coco(path):
                     yield path
-
-
-def _is_coco(source: Source, path: str) -> bool:
-    try:
-        return source.parsed(path, _if_coco) is not None
-    except DataError:
-        return False
 
 
 def _if_coco(data: bytes, path: str) -> CocoFile | None:

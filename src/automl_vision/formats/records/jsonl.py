@@ -21,7 +21,7 @@ from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
 from automl_vision.formats.records.rows import changed
 from automl_vision.formats.records.vocabulary import usual, whole
 from automl_vision.formats.registry import Rank, dataset_format, export_format
-from automl_vision.formats.shapes import bounds
+from automl_vision.formats.shapes import bounds, shares
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export, ExportRecord
 
@@ -177,10 +177,10 @@ def _written(record: ExportRecord, export: Export) -> Any:
             value["difficult"] = 1
         polygons = export.polygons(item, record) if export.kind == "masks" else []
         if polygons:
-            value["polygon"] = [[number / scale[i % 2] for i, number in enumerate(p)] for p in polygons]
+            value["polygon"] = [shares(polygon, scale) for polygon in polygons]
         around = bounds([number for polygon in polygons for number in polygon]) if polygons else None
         box = item.bbox or around or ()
         if around is None or max(abs(a - b) for a, b in zip(box, around, strict=True)) > _SAME:
-            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, box, strict=True))}
+            value |= dict(zip(_CORNERS, shares(box, scale), strict=True))
         values.append(value)
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from automl_vision.data.annotations import Annotations
 from automl_vision.data.masks import encode_mask
 from automl_vision.data.object import Object
 from automl_vision.formats.json_file import as_list, as_mapping, as_number, as_size, shown
-from automl_vision.formats.shapes import bounds, ellipse, rectangle
+from automl_vision.formats.shapes import bounds, ellipse, rectangle, shares
 from automl_vision.formats.source import as_text
 from automl_vision.formats.usable import check_mask_size
 
@@ -90,14 +89,9 @@ def _object(value: dict[str, Any], size: tuple[int, int] | None) -> Object:
     if angle and size is None:
         raise ValueError("a turned region needs the image's size (original_width, original_height)")
     if "radiusX" in value:
-        return Object(labels[0], segments=(_shares(ellipse(x, y, width, height, angle=angle), scale),))
-    x1, y1, x2, y2 = _shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)
+        return Object(labels[0], segments=(shares(ellipse(x, y, width, height, angle=angle), scale),))
+    x1, y1, x2, y2 = shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)
     return Object(labels[0], (x1, y1, x2, y2))
-
-
-def _shares(numbers: Sequence[float], scale: tuple[int, int]) -> list[float]:
-    """Pixels x, y, x, y, ... as shares of width and height."""
-    return [number / scale[i % 2] for i, number in enumerate(numbers)]
 
 
 def _brush(code: Any, size: tuple[int, int] | None) -> str:

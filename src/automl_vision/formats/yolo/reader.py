@@ -16,6 +16,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.formats.json_file import HEAD_FILES, as_number, is_number, shown
 from automl_vision.formats.registry import Rank, dataset_format, export_format
+from automl_vision.formats.shapes import shares
 from automl_vision.formats.source import Source
 from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.writing import Export, ExportRecord
@@ -252,11 +253,11 @@ def _lines(record: ExportRecord, export: Export) -> Iterator[str]:
         index = export.classes.index(value.label)
         x1, y1, x2, y2 = value.bbox or (0.0,) * 4
         if export.kind == "boxes":
-            numbers = [(x1 + x2) / 2 / scale[0], (y1 + y2) / 2 / scale[1], (x2 - x1) / scale[0], (y2 - y1) / scale[1]]
+            numbers = shares([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], scale)
             yield " ".join([str(index), *map(repr, numbers)])
             continue
         polygons = export.polygons(value, record)
         if len(polygons) > 1:
             export.lost(record.image, f"an object of {len(polygons)} polygons became {len(polygons)} objects")
         for polygon in polygons:
-            yield " ".join([str(index), *(repr(number / scale[i % 2]) for i, number in enumerate(polygon))])
+            yield " ".join([str(index), *map(repr, shares(polygon, scale))])

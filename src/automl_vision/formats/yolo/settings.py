@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import SPLIT_NAMES, normalize_split
@@ -29,7 +28,7 @@ def find_settings(source: Source) -> Settings | None:
     """The first YAML file with `names`, else darknet's `.data` file, else a YAML file that says where images are."""
     others: list[Settings] = []
     for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
-        value = _yaml(source, path)
+        value = source.try_parsed(path, _parse_yaml)
         if isinstance(value, dict) and isinstance(value.get("names"), list | dict | str):
             return path, value
         if isinstance(value, dict) and "train" in value and ("val" in value or "nc" in value):
@@ -45,18 +44,11 @@ def find_settings(source: Source) -> Settings | None:
 def broken_settings(source: Source) -> Iterator[str]:
     """YAML files that are none."""
     for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
-        if _yaml(source, path) is _BROKEN:
+        if source.try_parsed(path, _parse_yaml) is _BROKEN:
             yield path
 
 
 _BROKEN = object()
-
-
-def _yaml(source: Source, path: str) -> Any:
-    try:
-        return source.parsed(path, _parse_yaml)
-    except DataError:
-        return None
 
 
 def _parse_yaml(data: bytes, path: str) -> Any:  # noqa: ARG001 - the arguments are those of every parser
