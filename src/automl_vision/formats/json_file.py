@@ -23,7 +23,7 @@ def parse_json(data: bytes, place: str) -> Any:
     """A JSON document; NaN, Infinity and other encodings than UTF-8 are accepted as Python does.
 
     Raises:
-        DataError: it is no JSON, or nested too deeply.
+        DataError: it is not JSON, or nested too deeply.
     """
     try:
         return msgspec.json.decode(data)
@@ -54,7 +54,7 @@ def read_json_file(source: Source, path: str) -> Any:
     """A JSON file of a source.
 
     Raises:
-        DataError: it cannot be read or is no JSON.
+        DataError: it cannot be read or is not JSON.
     """
     return source.parsed(path, parse_json)
 
@@ -84,7 +84,7 @@ def as_number(value: Any) -> float:
     """A coordinate, which may be a text.
 
     Raises:
-        ValueError: it is no finite number.
+        ValueError: it is not a finite number.
     """
     try:
         number = float(value) if isinstance(value, _NUMERIC) and not isinstance(value, bool) else math.nan

@@ -1,4 +1,4 @@
-"""Outlines of shapes that are no polygons, as the annotation tools draw them."""
+"""Outlines of shapes other than polygons, as annotation tools draw them."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class Source:
     def _copy_of(self, url: str, folder: str, split: str | None, *, least: int | None = None) -> str | None:
         """The listed image that is a URL's: downloaded, or mounted from a workspace's store.
 
-        At least so many last parts must be shared; None follows the URL's protocol.
+        The URL and the image must share at least `least` last parts; if None, the URL's protocol decides how many.
         """
         path = unquote(urlsplit(url).path)
         if _WORKSPACES.match(url):

@@ -28,7 +28,7 @@ def usable_objects(
         items: with their numbers.
         read: returns the object of an item, or raises `ValueError`.
         where: the items are, before their number.
-        annotations: told of what is no object.
+        annotations: where everything else is reported.
     """
     for number, item in items:
         try:

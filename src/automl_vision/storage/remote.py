@@ -61,7 +61,7 @@ def fetch(url: str, limit: int, *, version: str | None = "") -> bytes:
 
 
 def _with_retries(attempt: Callable[[], Result]) -> Result:
-    """What an attempt gives, which is made again when its error may pass.
+    """The result of an attempt, which is repeated when its error may be temporary.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -101,7 +101,7 @@ def _read(url: str, limit: int) -> bytes:
         with system.open(path, "rb", block_size=0, size=1) as file:  # any size keeps fsspec from asking for it first
             chunks: list[bytes] = []
             left = limit + 1
-            while left > 0 and (chunk := file.read(left)):  # which gives what has arrived, not all
+            while left > 0 and (chunk := file.read(left)):  # which returns what has arrived, not all
                 chunks.append(chunk)
                 left -= len(chunk)
             return b"".join(chunks)
@@ -186,11 +186,11 @@ class RemoteFolder(Storage):
         return fetch(path if is_url(path) else self._url(path), limit)
 
     def read_anew(self, path: str, limit: int) -> bytes:
-        """The bytes that a file has now: from the cache only where the store's listing tells that they are the same."""
+        """The bytes that a file has now: from the cache only if the store's listing shows that they are the same."""
         return fetch(self._url(path), limit, version=self._tag(path))
 
     def _tag(self, path: str) -> str | None:
-        """The store's own tag of a file's contents, when the folder was listed anyway and the store gives one."""
+        """The store's own tag of a file's contents, when the folder was listed anyway and the store has one."""
         facts = self.__dict__.get("_facts", {}).get(path, {})
         return next((str(facts[name]) for name in ("ETag", "etag", "content_md5", "md5Hash") if facts.get(name)), None)
 

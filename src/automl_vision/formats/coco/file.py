@@ -16,7 +16,7 @@ from automl_vision.formats.json_file import as_utf8, parse_json, shown
 from automl_vision.formats.source import Source
 
 _PIECE = 20_000  # annotations parsed at once
-_MOST_FILES = 50  # in a folder of more, the first few tell whether COCO's files are among them
+_MOST_FILES = 50  # in a folder of more, the first few show whether COCO's files are among them
 _HEAD = 3
 _TWINS = ("person_keypoints", "panoptic", "stuff")  # whose objects stand in the `instances` file of the same images too
 

@@ -176,7 +176,7 @@ def _decoded(piece: list[msgspec.Raw]) -> list[CocoAnnotation] | None:
 
 
 def _add_all(file: _File, items: list[CocoAnnotation]) -> bool:
-    """Add the annotations of one piece at once, when each is a box with or without polygons; tells whether it did."""
+    """Add the annotations of one piece at once, when each is a box with or without polygons; returns whether it did."""
     numbers = [file.images.get(item.image_id) for item in items]
     labels = [file.categories.get(item.category_id) for item in items]
     boxes = [item.bbox for item in items if item.bbox and len(item.bbox) == 4]

@@ -78,7 +78,7 @@ def split_labels(cell: str, separator: str) -> tuple[str, ...]:
 
 
 def one_label(cell: str) -> str:
-    """The label of a cell, without the point that pandas gives whole numbers."""
+    """The label of a cell, without the decimal point that pandas adds to whole numbers."""
     whole = _WHOLE.fullmatch(cell)
     return whole[1] if whole else cell
 
@@ -87,7 +87,7 @@ def as_coordinate(cell: str) -> float:
     """A coordinate, also with a decimal comma.
 
     Raises:
-        ValueError: it is no number.
+        ValueError: it is not a number.
     """
     return as_number(cell.replace(",", ".") if "," in cell and "." not in cell else cell)
 

@@ -119,7 +119,7 @@ class _Standard:
 
 
 def _class_names(source: Source) -> dict[str, str]:
-    """Names of classes that the rows give as numbers, from the header of the dataset's card (`README.md`)."""
+    """Names of classes that the rows state as numbers, from the header of the dataset's card (`README.md`)."""
     for path in source.files:
         if path.rpartition("/")[2] == "README.md":
             text = source.try_text(path)

@@ -66,13 +66,13 @@ def _whole(source: Source, path: str) -> Iterator[Value]:
 
 
 def _are_labels(value: dict[str, Any]) -> bool:
-    """Whether an object gives labels by image."""
+    """Whether an object maps images to labels."""
     names = list(value)[:_LOOKED_AT]
     return bool(names) and all(is_image(name) and isinstance(value[name], str | int | list) for name in names)
 
 
 def _are_classes(value: dict[str, Any]) -> bool:
-    """Whether an object gives images by label."""
+    """Whether an object maps labels to lists of images."""
     lists = list(value.values())[:_LOOKED_AT]
     names = [name for images in lists if isinstance(images, list) for name in images[:_LOOKED_AT]]
     return bool(names) and all(isinstance(name, str) and is_image(name) for name in names) and all(lists)

@@ -88,7 +88,7 @@ def _is_labelled(source: Source, path: str, columns: Columns) -> bool:
 
 
 def _detect(source: Source, columns: Columns) -> bool:
-    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are no dataset."""
+    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are not a dataset."""
     if source.main and source.with_suffix(*SUFFIXES):
         return True
     files = source.with_suffix(*SUFFIXES, ".json")[:HEAD_FILES]
@@ -120,7 +120,7 @@ def _explain(source: Source) -> str | None:
     explain=_explain,
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
+    """Read every JSONL file; the lines of a file named after a split (`val.jsonl`) belong to it."""
     annotations = Annotations("label")
     reader = RowReader(source, annotations)
     files = _files(source, columns)

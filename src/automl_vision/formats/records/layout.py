@@ -137,7 +137,7 @@ class Table:
         return self._mark(next(fitting, known[0] if known else None))
 
     def _split(self, wanted: str | None) -> tuple[str | None, dict[str, str] | None]:
-        """The column that tells splits; one that may also tell something else counts when most of its cells fit."""
+        """The column that states the split; an ambiguous name counts only when most of its cells are splits."""
         if wanted is not None:
             self._take(wanted)
             return wanted, self._split_names(wanted)

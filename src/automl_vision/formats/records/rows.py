@@ -19,7 +19,7 @@ from automl_vision.formats.records.text_cells import is_list, read_cells
 from automl_vision.formats.source import Source
 
 Row = Mapping[str, Any]
-Rows = Iterator[tuple[str, Any]]  # places, and rows, errors, or values of JSON that are no rows
+Rows = Iterator[tuple[str, Any]]  # places, and rows, errors, or JSON values that are not rows
 
 MANIFEST_KEY = b"automl_vision"  # in the metadata of a Parquet file that this package wrote
 

@@ -37,7 +37,7 @@ NO_LABEL = frozenset({
 })  # fmt: skip
 SPLIT = ("split", "subset", "partition")
 SPLIT_IF_FITTING = ("set", "dataset", "datasplit", "phase", "usage", "mode", "stage", "fold", "folds")
-"""Names that tell a split only where most values are names of splits."""
+"""Names that mean a split only where most values are names of splits."""
 
 GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
 FOLD = ("fold", "folds", "kfold", "cvfold")

@@ -61,7 +61,7 @@ def _object(element: Element, size: tuple[int, int] | None) -> Object:
 
     Raises:
         OtherShapeError: it is a line, a point or the like.
-        ValueError: it is no box, polygon, ellipse or mask, or its values cannot be used.
+        ValueError: it is not a box, polygon, ellipse or mask, or its values cannot be used.
     """
     if element.tag in _OTHERS:
         raise OtherShapeError(f'a shape "{element.tag}" is no box, polygon, ellipse or mask')

@@ -68,7 +68,7 @@ def read(source: Source, columns: Columns) -> Annotations:
 
 
 def _read_task(source: Source, task: Any, place: str, control: str, columns: Columns, annotations: Annotations) -> bool:
-    """Add the image of one task; tells whether it has room for several labels.
+    """Add the image of one task; returns whether it has room for several labels.
 
     Raises:
         ValueError: the task has no data, or no image.

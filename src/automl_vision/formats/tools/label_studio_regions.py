@@ -100,7 +100,7 @@ def _brush(code: Any, size: tuple[int, int] | None) -> str:
     Source: label-studio-converter, `brush.py` (`decode_rle`).
 
     Raises:
-        ValueError: it is no such code of an image of this size.
+        ValueError: it is not such a code, or of an image of another size.
     """
     if size is None or not isinstance(code, list) or not all(isinstance(v, int) and 0 <= v < 256 for v in code):
         raise ValueError("the brush's code needs a list of bytes and the image's size")

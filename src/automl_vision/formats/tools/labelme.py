@@ -133,7 +133,7 @@ def _mask(code: Any, corners: list[float], size: tuple[int, int] | None) -> str:
     """A painted mask: a PNG in base64 of the rectangle between two corners, as code of the whole image.
 
     Raises:
-        ValueError: it is no PNG, or does not fit into the image.
+        ValueError: it is not a PNG, or does not fit into the image.
     """
     if not isinstance(code, str) or size is None:
         raise ValueError("a mask needs its PNG in base64, and the image's size")

@@ -217,7 +217,7 @@ def _object(shape: Any, label: str) -> Object:
 
     Raises:
         OtherShapeError: it is a point or a line.
-        ValueError: it has no label, is no rectangle, polygon, circle or ellipse, or its values cannot be used.
+        ValueError: it has no label, is not a rectangle, polygon, circle or ellipse, or its values cannot be used.
     """
     if isinstance(shape, list) and shape:
         kind = _SHAPES_OF_VERSION_3.get(int(as_number(shape[0])), str(shape[0]))

@@ -223,7 +223,7 @@ def _class_number(text: str) -> int:
     """A class's number, which may be written as a float.
 
     Raises:
-        ValueError: it is no whole number.
+        ValueError: it is not a whole number.
     """
     if not is_number(text) or not float(text).is_integer():
         raise ValueError(f"the class must be a whole number, not {shown(text)}")

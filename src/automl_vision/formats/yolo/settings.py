@@ -104,7 +104,7 @@ def image_splits(source: Source, settings: Settings | None, labels: frozenset[st
     Args:
         source: of the files.
         settings: of the set.
-        labels: files that hold labels, and are no lists.
+        labels: files that hold labels, and are therefore not lists of images.
     """
     sets: list[tuple[str, list[str]]] = []
     path, values = settings or ("", {})
