@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from layouts import BOXES, IMAGES, UNTOLD, Layout, check
+from layouts import BOXES, IMAGES, UNTOLD, Layout, check, lines
 
 
 def jsonl(*values: Any) -> list[str]:
@@ -39,7 +39,26 @@ transformations:
         column_type: stream_info
 """
 
+GERMAN: dict[str, str | None] = {"images/c#.jpg": "- Kätzchen", "images/d#.jpg": "- Hündin"}
+GERMAN_TEXT = "\r\n\r\n".join(
+    lines(
+        '{"image": "images/c#.jpg", "label": "Kätzchen"}',
+        "\u00a0",
+        '{"image": "images/d#.jpg", "label": "Hündin"}',
+    )
+)
+
 LINES = [
+    Layout("UTF-8 with mark", GERMAN, {"a.jsonl": GERMAN_TEXT.encode("utf-8-sig")}),
+    Layout("UTF-16", GERMAN, {"a.jsonl": GERMAN_TEXT.encode("utf-16")}),
+    Layout("Windows-1252", GERMAN, {"a.jsonl": GERMAN_TEXT.encode("cp1252")}),
+    Layout(
+        "a line is broken",
+        {**IMAGES, "images/x.jpg": None},
+        {"a.jsonl": [*pair("image", "label"), '{"image": "images/x.jpg", "label": "Kätzchen"']},
+        reports="the line is not valid JSON",
+        settings={"max_bad_share": 0.5},
+    ),
     Layout("Azure", IMAGES, {"a.jsonl": pair("image_url", "label", folder=STORE)}),
     Layout("Azure's older store", IMAGES, {"a.jsonl": pair("image_url", "label", folder="AmlDatastore://images/")}),
     Layout(

@@ -234,6 +234,11 @@ class ObjectBuilder:
         """Image (n,) and box (n, 4), x1, y1, x2, y2, of all objects so far, in their order."""
         return np.array(self._image, np.int64), np.array(self._bbox, np.float64).reshape(-1, 4)
 
+    @property
+    def largest(self) -> float:
+        """The largest coordinate of a box or polygon; 0.0 where none is above that."""
+        return max(float(np.fmax.reduce(np.asarray(part), initial=0.0)) for part in (self._bbox, self._numbers))
+
     def name(self, label: str) -> int:
         """The number of a label."""
         return self._names.setdefault(composed(label), len(self._names))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from automl_vision.core.errors import DataError
@@ -14,13 +13,7 @@ _MOST_BYTES = 24 * 2**20  # kept at once, as they are in the files; a parsed fil
 Parsed = TypeVar("Parsed")
 
 
-@dataclass
-class _Document:
-    """One file: its bytes until they are parsed, then what they were parsed to, or the error of reading it."""
-
-    data: bytes | None = None
-    failure: DataError | None = None
-    parsed: dict[Callable[..., Any], Any] = field(default_factory=dict)  # values and errors by parser
+_Document = dict[Callable[..., Any] | None, Any]  # by parser its value or error; under None the bytes, or theirs
 
 
 class Documents:
@@ -53,7 +46,19 @@ class Documents:
         Raises:
             DataError: it cannot be read.
         """
-        return self._loaded(path)[1]
+        document = self._document(path)
+        if document is None or None not in document:
+            document = {} if document is None else document
+            if self._latest is not None and self._latest[0] != path:
+                self._latest = None  # before the next one is read, so that two large files are never held at once
+            try:
+                document[None] = self._read(path)
+            except DataError as error:
+                document[None] = copy(error)
+                self._keep(path, document, 0)
+                raise
+            self._keep(path, document, len(document[None]))
+        return cast(bytes, _value(document[None]))
 
     def parsed(self, path: str, parse: Callable[[bytes, str], Parsed]) -> Parsed:
         """What a parser makes of a file's bytes and path; None if the file is something else.
@@ -66,44 +71,25 @@ class Documents:
         if (path, parse) in self._others:
             return cast(Parsed, None)
         document = self._document(path)
-        if document is None or parse not in document.parsed:
-            document, data = self._loaded(path)
+        if document is None or parse not in document:
+            data = self.data(path)
+            document = cast(_Document, self._document(path))
             try:
                 value = parse(data, path)
             except DataError as error:
-                document.parsed[parse] = copy(error)
+                document[parse] = copy(error)
                 raise
             if value is None:
                 self._others.add((path, parse))
                 return value
-            document.data, document.parsed = None, {parse: value}
-        found: Parsed | DataError = document.parsed[parse]
-        if isinstance(found, DataError):
-            raise copy(found)
-        return found
+            document.clear()
+            document[parse] = value
+        return cast(Parsed, _value(document[parse]))
 
     def _document(self, path: str) -> _Document | None:
         if self._latest is not None and self._latest[0] == path:
             return self._latest[1]
         return self._kept.get(path)
-
-    def _loaded(self, path: str) -> tuple[_Document, bytes]:
-        document = self._document(path)
-        if document is not None and document.failure is not None:
-            raise copy(document.failure)
-        if document is not None and document.data is not None:
-            return document, document.data
-        document = document or _Document()
-        if self._latest is not None and self._latest[0] != path:
-            self._latest = None  # before the next one is read, so that two large files are never held at once
-        try:
-            data = document.data = self._read(path)
-        except DataError as error:
-            document.failure = copy(error)
-            self._keep(path, document, 0)
-            raise
-        self._keep(path, document, len(data))
-        return document, data
 
     def _keep(self, path: str, document: _Document, size: int) -> None:
         if path in self._kept:
@@ -113,3 +99,9 @@ class Documents:
             self._room -= size
         else:
             self._latest = (path, document)
+
+
+def _value(found: Any) -> Any:
+    if isinstance(found, DataError):
+        raise copy(found)
+    return found

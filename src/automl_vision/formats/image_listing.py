@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from automl_vision.core.text import folded, folder_of
@@ -128,17 +129,11 @@ class ImageListing:
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         """Images by their names, folded."""
-        names: dict[str, list[str]] = defaultdict(list)
-        for path in self.images:
-            names[folded(path.rpartition("/")[2])].append(path)
-        return names
+        return grouped(self.images, lambda path: folded(path.rpartition("/")[2]))
 
     @cached_property
     def _by_folded_stem(self) -> dict[str, list[str]]:
-        stems: dict[str, list[str]] = defaultdict(list)
-        for stem, paths in self._stems.items():
-            stems[folded(stem)] += paths
-        return stems
+        return grouped(self.images, lambda path: folded(stem_of(path)))
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:
@@ -146,10 +141,7 @@ class ImageListing:
 
     @cached_property
     def _stems(self) -> dict[str, list[str]]:
-        stems: dict[str, list[str]] = defaultdict(list)
-        for path in self.images:
-            stems[path.rpartition("/")[2].rpartition(".")[0]].append(path)
-        return stems
+        return grouped(self.images, stem_of)
 
     @cached_property
     def _folders(self) -> frozenset[str]:
@@ -170,3 +162,16 @@ def _common_end(first: list[str], second: list[str]) -> int:
             break
         count += 1
     return count
+
+
+def grouped(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    """Paths by what they have in common, in their order."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        found[key(path)].append(path)
+    return dict(found)
+
+
+def stem_of(path: str) -> str:
+    """A path's name without its suffix."""
+    return path.rpartition("/")[2].rpartition(".")[0]

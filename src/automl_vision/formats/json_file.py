@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.annotations import Annotations
 from automl_vision.formats.source import Source, decode_text
 
 HEAD_FILES = 10  # looked at to find a format
+_LARGEST = 1e9  # of all coordinates
+_NUMERIC = (int, float, str)
 
 
 def parse_json(data: bytes, place: str) -> Any:
     """A JSON document; NaN, Infinity and other encodings than UTF-8 are accepted as Python does.
 
     Raises:
-        DataError: it is no JSON, or nested too deeply.
+        DataError: it is not JSON, or nested too deeply.
     """
     try:
         return msgspec.json.decode(data)
@@ -35,21 +39,40 @@ def parse_json(data: bytes, place: str) -> Any:
         raise DataError(f"{place} is not valid JSON ({error})") from None
 
 
+def as_utf8(data: bytes) -> bytes:
+    """A document in UTF-8: the same bytes where they are, since a copy of a large file would be held beside them."""
+    if data.isascii():
+        return data
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return decode_text(data).encode()
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
 def read_json_file(source: Source, path: str) -> Any:
     """A JSON file of a source.
 
     Raises:
-        DataError: it cannot be read or is no JSON.
+        DataError: it cannot be read or is not JSON.
     """
     return source.parsed(path, parse_json)
 
 
+def json_documents(source: Source, annotations: Annotations) -> Iterator[tuple[str, Any]]:
+    """The JSON files of a source, each with its path; broken ones are reported."""
+    for path in source.with_suffix(".json"):
+        try:
+            value = read_json_file(source, path)
+        except DataError as error:
+            annotations.reject(path, str(error), "bad record")
+        else:
+            yield path, value
+
+
 def try_json(source: Source, path: str) -> Any:
     """A JSON file for finding the format: None when it cannot be read."""
-    try:
-        return read_json_file(source, path)
-    except DataError:
-        return None
+    return source.try_parsed(path, parse_json)
 
 
 def some_json(source: Source, is_kind: Callable[[Any], object]) -> bool:
@@ -61,15 +84,34 @@ def as_number(value: Any) -> float:
     """A coordinate, which may be a text.
 
     Raises:
-        ValueError: it is no finite number.
+        ValueError: it is not a finite number.
     """
     try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        number = float(value) if isinstance(value, _NUMERIC) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number) or abs(number) > 1e9:
-        raise ValueError(f"a coordinate must be a finite number, not {shown(value)}")
-    return number
+    if -_LARGEST <= number <= _LARGEST:
+        return number
+    raise ValueError(f"a coordinate must be a finite number, not {shown(value)}")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """A JSON array; an empty one for any other value."""
+    return value if isinstance(value, list) else []
 
 
 def as_flag(value: Any) -> bool:
@@ -78,8 +120,8 @@ def as_flag(value: Any) -> bool:
     Raises:
         ValueError: it is something else.
     """
-    if value is None:
-        return False
+    if value is None or (type(value) is int and 0 <= value <= 1):
+        return value == 1  # a million times
     text = str(value).strip().lower()
     if text in ("1", "true", "1.0", "yes"):
         return True
@@ -90,19 +132,17 @@ def as_flag(value: Any) -> bool:
 
 def as_size(width: Any, height: Any) -> tuple[int, int] | None:
     """Width and height in pixels as an annotation states them ("2230px" too); None when it states nothing usable."""
-    if type(width) is int and type(height) is int and 1 <= width <= 1e6 and 1 <= height <= 1e6:
-        return width, height  # a million times
-    numbers = []
-    for value in (width, height):
-        text = str(value).strip().lower().removesuffix("px").strip() if value is not None else ""
+    sides = _pixels(width), _pixels(height)
+    return sides if all(sides) else None
+
+
+def _pixels(value: Any) -> int:
+    if type(value) is not int:
         try:
-            number = float(text)
+            value = float(str(value).strip().lower().removesuffix("px"))
         except ValueError:
-            return None
-        if not 1 <= number <= 1e6:
-            return None
-        numbers.append(int(number))
-    return numbers[0], numbers[1]
+            return 0
+    return int(value) if 1 <= value <= 1e6 else 0
 
 
 def shown(value: Any) -> str:

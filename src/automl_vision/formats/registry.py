@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, wraps
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
+from typing import TypeVar
 
 from automl_vision import formats
 from automl_vision.core.errors import DataError
@@ -93,6 +94,7 @@ class ExportFormat:
     write: Writer
 
 
+AnyFormat = TypeVar("AnyFormat", Format, ExportFormat)
 _FORMATS: dict[str, Format] = {}
 _EXPORT_FORMATS: dict[str, ExportFormat] = {}
 
@@ -195,8 +197,7 @@ def find_format(source: Source, name: str | None, columns: Columns) -> Format:
     """
     listed = list_formats()
     if name is not None:
-        known = {format_.name: format_ for format_ in listed}
-        return known[known_name(name, known)]
+        return _named(name, listed)
     for format_ in listed:
         if format_.rank < Rank.MASK_FOLDERS and format_.detect(source, columns):
             return format_
@@ -241,16 +242,11 @@ def find_export_format(name: str) -> ExportFormat:
     Raises:
         DataError: the name is unknown.
     """
-    known = {format_.name: format_ for format_ in list_export_formats()}
-    return known[known_name(name, known)]
+    return _named(name, list_export_formats())
 
 
-def known_name(name: str, known: dict[str, Format] | dict[str, ExportFormat]) -> str:
-    """The name, when a format has it.
-
-    Raises:
-        DataError: no format has it; the message names the nearest one.
-    """
+def _named(name: str, listed: Sequence[AnyFormat]) -> AnyFormat:
+    known = {format_.name: format_ for format_ in listed}
     if name not in known:
         raise DataError(f'no data format is named "{name}".{did_you_mean(name, known)} Formats: {", ".join(known)}')
-    return name
+    return known[name]

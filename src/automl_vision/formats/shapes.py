@@ -1,6 +1,8 @@
-"""Outlines of shapes that are no polygons, as the annotation tools draw them."""
+"""Outlines of shapes other than polygons, as annotation tools draw them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,11 @@ def rectangle(
 def bounds(points: list[float]) -> tuple[float, float, float, float]:
     """The box around x, y, x, y, ...: x1, y1, x2, y2."""
     return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
+
+
+def shares(numbers: Iterable[float], size: tuple[float, float]) -> list[float]:
+    """Pixels x, y, x, y, ... as shares of width and height."""
+    return [number / size[i % 2] for i, number in enumerate(numbers)]
 
 
 def _turned(points: NDArray[np.float64], angle: float) -> NDArray[np.float64]:

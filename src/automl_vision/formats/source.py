@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import os.path
 import re
-from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property, partial
 from itertools import chain
@@ -16,9 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
+from automl_vision.data.annotations import Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.formats.documents import Documents
-from automl_vision.formats.image_listing import ImageListing
+from automl_vision.formats.image_listing import ImageListing, grouped
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
 from automl_vision.storage.access import open_storage
 from automl_vision.storage.local_folder import LocalFolder
@@ -42,11 +42,13 @@ class Source:
         storage: where they lie.
         main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
         listing: its images by their names.
+        looked_at: what was found out about tables while looking for the format; see `look_at`.
     """
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
+        self.looked_at: dict[tuple[str, Columns], Any] = {}
         self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
@@ -91,10 +93,7 @@ class Source:
 
     @cached_property
     def _by_suffix(self) -> dict[str, list[str]]:
-        files: dict[str, list[str]] = defaultdict(list)
-        for path in self.files:
-            files[suffix_of(path)].append(path)
-        return dict(files)
+        return grouped(self.files, suffix_of)
 
     @property
     def images(self) -> list[str]:
@@ -122,9 +121,17 @@ class Source:
         """
         return self._documents.parsed(path, parse)
 
+    def try_parsed(self, path: str, parse: Callable[[bytes, str], Parsed]) -> Parsed | None:
+        """The same for finding the format: None where the file cannot be read or parsed."""
+        try:
+            return self.parsed(path, parse)
+        except DataError:
+            return None
+
     def forget(self) -> None:
         """Drop the files that were read; the dataset is open."""
         self._documents.forget()
+        self.looked_at.clear()
 
     def read_text(self, path: str) -> str:
         """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
@@ -190,7 +197,7 @@ class Source:
     def _copy_of(self, url: str, folder: str, split: str | None, *, least: int | None = None) -> str | None:
         """The listed image that is a URL's: downloaded, or mounted from a workspace's store.
 
-        At least so many last parts must be shared; None follows the URL's protocol.
+        The URL and the image must share at least `least` last parts; if None, the URL's protocol decides how many.
         """
         path = unquote(urlsplit(url).path)
         if _WORKSPACES.match(url):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+import numpy as np
+
+from automl_vision.core.errors import ImageError
+from automl_vision.core.tasks import has_objects
+from automl_vision.core.text import suffix_of
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.image_names import IMAGE_SUFFIXES
+from automl_vision.data.images import open_image
+from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.object import Object
+from automl_vision.data.report import ImportReport
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.storage.access import full_reference, read_image_bytes
+from automl_vision.storage.urls import is_url
 
 
 @dataclass(frozen=True)
@@ -30,32 +43,55 @@ class ExportRecord:
     group: str | None
 
 
-class Export(Protocol):
+class Export:
     """A dataset on its way into a folder.
+
+    Args:
+        dataset: to write.
+        folder: as given.
+        images: "copy", "link" or "none"; see `export_dataset`.
 
     Attributes:
         folder: where to write.
         kind: what is labelled: "label", "labels", "boxes" or "masks".
         classes: names in order.
+        report: of what the format could not hold.
     """
 
-    folder: Path
-    kind: str
-    classes: list[str]
+    def __init__(self, dataset: Dataset, folder: Path, *, images: str) -> None:
+        self.folder, self.kind, self.classes = folder, dataset.kind, list(dataset.classes)
+        self.report = ImportReport()
+        self._dataset, self._images = dataset, images
+        self._rows = {split: np.flatnonzero(dataset.splits == split).tolist() for split in self.splits}
+        self._names = _unique_names(dataset)
+        self._row_of = {name: row for row, name in self._names.items()}
 
     @property
     def splits(self) -> list[str]:
         """The splits that hold images; "" for those without one."""
-        ...
+        found = set(self._dataset.splits.tolist())
+        return [split for split in ("train", "val", "test", "") if split in found]
 
     @property
     def has_objects(self) -> bool:
         """Whether objects are labelled."""
-        ...
+        return has_objects(self._dataset.task)
 
     def records(self, split: str) -> Iterator[ExportRecord]:
         """The images of a split."""
-        ...
+        objects = self._dataset.objects
+        rows = self._rows[split]
+        columns = self._dataset.table.select(["width", "height", "labels", "group"]).take(rows).to_pydict()
+        for row, width, height, labels, group in zip(rows, *columns.values(), strict=True):
+            self.report.total += 1
+            yield ExportRecord(
+                image=self._names[row],
+                width=width,
+                height=height,
+                labels=tuple(labels),
+                objects=tuple(objects[i] for i in objects.rows_of(row)) if self.has_objects else (),
+                group=group,
+            )
 
     def image(self, name: str, target: str | None = None) -> str:
         """Bring an image into the export.
@@ -67,12 +103,62 @@ class Export(Protocol):
         Returns:
             How the annotations refer to it: `target`, or where the image is when images stay where they are.
         """
-        ...
+        target = target or name
+        row = self._row_of[name]
+        reference = self._dataset.table["image"][row].as_py()
+        full = full_reference(self._dataset.root, reference)
+        if self._images == "none":
+            return full
+        path = self.folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if self._images == "link" and Path(full).is_file():
+                os.symlink(full, path)  # noqa: PTH211 - the link's text is the path as it is
+            else:
+                path.write_bytes(read_image_bytes(self._dataset.root, reference))
+        except ImageError as error:
+            self.lost(name, str(error))
+        return target
 
     def polygons(self, value: Object, record: ExportRecord) -> list[list[float]]:
         """An object's polygons; outlines of its run-length code, which lose its holes."""
-        ...
+        if value.rle is None:
+            return [list(segment) for segment in value.segments]
+        mask = MaskCode.from_text(value.rle).decode()
+        polygons = mask_to_polygons(mask)
+        self.lost(record.image, f"the mask of an object of class {value.label} became {len(polygons)} polygons")
+        return polygons
 
     def lost(self, image: str, reason: str) -> None:
         """Note what the format cannot hold."""
-        ...
+        self.report.note(image, reason, "changed in the export")
+
+
+def _unique_names(dataset: Dataset) -> dict[int, str]:
+    """The name of each row: its path below the root, without folders where it comes from elsewhere."""
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    images = dataset.table["image"].to_pylist()
+    for row in np.flatnonzero(dataset.splits != LEFT_OUT).tolist():
+        image = images[row]
+        name = image.partition("?")[0].rpartition("/")[2] if is_url(image) or image.startswith("/") else image
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        name = "/".join(f"_{part}" if part.startswith(".") else part for part in parts) or "image"  # hidden is unread
+        if suffix_of(name) not in IMAGE_SUFFIXES:
+            name += _suffix(dataset, image)
+        stem, suffix, number = name.rpartition(".")[0], name.rpartition(".")[2], 1
+        while stem.lower() in taken:  # stems, for annotation files are named after them
+            number += 1
+            stem = f"{name.rpartition('.')[0]}-{number}"
+        taken.add(stem.lower())
+        names[row] = f"{stem}.{suffix}"
+    return names
+
+
+def _suffix(dataset: Dataset, image: str) -> str:
+    """The suffix that an image's bytes ask for."""
+    try:
+        format_ = open_image(read_image_bytes(dataset.root, image)).format or "PNG"
+    except ImageError:
+        return ".jpg"
+    return {"JPEG": ".jpg"}.get(format_, f".{format_.lower()}")

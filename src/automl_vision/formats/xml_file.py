@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
@@ -54,10 +53,9 @@ def parse_xml(data: bytes, path: str) -> Element:
 def has_documents(source: Source, tag: str, *children: str) -> bool:
     """Whether one of the first XML files of a source has this root element, and one of these in it."""
     for path in source.with_suffix(".xml")[:HEAD_FILES]:
-        with suppress(DataError):
-            root = read_xml(source, path)
-            if root.tag == tag and (not children or any(root.find(child) is not None for child in children)):
-                return True
+        root = source.try_parsed(path, parse_xml)
+        if root is not None and root.tag == tag and (not children or any(root.find(c) is not None for c in children)):
+            return True
     return False
 
 

@@ -11,7 +11,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO
@@ -19,8 +19,7 @@ from typing import IO
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.files import atomic_path
 from automl_vision.storage.cache_folder import cache_folder
-from automl_vision.storage.locations import INSIDE, MAX_IMAGE_BYTES, OUTSIDE, Storage, check_url, is_hidden
-from automl_vision.storage.urls import is_url
+from automl_vision.storage.locations import INSIDE, MAX_IMAGE_BYTES, Storage, check_size, is_hidden
 
 _CHUNK = 2**22
 _MOST_UNPACKED, _MOST_RATIO = 2**26, 200  # JSON packs to a tenth or twentieth, zeros to a thousandth
@@ -42,7 +41,7 @@ def open_archive(path: str, folder: str, size: int, modified: int) -> Storage:
         raise DataError(f"{path} cannot be read as an archive ({error})") from error
 
 
-class Archive(ABC):
+class Archive(Storage):
     """Members of an archive by their paths below one of its folders; nothing is ever unpacked by its name.
 
     Args:
@@ -52,8 +51,7 @@ class Archive(ABC):
     """
 
     def __init__(self, path: str, folder: str, names: dict[str, str]) -> None:
-        self.root = f"{path}{INSIDE}{folder}" if folder else path
-        self.skipped: dict[str, str] = {}
+        super().__init__(f"{path}{INSIDE}{folder}" if folder else path)
         self.members: dict[str, str] = {}
         prefix = f"{folder}/" if folder else ""
         for shown, name in names.items():
@@ -68,32 +66,10 @@ class Archive(ABC):
         """All members but hidden ones."""
         return sorted(path for path in self.members if not is_hidden(path))
 
-    def resolve(self, path: str, *, allow_outside: bool = False) -> str:
-        """The path, when it stays in the archive."""
-        if is_url(path):
-            return check_url(path, allow_outside)
-        normal = os.path.normpath(path).replace(os.sep, "/")
-        if normal.startswith(("../", "/")) or normal == "..":
-            raise ImageError(f"the path {OUTSIDE.split(';', maxsplit=1)[0]}")
-        return normal
-
-    def identity(self, path: str, *, stat_only: bool = False) -> str | None:
-        """A URL itself; for a member the archive's own check value, if that is to do."""
-        if is_url(path):
-            return path
-        if not stat_only:
-            return None
+    def _stated(self, path: str) -> str:
         if path not in self.members:
             raise ImageError("the file is missing")
         return self._check_value(path)
-
-    @abstractmethod
-    def read(self, path: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
-        """The bytes of a member.
-
-        Raises:
-            OSError: it is missing, broken, or longer than `limit`.
-        """
 
     @abstractmethod
     def _check_value(self, path: str) -> str:
@@ -117,8 +93,7 @@ class ZipArchive(Archive):
             if os.getpid() != self._pid:
                 self._zip, self._pid = zipfile.ZipFile(self._path), os.getpid()
         info = self._zip.getinfo(self.members[path])
-        if info.file_size > limit:
-            raise OSError(f"the file is larger than {limit:,} bytes")
+        check_size(info.file_size, limit)
         if info.file_size > _MOST_UNPACKED and info.file_size > _MOST_RATIO * max(info.compress_size, 1):
             raise OSError(f"the file would unpack to {info.file_size / max(info.compress_size, 1):,.0f} times its size")
         if info.flag_bits & 1:
@@ -128,8 +103,7 @@ class ZipArchive(Archive):
                 data = member.read(limit + 1)
         except _BROKEN as error:
             raise OSError(f"the archive's member is broken: {error}") from error
-        if len(data) > limit:
-            raise OSError(f"the file is larger than {limit:,} bytes")
+        check_size(len(data), limit)
         return data
 
     def _check_value(self, path: str) -> str:
@@ -165,8 +139,7 @@ class TarArchive(Archive):
         if path not in self.members:
             raise FileNotFoundError(path)
         start, size = self._places[self.members[path]]
-        if size > limit:
-            raise OSError(f"the file is larger than {limit:,} bytes")
+        check_size(size, limit)
         with self._file.open("rb") as file:
             file.seek(start)
             return file.read(size)

@@ -47,7 +47,7 @@ class DiskCache:
         """The user's cache, by the environment.
 
         Raises:
-            ConfigError: the limit in the environment is no number of gigabytes.
+            ConfigError: the limit in the environment is not a number of gigabytes.
         """
         return _cache(str(cache_folder() / "remote"), int(_gigabytes() * 1e9))
 

@@ -8,16 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from automl_vision.core.errors import ImageError
-from automl_vision.storage.locations import MAX_IMAGE_BYTES, OUTSIDE, check_url
-from automl_vision.storage.urls import is_url
+from automl_vision.storage.locations import MAX_IMAGE_BYTES, OUTSIDE, Storage, check_size
 
 
-class LocalFolder:
+class LocalFolder(Storage):
     """A folder of this machine."""
 
     def __init__(self, root: str, *, allow_outside: bool = False) -> None:
-        self.root = root
-        self.skipped: dict[str, str] = {}
+        super().__init__(root)
         self._allow_outside = allow_outside
         self._real = os.path.realpath(root)
         self._outside_files: set[str] = set()
@@ -59,14 +57,11 @@ class LocalFolder:
         facts = file.stat()
         if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
             raise OSError("it is a device or a pipe, not a file")
-        if facts.st_size > limit:
-            raise OSError(f"the file is larger than {limit:,} bytes")
+        check_size(facts.st_size, limit)
         return file.read_bytes()
 
-    def resolve(self, path: str, *, allow_outside: bool = False) -> str:
+    def _inside(self, path: str, *, allow_outside: bool) -> str:
         """The path relative to the folder; links that stay inside keep their name."""
-        if is_url(path):
-            return check_url(path, allow_outside)
         file = os.path.join(self.root, path)  # noqa: PTH118 - a million files
         try:
             is_link = os.path.islink(file)  # noqa: PTH114 - which a name that is too long does not upset
@@ -88,12 +83,7 @@ class LocalFolder:
             self._real_folders[folder] = os.path.realpath(folder)
         return os.path.join(self._real_folders[folder], name)  # noqa: PTH118
 
-    def identity(self, path: str, *, stat_only: bool = False) -> str | None:
-        """A URL itself; for a file of this machine size and time, if those are to do."""
-        if is_url(path):
-            return path
-        if not stat_only:
-            return None
+    def _stated(self, path: str) -> str:
         try:
             facts = os.stat(os.path.join(self.root, path))  # noqa: PTH116, PTH118 - a million files
         except (OSError, ValueError):

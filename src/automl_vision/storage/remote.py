@@ -6,7 +6,6 @@ Credentials come from the environment, as each store's client documents it, for 
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
 from automl_vision.storage.cache_folder import DiskCache, cache_folder
+from automl_vision.storage.locations import MAX_IMAGE_BYTES, Storage, check_size
 from automl_vision.storage.urls import (
-    REMOTE_PROTOCOLS,
     check_password,
     full_url,
     is_url,
@@ -57,13 +56,12 @@ def fetch(url: str, limit: int, *, version: str | None = "") -> bytes:
         data = _with_retries(partial(_read, full_url(url), limit))
         if version is not None:
             cache.put(key, data)
-    if len(data) > limit:
-        raise OSError(f"the file is larger than {limit:,} bytes")
+    check_size(len(data), limit)
     return data
 
 
 def _with_retries(attempt: Callable[[], Result]) -> Result:
-    """What an attempt gives, which is made again when its error may pass.
+    """The result of an attempt, which is repeated when its error may be temporary.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -103,7 +101,7 @@ def _read(url: str, limit: int) -> bytes:
         with system.open(path, "rb", block_size=0, size=1) as file:  # any size keeps fsspec from asking for it first
             chunks: list[bytes] = []
             left = limit + 1
-            while left > 0 and (chunk := file.read(left)):  # which gives what has arrived, not all
+            while left > 0 and (chunk := file.read(left)):  # which returns what has arrived, not all
                 chunks.append(chunk)
                 left -= len(chunk)
             return b"".join(chunks)
@@ -142,7 +140,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return system, path
 
 
-class RemoteFolder:
+class RemoteFolder(Storage):
     """Files below a URL.
 
     Args:
@@ -150,10 +148,11 @@ class RemoteFolder:
         signed: whole URLs of some files, by name, where their signature is needed.
     """
 
+    _other_urls = "in remote data is not read"
+
     def __init__(self, root: str, *, signed: dict[str, str] | None = None) -> None:
         check_password(root)
-        self.root = root.rstrip("/")
-        self.skipped: dict[str, str] = {}
+        super().__init__(root.rstrip("/"))
         self._signed = signed or {}
 
     @cached_property
@@ -182,33 +181,24 @@ class RemoteFolder:
         """All files but hidden ones."""
         return sorted(path for path in self._facts if not any(part.startswith(".") for part in path.split("/")))
 
-    def read(self, path: str, limit: int = 2**29) -> bytes:
+    def read(self, path: str, limit: int = MAX_IMAGE_BYTES) -> bytes:
         """The bytes of a file; what was read before counts as the same."""
         return fetch(path if is_url(path) else self._url(path), limit)
 
     def read_anew(self, path: str, limit: int) -> bytes:
-        """The bytes that a file has now: from the cache only where the store's listing tells that they are the same."""
+        """The bytes that a file has now: from the cache only if the store's listing shows that they are the same."""
         return fetch(self._url(path), limit, version=self._tag(path))
 
     def _tag(self, path: str) -> str | None:
-        """The store's own tag of a file's contents, when the folder was listed anyway and the store gives one."""
+        """The store's own tag of a file's contents, when the folder was listed anyway and the store has one."""
         facts = self.__dict__.get("_facts", {}).get(path, {})
         return next((str(facts[name]) for name in ("ETag", "etag", "content_md5", "md5Hash") if facts.get(name)), None)
 
-    def resolve(self, path: str, *, allow_outside: bool = False) -> str:
-        """The path below the URL, or another URL."""
-        if is_url(path):
-            protocol = path.partition("://")[0].lower()
-            if allow_outside or protocol in REMOTE_PROTOCOLS:
-                return path
-            raise ImageError(f"a {protocol}:// URL in remote data is not read")
-        normal = os.path.normpath(path).replace(os.sep, "/")
-        if normal.startswith(("../", "/")) or normal == "..":
-            raise ImageError("the path leads outside of the data's folder")
-        return normal
-
     def identity(self, path: str, *, stat_only: bool = False) -> str | None:  # noqa: ARG002 - files are far away
         """The store's own tag of the contents, or size and time, or at least the URL."""
+        return self._stated(path)
+
+    def _stated(self, path: str) -> str:
         url = path if is_url(path) else f"{self.root}/{path}"
         facts, tag = self.__dict__.get("_facts", {}).get(path, {}), self._tag(path)
         known = [tag] if tag else [facts.get("size"), facts.get("LastModified"), facts.get("mtime")]

@@ -57,7 +57,7 @@ def check_password(url: str) -> None:
 
 
 def without_signature(url: str) -> str:
-    """The URL as a manifest keeps it; `full_url` gives back what was taken out."""
+    """The URL as a manifest keeps it; `full_url` restores what was taken out."""
     if "?" not in url and "@" not in url:
         return url
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
-from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -12,11 +11,12 @@ import numpy as np
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of
-from automl_vision.formats.json_file import parse_json, shown
-from automl_vision.formats.source import Source, decode_text
+from automl_vision.formats.image_listing import grouped
+from automl_vision.formats.json_file import as_utf8, parse_json, shown
+from automl_vision.formats.source import Source
 
 _PIECE = 20_000  # annotations parsed at once
-_MOST_FILES = 50  # in a folder of more, the first few tell whether COCO's files are among them
+_MOST_FILES = 50  # in a folder of more, the first few show whether COCO's files are among them
 _HEAD = 3
 _TWINS = ("person_keypoints", "panoptic", "stuff")  # whose objects stand in the `instances` file of the same images too
 
@@ -44,30 +44,14 @@ def coco_files(source: Source) -> Iterator[str]:
 
     Each is looked at when it is asked for, so that a reader of several large files holds one at a time.
     """
-    folders: dict[str, list[str]] = defaultdict(list)
-    for path in source.with_suffix(".json"):
-        folders[folder_of(path)].append(path)
     listed = set(source.with_suffix(".json"))
-    known: dict[str, bool] = {}
-
-    def is_coco(path: str) -> bool:
-        if path not in known:
-            known[path] = _is_coco(source, path)
-        return known[path]
-
-    for paths in folders.values():
+    is_coco = cache(lambda path: source.try_parsed(path, _if_coco) is not None)
+    for paths in grouped(source.with_suffix(".json"), folder_of).values():
         if len(paths) <= _MOST_FILES or any(map(is_coco, paths[:_HEAD])):
             for path in paths:
                 twins = {path.replace(twin, "instances") for twin in _TWINS if twin in path} & listed
                 if not any(map(is_coco, twins)) and is_coco(path):
                     yield path
-
-
-def _is_coco(source: Source, path: str) -> bool:
-    try:
-        return source.parsed(path, _if_coco) is not None
-    except DataError:
-        return False
 
 
 def _if_coco(data: bytes, path: str) -> CocoFile | None:
@@ -86,7 +70,7 @@ def read_coco(source: Source, path: str) -> CocoFile:
 
 
 def _parse(data: bytes, path: str) -> CocoFile:
-    data = _as_utf8(data)
+    data = as_utf8(data)  # the lists are views into these bytes, whose encoding is not asked for any more
     try:
         return msgspec.json.decode(data, type=CocoFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -96,20 +80,6 @@ def _parse(data: bytes, path: str) -> CocoFile:
     # Python's parser took what the fast one refuses, such as NaN; each record is judged on its own below
     pieces = {name: _plain(value[name]) for name in ("images", "annotations", "categories") if name in value}
     return CocoFile(**{name: msgspec.Raw(msgspec.json.encode(piece)) for name, piece in pieces.items()})
-
-
-def _as_utf8(data: bytes) -> bytes:
-    """A document in UTF-8: the same bytes where they are, since a copy of a large file would be held beside them.
-
-    The lists are views into these bytes, which are looked at later, when their encoding is not asked for any more.
-    """
-    if data.isascii():
-        return data
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return decode_text(data).encode()
-    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _plain(value: Any) -> Any:

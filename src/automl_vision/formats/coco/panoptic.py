@@ -6,7 +6,6 @@ from typing import Any
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import folder_of
-from automl_vision.data.annotations import Annotations
 from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.object import Object
 from automl_vision.formats.coco.values import as_key
@@ -23,7 +22,7 @@ def things_of(categories: list[Any]) -> set[int | str | None]:
 
 
 def read_segments(source: Source, path: str, value: Any, labels: dict[int | str, str]) -> list[Object]:
-    """The things of one image, with their masks.
+    """The things of one image with their masks.
 
     Args:
         source: of the files.
@@ -56,16 +55,3 @@ def read_segments(source: Source, path: str, value: Any, labels: dict[int | str,
             label = labels[key]
             objects.append(Object(label, iscrowd=as_flag(segment.get("iscrowd")), rle=encode_mask(mask).to_text()))
     return objects
-
-
-def add_segments(
-    source: Source, path: str, value: Any, image: int, labels: dict[int | str, str], into: Annotations
-) -> None:
-    """Add the things of one image.
-
-    Raises:
-        ValueError: see `read_segments`.
-    """
-    for found in read_segments(source, path, value, labels):
-        into.report.total += 1
-        into.objects.add(image, found)

@@ -18,7 +18,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.split_names import split_of_folder, split_of_path
 from automl_vision.formats.box_units import check_corners, check_shares
 from automl_vision.formats.coco.file import CocoFile, coco_files, pieces_of, read_coco, whole_list
-from automl_vision.formats.coco.panoptic import add_segments, things_of
+from automl_vision.formats.coco.panoptic import read_segments, things_of
 from automl_vision.formats.coco.values import (
     CocoAnnotation,
     RunLengths,
@@ -176,7 +176,7 @@ def _decoded(piece: list[msgspec.Raw]) -> list[CocoAnnotation] | None:
 
 
 def _add_all(file: _File, items: list[CocoAnnotation]) -> bool:
-    """Add the annotations of one piece at once, when each is a box with or without polygons; tells whether it did."""
+    """Add the annotations of one piece at once, when each is a box with or without polygons; returns whether it did."""
     numbers = [file.images.get(item.image_id) for item in items]
     labels = [file.categories.get(item.category_id) for item in items]
     boxes = [item.bbox for item in items if item.bbox and len(item.bbox) == 4]
@@ -206,7 +206,9 @@ def _add_value(file: _File, source: Source, value: Any, place: str) -> None:
     image = None if key is None else file.images.get(key)
     if image is None:
         raise ValueError(f"no image has the image_id {shown(value.get('image_id'))}")
-    add_segments(source, file.path, value, image, file.things, file.annotations)
+    for found in read_segments(source, file.path, value, file.things):
+        file.annotations.report.total += 1
+        file.annotations.objects.add(image, found)
 
 
 def _add(file: _File, item: CocoAnnotation, place: str) -> None:

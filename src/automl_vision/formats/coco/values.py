@@ -121,7 +121,7 @@ def mask_code(code: RunLengths) -> str:
     """COCO's compressed run-length code, as the manifest keeps it.
 
     Raises:
-        ValueError: it is no run-length code.
+        ValueError: it is not a run-length code.
     """
     if len(code.size) != 2 or min(code.size) < 1:
         raise ValueError(f"a run-length code needs its size [height, width], not {shown(code.size)}")

@@ -10,6 +10,7 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_mask_folder, split_of_path
+from automl_vision.formats.image_listing import stem_of
 from automl_vision.formats.source import Source
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
@@ -27,7 +28,7 @@ def masks_by_image(source: Source) -> dict[str, list[str]]:
         if is_drawn(source, path):
             masks += [path] if suffix_of(path) in _MASK_SUFFIXES and "visualization" not in path.lower() else []
             continue
-        pictures[path.rpartition("/")[2].rpartition(".")[0]].append(path)
+        pictures[stem_of(path)].append(path)
         alone[folder_of(folder_of(path))].append(path)
     found: dict[str, list[str]] = defaultdict(list)
     for mask in masks:
@@ -91,17 +92,13 @@ def _image_of(source: Source, mask: str, pictures: dict[str, list[str]], alone: 
     beside = alone.get(folder_of(above), [])
     if len(beside) == 1 and folder_of(above):
         return beside[0]
-    match = _NUMBERED.fullmatch(_stem(below))
-    same = [path for path in beside if match and _stem(path).endswith(match[1]) and _number(path) == match[1]]
+    match = _NUMBERED.fullmatch(stem_of(below))
+    same = [path for path in beside if match and stem_of(path).endswith(match[1]) and _number(path) == match[1]]
     return same[0] if len(same) == 1 else None
 
 
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].rpartition(".")[0]
-
-
 def _number(path: str) -> str:
-    stem = _stem(path)
+    stem = stem_of(path)
     return stem[len(stem.rstrip("0123456789")) :]
 
 

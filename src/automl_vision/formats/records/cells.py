@@ -11,6 +11,7 @@ from automl_vision.formats.json_file import as_number, parse_json
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True, "-1": False, "-1.0": False}
 UNCERTAIN = frozenset({"-1", "-1.0"})
 _EMPTY = frozenset({"", "nan", "<na>", "#n/a", "null"})
+_LONGEST = max(map(len, _EMPTY))
 LIST = "[]"
 """Separator of labels in brackets, as Python and JSON write lists."""
 
@@ -21,7 +22,7 @@ _WHOLE = re.compile(r"(\d+)\.0+")
 
 def is_empty(cell: str) -> bool:
     """Whether a cell holds nothing, also as pandas and Excel write it."""
-    return cell.lower() in _EMPTY
+    return len(cell) <= _LONGEST and cell.lower() in _EMPTY
 
 
 def list_separator(cells: Sequence[str], *, plural: bool) -> str:
@@ -77,7 +78,7 @@ def split_labels(cell: str, separator: str) -> tuple[str, ...]:
 
 
 def one_label(cell: str) -> str:
-    """The label of a cell, without the point that pandas gives whole numbers."""
+    """The label of a cell, without the decimal point that pandas adds to whole numbers."""
     whole = _WHOLE.fullmatch(cell)
     return whole[1] if whole else cell
 
@@ -86,7 +87,7 @@ def as_coordinate(cell: str) -> float:
     """A coordinate, also with a decimal comma.
 
     Raises:
-        ValueError: it is no number.
+        ValueError: it is not a number.
     """
     return as_number(cell.replace(",", ".") if "," in cell and "." not in cell else cell)
 

@@ -1,4 +1,4 @@
-"""Names for classes that a dataset gives as numbers, from the list or table that lies beside it."""
+"""Names of classes that a dataset states as numbers, from a list or table beside it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _is_named(path: str) -> bool:
 
 
 def _mapping(value: object) -> dict[str, str]:
-    """Names by number of a JSON object, which may also give numbers by name; or of a list."""
+    """Names by number, from a JSON object that maps numbers to names or names to numbers, or from a list."""
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {str(i): name for i, name in enumerate(value)}
     if not isinstance(value, dict) or not value:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from automl_vision.formats.json_file import as_mapping
+
 _CORNERS = {"topX": "xMin", "topY": "yMin", "bottomX": "xMax", "bottomY": "yMax"}
 _USE = "aiplatform.googleapis.com/ml_use"
 
@@ -23,8 +25,7 @@ def standard_line(value: Any) -> Any:
 
 
 def _of_vertex(value: dict[str, Any]) -> dict[str, Any]:
-    resources = value.get("dataItemResourceLabels")
-    split = resources.get(_USE) if isinstance(resources, dict) else None
+    split = as_mapping(value.get("dataItemResourceLabels")).get(_USE)
     line = {"image_url": value["imageGcsUri"], "split": split}
     if isinstance(one := value.get("classificationAnnotation"), dict):
         return {**line, "label": one.get("displayName")}

@@ -81,7 +81,7 @@ def read(source: Source, columns: Columns) -> Annotations:
         others = [table for table in candidates if table not in tables and not table.layout.is_labelled]
     reader = RowReader(source, annotations, side_splits(source, others))
     read_tables(source, reader, tables, columns)
-    annotations.relative = len(annotations.objects) > 0 and reader.largest <= LARGEST_SHARE
+    annotations.relative = len(annotations.objects) > 0 and annotations.objects.largest <= LARGEST_SHARE
     layouts = [table.layout for table in tables]
     has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
     annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split
+from automl_vision.formats.json_file import is_number
 from automl_vision.storage.urls import is_url
 
 _RETINANET = ["image", "xmin", "ymin", "xmax", "ymax", "label"]
@@ -55,12 +56,3 @@ def fitted(row: list[str], header: list[str]) -> list[str]:
 
 def _is_reference(text: str) -> bool:
     return is_image(text.partition("?")[0]) or is_url(text)
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell holds a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -9,16 +9,16 @@ import yaml
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import normalize_split
-from automl_vision.formats.json_file import parse_json
+from automl_vision.formats.json_file import as_list, as_mapping, parse_json
 from automl_vision.formats.records.cells import LIST, split_labels
-from automl_vision.formats.records.layout import Layout, Split
+from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.reader import RowReader
-from automl_vision.formats.records.rows import Row, Rows, read_records
+from automl_vision.formats.records.rows import Row, changed, read_records
 from automl_vision.formats.records.vocabulary import LABEL, LABEL_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
-_LAYOUT = Layout("image", "label", split=Split("split"), group="group", typed=True, numbers=True)
+_LAYOUT = Layout("image", "label", split="split", group="group", typed=True, numbers=True)
 _FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
@@ -55,7 +55,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     reader = RowReader(source, annotations)
     rows = _Standard(columns)
     for path in _files(source):
-        reader.read(path, rows.of(read_records(source, path)), _LAYOUT)
+        reader.read(path, changed(read_records(source, path), rows.standard), _LAYOUT)
     if 2 * len(set(annotations.labels)) > rows.captions > 0:
         raise DataError(
             'the rows have a "text" that differs from image to image: captions, not classes; if they are classes, say '
@@ -75,15 +75,7 @@ class _Standard:
         self.captions = 0
         self._columns = columns
 
-    def of(self, rows: Rows) -> Rows:
-        """The same rows, or why they cannot be used."""
-        for place, row in rows:
-            try:
-                yield place, row if isinstance(row, ValueError) else self._row(row)
-            except ValueError as error:
-                yield place, error
-
-    def _row(self, row: Any) -> Row:
+    def standard(self, row: Any) -> Row:
         """One row.
 
         Raises:
@@ -110,7 +102,7 @@ class _Standard:
         value = (
             row.get(label)
             if label
-            else next(filter(_is_stated, map(row.get, usual(row, LABEL, but=LABEL_IDENTIFIERS))), None)
+            else next((row[key] for key in usual(row, LABEL, but=LABEL_IDENTIFIERS) if row[key] is not None), None)
         )
         if value is None and label is None and isinstance(row.get("text"), str):
             self.captions += 1
@@ -126,12 +118,8 @@ class _Standard:
         return value
 
 
-def _is_stated(value: Any) -> bool:
-    return value is not None
-
-
 def _class_names(source: Source) -> dict[str, str]:
-    """Names of classes that the rows give as numbers, from the header of the dataset's card (`README.md`)."""
+    """Names of classes that the rows state as numbers, from the header of the dataset's card (`README.md`)."""
     for path in source.files:
         if path.rpartition("/")[2] == "README.md":
             text = source.try_text(path)
@@ -147,12 +135,10 @@ def _class_names(source: Source) -> dict[str, str]:
 
 def _names_in(value: Any) -> dict[str, str]:
     """The first mapping of numbers to names below a `class_label`."""
-    if isinstance(value, dict):
-        label = value.get("class_label")
-        names = label.get("names") if isinstance(label, dict) else None
-        if isinstance(names, dict):
-            return {as_text(key): as_text(name) for key, name in names.items() if as_text(name)}
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    names = as_mapping(as_mapping(value).get("class_label")).get("names")
+    if isinstance(names, dict):
+        return {as_text(key): as_text(name) for key, name in names.items() if as_text(name)}
+    items = [*as_mapping(value).values(), *as_list(value)]
     return next((found for item in items if (found := _names_in(item))), {})
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.image_names import is_image
-from automl_vision.formats.json_file import parse_json, read_json_file
+from automl_vision.formats.json_file import as_utf8, parse_json, read_json_file
 from automl_vision.formats.source import Source
 
 LINE_SUFFIXES = (".jsonl", ".ndjson", ".manifest")
+_BETWEEN = re.compile(r"[ \t\r\n,]*")  # objects that stand one after another; commas do no harm
 _LOOKED_AT = 20  # keys of an object that may be images
 
 Value = tuple[str, Any]
@@ -28,24 +30,25 @@ def read_values(source: Source, path: str) -> Iterator[Value]:
     if suffix_of(path) not in LINE_SUFFIXES:
         yield from _whole(source, path)
         return
-    text = source.read_text(path)
-    yield from _lines(text, path) if _has_lines(text) else _whole(source, path)
+    data = as_utf8(source.read(path))
+    yield from _lines(data, path) if _has_lines(data) else _whole(source, path)
 
 
-def _has_lines(text: str) -> bool:
+def _has_lines(data: bytes) -> bool:
     """Whether the first line that is not empty is an object, or nothing at all."""
-    first = next((line for line in text.split("\n", 20) if line.strip()), "")
-    return not first.lstrip().startswith(("[", "{")) or first.rstrip().endswith("}")
+    first = next((text for line in io.BytesIO(data) if (text := line.decode().strip())), "")
+    return not first.startswith(("[", "{")) or first.endswith("}")
 
 
-def _lines(text: str, path: str) -> Iterator[Value]:
-    for number, line in enumerate(io.StringIO(text, newline="\n"), start=1):
-        if not line.strip():
+def _lines(data: bytes, path: str) -> Iterator[Value]:
+    for number, line in enumerate(io.BytesIO(data), start=1):
+        if line.isspace():
             continue
         try:
-            yield f"{path}:{number}", parse_json(line.encode(errors="surrogatepass"), "the line")
+            yield f"{path}:{number}", parse_json(line, "the line")
         except DataError as error:
-            yield f"{path}:{number}", ValueError(str(error))
+            if line.decode().strip():
+                yield f"{path}:{number}", ValueError(str(error))
 
 
 def _whole(source: Source, path: str) -> Iterator[Value]:
@@ -63,13 +66,13 @@ def _whole(source: Source, path: str) -> Iterator[Value]:
 
 
 def _are_labels(value: dict[str, Any]) -> bool:
-    """Whether an object gives labels by image."""
+    """Whether an object maps images to labels."""
     names = list(value)[:_LOOKED_AT]
     return bool(names) and all(is_image(name) and isinstance(value[name], str | int | list) for name in names)
 
 
 def _are_classes(value: dict[str, Any]) -> bool:
-    """Whether an object gives images by label."""
+    """Whether an object maps labels to lists of images."""
     lists = list(value.values())[:_LOOKED_AT]
     names = [name for images in lists if isinstance(images, list) for name in images[:_LOOKED_AT]]
     return bool(names) and all(isinstance(name, str) and is_image(name) for name in names) and all(lists)
@@ -78,7 +81,7 @@ def _are_classes(value: dict[str, Any]) -> bool:
 def _one_after_another(text: str, path: str, error: DataError) -> Iterator[Value]:
     """Objects that stand one after another, each over several lines."""
     decoder, start, number = json.JSONDecoder(), 0, 0
-    while (start := _next(text, start)) < len(text):
+    while (start := _BETWEEN.match(text, start).end()) < len(text):  # type: ignore[union-attr]
         try:
             value, start = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
@@ -86,10 +89,3 @@ def _one_after_another(text: str, path: str, error: DataError) -> Iterator[Value
             return
         yield f"{path}: [{number}]", value
         number += 1
-
-
-def _next(text: str, start: int) -> int:
-    """Where the next object starts; commas between them do no harm."""
-    while start < len(text) and text[start] in " \t\r\n,":
-        start += 1
-    return start

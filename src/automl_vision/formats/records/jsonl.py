@@ -11,25 +11,17 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.formats.json_file import HEAD_FILES
+from automl_vision.formats.records import vocabulary
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.cloud_lines import standard_line
 from automl_vision.formats.records.json_values import LINE_SUFFIXES, read_values
-from automl_vision.formats.records.layout import Layout, Split
+from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.objects import box_sides
 from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
-from automl_vision.formats.records.rows import Rows
-from automl_vision.formats.records.vocabulary import (
-    IMAGE,
-    IMAGE_IDENTIFIERS,
-    LABEL,
-    LABEL_IDENTIFIERS,
-    OBJECT_LABEL,
-    OBJECTS,
-    SIZE,
-    usual,
-)
+from automl_vision.formats.records.rows import changed
+from automl_vision.formats.records.vocabulary import usual, whole
 from automl_vision.formats.registry import Rank, dataset_format, export_format
-from automl_vision.formats.shapes import bounds
+from automl_vision.formats.shapes import bounds, shares
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export, ExportRecord
 
@@ -50,7 +42,7 @@ def _head(source: Source, path: str) -> list[dict[str, Any]]:
 
 def _image_key(value: dict[str, Any]) -> str | None:
     """What an object calls its image; a URL under a name of its own is meant rather than a bare name beside it."""
-    keys = usual(value, ("imageurl", *IMAGE), but=IMAGE_IDENTIFIERS)
+    keys = usual(value, ("imageurl", *vocabulary.IMAGE), but=vocabulary.IMAGE_IDENTIFIERS)
     return next((key for key in keys if isinstance(value[key], str)), None)
 
 
@@ -59,12 +51,14 @@ def _layout(value: Any, columns: Columns) -> Layout | None:
     if not isinstance(value, dict):
         return None
     image = columns.image or _image_key(value)
-    label = columns.label or next(usual(value, (*LABEL, *OBJECTS), but=LABEL_IDENTIFIERS), None)
+    label = columns.label or next(
+        usual(value, (*vocabulary.LABEL, *vocabulary.OBJECTS), but=vocabulary.LABEL_IDENTIFIERS), None
+    )
     if image is None or label is None or label not in value or not {image, "image"} & value.keys():
         return None
     found = value[label][0] if isinstance(value[label], list) and value[label] else value[label]
     is_objects = isinstance(found, dict)
-    found = next((found[name] for name in usual(found, OBJECT_LABEL)), None) if is_objects else found
+    found = next((found[name] for name in usual(found, vocabulary.OBJECT_LABEL)), None) if is_objects else found
     found = found[0] if isinstance(found, list) and found else found  # a mapping of lists
     return replace(
         _usual(columns),
@@ -72,7 +66,7 @@ def _layout(value: Any, columns: Columns) -> Layout | None:
         label=label,
         numbers=isinstance(found, int) and not isinstance(found, bool),
         is_object=not is_objects and not isinstance(value[label], list) and _has_box(value),
-        size=next((pair for names in SIZE if len(pair := tuple(usual(value, names))) == 2), ()),
+        size=whole(tuple(value), vocabulary.SIZE),
     )
 
 
@@ -94,7 +88,7 @@ def _is_labelled(source: Source, path: str, columns: Columns) -> bool:
 
 
 def _detect(source: Source, columns: Columns) -> bool:
-    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are no dataset."""
+    """Whether one of the first lines has an image and a label; other JSON lines, such as logs, are not a dataset."""
     if source.main and source.with_suffix(*SUFFIXES):
         return True
     files = source.with_suffix(*SUFFIXES, ".json")[:HEAD_FILES]
@@ -126,14 +120,14 @@ def _explain(source: Source) -> str | None:
     explain=_explain,
 )
 def read(source: Source, columns: Columns) -> Annotations:
-    """Read every JSONL file; a file named after a split (`val.jsonl`) gives its lines that split."""
+    """Read every JSONL file; the lines of a file named after a split (`val.jsonl`) belong to it."""
     annotations = Annotations("label")
     reader = RowReader(source, annotations)
     files = _files(source, columns)
     for path in files:
         layout = next(filter(None, (_layout(value, columns) for value in _head(source, path))), _usual(columns))
-        reader.read(path, _standard(read_values(source, path)), layout)
-    annotations.relative = reader.shares or reader.largest <= LARGEST_SHARE
+        reader.read(path, changed(read_values(source, path), standard_line), layout)
+    annotations.relative = reader.shares or annotations.objects.largest <= LARGEST_SHARE
     annotations.settle_kind(several=reader.several)
     if not reader.states_splits:
         annotations.split_by_folders()
@@ -146,19 +140,10 @@ def _usual(columns: Columns) -> Layout:
     return Layout(
         columns.image or "image_url",
         columns.label or "label",
-        split=Split(columns.split or "split"),
+        split=columns.split or "split",
         group=columns.group or "group",
         typed=True,
     )
-
-
-def _standard(rows: Rows) -> Rows:
-    """Rows in which a cloud's lines are as those of this package."""
-    for place, value in rows:
-        try:
-            yield place, standard_line(value)
-        except ValueError as error:
-            yield place, error
 
 
 @export_format("jsonl", "label", "labels", "boxes", "masks", holds=("group", "iscrowd", "difficult", "references"))
@@ -192,10 +177,10 @@ def _written(record: ExportRecord, export: Export) -> Any:
             value["difficult"] = 1
         polygons = export.polygons(item, record) if export.kind == "masks" else []
         if polygons:
-            value["polygon"] = [[number / scale[i % 2] for i, number in enumerate(p)] for p in polygons]
+            value["polygon"] = [shares(polygon, scale) for polygon in polygons]
         around = bounds([number for polygon in polygons for number in polygon]) if polygons else None
         box = item.bbox or around or ()
         if around is None or max(abs(a - b) for a, b in zip(box, around, strict=True)) > _SAME:
-            value |= {name: x / scale[i % 2] for i, (name, x) in enumerate(zip(_CORNERS, box, strict=True))}
+            value |= dict(zip(_CORNERS, shares(box, scale), strict=True))
         values.append(value)
     return values

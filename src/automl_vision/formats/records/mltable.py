@@ -11,6 +11,7 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import split_in_name
+from automl_vision.formats.json_file import as_list, as_mapping
 from automl_vision.formats.records import csv_table, jsonl
 from automl_vision.formats.records.text_cells import TABLE_SUFFIXES
 from automl_vision.formats.registry import Rank, dataset_format
@@ -87,11 +88,9 @@ def _matching(source: Source, name: str, table: str) -> list[str]:
 
 def _stream_column(value: dict[str, Any]) -> str | None:
     """The column that the table converts to a stream, which is the image's."""
-    transformations = value.get("transformations")
-    for step in transformations if isinstance(transformations, list) else ():
-        conversions = step.get("convert_column_types") if isinstance(step, dict) else None
-        for conversion in conversions if isinstance(conversions, list) else ():
-            if isinstance(conversion, dict) and "stream" in str(conversion.get("column_type")):
+    for step in as_list(value.get("transformations")):
+        for conversion in as_list(as_mapping(step).get("convert_column_types")):
+            if "stream" in str(as_mapping(conversion).get("column_type")):
                 names = conversion.get("columns")
                 return as_text(names[0] if isinstance(names, list) and names else names) or None
     return None

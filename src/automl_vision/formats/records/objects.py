@@ -9,19 +9,10 @@ from itertools import zip_longest
 from typing import Any
 
 from automl_vision.core.text import did_you_mean
-from automl_vision.data.annotations import Annotations
 from automl_vision.data.object import Object
 from automl_vision.formats.json_file import as_flag, as_number, shown
-from automl_vision.formats.records.vocabulary import (
-    BOX,
-    BOX_CONVENTIONS,
-    CROWD,
-    DIFFICULT,
-    OBJECT_LABEL,
-    POLYGON,
-    plain,
-    usual,
-)
+from automl_vision.formats.records import vocabulary
+from automl_vision.formats.records.vocabulary import usual, whole
 from automl_vision.formats.source import as_text
 
 Numbers = tuple[float, float, float, float]
@@ -56,27 +47,23 @@ class ObjectFields:
 def object_fields(names: tuple[str, ...]) -> ObjectFields:
     """The meaning of an object's fields, from their names."""
     sides, kind = box_sides(names)
-    polygon = next(usual(names, POLYGON), None)
+    polygon = next(usual(names, vocabulary.POLYGON), None)
     return ObjectFields(
-        label=next(usual(names, OBJECT_LABEL), None),
+        label=next(usual(names, vocabulary.OBJECT_LABEL), None),
         sides=sides,
         kind=kind,
-        box=next(usual(names, BOX), None),
+        box=next(usual(names, vocabulary.BOX), None),
         polygon=polygon,
-        crowd=next(usual(names, CROWD), None),
-        difficult=next(usual(names, DIFFICULT), None),
+        crowd=next(usual(names, vocabulary.CROWD), None),
+        difficult=next(usual(names, vocabulary.DIFFICULT), None),
         shares=sides == _SHARES or polygon == "polygon",
     )
 
 
 def box_sides(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The four fields of a box, and what they are: "corners", "extents" or "centres"; empty where there are none."""
-    fields = {plain(name): name for name in reversed(names)}
-    for kind, choices in BOX_CONVENTIONS:
-        for wanted in choices:
-            if all(name in fields for name in wanted):
-                return tuple(fields[name] for name in wanted), kind
-    return (), ""
+    found = ((whole(names, conventions), kind) for kind, conventions in vocabulary.BOX_CONVENTIONS)
+    return next((item for item in found if item[0]), ((), ""))
 
 
 def as_corners(numbers: Numbers, kind: str) -> Numbers:
@@ -89,42 +76,15 @@ def as_corners(numbers: Numbers, kind: str) -> Numbers:
     return numbers
 
 
-def read_objects(value: Any, place: str, annotations: Annotations, *, numbers: bool) -> tuple[list[Object], bool]:
-    """The usable objects of a record, and whether they are in shares of width and height; others are reported.
-
-    Args:
-        value: a list of mappings, a mapping of lists, or a mapping.
-        place: of the record.
-        annotations: told of unusable objects.
-        numbers: whether classes may be numbers.
+def objects_in(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects of a mapping, which is one object, or has a list for each of their fields.
 
     Raises:
-        ValueError: it is something else, or lists of unequal lengths.
+        ValueError: the lists are of unequal lengths.
     """
-    objects, shares = [], False
-    for i, item in enumerate(_items(value), start=1):
-        try:
-            fields = object_fields(tuple(name for name, found in item.items() if found is not None))
-            objects.append(read_object(item, fields, numbers=numbers))
-            shares |= fields.shares
-        except ValueError as error:
-            annotations.reject(f"{place}, object {i}", str(error), "bad annotation")
-    return objects, shares
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    """The objects one by one.
-
-    Raises:
-        ValueError: it is something else, or lists of unequal lengths.
-    """
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError(f"the objects must be a mapping of lists, not {shown(value)}")
     found = [next((name for name in usual(value, names) if isinstance(value[name], list)), "") for names in _LISTS]
     label, box, polygon = found
-    if not label and (any(usual(value, OBJECT_LABEL)) or not (box or polygon)):
+    if not label and (any(usual(value, vocabulary.OBJECT_LABEL)) or not (box or polygon)):
         return [value] if value else []
     boxes, names = value.get(box) or value.get(polygon) or [], value.get(label) or []
     if len(boxes) != len(names):
@@ -133,7 +93,7 @@ def _items(value: Any) -> list[dict[str, Any]]:
     return [dict(zip(fields, items, strict=True)) for items in zip_longest(*(value[name] for name in fields))]
 
 
-_LISTS = (OBJECT_LABEL, BOX, POLYGON)
+_LISTS = (vocabulary.OBJECT_LABEL, vocabulary.BOX, vocabulary.POLYGON)
 
 
 def read_object(value: dict[str, Any], fields: ObjectFields, *, numbers: bool) -> Object:
@@ -154,7 +114,7 @@ def read_object(value: dict[str, Any], fields: ObjectFields, *, numbers: bool) -
 
 def _box(value: dict[str, Any], fields: ObjectFields, *, required: bool) -> Numbers | None:
     if fields.sides:
-        a, b, c, d = (as_number(value[side]) for side in fields.sides)
+        a, b, c, d = [as_number(value[side]) for side in fields.sides]
         return as_corners((a, b, c, d), fields.kind)
     if fields.box is not None:
         box = value[fields.box]

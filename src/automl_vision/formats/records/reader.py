@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import Any
 
 from automl_vision.core.errors import DataError
@@ -12,10 +13,11 @@ from automl_vision.data.object import Object
 from automl_vision.data.split_names import parse_split, split_of_path
 from automl_vision.formats.json_file import as_flag, as_size, shown
 from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, numbers_in, one_label, split_labels
-from automl_vision.formats.records.layout import Box, Layout, Split, label_of
-from automl_vision.formats.records.objects import as_corners, object_fields, read_object, read_objects
+from automl_vision.formats.records.layout import Layout, label_of
+from automl_vision.formats.records.objects import as_corners, object_fields, objects_in, read_object
 from automl_vision.formats.records.rows import Row, Rows
 from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.usable import usable_objects
 from automl_vision.storage.urls import is_url
 
 UNNAMED = "object"  # the class of boxes that have none
@@ -61,44 +63,40 @@ class RowReader:
 
     Attributes:
         annotations: as given.
-        largest: the largest coordinate of a box or polygon.
         shares: whether an object is written in a convention of shares of width and height.
         several: whether a row has room for several labels.
         states_splits: whether a row has a field for its split.
     """
 
     def __init__(self, source: Source, annotations: Annotations, splits: dict[str, str | None] | None = None) -> None:
-        self.largest, self.shares, self.several, self.states_splits = 0.0, False, False, False
+        self.shares, self.several, self.states_splits = False, False, False
         self.annotations, self._source, self._splits = annotations, source, splits or {}
         self._labels_of: dict[str, tuple[str, tuple[str, ...]]] = {}  # by image: the first file that labels it
         self._agreed, self._contradictions = 0, 0
         self._files: list[str] = []
 
-    def read(self, file: str, rows: Rows, layout: Layout, box_kind: str = "", *, compare: bool = False) -> None:
+    def read(self, file: str, rows: Rows, layout: Layout, *, compare: bool = False) -> None:
         """Read one file.
 
         Args:
             file: its path.
             rows: of the file.
             layout: of the rows.
-            box_kind: what the numbers of the layout's box are; see `settled_boxes`.
             compare: whether other files are read too, which may label the same images; see `check_agreement`.
         """
         self._files.append(file)
         images = RowImages(self._source, file)
         for place, row in rows:
             try:
-                record = self._record(row, layout, place, box_kind, images)
+                record = self._record(row, layout, place, images)
             except (ValueError, DataError) as error:
                 self.annotations.reject(place, str(error), "bad label")
                 continue
-            for value in record.objects:
-                self.largest = max(self.largest, *(value.bbox or ()), *map(max, value.segments))
             if compare:
                 self._compare(file, record)
             self.annotations.add(record)
 
-    def _record(self, row: Any, layout: Layout, place: str, box_kind: str, images: RowImages) -> Record:
+    def _record(self, row: Any, layout: Layout, place: str, images: RowImages) -> Record:
         """The record of one row.
 
         Raises:
@@ -111,9 +109,9 @@ class RowReader:
             raise ValueError("the image is empty")
         split = None
         if layout.split is not None:
-            split = row_split(row, layout.split)
-            self.states_splits |= layout.split.field in row
-        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout, box_kind)
+            split = row_split(row, layout.split, layout.split_names)
+            self.states_splits |= layout.split in row
+        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout)
         image = images.find(reference)
         split = split or images.split or self._splits.get(image)
         return Record(image, place, labels, objects, split, _group(row, layout), _size(row, layout))
@@ -130,19 +128,25 @@ class RowReader:
         value = row[name]
         if layout.is_object:
             item = {key: found for key, found in row.items() if found is not None and key != layout.image}
-            fields = object_fields(tuple(item))
-            self.shares |= fields.shares
-            return (), [read_object(item, fields, numbers=layout.numbers)]
-        values = value if isinstance(value, list) else [value]
+            return (), [self._object(item, layout)]
+        if isinstance(value, str) and (text := value.strip()):
+            return (text,), []
         self.several |= isinstance(value, list)
+        values = value if isinstance(value, list) else objects_in(value) if isinstance(value, dict) else [value]
         if all(isinstance(item, dict) for item in values):
-            objects, shares = read_objects(value, place, self.annotations, numbers=layout.numbers)
-            self.shares |= shares
-            return (), objects
+            read = partial(self._object, layout=layout)
+            return (), list(usable_objects(enumerate(values, start=1), read, f"{place}, object ", self.annotations))
         texts = [as_text(item) if layout.numbers or isinstance(item, str) else "" for item in values]
         if not all(texts):
             raise ValueError(f"the label must be a text or a list of texts or objects, not {shown(value)}")
         return tuple(dict.fromkeys(texts)), []
+
+    def _object(self, item: dict[str, Any], layout: Layout) -> Object:
+        names = (name for name, found in item.items() if found is not None) if None in item.values() else item
+        fields = object_fields(tuple(names))
+        found = read_object(item, fields, numbers=layout.numbers)
+        self.shares |= fields.shares
+        return found
 
     def check_agreement(self) -> None:
         """Raise `DataError` when two files label most of the images that they share differently."""
@@ -172,17 +176,20 @@ def _typed_reference(row: Any, layout: Layout) -> str:
     return image.strip()
 
 
-def row_split(row: Row, split: Split) -> str | None:
-    """The split of a row.
+def row_split(row: Row, field: str, names: dict[str, str] | None) -> str | None:
+    """The split of a row; see `Layout`.
 
     Raises:
         ValueError: it is unknown.
     """
-    value = row.get(split.field)
+    value = row.get(field)
     text = "" if value is None else str(value)
-    if split.names is not None:
-        return split.names.get(text.lower())
-    return None if is_empty(text) else parse_split(text)
+    if names is not None:
+        return names.get(text.lower())
+    return None if is_empty(text) else _known_split(text)
+
+
+_known_split = lru_cache(maxsize=256)(parse_split)  # the same few texts in all rows
 
 
 def _group(row: Row, layout: Layout) -> str | None:
@@ -201,37 +208,35 @@ def _size(row: Row, layout: Layout) -> tuple[int, int] | None:
     return as_size(row.get(layout.size[0]), row.get(layout.size[1])) if layout.size else None
 
 
-def _of_cells(row: Row, layout: Layout, box_kind: str) -> Content:
+def _of_cells(row: Row, layout: Layout) -> Content:
     """Labels or objects of a row of texts.
 
     Raises:
         ValueError: a value cannot be used.
     """
-    if layout.box is not None:
-        return (), _boxes(row, layout, layout.box, box_kind)
-    return _labels(row, layout), []
+    return ((), _boxes(row, layout)) if layout.box else (_labels(row, layout), [])
 
 
-def _boxes(row: Row, layout: Layout, box: Box, kind: str) -> list[Object]:
+def _boxes(row: Row, layout: Layout) -> list[Object]:
     """The boxes of a row; none where their cells are empty, as for an image without objects.
 
     Raises:
         ValueError: a value cannot be used.
     """
-    cells = [row[name] for name in box.fields]
+    cells = [row[name] for name in layout.box]
     if all(map(is_empty, cells)):
         return []
     label = UNNAMED if layout.label is None else one_label(row[layout.label])
     if is_empty(label):
         raise ValueError("the label is empty")
-    if box.kind == "text":
+    if len(cells) == 1:
         found = numbers_in(cells[0])
     else:
         a, b, c, d = map(as_coordinate, cells)
         found = [(a, b, c, d)]
     crowd = layout.crowd is not None and as_flag(row[layout.crowd])
     difficult = layout.difficult is not None and as_flag(row[layout.difficult])
-    return [Object(label, as_corners(numbers, kind), crowd, difficult) for numbers in found]
+    return [Object(label, as_corners(numbers, layout.box_kind), crowd, difficult) for numbers in found]
 
 
 def _labels(row: Row, layout: Layout) -> tuple[str, ...]:

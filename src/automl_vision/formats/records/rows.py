@@ -6,7 +6,7 @@ A row comes with its place for messages ("file.csv:12"); a `ValueError` in its s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -19,7 +19,7 @@ from automl_vision.formats.records.text_cells import is_list, read_cells
 from automl_vision.formats.source import Source
 
 Row = Mapping[str, Any]
-Rows = Iterator[tuple[str, Any]]  # places, and rows, errors, or values of JSON that are no rows
+Rows = Iterator[tuple[str, Any]]  # places, and rows, errors, or JSON values that are not rows
 
 MANIFEST_KEY = b"automl_vision"  # in the metadata of a Parquet file that this package wrote
 
@@ -79,6 +79,15 @@ def read_records(source: Source, path: str) -> Rows:
         return read_values(source, path)
     cells = read_cells(source, path)
     return _named(path, distinct(next(cells, (0, []))[1]), cells)
+
+
+def changed(rows: Rows, change: Callable[[Any], Any]) -> Rows:
+    """Rows as a function returns them, or the `ValueError` that it raises."""
+    for place, row in rows:
+        try:
+            yield place, row if isinstance(row, ValueError) else change(row)
+        except ValueError as error:
+            yield place, error
 
 
 def read_parquet(source: Source, path: str) -> tuple[list[str], Rows]:

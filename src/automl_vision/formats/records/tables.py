@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from automl_vision.core.errors import DataError, ImageError
@@ -41,12 +41,22 @@ class KnownTable:
     head: list[Row]
 
 
-def look_at(source: Source, file: str, columns: Columns) -> tuple[list[str], KnownTable | None]:
-    """A table's fields, and what they mean if one of them names images.
+Look = tuple[list[str], KnownTable | None]  # a table's fields, and what they mean if one of them names images
+
+
+def look_at(source: Source, file: str, columns: Columns) -> Look:
+    """What a table holds; it is looked through once.
 
     Raises:
         DataError: a column that the user names is not there, or the file cannot be read.
     """
+    found: Look | None = source.looked_at.get((file, columns))
+    if found is None:
+        found = source.looked_at[file, columns] = _look(source, file, columns)
+    return found
+
+
+def _look(source: Source, file: str, columns: Columns) -> Look:
     fields, rows = read_table(source, file, columns)
     sample: list[Row] = []
     with suppress(DataError):  # whatever comes below the rows that are good
@@ -83,8 +93,8 @@ def read_tables(source: Source, reader: RowReader, tables: list[KnownTable], col
             names = map(label_of, layout.flags)
             annotations.classes = list(dict.fromkeys([*(annotations.classes or []), *names]))
         _note(table, annotations)
-        kind = settled_boxes(source, table)
-        reader.read(table.file, read_table(source, table.file, columns)[1], layout, kind, compare=len(tables) > 1)
+        layout = replace(layout, box_kind=settled_boxes(source, table))
+        reader.read(table.file, read_table(source, table.file, columns)[1], layout, compare=len(tables) > 1)
     reader.check_agreement()
 
 
@@ -106,12 +116,12 @@ def side_splits(source: Source, tables: list[KnownTable]) -> dict[str, str | Non
     """The splits that tables without labels state in a field, or by their own name, by image."""
     splits: dict[str, str | None] = {}
     for table in tables:
-        images = RowImages(source, table.file)
+        images, layout = RowImages(source, table.file), table.layout
         for _, row in read_table(source, table.file, Columns())[1]:
             if not isinstance(row, ValueError):
                 with suppress(ValueError):
-                    split = row_split(row, table.layout.split) if table.layout.split else images.split
-                    splits[images.find(row[table.layout.image])] = split
+                    split = row_split(row, layout.split, layout.split_names) if layout.split else images.split
+                    splits[images.find(row[layout.image])] = split
     return splits
 
 
@@ -121,12 +131,12 @@ def settled_boxes(source: Source, table: KnownTable) -> str:
     Corners where x, y, width, height would lead out of an image, else extents, as COCO and most others write them.
     """
     layout = table.layout
-    if layout.box is None or layout.box.kind != "text":
-        return layout.box.kind if layout.box else ""
+    if layout.box_kind != "text":
+        return layout.box_kind
     images = RowImages(source, table.file)
     for row in table.head:
         try:
-            boxes = numbers_in(row[layout.box.fields[0]])
+            boxes = numbers_in(row[layout.box[0]])
         except ValueError:
             continue
         if any(c < a or d < b for a, b, c, d in boxes):

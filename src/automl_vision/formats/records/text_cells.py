@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
@@ -46,39 +47,42 @@ def read_cells(source: Source, path: str) -> Iterator[Row]:
     Raises:
         DataError: a quotation mark is never closed, or a cell is too long.
     """
-    lines = list(io.StringIO(source.read_text(path), newline=""))
-    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    header = lines[first] if lines else ""
-    skipped = 0
+    text = io.StringIO(source.read_text(path), newline="")
+    head: list[str] = []
+    while not (head and head[-1].strip()) and (line := text.readline()):
+        head.append(line)
+    header = head[-1] if head else ""
+    lines, start = chain(head, text), 1
     if header.lower().startswith("sep=") and len(header.strip()) == 5:  # Excel's own line
-        delimiter, skipped = header.strip()[-1], first + 1
+        delimiter, lines, start = header.strip()[-1], chain(text), len(head) + 1
     else:
         delimiter = max(_DELIMITERS, key=header.count)
     if delimiter in header:
-        yield from _delimited(lines[skipped:], path, delimiter, skipped + 1)
+        yield from _delimited(lines, path, delimiter, start)
     elif is_list(path):
         yield from _listed(lines)
     else:
         yield from _delimited(lines, path, "|" if "|" in header else ",", 1)
 
 
-def _delimited(lines: list[str], path: str, delimiter: str, start: int) -> Iterator[Row]:
-    rows = csv.reader([*lines, "\n", _END], delimiter=delimiter, skipinitialspace=True)
+def _delimited(lines: Iterable[str], path: str, delimiter: str, start: int) -> Iterator[Row]:
+    rows = csv.reader(chain(lines, ("\n", _END)), delimiter=delimiter, skipinitialspace=True)
     before = start
     try:
         for row in rows:
-            if row == [_END]:
-                return
             if row and row[-1].endswith(_END):
+                if row == [_END]:
+                    return
                 raise DataError(f"{path}:{start}: a quotation mark is never closed, which hides the rows below it")
-            if any(cell.strip() for cell in row):
-                yield start, [cell.strip() for cell in row]
+            cells = list(map(str.strip, row))
+            if any(cells):
+                yield start, cells
             start = before + rows.line_num
     except csv.Error as error:
         raise DataError(f"{path}:{start}: {error}") from error
 
 
-def _listed(lines: list[str]) -> Iterator[Row]:
+def _listed(lines: Iterable[str]) -> Iterator[Row]:
     """A path and what follows it, which may both hold spaces where the path has an image's suffix."""
     for number, line in enumerate(lines, start=1):
         if line.strip():

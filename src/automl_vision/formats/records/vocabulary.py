@@ -7,7 +7,7 @@ telling ones stand first.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 IMAGE = (
@@ -37,7 +37,7 @@ NO_LABEL = frozenset({
 })  # fmt: skip
 SPLIT = ("split", "subset", "partition")
 SPLIT_IF_FITTING = ("set", "dataset", "datasplit", "phase", "usage", "mode", "stage", "fold", "folds")
-"""Names that tell a split only where most values are names of splits."""
+"""Names that mean a split only where most values are names of splits."""
 
 GROUP = ("group", "groupid", "patientid", "patient", "subjectid", "subject", "lesionid")
 FOLD = ("fold", "folds", "kfold", "cvfold")
@@ -109,3 +109,9 @@ def usual(fields: Iterable[str], names: Iterable[str], *, but: Collection[str] =
     for name in names:
         if name not in but:
             yield from by_name.get(name, ())
+
+
+def whole(fields: Sequence[str], conventions: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """The fields that have all names of a convention, the first one that fits; empty where none does."""
+    by_name = {plain(field): field for field in reversed(fields)}
+    return next((tuple(map(by_name.__getitem__, names)) for names in conventions if by_name.keys() >= set(names)), ())

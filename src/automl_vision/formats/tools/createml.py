@@ -8,9 +8,10 @@ from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_path
-from automl_vision.formats.json_file import as_number, read_json_file, shown, some_json
+from automl_vision.formats.json_file import as_list, as_number, read_json_file, shown, some_json
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.usable import usable_objects
 
 _SIDES = ("x", "y", "width", "height")
 
@@ -47,13 +48,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
             if not name:
                 annotations.reject(place, 'the record has no "image"', "bad record")
                 continue
-            objects = []
-            found = item.get("annotations")
-            for j, value in enumerate(found if isinstance(found, list) else [], start=1):
-                try:
-                    objects.append(_object(value))
-                except ValueError as error:
-                    annotations.reject(f"{place}, object {j}", str(error), "bad annotation")
+            values = enumerate(as_list(item.get("annotations")), start=1)
+            objects = list(usable_objects(values, _object, f"{place}, object ", annotations))
             annotations.add(Record(source.image(name, folder_of(path), split), place, (), objects, split))
     return annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import normalize_split, split_of_path
 from automl_vision.formats.json_file import as_number, as_size
@@ -17,6 +16,7 @@ from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import bounds, ellipse, rectangle
 from automl_vision.formats.source import Source
 from automl_vision.formats.tools.cvat_tracks import add_tracks
+from automl_vision.formats.usable import OtherShapeError, check_mask_size, mask_in_image, usable_objects
 from automl_vision.formats.xml_file import documents, has_documents
 
 _OTHERS = ("polyline", "points", "cuboid", "skeleton")
@@ -45,7 +45,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
                 annotations.reject(place, "the image has no name", "bad record")
                 continue
             size = as_size(element.get("width"), element.get("height"))
-            objects = list(_objects(element, size, place, annotations))
+            shapes = ((i, shape) for i, shape in enumerate(element, start=1) if shape.tag != "tag")
+            objects = list(usable_objects(shapes, partial(_object, size=size), f"{place}, shape ", annotations))
             labels = tuple(dict.fromkeys(tag.get("label", "").strip() for tag in element.findall("tag")))
             split = normalize_split(element.get("subset")) or split_of_path(path)
             image = source.image(name, folder_of(path), split)
@@ -55,25 +56,15 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     return annotations
 
 
-def _objects(image: Element, size: tuple[int, int] | None, place: str, annotations: Annotations) -> Iterator[Object]:
-    """The objects of one image; unusable ones are reported, shapes without an area noted."""
-    for i, element in enumerate(image, start=1):
-        if element.tag in _OTHERS:
-            reason = f'a shape "{element.tag}" is no box, polygon, ellipse or mask'
-            annotations.ignore(f"{place}, shape {i}", reason, "other shape")
-        elif element.tag != "tag":
-            try:
-                yield _object(element, size)
-            except ValueError as error:
-                annotations.reject(f"{place}, shape {i}", str(error), "bad annotation")
-
-
 def _object(element: Element, size: tuple[int, int] | None) -> Object:
     """One shape.
 
     Raises:
-        ValueError: it is no box, polygon, ellipse or mask, or its values cannot be used.
+        OtherShapeError: it is a line, a point or the like.
+        ValueError: it is not a box, polygon, ellipse or mask, or its values cannot be used.
     """
+    if element.tag in _OTHERS:
+        raise OtherShapeError(f'a shape "{element.tag}" is no box, polygon, ellipse or mask')
     label = (element.get("label") or "").strip()
     if not label:
         raise ValueError("the shape has no label")
@@ -105,12 +96,8 @@ def _mask(element: Element, size: tuple[int, int]) -> str:
     """
     left, top, width, height = (int(as_number(element.get(name))) for name in ("left", "top", "width", "height"))
     runs = [int(as_number(part)) for part in (element.get("rle") or "").split(",")]
-    inside = left >= 0 and top >= 0 and left + width <= size[0] and top + height <= size[1]
-    if not inside or min(runs) < 0 or sum(runs) != width * height:
+    if min(width, height, *runs) < 0 or sum(runs) != width * height or width > size[0] or height > size[1]:
         raise ValueError("the mask does not fit into the image")
-    if size[0] * size[1] > MAX_MASK_PIXELS:
-        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
-    mask = np.zeros((size[1], size[0]), bool)
+    check_mask_size(size)
     values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    mask[top : top + height, left : left + width] = values.reshape(height, width)
-    return encode_mask(mask).to_text()
+    return mask_in_image(values.reshape(height, width), left, top, size)

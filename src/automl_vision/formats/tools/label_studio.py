@@ -11,7 +11,7 @@ from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, split_of_path
-from automl_vision.formats.json_file import read_json_file, shown, some_json
+from automl_vision.formats.json_file import as_list, as_mapping, json_documents, shown, some_json
 from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, LABEL, LABEL_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
@@ -54,12 +54,8 @@ def read(source: Source, columns: Columns) -> Annotations:
     """
     annotations = Annotations("boxes", relative=True)
     several = False
-    for path in source.with_suffix(".json"):
-        try:
-            tasks = _tasks(read_json_file(source, path))
-        except DataError as error:
-            annotations.reject(path, str(error), "bad record")
-            continue
+    for path, value in json_documents(source, annotations):
+        tasks = _tasks(value)
         control = columns.label or _control(tasks, path)
         for i, task in enumerate(tasks):
             place = f"{path}: task {task.get('id', i)}" if isinstance(task, dict) else f"{path}: task {i}"
@@ -72,7 +68,7 @@ def read(source: Source, columns: Columns) -> Annotations:
 
 
 def _read_task(source: Source, task: Any, place: str, control: str, columns: Columns, annotations: Annotations) -> bool:
-    """Add the image of one task; tells whether it has room for several labels.
+    """Add the image of one task; returns whether it has room for several labels.
 
     Raises:
         ValueError: the task has no data, or no image.
@@ -89,11 +85,7 @@ def _read_task(source: Source, task: Any, place: str, control: str, columns: Col
     split = split or source.split_of(image)
     group = as_text(data.get(columns.group or "group")) or None
     annotations.add(Record(image, place, labels, objects, split, group, size))
-    return any(isinstance(result, dict) and _has_several(result.get("value")) for result in results)
-
-
-def _has_several(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("choices"), list) and len(value["choices"]) > 1
+    return any(len(as_list(as_mapping(as_mapping(result).get("value")).get("choices"))) > 1 for result in results)
 
 
 def _parts(task: Any, control: str) -> tuple[dict[str, Any], list[Any] | None]:
@@ -107,12 +99,11 @@ def _parts(task: Any, control: str) -> tuple[dict[str, Any], list[Any] | None]:
     if not isinstance(task.get("data"), dict):
         return _short(task, control)
     found = task.get("annotations") or task.get("completions") or []
-    kept = [a for a in found if isinstance(a, dict) and not a.get("was_cancelled")] if isinstance(found, list) else []
+    kept = [a for a in as_list(found) if isinstance(a, dict) and not a.get("was_cancelled")]
     if not kept:
         return task["data"], None
     best = max(enumerate(kept), key=lambda item: (item[1].get("ground_truth") is True, _time(item[1]), item[0]))[1]
-    results = best.get("result")
-    return task["data"], results if isinstance(results, list) else []
+    return task["data"], as_list(best.get("result"))
 
 
 def _time(annotation: dict[str, Any]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from automl_vision.data.annotations import Annotations
-from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask
+from automl_vision.data.masks import encode_mask
 from automl_vision.data.object import Object
-from automl_vision.formats.json_file import as_number, as_size, shown
-from automl_vision.formats.shapes import bounds, ellipse, rectangle
+from automl_vision.formats.json_file import as_list, as_mapping, as_number, as_size, shown
+from automl_vision.formats.shapes import bounds, ellipse, rectangle, shares
 from automl_vision.formats.source import as_text
+from automl_vision.formats.usable import check_mask_size
 
 _REGIONS = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
 _SHAPES = frozenset({"rle", "points", "width", "radiusX"})
@@ -49,16 +49,15 @@ def contents_of(
 
 
 def _value(result: Any) -> dict[str, Any]:
-    value = result.get("value") if isinstance(result, dict) else None
-    return value if isinstance(value, dict) else {}
+    return as_mapping(as_mapping(result).get("value"))
 
 
 def _id(result: Any) -> str:
-    return as_text(result.get("id")) if isinstance(result, dict) else ""
+    return as_text(as_mapping(result).get("id"))
 
 
 def _texts(value: Any) -> list[str]:
-    return [item.strip() for item in value if isinstance(item, str) and item.strip()] if isinstance(value, list) else []
+    return [item.strip() for item in as_list(value) if isinstance(item, str) and item.strip()]
 
 
 def _region_labels(value: dict[str, Any]) -> list[str]:
@@ -90,14 +89,9 @@ def _object(value: dict[str, Any], size: tuple[int, int] | None) -> Object:
     if angle and size is None:
         raise ValueError("a turned region needs the image's size (original_width, original_height)")
     if "radiusX" in value:
-        return Object(labels[0], segments=(_shares(ellipse(x, y, width, height, angle=angle), scale),))
-    x1, y1, x2, y2 = _shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)
+        return Object(labels[0], segments=(shares(ellipse(x, y, width, height, angle=angle), scale),))
+    x1, y1, x2, y2 = shares(bounds(rectangle(x, y, width, height, angle=angle)), scale)
     return Object(labels[0], (x1, y1, x2, y2))
-
-
-def _shares(numbers: Sequence[float], scale: tuple[int, int]) -> list[float]:
-    """Pixels x, y, x, y, ... as shares of width and height."""
-    return [number / scale[i % 2] for i, number in enumerate(numbers)]
 
 
 def _brush(code: Any, size: tuple[int, int] | None) -> str:
@@ -106,12 +100,11 @@ def _brush(code: Any, size: tuple[int, int] | None) -> str:
     Source: label-studio-converter, `brush.py` (`decode_rle`).
 
     Raises:
-        ValueError: it is no such code of an image of this size.
+        ValueError: it is not such a code, or of an image of another size.
     """
     if size is None or not isinstance(code, list) or not all(isinstance(v, int) and 0 <= v < 256 for v in code):
         raise ValueError("the brush's code needs a list of bytes and the image's size")
-    if size[0] * size[1] > MAX_MASK_PIXELS:
-        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
+    check_mask_size(size)
     bits = np.unpackbits(np.array(code, np.uint8))
     position = 0
 

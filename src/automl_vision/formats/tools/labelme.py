@@ -7,18 +7,17 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import ImageError
 from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns, Record
-from automl_vision.data.masks import MAX_MASK_PIXELS, encode_mask, mask_values
+from automl_vision.data.masks import mask_values
 from automl_vision.data.object import Object
 from automl_vision.formats.box_units import check_shares
-from automl_vision.formats.json_file import as_number, as_size, read_json_file, shown, some_json
+from automl_vision.formats.json_file import as_number, as_size, json_documents, shown, some_json
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import bounds, ellipse
 from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.usable import OtherShapeError, check_mask_size, mask_in_image, usable_objects
 
 _OTHERS = ("point", "points", "line", "linestrip")
 
@@ -40,12 +39,7 @@ def _is_labelme(value: Any) -> bool:
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every LabelMe file; flags that are true are labels of the whole image where nothing is drawn."""
     annotations = Annotations("boxes")
-    for path in source.with_suffix(".json"):
-        try:
-            value = read_json_file(source, path)
-        except DataError as error:
-            annotations.reject(path, str(error), "bad record")
-            continue
+    for path, value in json_documents(source, annotations):
         if not _is_labelme(value):
             continue
         split = source.split_of(path)
@@ -88,17 +82,11 @@ def _objects(shapes: list[Any], size: tuple[int, int] | None, path: str, annotat
     """The objects of one file; polygons of one `group_id` are one object. Unusable ones are reported."""
     objects: list[Object] = []
     groups: dict[tuple[Any, str], int] = {}
-    for i, shape in enumerate(shapes, start=1):
-        try:
-            value = _object(shape, size)
-        except ValueError as error:
-            annotations.reject(f"{path}: shape {i}", str(error), "bad annotation")
-            continue
-        if value is None:
-            reason = f'a shape "{as_text(shape.get("shape_type"))}" is no rectangle, polygon, circle or mask'
-            annotations.ignore(f"{path}: shape {i}", reason, "other shape")
-            continue
-        group = shape.get("group_id")
+
+    def read(shape: Any) -> tuple[Object, Any]:
+        return _object(shape, size), shape.get("group_id")
+
+    for value, group in usable_objects(enumerate(shapes, start=1), read, f"{path}: shape ", annotations):
         key = (group, value.label) if isinstance(group, int | str) and value.segments else None
         if key in groups:
             first = objects[groups[key]]
@@ -110,10 +98,11 @@ def _objects(shapes: list[Any], size: tuple[int, int] | None, path: str, annotat
     return objects
 
 
-def _object(shape: Any, size: tuple[int, int] | None) -> Object | None:
-    """One shape; None for points and lines.
+def _object(shape: Any, size: tuple[int, int] | None) -> Object:
+    """One shape.
 
     Raises:
+        OtherShapeError: it is a point or a line.
         ValueError: its values cannot be used.
     """
     if not isinstance(shape, dict):
@@ -126,7 +115,7 @@ def _object(shape: Any, size: tuple[int, int] | None) -> Object | None:
     numbers = [as_number(number) for point in points for number in point]
     kind = as_text(shape.get("shape_type")) or "polygon"
     if kind in _OTHERS:
-        return None
+        raise OtherShapeError(f'a shape "{kind}" is no rectangle, polygon, circle or mask')
     if (kind == "rectangle" and len(numbers) >= 4) or (kind == "rotation" and len(numbers) >= 6):
         return Object(label, bounds(numbers))
     if kind == "circle" and len(numbers) == 4:
@@ -144,20 +133,13 @@ def _mask(code: Any, corners: list[float], size: tuple[int, int] | None) -> str:
     """A painted mask: a PNG in base64 of the rectangle between two corners, as code of the whole image.
 
     Raises:
-        ValueError: it is no PNG, or does not fit into the image.
+        ValueError: it is not a PNG, or does not fit into the image.
     """
     if not isinstance(code, str) or size is None:
         raise ValueError("a mask needs its PNG in base64, and the image's size")
-    if size[0] * size[1] > MAX_MASK_PIXELS:
-        raise ValueError(f"a mask of {size[0]} x {size[1]} pixels is too large")
+    check_mask_size(size)
     try:
         pixels = mask_values(base64.b64decode(code, validate=False))
     except (ImageError, ValueError) as error:
         raise ValueError(f"the mask cannot be read ({error})") from None
-    left, top = round(min(corners[0::2])), round(min(corners[1::2]))
-    height, width = pixels.shape
-    if left < 0 or top < 0 or left + width > size[0] or top + height > size[1]:
-        raise ValueError("the mask does not fit into the image")
-    whole = np.zeros((size[1], size[0]), bool)
-    whole[top : top + height, left : left + width] = pixels > 0
-    return encode_mask(whole).to_text()
+    return mask_in_image(pixels > 0, round(min(corners[0::2])), round(min(corners[1::2])), size)

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from automl_vision.core.errors import DataError
@@ -15,11 +16,21 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import split_of_path
 from automl_vision.formats.box_units import check_shares
-from automl_vision.formats.json_file import HEAD_FILES, as_number, parse_json, read_json_file, shown, some_json
+from automl_vision.formats.json_file import (
+    HEAD_FILES,
+    as_list,
+    as_mapping,
+    as_number,
+    parse_json,
+    read_json_file,
+    shown,
+    some_json,
+)
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.shapes import ellipse
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.tools.via_labels import label_attribute, labels_of
+from automl_vision.formats.usable import OtherShapeError, usable_objects
 
 _SHAPES_OF_VERSION_3 = {
     1: "point", 2: "rect", 3: "circle", 4: "ellipse", 5: "line", 6: "polyline", 7: "polygon", 8: "rect", 9: "circle",
@@ -85,7 +96,9 @@ def read(source: Source, columns: Columns) -> Annotations:
         split = split_of_path(image.path)
         name = source.image_or_copy(image.name, folder_of(image.path), split)
         labels = tuple(labels_of(image.attributes.get(attribute))) if not regions else ()
-        objects = list(_objects(image, attribute, annotations))
+        read_region = partial(_region, attribute=attribute)
+        found_regions = enumerate(image.regions, start=1)
+        objects = list(usable_objects(found_regions, read_region, f"{image.place}, region ", annotations))
         split = split or source.split_of(name)
         annotations.add(Record(name, image.place, labels, objects, split))
     if regions and not attribute:
@@ -95,22 +108,18 @@ def read(source: Source, columns: Columns) -> Annotations:
     return annotations
 
 
-def _objects(image: _Image, attribute: str, annotations: Annotations) -> Iterator[Object]:
-    """The objects of one image; unusable ones are reported."""
-    for i, (shape, attributes) in enumerate(image.regions, start=1):
-        place = f"{image.place}, region {i}"
-        found = labels_of(attributes.get(attribute)) if attribute else [_ANY]
-        try:
-            if len(found) > 1:
-                raise ValueError(f'the attribute "{attribute}" has {len(found)} options set, and a region one label')
-            value = _object(shape, "".join(found))
-        except ValueError as error:
-            annotations.reject(place, str(error), "bad annotation")
-            continue
-        if value is None:
-            annotations.ignore(place, "a point or line is not a rectangle, polygon, circle or ellipse", "other shape")
-            continue
-        yield value
+def _region(region: _Region, attribute: str) -> Object:
+    """One region.
+
+    Raises:
+        OtherShapeError: it is a point or a line.
+        ValueError: it has no label or several, or its shape cannot be used.
+    """
+    shape, attributes = region
+    found = labels_of(attributes.get(attribute)) if attribute else [_ANY]
+    if len(found) > 1:
+        raise ValueError(f'the attribute "{attribute}" has {len(found)} options set, and a region one label')
+    return _object(shape, "".join(found))
 
 
 def _images(source: Source, annotations: Annotations) -> list[_Image]:
@@ -157,34 +166,27 @@ def _table(source: Source, path: str) -> Iterator[_Image]:
         for row in rows:
             place = f"{path}:{rows.line_num}"
             shape, own, whole = (parse_json((row.get(name) or "{}").encode(errors="replace"), place) for name in names)
-            regions = [(shape, _mapping(own))] if shape else []
+            regions = [(shape, as_mapping(own))] if shape else []
             line = f"{path}: line {rows.line_num}"
-            yield _Image(path, as_text(row.get("filename")), line, regions, _mapping(whole))
+            yield _Image(path, as_text(row.get("filename")), line, regions, as_mapping(whole))
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: {error}") from None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _version_2(path: str, value: Any) -> Iterator[_Image]:
     """The images of versions 1 and 2."""
     for key, entry in _entries(value).items():
         regions = entry["regions"]
-        items = regions.values() if isinstance(regions, dict) else regions if isinstance(regions, list) else []
-        pairs = [
-            (item.get("shape_attributes"), _mapping(item.get("region_attributes")))
-            for item in items
-            if isinstance(item, dict)
-        ]
-        own = _mapping(entry.get("file_attributes"))
+        items = [*as_mapping(regions).values(), *as_list(regions)]
+        regions = [item for item in items if isinstance(item, dict)]
+        pairs = [(item.get("shape_attributes"), as_mapping(item.get("region_attributes"))) for item in regions]
+        own = as_mapping(entry.get("file_attributes"))
         yield _Image(path, as_text(entry["filename"]), f"{path}: {key}", pairs, own)
 
 
 def _version_3(path: str, value: Any) -> Iterator[_Image]:
     """The images of version 3, which keeps regions apart from files; one without a shape is about the image."""
-    views, attributes = _mapping(value.get("view")), _mapping(value.get("attribute"))
+    views, attributes = as_mapping(value.get("view")), as_mapping(value.get("attribute"))
     files = {str(key): file for key, file in value["file"].items() if isinstance(file, dict)}
     found = {
         key: _Image(path, as_text(file.get("src") or file.get("fname")), f"{path}: file {key}", [], {})
@@ -193,9 +195,9 @@ def _version_3(path: str, value: Any) -> Iterator[_Image]:
     for item in value["metadata"].values():
         if not isinstance(item, dict):
             continue
-        listed = _mapping(views.get(str(item.get("vid")))).get("fid_list")
+        listed = as_mapping(views.get(str(item.get("vid")))).get("fid_list")
         key = str(listed[0]) if isinstance(listed, list) and listed else str(item.get("vid"))
-        named = {_name(attributes, n): _option(attributes, n, text) for n, text in _mapping(item.get("av")).items()}
+        named = dict(_attribute(attributes, n, text) for n, text in as_mapping(item.get("av")).items())
         if key in found and item.get("xy"):
             found[key].regions.append((item["xy"], named))
         elif key in found:
@@ -203,23 +205,19 @@ def _version_3(path: str, value: Any) -> Iterator[_Image]:
     yield from found.values()
 
 
-def _name(attributes: dict[str, Any], number: str) -> str:
-    attribute = attributes.get(number)
-    return as_text(attribute.get("aname")) or number if isinstance(attribute, dict) else number
+def _attribute(attributes: dict[str, Any], number: str, value: Any) -> tuple[str, Any]:
+    """An attribute's name and value: the text of an option where it is chosen from a list."""
+    attribute = as_mapping(attributes.get(number))
+    option = as_mapping(attribute.get("options")).get(value, value) if isinstance(value, str) else value
+    return as_text(attribute.get("aname")) or number, option
 
 
-def _option(attributes: dict[str, Any], number: str, value: Any) -> Any:
-    """An attribute's value: the text of an option where it is chosen from a list."""
-    attribute = attributes.get(number)
-    options = attribute.get("options") if isinstance(attribute, dict) else None
-    return options.get(value, value) if isinstance(options, dict) and isinstance(value, str) else value
-
-
-def _object(shape: Any, label: str) -> Object | None:
-    """One region; None for points and lines.
+def _object(shape: Any, label: str) -> Object:
+    """A region's shape.
 
     Raises:
-        ValueError: it has no label, is no rectangle, polygon, circle or ellipse, or its values cannot be used.
+        OtherShapeError: it is a point or a line.
+        ValueError: it has no label, is not a rectangle, polygon, circle or ellipse, or its values cannot be used.
     """
     if isinstance(shape, list) and shape:
         kind = _SHAPES_OF_VERSION_3.get(int(as_number(shape[0])), str(shape[0]))
@@ -233,7 +231,7 @@ def _object(shape: Any, label: str) -> Object | None:
     else:
         raise ValueError(f"the region has no shape: {shown(shape)}")
     if kind in _OTHERS:
-        return None
+        raise OtherShapeError("a point or line is not a rectangle, polygon, circle or ellipse")
     if not label:
         raise ValueError("the region has no label")
     if kind == "rect" and len(named) == 4:

@@ -39,7 +39,7 @@ def label_attribute(attributes: Sequence[dict[str, Any]], source: str, *, only_u
 
 
 def labels_of(value: Any) -> list[str]:
-    """The labels that an attribute's value gives: a text, or the options that are set."""
+    """The labels in an attribute's value: a text, or the options that are set."""
     if isinstance(value, dict):
         return [name.strip() for name, is_set in value.items() if is_set and name.strip()]
     return [text] if (text := as_text(value)) else []

@@ -16,6 +16,7 @@ from automl_vision.formats.json_file import as_flag, as_number, as_size
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds, rectangle
 from automl_vision.formats.source import Source
+from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.voc.sets import read_image_sets
 from automl_vision.formats.writing import Export, ExportRecord
 from automl_vision.formats.xml_file import documents, has_documents, text_of
@@ -41,7 +42,8 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         image = _image(source, root, path, split)
         if split is None and not sets.are_all:
             split = source.split_of(image)
-        objects = list(_objects(root, path, annotations))
+        items = ((i, item) for i, item in enumerate(root.iter("object"), start=1) if text_of(item, "deleted") != "1")
+        objects = list(usable_objects(items, _object, f"{path}: object ", annotations))  # LabelMe 1 keeps the deleted
         size = as_size(text_of(root, "size/width"), text_of(root, "size/height"))
         annotations.add(Record(image, path, objects=objects, split=split, size=size))
     if missing := sorted(sets.missing):
@@ -80,17 +82,6 @@ def _image(source: Source, root: Element, path: str, split: str | None) -> str:
         if found in source.image_set:
             return found
     return source.listing.named(stem, above, split) or (source.image(name, folder, split) if name else f"{stem}.jpg")
-
-
-def _objects(root: Element, path: str, annotations: Annotations) -> Iterator[Object]:
-    """The objects of one file; unusable ones are reported."""
-    for i, element in enumerate(root.iter("object")):
-        if text_of(element, "deleted") == "1":  # of the first LabelMe, which keeps them
-            continue
-        try:
-            yield _object(element)
-        except ValueError as error:
-            annotations.reject(f"{path}: object {i + 1}", str(error), "bad annotation")
 
 
 def _object(element: Element) -> Object:

@@ -30,7 +30,7 @@ class ImageSets:
 
 
 def read_image_sets(source: Source, stems: set[str]) -> ImageSets:
-    """The splits that lists of images give; `trainval` counts where nothing says more.
+    """The splits that lists of images state; `trainval` counts where no other list names the image.
 
     Args:
         source: of the files.

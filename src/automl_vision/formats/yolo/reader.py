@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import yaml
@@ -14,9 +14,11 @@ from automl_vision.core.files import write_text
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
-from automl_vision.formats.json_file import HEAD_FILES, as_number, shown
+from automl_vision.formats.json_file import HEAD_FILES, as_number, is_number, shown
 from automl_vision.formats.registry import Rank, dataset_format, export_format
+from automl_vision.formats.shapes import shares
 from automl_vision.formats.source import Source
+from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.writing import Export, ExportRecord
 from automl_vision.formats.yolo.settings import (
     Settings,
@@ -102,10 +104,7 @@ def _is_class(text: str) -> bool:
 
 
 def _is_share(text: str) -> bool:
-    try:
-        return -0.5 <= float(text) <= 1.5
-    except ValueError:
-        return False
+    return is_number(text) and -0.5 <= float(text) <= 1.5
 
 
 @dataset_format(
@@ -188,16 +187,9 @@ def _objects(
     except DataError as error:
         annotations.reject(path, str(error), "bad record")
         return
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = line.split()
-            value = _object(row[:5] if has_points else row, names)
-        except ValueError as error:
-            annotations.reject(f"{path}:{number}", str(error), "bad annotation")
-            continue
-        yield value
+    width = 5 if has_points else None
+    rows = ((number, line.split()[:width]) for number, line in enumerate(lines, start=1) if line.strip())
+    yield from usable_objects(rows, partial(_object, names=names), f"{path}:", annotations)
 
 
 def _object(row: list[str], names: dict[int, str]) -> Object:
@@ -231,15 +223,11 @@ def _class_number(text: str) -> int:
     """A class's number, which may be written as a float.
 
     Raises:
-        ValueError: it is no whole number.
+        ValueError: it is not a whole number.
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.5
-    if not number.is_integer():
+    if not is_number(text) or not float(text).is_integer():
         raise ValueError(f"the class must be a whole number, not {shown(text)}")
-    return int(number)
+    return int(float(text))
 
 
 @export_format("yolo", "boxes", "masks")
@@ -265,11 +253,11 @@ def _lines(record: ExportRecord, export: Export) -> Iterator[str]:
         index = export.classes.index(value.label)
         x1, y1, x2, y2 = value.bbox or (0.0,) * 4
         if export.kind == "boxes":
-            numbers = [(x1 + x2) / 2 / scale[0], (y1 + y2) / 2 / scale[1], (x2 - x1) / scale[0], (y2 - y1) / scale[1]]
+            numbers = shares([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], scale)
             yield " ".join([str(index), *map(repr, numbers)])
             continue
         polygons = export.polygons(value, record)
         if len(polygons) > 1:
             export.lost(record.image, f"an object of {len(polygons)} polygons became {len(polygons)} objects")
         for polygon in polygons:
-            yield " ".join([str(index), *(repr(number / scale[i % 2]) for i, number in enumerate(polygon))])
+            yield " ".join([str(index), *map(repr, shares(polygon, scale))])

@@ -9,11 +9,10 @@ from typing import Any
 
 import yaml
 
-from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import SPLIT_NAMES, normalize_split
-from automl_vision.formats.json_file import HEAD_FILES, try_json
+from automl_vision.formats.json_file import HEAD_FILES, as_list, as_mapping, try_json
 from automl_vision.formats.source import Source, as_text, decode_text
 
 _NAMES_FILES = (
@@ -29,7 +28,7 @@ def find_settings(source: Source) -> Settings | None:
     """The first YAML file with `names`, else darknet's `.data` file, else a YAML file that says where images are."""
     others: list[Settings] = []
     for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
-        value = _yaml(source, path)
+        value = source.try_parsed(path, _parse_yaml)
         if isinstance(value, dict) and isinstance(value.get("names"), list | dict | str):
             return path, value
         if isinstance(value, dict) and "train" in value and ("val" in value or "nc" in value):
@@ -45,18 +44,11 @@ def find_settings(source: Source) -> Settings | None:
 def broken_settings(source: Source) -> Iterator[str]:
     """YAML files that are none."""
     for path in source.with_suffix(".yaml", ".yml")[:HEAD_FILES]:
-        if _yaml(source, path) is _BROKEN:
+        if source.try_parsed(path, _parse_yaml) is _BROKEN:
             yield path
 
 
 _BROKEN = object()
-
-
-def _yaml(source: Source, path: str) -> Any:
-    try:
-        return source.parsed(path, _parse_yaml)
-    except DataError:
-        return None
 
 
 def _parse_yaml(data: bytes, path: str) -> Any:  # noqa: ARG001 - the arguments are those of every parser
@@ -97,8 +89,7 @@ def _listed_names(lines: list[str]) -> dict[int, str]:
 
 
 def _noted_names(value: Any) -> dict[int, str]:
-    categories = value.get("categories") if isinstance(value, dict) else None
-    items = [item for item in categories if isinstance(item, dict)] if isinstance(categories, list) else []
+    items = map(as_mapping, as_list(as_mapping(value).get("categories")))
     named = {as_text(item.get("id")): as_text(item.get("name")) for item in items}
     return {int(key): name for key, name in named.items() if _is_number(key) and name}
 
@@ -113,7 +104,7 @@ def image_splits(source: Source, settings: Settings | None, labels: frozenset[st
     Args:
         source: of the files.
         settings: of the set.
-        labels: files that hold labels, and are no lists.
+        labels: files that hold labels, and are therefore not lists of images.
     """
     sets: list[tuple[str, list[str]]] = []
     path, values = settings or ("", {})
