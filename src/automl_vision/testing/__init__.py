@@ -6,6 +6,7 @@ product imports this package. It needs pytest: `pip install "automl-vision[testi
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,11 @@ def __getattr__(name: str) -> object:
     """Load a class when it is first used: a format's tests need no torch, and a job's process no pytest."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pytest import register_assert_rewrite
-
     module = f"{__name__}.{_MODULES[name]}"
-    register_assert_rewrite(module)  # before it is imported: a failed assertion then shows its values
+    if module not in sys.modules:
+        from pytest import register_assert_rewrite
+
+        register_assert_rewrite(module)  # before it is imported: a failed assertion then shows its values
     return getattr(import_module(module), name)
 
 
