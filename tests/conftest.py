@@ -28,6 +28,7 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from processes import PRELOADED
 
+pytest.register_assert_rewrite("automl_vision.testing")  # before any test imports a part of it directly
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 
 SMALL_MODEL = "test_efficientnet"  # timm's own network for tests: 360,000 weights
