@@ -25,9 +25,10 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, small_detector_trial, write_objects
-from processes import wait_for
+from processes import resume_here, start_here, wait_for
 
 DETECTION = "image-object-detection"
+FCOS = "fcos_test_efficientnet_fpn"
 MakeDetectorSpec = Callable[..., TrialSpec]
 
 
@@ -59,6 +60,7 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     """With images that cannot be decoded and one whose boxes are none, which it tells and leaves out."""
     data = write_objects(tmp_path / "data", images=18)
@@ -66,18 +68,19 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     (data.parent / "5.png").write_bytes(b"no image")
     change_line(data, 7, DEGENERATE)
     arguments = {
-        "pretrained": False, "number_of_epochs": 4, "image_size": 96, "model_size": "small", "precision": "fp32",
-        "training_batch_size": 4, "early_stopping": False,
+        "pretrained": False, "number_of_epochs": 4, "min_size": 80, "precision": "fp32", "training_batch_size": 4,
+        "early_stopping": False, "freeze_batch_norm": False,
     }  # fmt: skip
     config = AutoMLVisionConfig(
-        task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
+        task=DETECTION, training_data=data, model_name=FCOS, arguments=arguments, threads=1
     )  # fmt: skip
-    run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
+    run, worker = start_here(Experiment(Workspace(tmp_path / "workspace"), "boxes"), config)
     wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 1)
     run.cancel()
     (trial,) = run.get_children()
     assert run.get_status() == trial.get_status() == "Canceled"
-    wait_for(lambda: not run.folder.is_active())
+    worker.join()
+    assert not run.folder.is_active()
     assert not _is_held(trial.path / LOCK_FILE)
     with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
         run.wait_for_completion()
@@ -85,7 +88,8 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
         _ = run.model_path
     assert trial.get_evaluations()[-1].epoch < 4
 
-    assert run.resume().wait_for_completion()["status"] == "Completed"
+    resume_here(run)
+    assert run.wait_for_completion()["status"] == "Completed"
     epochs = [event.epoch for event in trial.folder.events.read()[0] if isinstance(event, EvaluationEvent)]
     assert sorted(set(epochs)) == list(range(5))
     assert len(epochs) <= 5 + 1  # what was saved was not trained again
@@ -131,7 +135,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained detector, whose images lie in the folder `data` beside it."""
     root = tmp_path_factory.mktemp("trained")
     dataset = Dataset.open(write_objects(root / "data", images=18)).with_validation(0.3)
-    spec = small_detector_trial(root, dataset, model_name="fcos_test_efficientnet_fpn", number_of_epochs=1)
+    spec = small_detector_trial(root, dataset, model_name=FCOS, number_of_epochs=1)
     train(spec, RecordingReporter())
     return Path(spec.folder)
 
