@@ -129,6 +129,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
+    config.option.loadscopereorder = False  # the order of the collection is the better one
+
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
@@ -137,9 +139,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first, so that the processes end together: files whose tests share a fixture, then
+    those whose tests train or start processes."""
+    items.sort(key=lambda item: 2 if not _works_hard(item.path) else 0 if _shares_fixtures(item.path) else 1)
+
+
 @cache
 def _shares_fixtures(file: Path) -> bool:
     return '(scope="module")' in file.read_text(encoding="utf-8")
+
+
+@cache
+def _works_hard(file: Path) -> bool:
+    return any(
+        word in file.read_text(encoding="utf-8") for word in ("training.trial", "processes import", "subprocess")
+    )
 
 
 @pytest.fixture(scope="session")
