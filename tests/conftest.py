@@ -153,7 +153,8 @@ def _shares_fixtures(file: Path) -> bool:
 @cache
 def _works_hard(file: Path) -> bool:
     return any(
-        word in file.read_text(encoding="utf-8") for word in ("training.trial", "processes import", "subprocess")
+        word in file.read_text(encoding="utf-8")
+        for word in ("training.trial", "processes import", "subprocess", "runs_here")
     )
 
 

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from automl_vision import AutoMLVisionConfig, Experiment, Run
 from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import LocalCompute, LocalJob
-from automl_vision.experiment.experiment import prepared_run
-from automl_vision.experiment.run import reopened_run
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.controller import work_on_run
 
 PRELOADED = ["automl_vision.training.trial", "automl_vision.packaging.package"]
 """What jobs' processes have loaded before they start; a test process has one fork server, so all ask for the same."""
-
-
-def work_here(experiment: Experiment, config: AutoMLVisionConfig) -> Run:
-    """Work on a run to its end in this process, as the process that `submit` starts would, but with the fork server
-    that is loaded already: for tests of what a run does, not of how it is started and what it survives."""
-    run, worker = start_here(experiment, config)
-    worker.join()
-    return run
-
-
-def start_here(experiment: Experiment, config: AutoMLVisionConfig) -> tuple[Run, threading.Thread]:
-    """Work on a run in a thread of this process."""
-    with prepared_run(config, experiment) as (folder, lock):
-        worker = threading.Thread(target=work_on_run, args=(folder, os.dup(lock)), daemon=True)
-        worker.start()
-    return Run(experiment.workspace, folder.id), worker
-
-
-def resume_here(run: Run) -> None:
-    """Go on with a run in this process."""
-    with reopened_run(run.folder) as lock:
-        work_on_run(run.folder, os.dup(lock))
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:

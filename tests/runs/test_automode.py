@@ -36,7 +36,7 @@ from automl_vision.search.portfolio import Candidate, planned_candidate, portfol
 from automl_vision.training.trial import train
 from automl_vision.workspace.run_folder import RunFolder
 from conftest import RecordingReporter, write_shape_folders
-from processes import work_here
+from runs_here import work_here
 
 DETECTION = "image-object-detection"
 

@@ -31,7 +31,8 @@ from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
 from automl_vision.training.checkpoint import load_weights
 from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
-from processes import wait_for, work_here
+from processes import wait_for
+from runs_here import work_here
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -60,13 +61,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def completed(workspace: Workspace, shapes_folder: Path) -> Run:
     """A completed run."""
-    run = Experiment(workspace, "shapes").submit(small_config(shapes_folder))
-    run.wait_for_completion()
-    return run
+    return work_here(Experiment(workspace, "shapes"), small_config(shapes_folder))
 
 
-def test_submit_returns_at_once_and_the_run_completes(completed: Run, workspace: Workspace):
-    assert completed.get_status() == "Completed"
+def test_a_run_completes(completed: Run, workspace: Workspace):
+    assert completed.wait_for_completion()["status"] == completed.get_status() == "Completed"
     assert [run.id for run in Experiment(workspace, "shapes").runs()] == [completed.id]
     assert completed.get_metrics()["val"].keys() >= {"accuracy", "log_loss", "auc_macro", "f1_micro"}
     assert completed.get_best_child().number == 0
@@ -251,9 +250,12 @@ def test_packaging_fails_when_the_export_differs(completed: Run, tmp_path: Path)
     assert not list(tmp_path.glob(".model*"))
 
 
-def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, shapes_folder: Path):
+def test_submit_returns_at_once_and_ctrl_c_cancels_the_run_and_ends_its_processes(
+    workspace: Workspace, shapes_folder: Path
+):
     arguments = {"number_of_epochs": 10_000, "early_stopping": False}
     run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
+    assert not run.get_status().is_final
     code = (
         "import signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal

@@ -47,8 +47,9 @@ from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
-from processes import PRELOADED, wait_for, work_here
+from processes import PRELOADED, wait_for
 from reporting import report_trial
+from runs_here import start_here, work_here
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -563,10 +564,10 @@ def test_two_sweeps_in_one_workspace_leave_each_other_alone(undisturbed: Run, tm
     config = sweep_config(
         shapes_folder, hyperparameter_sampling=GridParameterSampling(space), max_concurrent_iterations=1
     )
-    runs = [Experiment(workspace, "same name").submit(config) for _ in range(2)]
+    started = [start_here(Experiment(workspace, "same name"), config) for _ in range(2)]
     expected = {key: value for key, value in scores(undisturbed).items() if "sgd" in key}
-    for run in runs:
-        run.wait_for_completion()
+    for run, worker in started:
+        worker.join()
         assert scores(run) == expected
         assert len(run.get_details()["mlflow"]) == 3
 

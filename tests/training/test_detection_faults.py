@@ -25,7 +25,8 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, small_detector_trial, write_objects
-from processes import resume_here, start_here, wait_for
+from processes import wait_for
+from runs_here import resume_here, start_here
 
 DETECTION = "image-object-detection"
 FCOS = "fcos_test_efficientnet_fpn"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 from automl_vision import AutoMLVisionConfig, Experiment, Workspace
+from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json
@@ -25,7 +25,8 @@ from automl_vision.tasks.transforms import mix
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights
 from automl_vision.training.distributed import open_processes, shard
 from conftest import RecordingReporter
-from processes import finish, is_alive, start_trial, wait_for, work_here
+from processes import finish, is_alive, start_trial, wait_for
+from runs_here import work_here
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -221,12 +222,14 @@ def test_as_many_gpus_as_processes_are_asked_for(monkeypatch: pytest.MonkeyPatch
         pass
 
 
-def test_one_process_loads_nothing_of_accelerate():
-    code = (
-        "import sys, automl_vision.training.trial\n"
-        "from automl_vision.training.distributed import open_processes\n"
-        "with open_processes(1, 'cpu', 1) as alone: assert alone.count == 1 and alone.is_main\n"
-        "print('accelerate' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def work_alone() -> None:
+    """A job's function, whose process has loaded what trials need before it starts."""
+    assert "automl_vision.training.trial" in sys.modules
+    with open_processes(1, "cpu", 1) as alone:
+        assert alone.count == 1
+        assert alone.is_main
+    assert "accelerate" not in sys.modules
+
+
+def test_one_process_loads_nothing_of_accelerate(compute: LocalCompute, tmp_path: Path):
+    assert finish(compute, compute.submit(Job("test_distributed:work_alone", {}, tmp_path))) is None

@@ -32,7 +32,7 @@ from conftest import (
     small_hyperparameters,
     small_trial,
 )
-from processes import work_here
+from runs_here import work_here
 
 DETECTION = "image-object-detection"
 FRCNN = "fasterrcnn_test_efficientnet_fpn"
