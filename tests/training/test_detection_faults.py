@@ -29,7 +29,6 @@ from processes import wait_for
 from runs_here import resume_here, start_here
 
 DETECTION = "image-object-detection"
-FCOS = "fcos_test_efficientnet_fpn"
 MakeDetectorSpec = Callable[..., TrialSpec]
 
 
@@ -69,11 +68,11 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     (data.parent / "5.png").write_bytes(b"no image")
     change_line(data, 7, DEGENERATE)
     arguments = {
-        "pretrained": False, "number_of_epochs": 4, "min_size": 80, "precision": "fp32", "training_batch_size": 4,
-        "early_stopping": False, "freeze_batch_norm": False,
+        "pretrained": False, "number_of_epochs": 4, "image_size": 96, "model_size": "small", "precision": "fp32",
+        "training_batch_size": 4, "early_stopping": False,
     }  # fmt: skip
     config = AutoMLVisionConfig(
-        task=DETECTION, training_data=data, model_name=FCOS, arguments=arguments, threads=1
+        task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
     )  # fmt: skip
     run, worker = start_here(Experiment(Workspace(tmp_path / "workspace"), "boxes"), config)
     wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 1)
@@ -136,7 +135,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained detector, whose images lie in the folder `data` beside it."""
     root = tmp_path_factory.mktemp("trained")
     dataset = Dataset.open(write_objects(root / "data", images=18)).with_validation(0.3)
-    spec = small_detector_trial(root, dataset, model_name=FCOS, number_of_epochs=1)
+    spec = small_detector_trial(root, dataset, model_name="fcos_test_efficientnet_fpn", number_of_epochs=1)
     train(spec, RecordingReporter())
     return Path(spec.folder)
 
