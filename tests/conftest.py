@@ -10,7 +10,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two cores with their own child processes
+# before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
+os.environ["GOMP_SPINCOUNT"] = "1000"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
