@@ -449,7 +449,7 @@ def test_the_three_ways_to_use_it(changes: dict[str, Any], automode: bool, most_
 
 
 def sweep_config(data: Path | Dataset, **changes: Any) -> AutoMLVisionConfig:
-    sampling = GridParameterSampling({"learning_rate": choice(0.01, 0.05), "optimizer": choice("sgd", "adamw")})
+    sampling = GridParameterSampling({"learning_rate": choice(0.001, 0.05), "optimizer": choice("sgd", "adamw")})
     values = {
         "task": "image-classification",
         "training_data": data,
@@ -560,7 +560,7 @@ def test_two_sweeps_in_one_workspace_leave_each_other_alone(undisturbed: Run, tm
     workspace = Workspace(tmp_path)
     # the memory layout is chosen by timing, and decides the last digits of every weight
     shutil.copy(undisturbed.workspace.cache_path / "precision.json", workspace.cache_path)
-    space = {"learning_rate": choice(0.01, 0.05), "optimizer": choice("sgd")}
+    space = {"learning_rate": choice(0.001, 0.05), "optimizer": choice("sgd")}
     config = sweep_config(
         shapes_folder, hyperparameter_sampling=GridParameterSampling(space), max_concurrent_iterations=1
     )
