@@ -639,10 +639,10 @@ def run_trial_with_little_memory(spec: dict[str, object], spare: int) -> None:
 def test_out_of_memory_halves_the_batch_and_says_so(shapes: Dataset, make_spec: MakeSpec):
     small = {"number_of_epochs": 1, "training_crop_size": 32}
     spec = make_spec(shapes, **small, training_batch_size=1)
-    large = spec.hyperparameters.model_copy(update={"training_crop_size": 320, "training_batch_size": 18})
+    large = spec.hyperparameters.model_copy(update={"training_crop_size": 512, "training_batch_size": 18})
     child = multiprocessing.get_context("spawn").Process(
         target=run_trial_with_little_memory,
-        args=(spec.model_copy(update={"hyperparameters": large}).model_dump(), 220_000_000),
+        args=(spec.model_copy(update={"hyperparameters": large}).model_dump(), 550_000_000),
     )
     child.start()
     child.join()
