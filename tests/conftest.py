@@ -10,7 +10,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-os.environ["GOMP_SPINCOUNT"] = "1000"  # before torch is loaded: tests share two cores with their own child processes
+# before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
+os.environ["GOMP_SPINCOUNT"] = "1000"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -130,6 +132,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
+    config.option.loadscopereorder = False  # the order of the collection is the better one
+
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
@@ -138,9 +142,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first, so that the processes end together: files whose tests share a fixture, then
+    those whose tests train or start processes."""
+    items.sort(key=lambda item: 2 if not _works_hard(item.path) else 0 if _shares_fixtures(item.path) else 1)
+
+
 @cache
 def _shares_fixtures(file: Path) -> bool:
     return '(scope="module")' in file.read_text(encoding="utf-8")
+
+
+@cache
+def _works_hard(file: Path) -> bool:
+    return any(
+        word in file.read_text(encoding="utf-8")
+        for word in ("training.trial", "processes import", "subprocess", "runs_here")
+    )
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.recipes.trial_spec import TrialSpec
 
-PRELOADED = ["automl_vision.training.trial"]
+PRELOADED = ["automl_vision.training.trial", "automl_vision.packaging.package"]
 """What jobs' processes have loaded before they start; a test process has one fork server, so all ask for the same."""
 
 

@@ -154,7 +154,9 @@ def test_the_readme_runs(tmp_path: Path):
     (block,) = [block for page, block in _blocks("python") if page == "README.md"]
     photos = write_shape_folders(tmp_path / "photos")
     (photos / "circle" / "circle-0.png").rename(tmp_path / "photo.jpg")
-    short = 'experiment_timeout_hours=0.02, iterations=1, threads=1, arguments={"number_of_epochs": 1}'
+    small = {"number_of_epochs": 1, "precision": "fp32"}
+    small |= dict.fromkeys(["training_crop_size", "validation_resize_size", "validation_crop_size"], 64)
+    short = f"experiment_timeout_hours=0.02, iterations=1, threads=1, arguments={small}"
     block = block.replace("experiment_timeout_hours=0.1", short)
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: real processes, real output, exit codes."""
+"""The command line as its users meet it: output and exit codes, in real processes where these are the point."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from command_line import Done, run_command
 from conftest import SMALL_MODEL, write_objects, write_shape_folders
 
 SMALL = """
@@ -27,10 +28,23 @@ arguments:
 """
 
 
-def automl_vision(*arguments: object, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | ({"AUTOML_VISION_WORKSPACE": str(workspace)} if workspace else {})
-    command = [str(Path(sys.executable).with_name("automl-vision")), *map(str, arguments)]
+PROGRAM = Path(sys.executable).with_name("automl-vision")
+
+
+def automl_vision(*arguments: object, workspace: Path | None = None) -> Done:
+    """A command in this process."""
+    return run_command(*arguments, environment=_environment(workspace))
+
+
+def in_a_process(*arguments: object, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command as a user runs it."""
+    command = [str(PROGRAM), *map(str, arguments)]
+    environment = os.environ | _environment(workspace)
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def _environment(workspace: Path | None) -> dict[str, str]:
+    return {"AUTOML_VISION_WORKSPACE": str(workspace)} if workspace else {}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +60,7 @@ def run_id(workspace: Path, shapes_folder: Path) -> str:
         f"experiment: from file\ntask: image-classification\ntraining_data: {shapes_folder.name}\n"
         + SMALL.format(model=SMALL_MODEL)
     )
-    done = automl_vision("train", job, workspace=workspace)
+    done = in_a_process("train", job, workspace=workspace)
     assert done.returncode == 0, done.stderr
     assert "epoch  1" in done.stdout
     assert "model  " in done.stdout
@@ -65,7 +79,7 @@ def test_runs_and_leaderboard(workspace: Path, run_id: str):
 
 def test_predict(workspace: Path, run_id: str, shapes_folder: Path):
     model = workspace / "runs" / run_id / "model"
-    done = automl_vision("predict", model, shapes_folder / "circle", "--json")
+    done = in_a_process("predict", model, shapes_folder / "circle", "--json")
     assert done.returncode == 0, done.stderr
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 8
 
@@ -229,9 +243,8 @@ def test_the_schema_is_json_schema():
 
 def test_a_closed_pipe_is_no_error(shapes_folder: Path, workspace: Path, run_id: str):
     model = workspace / "runs" / run_id / "model"
-    program = Path(sys.executable).with_name("automl-vision")
     done = subprocess.run(
-        f"{program} predict {model} {shapes_folder} | head -1", shell=True, capture_output=True, text=True, check=False
+        f"{PROGRAM} predict {model} {shapes_folder} | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from command_line import Done, run_command
 
-def automl_vision(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("automl-vision")), *arguments]
-    environment = os.environ | {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+def automl_vision(*arguments: str) -> Done:
+    return run_command(*arguments, environment={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
 
 
 @pytest.mark.parametrize(

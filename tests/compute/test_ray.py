@@ -68,7 +68,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def compute(cluster: Any) -> Iterator[RayCompute]:
-    compute = RayCompute(cluster.address, ["automl_vision.training.trial"])
+    compute = RayCompute(cluster.address)  # a job that is ended by force costs a new process what it has preloaded
     compute.warm_up()
     yield compute
     compute.close()
@@ -143,8 +143,8 @@ def test_one_trial_on_two_nodes_gives_the_metrics_of_one_process(
 
 
 def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Path, tmp_path: Path):
-    """Four trials, two at once; when both have come to their second epoch, a node is killed with all that it runs."""
-    sampling = GridParameterSampling({"learning_rate": choice(0.003, 0.01, 0.03, 0.1)})
+    """Three trials, two at once; when both have come to their second epoch, a node is killed with all that it runs."""
+    sampling = GridParameterSampling({"learning_rate": choice(0.003, 0.01, 0.03)})
     config = AutoMLVisionConfig(
         task="image-classification",
         training_data=shapes_folder,
@@ -152,7 +152,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
         model_name=SMALL_MODEL,
         hyperparameter_sampling=sampling,
         max_concurrent_iterations=2,
-        arguments={**SMALL, "number_of_epochs": 16, "early_stopping": 0},
+        arguments={**SMALL, "number_of_epochs": 30, "early_stopping": 0},
     )
     run = Experiment(Workspace(tmp_path), "ray").submit(config)
     trials = [run.folder.trial(number) for number in range(2)]
@@ -161,9 +161,9 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     cluster.remove_node(node, allow_graceful=False)
     assert run.wait_for_completion()["status"] == "Completed"
     rows = run.leaderboard()
-    assert sorted(row.trial for row in rows) == [0, 1, 2, 3]
+    assert sorted(row.trial for row in rows) == [0, 1, 2]
     assert {row.status for row in rows} == {"Completed"}
-    assert {row.epochs for row in rows} == {16}
+    assert {row.epochs for row in rows} == {30}
     assert (run.model_path / "model.onnx").exists()
     events, _ = run.folder.events.read()
     again = [event.text for event in events if isinstance(event, Message) and "is started again" in event.text]
@@ -172,7 +172,7 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     for trial in trials:  # what was trained before the loss was not trained again
         events, _ = trial.events.read()
         epochs = [event.epoch for event in events if isinstance(event, EvaluationEvent)]
-        assert len(epochs) <= 17 + 1
+        assert len(epochs) <= 31 + 1
     cluster.add_node(num_cpus=1)
 
 

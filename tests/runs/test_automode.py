@@ -36,6 +36,7 @@ from automl_vision.search.portfolio import Candidate, planned_candidate, portfol
 from automl_vision.training.trial import train
 from automl_vision.workspace.run_folder import RunFolder
 from conftest import RecordingReporter, write_shape_folders
+from runs_here import work_here
 
 DETECTION = "image-object-detection"
 
@@ -268,6 +269,7 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_automode_searches_tests_and_says_so(tmp_path: Path):
     """With the pretrained weights that are installed, on drawn shapes."""
     arguments = {
@@ -283,7 +285,7 @@ def test_automode_searches_tests_and_says_so(tmp_path: Path):
         iterations=2,
         arguments=arguments,
     )
-    run = Experiment(Workspace(tmp_path / "workspace"), "auto").submit(config)
+    run = work_here(Experiment(Workspace(tmp_path / "workspace"), "auto"), config)
     run.wait_for_completion()
     first, second = run.get_children()
     assert first.get_details()["role"] == "default recipe"

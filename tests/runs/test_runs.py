@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +34,9 @@ from automl_vision.serving.command import main as predict_main
 from automl_vision.training.checkpoint import load_weights
 from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 from processes import wait_for
+from runs_here import work_here
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
 SMALL = {
     "pretrained": False,
@@ -61,13 +63,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def completed(workspace: Workspace, shapes_folder: Path) -> Run:
     """A completed run."""
-    run = Experiment(workspace, "shapes").submit(small_config(shapes_folder))
-    run.wait_for_completion()
-    return run
+    return work_here(Experiment(workspace, "shapes"), small_config(shapes_folder))
 
 
-def test_submit_returns_at_once_and_the_run_completes(completed: Run, workspace: Workspace):
-    assert completed.get_status() == "Completed"
+def test_a_run_completes(completed: Run, workspace: Workspace):
+    assert completed.wait_for_completion()["status"] == completed.get_status() == "Completed"
     assert [run.id for run in Experiment(workspace, "shapes").runs()] == [completed.id]
     assert completed.get_metrics()["val"].keys() >= {"accuracy", "log_loss", "auc_macro", "f1_micro"}
     assert completed.get_best_child().number == 0
@@ -129,7 +129,6 @@ def test_mlflow_shows_the_run_and_its_trial(completed: Run, workspace: Workspace
     assert {"model/model.onnx", "model/model.json", "model/card.md", "model/weights.safetensors"} <= names
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_a_model_is_registered_in_versions(completed: Run, workspace: Workspace):
     from mlflow.tracking import MlflowClient
 
@@ -282,9 +281,12 @@ def test_packaging_fails_when_the_export_differs(completed: Run, tmp_path: Path)
     assert not list(tmp_path.glob(".model*"))
 
 
-def test_ctrl_c_cancels_the_run_and_ends_its_processes(workspace: Workspace, shapes_folder: Path):
+def test_submit_returns_at_once_and_ctrl_c_cancels_the_run_and_ends_its_processes(
+    workspace: Workspace, shapes_folder: Path
+):
     arguments = {"number_of_epochs": 10_000, "early_stopping": False}
     run = Experiment(workspace, "long").submit(small_config(shapes_folder, arguments=arguments))
+    assert not run.get_status().is_final
     code = (
         "import signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
@@ -310,18 +312,17 @@ def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Wo
     good = (data / "circle" / "circle-0.png").read_bytes()
     (data / "circle" / "truncated.png").write_bytes(good[: len(good) // 2])
     (data / "circle" / "empty.png").write_bytes(b"")
-    arguments = {"number_of_epochs": 6, "training_batch_size": 1, "early_stopping": False}
+    arguments = {"number_of_epochs": 4, "training_batch_size": 1, "early_stopping": False}
     run = Experiment(workspace, "killed").submit(small_config(data, arguments=arguments))
     wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) >= 2)
     controller = subprocess.run(["pgrep", "-f", run.id], capture_output=True, text=True, check=True)
     for pid in controller.stdout.split():
         os.kill(int(pid), signal.SIGKILL)
     wait_for(lambda: run.get_status() == "Interrupted")
-    time.sleep(1)  # the trial's own watch ends it
     with pytest.raises(RunFailedError, match="automl-vision resume"):
         run.wait_for_completion()
     run.resume().wait_for_completion()
-    assert [e.epoch for e in run.get_children()[0].get_evaluations()] == list(range(7))
+    assert [e.epoch for e in run.get_children()[0].get_evaluations()] == list(range(5))
     assert run.model_path.exists()
     left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
     assert "truncated" in left_out["circle/truncated.png"]
@@ -332,7 +333,7 @@ def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"no weights")
     arguments = {"pretrained": True, "weights": str(weights)}
-    run = Experiment(workspace, "failing").submit(small_config(shapes_folder, arguments=arguments))
+    run = work_here(Experiment(workspace, "failing"), small_config(shapes_folder, arguments=arguments))
     with pytest.raises(RunFailedError, match="no weights can be read"):
         run.wait_for_completion()
     assert run.get_children()[0].get_status() == "Failed"
@@ -344,7 +345,7 @@ def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder
 def test_a_multi_label_run_predicts_sets(workspace: Workspace, tmp_path: Path):
     data = write_multi_label_csv(tmp_path / "data")
     config = small_config(data, task="image-multi-labeling", arguments={"number_of_epochs": 1})
-    run = Experiment(workspace, "labels").submit(config)
+    run = work_here(Experiment(workspace, "labels"), config)
     run.wait_for_completion()
     prediction = Predictor(run.model_path)(draw_shapes(("circle",), 1))[0]
     assert set(prediction.predicted) == {

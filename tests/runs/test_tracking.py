@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -19,12 +20,15 @@ from pathlib import Path
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Run, Workspace, choice
+from automl_vision.compute.compute import Job
+from automl_vision.compute.local import LOG_FILE, LocalCompute
 from automl_vision.core.errors import RunFailedError, StorageError
 from automl_vision.core.event_log import EventLog
-from automl_vision.core.files import persistently, read_lines
+from automl_vision.core.files import append_json_line, persistently, read_lines, write_json
 from automl_vision.core.records import Message
 from automl_vision.workspace.tracking import Tracking
 from conftest import SMALL_MODEL
+from processes import finish
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -135,28 +139,32 @@ def test_a_run_that_a_killed_process_made_is_found_again(tmp_path: Path):
 
 # --- the disk ---------------------------------------------------------------------------------------------------------
 
-LIMITED = """
-import os, resource, sys
-os.environ["AUTOML_VISION_PATIENCE"] = "1"
-from pathlib import Path
-from automl_vision.core.errors import StorageError
-from automl_vision.core.files import append_json_line, write_json
-resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-folder = Path(sys.argv[1])
-{body}
-"""
+
+def write_limited(body: str, folder: str) -> None:
+    """A job's function: run code that may write only 3,000 bytes into a file."""
+    os.environ["AUTOML_VISION_PATIENCE"] = "1"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    known = {"StorageError": StorageError, "append_json_line": append_json_line, "write_json": write_json}
+    exec(textwrap.dedent(body), {**known, "folder": Path(folder)})
 
 
-def limited(body: str, folder: Path) -> str:
+def limited(compute: LocalCompute, body: str, folder: Path) -> str:
     """Run code in a process that may write only 3,000 bytes into a file, as on a disk that is full."""
-    code = LIMITED.format(body=textwrap.dedent(body))
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    job = Job("test_tracking:write_limited", {"body": body, "folder": str(folder)}, folder.with_name("job"))
+    assert finish(compute, compute.submit(job)) is None
+    return (job.folder / LOG_FILE).read_text()
 
 
-def test_a_full_disk_leaves_whole_files(tmp_path: Path):
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of a disk that is full."""
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
+def test_a_full_disk_leaves_whole_files(compute: LocalCompute, folder: Path):
     told = limited(
+        compute,
         """
         write_json(folder / "state.json", {"old": 1})
         try:
@@ -170,19 +178,20 @@ def test_a_full_disk_leaves_whole_files(tmp_path: Path):
         except StorageError as error:
             print(written)
         """,
-        tmp_path,
+        folder,
     )
     message, written = told.splitlines()
     assert "no space is left there, or a limit is reached" in message
     assert "automl-vision resume" in message
-    assert (tmp_path / "state.json").read_text() == '{\n  "old": 1\n}\n'
-    lines, _ = read_lines(tmp_path / "events.jsonl")
+    assert (folder / "state.json").read_text() == '{\n  "old": 1\n}\n'
+    lines, _ = read_lines(folder / "events.jsonl")
     assert [json.loads(line)["number"] for line in lines] == list(range(int(written)))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "state.json"]
+    assert sorted(file.name for file in folder.iterdir()) == ["events.jsonl", "state.json"]
 
 
-def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path):
+def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(compute: LocalCompute, folder: Path):
     told = limited(
+        compute,
         """
         import torch
         from automl_vision.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
@@ -199,10 +208,10 @@ def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path):
                 print("told")
         print(int(load_checkpoint(folder).model["a"].sum()))
         """,
-        tmp_path,
+        folder,
     )
     assert told.split() == ["told", "told", "10"]
-    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert [file.name for file in folder.iterdir()] == ["checkpoint.pt"]
 
 
 def test_a_disk_that_gets_space_again_is_waited_for():

@@ -170,7 +170,7 @@ def test_a_trial_that_is_asked_to_stop_keeps_its_best(boxes: Dataset, detector_s
 
 def test_a_budget_is_kept_to(boxes: Dataset, detector_spec: MakeDetectorSpec):
     reporter = RecordingReporter()
-    spec = detector_spec(boxes, number_of_epochs=5000, budget_seconds=8.0)
+    spec = detector_spec(boxes, number_of_epochs=5000, budget_seconds=5.0)
     result = train(spec, reporter)
     assert result.epochs < 5000
     assert any("epochs fit" in message for message in reporter.messages)

@@ -27,6 +27,7 @@ from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, small_detector_trial, write_objects
 from processes import wait_for
+from runs_here import resume_here, start_here
 
 DETECTION = "image-object-detection"
 MakeDetectorSpec = Callable[..., TrialSpec]
@@ -60,6 +61,7 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     """With images that cannot be decoded and one whose boxes are none, which it tells and leaves out."""
     data = write_objects(tmp_path / "data", images=18)
@@ -73,12 +75,13 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     config = AutoMLVisionConfig(
         task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
     )  # fmt: skip
-    run = Experiment(Workspace(tmp_path / "workspace"), "boxes").submit(config)
+    run, worker = start_here(Experiment(Workspace(tmp_path / "workspace"), "boxes"), config)
     wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 1)
     run.cancel()
     (trial,) = run.get_children()
     assert run.get_status() == trial.get_status() == "Canceled"
-    wait_for(lambda: not run.folder.is_active())
+    worker.join()
+    assert not run.folder.is_active()
     assert not _is_held(trial.path / LOCK_FILE)
     with pytest.raises(RunFailedError, match="Canceled: canceled by the user"):
         run.wait_for_completion()
@@ -86,7 +89,8 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
         _ = run.model_path
     assert trial.get_evaluations()[-1].epoch < 4
 
-    assert run.resume().wait_for_completion()["status"] == "Completed"
+    resume_here(run)
+    assert run.wait_for_completion()["status"] == "Completed"
     epochs = [event.epoch for event in trial.folder.events.read()[0] if isinstance(event, EvaluationEvent)]
     assert sorted(set(epochs)) == list(range(5))
     assert len(epochs) <= 5 + 1  # what was saved was not trained again

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 from automl_vision import AutoMLVisionConfig, Experiment, Workspace
+from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json
@@ -27,6 +27,7 @@ from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, loa
 from automl_vision.training.distributed import open_processes, shard
 from conftest import RecordingReporter
 from processes import finish, is_alive, start_trial, wait_for
+from runs_here import work_here
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -149,7 +150,7 @@ def test_all_processes_stop_early_together(compute: LocalCompute, shapes: Datase
 
 
 def test_all_processes_keep_the_budget(compute: LocalCompute, shapes: Dataset, make_spec: MakeSpec):
-    spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000, "budget_seconds": 6.0})
+    spec = make_spec(shapes, **{**MIXED, "processes": 2, "number_of_epochs": 10_000, "budget_seconds": 4.0})
     result = run(compute, spec)
     assert result["epochs"] < 10_000
     assert result["stopped"] is None or "time budget" in result["stopped"]
@@ -185,6 +186,7 @@ def test_a_mistake_in_one_process_is_told_once(compute: LocalCompute, shapes: Da
     assert "changed since the trial was planned" in failure.reason
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
     small = {"training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32, "precision": "fp32"}
     config = AutoMLVisionConfig(
@@ -194,7 +196,7 @@ def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
         processes_per_trial=2,
         arguments={**small, "pretrained": False, "number_of_epochs": 1},
     )
-    run = Experiment(Workspace(tmp_path), "processes").submit(config)
+    run = work_here(Experiment(Workspace(tmp_path), "processes"), config)
     assert run.wait_for_completion()["status"] == "Completed"
     result = run.get_best_child().folder.result()
     assert result is not None
@@ -221,12 +223,14 @@ def test_as_many_gpus_as_processes_are_asked_for(monkeypatch: pytest.MonkeyPatch
         pass
 
 
-def test_one_process_loads_nothing_of_accelerate():
-    code = (
-        "import sys, automl_vision.training.trial\n"
-        "from automl_vision.training.distributed import open_processes\n"
-        "with open_processes(1, 'cpu', 1) as alone: assert alone.count == 1 and alone.is_main\n"
-        "print('accelerate' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def work_alone() -> None:
+    """A job's function, whose process has loaded what trials need before it starts."""
+    assert "automl_vision.training.trial" in sys.modules
+    with open_processes(1, "cpu", 1) as alone:
+        assert alone.count == 1
+        assert alone.is_main
+    assert "accelerate" not in sys.modules
+
+
+def test_one_process_loads_nothing_of_accelerate(compute: LocalCompute, tmp_path: Path):
+    assert finish(compute, compute.submit(Job("test_distributed:work_alone", {}, tmp_path))) is None

@@ -32,9 +32,11 @@ from conftest import (
     small_hyperparameters,
     small_trial,
 )
+from runs_here import work_here
 
 DETECTION = "image-object-detection"
 FRCNN = "fasterrcnn_test_efficientnet_fpn"
+FCOS = "fcos_test_efficientnet_fpn"
 
 
 def write_boxes(root: Path, boxes: dict[int, list[float]], sizes: dict[int, tuple[int, int]] | None = None) -> Path:
@@ -151,6 +153,7 @@ def test_the_gate_refuses_a_classifier_whose_weights_changed(tmp_path: Path, sha
         package(trial, tmp_path / "model")
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_controller_and_trial_decode_at_one_size(tmp_path: Path):
     """The shapes of the images decide the canvas, and of all images others are typical than of those that train."""
     splits_differ = None
@@ -158,7 +161,7 @@ def test_controller_and_trial_decode_at_one_size(tmp_path: Path):
         tall = {number: (60, 96) for number in range(18) if (number * 7 + odd) % 18 < 9}
         data = write_boxes(tmp_path / f"data-{odd}", {}, tall)
         opened = Dataset.open(data)
-        settings = small_detector(DETECTION, "tood", number_of_epochs=1)
+        settings = small_detector(DETECTION, FCOS, number_of_epochs=1)
         before = detector_geometry(opened, settings)
         after = detector_geometry(opened.with_validation(settings.split_ratio, seed=0), settings)
         if before.size != after.size:
@@ -166,13 +169,13 @@ def test_controller_and_trial_decode_at_one_size(tmp_path: Path):
             break
     assert splits_differ is not None
     arguments = {name: value for name, value in settings.model_dump().items() if name in (
-        "pretrained", "precision", "augmentation", "number_of_epochs", "training_batch_size", "image_size", "model_size"
+        "pretrained", "precision", "augmentation", "number_of_epochs", "training_batch_size", "min_size"
     )}  # fmt: skip
     config = AutoMLVisionConfig(
-        task=DETECTION, training_data=splits_differ, model_name="yolov5", arguments=arguments, threads=1, seed=0
+        task=DETECTION, training_data=splits_differ, model_name=FCOS, arguments=arguments, threads=1, seed=0
     )
     workspace = Workspace(tmp_path / "workspace")
-    run = Experiment(workspace, "boxes").submit(config)
+    run = work_here(Experiment(workspace, "boxes"), config)
     run.wait_for_completion()
     files = [file.name for file in workspace.cache_path.glob("*.index")]
     assert len(files) == 1

@@ -514,7 +514,7 @@ def test_a_stop_request_ends_the_trial_with_what_it_has(shapes: Dataset, make_sp
 
 def test_a_budget_limits_the_epochs(shapes: Dataset, make_spec: MakeSpec):
     reporter = RecordingReporter()
-    result = train(make_spec(shapes, number_of_epochs=10_000, early_stopping=False, budget_seconds=5.0), reporter)
+    result = train(make_spec(shapes, number_of_epochs=10_000, early_stopping=False, budget_seconds=3.0), reporter)
     assert result.epochs < 10_000
     assert result.seconds < 15
     assert any("epochs fit" in text for text in reporter.messages)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from automl_vision.compute.targets import require_target
@@ -60,16 +62,7 @@ class Experiment:
             DataError: the data cannot be used.
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
-        require_target(config.compute_target)
-        dataset = open_training_data(config, self.workspace)
-        folder = RunFolder(self.workspace.runs_path / new_run_id(self.name))
-        manifest = self.workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
-        dataset.save(manifest)  # also for a known fingerprint: the same images may be elsewhere by now
-        version = self.workspace.datasets.find(dataset.fingerprint)
-        spec = run_spec(config, self, manifest, data_version=None if version is None else version.id)
-        folder.path.mkdir(parents=True)
-        with folder.lock.hold() as lock:
-            folder.create(spec.model_dump(), experiment=self.name)
+        with prepared_run(config, self) as (folder, lock):
             start_run(folder, lock)
         return Run(self.workspace, folder.id)
 
@@ -84,6 +77,31 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, {self.workspace!r})"
+
+
+@contextmanager
+def prepared_run(config: AutoMLVisionConfig, experiment: Experiment) -> Iterator[tuple[RunFolder, int]]:
+    """Open the data of a run and write its folder, for a process that works on it; raises what `submit` raises.
+
+    Args:
+        config: what to run.
+        experiment: to which the run belongs.
+
+    Yields:
+        The run's folder, and the descriptor of its lock, which that process inherits.
+    """
+    require_target(config.compute_target)
+    workspace = experiment.workspace
+    dataset = open_training_data(config, workspace)
+    folder = RunFolder(workspace.runs_path / new_run_id(experiment.name))
+    manifest = workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
+    dataset.save(manifest)  # also for a known fingerprint: the same images may be elsewhere by now
+    version = workspace.datasets.find(dataset.fingerprint)
+    spec = run_spec(config, experiment, manifest, data_version=None if version is None else version.id)
+    folder.path.mkdir(parents=True)
+    with folder.lock.hold() as lock:
+        folder.create(spec.model_dump(), experiment=experiment.name)
+        yield folder, lock
 
 
 def open_training_data(config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:

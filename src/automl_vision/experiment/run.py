@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from automl_vision.runs.board_reader import BoardReader
 from automl_vision.runs.leaderboard import Leaderboard
 from automl_vision.runs.spec import read_run_spec
 from automl_vision.runs.start import start_run
+from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -111,17 +113,9 @@ class Run:
             WorkspaceError: the run is already running in another process.
             ConfigError: another version made the run, and this one cannot read it.
         """
-        status = self.get_status()
-        if status is RunStatus.COMPLETED:
-            return self
-        read_run_spec(self.id, self.folder.spec())
-        with self.folder.lock.hold(wait=_CLOSING if status.is_final else 0.5) as lock:
-            self.folder.cancel_request.clear()
-            for trial in self.folder.trials():
-                if not trial.record().status.has_result:
-                    trial.update(status=TrialStatus.NOT_STARTED, reason=None)
-            self.folder.update(status=RunStatus.NOT_STARTED, reason=None)
-            start_run(self.folder, lock)
+        if self.get_status() is not RunStatus.COMPLETED:
+            with reopened_run(self.folder) as lock:
+                start_run(self.folder, lock)
         return self
 
     def leaderboard(self, metrics: Sequence[str] = ()) -> Leaderboard:
@@ -259,6 +253,23 @@ class Run:
             log = last_lines(self.folder.path / "controller.log")
             lines.append(f"{log}\nContinue it with: automl-vision resume {self.id}")
         return "\n".join(lines)
+
+
+@contextmanager
+def reopened_run(folder: RunFolder) -> Iterator[int]:
+    """Make a run that has ended ready for a process that works on it again; raises what `resume` raises.
+
+    Yields:
+        The descriptor of the run's lock, which that process inherits.
+    """
+    read_run_spec(folder.id, folder.spec())
+    with folder.lock.hold(wait=_CLOSING if folder.record().status.is_final else 0.5) as lock:
+        folder.cancel_request.clear()
+        for trial in folder.trials():
+            if not trial.record().status.has_result:
+                trial.update(status=TrialStatus.NOT_STARTED, reason=None)
+        folder.update(status=RunStatus.NOT_STARTED, reason=None)
+        yield lock
 
 
 def _details(record: RunRecord) -> dict[str, Any]:

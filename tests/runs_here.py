@@ -1,0 +1,36 @@
+"""Runs that this process works on, with the fork server that is loaded already.
+
+A submitted run starts a process and a fork server of its own, which takes about 12 seconds of work. These are for tests
+of what a run does, not of how it is started and what it survives.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from automl_vision import AutoMLVisionConfig, Experiment, Run
+from automl_vision.experiment.experiment import prepared_run
+from automl_vision.experiment.run import reopened_run
+from automl_vision.runs.controller import work_on_run
+
+
+def work_here(experiment: Experiment, config: AutoMLVisionConfig) -> Run:
+    """Work on a run to its end, as the process would that `submit` starts."""
+    run, worker = start_here(experiment, config)
+    worker.join()
+    return run
+
+
+def start_here(experiment: Experiment, config: AutoMLVisionConfig) -> tuple[Run, threading.Thread]:
+    """Work on a run in a thread."""
+    with prepared_run(config, experiment) as (folder, lock):
+        worker = threading.Thread(target=work_on_run, args=(folder, os.dup(lock)), daemon=True)
+        worker.start()
+    return Run(experiment.workspace, folder.id), worker
+
+
+def resume_here(run: Run) -> None:
+    """Go on with a run to its end, as the process would that `resume` starts."""
+    with reopened_run(run.folder) as lock:
+        work_on_run(run.folder, os.dup(lock))
