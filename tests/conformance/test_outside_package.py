@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from automl_vision.core.files import read_json
 from layouts import put
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,37 @@ def test_the_guide_has_an_example_for_each_suite() -> None:
 
 def test_the_examples_of_the_guide_pass_the_suites_that_they_inherit(tmp_path: Path) -> None:
     run(tmp_path, "-k", "not parity_gate and not small_trial")
+
+
+SUBMIT = """
+import sys
+from automl_vision import AutoMLVisionConfig, Experiment, Workspace
+small = {
+    "pretrained": False, "training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32,
+    "precision": "fp32", "number_of_epochs": 1, "training_batch_size": 8,
+}
+if __name__ == "__main__":
+    config = AutoMLVisionConfig(
+        task="grading", training_data=sys.argv[1], model_name="test_efficientnet", arguments=small, primary_metric="log_loss"
+    )
+    run = Experiment(Workspace(sys.argv[2]), "grades").submit(config)
+    run.wait_for_completion()
+    metrics = run.get_metrics()["val"]
+    print(run.get_status(), run.leaderboard().metric, "closeness" in metrics, run.model_path)
+"""
+
+
+def test_a_task_of_another_package_is_trained_in_the_processes_of_a_run(shapes_folder: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install(site)
+    put(tmp_path / "submit.py", SUBMIT.encode())
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "src")])}
+    command = [sys.executable, tmp_path / "submit.py", shapes_folder, tmp_path / "workspace"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Completed log_loss True ")
+    description = read_json(Path(done.stdout.split()[-1]) / "model.json")
+    assert description["task"] == "image-grading"
 
 
 @pytest.mark.slow  # the exports take fifteen seconds

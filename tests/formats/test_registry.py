@@ -31,7 +31,7 @@ def install(folder: Path, code: str) -> None:
     put(
         folder / "pairs_format-1.0.dist-info" / "METADATA", b"Metadata-Version: 2.1\nName: pairs-format\nVersion: 1.0\n"
     )
-    put(folder / "pairs_format-1.0.dist-info" / "entry_points.txt", b"[automl_vision.formats]\npairs = pairs_format\n")
+    put(folder / "pairs_format-1.0.dist-info" / "entry_points.txt", b"[automl_vision.plugins]\npairs = pairs_format\n")
 
 
 def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -64,4 +64,4 @@ def test_a_format_of_another_package_is_read(tmp_path: Path) -> None:
 def test_a_broken_format_of_another_package_is_named(tmp_path: Path) -> None:
     install(tmp_path, "import nothing_of_this_name")
     done = run(tmp_path, "from automl_vision.formats.registry import list_formats; list_formats()")
-    assert 'the format "pairs" (pairs_format) of another package fails: No module named' in done.stderr
+    assert 'the plugin "pairs" (pairs_format) of another package fails: No module named' in done.stderr

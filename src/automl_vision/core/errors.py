@@ -60,6 +60,10 @@ class InvalidValueError(ConfigError, ValueError):
     """
 
 
+class PluginError(AutoMLVisionError):
+    """A package that adds something to this one cannot be imported."""
+
+
 class UnknownModelError(AutoMLVisionError):
     """No algorithm has the given name."""
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
+from automl_vision.core.plugins import load_plugins
 from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.validation import CrossCheckError, problems_of
 from automl_vision.data.dataset import Dataset
@@ -130,6 +131,13 @@ class AutoMLVisionConfig(BaseModel):
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
         return fspath(value) if isinstance(value, PathLike) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_plugins(cls, values: Any) -> Any:
+        """What other packages add may be named in any field."""
+        load_plugins()
+        return values
 
     @field_validator("compute_target")
     @classmethod

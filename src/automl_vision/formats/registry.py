@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, wraps
 from importlib import import_module
-from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import TypeVar
 
 from automl_vision import formats
 from automl_vision.core.errors import DataError
+from automl_vision.core.plugins import load_plugins
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import is_mask_folder
@@ -26,7 +26,6 @@ from automl_vision.formats.unsupported import (
 )
 from automl_vision.formats.writing import Export
 
-_ENTRY_POINTS = "automl_vision.formats"  # the group in which other packages name modules with formats of their own
 _DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
@@ -163,7 +162,7 @@ def list_formats() -> list[Format]:
     """All formats in the order in which they are tried.
 
     Raises:
-        DataError: a format of another package cannot be loaded.
+        PluginError: a package that adds something cannot be imported.
     """
     _load()
     return sorted(_FORMATS.values(), key=lambda format_: (format_.rank, format_.name))
@@ -176,11 +175,7 @@ def _load() -> None:
         inside = import_module(f"{formats.__name__}.{package}")
         for module in sorted(module.name for module in iter_modules(inside.__path__)):
             import_module(f"{inside.__name__}.{module}")
-    for entry in sorted(entry_points(group=_ENTRY_POINTS), key=lambda entry: entry.name):
-        try:
-            entry.load()
-        except Exception as error:
-            raise DataError(f'the format "{entry.name}" ({entry.value}) of another package fails: {error}') from error
+    load_plugins()
 
 
 def list_export_formats() -> list[ExportFormat]:

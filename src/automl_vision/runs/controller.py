@@ -17,6 +17,7 @@ from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.plugins import load_plugins
 from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -311,6 +312,7 @@ def _without_result(folder: RunFolder) -> str:
 def main() -> None:
     """Work on the run whose folder is the first argument; the second one is the inherited lock."""
     logging.basicConfig(level=logging.WARNING)
+    load_plugins()
     folder, *inherited = sys.argv[1:]
     lock = int(inherited[0]) if inherited else None
     if lock is not None:

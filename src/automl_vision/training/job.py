@@ -9,6 +9,7 @@ from typing import Any
 
 from automl_vision.compute.multiprocess import launch, was_launched
 from automl_vision.core.files import write_json
+from automl_vision.core.plugins import load_plugins
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.reporter import FileReporter
 
@@ -30,6 +31,7 @@ def probe_trial(spec: dict[str, Any]) -> None:
 
 def _together(function: Callable[..., None], spec: dict[str, Any]) -> None:
     """Call a function in all processes of a trial, of which this one may be the first or one of many."""
+    load_plugins()
     processes = TrialSpec.model_validate(spec).processes
     if processes > 1 and not was_launched():
         launch(function, {"spec": spec}, processes=processes)
