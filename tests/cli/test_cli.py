@@ -182,6 +182,13 @@ def test_bad_input_gives_one_message_and_exit_code_2(arguments: list[str], messa
     assert message in done.stderr + done.stdout
 
 
+def test_a_mistake_ends_the_process_with_exit_code_2(tmp_path: Path):
+    done = in_a_process("nonsense", workspace=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "No such command" in done.stderr
+
+
 SPACE = """task: image-classification
 training_data: x
 iterations: 0
