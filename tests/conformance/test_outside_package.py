@@ -68,7 +68,8 @@ small = {
 }
 if __name__ == "__main__":
     config = AutoMLVisionConfig(
-        task="grading", training_data=sys.argv[1], model_name="test_efficientnet", arguments=small, primary_metric="log_loss"
+        task="grading", training_data=sys.argv[1], model_name="test_efficientnet", arguments=small,
+        primary_metric="log_loss",
     )
     run = Experiment(Workspace(sys.argv[2]), "grades").submit(config)
     run.wait_for_completion()

@@ -83,7 +83,7 @@ def test_the_leaderboard_has_intervals(completed: Run):
     assert "<table>" in board._repr_html_()
 
 
-def test_slices_and_calibration_of_the_best_trial(completed: Run, workspace: Workspace):
+def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, workspace: Workspace, tmp_path: Path):
     trial = completed.get_best_child()
     evaluated = trial.evaluated()
     accuracy = trial.get_metrics()["val"]["accuracy"]
@@ -99,6 +99,11 @@ def test_slices_and_calibration_of_the_best_trial(completed: Run, workspace: Wor
     shown = runner.invoke(app, ["slices", completed.id, "--json", *place])
     assert shown.exit_code == 0, shown.output
     assert isinstance(json.loads(shown.output), list)
+    shown = runner.invoke(app, ["mistakes", completed.id, "--draw", str(tmp_path / "worst.png"), *place])
+    assert shown.exit_code == 0, shown.output
+    wrong = round(len(evaluated.rows) * (1 - accuracy))
+    assert f"{wrong} of {len(evaluated.rows)} val images have mistakes" in shown.output
+    assert Image.open(tmp_path / "worst.png").width > 256
     for arguments, message in (
         (["slices", completed.id, "--split", "test"], "there are predictions of val, not of test"),
         (["slices", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),

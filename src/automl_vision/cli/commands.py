@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "slices", "calibration", "runs", "watch", "resume", "cancel", "data", "models",
-    "schema", "version",
+    "train", "predict", "leaderboard", "slices", "calibration", "mistakes", "runs", "watch", "resume", "cancel", "data",
+    "models", "schema", "version",
 )  # fmt: skip
 
 
@@ -225,6 +225,36 @@ def calibration(
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo(json_text(asdict(found), indent=2) if as_json else found.text)
+
+
+@app.command()
+def mistakes(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    trial: TrialOption = None,
+    split: SplitOption = None,
+    most: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 24,
+    draw: Annotated[
+        Path | None, typer.Option(help="Picture of them: truth with solid lines, predictions with dashed ones.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the images that a trial gets wrong, the worst first."""
+    from automl_vision.cli.tables import print_table
+
+    evaluated = _evaluated(run_id, trial, split, workspace)
+    found = evaluated.mistakes()
+    if draw is not None:
+        evaluated.draw_mistakes(most).save(draw)
+    if as_json:
+        rows = [{"file": evaluated.image(mistake), **asdict(mistake)} for mistake in found[:most]]
+        typer.echo(json_text(rows, indent=2))
+        return
+    print_table(
+        ["image", "truth", "predicted", "loss"],
+        [[evaluated.image(m), m.truth, m.predicted, f"{m.loss:.3f}"] for m in found[:most]],
+    )
+    typer.echo(f"{len(found)} of {len(evaluated.rows)} {evaluated.split} images have mistakes")
 
 
 def _evaluated(run_id: str, trial: int | None, split: str | None, workspace: Path | None) -> Evaluated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Tile:
         note: fainter line below the caption.
         objects: to draw.
         scores: of the objects, if they are predictions.
+        dashed: further objects, drawn with dashed lines, such as predictions beside the truth.
     """
 
     pixels: NDArray[np.uint8]
@@ -44,6 +46,7 @@ class Tile:
     note: str = ""
     objects: Sequence[Object] = ()
     scores: Sequence[float] = ()
+    dashed: Sequence[Object] = ()
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, Colour]:
@@ -103,7 +106,26 @@ def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | No
             pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=width)
         score = f" {item.scores[i]:.2f}" if i < len(item.scores) else ""
         _tag(pen, f"{value.label}{score}", _corner(value, scale), colour, image.size)
+    for value in item.dashed:
+        _dash(pen, value, colours.get(value.label, _FAINT), scale, width)
     return image
+
+
+def _dash(pen: ImageDraw.ImageDraw, value: Object, colour: Colour, scale: tuple[float, float], width: int) -> None:
+    """Draw an object's outline in dashes, white between them, so that it shows on any ground."""
+    if value.bbox is None:
+        return
+    x1, y1, x2, y2 = (number * scale[k % 2] for k, number in enumerate(value.bbox))
+    corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]
+    for start, end in pairwise(corners):
+        length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
+        steps = max(2, round(length / (3 * width)))
+        places = [
+            (start[0] + (end[0] - start[0]) * k / steps, start[1] + (end[1] - start[1]) * k / steps)
+            for k in range(steps + 1)
+        ]
+        for k, (one, two) in enumerate(pairwise(places)):
+            pen.line((*one, *two), fill=colour if k % 2 == 0 else _BACKGROUND, width=width)
 
 
 def _with_mask(image: Image.Image, value: Object, colour: Colour, scale: tuple[float, float]) -> Image.Image:

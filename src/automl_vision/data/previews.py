@@ -14,6 +14,7 @@ from automl_vision.core.text import did_you_mean
 from automl_vision.data.drawing import TILE, Tile, class_colours, draw_grid
 from automl_vision.data.images import load_pixels
 from automl_vision.data.labelled_image import LabelledImage
+from automl_vision.data.object import Object
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.targets import Targets
 
@@ -64,13 +65,23 @@ def rows_to_draw(
 
 
 def _tile(image: LabelledImage) -> Tile:
-    """One image of a grid; if it cannot be read, a grey area with the reason."""
+    """One image of a grid, with its labels."""
     counts = Counter(value.label for value in image.objects)
     names = [f"{name} {count}" for name, count in counts.items()] if image.objects else image.labels
-    caption = ", ".join(names) or "(none)"
     note = " · ".join(filter(None, [image.split, image.reference]))
+    return image_tile(image, ", ".join(names) or "(none)", note)
+
+
+def image_tile(image: LabelledImage, caption: str, note: str, dashed: Sequence[Object] = ()) -> Tile:
+    """One image of a grid; if it cannot be read, a grey area with the reason.
+
+    Args:
+        image: whose objects are drawn.
+        caption, note: the two lines below it.
+        dashed: further objects.
+    """
     try:
         pixels = load_pixels(image.read(), size=(TILE, TILE))
     except ImageError as error:
         return Tile(_UNREADABLE, image.size, str(error), note)
-    return Tile(pixels, image.size, caption, note, image.objects)
+    return Tile(pixels, image.size, caption, note, image.objects, dashed=dashed)

@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.drawing import class_colours, draw_grid
+from automl_vision.data.object import Object
+from automl_vision.data.previews import image_tile
 from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
+from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, find_metric
+from automl_vision.evaluation.mistakes import Mistake, find_mistakes
 from automl_vision.evaluation.predictions import Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
@@ -130,6 +136,42 @@ class Evaluated:
         """
         own = {name: np.asarray(column, dtype=object)[self.rows] for name, column in (attributes or {}).items()}
         return find_slices(self.cases, self.metric(metric), {**image_attributes(self.dataset, self.rows), **own})
+
+    def mistakes(self) -> list[Mistake]:
+        """The images that the model gets wrong, the worst first."""
+        return find_mistakes(self.cases, self.dataset.classes)
+
+    def image(self, mistake: Mistake) -> str:
+        """Path of a mistake's image, as in the dataset."""
+        path: str = self.dataset.table["image"][int(self.rows[mistake.image])].as_py()
+        return path
+
+    def draw_mistakes(self, most: int = 24) -> Image.Image:
+        """A grid of the worst mistakes: truth solid, predictions dashed.
+
+        Args:
+            most: how many are drawn.
+        """
+        tiles = [
+            image_tile(
+                self.dataset[int(self.rows[mistake.image])],
+                f"{mistake.truth} → {mistake.predicted}",
+                self.image(mistake),
+                self._shown_objects(mistake.image),
+            )
+            for mistake in self.mistakes()[:most]
+        ]
+        return draw_grid(tiles, class_colours(self.dataset.classes))
+
+    def _shown_objects(self, image: int) -> list[Object]:
+        """The detections in an image at the operating threshold."""
+        if not isinstance(self.cases, DetectionCases):
+            return []
+        found = self.cases.found.of_image(image).above(self.cases.thresholds.score)
+        return [
+            Object(label=self.dataset.classes[label], bbox=tuple(box))
+            for label, box in zip(found.labels.tolist(), found.boxes.tolist(), strict=True)
+        ]
 
     def calibration(self, error_rate: float = 0.1) -> CalibrationReport:
         """How far the probabilities can be trusted, before and after temperature scaling, and by prediction sets.

@@ -1,0 +1,179 @@
+"""What a model gets wrong, the worst first: images with the wrong labels, and the kinds of errors of a detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.data.boxes import overlaps
+from automl_vision.evaluation.classification import ClassificationCases
+from automl_vision.evaluation.detection import DetectionCases
+from automl_vision.evaluation.multi_label import MultiLabelCases
+
+BACKGROUND_IOU = 0.1
+"""A detection that overlaps every object by less than this shows background (Bolya et al. 2020)."""
+
+KINDS = {
+    "class": "the place of an object, but the wrong class",
+    "place": "the class of an object nearby, but too little overlap",
+    "both": "near an object, with the wrong class and too little overlap",
+    "duplicate": "an object that a better detection has found already",
+    "background": "where no object is",
+    "missed": "an object that no detection shows, not even with the wrong class or place",
+}
+"""The kinds of errors of a detector, with their meanings (Bolya et al. 2020)."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that the model gets wrong.
+
+    Attributes:
+        image: position of the image among the cases.
+        truth: what is right: classes, or how many objects there are.
+        predicted: what the model says, or its errors by kind.
+        loss: how bad it is; mistakes are ordered by it.
+    """
+
+    image: int
+    truth: str
+    predicted: str
+    loss: float
+
+
+@dataclass(frozen=True)
+class ObjectErrors:
+    """The errors of a detector at its operating threshold.
+
+    Attributes:
+        kind: (detections,), one of `KINDS`, or empty for detections that are right, hidden or do not count.
+        missed: (objects,), bool.
+    """
+
+    kind: NDArray[np.str_]
+    missed: NDArray[np.bool_]
+
+    def counts(self) -> dict[str, int]:
+        """How many errors there are of each kind."""
+        return {name: int((self.kind == name).sum()) for name in KINDS if name != "missed"} | {
+            "missed": int(self.missed.sum())
+        }
+
+
+def find_mistakes(cases: Any, classes: tuple[str, ...]) -> list[Mistake]:
+    """The images that a model gets wrong, the worst first.
+
+    Classifiers are ordered by the loss of an image, detectors by the number of errors in it.
+
+    Args:
+        cases: predictions beside their truth.
+        classes: their names.
+    """
+    if isinstance(cases, ClassificationCases):
+        found = _wrong_classes(cases, classes)
+    elif isinstance(cases, MultiLabelCases):
+        found = _wrong_labels(cases, classes)
+    else:
+        found = _wrong_objects(cases)
+    return sorted(found, key=lambda mistake: -mistake.loss)
+
+
+def _wrong_classes(cases: ClassificationCases, classes: tuple[str, ...]) -> list[Mistake]:
+    confidence = cases.probabilities.max(axis=1)
+    return [
+        Mistake(
+            image,
+            classes[cases.truth[image]],
+            f"{classes[cases.predicted[image]]} ({confidence[image]:.0%})",
+            float(cases.losses[image]),
+        )
+        for image in np.flatnonzero(~cases.right).tolist()
+    ]
+
+
+def _wrong_labels(cases: MultiLabelCases, classes: tuple[str, ...]) -> list[Mistake]:
+    def names(row: NDArray[np.bool_]) -> str:
+        return ", ".join(classes[i] for i in np.flatnonzero(row).tolist()) or "(none)"
+
+    wrong = np.flatnonzero((cases.predicted != cases.onehot).any(axis=1))
+    return [
+        Mistake(image, names(cases.onehot[image]), names(cases.predicted[image]), float(cases.losses[image]))
+        for image in wrong.tolist()
+    ]
+
+
+def _wrong_objects(cases: DetectionCases) -> list[Mistake]:
+    errors, found = object_errors(cases), []
+    for image in range(len(cases)):
+        kinds = errors.kind[cases.found.image == image]
+        missed = int(errors.missed[cases.true.image == image].sum())
+        counts = {name: int((kinds == name).sum()) for name in KINDS} | {"missed": missed}
+        total = sum(counts.values())
+        if total:
+            objects = int((cases.true.image == image).sum())
+            text = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+            found.append(Mistake(image, f"{objects} objects", text, float(total)))
+    return found
+
+
+def object_errors(cases: DetectionCases) -> ObjectErrors:
+    """The kind of every error of a detector at its operating threshold, by the overlap of boxes.
+
+    Args:
+        cases: detections beside their truth.
+    """
+    found, true, iou = cases.found, cases.true, cases.thresholds.iou
+    kind = np.full(len(found), "", dtype="<U10")
+    missed = ~(true.crowd | true.difficult)
+    shown = found.scores >= cases.thresholds.score
+    for image in np.unique(np.concatenate([found.image, true.image])).tolist():
+        mine = np.flatnonzero((found.image == image) & shown)
+        theirs = np.flatnonzero(true.image == image)
+        overlap = overlaps(found.boxes[mine][:, None], true.boxes[theirs], true.crowd[theirs])
+        same = found.labels[mine][:, None] == true.labels[theirs]
+        taken = np.zeros(len(theirs), bool)
+        for i, detection in enumerate(mine.tolist()):
+            kind[detection], covered = _kind_of(overlap[i], same[i], taken, true.crowd[theirs], iou)
+            if covered is not None:
+                missed[theirs[covered]] = False
+                taken[covered] |= not kind[detection]
+        # what a difficult object or a crowd hides is no error
+        hidden = true.crowd[theirs] | true.difficult[theirs]
+        for i, detection in enumerate(mine.tolist()):
+            if (hidden & same[i] & (overlap[i] >= iou)).any():
+                kind[detection] = ""
+    return ObjectErrors(kind, missed)
+
+
+def _kind_of(
+    overlap: NDArray[np.float64],
+    same: NDArray[np.bool_],
+    taken: NDArray[np.bool_],
+    crowd: NDArray[np.bool_],
+    iou: float,
+) -> tuple[str, int | None]:
+    """The kind of a detection, and the object that it shows in some way.
+
+    Args:
+        overlap: (objects,), with each object of its image.
+        same: (objects,), whether the class is the same.
+        taken: (objects,), whether a better detection found it.
+        crowd: (objects,).
+        iou: minimum overlap of a right detection.
+    """
+    if not len(overlap):
+        return "background", None
+    own, other = np.where(same & ~crowd, overlap, -1.0), np.where(same, -1.0, overlap)
+    nearest, stranger = int(own.argmax()), int(other.argmax())
+    if own[nearest] >= iou:
+        return ("duplicate" if taken[nearest] else ""), nearest
+    if other[stranger] >= iou:
+        return "class", stranger
+    if own[nearest] >= BACKGROUND_IOU:
+        return "place", nearest
+    if other[stranger] >= BACKGROUND_IOU:
+        return "both", stranger
+    return "background", None
