@@ -103,7 +103,8 @@ def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, works
     assert shown.exit_code == 0, shown.output
     wrong = round(len(evaluated.rows) * (1 - accuracy))
     assert f"{wrong} of {len(evaluated.rows)} val images have mistakes" in shown.output
-    assert Image.open(tmp_path / "worst.png").width > 256
+    with Image.open(tmp_path / "worst.png") as picture:
+        assert picture.width > 256
     for arguments, message in (
         (["slices", completed.id, "--split", "test"], "there are predictions of val, not of test"),
         (["slices", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),
