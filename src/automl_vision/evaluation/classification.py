@@ -152,7 +152,7 @@ METRICS = by_name(
     ),
     Metric(
         "expected_calibration_error", "mean distance between confidence and frequency, 15 equally filled bins",
-        "Nixon et al. 2019", _calibration_error, higher_is_better=False,
+        "Nixon et al. 2019", _calibration_error, higher_is_better=False, is_biased=True,
     ),
     *averaged_metrics(),
 )  # fmt: skip

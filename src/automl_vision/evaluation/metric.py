@@ -35,6 +35,8 @@ class Metric:
         of_image: takes the cases and returns one value an image, (images,), where the metric is their mean.
         resamples: of its bootstrap; fewer for metrics that take long.
         closed_interval: its interval by a formula, where one is better than the bootstrap.
+        is_biased: whether resamples lie to one side of the value, as those of calibration errors do; its interval then
+            comes from resamples that are shifted by their mean distance from the value.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Metric:
     of_image: Callable[[Any], Floats] | None = None
     resamples: int = RESAMPLES
     closed_interval: Callable[[Any], Interval] | None = None
+    is_biased: bool = False
 
     @property
     def best(self) -> float:
@@ -69,7 +72,11 @@ class Metric:
             return Interval(math.nan, math.nan, math.nan)
         if self.closed_interval is not None:
             return self.closed_interval(cases)
-        return percentile_interval(self.resampled(cases) if resampled is None else resampled)
+        values = self.resampled(cases) if resampled is None else resampled
+        if self.is_biased:
+            shifted = np.clip(values[1:] - (values[1:].mean() - values[0]), self.low, self.high)
+            values = np.append(values[0], shifted)
+        return percentile_interval(values)
 
     def score(self, value: float) -> float:
         """A value as a score, of which higher is better; the score of a score is the value."""

@@ -101,7 +101,7 @@ METRICS = by_name(
     ),
     Metric(
         "expected_calibration_error", "mean distance between probability and frequency, 15 equally filled bins",
-        "Nixon et al. 2019", _calibration_error, higher_is_better=False, resamples=200,
+        "Nixon et al. 2019", _calibration_error, higher_is_better=False, is_biased=True, resamples=200,
     ),
     *averaged_metrics(),
 )  # fmt: skip
