@@ -120,8 +120,9 @@ def test_attributes_of_images_with_objects(boxes: Dataset):
     counts = [len(boxes.objects.rows_of(int(row))) for row in rows]
     for count, name in zip(counts, attributes["objects"], strict=True):
         if name:
-            low, high = (float(number) for number in name.removesuffix(" objects").split(" to "))
-            assert low <= count <= high
+            low, *high = (float(number) for number in name.removesuffix(" objects").split(" to "))
+            assert low <= count <= (high or [low])[0]
+    assert {str(count) for count in (min(counts), max(counts))} <= set(" ".join(attributes["objects"]).split())
     assert all(size for size, count in zip(attributes["object size"], counts, strict=True) if count)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -159,13 +158,16 @@ def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDAr
 
 
 def _thirds(values: NDArray[np.float64], unit: str) -> NDArray[np.object_]:
-    """Three parts of about the same number of images; fewer where many values are equal."""
+    """Three parts of about the same number of images, named by their range; fewer where many values are equal."""
     bounds = np.unique(np.quantile(values, np.linspace(0, 1, _PARTS + 1))) if len(values) else np.zeros(1)
     if len(bounds) < 2:
         return np.full(len(values), "", dtype=object)
     part = np.clip(np.searchsorted(bounds, values, side="right") - 1, 0, len(bounds) - 2)
-    names = [f"{low:.0f} to {high:.0f} {unit}" for low, high in pairwise(bounds.tolist())]
-    return np.array(names, dtype=object)[part]
+    names = np.full(len(values), "", dtype=object)
+    for i in np.unique(part).tolist():
+        low, high = values[part == i].min(), values[part == i].max()
+        names[part == i] = f"{low:.0f} to {high:.0f} {unit}" if low < high else f"{low:.0f} {unit}"
+    return names
 
 
 def _aspects(width: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.object_]:
