@@ -16,8 +16,8 @@ import yaml
 
 import automl_vision
 from automl_vision import AutoMLVisionConfig
+from automl_vision.core.validation import names_of
 from automl_vision.recipes.catalog import families
-from automl_vision.recipes.hyperparameters import accepted_names
 from conftest import write_shape_folders
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def test_generated_pages_are_up_to_date(name: str):
 def test_everything_has_an_entry():
     page = (ROOT / "docs" / "reference" / "hyperparameters.md").read_text(encoding="utf-8")
     for family in families():
-        for name in accepted_names(family):
+        for name in names_of(family):
             assert f"`{name}`" in page
     configuration = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     for name, field in AutoMLVisionConfig.model_fields.items():

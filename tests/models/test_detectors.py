@@ -156,10 +156,10 @@ def test_every_own_name_has_an_architecture(task: str):
         assert (missing in own_models(task)) == (task == DETECTION)
 
 
-def test_limits_reach_the_network():
+def test_the_nms_threshold_reaches_the_network():
     network = detector(DETECTION, "tood", nms_iou_threshold=0.3).network
-    assert network.limits.nms_threshold == 0.3
-    assert network.limits.detections == GEOMETRY.detections
+    assert network.nms_threshold == 0.3
+    assert network.geometry.detections == GEOMETRY.detections
 
 
 def test_without_a_hub_one_sentence_names_the_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

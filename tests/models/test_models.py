@@ -98,7 +98,7 @@ def test_weights_never_execute_code(tmp_path: Path):
     [
         (None, "neither a weights file nor a folder"),
         ({"conv_stem.weight": torch.zeros(1)}, "do not fit this model"),
-        ({"a": 1}, "holds no state dict"),
+        ({"a": 1}, "does not hold a state dict"),
     ],
 )
 def test_unusable_local_weights_are_told(tmp_path: Path, content: object, message: str):

@@ -15,10 +15,11 @@ from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import Message, TrialStatus
 from automl_vision.core.tasks import CLASSIFICATION, TASKS
+from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.experiment import run_spec
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.automode import AutoModeTrials, automode_policy
+from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.probing import probe_candidates, probing_seconds
@@ -39,6 +40,7 @@ from conftest import RecordingReporter, write_shape_folders
 from runs_here import work_here
 
 DETECTION = "image-object-detection"
+ACCURACY = find_metric(CLASSIFICATION, "accuracy")
 
 
 def base_trial(task: str = CLASSIFICATION, **settings: object) -> PlannedTrial:
@@ -110,7 +112,7 @@ def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: d
     run = run_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
     probes = {c.key: 0.5 for c in probed_candidates(run.trials[0], run.task, run.arguments)}
     assert probes.keys() == {"resnet18 at 288 px"}
-    source, states = AutoModeTrials(run, probes, 0.01), []
+    source, states = automode_trials(run, probes, 0.01), []
     while (planned := source.next(states)) is not None:
         states.append(TrialState(len(states), planned))
     assert len(states) > 3
@@ -162,14 +164,14 @@ def test_earlier_weights_fit_only_their_own_backbone():
 
 def test_features_are_kept_for_the_next_trials(tmp_path: Path):
     from automl_vision.recipes.network import WeightsOrigin
-    from automl_vision.training.features import features_file, keep_features, load_features
+    from automl_vision.training.features import features_file, keep_features
 
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
     package, rows = WeightsOrigin("package", "p", None), np.arange(3)
     file = features_file(tmp_path, "print", rows, "lite0", package)
     assert file is not None and not file.exists()
     keep_features(file, features)
-    assert np.array_equal(load_features(file), features)
+    assert np.array_equal(np.load(file), features)
     others = [("other", rows, "lite0"), ("print", rows[::-1], "lite0"), ("print", rows, "lite1")]
     assert len({file, *(features_file(tmp_path, *other, package) for other in others)}) == 4
     assert features_file(tmp_path, "print", rows, "lite0", WeightsOrigin("file", "w", None)) is None
@@ -184,27 +186,27 @@ def test_a_short_time_lets_the_probe_see_fewer_images(tmp_path: Path, make_spec:
     )
     reporter = RecordingReporter()
     result = train(trial, reporter)
-    assert any(message.startswith("the probe sees 200 of 216 training images") for message in reporter.messages)
+    assert any(message.startswith("the probe uses 200 of 216 training images") for message in reporter.messages)
     assert result.epochs == 0
     assert result.score > 1 / 3
 
 
 def test_the_default_recipe_is_first_and_untouched():
     run = spec()
-    first = AutoModeTrials(run, {}, None)
+    first = automode_trials(run, {}, None)
     default = first.next([])
     assert default is not None
     assert default.hyperparameters == run.trials[0].hyperparameters
     states = [TrialState(0, default, TrialStatus.COMPLETED, score=0.8)]
     assert first.next(states) is None  # nothing else before it has a result
-    second = AutoModeTrials(run, {"efficientnet_lite1": 0.9}, 5e-4)
+    second = automode_trials(run, {"efficientnet_lite1": 0.9}, 5e-4)
     while (planned := second.next(states)) is not None:
         states.append(TrialState(len(states), planned))
     assert [state.planned.model_name for state in states[:3]] == [
         "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite0",
     ]  # fmt: skip
     assert states[2].planned.hyperparameters.learning_rate == 0.00125
-    assert AutoModeTrials(spec(iterations=2), {"efficientnet_lite1": 0.9}, 5e-4).next(states[:2]) is None
+    assert automode_trials(spec(iterations=2), {"efficientnet_lite1": 0.9}, 5e-4).next(states[:2]) is None
 
 
 def test_candidates_are_halved_unless_the_user_says_otherwise():
@@ -242,7 +244,7 @@ def test_the_default_is_left_only_for_something_better(
         path = folder.trial(state.number).path
         path.mkdir(parents=True)
         np.savez(path / "comparison.npz", scores=default if state.number == 0 else better)
-    decision = decide(folder, states, "accuracy")
+    decision = decide(folder, states, ACCURACY)
     assert decision is not None
     assert decision.trial == kept
     assert reason in decision.reason
@@ -255,16 +257,16 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
         TrialState(0, base_trial(), status, score=0.5) for status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
     )
     other = TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.4)
-    assert decide(folder, [failed], "accuracy") is None
-    alone, without = decide(folder, [done], "accuracy"), decide(folder, [failed, other], "accuracy")
+    assert decide(folder, [failed], ACCURACY) is None
+    alone, without = decide(folder, [done], ACCURACY), decide(folder, [failed, other], ACCURACY)
     assert alone is not None
     assert (alone.trial, alone.reason) == (0, "the default recipe is kept: no other one was trained")
     assert without is not None
     assert without.trial == 1
-    diverged = decide(folder, [TrialState(0, base_trial(), TrialStatus.COMPLETED), other], "accuracy")
+    diverged = decide(folder, [TrialState(0, base_trial(), TrialStatus.COMPLETED), other], ACCURACY)
     assert diverged is not None
     assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
-    unknown = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.9)], "accuracy")
+    unknown = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.9)], ACCURACY)
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
 

@@ -18,7 +18,7 @@ from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.checkpoint import load_weights, weights_file
-from automl_vision.training.job import _together
+from automl_vision.training.job import in_all_processes
 from automl_vision.training.reporter import FileReporter
 from processes import finish
 
@@ -26,22 +26,18 @@ MakeDetectorSpec = Callable[..., TrialSpec]
 TRAINED, VALIDATED = 8, 4  # images
 
 
-def train_and_keep(spec: dict[str, Any]) -> None:
-    """A job's function: train a trial, and keep what each of its processes has seen and has in the end."""
-    _together(_train_and_keep, spec)
+@in_all_processes
+def train_and_keep(spec: TrialSpec, reporter: FileReporter) -> None:
+    """Train a trial, and keep what each of its processes has seen and has in the end."""
+    from automl_vision.training.trial import open_trial
 
-
-def _train_and_keep(spec: dict[str, Any]) -> None:
-    from automl_vision.training.trial import _opened
-
-    trial_spec = TrialSpec.model_validate(spec)
     seen: list[int] = []
 
     def count(model: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
         if model.training:
             seen.append(len(inputs[0]))
 
-    with _opened(trial_spec, FileReporter(Path(trial_spec.folder))) as trial:
+    with open_trial(spec, reporter) as trial:
         trial.model.register_forward_pre_hook(count)
         trial.run()
         weights = {"trained": trial.model.state_dict(), "averaged": trial.loop.averaged.state_dict()}

@@ -9,11 +9,20 @@ from automl_vision.core.errors import InvalidValueError, Problem
 from automl_vision.core.text import did_you_mean
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
 
 class CrossCheckError(InvalidValueError):
     """Raised by the validator of one field for mistakes of several: their paths count from the model, not the field."""
+
+
+def names_of(model: type[BaseModel]) -> dict[str, str]:
+    """Every name that a model accepts, old names included, with the name of its field."""
+    return {
+        str(name): own
+        for own, field in model.model_fields.items()
+        for name in getattr(field.validation_alias, "choices", [own])
+    }
 
 
 def problems_of(error: ValidationError, known: Sequence[str], *, noun: str) -> list[Problem]:

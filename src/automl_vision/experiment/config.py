@@ -23,11 +23,11 @@ from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
 from automl_vision.core.plugins import load_plugins
 from automl_vision.core.tasks import TASKS, normalize_task
-from automl_vision.core.validation import CrossCheckError, problems_of
+from automl_vision.core.validation import CrossCheckError, names_of, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 from automl_vision.evaluation.metric import find_metric
-from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.catalog import usable_algorithm
 from automl_vision.recipes.checking import check_hyperparameters, parse_arguments
 from automl_vision.recipes.hyperparameters import Hyperparameters
 from automl_vision.search.policies import POLICIES
@@ -91,7 +91,7 @@ class AutoMLVisionConfig(BaseModel):
         validation_alias=AliasChoices("policy", "early_termination_policy"),
         description="ends poor trials early; none: every trial runs to its end",
     )
-    iterations: int = Field(1, ge=1, le=MAX_ITERATIONS, description="most configurations to try")
+    iterations: int = Field(1, ge=1, le=MAX_ITERATIONS, description="maximum number of configurations to try")
     max_concurrent_iterations: int = Field(
         1, ge=1, le=100, description="trials at once; no more than the compute target bears"
     )
@@ -119,8 +119,7 @@ class AutoMLVisionConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            known = [*type(self).model_fields, "split_ratio"]
-            raise ConfigError(problems_of(error, known, noun="setting")) from None
+            raise ConfigError(problems_of(error, list(names_of(type(self))), noun="setting")) from None
 
     @field_validator("task")
     @classmethod
@@ -269,8 +268,7 @@ def _settings_problems(task: str, settings: Mapping[str, Any], fixed: Any, sampl
 def _model_problems(task: str, name: str) -> list[str]:
     """A sentence when no algorithm of the task has the name, or a package for it is missing."""
     try:
-        find_algorithm(name, task)
+        usable_algorithm(name, task)
     except UnknownModelError as error:
         return [str(error)]
-    missing = missing_package(name, task)
-    return [] if missing is None else [missing]
+    return []

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import AliasChoices
 
 from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.validation import names_of
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.recipes.catalog import families
-from automl_vision.recipes.hyperparameters import accepted_names
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
@@ -91,7 +90,7 @@ def _hyperparameter_schema() -> dict[str, Any]:
         fields = family.model_json_schema(by_alias=False)["properties"]
         for name, field in fields.items():
             found.setdefault(name, []).append(field)
-        for old_name in sorted(set(accepted_names(family)) - set(fields)):
+        for old_name in sorted(names_of(family).keys() - fields):
             found.setdefault(old_name, []).append({"description": "an old name", "type": ["integer", "number"]})
     schema = {}
     for name, fields_of_name in found.items():
@@ -133,8 +132,9 @@ def _line(node: yaml.Node | None, path: Sequence[str | int]) -> int | None:
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node | None] | None:
     """Line and value of a key or an item of a node; an item of a list may also be a `--name` before its value."""
     if isinstance(node, yaml.MappingNode):
+        fields = names_of(AutoMLVisionConfig)
         for key, value in node.value:
-            if key.value == str(part) or _field_named(key.value) == part:
+            if key.value == str(part) or fields.get(key.value) == part:
                 return key.start_mark.line + 1, value
     elif isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
@@ -142,11 +142,3 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node | No
             if i == part or (is_name and item.value[2:].replace("-", "_") == part):
                 return item.start_mark.line + 1, item
     return None
-
-
-def _field_named(name: str) -> str:
-    """The config's field that has this name or this other name."""
-    for field, info in AutoMLVisionConfig.model_fields.items():
-        if isinstance(info.validation_alias, AliasChoices) and name in info.validation_alias.choices:
-            return field
-    return name

@@ -36,7 +36,7 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
         root: where relative paths start.
         images: paths or URLs.
         output: NumPy file to write: (images, features), float16; NaN for an image that cannot be decoded.
-        progress: JSON file that tells how many are done.
+        progress: JSON file with the number of images that are done.
 
     Raises:
         WeightsUnavailableError: the bundled weights are not installed.

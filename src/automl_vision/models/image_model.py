@@ -32,7 +32,7 @@ class ImageModel(nn.Module):
     def forward(self, images: Tensor, *targets: Any) -> Any:
         """The network's outputs for images (n, 3, height, width) with values from 0 to 255.
 
-        Logits (n, classes) of a classifier. A detector also takes targets and then gives its losses.
+        Logits (n, classes) of a classifier. A detector also takes targets and then returns its losses.
         """
         return self.network(self._normalized(images), *targets)
 
@@ -44,14 +44,14 @@ class ImageModel(nn.Module):
 
     @property
     def head(self) -> nn.Linear | None:
-        """The linear layer that gives the logits, or None where the network ends otherwise."""
+        """The linear layer that computes the logits, or None if the network ends with something else."""
         network: Any = self.network
         head = network.get_classifier() if self.body is self.network else None
         return head if isinstance(head, nn.Linear) else None
 
     @property
     def body(self) -> nn.Module:
-        """The network in stages: the whole network, or what a detector stands on."""
+        """The network in stages: the whole network, or a detector's backbone."""
         return self.network.body if isinstance(self.network, Detector) else self.network
 
     def _normalized(self, images: Tensor) -> Tensor:

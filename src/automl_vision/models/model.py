@@ -1,4 +1,4 @@
-"""A network with what it needs around it, and what is needed to build one."""
+"""A network with its description, and what is needed to build one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from automl_vision.recipes.normalization import Normalization
 
 @dataclass(frozen=True)
 class Model:
-    """A network with what it needs around it.
+    """A network with its description.
 
     Attributes:
         network: maps normalised images (n, 3, height, width) to logits (n, classes), or is a `Detector`.
         description: from which `build_network` builds it again.
-        note: a sentence for the user when better weights could not be had.
+        note: a sentence for the user if better weights were not available.
     """
 
     network: nn.Module
@@ -36,13 +36,13 @@ class Model:
 
     @property
     def weights(self) -> WeightsOrigin:
-        """Where the weights come from that training starts from."""
+        """The origin of the initial weights."""
         return self.description.weights
 
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """What a builder makes a network from.
+    """What a builder needs to make a network.
 
     Attributes:
         algorithm: from the catalogue.
@@ -59,17 +59,6 @@ class NetworkRequest:
     classes: int
     hyperparameters: Hyperparameters
     geometry: Geometry | None = None
-
-    @property
-    def canvas(self) -> Geometry:
-        """The geometry of a detector.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if self.geometry is None:
-            raise ValueError(f"{self.name} is a detector and needs the geometry of its input")
-        return self.geometry
 
 
 def describe_network(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from automl_vision.core.errors import ModelFolderError, UnknownModelError, WeightsUnavailableError
+from automl_vision.core.errors import ModelFolderError, WeightsUnavailableError
 from automl_vision.core.late import load
 from automl_vision.models.model import Model, Rebuilder
 from automl_vision.models.weights import read_state_dict
-from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.catalog import usable_algorithm
 from automl_vision.recipes.network import NETWORK_FILE, NetworkDescription, differences, read_network
 from automl_vision.serving.model_folder import WEIGHTS_FILE
 
@@ -26,10 +26,7 @@ def build_network(description: NetworkDescription) -> Model:
         UnknownModelError: the catalogue has no such algorithm, or the package that has it is not installed.
         ModelFolderError: the description is of a detector and has no geometry.
     """
-    missing = missing_package(description.algorithm, description.task)
-    if missing is not None:
-        raise UnknownModelError(missing)
-    rebuild: Rebuilder = load(find_algorithm(description.algorithm, description.task).rebuilder)
+    rebuild: Rebuilder = load(usable_algorithm(description.algorithm, description.task).rebuilder)
     return Model(rebuild(description), description)
 
 
@@ -85,12 +82,12 @@ def start_from(model: Model, file: Path) -> str:
     state = read_state_dict(file)
     described = (file.parent / NETWORK_FILE).exists()
     others = differences(model.description, read_network(file.parent)) if described else []
-    told = f" ({'; '.join(others)} of the earlier network)" if others else ""
+    changed = f" ({'; '.join(others)} of the earlier network)" if others else ""
     problem = _misfit(model.network, state)
     if problem is not None:
-        raise WeightsUnavailableError(f"{file} does not fit {model.description.algorithm}: {problem}{told}")
+        raise WeightsUnavailableError(f"{file} does not fit {model.description.algorithm}: {problem}{changed}")
     model.network.load_state_dict(state)
-    return f"the network starts from all {len(state)} tensors of {file}{told}"
+    return f"the network starts from all {len(state)} tensors of {file}{changed}"
 
 
 def _misfit(network: nn.Module, state: Mapping[str, Tensor]) -> str | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from automl_vision.core.errors import UnknownModelError
 from automl_vision.core.late import load
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.model import Builder, Model, NetworkRequest
-from automl_vision.recipes.catalog import find_algorithm, missing_package
+from automl_vision.recipes.catalog import usable_algorithm
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import Hyperparameters
 
@@ -25,7 +24,7 @@ def create_model(
 
     Args:
         name: the product's name; a classifier's may also be timm's.
-        task: which it shall solve.
+        task: the product's name of the task.
         classes: outputs of the head.
         hyperparameters: of its family; `pretrained` and `weights` count here, and what shapes the network.
         geometry: of a detector's input.
@@ -34,10 +33,7 @@ def create_model(
         UnknownModelError: the task has no such algorithm, or the package that has it is not installed.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
-    algorithm = find_algorithm(name, task)
-    missing = missing_package(name, task)
-    if missing is not None:
-        raise UnknownModelError(missing)
+    algorithm = usable_algorithm(name, task)
     build: Builder = load(algorithm.builder)
     return build(NetworkRequest(algorithm, name, task, classes, hyperparameters, geometry))
 

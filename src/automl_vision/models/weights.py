@@ -56,7 +56,7 @@ def read_state_dict(file: Path) -> dict[str, torch.Tensor]:
         if isinstance(value, dict) and isinstance(value.get(key), dict):
             value = value[key]
     if not isinstance(value, dict) or not all(isinstance(v, torch.Tensor) for v in value.values()):
-        raise WeightsUnavailableError(f"{file} holds no state dict (a mapping of names to tensors)")
+        raise WeightsUnavailableError(f"{file} does not hold a state dict (a mapping of names to tensors)")
     return value
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, wanted_side
+from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, image_sizes, wanted_side
 from automl_vision.recipes.geometry import fit_canvas
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -55,8 +55,7 @@ def advise(dataset: Dataset) -> Advice:
     if not len(objects):
         raise DataError("advice on small objects needs labelled objects; this dataset has none")
     training = np.isin(dataset.splits, ("train", ""))
-    columns = [dataset.table[name].to_numpy().astype(np.float64) for name in ("height", "width")]
-    sizes = np.maximum(np.stack(columns, axis=1), 1.0)
+    sizes = image_sizes(dataset)
     sides = np.sqrt(np.maximum((objects.bbox[:, 2:] - objects.bbox[:, :2]).prod(axis=1), 1.0))
     shorter = float(np.median(sizes[training].min(axis=1)))
     side = wanted_side(dataset, sizes, training)

@@ -10,6 +10,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 from automl_vision.core.errors import UnknownModelError
 from automl_vision.core.late import load
@@ -18,6 +19,7 @@ from automl_vision.core.text import did_you_mean
 from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectionHyperparameters,
+    DetectorHyperparameters,
     DFineHyperparameters,
     OneStageHyperparameters,
     SegmentationHyperparameters,
@@ -146,12 +148,6 @@ def algorithms(task: str) -> list[Algorithm]:
     return [algorithm for algorithm in _ALGORITHMS if task in algorithm.tasks]
 
 
-_ADAPTIVE_RATE = 5e-4  # measured with the default recipe; of 1e-4, 3e-4 and 1e-3 none was better
-_DETECTOR_RATE = 6e-4
-_CLASSIFIER = "automl_vision.models.classifiers:create_classifier"
-_CLASSIFIER_AGAIN = "automl_vision.models.classifiers:rebuild_classifier"
-_PYRAMID = "automl_vision.models.detectors.build:create_pyramid_detector"
-_PYRAMID_AGAIN = "automl_vision.models.detectors.build:rebuild_pyramid_detector"
 _AUTOMODE_BACKBONES = (  # those whose weights are installed first; the others need a hub
     "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite0", "resnet50", "vits16r224", "seresnext",
 )  # fmt: skip
@@ -163,9 +159,9 @@ for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
             tasks=(_task,),
             family=ClassificationHyperparameters,
             sgd_rate=_sgd_rate,
-            adaptive_rate=_ADAPTIVE_RATE,
-            builder=_CLASSIFIER,
-            rebuilder=_CLASSIFIER_AGAIN,
+            adaptive_rate=5e-4,  # measured with the default recipe; of 1e-4, 3e-4 and 1e-3 none was better
+            builder="automl_vision.models.classifiers:create_classifier",
+            rebuilder="automl_vision.models.classifiers:rebuild_classifier",
             backbones=tuple(BACKBONES),
             automode=_AUTOMODE_BACKBONES,
         )
@@ -173,7 +169,15 @@ for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
 
 
 def _register_pyramid(
-    name: str, task: str, family: type[DetectionHyperparameters], network: str, *, automode: str, rank: int
+    name: str,
+    network: str,
+    family: type[DetectorHyperparameters] = DetectionHyperparameters,
+    *,
+    task: str = OBJECT_DETECTION,
+    backbones: tuple[str, ...] = _PYRAMID_BACKBONES,
+    sgd_rate: float = 0.005,
+    automode: str = "",
+    rank: int,
 ) -> None:
     """Register a detector over a feature pyramid; AutoMode tries it on one backbone."""
     register_algorithm(
@@ -181,53 +185,24 @@ def _register_pyramid(
             name=name,
             tasks=(task,),
             family=family,
-            sgd_rate=0.005,
-            adaptive_rate=_DETECTOR_RATE,
-            builder=_PYRAMID,
-            rebuilder=_PYRAMID_AGAIN,
+            sgd_rate=sgd_rate,
+            adaptive_rate=6e-4,
+            builder="automl_vision.models.detectors.build:create_pyramid_detector",
+            rebuilder="automl_vision.models.detectors.build:rebuild_pyramid_detector",
             network=f"automl_vision.models.detectors.{network}",
-            backbones=_PYRAMID_BACKBONES,
+            backbones=backbones,
             automode=(name.replace(ANY, automode),),
             automode_rank=rank,
         )
     )
 
 
-_register_pyramid(
-    "fasterrcnn_*_fpn",
-    OBJECT_DETECTION,
-    DetectionHyperparameters,
-    "rcnn:FasterRCNN",
-    automode="efficientnet_lite1",
-    rank=5,
-)
-_register_pyramid(
-    "retinanet_*_fpn",
-    OBJECT_DETECTION,
-    DetectionHyperparameters,
-    "one_stage:RetinaNet",
-    automode="efficientnet_lite0",
-    rank=3,
-)
-_register_pyramid(
-    "fcos_*_fpn", OBJECT_DETECTION, DetectionHyperparameters, "one_stage:FCOS", automode="efficientnet_lite0", rank=4
-)
-for _name, _rank in (("tood", 1), ("yolov5", 2)):
-    register_algorithm(
-        Algorithm(
-            name=_name,
-            tasks=(OBJECT_DETECTION,),
-            family=OneStageHyperparameters,
-            sgd_rate=0.01,
-            adaptive_rate=_DETECTOR_RATE,
-            builder=_PYRAMID,
-            rebuilder=_PYRAMID_AGAIN,
-            network="automl_vision.models.detectors.one_stage:TaskAligned",
-            backbones=("efficientnet_lite1",),
-            automode=(_name,),
-            automode_rank=_rank,
-        )
-    )
+_register_pyramid("fasterrcnn_*_fpn", "rcnn:FasterRCNN", automode="efficientnet_lite1", rank=5)
+_register_pyramid("retinanet_*_fpn", "one_stage:RetinaNet", automode="efficientnet_lite0", rank=3)
+_register_pyramid("fcos_*_fpn", "one_stage:FCOS", automode="efficientnet_lite0", rank=4)
+_ONE_STAGE: dict[str, Any] = {"backbones": ("efficientnet_lite1",), "sgd_rate": 0.01}
+_register_pyramid("tood", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE, rank=1)
+_register_pyramid("yolov5", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE, rank=2)
 register_algorithm(
     Algorithm(
         name="dfine",
@@ -244,13 +219,9 @@ register_algorithm(
     )
 )
 _register_pyramid(
-    "maskrcnn_*_fpn",
-    INSTANCE_SEGMENTATION,
-    SegmentationHyperparameters,
-    "rcnn:MaskRCNN",
-    automode="efficientnet_lite1",
-    rank=5,
-)
+    "maskrcnn_*_fpn", "rcnn:MaskRCNN", SegmentationHyperparameters,
+    task=INSTANCE_SEGMENTATION, automode="efficientnet_lite1", rank=5,
+)  # fmt: skip
 
 
 def own_models(task: str) -> list[str]:
@@ -285,7 +256,7 @@ def families(task: str | None = None) -> list[type[TrainingHyperparameters]]:
 
 
 def find_algorithm(name: str, task: str) -> Algorithm:
-    """Return the algorithm that a name means for a task.
+    """Return the algorithm that a name means for a task, even if a package for it is missing.
 
     A name that holds a backbone which is not in the product's own list is looked up in timm, which loads torch.
 
@@ -321,13 +292,19 @@ def architecture_of(name: str, task: str) -> str:
     return algorithm.architecture or BACKBONES.get(backbone, backbone)
 
 
-def missing_package(name: str, task: str) -> str | None:
-    """Return a sentence when an algorithm needs a package that is not installed, else None."""
-    algorithm = _matching(name, task)
-    extra = None if algorithm is None else algorithm.extra
-    if extra is None or find_spec(extra.package) is not None:
-        return None
-    return f'{name} needs the package {extra.package}. Install it with: pip install "automl-vision[{extra.extra}]"'
+def usable_algorithm(name: str, task: str) -> Algorithm:
+    """Return the algorithm that a name means for a task.
+
+    Raises:
+        UnknownModelError: the task has no such algorithm, or a package that it needs is not installed.
+    """
+    algorithm = find_algorithm(name, task)
+    extra = algorithm.extra
+    if extra is not None and find_spec(extra.package) is None:
+        raise UnknownModelError(
+            f'{name} needs the package {extra.package}. Install it with: pip install "automl-vision[{extra.extra}]"'
+        )
+    return algorithm
 
 
 def has_bundled_weights(name: str) -> bool:

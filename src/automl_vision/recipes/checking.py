@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import AliasChoices, ValidationError
+from pydantic import ValidationError
 
 from automl_vision.core.errors import InvalidValueError, Problem
-from automl_vision.core.validation import problems_of
+from automl_vision.core.validation import names_of, problems_of
 from automl_vision.recipes.catalog import families, family_of
-from automl_vision.recipes.hyperparameters import Hyperparameters, accepted_names
-
-
-def hyperparameter_names(task: str, model_name: str | None = None) -> list[str]:
-    """Every accepted name, old names included."""
-    return accepted_names(family_of(task, model_name))
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 
 def own_name(task: str, name: str) -> str:
     """The name of a hyperparameter that is given by this name or by an old one."""
-    for family in families(task):
-        for own, field in family.model_fields.items():
-            alias = field.validation_alias
-            if isinstance(alias, AliasChoices) and name in alias.choices:
-                return own
-    return name
+    return next((own for family in families(task) if (own := names_of(family).get(name))), name)
 
 
 def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -63,10 +53,11 @@ def check_hyperparameters(
         values: by name.
         model_name: the algorithm; it decides which hyperparameters there are.
     """
+    family = family_of(task, model_name)
     try:
-        return family_of(task, model_name).model_validate(dict(values)), []
+        return family.model_validate(dict(values)), []
     except ValidationError as error:
-        return None, problems_of(error, hyperparameter_names(task, model_name), noun="hyperparameter")
+        return None, problems_of(error, list(names_of(family)), noun="hyperparameter")
 
 
 def with_family(task: str, trial: Any) -> Any:

@@ -63,7 +63,7 @@ def detector_geometry(dataset: Dataset, hyperparameters: DetectorHyperparameters
         hyperparameters: an input size that they name is taken.
     """
     training = np.isin(dataset.splits, ("train", ""))
-    sizes = _image_sizes(dataset)
+    sizes = image_sizes(dataset)
     canvas = _canvas(dataset, hyperparameters, sizes, training)
     objects = dataset.objects
     mine = training[objects.image] & ~objects.iscrowd
@@ -117,7 +117,7 @@ def wanted_side(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[
     return CANVAS_STEP * round(float(np.clip(wanted, SHORT_SIDES[0], highest)) / CANVAS_STEP)
 
 
-def _image_sizes(dataset: Dataset) -> NDArray[np.float64]:
+def image_sizes(dataset: Dataset) -> NDArray[np.float64]:
     """(images, 2), height and width, at least 1."""
     columns = [dataset.table[name].to_numpy().astype(np.float64) for name in ("height", "width")]
     return np.asarray(np.maximum(np.stack(columns, axis=1), 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
@@ -20,6 +20,9 @@ class TrainingHyperparameters(BaseModel):
     """Hyperparameters that every algorithm has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    max_warmup_fraction: ClassVar[float] = 0.5
+    """Maximum fraction of the epochs that the warm-up may take."""
 
     number_of_epochs: int = Field(15, gt=0, description="passes over the training images")
     training_batch_size: int | None = Field(
@@ -98,11 +101,6 @@ class TrainingHyperparameters(BaseModel):
         return self.layers_to_freeze or 0
 
     @property
-    def max_warmup_fraction(self) -> float:
-        """Maximum fraction of the epochs that the warm-up may take."""
-        return 0.5
-
-    @property
     def effective_layer_decay(self) -> float:
         """Factor on the learning rate for each block further from the head."""
         return 1.0 if self.layer_decay is None else self.layer_decay
@@ -167,8 +165,19 @@ class ClassificationHyperparameters(TrainingHyperparameters):
         return self
 
 
+def _nms_field(
+    *old_names: str,
+    default: float = 0.5,
+    description: str = "NMS: of two boxes of a class with a higher IoU, the one with the lower score is dropped",
+) -> Any:
+    names = AliasChoices("nms_iou_threshold", "box_nms_thresh", *old_names)
+    return Field(default, ge=0, le=1, validation_alias=names, description=description)
+
+
 class DetectorHyperparameters(TrainingHyperparameters):
     """Hyperparameters of every detector, with and without masks."""
+
+    max_warmup_fraction = 0.25  # new heads have much to learn in few epochs
 
     validation_metric_type: Literal["none", "coco", "voc", "coco_voc"] = Field(
         "voc",
@@ -184,13 +193,7 @@ class DetectorHyperparameters(TrainingHyperparameters):
         validation_alias=AliasChoices("box_score_threshold", "box_score_thresh"),
         description="minimum score of the objects that the deployed model returns",
     )
-    nms_iou_threshold: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        validation_alias=AliasChoices("nms_iou_threshold", "box_nms_thresh"),
-        description="NMS: of two boxes of a class with a higher IoU, the one with the lower score is dropped",
-    )
+    nms_iou_threshold: float = _nms_field()
     box_detections_per_image: int = Field(100, gt=0, description="maximum number of detections per image")
     tile_grid_size: str | None = Field(
         None, pattern=r"^[1-9]\d?x[1-9]\d?$", description='tiles across and down for small objects, such as "3x2"'
@@ -225,11 +228,6 @@ class DetectorHyperparameters(TrainingHyperparameters):
     def backbone(self) -> str | None:
         """The product's name of the backbone, where the hyperparameters choose it and not the algorithm's name."""
         return None
-
-    @property
-    def max_warmup_fraction(self) -> float:
-        """Maximum fraction of the epochs that the warm-up may take: new heads have much to learn in few epochs."""
-        return 0.25
 
     @property
     def effective_layer_decay(self) -> float:
@@ -269,20 +267,12 @@ ONE_STAGE_BACKBONES = {
 }
 """The one-stage detector's backbone by `model_size`."""
 
-_ONE_STAGE_NMS_NAMES = AliasChoices("nms_iou_threshold", "box_nms_thresh", "box_iou_threshold")
-
 
 class OneStageHyperparameters(DetectorHyperparameters):
     """Hyperparameters of the one-stage detector of this package."""
 
     number_of_epochs: int = Field(30, gt=0, description="passes over the training images")
-    nms_iou_threshold: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        validation_alias=_ONE_STAGE_NMS_NAMES,
-        description="NMS: of two boxes of a class with a higher IoU, the one with the lower score is dropped",
-    )
+    nms_iou_threshold: float = _nms_field("box_iou_threshold")
     image_size: int | None = Field(
         None, gt=0, description="longer side of the model's input in pixels; none: chosen by the sizes of the boxes"
     )
@@ -300,11 +290,9 @@ class OneStageHyperparameters(DetectorHyperparameters):
 class DFineHyperparameters(OneStageHyperparameters):
     """Hyperparameters of D-FINE, a DETR-like detector with COCO weights on the hub."""
 
-    nms_iou_threshold: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        validation_alias=_ONE_STAGE_NMS_NAMES,
+    nms_iou_threshold: float = _nms_field(
+        "box_iou_threshold",
+        default=1.0,
         description="1: no NMS, since the detector learns to find each object once; below 1: as for other detectors",
     )
     model_size: Literal["small", "medium", "large", "extra_large"] = Field(
@@ -331,12 +319,3 @@ class DFineHyperparameters(OneStageHyperparameters):
 
 
 Hyperparameters = TrainingHyperparameters
-
-
-def accepted_names(family: type[TrainingHyperparameters]) -> list[str]:
-    """Every accepted name of a family, old names included."""
-    names = []
-    for name, field in family.model_fields.items():
-        alias = field.validation_alias
-        names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
-    return names

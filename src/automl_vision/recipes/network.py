@@ -109,8 +109,8 @@ def read_network(folder: Path) -> NetworkDescription:
     try:
         return NetworkDescription.model_validate(values)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg'].lower()}" for each in error.errors())
-        raise ModelFolderError(f"{file} lacks or misnames an entry ({told})") from error
+        details = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg'].lower()}" for each in error.errors())
+        raise ModelFolderError(f"{file} lacks or misnames an entry ({details})") from error
 
 
 def library_versions(*libraries: str) -> dict[str, str]:

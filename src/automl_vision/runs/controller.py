@@ -24,7 +24,7 @@ from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
-from automl_vision.runs.automode import AutoModeTrials, automode_policy
+from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
@@ -186,7 +186,7 @@ class _Controller:
         if not self.folder.trials(planned=True):
             self._show_plan(jobs, alone)
         policy = automode_policy(self.spec)
-        loop = self._loop(jobs, AutoModeTrials(self.spec, {}, None), policy, alone)
+        loop = self._loop(jobs, self._source(), policy, alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
             slots = self._slots(self.spec.concurrent)
@@ -194,7 +194,7 @@ class _Controller:
             probes = probe_candidates(jobs, alone[0], seconds)
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            loop = self._loop(jobs, AutoModeTrials(self.spec, probes, result.learning_rate), policy, slots)
+            loop = self._loop(jobs, automode_trials(self.spec, probes, result.learning_rate), policy, slots)
         decision = decide(self.folder, loop.trials, find_metric(self.spec.task, self.spec.primary_metric))
         if decision is not None:
             self.folder.message(decision.reason)
@@ -220,12 +220,13 @@ class _Controller:
         return loop
 
     def _source(self) -> TrialSource:
-        base = self.spec.trials[0]
         if self.spec.automode:
-            return AutoModeTrials(self.spec, {}, None)
+            return automode_trials(self.spec, {}, None)
         if self.spec.search is None:
             return FixedTrials(self.spec.trials)
-        return SampledTrials(self.spec.search, base, self.spec.arguments, self.spec.task, self.spec.iterations)
+        return SampledTrials(
+            self.spec.search, self.spec.trials[0], self.spec.arguments, self.spec.task, self.spec.iterations
+        )
 
     @property
     def _wanted(self) -> int:

@@ -53,7 +53,7 @@ class Jobs:
         return self._job("probe_trial", folder, planned, slot, max(1.0, seconds))
 
     def finish(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> str | None:
-        """Run a job to its end, or end it after some seconds; gives the reason when it failed.
+        """Run a job to its end, or cancel it after some seconds; returns the reason if it failed.
 
         Raises:
             CanceledError: the user asked to end the run.

@@ -72,7 +72,7 @@ class TrialLoop:
         metric: name of the primary metric, which the task must have.
         make_job: makes the job of a trial.
         budget: the deadline.
-        observer: told what happens.
+        observer: notified of what happens.
         trials: the state of every trial, in order.
         time_is_up: whether no further trial fits.
     """
@@ -173,7 +173,7 @@ class TrialLoop:
         self._records.started(folder, state.planned, job.arguments.get("spec", {}))
 
     def _save(self) -> None:
-        """Write what happened, and now and then the time that was used."""
+        """Write what happened, and every two seconds the time that was used."""
         self._records.write()
         if time.monotonic() - self._saved > _SAVE_INTERVAL:
             self._saved = time.monotonic()

@@ -13,7 +13,7 @@ from automl_vision.workspace.trial_folder import TrialFolder
 
 
 class Observer(Protocol):
-    """Hears what happens to trials, such as the tracking store."""
+    """Is notified of what happens to trials; the tracking store is one."""
 
     def started(self, trial: TrialFolder, planned: PlannedTrial) -> None:
         """A trial starts, or goes on after an interruption."""
@@ -34,7 +34,7 @@ class TrialRecords:
     A crash before `write` loses nothing: what a trial left in its folder says how it ended.
 
     Args:
-        observer: told what is recorded.
+        observer: notified of what is recorded.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -57,7 +57,7 @@ class TrialRecords:
         ]
 
     def ended_before(self, trial: TrialFolder, planned: PlannedTrial, status: TrialStatus) -> None:
-        """Pass on a trial that ended before an interruption, of which the observer has not heard."""
+        """Notify the observer of a trial that ended before an interruption."""
         self._waiting.append(partial(self._pass_on, trial, planned, status))
 
     def write(self) -> None:

@@ -1,17 +1,16 @@
 """What a hyperparameter may be in a search space: a choice, or a distribution of numbers.
 
-Every distribution of numbers is described by its quantile function: a fraction between 0 and 1 gives a value. So a
-sampler draws fractions and needs to know nothing else of a distribution.
+Every distribution of numbers is described by its quantile function: it maps a fraction between 0 and 1 to a
+value. So a sampler only draws fractions and need not know the distribution.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
-from typing import Annotated, Any, ClassVar, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, ClassVar, cast, dataclass_transform
 
 import numpy as np
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
@@ -21,9 +20,10 @@ from automl_vision.search.registry import Registry
 _TINY = 1e-9  # fractions stay away from 0 and 1, whose quantiles of a normal distribution are infinite
 _MAX_LOG = 700.0  # exp of more overflows
 _MAX_WHOLE = 2**53  # up to which a float holds every whole number
-_SIGMAS = 3.0  # what lies further out is too rare to forbid a normal distribution
+_SIGMAS = 3.0  # values further out are too rare to reject a normal distribution for them
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 class Distribution(ABC):
     """What a hyperparameter may be."""
 
@@ -65,17 +65,8 @@ DISTRIBUTIONS: Registry[Distribution] = Registry(
 )
 """Every distribution by its name in a file."""
 
-D = TypeVar("D", bound=Distribution)
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(Field, dataclasses.field))
-def register_distribution(name: str) -> Callable[[type[D]], type[D]]:
-    """Class decorator that makes a distribution's class a frozen pydantic dataclass and gives it a name in files.
-
-    Args:
-        name: that `type` has in a file.
-    """
-    return DISTRIBUTIONS.register(name)  # type: ignore[return-value]
+register_distribution = DISTRIBUTIONS.register
+"""Class decorator that makes a distribution's class a frozen pydantic dataclass and gives it a name in files."""
 
 
 def plain(value: Any) -> Any:
@@ -182,8 +173,8 @@ class Range(_Rounded):
         q: values are rounded to the nearest multiple of it, where the distribution has it.
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -221,8 +212,8 @@ class Bell(_Rounded):
     """
 
     has_tails: ClassVar[bool] = True
-    mu: float
-    sigma: float
+    mu: Number
+    sigma: Number
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mu) and math.isfinite(self.sigma) and self.sigma > 0):
@@ -244,16 +235,11 @@ class Bell(_Rounded):
 class Uniform(Range):
     """Any number from low to high."""
 
-    low: Number
-    high: Number
-
 
 @register_distribution("quniform")
 class QUniform(Range):
     """Multiples of q, nearest to uniform(low, high)."""
 
-    low: Number
-    high: Number
     q: Step
 
 
@@ -262,8 +248,6 @@ class LogUniform(Range):
     """exp(uniform(low, high)): the bounds are logarithms."""
 
     is_log: ClassVar[bool] = True
-    low: Number
-    high: Number
 
 
 @register_distribution("qloguniform")
@@ -271,8 +255,6 @@ class QLogUniform(Range):
     """Multiples of q, nearest to loguniform(low, high)."""
 
     is_log: ClassVar[bool] = True
-    low: Number
-    high: Number
     q: Step
 
 
@@ -280,16 +262,11 @@ class QLogUniform(Range):
 class Normal(Bell):
     """Normally distributed numbers."""
 
-    mu: Number
-    sigma: Number
-
 
 @register_distribution("qnormal")
 class QNormal(Bell):
     """Multiples of q, nearest to normal(mu, sigma)."""
 
-    mu: Number
-    sigma: Number
     q: Step
 
 
@@ -298,8 +275,6 @@ class LogNormal(Bell):
     """exp(normal(mu, sigma)): mean and standard deviation of the logarithm."""
 
     is_log: ClassVar[bool] = True
-    mu: Number
-    sigma: Number
 
 
 @register_distribution("qlognormal")
@@ -307,8 +282,6 @@ class QLogNormal(Bell):
     """Multiples of q, nearest to lognormal(mu, sigma)."""
 
     is_log: ClassVar[bool] = True
-    mu: Number
-    sigma: Number
     q: Step
 
 

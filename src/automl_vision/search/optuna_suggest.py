@@ -45,8 +45,8 @@ def promising_points(
 def _study(space: SearchSpace, history: History, algorithm: str, seed: int) -> Any:
     """An Optuna study that knows every proposal and its score.
 
-    It is made anew for each asking, with a seed of its own, so that an interrupted sweep goes on as if nothing had
-    happened: nothing but the history counts.
+    It is rebuilt for each proposal, with a seed of its own, so that a proposal depends only on the history and an
+    interrupted sweep continues unchanged.
     """
     import optuna
     from optuna.trial import TrialState, create_trial
@@ -89,7 +89,7 @@ def _optuna_distribution(distribution: Distribution) -> Any:
 
 
 def _middle(distribution: Distribution) -> float:
-    """What stands for a dimension that does not count, the same for all."""
+    """The value of a dimension that is inactive, the same for all points."""
     return 0 if isinstance(distribution, Choice) else 0.5
 
 

@@ -6,13 +6,12 @@ counted from 1. A policy judges one trial at one interval: it returns the reason
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Annotated, TypeVar, dataclass_transform
+from typing import Annotated, dataclass_transform
 
 from pydantic import Field, Strict
 
@@ -60,6 +59,7 @@ class Scores:
         self.average = min(fmean(finite), self.best) if finite else -math.inf  # rounding may lift it above the best
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 class Policy(ABC):
     """A rule that ends trials. Write another one as a subclass with `@register_policy`.
 
@@ -70,8 +70,8 @@ class Policy(ABC):
         delay_evaluation: not applied before this interval.
     """
 
-    evaluation_interval: int = 1
-    delay_evaluation: int = 0
+    evaluation_interval = 1
+    delay_evaluation = 0
 
     def applies(self, interval: int) -> bool:
         """Whether trials are judged at an interval."""
@@ -91,17 +91,8 @@ class Policy(ABC):
 POLICIES: Registry[Policy] = Registry("policy", suffix="_policy")
 """Every policy by its name in a file."""
 
-P = TypeVar("P", bound=Policy)
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(Field, dataclasses.field))
-def register_policy(name: str) -> Callable[[type[P]], type[P]]:
-    """Class decorator that makes a policy's class a frozen pydantic dataclass and gives it a name in files.
-
-    Args:
-        name: that `type` has in a file.
-    """
-    return POLICIES.register(name)  # type: ignore[return-value]
+register_policy = POLICIES.register
+"""Class decorator that makes a policy's class a frozen pydantic dataclass and gives it a name in files."""
 
 
 @register_policy("bandit")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from automl_vision.core.tasks import has_objects
@@ -78,7 +79,8 @@ def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: M
         found = [Candidate(name) for name in automode_models(task) if name != base.model_name]
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
-    return _alternating(found, rates) + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
+    alternating = [candidate for pair in zip_longest(found, rates) for candidate in pair if candidate is not None]
+    return alternating + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
 
 
 def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
@@ -89,14 +91,14 @@ def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
 def planned_candidate(
     candidate: Candidate, base: PlannedTrial, task: str, fixed: Mapping[str, Any], *, learning_rate: float = 1.0
 ) -> PlannedTrial | None:
-    """The trial of a candidate, or None when the fixed hyperparameters do not go with it.
+    """The trial of a candidate, or None if it conflicts with the fixed hyperparameters.
 
     Args:
         candidate: to try.
         base: the default recipe.
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed.
-        learning_rate: that the default recipe came to.
+        learning_rate: that the default recipe used.
     """
     sampled = dict(candidate.changes)
     if candidate.rate != 1.0:
@@ -108,9 +110,3 @@ def planned_candidate(
     return PlannedTrial(
         model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, sampled=sampled
     )
-
-
-def _alternating(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
-    merged = [c for pair in zip(first, second, strict=False) for c in pair]
-    shorter = min(len(first), len(second))
-    return [*merged, *first[shorter:], *second[shorter:]]

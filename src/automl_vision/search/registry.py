@@ -17,6 +17,7 @@ from automl_vision.core.text import did_you_mean
 from automl_vision.core.validation import cause_of, sentence_of
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Registry(Generic[T]):
@@ -47,8 +48,10 @@ class Registry(Generic[T]):
         self._aliases, self._suffix, self._untyped = aliases or {}, suffix, untyped
         self._types: dict[str, type[T]] = {}
 
-    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+    def register(self, name: str) -> Callable[[type[S]], type[S]]:
         """Class decorator: make the class a frozen pydantic dataclass that a mapping with this `type` stands for.
+
+        Fields that its base classes declare come first.
 
         Raises:
             ValueError: the name is taken.
@@ -56,18 +59,24 @@ class Registry(Generic[T]):
         if name in self._types:
             raise ValueError(f'a {self.noun} is named "{name}" already')
 
-        def registered(cls: type[T]) -> type[T]:
-            cls.__annotations__ = {**get_annotations(cls), "type": Literal[name]}
+        def registered(cls: type[S]) -> type[S]:
+            fields: dict[str, Any] = {}
+            for base in cls.__mro__[:0:-1]:
+                fields |= get_annotations(base, eval_str=True)  # by the names of the base's own module
+            fields |= get_annotations(cls)
+            cls.__annotations__ = {field: kind for field, kind in fields.items() if field != "type"} | {
+                "type": Literal[name]
+            }
             cls.type = dataclasses.field(default=name, kw_only=True, repr=False)  # type: ignore[attr-defined]
             made = cast("type[T]", dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls))
             self._raise_config_error(name, made)
             self._types[name] = made
-            return made
+            return cast("type[S]", made)
 
         return registered
 
     def unregister(self, name: str) -> None:
-        """Forget a type; what a test registered leaves the others alone."""
+        """Remove a type, such as one that a test registered."""
         del self._types[name]
 
     @property
@@ -127,7 +136,7 @@ class Registry(Generic[T]):
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Describe the types that there are by now."""
+        """Describe the types that are registered now."""
         return self.json_schema()
 
     def _raise_config_error(self, name: str, cls: type[T]) -> None:

@@ -1,18 +1,17 @@
 """How a search space is sampled: at random, as a grid, or by what earlier trials scored (Bayesian).
 
-A sampler is asked for the next configuration and told how each one ended. What it proposes depends on the seed, on
-what it proposed before and on the scores it was told, and on nothing else: with the same history it continues the same.
+A sampler proposes the next configuration and receives the score of each one. Its proposals depend only on the seed, on
+earlier proposals and on the scores received: with the same history it continues in the same way.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, ClassVar, Literal, dataclass_transform
 
 import numpy as np
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
@@ -62,6 +61,7 @@ class _SpaceField:
 AnySpace = Annotated[Space, _SpaceField()]
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 class Sampling(ABC):
     """A search space and how it is sampled. Write another one as a subclass with `@register_sampling`.
 
@@ -70,9 +70,9 @@ class Sampling(ABC):
     """
 
     is_bounded: ClassVar[bool] = False
-    """Whether the points come to an end in any space that it takes, so that a run needs no other limit."""
+    """Whether the number of points is finite in any space that it accepts, so that a run needs no other limit."""
 
-    space: Space
+    space: AnySpace
 
     @property
     def search_space(self) -> SearchSpace:
@@ -91,17 +91,8 @@ class Sampling(ABC):
 SAMPLINGS: Registry[Sampling] = Registry("sampling", label="{} sampling", default="random")
 """Every sampling by its name in a file."""
 
-S = TypeVar("S", bound=Sampling)
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(Field, dataclasses.field))
-def register_sampling(name: str) -> Callable[[type[S]], type[S]]:
-    """Class decorator that makes a sampling's class a frozen pydantic dataclass and gives it a name in files.
-
-    Args:
-        name: that `type` has in a file.
-    """
-    return SAMPLINGS.register(name)  # type: ignore[return-value]
+register_sampling = SAMPLINGS.register
+"""Class decorator that makes a sampling's class a frozen pydantic dataclass and gives it a name in files."""
 
 
 @register_sampling("random")
@@ -113,7 +104,6 @@ class RandomParameterSampling(Sampling):
         seed: of the random numbers.
     """
 
-    space: AnySpace
     seed: Seed = 0
 
     def points(self, history: History) -> Iterator[Point]:
@@ -130,7 +120,6 @@ class GridParameterSampling(Sampling):
     """
 
     is_bounded: ClassVar[bool] = True
-    space: AnySpace
 
     def __post_init__(self) -> None:
         self.search_space.require_choices()
@@ -150,7 +139,6 @@ class BayesianParameterSampling(Sampling):
         algorithm: "tpe" (tree-structured Parzen estimator, Bergstra et al. 2011) or "gp" (Gaussian process).
     """
 
-    space: AnySpace
     seed: Seed = 0
     algorithm: Literal["tpe", "gp"] = "tpe"
 
@@ -168,7 +156,7 @@ def random_points(space: SearchSpace, history: History, seed: int) -> Iterator[P
 
     Args:
         space: of the points.
-        history: of which the length makes a random stream of its own for each proposal.
+        history: its length selects a separate random stream for each proposal.
         seed: of all streams.
     """
     random = np.random.default_rng([seed, len(history)])
@@ -197,7 +185,7 @@ class Proposal:
 
 @dataclass
 class Sampler:
-    """Asks and tells. Its life: `recall` what was proposed before an interruption, then `ask` and `tell` in turns.
+    """Proposes configurations: first `recall` those from before an interruption, then `ask` and `tell` in turns.
 
     Attributes:
         sampling: what is sampled, and how.

@@ -79,7 +79,7 @@ class SearchSpace:
             draw: called for one dimension after another.
 
         Returns:
-            The hyperparameters, and the point that gives them.
+            The hyperparameters, and their point.
         """
         values: dict[str, Any] = {}
         point: Point = {}
@@ -91,7 +91,7 @@ class SearchSpace:
         return self.walk(lambda name, _: point[name])[0]
 
     def require_choices(self) -> None:
-        """See that there are only choices.
+        """Check that all distributions are choices.
 
         Raises:
             InvalidValueError: the space has other distributions.
@@ -146,7 +146,7 @@ def place_of(path: Path) -> str:
 
 
 def path_of(place: str) -> Path:
-    """The path of a dimension's name; `place_of` turned round."""
+    """The path of a dimension's name; the inverse of `place_of`."""
     parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", place)
     return tuple(part for index, name in parts for part in (("values", int(index)) if index else (name,)))
 

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AliasChoices, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import Problem
 from automl_vision.core.text import did_you_mean
+from automl_vision.core.validation import names_of
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.checking import check_hyperparameters, own_name
-from automl_vision.recipes.hyperparameters import TrainingHyperparameters, accepted_names
+from automl_vision.recipes.hyperparameters import TrainingHyperparameters
 from automl_vision.search.distributions import Choice, Distribution, Numbers, Range
 from automl_vision.search.space import Entry, Path, SearchSpace, place_of
 
@@ -116,7 +117,7 @@ class _Checker:
         sentences = set()
         for model in models:
             family = family_of(self.task, model)
-            known = accepted_names(family)
+            known = names_of(family)
             if name not in known:
                 owner = f"{model} has" if len(models) > 1 else "there is"
                 way_out = " Put it into the alternative of the algorithm that has it." if len(models) > 1 else ""
@@ -209,12 +210,9 @@ def _problem(adapter: TypeAdapter[Any], annotation: Any, value: Any) -> str | No
 @lru_cache(maxsize=512)
 def _field(family: type[TrainingHyperparameters], name: str) -> tuple[TypeAdapter[Any], Any]:
     """The validator of one hyperparameter, and its type."""
-    for own, field in family.model_fields.items():
-        alias = field.validation_alias
-        if name == own or (isinstance(alias, AliasChoices) and name in alias.choices):
-            rule: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-            return TypeAdapter(rule), field.annotation
-    raise ConfigError([f'no hyperparameter is named "{name}"'])
+    field = family.model_fields[names_of(family)[name]]
+    rule: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(rule), field.annotation
 
 
 def _whole_problems(

@@ -1,1 +1,1 @@
-"""One file a task: targets, transforms, loss, decoding of outputs, metrics. Nothing is imported here."""
+"""One file per task: targets, transforms, loss and decoding of outputs. Nothing is imported here."""

@@ -56,7 +56,7 @@ class DetectionTask(Task[DetectionOutputs]):
         return deployment
 
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
-        """Randomly changed training images; of a tiled image one of its views."""
+        """Augmented training images; for a tiled image, one of its views."""
         settings, canvas = self.hyperparameters, self._training_canvas((*seed, rows[0]))
         transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip, settings.iou_crop)
         made = [self._training_image(pixels, row, transform, np.random.default_rng([*seed, row])) for row in rows]

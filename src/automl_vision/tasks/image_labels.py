@@ -1,7 +1,8 @@
-"""What both kinds of image classification share: crops, mixing, logits."""
+"""What both kinds of image classification share: crops, mixing, the probe, logits."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, Hyperparameters
+from automl_vision.tasks.probe import fit_probe
 from automl_vision.tasks.task import Batch, Task, TaskTraits, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
@@ -44,12 +46,16 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
         self.class_weights = class_weights(dataset.targets[dataset.splits == "train"], settings.weighted_loss)
 
     @property
-    def input_size(self) -> int:
-        """Side in pixels of the square that the model sees after training."""
-        return self.hyperparameters.validation_crop_size
+    @abstractmethod
+    def outcomes(self) -> int:
+        """The outcomes over which label smoothing spreads a part of the target."""
+
+    @abstractmethod
+    def losses(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Losses (images,) of logits (images, classes) with soft targets; each class counts by its weight."""
 
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
-        """Randomly changed training images."""
+        """Augmented training images."""
         images = []
         with torch.random.fork_rng(devices=[]):
             for row in rows:
@@ -59,13 +65,13 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
         return Batch(stack(images), self._targets(rows), (*seed, rows[0]), tuple(rows))
 
     def evaluation_batch(self, pixels: Pixels, rows: Sequence[int]) -> Batch:
-        """The middle of each image."""
-        crops = [center_crop(pixels[row], self.input_size).copy() for row in rows]
+        """The centre crop of each image."""
+        crops = [center_crop(pixels[row], self.hyperparameters.validation_crop_size).copy() for row in rows]
         images = stack([torch.from_numpy(crop).permute(2, 0, 1) for crop in crops])
         return Batch(images, self._targets(rows), rows=tuple(rows))
 
     def mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images and targets after mixup or cutmix, if those are on."""
+        """Images and targets after mixup or CutMix, if they are enabled."""
         return mix(
             batch.images,
             batch.targets,
@@ -73,6 +79,22 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
             cutmix_alpha=self.hyperparameters.cutmix_alpha,
             random=np.random.default_rng([*batch.seed, 1]),
         )
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Mean loss with mixup or CutMix, label smoothing and class weights."""
+        images, targets = self.mixed(batch)
+        smoothing = self.hyperparameters.label_smoothing
+        targets = (1 - smoothing) * targets + smoothing / self.outcomes
+        weights = torch.from_numpy(self.class_weights).to(targets.device)
+        return self.losses(network(images).float(), targets, weights).mean()
+
+    def warm_start(self, head: nn.Linear, features: NDArray[np.float32], rows: NDArray[np.intp]) -> str:
+        """Logistic regression on the features; with several labels per image, one per label."""
+        weights = torch.from_numpy(self.class_weights)
+        probe = fit_probe(features, self.targets[rows], lambda z, y: self.losses(z, y, weights))
+        head.weight.data.copy_(torch.from_numpy(probe.weight))
+        head.bias.data.copy_(torch.from_numpy(probe.bias))
+        return f"the head starts from a logistic regression on {len(rows)} images (penalty {probe.strength:g})"
 
     def predict(
         self,

@@ -1,4 +1,4 @@
-"""What a detector is trained on: the objects of a batch of images, padded to one number."""
+"""The targets of a detector: the objects of a batch of images, padded to the same number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass
 class ObjectTargets:
-    """Objects of a batch; images with fewer than the most are padded.
+    """The objects of a batch, padded to the largest number per image.
 
     Attributes:
         boxes: (n, objects, 4), float32, x1, y1, x2, y2 in pixels of the canvas.
@@ -81,7 +81,7 @@ def join_objects(parts: Sequence[ImageObjects]) -> ImageObjects:
 
 
 def pad_objects(images: Sequence[ImageObjects]) -> ObjectTargets:
-    """The objects of some images as targets; there is always room for one."""
+    """Pad the objects of several images to the largest number per image, at least one."""
     most = max(1, *(len(objects) for objects in images))
     boxes = torch.zeros(len(images), most, 4)
     labels = torch.zeros(len(images), most, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""Random changes of training images with their objects, by torchvision's v2 transforms; a seed gives the same ones."""
+"""Augmentation of training images with their objects, by torchvision's v2 transforms, reproducible by a seed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _iou_cropped(image: Tensor, objects: ImageObjects, random: np.random.Generat
 
 
 def sound(objects: ImageObjects, shares: Tensor | None = None) -> ImageObjects:
-    """The objects whose boxes are no mere lines and are visible enough."""
+    """The objects whose boxes are not too thin and which are visible enough."""
     sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).amin(dim=1) if len(objects) else torch.zeros(0)
     good = sides >= LEAST_SIDE
     if shares is not None:
@@ -146,7 +146,8 @@ def copy_paste(
 ) -> tuple[Tensor, ImageObjects]:
     """Some objects of one image cut out along their masks and put in front of those of another (Ghiasi et al. 2021).
 
-    Objects that come to lie behind keep what is seen of them, with the box around it, or go when too little is.
+    Objects that are partly covered keep their visible part and the box around it; if too little is visible, they are
+    dropped.
 
     Args:
         onto: canvas and objects with masks.

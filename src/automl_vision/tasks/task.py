@@ -1,4 +1,4 @@
-"""The contract between the training loop and a task; the loop itself is free of tasks."""
+"""The contract between the training loop and a task; the loop itself does not depend on the task."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Batch:
 
     Attributes:
         images: (n, 3, height, width), uint8.
-        targets: what the task's loss takes; has `to(device)`, `len` and slices like a tensor.
-        seed: of random changes that mix images of the batch.
+        targets: of the task's loss; supports `to(device)`, `len` and slicing, as a tensor does.
+        seed: of augmentation that mixes images of the batch.
         rows: of the manifest, one or more images each.
         sizes: height and width at which each row's image is kept.
     """
@@ -120,9 +120,9 @@ class Task(ABC, Generic[Outputs]):
 
     @abstractmethod
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
-        """Randomly changed training images, one for each row.
+        """Augmented training images, one per row.
 
-        An image's changes depend on the seed and its row alone, so they are the same in any process and in any batch.
+        An image's augmentation depends only on the seed and its row, so it is the same in any process and batch.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Random changes of training images, on uint8 pixels; a seed gives the same changes in any process."""
+"""Augmentation of training images as uint8 pixels; the same seed makes the same changes in any process."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.predictor import Predictor
 from automl_vision.tasks.task import Batch, Task, create_task
 from automl_vision.testing.layouts import LAYOUTS
-from automl_vision.training.reporter import SilentReporter
+from automl_vision.training.reporter import Reporter
 from automl_vision.training.trial import train
 
 _LAYOUT_OF: dict[Kind, str] = {"label": "folder", "labels": "roboflow-multilabel", "boxes": "coco", "masks": "masks"}
@@ -175,7 +175,7 @@ class TaskConformance:
             start_from=None,
         )
         write_json(folder / "spec.json", spec.model_dump())
-        return FinishedTrial(folder, train(spec, SilentReporter()))
+        return FinishedTrial(folder, train(spec, Reporter()))
 
     def test_the_record_is_complete(self) -> None:
         """Title, kind, a primary metric that stands first in its table, and an algorithm that the catalog has."""

@@ -1,4 +1,4 @@
-"""How many images fit into memory at once."""
+"""The number of images per step that fit into memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def activation_bytes(model: nn.Module, images: Tensor) -> int:
     leaves = [module for module in model.modules() if not list(module.children())]
     hooks = [module.register_forward_hook(count) for module in leaves]
     training = model.training
-    model.eval()  # in training mode one image would spoil batch norms' statistics, or be refused by them
+    model.eval()  # in training mode a single image would distort or break the statistics of batch norms
     try:
         with torch.no_grad():
             model(images)
@@ -54,7 +54,7 @@ def batch_size_for(per_image: int, device: torch.device, training_images: int) -
 
     Args:
         per_image: bytes of activations and gradients of one image.
-        device: in hand.
+        device: that the trial runs on.
         training_images: how many there are.
     """
     by_memory = int(_MEMORY_SHARE * free_bytes(device) / max(per_image, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from automl_vision.core.files import atomic_path, persistently
 from automl_vision.recipes.network import NetworkDescription, differences
 from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.training.history import Record
-from automl_vision.training.loop import Loop, Plan
+from automl_vision.training.loop import Loop
 from automl_vision.training.time_budget import Pace
 
 BEST_WEIGHTS = WEIGHTS_FILE
@@ -23,25 +23,6 @@ BEST_WEIGHTS = WEIGHTS_FILE
 
 FORMAT_VERSION = 2
 _STATE_FILE = "checkpoint.pt"
-
-
-@dataclass
-class TrainingState:
-    """What changes while a trial trains, and what a checkpoint keeps of it.
-
-    Attributes:
-        network: description of the network that trains.
-        loop: with the model, its moving average and the plan.
-        optimizer: of the model.
-        record: the validations so far.
-        pace: the times measured so far.
-    """
-
-    network: NetworkDescription
-    loop: Loop
-    optimizer: optim.Optimizer
-    record: Record
-    pace: Pace
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,8 @@ class Checkpoint:
         network: description of the network that the tensors belong to.
         model, ema: tensors by name of the model and of its moving average, where there is one.
         optimizer: its state.
-        plan, record: as their `to_json` returns them.
+        plan: the fields of the `Plan` that training continues with.
+        record: as its `to_json` returns it.
         step_seconds: of training, per image.
         validation_seconds: of the last validation.
         seconds: of work so far.
@@ -74,42 +56,45 @@ class Checkpoint:
         return Record.from_json(self.record).epoch
 
 
-def capture(state: TrainingState) -> Checkpoint:
-    """The checkpoint of a trial as it is now; tensors are not copied."""
-    loop, pace = state.loop, state.pace
+def capture(
+    network: NetworkDescription, loop: Loop, optimizer: optim.Optimizer, record: Record, pace: Pace
+) -> Checkpoint:
+    """The checkpoint of a trial as it is now; tensors are not copied.
+
+    Args:
+        network: description of the network that trains.
+        loop: with the model, its moving average and the plan.
+        optimizer: of the model.
+        record: the validations so far.
+        pace: the times measured so far.
+    """
     return Checkpoint(
-        network=state.network.model_dump(mode="json"),
+        network=network.model_dump(mode="json"),
         model=loop.model.state_dict(),
         ema=loop.ema.module.state_dict() if loop.ema is not None else None,
-        optimizer=state.optimizer.state_dict(),
-        plan=loop.plan.to_json(),
-        record=state.record.to_json(),
+        optimizer=optimizer.state_dict(),
+        plan=asdict(loop.plan),
+        record=record.to_json(),
         step_seconds=pace.step_seconds,
         validation_seconds=pace.validation_seconds,
         seconds=pace.watch.seconds,
     )
 
 
-def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
-    """Put a trial back to its checkpoint; plan and clock stay, which may have changed since or were read before.
+def restore(checkpoint: Checkpoint, network: NetworkDescription, loop: Loop, optimizer: optim.Optimizer) -> Record:
+    """Put model, moving average and optimizer back to a checkpoint, and return the validations until then.
 
     Raises:
-        TrialError: the checkpoint belongs to another network, be it one with other anchors only.
+        TrialError: the checkpoint belongs to another network, even if only its anchors differ.
     """
-    others = differences(NetworkDescription.model_validate(checkpoint.network), state.network)
+    others = differences(NetworkDescription.model_validate(checkpoint.network), network)
     if others:
         raise TrialError(f"the state on disk belongs to another network ({'; '.join(others)})")
-    state.loop.model.load_state_dict(checkpoint.model)
-    if state.loop.ema is not None and checkpoint.ema is not None:
-        state.loop.ema.module.load_state_dict(checkpoint.ema)
-    state.optimizer.load_state_dict(checkpoint.optimizer)
-    state.record = Record.from_json(checkpoint.record)
-    state.pace.validation_seconds = checkpoint.validation_seconds
-
-
-def planned(checkpoint: Checkpoint) -> Plan:
-    """The plan that a checkpoint goes on with."""
-    return Plan(**checkpoint.plan)
+    loop.model.load_state_dict(checkpoint.model)
+    if loop.ema is not None and checkpoint.ema is not None:
+        loop.ema.module.load_state_dict(checkpoint.ema)
+    optimizer.load_state_dict(checkpoint.optimizer)
+    return Record.from_json(checkpoint.record)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -162,7 +147,7 @@ def load_weights(file: Path) -> dict[str, Tensor]:
 
 
 def keep_weights(folder: Path, epochs: set[int]) -> None:
-    """Remove the weights of all other epochs; called once a checkpoint that names the kept ones is on disk."""
+    """Remove the weights of all other epochs; call it after the checkpoint that refers to the kept ones is written."""
     kept = {weights_file(folder, epoch) for epoch in epochs}
     for file in folder.glob("weights-epoch-*.safetensors"):
         if file not in kept:

@@ -38,7 +38,7 @@ def shard(rows: Sequence[int], index: int, count: int, *, paired: bool, least: i
         index: of the process.
         count: of processes.
         paired: keep the first image with the last one, the second with the last but one, and so on, in this order.
-            Mixing a batch with itself in reverse then gives the same images as in one process.
+            Mixing a batch with itself in reverse then makes the same images as in one process.
         least: images for each process that gets some.
     """
     count = min(count, max(1, len(rows) // least))
@@ -99,7 +99,7 @@ class Processes:
         return self.any(self.is_main and function())
 
     def from_main(self, function: Callable[[], T]) -> T:
-        """What a function gives in the main process; the others do not call it."""
+        """The value that a function returns in the main process; the others do not call it."""
         if self._accelerator is None:
             return function()
         from accelerate.utils import broadcast_object_list
@@ -142,7 +142,7 @@ def open_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     Rank and number are those of `RANK`, `WORLD_SIZE` and `LOCAL_RANK`, which `launch`, a cluster or torchrun set.
 
     Args:
-        count: wanted; when this process stands alone it trains alone, with the same batches.
+        count: of processes that the trial asks for; a process started alone trains alone, with the same batches.
         device: "auto", "cpu" or "cuda"; each process gets the CUDA device of its local rank.
         threads: of all processes on this machine together; 0: all cores.
 
@@ -162,7 +162,7 @@ def open_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     torch.set_num_threads(max(1, (threads or _cores()) // here))
     try:
         with warnings.catch_warnings():
-            # some kernels give the gradient of a depthwise layer other strides over its one channel, which are the same
+            # kernels may give the gradient of a depthwise layer other strides over its one channel, which is harmless
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             yield Processes(accelerator.device, accelerator)
     finally:

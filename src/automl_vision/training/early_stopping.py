@@ -1,4 +1,4 @@
-"""When validation no longer gains."""
+"""Early stopping: when validation has stopped improving."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass
 class EarlyStopping:
-    """Ends a trial after `patience` evaluations without gain; the first `delay` evaluations only set the mark.
+    """Ends a trial after `patience` evaluations without improvement; the first `delay` evaluations do not count.
 
     Attributes:
-        patience: evaluations without gain that end the trial.
+        patience: evaluations without improvement that end the trial.
         delay: evaluations that do not count.
         evaluations: seen so far.
         best: highest score so far.
-        stale: evaluations since the last gain.
+        stale: evaluations since the last improvement.
     """
 
     patience: int
@@ -25,11 +25,11 @@ class EarlyStopping:
 
     @property
     def reason(self) -> str:
-        """What to tell when it stops."""
+        """Why the trial ends, for the user."""
         return f"no gain over {self.patience} evaluations"
 
     def should_stop(self, score: float) -> bool:
-        """Take the next evaluation's score, higher is better, and say whether to stop."""
+        """Add the next evaluation's score, higher is better, and return whether to stop."""
         self.evaluations += 1
         gained = score > self.best
         self.best = max(self.best, score)

@@ -1,4 +1,4 @@
-"""Pretrained features on disk, so that trials of one algorithm do not compute them again and again."""
+"""Pretrained features on disk, so that trials of one algorithm compute them only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from automl_vision.recipes.network import WeightsOrigin
 
 _KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
 _VERSION = "1"
-_MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; a larger set's features are quicker made than kept
+_MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; more are faster to compute than to store
 
 
 def features_file(
@@ -33,12 +33,6 @@ def features_file(
     words = "\n".join([_VERSION, fingerprint, key, origin.source, origin.name])
     digest = hashlib.blake2b(words.encode() + rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()
     return cache / "features" / f"{digest}.npy"
-
-
-def load_features(file: Path) -> NDArray[np.float32]:
-    """The features in a file, (images, features)."""
-    features: NDArray[np.float32] = np.load(file)
-    return features
 
 
 def keep_features(file: Path | None, features: NDArray[np.float32]) -> None:

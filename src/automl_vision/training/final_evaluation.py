@@ -52,7 +52,7 @@ def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
     ones knew (WiSE-FT, Wortsman et al. 2022).
 
     Args:
-        evaluate: gives score and loss at a share.
+        evaluate: returns score and loss at a share.
     """
     choices = [evaluate(share) for share in SHARES]
     best = max(choices[0].score, choices[-1].score)

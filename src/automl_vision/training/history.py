@@ -1,9 +1,11 @@
-"""What a trial has seen so far: its validations, the best of them, and why it ended."""
+"""The history of a trial: its validations, the best of them, and why it ended."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from automl_vision.core.records import Evaluation
 from automl_vision.training.early_stopping import EarlyStopping
@@ -29,11 +31,11 @@ class Record:
     """The course of a trial, kept over a resume.
 
     Attributes:
-        early_stopping: decides when there is no gain any more.
+        early_stopping: decides when the validation metric has stopped improving.
         evaluations: in order; the first is that of epoch 0.
         best: of them.
-        last: epochs in all since validation no longer gains and the learning rate comes to its end; None before.
-        stopped: why the trial ended before the last of the epochs that are planned by now.
+        last: total epochs of a schedule that was shortened when validation stopped improving; None before that.
+        stopped: why the trial ended before its last planned epoch.
     """
 
     early_stopping: EarlyStopping
@@ -49,11 +51,11 @@ class Record:
 
     @property
     def reason(self) -> str | None:
-        """Why there were fewer epochs than planned at first."""
+        """Why the trial trained fewer epochs than first planned."""
         return self.early_stopping.reason if self.stopped is None and self.last is not None else self.stopped
 
     def add(self, evaluation: Evaluation, score: float, loss: float) -> bool:
-        """Take the next validation; says whether it is the best so far."""
+        """Add the next validation, and return whether it is the best so far."""
         self.evaluations.append(evaluation)
         better = (score, -loss) > (self.best.score, -self.best.loss)
         if better:
@@ -67,18 +69,13 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain values."""
-        evaluations = [evaluation.model_dump() for evaluation in self.evaluations]
-        return {
-            "early_stopping": asdict(self.early_stopping),
-            "evaluations": evaluations,
-            "best": asdict(self.best),
-            "last": self.last,
-            "stopped": self.stopped,
-        }
+        plain: dict[str, Any] = _RECORD.dump_python(self)
+        return plain
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Record:
         """The record back from plain values."""
-        evaluations = [Evaluation(**each) for each in value["evaluations"]]
-        stopping, best = EarlyStopping(**value["early_stopping"]), Best(**value["best"])
-        return Record(stopping, evaluations, best, value["last"], value["stopped"])
+        return _RECORD.validate_python(value)
+
+
+_RECORD = TypeAdapter(Record)

@@ -1,11 +1,11 @@
-"""Steps and predictions of one model. The loop knows no task: it sees `task.loss` and `task.predict` alone."""
+"""Training steps and predictions of one model. The loop only calls `task.loss` and `task.predict`."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -35,13 +35,13 @@ _LOADER_WORKERS = 4  # on a GPU; on a CPU the model itself uses every core
 
 @dataclass
 class Plan:
-    """What is fixed before the first step and kept over a resume.
+    """What is decided before the first step and kept when a trial is resumed.
 
     Attributes:
-        epochs: passes planned; the last may be a part of one.
+        epochs: planned passes over the training images; the last one may be partial.
         batch_size: images whose gradients make one optimizer step.
-        micro_batch: images that run at once, over all processes.
-        validation_batch: images that validate at once in a process.
+        micro_batch: images per forward pass, over all processes.
+        validation_batch: images per validation batch of a process.
         learning_rate: highest of the schedule.
         precision: name of the number format.
         channels_last: the memory layout.
@@ -66,10 +66,6 @@ class Plan:
         """Share of an epoch, counted from 1, that is planned: above 0, at most 1."""
         return min(1.0, self.epochs - epoch + 1)
 
-    def to_json(self) -> dict[str, Any]:
-        """The plan as plain values."""
-        return asdict(self)
-
 
 class _LazyBatches(TorchDataset[Batch]):
     """Batches made when a loader asks for them."""
@@ -87,7 +83,7 @@ class _LazyBatches(TorchDataset[Batch]):
 def load_batches(
     make: Callable[[list[int]], Batch], groups: Sequence[list[int]], device: torch.device
 ) -> Iterator[Batch]:
-    """Batches in order, on the device; made by worker processes where a GPU would wait for them.
+    """Batches in order, on the device; worker processes make them where a GPU would otherwise wait.
 
     Args:
         make: from rows to a batch.
@@ -106,7 +102,7 @@ def chunks(rows: Sequence[int], size: int) -> list[list[int]]:
 
 
 def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
-    """Rows in pieces of `size`; a single one that is left over joins the piece before, for batch norm needs two."""
+    """Rows in pieces of `size`; a single row left over joins the piece before it, since batch norm needs two images."""
     steps = chunks(rows, size)
     if len(steps) > 1 and len(steps[-1]) == 1 and size > 1:
         single = steps.pop()
@@ -115,7 +111,7 @@ def training_steps(rows: Sequence[int], size: int) -> list[list[int]]:
 
 
 def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
-    """Training mode, but pretrained batch norms that are frozen, or whose parameters are, keep their statistics."""
+    """Set training mode, except for pretrained batch norms that are frozen, or whose parameters are."""
     model.train()
     for module in pretrained_norms(model):
         fixed = all(not parameter.requires_grad for parameter in module.parameters())
@@ -124,7 +120,7 @@ def set_training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
 
 
 def moving_batch_norms(model: nn.Module) -> list[nn.Module]:
-    """The batch norms whose statistics move."""
+    """The batch norms whose running statistics are updated."""
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
 
 
@@ -133,15 +129,15 @@ def _out_of_memory() -> RuntimeError:
 
 
 class Loop:
-    """Trains a model for one epoch after another and predicts with it.
+    """Trains a model epoch by epoch and predicts with it.
 
     Args:
         model: on its device, in its memory format.
-        task: gives batches, loss and predictions.
+        task: makes batches, losses and predictions.
         pixels: images by row.
         plan: batch sizes, rate and precision.
         seed: of every random choice.
-        processes: that train together; none: this one alone.
+        processes: that train together; by default this one alone.
     """
 
     def __init__(
@@ -175,13 +171,13 @@ class Loop:
     def train_epoch(
         self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
     ) -> tuple[float, bool]:
-        """One pass over the training rows, or its planned part, in an order that depends on seed and epoch alone.
+        """Train for one epoch, or its planned part, in an order that depends on seed and epoch only.
 
         Args:
             epoch: counted from 1.
             rows: of the training images.
             optimizer: of the model's parameters.
-            on_step: told after each step; ends the epoch by False.
+            on_step: called after each step; the epoch ends when it returns False.
 
         Returns:
             Mean loss, and whether the epoch was finished.
@@ -219,7 +215,7 @@ class Loop:
         return total_loss / done, True
 
     def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
-        """What the averaged model gives for evaluation images, in the task's own form.
+        """Predict evaluation images with the averaged model; the form of the outputs is the task's own.
 
         Args:
             rows: of the manifest.
@@ -245,14 +241,15 @@ class Loop:
         return np.concatenate(self._inference(rows, mean_features, self.precision))
 
     def _inference(self, rows: Sequence[int], function: Callable[[Batch], Any], precision: Precision) -> list[Any]:
-        """A function of evaluation batches without gradients; out of memory, with half the images at once."""
+        """Apply a function to evaluation batches without gradients; out of memory halves the batches."""
         while True:
             groups = chunks(rows, self.plan.validation_batch)
             own = range(self.processes.index, len(groups), self.processes.count)
             lacking = False  # the error itself would keep its frames, and with them the memory
             try:
                 with torch.inference_mode(), precision.autocast(self._device):
-                    batches = load_batches(self._evaluation_batch, [groups[i] for i in own], self._device)
+                    make = partial(self.task.evaluation_batch, self.pixels)
+                    batches = load_batches(make, [groups[i] for i in own], self._device)
                     results = {i: function(batch) for i, batch in zip(own, batches, strict=True)}
             except RuntimeError as failure:
                 if not is_out_of_memory(failure):
@@ -265,21 +262,18 @@ class Loop:
             self.plan.validation_batch //= 2
 
     def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
-        """From the rows of all processes to the batch of this one, random for the whole as in one process."""
+        """Make this process's batch from the rows of all; its random changes are those of training in one process."""
         share, least = self._shard, self._least
 
         def make(rows: list[int]) -> Batch:
-            own = share(rows) or rows[:least]  # without a share, some that count for nothing
+            own = share(rows) or rows[:least]  # without a share, a few whose loss is multiplied by 0
             batch = self.task.train_batch(self.pixels, own, seed=(self._seed, epoch))
             return replace(batch, seed=(self._seed, epoch, rows[0]))
 
         return make
 
-    def _evaluation_batch(self, rows: list[int]) -> Batch:
-        return self.task.evaluation_batch(self.pixels, rows)
-
     def _step(self, sizes: list[int], batches: Iterator[Batch], optimizer: optim.Optimizer) -> float:
-        """One optimizer step over micro-batches of these sizes, shards of which come; gives the mean loss."""
+        """One optimizer step over this process's shards of micro-batches of these sizes; returns the mean loss."""
         optimizer.zero_grad(set_to_none=True)
         processes, total = self.processes, 0.0
         for number, size in enumerate(sizes):
@@ -297,7 +291,7 @@ class Loop:
         return processes.total(total)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """The loss of a batch; when any process is out of memory, all of them are."""
+        """The loss of a batch; if one process is out of memory, all raise."""
         lacking = False  # the error itself would keep its frames, and with them the memory
         try:
             with self.precision.autocast(self._device):
@@ -311,7 +305,7 @@ class Loop:
         return loss
 
     def _backward(self, loss: Tensor) -> None:
-        """Gradients; several processes exchange them on the way, so that none of them can step back alone."""
+        """Compute gradients. Processes exchange them meanwhile, so a single one cannot retry with a smaller batch."""
         try:
             loss.backward()  # type: ignore[no-untyped-call]
         except RuntimeError as error:
@@ -321,7 +315,7 @@ class Loop:
 
     @property
     def _least(self) -> int:
-        """Images that a process needs: one has no statistics of a batch."""
+        """The minimum number of images per process: batch statistics need two."""
         return 2 if self._moving else 1
 
     @property
@@ -331,7 +325,7 @@ class Loop:
         return partial(shard, index=self.processes.index, count=count, paired=self.task.traits.mixes, least=self._least)
 
     def _average_statistics(self) -> None:
-        """Batch norms that are not frozen see the images of their process alone; what they keep is the mean."""
+        """Average the running statistics of batch norms, each of which sees only the images of its process."""
         statistics = [buffer for module in self._moving for buffer in module.buffers() if buffer.is_floating_point()]
         self.processes.average(statistics)
 
@@ -342,7 +336,7 @@ class Loop:
 
 
 class Stopwatch:
-    """Seconds of work, with those before an interruption."""
+    """Measures the seconds of work, including those before an interruption."""
 
     def __init__(self, before: float = 0.0) -> None:
         self._before = before

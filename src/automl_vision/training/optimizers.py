@@ -32,7 +32,7 @@ def create_optimizer(model: ImageModel, hyperparameters: Hyperparameters, learni
 
 
 def _groups(model: ImageModel, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
-    """Parameters by stage and decay; what stands on a detector's backbone counts as its head."""
+    """Parameters by stage and decay; all of a detector but its backbone counts as head."""
     decay = hyperparameters.weight_decay
     groups: list[dict[str, Any]] = param_groups_layer_decay(
         model.body, decay, layer_decay=hyperparameters.effective_layer_decay

@@ -30,10 +30,10 @@ def make_plan(
     Args:
         spec: of the trial.
         model: on its device, with frozen stages marked.
-        task: gives example batches and the loss.
+        task: makes example batches and their loss.
         pixels: images by row.
         rows: of the training images.
-        reporter: told the timings.
+        reporter: receives the timings.
 
     Returns:
         The plan, and the seconds of training per image.

@@ -1,4 +1,4 @@
-"""Number format and memory layout, chosen by timing a few steps on the device in hand."""
+"""Number format and memory layout, chosen by timing a few steps on the device of the trial."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 from automl_vision.core.files import read_json, write_json
 
 _ROUNDS = 3
-_CHANGED = 1.3  # times slower or faster than when it was chosen: the machine's load is another, and may have misled
-_HOPELESS = 1.5  # times the least; an option that is so slow is not timed again
+_CHANGED = 1.3  # times slower or faster than when it was chosen: the load has changed, so they are compared again
+_TOO_SLOW = 1.5  # times the least seconds so far; a slower option is not timed again
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ def fastest_precision(
 ) -> tuple[Precision, dict[str, float]]:
     """The fastest candidate by the time of a training step.
 
-    They are compared once per device and model, and again when the chosen one takes another time than it did then:
-    the machine was busy then or is now, and what was the fastest may not be. A format that was asked for by name keeps
-    its first layout, for a layout decides the last digits: the same trial then gives the same weights.
+    They are compared once per device and model, and again when the time of the chosen one has changed: the machine was
+    busy then or is busy now, so the choice may be wrong. A format that is asked for by name keeps its first layout,
+    because the layout affects the last digits: the same trial then leads to the same weights.
 
     Args:
         step: runs one training step in a precision and leaves the weights as they were.
         wanted: "auto", "fp32" or "bf16".
-        device: in hand.
+        device: that the trial runs on.
         cache: folder that keeps earlier measurements.
         key: names model and input size.
 
@@ -97,7 +97,7 @@ def _measure(
     seconds = {str(option): float("inf") for option in options}
     for round_ in range(rounds + 1):
         for option in options:
-            if _HOPELESS * min(seconds.values()) < seconds[str(option)] < float("inf"):
+            if _TOO_SLOW * min(seconds.values()) < seconds[str(option)] < float("inf"):
                 continue
             start = time.perf_counter()
             step(option)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Protocol
 
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.records import Evaluation, EvaluationEvent, Message, Progress
@@ -13,8 +12,8 @@ STOP_FILE = "stop"
 _PROGRESS_INTERVAL = 0.5  # seconds
 
 
-class Reporter(Protocol):
-    """Receives the reports of a trial."""
+class Reporter:
+    """Receives the reports of a trial. This one drops them, for the processes of a trial beside its main one."""
 
     def message(self, text: str) -> None:
         """Report something that the user should read."""
@@ -33,26 +32,10 @@ class Reporter(Protocol):
 
     def stop_reason(self) -> str | None:
         """Why the trial should end now, or None."""
-
-
-class SilentReporter:
-    """Reports nothing and never asks to stop: for the helping processes of a trial."""
-
-    def message(self, text: str) -> None:
-        """Drop the text."""
-
-    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
-        """Drop the progress."""
-
-    def evaluation(self, evaluation: Evaluation) -> None:
-        """Drop the evaluation."""
-
-    def stop_reason(self) -> str | None:
-        """None: these processes follow the main one."""
         return None
 
 
-class FileReporter:
+class FileReporter(Reporter):
     """Appends events to a file in the trial's folder; a file beside it asks the trial to stop.
 
     Args:

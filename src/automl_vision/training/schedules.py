@@ -6,7 +6,7 @@ import math
 
 from automl_vision.recipes.hyperparameters import Hyperparameters
 
-_STILL_HIGH = 0.25  # of the highest rate: training that ends above it would gain from a lower one
+_STILL_HIGH = 0.25  # of the peak rate: training that ends above it would improve at a lower one
 _COOLING = 0.25  # of the epochs so far
 
 
@@ -32,9 +32,9 @@ def learning_rate_factor(epoch: float, epochs: float, hyperparameters: Hyperpara
 
 
 def cooled_epochs(done: float, epochs: float, hyperparameters: Hyperparameters) -> float | None:
-    """Epochs in all, so that a rate that is still high comes to its end soon; None where it is low, or has no end.
+    """The total epochs of a shortened schedule, if the learning rate is still high; None if it is low or never falls.
 
-    A fifth of the training at falling rates gives most of what a whole schedule gives (Haegele et al. 2024).
+    A decay over a fifth of the training reaches most of the gain of a whole schedule (Haegele et al. 2024).
 
     Args:
         done: epochs so far.

@@ -1,4 +1,4 @@
-"""How long the parts of a trial take, and how much of it fits into its time budget."""
+"""How long the parts of a trial take, and how many epochs fit into its time budget."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LEAST_VALIDATIONS = 4  # of the epochs that fit, so that there is something to 
 
 @dataclass
 class Pace:
-    """What a trial knows of its speed.
+    """The measured speed of a trial.
 
     Attributes:
         watch: of the whole trial.
-        budget: seconds for it; None: no limit.
+        budget: of the trial in seconds; None: no limit.
         training_images, validation_images, final_images: of an epoch, of a validation, of the final predictions.
         validations_at_end: predictions of the validation images at the end, besides the final ones.
         final_slowness: time of a final prediction, which is in fp32, over that of one in a validation.
-        step_seconds: of training, an image.
+        step_seconds: of training, per image.
         validation_seconds: of the last validation.
     """
 
@@ -43,12 +43,12 @@ class Pace:
 
     @property
     def left(self) -> float:
-        """Seconds of the budget that are not used up and not kept for the end."""
+        """Seconds of the budget that are neither used nor reserved for the end."""
         return math.inf if self.budget is None else self.budget - self.watch.seconds - self.final_seconds
 
     @property
     def final_seconds(self) -> float:
-        """Time to keep for the end: choosing weights, and predictions in fp32 on validation and test images."""
+        """Seconds to reserve for the end: choosing weights, and predictions in fp32 on validation and test images."""
         final = self.final_slowness * self.final_images / max(1, self.validation_images)
         return _FINAL_RESERVE + self.validation_seconds * (self.validations_at_end + final)
 
@@ -58,20 +58,20 @@ class Pace:
         return self.training_images * self.step_seconds
 
     def epoch_seconds(self, frequency: int) -> float:
-        """Time of an epoch with its share of the validations, of which there is one in `frequency` epochs."""
+        """Seconds per epoch, including its share of a validation every `frequency` epochs."""
         return self.training_seconds + self.validation_seconds / frequency
 
     def fit(self, done: int, wanted: float, frequency: int) -> tuple[float, int]:
-        """How much fits into the time left.
+        """How many epochs fit into the time left.
 
         Args:
             done: epochs so far.
-            wanted: epochs in all.
+            wanted: total epochs.
             frequency: epochs between validations that were asked for.
 
         Returns:
-            Epochs in all, the last of which may be a part of one, and epochs between validations: more than asked for
-            where these would cost epochs.
+            Total epochs, the last of which may be partial, and epochs between validations, which are validated less
+            often than asked for if that leaves time for more epochs.
         """
         if self._fitting(done, frequency) >= wanted:
             return wanted, frequency
@@ -86,7 +86,7 @@ class Pace:
         return done + max(0.0, self.left / (_SLOWER * self.epoch_seconds(frequency)))
 
     def probed(self) -> int | None:
-        """Training images whose features a probe may take time for; None: all of them."""
+        """The number of training images whose features the probe has time for; None: all of them."""
         if self.budget is None:
             return None
         left = self.budget - self.watch.seconds

@@ -1,4 +1,4 @@
-"""One trial: from a spec to the best weights on validation, and the proof of how good they are."""
+"""One trial: from its spec to the best weights on the validation images and their evaluation."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.checkpoint import (
     BEST_WEIGHTS,
-    TrainingState,
+    Checkpoint,
     capture,
     keep_weights,
     load_checkpoint,
     load_weights,
-    planned,
     restore,
     save_checkpoint,
     save_weights,
@@ -42,32 +41,32 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.features import features_file, keep_features, load_features
+from automl_vision.training.features import features_file, keep_features
 from automl_vision.training.final_evaluation import SHARES, choose_between, write_reports
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
-from automl_vision.training.reporter import Reporter, SilentReporter
+from automl_vision.training.reporter import Reporter
 from automl_vision.training.schedules import cooled_epochs
 from automl_vision.training.time_budget import Pace
 
-_TOLD_CHANGE = 0.1  # of the planned epochs, from which a new plan is worth a message
+_REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a fraction of the planned epochs
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
 def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
-    """Run a trial, or go on with one that was interrupted: state is read from and kept in the spec's folder.
+    """Run a trial, or resume one that was interrupted; its state is kept in the spec's folder.
 
-    The trial starts with the head from a logistic regression on the pretrained features (epoch 0) and then fine-tunes
-    (LP-FT, Kumar et al. 2022). The weights that are kept are the best on validation, epoch 0 included.
+    The head is initialised by a logistic regression on the pretrained features (epoch 0); then the network is
+    fine-tuned (LP-FT, Kumar et al. 2022). The weights with the best validation metric are kept, epoch 0 included.
 
-    Where this process was started as one of several, they train the trial together.
+    If this process was started as one of several, they train the trial together.
 
     Args:
         spec: everything that the trial depends on.
-        reporter: hears of every validation, and may ask to stop.
+        reporter: receives messages, progress and validations, and may ask the trial to stop.
 
     Returns:
         The result; weights, outputs and metrics are in the spec's folder.
@@ -76,47 +75,24 @@ def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         DataError: the dataset changed, or too few images can be decoded.
         WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
-    with _opened(spec, reporter) as trial:
+    with open_trial(spec, reporter) as trial:
         return trial.run()
 
 
-def measure_trial(spec: TrialSpec, reporter: Reporter) -> dict[str, float]:
-    """Time the first steps of a trial, and leave it.
-
-    Args:
-        spec: of the trial.
-        reporter: told the timings of the number formats.
-
-    Returns:
-        Seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
-    """
-    with _opened(spec, reporter) as trial:
-        return trial.measure()
-
-
-def probe_trial(spec: TrialSpec, reporter: Reporter) -> float:
-    """The primary metric that a linear probe on a trial's pretrained features reaches on the validation images.
-
-    Args:
-        spec: of the trial.
-        reporter: told how far it is.
+@contextmanager
+def open_trial(spec: TrialSpec, reporter: Reporter) -> Iterator[_Trial]:
+    """Open a trial in this process; those that were started with it do the same.
 
     Raises:
-        WeightsUnavailableError: no source has the weights.
+        DataError: the dataset changed, or too few images can be decoded.
+        WeightsUnavailableError: pretrained weights were asked for and no source has them.
     """
-    with _opened(spec, reporter) as trial:
-        return trial.probe()
-
-
-@contextmanager
-def _opened(spec: TrialSpec, reporter: Reporter) -> Iterator[_Trial]:
-    """A trial in this process, and in those that were started with it."""
     with open_processes(spec.processes, spec.device, spec.threads) as processes:
-        yield _Trial(spec, reporter if processes.is_main else SilentReporter(), processes)
+        yield _Trial(spec, reporter if processes.is_main else Reporter(), processes)
 
 
 class _Trial:
-    """A trial at work. Its life in order: `__init__` opens data and model, `run` calls the steps below it."""
+    """A running trial: `__init__` opens data and model, `run` calls the steps below it in order."""
 
     def __init__(self, spec: TrialSpec, reporter: Reporter, processes: Processes) -> None:
         self.spec, self.reporter, self.processes = spec, reporter, processes
@@ -128,13 +104,14 @@ class _Trial:
         self.watch = Stopwatch(checkpoint.seconds if checkpoint else 0.0)
         dataset, self.pixels, geometry = _open_data(spec, reporter, resumed=checkpoint is not None)
         self.dataset = dataset
+        self.rows = {split: np.flatnonzero(dataset.splits == split) for split in ("train", "val", "test")}
         self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry, spec.primary_metric)
         self.source = self._network(geometry, resumed=checkpoint is not None)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         if self.hyperparameters.frozen_stages:
             freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
         if checkpoint:
-            plan, step_seconds = planned(checkpoint), checkpoint.step_seconds
+            plan, step_seconds = Plan(**checkpoint.plan), checkpoint.step_seconds
         else:
             plan, step_seconds = processes.from_main(self._make_plan)
         self.plan = plan
@@ -143,28 +120,18 @@ class _Trial:
         self.loop = Loop(self.model, self.task, self.pixels, plan, seed=spec.seed, processes=processes)
         self.optimizer = create_optimizer(self.model, self.hyperparameters, plan.learning_rate)
         patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
-        self.state = TrainingState(
-            network=self.source.description,
-            loop=self.loop,
-            optimizer=self.optimizer,
-            record=Record(EarlyStopping(patience, delay)),
-            pace=self._pace(plan, step_seconds),
-        )
+        self.record = Record(EarlyStopping(patience, delay))
+        self.pace = self._pace(plan, step_seconds)
         if checkpoint:
-            restore(checkpoint, self.state)
+            self._restore(checkpoint)
 
-    @property
-    def record(self) -> Record:
-        """The validations so far."""
-        return self.state.record
-
-    @property
-    def pace(self) -> Pace:
-        """The times measured so far."""
-        return self.state.pace
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint; plan and clock stay as they are."""
+        self.record = restore(checkpoint, self.source.description, self.loop, self.optimizer)
+        self.pace.validation_seconds = checkpoint.validation_seconds
 
     def _network(self, geometry: Geometry | None, *, resumed: bool) -> Model:
-        """The network that trains: built from the description that the trial wrote, or made anew and described."""
+        """The network to train: rebuilt from the trial's own description when it resumes, otherwise new."""
         if resumed:
             return build_network(read_network(self.folder))
         model = create_model(
@@ -183,7 +150,7 @@ class _Trial:
         return model
 
     def run(self) -> TrialResult:
-        """The steps of a trial, from wherever it stands."""
+        """Run the steps of the trial that are still to be done."""
         if not self.record.evaluations:
             self._start_head()
             self._evaluate(0)
@@ -194,8 +161,8 @@ class _Trial:
         return self._finish()
 
     def _make_plan(self) -> tuple[Plan, float]:
-        """The plan for as many processes as there are, and the seconds of training per image."""
-        rows = self._rows("train")
+        """The plan, and the seconds of training per image with the processes that were started."""
+        rows = self.rows["train"]
         plan, seconds = make_plan(self.spec, self.model, self.task, self.pixels, rows, self.reporter)
         count = self.processes.count
         if count < self.spec.processes:
@@ -203,28 +170,30 @@ class _Trial:
         return plan, seconds / count
 
     def _pace(self, plan: Plan, step_seconds: float) -> Pace:
-        images = {split: len(self._rows(split)) for split in ("train", "val", "test")}
         return Pace(
             self.watch,
             self.spec.budget_seconds,
-            training_images=images["train"],
-            validation_images=images["val"],
-            final_images=images["val"] + images["test"],
+            training_images=len(self.rows["train"]),
+            validation_images=len(self.rows["val"]),
+            final_images=len(self.rows["val"]) + len(self.rows["test"]),
             validations_at_end=len(SHARES) if self.task.traits.interpolates else 0,
             final_slowness=_FP32_SHARE[plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
 
     def measure(self) -> dict[str, float]:
-        """Seconds of setup, epoch and finish, from a step and a batch of validation images."""
+        """Estimate the seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+
+        Measured on one training step and one batch of validation images.
+        """
         setup = self.watch.seconds
-        rows, batch = self._rows("val"), self.plan.validation_batch
+        rows, batch = self.rows["val"], self.plan.validation_batch
         start = time.monotonic()
         self.loop.outputs(rows[:batch].tolist())
         per_image = (time.monotonic() - start) / len(rows[:batch])
         pace = self.pace
         pace.validation_seconds = per_image * len(rows)
-        views = 2 if self._probes else 0  # whose features are computed: an image and its mirror image
+        views = 2 if self._probes else 0  # of each image go into its features: the image and its mirror image
         return {
             "setup": setup + views * per_image * pace.training_images,
             "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
@@ -232,13 +201,10 @@ class _Trial:
         }
 
     def probe(self) -> float:
-        """Primary metric on validation images of a linear probe on the pretrained features."""
+        """The primary metric of a linear probe on the pretrained features, on the validation images."""
         self._start_head()
-        rows = self._rows("val")
-        outputs = self.loop.outputs(rows.tolist())
-        metrics = self.processes.from_main(
-            lambda: self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
-        )
+        outputs = self.loop.outputs(self.rows["val"].tolist())
+        metrics = self.processes.from_main(lambda: self._metrics(outputs, self.rows["val"]))
         return metrics[self.task.scoring.primary.name]
 
     @property
@@ -246,11 +212,8 @@ class _Trial:
         """Whether the head starts from a probe: there must be pretrained features and a linear head."""
         return self.task.traits.starts_from_probe and not self.spec.start_from and self.model.head is not None
 
-    def _rows(self, split: str) -> NDArray[np.intp]:
-        return np.flatnonzero(self.dataset.splits == split)
-
     def _start_head(self) -> None:
-        """Give the head its start by a probe on pretrained features, where there are any."""
+        """Initialise the head by a linear probe on the pretrained features, if the trial starts from one."""
         head = self.model.head
         if not self._probes or head is None:
             return
@@ -262,44 +225,44 @@ class _Trial:
             self.loop.ema.set(self.model)
 
     def _probe_rows(self) -> NDArray[np.intp]:
-        """Training images for the probe: all, or as many as a share of the time is enough for."""
-        rows = self._rows("train")
+        """Training images for the probe: all, or a random subset that fits into the probe's share of the time."""
+        rows = self.rows["train"]
         fitting = self.pace.probed()
         if fitting is None:
             return rows
-        self.reporter.message(f"the probe sees {fitting} of {len(rows)} training images, so that time is left to train")
+        self.reporter.message(f"the probe uses {fitting} of {len(rows)} training images, to leave time for training")
         return np.sort(np.random.default_rng(self.spec.seed).permutation(rows)[:fitting])
 
     def _features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Pretrained features, computed once for all trials of an algorithm on the same images.
 
-        Only the main process needs them, and it alone looks for them, so that all processes compute or none does.
+        The main process alone looks for cached features, so that either all processes compute them or none does.
         """
         seen = self.task.deployment.preprocessing(self.source.normalization)
         key = f"{self.spec.model_name} {seen} {self.loop.precision}"
         origin = self.source.weights
         file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, origin)
         if file is not None and self.processes.decides(file.exists):
-            return load_features(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
+            return np.load(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
         features = self.loop.features(rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)))
         if self.processes.is_main:
             keep_features(file, features)
         return features
 
     def _fit_into_budget(self) -> None:
-        """Plan as many epochs as the time left allows, so that the learning rate comes to its end with the budget."""
+        """Plan the epochs that fit into the time left, so that the learning rate schedule ends with the budget."""
         self.plan.epochs, self.plan.evaluation_frequency = self.processes.from_main(self._fitting)
         if not self.plan.epochs:
             self.record.stopped = "the time budget allows no epoch of fine-tuning"
 
     def _fitting(self) -> tuple[float, int]:
-        """Epochs, and epochs between validations, by the speed of the last epoch once there is one."""
+        """Total epochs, and epochs between validations, by the speed of the last epoch if there is one."""
         plan, pace, last = self.plan, self.pace, self.record.evaluations[-1]
         wanted = self.record.last or self.hyperparameters.number_of_epochs
         if last.images_per_second:
             pace.step_seconds = 1 / last.images_per_second
         epochs, frequency = pace.fit(last.epoch, wanted, self.hyperparameters.evaluation_frequency)
-        changed = abs(epochs - plan.epochs) >= _TOLD_CHANGE * plan.epochs
+        changed = abs(epochs - plan.epochs) >= _REPORTED_CHANGE * plan.epochs
         if changed or frequency != plan.evaluation_frequency:
             rarely = f", validated every {frequency} epochs" if frequency > 1 else ""
             seconds, left = pace.epoch_seconds(frequency), max(0.0, pace.left)
@@ -316,7 +279,7 @@ class _Trial:
             start = time.monotonic()
             try:
                 loss, finished = self.loop.train_epoch(
-                    epoch, self._rows("train"), self.optimizer, self._on_step(epoch, start)
+                    epoch, self.rows["train"], self.optimizer, self._on_step(epoch, start)
                 )
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.micro_batch == 1:
@@ -326,21 +289,21 @@ class _Trial:
                 continue
             if not finished:
                 self.record.stopped = self.processes.from_main(self._stop_reason) or "stopped"
-            rate = self.plan.share(epoch) * len(self._rows("train")) / (time.monotonic() - start)
+            rate = self.plan.share(epoch) * len(self.rows["train"]) / (time.monotonic() - start)
             epoch += 1
         self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
-        self._look_for_gain()
+        self._check_improvement()
         if self.record.stopped is None and epoch <= self.plan.last_epoch:
             self._fit_into_budget()
         self._save()
 
-    def _look_for_gain(self) -> None:
-        """Where there is none any more, end the trial, or let a learning rate that is still high come to its end."""
+    def _check_improvement(self) -> None:
+        """Once validation stops improving, stop the trial, or shorten a schedule whose learning rate is still high."""
         record, plan = self.record, self.plan
         if not self.hyperparameters.early_stopping or record.last is not None or record.stopped is not None:
             return
-        no_gain = record.early_stopping.should_stop(self._score(record.evaluations[-1]))
-        if not no_gain or record.epoch >= plan.last_epoch:
+        stale = record.early_stopping.should_stop(self._score(record.evaluations[-1]))
+        if not stale or record.epoch >= plan.last_epoch:
             return
         record.last = cooled_epochs(record.epoch, plan.epochs, self.hyperparameters)
         if record.last is None:
@@ -350,7 +313,7 @@ class _Trial:
         self.reporter.message(f"{record.early_stopping.reason}: the learning rate ends with epoch {plan.last_epoch}")
 
     def _on_step(self, epoch: int, start: float) -> Any:
-        images = len(self._rows("train"))
+        images = len(self.rows["train"])
         total = round(self.plan.share(epoch) * images)
 
         def on_step(done: int, loss: float) -> bool:
@@ -375,7 +338,7 @@ class _Trial:
         return self.reporter.stop_reason()
 
     def _halve_batch(self) -> None:
-        """Go back to the last saved state with half the images at once; an optimizer step stays as large."""
+        """Restore the last saved state and halve the micro-batch; the images per optimizer step stay the same."""
         self.plan.micro_batch = max(1, self.plan.micro_batch // 2)
         self.reporter.message(
             f"out of memory: batches of {self.plan.micro_batch} from now on, "
@@ -384,11 +347,11 @@ class _Trial:
         checkpoint = load_checkpoint(self.folder)
         if checkpoint is None:
             raise TrialError("out of memory before the first state was saved")
-        restore(checkpoint, self.state)
+        self._restore(checkpoint)
 
     def _evaluate(self, epoch: int, **training: float) -> None:
-        """Predict the validation images, report, and keep the weights if they are the best so far."""
-        rows = self._rows("val")
+        """Predict and score the validation images, report the result, and save the weights if they are to be kept."""
+        rows = self.rows["val"]
         start = time.monotonic()
         outputs = self.loop.outputs(rows.tolist())
         self.pace.validation_seconds = time.monotonic() - start
@@ -398,7 +361,7 @@ class _Trial:
             loss = self.task.scoring.validation_loss(outputs, rows)
             evaluation = Evaluation(
                 epoch=epoch,
-                metrics=self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows)),
+                metrics=self._metrics(outputs, rows),
                 validation_loss=loss if self.hyperparameters.log_validation_loss else None,
                 train_metrics=train_metrics,
                 learning_rate=max(group["lr"] for group in self.optimizer.param_groups) if epoch else 0.0,
@@ -414,11 +377,13 @@ class _Trial:
         self.reporter.evaluation(evaluation)
 
     def _training_metrics(self) -> dict[str, float]:
-        """Metrics on as many training images as there are validation images, when asked for."""
+        """Metrics on as many training images as there are validation images; empty unless they are asked for."""
         if not self.hyperparameters.log_training_metrics:
             return {}
-        rows = np.random.default_rng(self.spec.seed).permutation(self._rows("train"))[: len(self._rows("val"))]
-        outputs = self.loop.outputs(rows.tolist())
+        rows = np.random.default_rng(self.spec.seed).permutation(self.rows["train"])[: len(self.rows["val"])]
+        return self._metrics(self.loop.outputs(rows.tolist()), rows)
+
+    def _metrics(self, outputs: Any, rows: NDArray[np.intp]) -> dict[str, float]:
         return self.task.scoring.metrics(outputs, rows, self.task.scoring.calibrate(outputs, rows))
 
     def _score(self, evaluation: Evaluation) -> float:
@@ -429,18 +394,20 @@ class _Trial:
         return self.record.kept_epochs(self.hyperparameters.checkpoint_frequency)
 
     def _save(self) -> None:
-        """Write the state; weights that it no longer names are removed after it is on disk."""
+        """Write the checkpoint, then remove the weights that it no longer refers to."""
         if not self.processes.is_main:
             return
-        save_checkpoint(self.folder, capture(self.state))
+        save_checkpoint(
+            self.folder, capture(self.source.description, self.loop, self.optimizer, self.record, self.pace)
+        )
         keep_weights(self.folder, self._kept_epochs())
 
     def _finish(self) -> TrialResult:
-        """Choose the weights to keep, write them and their reports."""
+        """Choose the final weights, and write them with their reports."""
         share = self._choose_weights()
         if self.processes.is_main:
             save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
-        rows = {split: self._rows(split) for split in ("val", "test") if len(self._rows(split))}
+        rows = {split: self.rows[split] for split in ("val", "test") if len(self.rows[split])}
         self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
         metrics = write_reports(self.loop, self.task, rows, self.folder)
         origin = self.source.weights
@@ -465,8 +432,8 @@ class _Trial:
         return result
 
     def _choose_weights(self) -> float:
-        """Load the best weights, or those between the start and them; gives the share of fine-tuning."""
-        self.processes.wait()  # for the files
+        """Load the best weights, or an interpolation of initial and best; returns the share of the best ones."""
+        self.processes.wait()  # until the main process has written the weights
         network, best = self.loop.averaged.network, self.record.best.epoch
         trained = self.record.epoch > 0
         if not (trained and self.task.traits.interpolates and self._probes):
@@ -477,15 +444,15 @@ class _Trial:
             end = load_weights(weights_file(self.folder, best))
         else:
             end = {name: value.clone() for name, value in network.state_dict().items()}
-        share = choose_between(start, end, self.loop, self.task, self._rows("val"))
+        share = choose_between(start, end, self.loop, self.task, self.rows["val"])
         self.reporter.message(f"kept weights: {share:.0%} of the way from the start to the fine-tuned ones")
         return share
 
 
 def _open_data(spec: TrialSpec, reporter: Reporter, *, resumed: bool) -> tuple[Dataset, Pixels, Geometry | None]:
-    """The dataset, its decoded images, and a detector's geometry; images that cannot be decoded leave their split.
+    """The dataset without images that cannot be decoded, the decoded images, and a detector's geometry.
 
-    The geometry is the one that the trial has written down, that of its spec, or decided here, before anything uses it.
+    The geometry comes from the trial's `network.json`, its spec, or, if neither has one, the dataset.
 
     Raises:
         DataError: the dataset is not the one that the spec names.

@@ -69,8 +69,11 @@ class DetectionScoring(Scoring[DetectionOutputs]):
 
     def cases(self, outputs: DetectionOutputs, rows: Rows, calibration: Calibration) -> evaluation.DetectionCases:
         """Detections beside the labelled objects."""
-        thresholds = evaluation.Thresholds(self.settings.iou, min(calibration.thresholds), len(self.classes))
-        return evaluation.DetectionCases(outputs.detections, self.ground_truth(rows), thresholds)
+        return evaluation.DetectionCases(outputs.detections, self.ground_truth(rows), self.thresholds(calibration))
+
+    def thresholds(self, calibration: Calibration) -> evaluation.Thresholds:
+        """From which overlap and which score an object counts."""
+        return evaluation.Thresholds(self.settings.iou, min(calibration.thresholds), len(self.classes))
 
     @property
     def followed(self) -> tuple[str, ...]:

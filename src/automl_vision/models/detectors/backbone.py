@@ -53,11 +53,11 @@ def _indices(body: nn.Module, levels: list[int]) -> list[int]:
     """Positions of the last features of some levels.
 
     Raises:
-        UnknownModelError: the network gives no pyramid of features.
+        UnknownModelError: the network lacks features that the pyramid needs.
     """
     info: Any = getattr(body, "feature_info", None)
     if info is None or not hasattr(body, "forward_intermediates"):
-        raise UnknownModelError("this network gives no intermediate features, so it cannot carry a detector")
+        raise UnknownModelError("this network has no intermediate features, so it cannot be the backbone of a detector")
     reductions = {int(entry["reduction"]): index for index, entry in enumerate(info)}
     missing = [2**level for level in levels if 2**level not in reductions]
     if missing:

@@ -74,7 +74,7 @@ def nms_keep(boxes: Tensor, groups: Tensor, threshold: float) -> Tensor:
 
     Args:
         boxes: (n, k, 4), best first.
-        groups: (n, k), boxes of different groups leave each other alone.
+        groups: (n, k), boxes only suppress others of their group.
         threshold: of intersection over union.
     """
     rivals = (overlaps(boxes, boxes) > threshold) & (groups.unsqueeze(1) == groups.unsqueeze(2))

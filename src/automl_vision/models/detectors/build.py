@@ -11,7 +11,7 @@ from automl_vision.core.late import load
 from automl_vision.models.classifiers import normalization_of
 from automl_vision.models.detectors.backbone import Backbone
 from automl_vision.models.detectors.coco import PUBLISHED, coco_weights, load_coco
-from automl_vision.models.detectors.detector import Limits, PyramidDetector
+from automl_vision.models.detectors.detector import PyramidDetector
 from automl_vision.models.detectors.settings import detector_settings
 from automl_vision.models.model import Model, NetworkRequest, describe_network
 from automl_vision.models.weights import load_pretrained
@@ -67,8 +67,8 @@ def _on_pyramid(body: nn.Module, description: NetworkDescription) -> PyramidDete
     """The described detector on a timm network."""
     kind: type[PyramidDetector] = load(find_algorithm(description.algorithm, description.task).network)
     geometry = description.canvas
-    limits = Limits(description.settings.nms_iou_threshold, geometry.detections)
     stride_16 = [entry["num_chs"] for entry in body.feature_info if entry["reduction"] == 16]  # type: ignore[union-attr]
     channels = _CHANNELS[max(stride_16, default=0) >= _WIDE_FROM]
     backbone = Backbone(body, geometry, channels=channels, normed=kind.normed_pyramid)
-    return kind(backbone, geometry, classes=description.classes, limits=limits)
+    nms_threshold = description.settings.nms_iou_threshold
+    return kind(backbone, geometry, classes=description.classes, nms_threshold=nms_threshold)

@@ -16,16 +16,11 @@ from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.weights import read_state_dict, url_answers, weights_file
 from automl_vision.recipes.network import WeightsOrigin
 
-PUBLISHED = {
-    "fasterrcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn",
-    "retinanet_resnet50_fpn": "retinanet_resnet50_fpn",
-    "fcos_resnet50_fpn": "fcos_resnet50_fpn",
-    "maskrcnn_resnet50_fpn": "maskrcnn_resnet50_fpn",
-}
-"""Algorithms that torchvision publishes COCO weights of, by our name."""
+_BARE_NORMS = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet50_fpn")
+PUBLISHED = (*_BARE_NORMS, "fcos_resnet50_fpn")
+"""Algorithms that torchvision publishes COCO weights of, under the same names."""
 
 _MARK = "backbone.fpn."  # a state dict with this prefix is a detector's
-_BARE_NORMS = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet50_fpn")
 _NORM_EPS = 1e-5  # that batch norms add to a variance; torchvision runs the weights of `_BARE_NORMS` with 0
 _LICENCE = "bsd-3-clause"  # of torchvision; the images of COCO have licences of their own
 
@@ -73,7 +68,7 @@ def coco_weights(name: str, path: str | None) -> CocoWeights | None:
 
 
 def _published(name: str) -> Any:
-    return get_model_weights(PUBLISHED[name])["DEFAULT"]
+    return get_model_weights(name)["DEFAULT"]
 
 
 def _file_name(weights: Any) -> str:
@@ -82,7 +77,7 @@ def _file_name(weights: Any) -> str:
 
 
 def _for_usual_norms(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The published state with variances that come to the same in norms which add `_NORM_EPS` to them."""
+    """The published state with its variances reduced by `_NORM_EPS`, which our batch norms add to them."""
     if name not in _BARE_NORMS:
         return dict(state)
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -23,34 +22,21 @@ DetectionTensors = tuple[Tensor, ...]
 With masks also probabilities (n, d, 28, 28) within the boxes."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How candidates become detections.
-
-    Attributes:
-        nms_threshold: overlap above which the box with the lower score is dropped.
-        detections: of an image.
-    """
-
-    nms_threshold: float
-    detections: int
-
-
 class Detector(nn.Module):
     """A network that finds objects.
 
-    Its life: `forward` with targets gives losses, in evaluation mode also detections; without targets detections.
-    `body` and `pretrained_part` are asked for before training, `traced` when it is exported.
+    `forward` with targets returns losses, in evaluation mode also detections; without targets it returns detections.
+    `body` and `pretrained_part` are read before training, `traced` is called for the export.
 
     Args:
         geometry: of its input.
         classes: how many.
-        limits: of its detections.
+        nms_threshold: overlap above which NMS drops the box with the lower score; 1: no NMS.
     """
 
-    def __init__(self, geometry: Geometry, *, classes: int, limits: Limits) -> None:
+    def __init__(self, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
         super().__init__()
-        self.geometry, self.classes, self.limits = geometry, classes, limits
+        self.geometry, self.classes, self.nms_threshold = geometry, classes, nms_threshold
 
     def forward(
         self, images: Tensor, targets: ObjectTargets | None = None
@@ -77,7 +63,7 @@ class Detector(nn.Module):
     @property
     @abstractmethod
     def body(self) -> nn.Module:
-        """The network below the heads, in stages that timm's `group_matcher` tells apart."""
+        """The network below the heads, in stages that timm's `group_matcher` distinguishes."""
 
     @property
     def pretrained_part(self) -> nn.Module:
@@ -98,28 +84,28 @@ class Detector(nn.Module):
         values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
         labels = index % self.classes
         candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
-        if self.limits.nms_threshold < 1:
-            kept = nms_keep(candidates, labels, self.limits.nms_threshold)
+        if self.nms_threshold < 1:
+            kept = nms_keep(candidates, labels, self.nms_threshold)
             values = torch.where(kept, values, torch.zeros_like(values))
-        values, order = values.topk(min(self.limits.detections, values.shape[1]), dim=1)
+        values, order = values.topk(min(self.geometry.detections, values.shape[1]), dim=1)
         return gather(candidates, order), values, labels.gather(1, order)
 
 
 class PyramidDetector(Detector):
-    """A detector whose heads stand on the maps of a feature pyramid.
+    """A detector whose heads take the maps of a feature pyramid.
 
     Args:
-        backbone: gives the maps.
+        backbone: computes the maps.
         geometry: of its input.
         classes: how many.
-        limits: of its detections.
+        nms_threshold: overlap above which NMS drops the box with the lower score; 1: no NMS.
     """
 
     normed_pyramid: ClassVar[bool] = False
     """Whether the pyramid's convolutions are followed by batch norms."""
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(geometry, classes=classes, nms_threshold=nms_threshold)
         self.backbone = backbone
 
     def extract(self, images: Tensor, targets: ObjectTargets | None) -> list[Tensor]:  # noqa: ARG002 - another one needs them

@@ -15,7 +15,7 @@ from transformers import DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.detector import DetectionTensors, Detector, Limits, Losses
+from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses
 from automl_vision.models.detectors.dfine_source import DFineSource, described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
 from automl_vision.models.detectors.settings import detector_settings
@@ -34,7 +34,7 @@ Size = tuple[int, int]
 
 
 class _Extracted(NamedTuple):
-    """What the library's network gives, the size of its images, and their objects as it wants them."""
+    """The outputs of the library's network, the size of its images, and their objects in the library's form."""
 
     found: Any
     size: Size
@@ -51,11 +51,11 @@ class DFine(Detector):
         network: with its decoder's heads.
         geometry: of its input.
         classes: how many.
-        limits: of its detections.
+        nms_threshold: overlap above which NMS drops the box with the lower score; 1: no NMS.
     """
 
-    def __init__(self, network: DFineModel, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(geometry, classes=classes, limits=limits)
+    def __init__(self, network: DFineModel, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(geometry, classes=classes, nms_threshold=nms_threshold)
         self.network = network
 
     def extract(self, images: Tensor, targets: ObjectTargets | None) -> _Extracted:
@@ -207,5 +207,4 @@ def _from_source(source: DFineSource, description: NetworkDescription) -> DFine:
     """The described D-FINE with the weights of a source."""
     geometry, settings = description.canvas, description.settings
     network = load_dfine(source, geometry, classes=description.classes, multi_scale=settings.multi_scale)
-    limits = Limits(settings.nms_iou_threshold, geometry.detections)
-    return DFine(network, geometry, classes=description.classes, limits=limits)
+    return DFine(network, geometry, classes=description.classes, nms_threshold=settings.nms_iou_threshold)

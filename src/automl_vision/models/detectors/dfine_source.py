@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -38,48 +38,36 @@ _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_c
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
 _PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # D-FINE sees pixels from 0 to 1
 
-# of the published models, as the library's conversion of them states them
-_BACKBONES: dict[str, dict[str, Any]] = {
-    "small": {
-        "stem_channels": [3, 16, 16],
-        "stage_in_channels": [16, 64, 256, 512],
-        "stage_mid_channels": [16, 32, 64, 128],
-        "stage_out_channels": [64, 256, 512, 1024],
-        "stage_num_blocks": [1, 1, 2, 1],
-        "stage_numb_of_layers": [3, 3, 3, 3],
-        "use_learnable_affine_block": True,
-    },
-    "medium": {
-        "stem_channels": [3, 24, 32],
-        "stage_in_channels": [32, 96, 384, 768],
-        "stage_mid_channels": [32, 64, 128, 256],
-        "stage_out_channels": [96, 384, 768, 1536],
-        "stage_num_blocks": [1, 1, 3, 1],
-        "stage_numb_of_layers": [4, 4, 4, 4],
-        "use_learnable_affine_block": True,
-    },
-    "large": {
-        "stem_channels": [3, 32, 48],
-        "stage_in_channels": [48, 128, 512, 1024],
-        "stage_mid_channels": [48, 96, 192, 384],
-        "stage_out_channels": [128, 512, 1024, 2048],
-        "stage_num_blocks": [1, 1, 3, 1],
-        "stage_numb_of_layers": [6, 6, 6, 6],
-    },
-    "extra_large": {
-        "stem_channels": [3, 32, 64],
-        "stage_in_channels": [64, 128, 512, 1024],
-        "stage_mid_channels": [64, 128, 256, 512],
-        "stage_out_channels": [128, 512, 1024, 2048],
-        "stage_num_blocks": [1, 2, 5, 2],
-        "stage_numb_of_layers": [6, 6, 6, 6],
-    },
-}
-_OVER_THE_BACKBONE: dict[str, dict[str, Any]] = {
-    "small": {"decoder_layers": 3, "hidden_expansion": 0.5, "depth_mult": 0.34},
-    "medium": {"decoder_layers": 4, "depth_mult": 0.67},
-    "large": {},
-    "extra_large": {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384, 384, 384]},
+
+class _Size(NamedTuple):
+    """A published model: what differs between the sizes, as the library's conversion of them states it.
+
+    Attributes:
+        stem: channels within the stem.
+        width: channels of the stem's output, and of the first stage within its blocks; each stage doubles the latter.
+        out: channels of the first stage's output; the others have 4, 8 and 16 times as many.
+        blocks: of each stage.
+        layers: of each block.
+        affine: whether layers end with a learnable scale and shift.
+        above: settings of encoder and decoder.
+    """
+
+    stem: int
+    width: int
+    out: int
+    blocks: list[int]
+    layers: int
+    affine: bool
+    above: dict[str, Any]
+
+
+_XLARGE = {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384, 384, 384]}
+_SMALL = {"decoder_layers": 3, "hidden_expansion": 0.5, "depth_mult": 0.34}
+_SIZES = {
+    "small": _Size(16, 16, 64, [1, 1, 2, 1], 3, affine=True, above=_SMALL),
+    "medium": _Size(24, 32, 96, [1, 1, 3, 1], 4, affine=True, above={"decoder_layers": 4, "depth_mult": 0.67}),
+    "large": _Size(32, 48, 128, [1, 1, 3, 1], 6, affine=False, above={}),
+    "extra_large": _Size(32, 64, 128, [1, 2, 5, 2], 6, affine=False, above=_XLARGE),
 }
 
 
@@ -136,26 +124,33 @@ def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
 
 def published_config(size: str) -> DFineConfig:
     """The architecture of a published size, with COCO's 80 classes."""
-    stages = _BACKBONES[size]
+    published = _SIZES[size]
+    out = [published.out * factor for factor in (1, 4, 8, 16)]
     backbone = {
         "model_type": "hgnet_v2",
         "out_indices": [2, 3, 4],
-        "hidden_sizes": stages["stage_out_channels"],
+        "hidden_sizes": out,
+        "stem_channels": [3, published.stem, published.width],
+        "stage_in_channels": [published.width, *out[:3]],
+        "stage_mid_channels": [published.width * factor for factor in (1, 2, 4, 8)],
+        "stage_out_channels": out,
+        "stage_num_blocks": published.blocks,
+        "stage_numb_of_layers": [published.layers] * 4,
         "stage_light_block": [False, False, True, True],
         "stage_kernel_size": [3, 3, 5, 5],
-        **stages,
+        "use_learnable_affine_block": published.affine,
     }
     return DFineConfig(
         backbone_config=backbone,
         num_labels=80,
-        encoder_in_channels=stages["stage_out_channels"][1:],
+        encoder_in_channels=out[1:],
         decoder_n_points=[3, 6, 3],
-        **_OVER_THE_BACKBONE[size],
+        **published.above,
     )
 
 
 def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_scale: bool) -> DFineModel:
-    """The network with its decoder's heads; those that count classes start anew when the weights count others.
+    """The network with its decoder's heads; heads of another number of classes than the weights' are initialised anew.
 
     Args:
         source: what to build.
@@ -180,7 +175,7 @@ def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_s
     _check_loaded(report, source.folder)
     for constant in (network.model.decoder.up, network.model.decoder.reg_scale):
         constant.requires_grad_(False)  # as the library defines them; its loading lets them train
-    return network.model.train()  # as every new module is; the library gives it in evaluation mode
+    return network.model.train()  # as every new module is; the library returns it in evaluation mode
 
 
 def _read_weights(folder: Path, classes: int) -> dict[str, Tensor]:

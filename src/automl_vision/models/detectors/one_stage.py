@@ -13,7 +13,7 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, cell_centres, flatten
 from automl_vision.models.detectors.boxes import decode, encode, gather, overlaps, shares_inside
-from automl_vision.models.detectors.detector import DetectionTensors, Limits, Losses, PyramidDetector
+from automl_vision.models.detectors.detector import DetectionTensors, Losses, PyramidDetector
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
 
@@ -27,8 +27,8 @@ _PRIOR = 0.01  # score of everything at the start
 class RetinaNet(PyramidDetector):
     """Anchors and focal loss (Lin et al. 2017)."""
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(backbone, geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(backbone, geometry, classes=classes, nms_threshold=nms_threshold)
         self.shapes = anchor_shapes(geometry, _SCALES)
         self.head = RetinaNetHead(backbone.channels, len(self.shapes), classes)
 
@@ -62,10 +62,10 @@ class RetinaNet(PyramidDetector):
 
 
 class FCOS(PyramidDetector):
-    """Cells near an object's centre give the distances to its sides (Tian et al. 2019)."""
+    """Cells near an object's centre predict the distances to its sides (Tian et al. 2019)."""
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(backbone, geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(backbone, geometry, classes=classes, nms_threshold=nms_threshold)
         self.head = FCOSHead(backbone.channels, 1, classes)
 
     def _outputs(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -111,8 +111,8 @@ class TaskAligned(PyramidDetector):
 
     normed_pyramid = True
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(backbone, geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(backbone, geometry, classes=classes, nms_threshold=nms_threshold)
         channels = backbone.channels
         self.class_branch, self.box_branch = _branch(channels), _branch(channels)
         self.class_logits = nn.Conv2d(channels, classes, 1)
@@ -192,7 +192,7 @@ def in_crowd(boxes: Tensor, targets: ObjectTargets) -> Tensor:
 def match_anchors(
     anchors: Tensor, targets: ObjectTargets, *, foreground: float, background: float, low_quality: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The object of each anchor by overlap, as torchvision's `Matcher` finds it, for a batch at once.
+    """The object of each anchor by overlap, as torchvision's `Matcher` finds it, for a whole batch.
 
     Args:
         anchors: (1 or n, a, 4).

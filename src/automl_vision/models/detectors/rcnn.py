@@ -1,4 +1,4 @@
-"""Faster R-CNN and Mask R-CNN: a network proposes regions, a second one looks at each of them."""
+"""Faster R-CNN and Mask R-CNN: one network proposes regions, a second one classifies and refines them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torchvision.ops import roi_align
 
 from automl_vision.models.detectors.backbone import Backbone, anchor_shapes, anchors_of, flatten
 from automl_vision.models.detectors.boxes import clip, decode, encode, gather, nms_keep
-from automl_vision.models.detectors.detector import DetectionTensors, Limits, Losses, PyramidDetector, random_keys
+from automl_vision.models.detectors.detector import DetectionTensors, Losses, PyramidDetector, random_keys
 from automl_vision.models.detectors.one_stage import match_anchors
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.tasks.object_targets import ObjectTargets
@@ -36,10 +36,10 @@ _FOREGROUND_SHARE = 0.25  # of the sampled regions
 class FasterRCNN(PyramidDetector):
     """Region proposals, then classes and finer boxes (Ren et al. 2015, Lin et al. 2017)."""
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(backbone, geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(backbone, geometry, classes=classes, nms_threshold=nms_threshold)
         channels = backbone.channels
-        self.proposed = max(_LEAST_PROPOSED, 2 * limits.detections)
+        self.proposed = max(_LEAST_PROPOSED, 2 * geometry.detections)
         wide = channels >= _WIDE
         features = 1024 if wide else 512
         self.region_cells, self.samples = _WIDE_POOLING if wide else _LIGHT_POOLING
@@ -179,8 +179,8 @@ class FasterRCNN(PyramidDetector):
 class MaskRCNN(FasterRCNN):
     """Faster R-CNN whose regions also get masks (He et al. 2017)."""
 
-    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, limits: Limits) -> None:
-        super().__init__(backbone, geometry, classes=classes, limits=limits)
+    def __init__(self, backbone: Backbone, geometry: Geometry, *, classes: int, nms_threshold: float) -> None:
+        super().__init__(backbone, geometry, classes=classes, nms_threshold=nms_threshold)
         channels = backbone.channels
         inner = channels if channels >= _WIDE else channels // 2
         self.roi_heads["mask_head"] = MaskRCNNHeads(channels, (inner,) * 4, 1)
