@@ -220,7 +220,7 @@ def test_candidates_are_halved_unless_the_user_says_otherwise():
 @pytest.mark.parametrize(
     ("gains", "losses", "candidates", "kept", "reason"),
     [
-        (0, 0, 1, 0, "none of 1 others scored higher"),
+        (0, 0, 1, 0, "none of 1 others scored better"),
         (3, 1, 1, 0, "may be better only by chance"),
         (20, 2, 1, 1, "replaces the default recipe: accuracy 0.8900 against 0.8000; McNemar's exact test on 200"),
         (9, 1, 1, 1, "p 0.021, below 0.05"),  # 2 x (1 + 10) / 1024 = 0.0215
