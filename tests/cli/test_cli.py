@@ -110,7 +110,7 @@ def test_data_check(shapes_folder: Path, tmp_path: Path):
     told = automl_vision("data", "check", data, "--no-features", "--report", page, "--apply-to", version)
     assert told.returncode == 0, told.stderr
     assert "left out  circle/circle-0.png: " in told.stdout
-    assert "error    truncated-image: 1 image cannot be decoded to the end [exclude]" in told.stdout
+    assert "error    truncated-image: 1 image cannot be decoded completely [exclude]" in told.stdout
     assert "warning  exact-duplicate: 1 further copy" in told.stdout
     assert "truncated-image" in page.read_text(encoding="utf-8")
     cured = json.loads(automl_vision("data", "check", version, "--no-features", "--json").stdout)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from automl_vision.core.errors import UnknownModelError
 from automl_vision.core.tasks import TASKS
-from automl_vision.recipes.catalog import ANY, Algorithm, algorithms, missing_package
+from automl_vision.recipes.catalog import ANY, Algorithm, algorithms, usable_algorithm
 from automl_vision.testing import DetectorConformance
 from conftest import SMALL_MODEL
 
@@ -36,8 +37,11 @@ def conforms(algorithm: Algorithm, task: str) -> type[DetectorConformance]:
     made = type(f"Test_{algorithm.name.replace(ANY, SMALL_MODEL)}", (ExportedSlowly,), members)
     if algorithm.name in LARGE:
         pytest.mark.slow(made)
-    missing = missing_package(members["model_name"], task)
-    return pytest.mark.skipif(missing is not None, reason=missing or "")(made)
+    try:
+        usable_algorithm(members["model_name"], task)
+    except UnknownModelError as error:
+        return pytest.mark.skip(reason=str(error))(made)
+    return made
 
 
 for _task in (task for task in TASKS.values() if task.labels_objects):
