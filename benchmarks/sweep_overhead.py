@@ -60,6 +60,7 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
     import psutil
 
     from automl_vision.compute.compute import Job, Slot
+    from automl_vision.core.records import Ranking
     from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
     from automl_vision.runs.budget import Budget
     from automl_vision.runs.trial_loop import TrialLoop
@@ -98,7 +99,7 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
             slots=[Slot(i) for i in range(at_once)],
             source=SampledTrials(sampling, base, {}, "image-classification", trials),
             policy=NoTerminationPolicy(),
-            metric="accuracy",
+            ranking=Ranking("accuracy"),
             make_job=make_job,
             budget=Budget(1e6),
             observer=Silent(),

@@ -13,9 +13,8 @@ from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
 from automl_vision.compute.compute import Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import Message, TrialStatus
+from automl_vision.core.records import Message, Ranking, TrialStatus
 from automl_vision.core.tasks import CLASSIFICATION, TASKS
-from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.experiment import run_spec
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -40,7 +39,7 @@ from conftest import RecordingReporter, write_shape_folders
 from runs_here import work_here
 
 DETECTION = "image-object-detection"
-ACCURACY = find_metric(CLASSIFICATION, "accuracy")
+ACCURACY = Ranking("accuracy")
 
 
 def base_trial(task: str = CLASSIFICATION, **settings: object) -> PlannedTrial:

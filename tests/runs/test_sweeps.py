@@ -36,7 +36,7 @@ from automl_vision.compute.compute import Job, Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import ConfigError, RunFailedError, RunNotFoundError, StorageError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Event, Message, TrialStatus
+from automl_vision.core.records import Event, Message, Ranking, TrialStatus
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.runs.budget import Budget, Timing, fits_another, plan_text
 from automl_vision.runs.repeated_failures import repeated_failure
@@ -124,7 +124,7 @@ def make_loop(
         slots=[Slot(i) for i in range(slots)],
         source=FixedTrials([PLANNED] * len(trials)),
         policy=policy or NoTerminationPolicy(),
-        metric=metric,
+        ranking=Ranking(metric, lower_is_better=metric == "log_loss"),
         make_job=make_job,
         budget=budget or Budget(600),
         observer=Recorder(),

@@ -89,7 +89,7 @@ class LiveRun:
     def best(self) -> TrialLine | None:
         """The best trial so far."""
         scored = [line for line in self.lines.values() if line.value is not None]
-        return max(scored, key=lambda line: self._outline.score(line.value or 0.0), default=None)
+        return max(scored, key=lambda line: self._outline.ranking.score(line.value or 0.0), default=None)
 
     @property
     def budget_left(self) -> float:
@@ -136,7 +136,7 @@ class LiveRun:
             if value is not None:
                 values[event.epoch] = value
             line.curve = [values[epoch] for epoch in sorted(values)]
-            line.value = self._outline.best_of(values.values())
+            line.value = self._outline.ranking.best_of(values.values())
         elif isinstance(event, Progress):
             line.phase, line.seconds_left = event.phase, finite(event.seconds_left)
             _, _, epochs = event.phase.partition("/")

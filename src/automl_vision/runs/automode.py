@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from automl_vision.evaluation.metric import find_metric
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import FixedTrials
 from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
@@ -33,8 +32,7 @@ def automode_trials(spec: RunSpec, probes: Mapping[str, float], learning_rate: f
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
     planned = [base.model_copy(update={"role": "default recipe"})]  # trial 0, unchanged
     if learning_rate is not None:
-        metric = find_metric(task, spec.primary_metric)
-        scores = {key: metric.score(value) for key, value in probes.items()}
+        scores = {key: spec.ranking.score(value) for key, value in probes.items()}
         tried = [
             planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
             for candidate in portfolio(base, task, fixed, scores)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from automl_vision.core.records import RunOutline
+from automl_vision.core.records import Ranking
 from automl_vision.core.text import did_you_mean
 from automl_vision.runs.leaderboard import Leaderboard, Row, ranked, read_row
 from automl_vision.workspace.run_folder import RunFolder
@@ -40,7 +40,7 @@ class BoardReader:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._spec: tuple[int, int] | None = None
-        self._outline = RunOutline()
+        self._ranking = Ranking("")
         self._read: dict[int, tuple[_State, Row | None]] = {}
         self._states: dict[int, _State] = {}
         self._ranked: list[Row] = []
@@ -56,25 +56,25 @@ class BoardReader:
         """
         spec = _changed(f"{self._folder.path}/{SPEC_FILE}")
         if spec is None or spec != self._spec:
-            self._outline, self._spec = self._folder.outline(), spec
+            self._ranking, self._spec = self._folder.outline().ranking, spec
             self._read, self._states = {}, {}
         states = self._current_states()
         if states != self._states:
             recent = time.time_ns() - _SETTLED
             rows = {number: self._row(number, state) for number, state in states.items()}
             self._read = {number: (state, rows[number]) for number, state in states.items()}
-            self._ranked = ranked([row for row in rows.values() if row is not None], self._outline)
+            self._ranked = ranked([row for row in rows.values() if row is not None], self._ranking)
             self._states = {n: state for n, state in states.items() if max(state.folder, state.events) < recent}
         if shown:
             _require_known(shown, self._ranked)
-        return Leaderboard(self._outline.primary_metric, self._ranked, shown)
+        return Leaderboard(self._ranking.metric, self._ranked, shown)
 
     def _row(self, number: int, state: _State) -> Row | None:
         """A trial's row; None for one that was not started."""
         if number in self._states and self._read[number][0] == state:
             return self._read[number][1]
         trial = self._folder.trial(number)
-        return read_row(trial, self._outline) if (trial.path / SPEC_FILE).exists() else None
+        return read_row(trial, self._ranking) if (trial.path / SPEC_FILE).exists() else None
 
     def _current_states(self) -> dict[int, _State]:
         """The state of every trial by number."""

@@ -22,7 +22,6 @@ from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
-from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
@@ -195,7 +194,7 @@ class _Controller:
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
             loop = self._loop(jobs, automode_trials(self.spec, probes, result.learning_rate), policy, slots)
-        decision = decide(self.folder, loop.trials, find_metric(self.spec.task, self.spec.primary_metric))
+        decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
@@ -209,7 +208,7 @@ class _Controller:
             slots=slots,
             source=source,
             policy=policy,
-            metric=self.spec.primary_metric,
+            ranking=self.spec.ranking,
             make_job=jobs.train,
             budget=self.budget,
             observer=self.publisher,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from automl_vision.core.records import Decision, PairedTest
-from automl_vision.evaluation.metric import Metric
+from automl_vision.core.records import Decision, PairedTest, Ranking
 from automl_vision.evaluation.paired import Comparison, compare
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
 
 
-def decide(folder: RunFolder, trials: Sequence[TrialState], metric: Metric) -> Decision | None:
+def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) -> Decision | None:
     """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
     The best of several candidates looks better than it is, so the level is divided by their number (Bonferroni).
@@ -20,7 +19,7 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], metric: Metric) -> D
     Args:
         folder: of the run.
         trials: all of them.
-        metric: the primary one.
+        ranking: how they are ranked.
     """
     done = [trial for trial in trials if trial.status.has_result and trial.score is not None]
     if not done:
@@ -31,14 +30,14 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], metric: Metric) -> D
     if len(others) == len(done):
         number = others[0].number
         return _decision(number, f"trial {number} is kept: the default recipe gave no result to compare with")
-    return _judged(folder, trials[0], others, metric)
+    return _judged(folder, trials[0], others, ranking)
 
 
-def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], metric: Metric) -> Decision:
+def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], ranking: Ranking) -> Decision:
     """The default recipe against the best of the others."""
     best = others[0]
     score, default_score = best.score or 0.0, default.score or 0.0
-    scored = f"{metric.name} {metric.score(score):.4f} against {metric.score(default_score):.4f}"
+    scored = f"{ranking.metric} {ranking.score(score):.4f} against {ranking.score(default_score):.4f}"
     if score <= default_score:
         return _decision(0, f"the default recipe is kept: none of {len(others)} others scored better (best: {scored})")
     compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import MetricInterval, Record, Report, RunOutline, TrialStatus
+from automl_vision.core.records import MetricInterval, Ranking, Record, Report, TrialStatus
 from automl_vision.workspace.trial_folder import TrialFolder
 
 SPLITS = {"val": "validation", "test": "test"}
@@ -128,24 +128,24 @@ class Leaderboard(Sequence[Row]):
         return f"<table><thead>{line(self.columns(), 'th')}</thead><tbody>{body}</tbody></table>"
 
 
-def ranked(rows: Sequence[Row], outline: RunOutline) -> list[Row]:
+def ranked(rows: Sequence[Row], ranking: Ranking) -> list[Row]:
     """Rows in their order, with their ranks."""
     ordered = sorted(
-        rows, key=lambda row: (row.score is None, -outline.score(row.score.value) if row.score else 0, row.trial)
+        rows, key=lambda row: (row.score is None, -ranking.score(row.score.value) if row.score else 0, row.trial)
     )
     return [row if row.score is None else row.model_copy(update={"rank": i}) for i, row in enumerate(ordered, start=1)]
 
 
-def read_row(trial: TrialFolder, outline: RunOutline) -> Row:
+def read_row(trial: TrialFolder, ranking: Ranking) -> Row:
     """Read what a trial's files say as they are now."""
     record, result, metrics, plan = trial.record(), trial.result(), trial.metrics(), trial.plan()
     found = {split: _finite(report) for split, report in (metrics.splits if metrics else {}).items()}
-    name = outline.primary_metric
+    name = ranking.metric
     return Row(
         trial=trial.number,
         model_name=plan.model_name,
         status=record.status,
-        score=found.get("val", {}).get(name) or _best_so_far(trial, outline),
+        score=found.get("val", {}).get(name) or _best_so_far(trial, ranking),
         test_score=found.get("test", {}).get(name),
         best_epoch=result.best_epoch if result else None,
         epochs=result.epochs if result else None,
@@ -169,8 +169,8 @@ def _finite(report: Report) -> dict[str, MetricInterval]:
     return found
 
 
-def _best_so_far(trial: TrialFolder, outline: RunOutline) -> MetricInterval | None:
-    best = outline.best_of(evaluation.metrics.get(outline.primary_metric) for evaluation in trial.evaluations())
+def _best_so_far(trial: TrialFolder, ranking: Ranking) -> MetricInterval | None:
+    best = ranking.best_of(evaluation.metrics.get(ranking.metric) for evaluation in trial.evaluations())
     return None if best is None else MetricInterval(value=best)
 
 

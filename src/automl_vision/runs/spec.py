@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.records import Ranking
 from automl_vision.core.version import VERSION
 from automl_vision.recipes.checking import with_family
 from automl_vision.search.planned_trial import PlannedTrial
@@ -74,6 +75,11 @@ class RunSpec(BaseModel):
     def termination(self) -> Policy:
         """The typed policy."""
         return NoTerminationPolicy() if self.policy is None else POLICIES.parse(self.policy)
+
+    @property
+    def ranking(self) -> Ranking:
+        """How the trials are ranked."""
+        return Ranking(self.primary_metric, self.lower_is_better)
 
     @property
     def is_sweep(self) -> bool:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from automl_vision.compute.compute import Compute, Failure, Job, RunningJob, Slot
 from automl_vision.core.errors import RunFailedError, StorageError
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import EvaluationEvent, TrialResult, TrialStatus
-from automl_vision.evaluation.metric import find_metric
+from automl_vision.core.records import EvaluationEvent, Ranking, TrialResult, TrialStatus
 from automl_vision.runs.budget import Budget, fits_another
 from automl_vision.runs.repeated_failures import MAX_REPEATED, repeated_failure
 from automl_vision.runs.trial_records import Observer, TrialRecords
@@ -69,7 +68,7 @@ class TrialLoop:
         slots: shares of the compute, one per concurrent trial.
         source: proposes trials.
         policy: stops poor trials.
-        metric: name of the primary metric, which the task must have.
+        ranking: how trials are ranked.
         make_job: makes the job of a trial.
         budget: the deadline.
         observer: notified of what happens.
@@ -83,7 +82,7 @@ class TrialLoop:
     slots: Sequence[Slot]
     source: TrialSource
     policy: Policy
-    metric: str
+    ranking: Ranking
     make_job: MakeJob
     budget: Budget
     observer: Observer
@@ -95,7 +94,6 @@ class TrialLoop:
         self._waiting: list[TrialState] = []
         self._records = TrialRecords(self.observer)
         self._saved = 0.0
-        self._metric = find_metric(self.task, self.metric)
 
     def run(self) -> None:
         """Work until every trial has ended or the time is used up.
@@ -130,12 +128,12 @@ class TrialLoop:
             plan = folder.plan().model_dump(by_alias=True, exclude_unset=True)
             record, result = folder.record(), folder.result()
             state = TrialState(folder.number, planned_trial(self.task, plan), record.status, reason=record.reason or "")
-            state.add(folder.evaluations(), self._metric)
+            state.add(folder.evaluations(), self.ranking)
             if result is not None and not state.status.has_result:  # it ended while no process watched it
                 state.status, reason = _outcome(folder, result)
                 folder.update(status=state.status, ended=time.time(), reason=reason)
             if state.status.has_result and result is not None:
-                state.score, state.seconds = finite(self._metric.score(result.score)), result.seconds
+                state.score, state.seconds = finite(self.ranking.score(result.score)), result.seconds
             if not state.status.is_final:
                 self._waiting.append(state)
             elif not folder.published().ended:
@@ -187,7 +185,7 @@ class TrialLoop:
             running.offset = offset
             evaluations = [event for event in events if isinstance(event, EvaluationEvent)]
             judged = len(state.curve.values)
-            state.add(evaluations, self._metric)
+            state.add(evaluations, self.ranking)
             self.observer.reported(running.folder, events, offset)
             if evaluations and is_running:
                 self._judge(running, judged)
@@ -213,7 +211,7 @@ class TrialLoop:
         state, folder = running.state, running.folder
         failure, result = running.job.failure(), folder.result()
         if result is not None:  # it is written last, so whatever ended the process afterwards does not count
-            state.score, state.seconds = finite(self._metric.score(result.score)), result.seconds
+            state.score, state.seconds = finite(self.ranking.score(result.score)), result.seconds
             state.status, reason = _outcome(folder, result)
             self._records.ended(folder, state.status, reason=reason)
         elif failure is not None and failure.lost and state.lost < _MAX_LOST:

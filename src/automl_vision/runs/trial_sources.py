@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import Evaluation, TrialStatus
-from automl_vision.evaluation.metric import Metric
+from automl_vision.core.records import Evaluation, Ranking, TrialStatus
 from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Curve
@@ -39,11 +38,11 @@ class TrialState:
     lost: int = 0
     reason: str = ""
 
-    def add(self, evaluations: Iterable[Evaluation], metric: Metric) -> None:
+    def add(self, evaluations: Iterable[Evaluation], ranking: Ranking) -> None:
         """Take the primary metric of further evaluations."""
         for evaluation in evaluations:
-            value = evaluation.metrics.get(metric.name)
-            self.reports[evaluation.epoch] = None if value is None else metric.score(value)
+            value = evaluation.metrics.get(ranking.metric)
+            self.reports[evaluation.epoch] = None if value is None else ranking.score(value)
             self.seconds = evaluation.seconds
 
     @property

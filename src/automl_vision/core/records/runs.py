@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -33,6 +34,28 @@ class Decision(Record):
     comparison: PairedTest | None = Field(default=None, description="of the best candidate with the default recipe")
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """How the trials of a run are ranked.
+
+    Attributes:
+        metric: name of the primary metric.
+        lower_is_better: its direction.
+    """
+
+    metric: str
+    lower_is_better: bool = False
+
+    def score(self, value: float) -> float:
+        """A value of the metric as a score, of which higher is better; the score of a score is the value."""
+        return -value if self.lower_is_better else value
+
+    def best_of(self, values: Iterable[float | None]) -> float | None:
+        """The best of some values of the metric; None if none is a finite number."""
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        return max(known, key=self.score, default=None)
+
+
 class RunOutline(Record):
     """The part of a run's specification, `spec.json`, that is shown with the run."""
 
@@ -41,14 +64,10 @@ class RunOutline(Record):
     lower_is_better: bool = Field(default=False, description="direction of the primary metric")
     budget_seconds: float = 0.0
 
-    def score(self, value: float) -> float:
-        """A value of the primary metric as a score, of which higher is better."""
-        return -value if self.lower_is_better else value
-
-    def best_of(self, values: Iterable[float | None]) -> float | None:
-        """The best of some values of the primary metric; None if none is a finite number."""
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        return max(known, key=self.score, default=None)
+    @property
+    def ranking(self) -> Ranking:
+        """How its trials are ranked."""
+        return Ranking(self.primary_metric, self.lower_is_better)
 
 
 class RunRecord(Record):
