@@ -70,36 +70,6 @@ def test_a_detector_learns_what_it_is_shown(task: str, name: str):
     assert scores[1, 0] > scores[2, 0]  # nothing is in the third image
 
 
-@pytest.mark.parametrize(("task", "name"), ALGORITHMS)
-def test_an_image_alone_gives_what_it_gives_in_a_batch(task: str, name: str):
-    model = detector(task, name).eval()
-    images, _ = scene()
-    with torch.no_grad():
-        together, alone = model(images), model(images[1:2])
-    torch.testing.assert_close(together[1][1:2], alone[1], rtol=1e-3, atol=1e-4)  # boxes of equal scores may swap
-    assert [output.shape[1:] for output in together] == [output.shape[1:] for output in alone]
-
-
-@pytest.mark.parametrize(("task", "name"), ALGORITHMS)
-def test_images_without_objects_train(task: str, name: str):
-    model = detector(task, name)
-    images, targets = scene()
-    losses: dict[str, Tensor] = model(images[2:], targets[2:])
-    total = torch.stack(list(losses.values())).sum()
-    total.backward()
-    assert torch.isfinite(total)
-    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
-
-
-@pytest.mark.parametrize(("task", "name"), ALGORITHMS)
-def test_all_parameters_train(task: str, name: str):
-    model = detector(task, name)
-    images, targets = scene()
-    torch.stack(list(model(images, targets).values())).sum().backward()
-    without = [n for n, p in model.named_parameters() if p.grad is None]
-    assert not without
-
-
 @pytest.mark.parametrize("name", ["retinanet_test_efficientnet_fpn", "fcos_test_efficientnet_fpn", "tood"])
 def test_a_crowd_is_no_background(name: str):
     """Cells in a crowd give no gradient for their scores."""
