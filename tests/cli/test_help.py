@@ -18,7 +18,8 @@ def automl_vision(*arguments: str) -> Done:
     [
         (
             (),
-            "train predict leaderboard slices calibration mistakes runs watch resume cancel data models schema version",
+            "train predict leaderboard slices calibration mistakes compare "
+            "runs watch resume cancel data models schema version",
         ),
         (("data",), "check show advise convert register versions compare"),
     ],

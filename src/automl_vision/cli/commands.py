@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "slices", "calibration", "mistakes", "runs", "watch", "resume", "cancel", "data",
-    "models", "schema", "version",
+    "train", "predict", "leaderboard", "slices", "calibration", "mistakes", "compare", "runs", "watch", "resume", "cancel",
+    "data", "models", "schema", "version",
 )  # fmt: skip
 
 
@@ -255,6 +255,47 @@ def mistakes(
         [[evaluated.image(m), m.truth, m.predicted, f"{m.loss:.3f}"] for m in found[:most]],
     )
     typer.echo(f"{len(found)} of {len(evaluated.rows)} {evaluated.split} images have mistakes")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN:TRIAL", help="Id of a run and number of a trial.")],
+    second: Annotated[str, typer.Argument(metavar="RUN:TRIAL", help="Another trial, of this or another run.")],
+    split: SplitOption = None,
+    metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="How many images of each kind are listed.")] = 10,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two trials: a paired test, and the images that only one of them gets right."""
+    from automl_vision.experiment.compared import compare_trials
+
+    one, two = (_evaluated(*_run_and_trial(name), split, workspace) for name in (first, second))
+    try:
+        found = compare_trials(one, two, metric)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--metric") from None
+    if as_json:
+        typer.echo(json_text(asdict(found), indent=2))
+        return
+    test = found.comparison
+    typer.echo(
+        f"{found.metric} of {second} minus {first}: {test.difference.value:.4f} [{test.difference.low:.4f}, "
+        f"{test.difference.high:.4f}], p {test.p_value:.2g} ({test.test} on {test.images} {one.split} images)"
+    )
+    typer.echo(f"both right {found.both}, neither {found.neither}")
+    for name, images in ((first, found.only_first), (second, found.only_second)):
+        typer.echo(f"only {name} right: {len(images)}")
+        for image in images[:most]:
+            typer.echo(f"  {image}")
+
+
+def _run_and_trial(name: str) -> tuple[str, int]:
+    """Id of a run and number of a trial from `RUN:TRIAL`."""
+    run_id, _, number = name.rpartition(":")
+    if not run_id or not number.isdigit():
+        raise typer.BadParameter(f'"{name}" is not RUN:TRIAL, such as clothes-20260101-120000-ab12:3')
+    return run_id, int(number)
 
 
 def _evaluated(run_id: str, trial: int | None, split: str | None, workspace: Path | None) -> Evaluated:

@@ -1,0 +1,45 @@
+"""Two trials on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.classification import METRICS, ClassificationCases
+from automl_vision.experiment.compared import compare_trials
+from automl_vision.experiment.evaluated import Evaluated
+
+
+def evaluated(shapes: Dataset, right: list[bool]) -> Evaluated:
+    """A trial that is right for some of the first images, and otherwise says the next class."""
+    rows = np.arange(len(right))
+    truth = shapes.targets[rows].argmax(axis=1)
+    predicted = np.where(right, truth, (truth + 1) % len(shapes.classes))
+    cases = ClassificationCases(0.05 + 0.85 * np.eye(len(shapes.classes))[predicted], truth)
+    return Evaluated("val", shapes, rows, cases, cases, cases, METRICS["accuracy"])
+
+
+def test_images_that_only_one_of_two_trials_gets_right_are_listed(shapes: Dataset):
+    first, second = evaluated(shapes, [True, True, False, False]), evaluated(shapes, [True, False, True, True])
+    found = compare_trials(first, second)
+    images = shapes.table["image"].to_pylist()
+    assert (found.only_first, found.only_second) == ((images[1],), (images[2], images[3]))
+    assert (found.both, found.neither, found.metric) == (1, 0, "accuracy")
+    assert found.comparison.difference.value == 0.25
+    assert (found.comparison.test, found.comparison.images) == ("McNemar's exact test", 4)
+    assert compare_trials(first, second, "log_loss").comparison.difference.value < 0
+    with pytest.raises(ValueError, match='Did you mean "accuracy"'):
+        compare_trials(first, second, "acuracy")
+
+
+def test_trials_on_other_images_or_labels_are_not_compared(shapes: Dataset):
+    first = evaluated(shapes, [True, False])
+    with pytest.raises(DataError, match="the val images of the two trials or their labels differ"):
+        compare_trials(first, evaluated(shapes, [True, False, True]))
+    other = replace(first, dataset=shapes.with_validation(0.5, seed=9)[:20])
+    with pytest.raises(DataError, match="cannot be compared"):
+        compare_trials(first, other)
