@@ -129,22 +129,20 @@ def object_errors(cases: DetectionCases) -> ObjectErrors:
     kind = np.full(len(found), "", dtype="<U10")
     missed = ~(true.crowd | true.difficult)
     shown = found.scores >= cases.thresholds.score
-    for image in np.unique(np.concatenate([found.image, true.image])).tolist():
-        mine = np.flatnonzero((found.image == image) & shown)
-        theirs = np.flatnonzero(true.image == image)
+    for image in range(len(cases)):
+        mine = np.arange(*np.searchsorted(found.image, [image, image + 1]))
+        mine, theirs = mine[shown[mine]], np.arange(*np.searchsorted(true.image, [image, image + 1]))
         overlap = overlaps(found.boxes[mine][:, None], true.boxes[theirs], true.crowd[theirs])
         same = found.labels[mine][:, None] == true.labels[theirs]
+        # a detection of a difficult object or in a crowd is no error
+        excused = ((true.crowd[theirs] | true.difficult[theirs]) & same & (overlap >= iou)).any(axis=1)
         taken = np.zeros(len(theirs), bool)
         for i, detection in enumerate(mine.tolist()):
-            kind[detection], covered = _kind_of(overlap[i], same[i], taken, true.crowd[theirs], iou)
+            name, covered = _kind_of(overlap[i], same[i], taken, true.crowd[theirs], iou)
+            kind[detection] = "" if excused[i] else name
             if covered is not None:
                 missed[theirs[covered]] = False
-                taken[covered] |= not kind[detection]
-        # what a difficult object or a crowd hides is no error
-        hidden = true.crowd[theirs] | true.difficult[theirs]
-        for i, detection in enumerate(mine.tolist()):
-            if (hidden & same[i] & (overlap[i] >= iou)).any():
-                kind[detection] = ""
+                taken[covered] |= not name
     return ObjectErrors(kind, missed)
 
 
