@@ -280,8 +280,8 @@ def compare(
         return
     test = found.comparison
     typer.echo(
-        f"{found.metric} of {second} minus {first}: {test.difference.value:.4f} [{test.difference.low:.4f}, "
-        f"{test.difference.high:.4f}], p {test.p_value:.2g} ({test.test} on {test.images} {one.split} images)"
+        f"{found.metric} of {second} minus {first}: {test.difference.text(4)}, "
+        f"p {test.p_value:.2g} ({test.test} on {test.images} {one.split} images)"
     )
     typer.echo(f"both right {found.both}, neither {found.neither}")
     for name, images in ((first, found.only_first), (second, found.only_second)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,10 @@ class Interval:
     low: float
     high: float
 
+    def text(self, digits: int) -> str:
+        """The value with its ends, such as `0.91 [0.88, 0.93]`."""
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
     def to_json(self) -> dict[str, float]:
         """The interval as JSON values."""
         return vars(self)
@@ -45,13 +48,10 @@ class Difference:
     p_value: float
 
 
-@lru_cache(maxsize=4)
 def bootstrap_weights(images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """How often each image occurs in each resample, (resamples, images), read-only."""
+    """How often each image occurs in each resample, (resamples, images)."""
     random = np.random.default_rng(seed)
-    weights = random.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
-    weights.flags.writeable = False
-    return weights
+    return random.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
 
 
 def percentile_interval(values: Floats) -> Interval:

@@ -96,12 +96,13 @@ def _slice(cases: Any, metric: Metric, attribute: str, value: str, mine: NDArray
 
 def slice_table(slices: Sequence[Slice], metric: Metric) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of slices, as texts."""
-
-    def text(interval: Interval) -> str:
-        return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
     rows = [
-        [part.name, str(part.images), text(part.metric), text(part.rest), text(part.difference), f"{part.p_value:.3f}"]
+        [
+            part.name,
+            str(part.images),
+            *(interval.text(3) for interval in (part.metric, part.rest, part.difference)),
+            f"{part.p_value:.3f}",
+        ]
         for part in slices
     ]
     return ["slice", "images", metric.name, "elsewhere", "difference", "p (Holm)"], rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,12 @@ TINY = 1e-12
 _CHUNK = 20_000_000  # numbers in a temporary array
 
 
+@lru_cache(maxsize=4)
 def resample_weights(images: int, resamples: int = RESAMPLES) -> Floats:
-    """Weights of one for all images, then those of the resamples, (1 + resamples, images)."""
-    return np.concatenate([np.ones((1, images)), bootstrap_weights(images, resamples=resamples)])
+    """Weights of one for all images, then those of the resamples, (1 + resamples, images), read-only."""
+    weights = np.concatenate([np.ones((1, images)), bootstrap_weights(images, resamples=resamples)])
+    weights.flags.writeable = False
+    return weights
 
 
 def ratio(above: Floats, below: Floats, *, otherwise: float = 0.0) -> Floats:

@@ -62,18 +62,14 @@ class CalibrationReport:
     @property
     def text(self) -> str:
         """The report in a few lines."""
-
-        def shown(interval: Interval) -> str:
-            return f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
-
         return "\n".join(
             (
                 f"{self.images} images ({self.split})",
-                f"expected calibration error  {shown(self.error_before)} before temperature scaling, "
-                f"{shown(self.error_after)} after",
-                f"log loss                    {shown(self.loss_before)} before, {shown(self.loss_after)} after",
+                f"expected calibration error  {self.error_before.text(4)} before temperature scaling, "
+                f"{self.error_after.text(4)} after",
+                f"log loss                    {self.loss_before.text(4)} before, {self.loss_after.text(4)} after",
                 f"prediction sets             with at most {self.error_rate:.0%} errors asked for, they hold "
-                f"{shown(self.covered)} of the truth on {self.images_with_sets} images that they were not fitted on; "
+                f"{self.covered.text(4)} of the truth on {self.images_with_sets} images that they were not fitted on; "
                 f"{self.mean_set_size:.2f} labels on average, with a probability of at least {self.threshold:.4f}",
             )
         )
@@ -117,13 +113,14 @@ class Evaluated:
             part = predictions.of_split(split)
             return scoring.cases(scoring.from_predictions(part), part.rows, calibration)
 
+        calibrated = cases(split, predictions.calibration)
         return Evaluated(
             split,
             dataset,
             predictions.of_split(split).rows,
-            cases(split, predictions.calibration),
+            calibrated,
             cases(split, uncalibrated),
-            cases("val", predictions.calibration),
+            calibrated if split == "val" else cases("val", predictions.calibration),
             scoring.primary,
         )
 

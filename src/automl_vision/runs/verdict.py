@@ -31,6 +31,11 @@ class TrialTest:
     comparison: Comparison
     p_value: float
 
+    @property
+    def is_different(self) -> bool:
+        """Whether the trial can be told from the best one."""
+        return self.p_value < LEVEL
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -51,7 +56,7 @@ class Verdict:
     @property
     def not_distinguishable(self) -> tuple[int, ...]:
         """The trials that cannot be told from the best one."""
-        return tuple(test.trial for test in self.tests if not test.p_value < LEVEL)
+        return tuple(test.trial for test in self.tests if not test.is_different)
 
     @property
     def sentence(self) -> str:
@@ -99,7 +104,7 @@ def judge(folder: RunFolder, rows: Iterable[Row]) -> Verdict | None:
     known = [(row, found) for row, found in zip(done[1:], compared, strict=True) if found is not None]
     adjusted = holm([comparison.p_value for _, comparison in known])
     tests = tuple(TrialTest(row.trial, found, p) for (row, found), p in zip(known, adjusted, strict=True))
-    equal = {test.trial for test in tests if not test.p_value < LEVEL} | {done[0].trial}
+    equal = {test.trial for test in tests if not test.is_different} | {done[0].trial}
     smallest = _smallest([row for row in done if row.trial in equal])
     return Verdict(done[0].trial, tests, smallest.trial, smallest.parameters or None)
 
