@@ -9,19 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from automl_vision.core.tasks import OBJECT_DETECTION
-from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.evaluation.scoring.detection import DetectionOutputs, image_sizes
 from automl_vision.recipes.deployment import DetectionDeployment
 from automl_vision.recipes.detector_input import tile_grid
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
-from automl_vision.recipes.hyperparameters import DetectorHyperparameters, Hyperparameters, OneStageHyperparameters
+from automl_vision.recipes.hyperparameters import DetectorHyperparameters, OneStageHyperparameters
 from automl_vision.recipes.parity import COMPARED_FROM
 from automl_vision.serving.objects import MIN_SCORE, Box, postprocess, view_pixels, views
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Task, TaskTraits, stack
+from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
 
 
 class DetectionTask(Task[DetectionOutputs]):
@@ -33,16 +32,11 @@ class DetectionTask(Task[DetectionOutputs]):
 
     geometry: Geometry
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        hyperparameters: Hyperparameters,
-        geometry: Geometry | None = None,
-        primary_metric: str | None = None,
-    ) -> None:
-        if geometry is None:
+    def __init__(self, setup: TaskSetup) -> None:
+        if setup.geometry is None:
             raise TypeError("a detector's task needs the geometry that was decided for its trial")
-        super().__init__(dataset, hyperparameters, geometry, primary_metric)
+        super().__init__(setup)
+        dataset = setup.dataset
         self.objects = dataset.objects
         self.sizes = image_sizes(dataset)
         self._training_rows = np.flatnonzero(dataset.splits == "train")

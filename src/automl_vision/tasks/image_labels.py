@@ -10,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.recipes.geometry import Geometry
-from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, Hyperparameters
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Task, TaskTraits, stack
+from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
 
@@ -25,16 +23,10 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
 
     hyperparameters: ClassificationHyperparameters
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        hyperparameters: Hyperparameters,
-        geometry: Geometry | None = None,
-        primary_metric: str | None = None,
-    ) -> None:
-        super().__init__(dataset, hyperparameters, geometry, primary_metric)
+    def __init__(self, setup: TaskSetup) -> None:
+        super().__init__(setup)
         settings = self.hyperparameters
-        self.targets = dataset.targets  # (images, classes), bool
+        self.targets = setup.dataset.targets  # (images, classes), bool
         self._transform = TrainingTransform(
             settings.training_crop_size, scale=settings.random_crop_scale, augmentation=settings.augmentation
         )
@@ -43,7 +35,7 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
             starts_from_probe=settings.linear_probe and settings.pretrained,
             interpolates=settings.weight_interpolation,
         )
-        self.class_weights = class_weights(dataset.targets[dataset.splits == "train"], settings.weighted_loss)
+        self.class_weights = class_weights(self.targets[setup.dataset.splits == "train"], settings.weighted_loss)
 
     @property
     @abstractmethod

@@ -70,6 +70,23 @@ class TaskTraits:
     compared_from: float = 0.0
 
 
+@dataclass(frozen=True)
+class TaskSetup:
+    """What a task depends on.
+
+    Attributes:
+        dataset: with a split for every image.
+        hyperparameters: of the trial.
+        geometry: of a detector's input, as it was decided for the trial; None for classifiers.
+        primary_metric: ranks epochs; None for the task's own.
+    """
+
+    dataset: Dataset
+    hyperparameters: Hyperparameters
+    geometry: Geometry | None = None
+    primary_metric: str | None = None
+
+
 class Task(ABC, Generic[Outputs]):
     """One task on one dataset: what training needs of it. A new one is created for each trial.
 
@@ -78,10 +95,7 @@ class Task(ABC, Generic[Outputs]):
     trained model to `deployment`.
 
     Args:
-        dataset: with a split for every image.
-        hyperparameters: of the trial.
-        geometry: of a detector's input, as it was decided for the trial.
-        primary_metric: ranks epochs; None for the task's own.
+        setup: what the task depends on.
 
     Attributes:
         traits: the ways in which tasks differ.
@@ -93,21 +107,14 @@ class Task(ABC, Generic[Outputs]):
     largest_batch: ClassVar[int] = 78
     """The maximum number of images per training step when the user names none."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        hyperparameters: Hyperparameters,
-        geometry: Geometry | None = None,
-        primary_metric: str | None = None,
-    ) -> None:
-        self.classes = dataset.classes
-        self.hyperparameters = hyperparameters
-        self.geometry = geometry
-        self.pixel_size = kept_size(hyperparameters, geometry)
+    def __init__(self, setup: TaskSetup) -> None:
+        self.classes = setup.dataset.classes
+        self.hyperparameters = setup.hyperparameters
+        self.geometry = setup.geometry
+        self.pixel_size = kept_size(setup.hyperparameters, setup.geometry)
         self.traits = TaskTraits()
-        self.scoring: Scoring[Outputs] = create_scoring(
-            self.name, dataset, scoring_settings(hyperparameters, primary_metric)
-        )
+        settings = scoring_settings(setup.hyperparameters, setup.primary_metric)
+        self.scoring: Scoring[Outputs] = create_scoring(self.name, setup.dataset, settings)
 
     @property
     def deployment(self) -> Deployment:
@@ -170,7 +177,7 @@ def create_task(
         geometry: of a detector's input, as it was decided for the trial; None for classifiers.
         primary_metric: ranks epochs; None for the task's own.
     """
-    return task_class(name)(dataset, hyperparameters, geometry, primary_metric)
+    return task_class(name)(TaskSetup(dataset, hyperparameters, geometry, primary_metric))
 
 
 def task_class(name: str) -> type[Task[Any]]:
