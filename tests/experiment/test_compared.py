@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from automl_vision.core.errors import DataError
+from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.classification import METRICS, ClassificationCases
+from automl_vision.evaluation.predictions import Predictions, label_columns, prediction_table
 from automl_vision.experiment.compared import compare_trials
 from automl_vision.experiment.evaluated import Evaluated
 
@@ -19,8 +21,10 @@ def evaluated(shapes: Dataset, right: list[bool]) -> Evaluated:
     rows = np.arange(len(right))
     truth = shapes.targets[rows].argmax(axis=1)
     predicted = np.where(right, truth, (truth + 1) % len(shapes.classes))
-    cases = ClassificationCases(0.05 + 0.85 * np.eye(len(shapes.classes))[predicted], truth)
-    return Evaluated("val", shapes, rows, cases, cases, cases, METRICS["accuracy"])
+    logits = np.log(0.05 + 0.85 * np.eye(len(shapes.classes), dtype=np.float32)[predicted])
+    images = shapes.table["image"].take(pa.array(rows)).combine_chunks()
+    table = prediction_table("val", rows, images, label_columns(logits))
+    return Evaluated(shapes, Predictions(table, shapes.task, shapes.classes, Calibration()), "val")
 
 
 def test_images_that_only_one_of_two_trials_gets_right_are_listed(shapes: Dataset):

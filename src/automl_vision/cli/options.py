@@ -14,6 +14,7 @@ from automl_vision.core.tasks import TASKS
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
     from automl_vision.experiment.config import AutoMLVisionConfig
+    from automl_vision.experiment.run import Run
     from automl_vision.workspace.workspace import Workspace
 
 WorkspaceOption = Annotated[
@@ -34,6 +35,13 @@ def open_workspace(path: Path | None) -> Workspace:
     from automl_vision.workspace.workspace import Workspace
 
     return Workspace(path)
+
+
+def open_run(run_id: str, workspace: Path | None) -> Run:
+    """The run of a command."""
+    from automl_vision.experiment.run import Run
+
+    return Run(open_workspace(workspace), run_id)
 
 
 def with_config_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, find_metric
 from automl_vision.evaluation.mistakes import Mistake, find_mistakes
 from automl_vision.evaluation.predictions import Predictions
-from automl_vision.evaluation.scoring.scoring import create_scoring
+from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings, create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -77,25 +78,25 @@ class CalibrationReport:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One split of a trial.
+    """One split of a model's predictions beside the labels of its images; each figure is computed when it is asked for.
 
     Attributes:
-        split: "val" or "test".
-        dataset: of the run.
-        rows: (images,), of the dataset.
-        cases: predictions beside their truth, as the metrics of the task take them.
-        before: the same without calibration.
-        validation: the cases of the validation images, on which the calibration was fitted.
-        primary: the metric that ranks the run's trials.
+        dataset: whose rows the predictions name, with the classes of the model in their order.
+        predictions: of all splits; those of the validation images fit thresholds and prediction sets.
+        split: that is shown, such as "val" or "test".
+        settings: what counts as right, and the metric that ranks.
+
+    Raises:
+        KeyError: no image of the split was predicted.
     """
 
-    split: str
     dataset: Dataset
-    rows: NDArray[np.intp]
-    cases: Any
-    before: Any
-    validation: Any
-    primary: Metric
+    predictions: Predictions
+    split: str
+    settings: ScoringSettings = field(default_factory=ScoringSettings)
+
+    def __post_init__(self) -> None:
+        self.predictions.of_split(self.split)
 
     @staticmethod
     def of(folder: TrialFolder, predictions: Predictions, split: str) -> Evaluated:
@@ -106,23 +107,41 @@ class Evaluated:
         """
         spec = TrialSpec.model_validate(read_json(folder.path / SPEC_FILE))
         dataset = Dataset.load(RunFolder(folder.path.parents[1]).manifest)
-        scoring = create_scoring(spec.task, dataset, scoring_settings(spec.hyperparameters, spec.primary_metric))
-        uncalibrated = predictions.calibration.model_copy(update={"temperature": 1.0})
+        return Evaluated(dataset, predictions, split, scoring_settings(spec.hyperparameters, spec.primary_metric))
 
-        def cases(split: str, calibration: Calibration) -> Any:
-            part = predictions.of_split(split)
-            return scoring.cases(scoring.from_predictions(part), part.rows, calibration)
+    @cached_property
+    def rows(self) -> NDArray[np.intp]:
+        """(images,), of the dataset."""
+        return self.predictions.of_split(self.split).rows
 
-        calibrated = cases(split, predictions.calibration)
-        return Evaluated(
-            split,
-            dataset,
-            predictions.of_split(split).rows,
-            calibrated,
-            cases(split, uncalibrated),
-            calibrated if split == "val" else cases("val", predictions.calibration),
-            scoring.primary,
-        )
+    @property
+    def primary(self) -> Metric:
+        """The metric that ranks the run's trials."""
+        return self._scoring.primary
+
+    @cached_property
+    def cases(self) -> Any:
+        """Predictions beside their truth, as the metrics of the task take them."""
+        return self._cases(self.split, self.predictions.calibration)
+
+    @cached_property
+    def uncalibrated(self) -> Any:
+        """The same without temperature scaling."""
+        return self._cases(self.split, self.predictions.calibration.model_copy(update={"temperature": 1.0}))
+
+    @cached_property
+    def fitting(self) -> Any:
+        """The cases that thresholds are fitted on: the validation images, or this split where there are none."""
+        is_other = "val" in self.predictions.splits and self.split != "val"
+        return self._cases("val", self.predictions.calibration) if is_other else self.cases
+
+    @cached_property
+    def _scoring(self) -> Scoring[Any]:
+        return create_scoring(self.predictions.task, self.dataset, self.settings)
+
+    def _cases(self, split: str, calibration: Calibration) -> Any:
+        part = self.predictions.of_split(split)
+        return self._scoring.cases(self._scoring.from_predictions(part), part.rows, calibration)
 
     def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
         """A metric on parts of the images, the worst first.
@@ -185,9 +204,9 @@ class Evaluated:
         return CalibrationReport(
             split=self.split,
             images=len(self.rows),
-            error_before=error.interval(self.before),
+            error_before=error.interval(self.uncalibrated),
             error_after=error.interval(self.cases),
-            loss_before=loss.interval(self.before),
+            loss_before=loss.interval(self.uncalibrated),
             loss_after=loss.interval(self.cases),
             reliability=tuple(self.cases.reliability()),
             error_rate=error_rate,
@@ -200,8 +219,8 @@ class Evaluated:
     def prediction_sets(self, error_rate: float = 0.1) -> PredictionSets:
         """Sets of labels that hold the truth in all but `error_rate` of the cases (conformal prediction).
 
-        The threshold is fitted on the validation images. Those of the validation split itself are fitted on one half
-        of it and made for the other half.
+        The threshold is fitted on the validation images. For the validation split itself, and where no validation
+        images were predicted, it is fitted on one half of the split and the sets are made for the other half.
 
         Args:
             error_rate: share of the truth that the sets may miss, between 0 and 1.
@@ -210,12 +229,15 @@ class Evaluated:
             ValueError: the error rate is not between 0 and 1.
             TypeError: the task is of objects.
         """
-        if self.split == "val":
-            halves = np.random.default_rng(0).permutation(len(self.validation))
-            middle = len(halves) // 2
-            fitted, measured = (self.validation.take(np.sort(half)) for half in (halves[:middle], halves[middle:]))
-            return prediction_sets(fitted, measured, error_rate)
-        return prediction_sets(self.validation, self.cases, error_rate)
+        return prediction_sets(*self._fitted_and_measured(), error_rate)
+
+    def _fitted_and_measured(self) -> tuple[Any, Any]:
+        """Cases to fit thresholds on, and others to measure them on."""
+        if self.fitting is not self.cases:
+            return self.fitting, self.cases
+        halves = np.random.default_rng(0).permutation(len(self.cases))
+        middle = len(halves) // 2
+        return self.cases.take(np.sort(halves[:middle])), self.cases.take(np.sort(halves[middle:]))
 
     def metric(self, name: str | None = None) -> Metric:
         """A metric of the task; without a name the primary one.
