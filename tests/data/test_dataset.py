@@ -393,3 +393,29 @@ def test_parallel_map_keeps_order_and_counts() -> None:
     assert results == [x * x for x in range(500)]
     assert seen == [(i + 1, 500) for i in range(500)]
     assert list(parallel_map(lambda x: x, [])) == []
+
+
+def test_a_model_s_classes_take_the_place_of_the_data_s(shapes: Dataset, multi_label_folder: Path, boxes: Dataset):
+    turned = shapes.with_classes(shapes.classes[::-1])
+    assert turned.classes == shapes.classes[::-1]
+    assert np.array_equal(turned.targets, shapes.targets[:, ::-1])
+    assert not turned.report.problems
+
+    first = shapes.with_classes([shapes.classes[0], "never seen"])
+    others = ~shapes.targets[:, 0]
+    assert np.array_equal(first.splits == "left_out", others)
+    assert first.report.counts() == {"other class": others.sum()}
+    assert first.targets.shape == (len(shapes), 2)
+
+    labels = Dataset.open(multi_label_folder)
+    fewer = labels.with_classes(labels.classes[1:])
+    assert np.array_equal(fewer.targets, labels.targets[:, 1:])
+    assert len(fewer.report.problems) == labels.targets[:, 0].sum()
+
+    one = boxes.with_classes(boxes.classes[:1])
+    kept = boxes.objects.label == 0
+    assert np.array_equal(one.objects.bbox, boxes.objects.bbox[kept])
+    assert (one.objects.label == 0).all()
+    assert len(one.report.problems) == (~kept).sum() > 0
+    with pytest.raises(DataError, match="the model knows cat, dog"):
+        boxes.with_classes(["cat", "dog"])

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace, evaluate
 from automl_vision.cli.commands import app
 from automl_vision.core.errors import (
     ConfigError,
@@ -28,11 +28,13 @@ from automl_vision.core.errors import (
     RunNotFoundError,
 )
 from automl_vision.core.files import read_json, write_json
+from automl_vision.evaluation.scoring.scoring import ScoringSettings
+from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.experiment import run_spec
 from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
 from automl_vision.training.checkpoint import load_weights
-from conftest import SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
+from conftest import CLASSES, SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 from processes import wait_for
 from runs_here import work_here
 
@@ -116,6 +118,44 @@ def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, works
         assert message in " ".join(refused.output.replace("│", " ").split())
     with pytest.raises(RunFailedError, match="has no trial 7"):
         completed.get_child(7)
+
+
+def test_the_packaged_model_measures_on_the_same_images_what_the_trial_measured(
+    completed: Run, workspace: Workspace, tmp_path: Path
+):
+    trial = completed.get_best_child().evaluated("val")
+    found = evaluate(completed.model_path, trial.dataset, split="val")
+    for name, value in trial.metrics().items():
+        assert found.metrics()[name].value == pytest.approx(value.value, abs=1e-4), name
+    kept = Evaluated.load(found.save(tmp_path / "kept"))
+    assert kept.metrics() == found.metrics()
+    assert kept.name.startswith(f"{SMALL_MODEL} in ")
+    runner, place = CliRunner(), ["--workspace", str(workspace.path)]
+    shown = runner.invoke(app, ["compare", str(tmp_path / "kept"), f"{completed.id}:0", "--split", "val", *place])
+    assert shown.exit_code == 0, shown.output
+    assert f"both right {found.cases.right.sum()}" in shown.output
+
+
+def test_labels_that_a_model_does_not_know_and_unreadable_images_are_reported(completed: Run, tmp_path: Path):
+    known = write_shape_folders(tmp_path / "data", per_class=3)
+    write_shape_folders(known, per_class=2, classes=("star",))
+    dataset = Dataset.open(known)
+    broken = known / CLASSES[0] / f"{CLASSES[0]}-0.png"
+    broken.write_bytes(broken.read_bytes()[:500])
+    (known / CLASSES[1] / f"{CLASSES[1]}-0.png").unlink()
+    found = evaluate(completed.model_path, dataset)
+    assert found.split == "all"
+    assert len(found.rows) == 3 * len(CLASSES) - 2
+    assert found.dataset.report.counts() == {"unreadable image": 2, "other class": 2}
+    with pytest.raises(DataError, match='no usable image is in the split "val"; choose from: all'):
+        evaluate(completed.model_path, dataset, split="val")
+    with pytest.raises(ValueError, match='Did you mean "accuracy"'):
+        evaluate(completed.model_path, dataset, settings=ScoringSettings("acuracy"))
+    strange = Dataset.open(write_shape_folders(tmp_path / "strange", per_class=5, classes=("blob", "star")))
+    with pytest.raises(DataError, match=r"no label of the data is one of the model's classes: the data has blob, star"):
+        evaluate(completed.model_path, strange)
+    with pytest.raises(DataError, match=r"holds no evaluation \(evaluation.json is missing\)"):
+        Evaluated.load(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_dataset, open_workspace
+from automl_vision.cli.options import DataArgument, JsonOption, WorkspaceOption, open_dataset, open_workspace
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
-DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
 BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Maximum fraction of records that may be unusable.")]
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}

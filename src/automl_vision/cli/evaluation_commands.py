@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_run
+from automl_vision.cli.options import DataArgument, JsonOption, WorkspaceOption, open_dataset, open_run
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
     from automl_vision.experiment.evaluated import Evaluated
 
+EvaluatedArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, RUN:TRIAL, or a folder that `evaluate` wrote.")
+]
 TrialOption = Annotated[int | None, typer.Option(help="Number of the trial; the best one by default.")]
 SplitOption = Annotated[str | None, typer.Option(help="val or test; the test images by default, if there are any.")]
 
 
 def add_evaluation(app: typer.Typer) -> None:
     """Add the commands that show how good a trial is, and where."""
-    for command in (slices, calibration, mistakes, compare):
+    for command in (evaluate, slices, calibration, mistakes, compare):
         app.command()(command)
 
 
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="The model folder.")],
+    data: DataArgument,
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, val, test or all; by default the test images, or all if there are none."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="A metric of the task that ranks; its own by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the predictions, for slices, mistakes, figures and report.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a packaged model on labelled images, with confidence intervals."""
+    from automl_vision.cli.progress import progress_bar
+    from automl_vision.cli.tables import print_table
+    from automl_vision.evaluation.scoring.scoring import ScoringSettings
+    from automl_vision.experiment.model_evaluation import evaluate as evaluate_model
+    from automl_vision.serving.model_folder import ModelDescription
+
+    task = ModelDescription.load(model).task
+    dataset = open_dataset(data, workspace, task=task)
+    try:
+        with progress_bar("images") as progress:
+            settings = ScoringSettings(metric)
+            found = evaluate_model(model, dataset, split=split, settings=settings, threads=threads, progress=progress)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--metric") from None
+    if out is not None:
+        found.save(out)
+    values = found.metrics()
+    if as_json:
+        typer.echo(json_text({name: asdict(value) for name, value in values.items()}, indent=2))
+        return
+    print_table(["metric", f"{found.split} images"], [[name, value.text(4)] for name, value in values.items()])
+    typer.echo(f"{len(found.rows)} images; {found.dataset.report}")
+    if out is not None:
+        typer.echo(f"look closer with: automl-vision report {out}")
+
+
 def slices(
-    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    run: EvaluatedArgument,
     trial: TrialOption = None,
     split: SplitOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
@@ -37,7 +82,7 @@ def slices(
     from automl_vision.cli.tables import print_table
     from automl_vision.evaluation.slices import slice_table, worst_sentence
 
-    evaluated = _evaluated(run_id, trial, split, workspace)
+    evaluated = open_evaluated(run, trial, split, workspace)
     try:
         used = evaluated.metric(metric)
     except ValueError as error:
@@ -51,7 +96,7 @@ def slices(
 
 
 def calibration(
-    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    run: EvaluatedArgument,
     trial: TrialOption = None,
     split: SplitOption = None,
     error_rate: Annotated[float, typer.Option(help="Share of the truth that prediction sets may miss.")] = 0.1,
@@ -59,7 +104,7 @@ def calibration(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far a classifier's probabilities can be trusted, and sets of labels that hold the truth."""
-    evaluated = _evaluated(run_id, trial, split, workspace)
+    evaluated = open_evaluated(run, trial, split, workspace)
     try:
         found = evaluated.calibration(error_rate)
     except (ValueError, TypeError) as error:
@@ -68,7 +113,7 @@ def calibration(
 
 
 def mistakes(
-    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    run: EvaluatedArgument,
     trial: TrialOption = None,
     split: SplitOption = None,
     most: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 24,
@@ -81,7 +126,7 @@ def mistakes(
     """Show the images that a trial gets wrong, the worst first."""
     from automl_vision.cli.tables import print_table
 
-    evaluated = _evaluated(run_id, trial, split, workspace)
+    evaluated = open_evaluated(run, trial, split, workspace)
     found = evaluated.mistakes()
     if draw is not None:
         evaluated.draw_mistakes(most).save(draw)
@@ -97,8 +142,8 @@ def mistakes(
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN:TRIAL", help="Id of a run and number of a trial.")],
-    second: Annotated[str, typer.Argument(metavar="RUN:TRIAL", help="Another trial, of this or another run.")],
+    first: EvaluatedArgument,
+    second: EvaluatedArgument,
     split: SplitOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
     most: Annotated[int, typer.Option(min=1, help="How many images of each kind are listed.")] = 10,
@@ -108,7 +153,7 @@ def compare(
     """Compare two trials: a paired test, and the images that only one of them gets right."""
     from automl_vision.experiment.compared import compare_trials
 
-    one, two = (_evaluated(*_run_and_trial(name), split, workspace) for name in (first, second))
+    one, two = (open_evaluated(name, None, split, workspace) for name in (first, second))
     try:
         found = compare_trials(one, two, metric)
     except ValueError as error:
@@ -128,21 +173,28 @@ def compare(
             typer.echo(f"  {image}")
 
 
-def _run_and_trial(name: str) -> tuple[str, int]:
-    """Id of a run and number of a trial from `RUN:TRIAL`."""
-    run_id, _, number = name.rpartition(":")
-    if not run_id or not number.isdigit():
-        raise typer.BadParameter(f'"{name}" is not RUN:TRIAL, such as clothes-20260101-120000-ab12:3')
-    return run_id, int(number)
+def open_evaluated(name: str, trial: int | None, split: str | None, workspace: Path | None) -> Evaluated:
+    """What a command is to show: a trial of a run, by default the best one on the test images, or a kept evaluation.
 
+    Args:
+        name: id of a run, `RUN:TRIAL`, or a folder that `evaluate` wrote.
+        trial: number of the trial, where the name has none.
+        split: of its images.
+        workspace: of the run.
+    """
+    from automl_vision.experiment.evaluated import EVALUATION_FILE, Evaluated
 
-def _evaluated(run_id: str, trial: int | None, split: str | None, workspace: Path | None) -> Evaluated:
-    """A trial of a run beside the labels of its images; by default the best trial on the test images."""
-    run = open_run(run_id, workspace)
-    chosen = run.get_best_child() if trial is None else run.get_child(trial)
-    if chosen is None:
-        raise RunFailedError(f"run {run_id} has no trial with a result")
     try:
+        if Path(name, EVALUATION_FILE).exists():
+            found = Evaluated.load(name)
+            return found if split is None else replace(found, split=split)
+        run_id, _, number = name.rpartition(":")
+        if number.isdigit() and run_id:
+            name, trial = run_id, int(number)
+        run = open_run(name, workspace)
+        chosen = run.get_best_child() if trial is None else run.get_child(trial)
+        if chosen is None:
+            raise RunFailedError(f"run {name} has no trial with a result")
         return chosen.evaluated(split)
     except KeyError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="--split") from None

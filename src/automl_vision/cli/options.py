@@ -25,6 +25,7 @@ WorkspaceOption = Annotated[
         help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
     ),
 ]
+DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file

@@ -1,4 +1,4 @@
-"""The same images for another task: labels from objects, boxes from masks."""
+"""The same images for another task or for a model's classes: labels from objects, boxes from masks, known labels."""
 
 from __future__ import annotations
 
@@ -50,3 +50,66 @@ def _with_masks_only(table: pa.Table, classes: Sequence[str]) -> tuple[pa.Table,
         for index in np.flatnonzero(~has_mask).tolist()
     ]
     return with_column(table, "objects", objects.take(np.flatnonzero(has_mask)).to_arrow(len(table))), problems
+
+
+def keep_classes(
+    table: pa.Table, classes: Sequence[str], wanted: Sequence[str], *, task: str
+) -> tuple[pa.Table, list[Problem]]:
+    """A manifest whose labels are all classes of a model, and what had to be left out.
+
+    An image with exactly one label, which is another one, is left out of every split; other labels of an image with
+    several, and other objects, are dropped, and the image is kept.
+
+    Args:
+        table: the manifest.
+        classes: its classes.
+        wanted: the classes of the model.
+        task: of the manifest.
+
+    Raises:
+        DataError: no label is a class of the model.
+    """
+    others = [name for name in classes if name not in set(wanted)]
+    if len(others) == len(classes):
+        raise DataError(
+            f"no label of the data is one of the model's classes: the data has {_listed(classes)}; "
+            f"the model knows {_listed(wanted)}"
+        )
+    if not others:
+        return table, []
+    if has_objects(task):
+        return _without_objects(table, classes, others)
+    table, dropped = _without_labels(table, set(others))
+    if TASKS[task].one_label:
+        return leave_out(table, {row: _unknown(label) for row, label in dropped}, kind="other class")
+    images = table["image"]
+    return table, [Problem(images[row].as_py(), _unknown(label), "other class") for row, label in dropped]
+
+
+def _without_objects(table: pa.Table, classes: Sequence[str], others: Sequence[str]) -> tuple[pa.Table, list[Problem]]:
+    objects = objects_of(table, classes)
+    names = np.asarray(objects.names, dtype=object)[objects.label]
+    dropped = np.isin(names, others)
+    images = table["image"].to_pylist()
+    problems = [
+        Problem(images[objects.image[index]], _unknown(names[index]), "other class")
+        for index in np.flatnonzero(dropped).tolist()
+    ]
+    return with_column(table, "objects", objects.take(np.flatnonzero(~dropped)).to_arrow(len(table))), problems
+
+
+def _without_labels(table: pa.Table, others: set[str]) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """The manifest without some labels, and the row and name of each label that it loses."""
+    labels = table["labels"].to_pylist()
+    dropped = [(row, label) for row, own in enumerate(labels) for label in own if label in others]
+    kept = [[label for label in own if label not in others] for own in labels]
+    return with_column(table, "labels", pa.array(kept, table.schema.field("labels").type)), dropped
+
+
+def _unknown(label: str) -> str:
+    return f'the model does not know the class "{label}"'
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

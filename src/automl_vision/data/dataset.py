@@ -18,7 +18,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import TASKS, has_objects, normalize_task
 from automl_vision.data import splits as split_rules
 from automl_vision.data.changes import Changes, changes_between
-from automl_vision.data.conversion import convert
+from automl_vision.data.conversion import convert, keep_classes
 from automl_vision.data.fingerprint import fingerprint_of
 from automl_vision.data.labelled_image import LabelledImage
 from automl_vision.data.manifest import leave_out, objects_of, splits_of, targets_of, with_column
@@ -201,6 +201,18 @@ class Dataset:
             return self
         table, problems = convert(self.table, self.classes, old=self.task, new=task)
         return replace(self, table=table, task=task, report=self.report.with_problems(problems))
+
+    def with_classes(self, classes: Sequence[str]) -> Dataset:
+        """The same images with the classes of a model, in its order; other labels are left out and reported.
+
+        Args:
+            classes: of the model.
+
+        Raises:
+            DataError: no label of the data is among them.
+        """
+        table, problems = keep_classes(self.table, self.classes, classes, task=self.task)
+        return replace(self, table=table, classes=tuple(classes), report=self.report.with_problems(problems))
 
     def with_validation(self, fraction: float, *, seed: int = 0) -> Dataset:
         """The dataset with a split for every image; some training images are held out if none are for validation.

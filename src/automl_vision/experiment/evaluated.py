@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.core.files import read_json
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.drawing import class_colours, draw_grid
@@ -19,15 +22,18 @@ from automl_vision.data.previews import image_tile
 from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Interval
-from automl_vision.evaluation.metric import Metric, find_metric
+from automl_vision.evaluation.metric import Metric, find_metric, metrics_of
 from automl_vision.evaluation.mistakes import Mistake, find_mistakes
-from automl_vision.evaluation.predictions import Predictions
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings, create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+
+EVALUATION_FILE = "evaluation.json"
+_MANIFEST = "manifest.parquet"
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Evaluated:
         predictions: of all splits; those of the validation images fit thresholds and prediction sets.
         split: that is shown, such as "val" or "test".
         settings: what counts as right, and the metric that ranks.
+        name: of the model, for people, such as "trial 3 of run shapes-1".
 
     Raises:
         KeyError: no image of the split was predicted.
@@ -94,6 +101,7 @@ class Evaluated:
     predictions: Predictions
     split: str
     settings: ScoringSettings = field(default_factory=ScoringSettings)
+    name: str = "model"
 
     def __post_init__(self) -> None:
         self.predictions.of_split(self.split)
@@ -107,7 +115,40 @@ class Evaluated:
         """
         spec = TrialSpec.model_validate(read_json(folder.path / SPEC_FILE))
         dataset = Dataset.load(RunFolder(folder.path.parents[1]).manifest)
-        return Evaluated(dataset, predictions, split, scoring_settings(spec.hyperparameters, spec.primary_metric))
+        settings = scoring_settings(spec.hyperparameters, spec.primary_metric)
+        name = f"trial {folder.number} of run {folder.path.parents[1].name}"
+        return Evaluated(dataset, predictions, split, settings, name)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Keep the evaluation in a folder, from which `load` reads it; the images stay where they are.
+
+        Returns:
+            The folder.
+        """
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        self.dataset.save(place / _MANIFEST)
+        self.predictions.save(place / PREDICTIONS_FILE)
+        write_json(place / EVALUATION_FILE, {"split": self.split, "settings": asdict(self.settings), "name": self.name})
+        return place
+
+    @staticmethod
+    def load(folder: str | PathLike[str]) -> Evaluated:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the folder holds no evaluation.
+        """
+        place = Path(folder)
+        try:
+            facts = read_json(place / EVALUATION_FILE)
+            dataset, predictions = Dataset.load(place / _MANIFEST), Predictions.load(place / PREDICTIONS_FILE)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{folder} holds no evaluation ({Path(str(error.filename)).name} is missing); "
+                "make one with: automl-vision evaluate MODEL DATA --out FOLDER"
+            ) from error
+        return Evaluated(dataset, predictions, facts["split"], ScoringSettings(**facts["settings"]), facts["name"])
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -142,6 +183,10 @@ class Evaluated:
     def _cases(self, split: str, calibration: Calibration) -> Any:
         part = self.predictions.of_split(split)
         return self._scoring.cases(self._scoring.from_predictions(part), part.rows, calibration)
+
+    def metrics(self) -> dict[str, Interval]:
+        """Every metric of the task with its interval, by name."""
+        return {name: metric.interval(self.cases) for name, metric in metrics_of(self.predictions.task).items()}
 
     def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
         """A metric on parts of the images, the worst first.

@@ -22,11 +22,13 @@ class Prediction:
         labels: class names, in the order of the model's outputs.
         probs: (classes,), calibrated; they sum to 1 for one-class models.
         predicted: the class with the highest probability, or all labels at or above their thresholds.
+        logits: (classes,), the network's outputs before calibration.
     """
 
     labels: tuple[str, ...]
     probs: NDArray[np.float64]
     predicted: tuple[str, ...]
+    logits: NDArray[np.float32]
 
     @property
     def label(self) -> str:

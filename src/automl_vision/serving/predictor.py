@@ -70,15 +70,34 @@ class Predictor:
         return list(self.stream(images))
 
     def stream(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction]:
-        """Predict images as they come, a batch at a time."""
-        waiting: list[Inputs] = []
+        """Predict images as they come, a batch at a time.
+
+        Raises:
+            ImageError: an image cannot be read; `stream_all` goes on after such images.
+        """
+        for prediction in self.stream_all(images):
+            if isinstance(prediction, ImageError):
+                raise prediction
+            yield prediction
+
+    def stream_all(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction | ImageError]:
+        """Predict images as they come, in their order; for one that cannot be read its error."""
+        waiting: list[Inputs | ImageError] = []
+        views = 0
         for image in images:
-            waiting.append(self._processor.preprocess(image_bytes(image)))
-            if sum(len(inputs.views) for inputs in waiting) >= _BATCH:
+            inputs = self._inputs(image)
+            waiting.append(inputs)
+            views += 0 if isinstance(inputs, ImageError) else len(inputs.views)
+            if views >= _BATCH:
                 yield from self._predict(waiting)
-                waiting = []
-        if waiting:
-            yield from self._predict(waiting)
+                waiting, views = [], 0
+        yield from self._predict(waiting)
+
+    def _inputs(self, image: ImageSource) -> Inputs | ImageError:
+        try:
+            return self._processor.preprocess(image_bytes(image))
+        except ImageError as error:
+            return error
 
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The network's outputs for normalised inputs (n, 3, height, width)."""
@@ -90,10 +109,14 @@ class Predictor:
             raise TypeError(f"a model for {self.description.task} has no logits to decode")
         return self._processor.predictions(logits)
 
-    def _predict(self, images: Sequence[Inputs]) -> Iterator[AnyPrediction]:
-        outputs = self.run(np.concatenate([inputs.views for inputs in images]))
+    def _predict(self, images: Sequence[Inputs | ImageError]) -> Iterator[AnyPrediction | ImageError]:
+        views = [inputs.views for inputs in images if isinstance(inputs, Inputs)]
+        outputs = self.run(np.concatenate(views)) if views else []
         start = 0
         for inputs in images:
+            if isinstance(inputs, ImageError):
+                yield inputs
+                continue
             end = start + len(inputs.views)
             yield self._processor.postprocess([output[start:end] for output in outputs], inputs)
             start = end

@@ -85,12 +85,15 @@ class LabelProcessor(Processor):
             probs = 0.5 * (1 + np.tanh(0.5 * scaled))
             chosen = probs >= np.asarray(description.thresholds)
             return [
-                Prediction(labels, row, tuple(label for label, on in zip(labels, flags, strict=True) if on))
-                for row, flags in zip(probs, chosen, strict=True)
+                Prediction(labels, row, tuple(label for label, on in zip(labels, flags, strict=True) if on), outputs)
+                for row, flags, outputs in zip(probs, chosen, logits, strict=True)
             ]
         exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         probs = exponents / exponents.sum(axis=1, keepdims=True)
-        return [Prediction(labels, row, (labels[int(row.argmax())],)) for row in probs]
+        return [
+            Prediction(labels, row, (labels[int(row.argmax())],), outputs)
+            for row, outputs in zip(probs, logits, strict=True)
+        ]
 
 
 class ObjectProcessor(Processor):
