@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "slices", "calibration", "mistakes", "compare", "runs", "watch",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "runs", "watch",
     "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +26,7 @@ SplitOption = Annotated[str | None, typer.Option(help="val or test; the test ima
 
 def add_evaluation(app: typer.Typer) -> None:
     """Add the commands that show how good a trial is, and where."""
-    for command in (evaluate, slices, calibration, mistakes, compare):
+    for command in (evaluate, report, slices, calibration, mistakes, compare):
         app.command()(command)
 
 
@@ -68,6 +70,29 @@ def evaluate(
     typer.echo(f"{len(found.rows)} images; {found.dataset.report}")
     if out is not None:
         typer.echo(f"look closer with: automl-vision report {out}")
+
+
+def report(
+    run: EvaluatedArgument,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    trial: TrialOption = None,
+    split: SplitOption = None,
+    check: Annotated[bool, typer.Option(help="Check the run's data too, once; it reads every image.")] = True,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write one page with everything: verdict, leaderboard, charts, slices, mistakes, data, model card."""
+    from automl_vision.cli.progress import progress_bar
+    from automl_vision.experiment.evaluated import EVALUATION_FILE
+    from automl_vision.experiment.reports.contents import report_evaluation, report_run
+
+    if Path(run, EVALUATION_FILE).exists():
+        written = report_evaluation(open_evaluated(run, trial, split, workspace)).save(out)
+    else:
+        run_id, number = _run_and_trial(run, trial)
+        with bad_split(), progress_bar("checking images") as progress:
+            page = report_run(open_run(run_id, workspace), trial=number, split=split, check=check, progress=progress)
+        written = page.save(out)
+    typer.echo(written)
 
 
 def slices(
@@ -184,17 +209,28 @@ def open_evaluated(name: str, trial: int | None, split: str | None, workspace: P
     """
     from automl_vision.experiment.evaluated import EVALUATION_FILE, Evaluated
 
-    try:
+    with bad_split():
         if Path(name, EVALUATION_FILE).exists():
             found = Evaluated.load(name)
             return found if split is None else replace(found, split=split)
-        run_id, _, number = name.rpartition(":")
-        if number.isdigit() and run_id:
-            name, trial = run_id, int(number)
-        run = open_run(name, workspace)
-        chosen = run.get_best_child() if trial is None else run.get_child(trial)
+        run_id, number = _run_and_trial(name, trial)
+        run = open_run(run_id, workspace)
+        chosen = run.get_best_child() if number is None else run.get_child(number)
         if chosen is None:
-            raise RunFailedError(f"run {name} has no trial with a result")
+            raise RunFailedError(f"run {run_id} has no trial with a result")
         return chosen.evaluated(split)
+
+
+def _run_and_trial(name: str, trial: int | None) -> tuple[str, int | None]:
+    """Id of a run and number of a trial from `RUN:TRIAL`, or from `RUN` and an option."""
+    run_id, _, number = name.rpartition(":")
+    return (run_id, int(number)) if run_id and number.isdigit() else (name, trial)
+
+
+@contextmanager
+def bad_split() -> Iterator[None]:
+    """Say that `--split` names a split without predictions."""
+    try:
+        yield
     except KeyError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="--split") from None

@@ -188,6 +188,10 @@ class Evaluated:
         """Every metric of the task with its interval, by name."""
         return {name: metric.interval(self.cases) for name, metric in metrics_of(self.predictions.task).items()}
 
+    def per_class(self) -> list[dict[str, Any]]:
+        """The figures of each class, as JSON values."""
+        return self._scoring.per_class(self.cases)
+
     def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
         """A metric on parts of the images, the worst first.
 
@@ -218,14 +222,18 @@ class Evaluated:
                 self.dataset[int(self.rows[mistake.image])],
                 f"{mistake.truth} → {mistake.predicted}",
                 self.image(mistake),
-                self._shown_objects(mistake.image),
+                self.found_objects(mistake.image),
             )
             for mistake in self.mistakes()[:most]
         ]
         return draw_grid(tiles, class_colours(self.dataset.classes))
 
-    def _shown_objects(self, image: int) -> list[Object]:
-        """The detections in an image at the operating threshold."""
+    def found_objects(self, image: int) -> list[Object]:
+        """The detections in an image at the operating threshold; none for labels of whole images.
+
+        Args:
+            image: position among the split's images.
+        """
         if not isinstance(self.cases, DetectionCases):
             return []
         found = self.cases.found.of_image(image).above(self.cases.thresholds.score)
