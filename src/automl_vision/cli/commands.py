@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "runs", "watch",
-    "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "runs",
+    "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 

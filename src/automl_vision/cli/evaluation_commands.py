@@ -30,9 +30,10 @@ def add_evaluation(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each one is an option of the command
     model: Annotated[Path, typer.Argument(help="The model folder.")],
     data: DataArgument,
+    *,
     split: Annotated[
         str | None,
         typer.Option(help="train, val, test or all; by default the test images, or all if there are none."),
@@ -41,6 +42,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder that keeps the predictions, for slices, mistakes, figures and report.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page with everything.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -62,6 +64,10 @@ def evaluate(
         raise typer.BadParameter(str(error), param_hint="--metric") from None
     if out is not None:
         found.save(out)
+    if report is not None:
+        from automl_vision.experiment.reports.contents import report_evaluation
+
+        report_evaluation(found).save(report)
     values = found.metrics()
     if as_json:
         typer.echo(json_text({name: asdict(value) for name, value in values.items()}, indent=2))
@@ -172,6 +178,7 @@ def compare(
     split: SplitOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
     most: Annotated[int, typer.Option(min=1, help="How many images of each kind are listed.")] = 10,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page with the images.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -183,6 +190,10 @@ def compare(
         found = compare_trials(one, two, metric)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--metric") from None
+    if report is not None:
+        from automl_vision.experiment.reports.contents import report_comparison
+
+        report_comparison(one, two, metric).save(report)
     if as_json:
         typer.echo(json_text(asdict(found), indent=2))
         return

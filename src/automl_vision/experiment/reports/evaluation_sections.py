@@ -26,8 +26,7 @@ def score_sentence(evaluated: Evaluated) -> str:
         "test": "test images, which nothing was chosen on",
     }.get(evaluated.split, "images")
     value = evaluated.primary.interval(evaluated.cases)
-    name = evaluated.name[:1].upper() + evaluated.name[1:]
-    return f"{name}: {evaluated.primary.name} {value.text(3)} on {len(evaluated.rows)} {seen}"
+    return _sentence(f"{evaluated.primary.name} {value.text(3)} on {len(evaluated.rows)} {seen}")
 
 
 def finding_sentences(evaluated: Evaluated, slices: Sequence[Slice], mistakes: Sequence[Mistake]) -> tuple[str, ...]:
