@@ -18,6 +18,7 @@ from automl_vision.serving.occlusion import (
     MASKS,
     Looked,
     Progress,
+    blurred_view,
     class_index,
     explain_objects,
     explain_occlusion,
@@ -112,9 +113,9 @@ class Explainer:
         assert isinstance(prediction, Prediction)
         chosen = class_index(prediction, label)
         view = looked.inputs.views[0]
-        network = self._network
+        settings, network = description.preprocessing, self._network  # first: it says so where torch is missing
         subject = load(_OF_NETWORK + "Subject")(
-            network, view, chosen, _black_and_white(description.preprocessing), _pixels(view, description.preprocessing)
+            network, view, chosen, blurred_view(view, settings), _pixels(view, settings)
         )
         values = load(METHODS[method])(subject)
         return looked.explanation(method, prediction.labels[chosen], float(prediction.probs[chosen]), values)
@@ -174,13 +175,8 @@ def best(found: list[Explanation], label: str | None) -> Explanation:
     return found[0]
 
 
-def _black_and_white(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """The normalised colours (2, 3, 1, 1)."""
-    mean, std = np.asarray(preprocessing.mean, np.float32), np.asarray(preprocessing.std, np.float32)
-    return np.stack([-mean / std, (1 - mean) / std])[..., None, None]
-
-
 def _pixels(view: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """The pixels (height, width, 3) of a normalised view."""
     values = view.transpose(1, 2, 0) * np.asarray(preprocessing.std, np.float32) + np.asarray(preprocessing.mean)
-    return (values * 255).round().clip(0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = (values * 255).round().clip(0, 255).astype(np.uint8)
+    return pixels
