@@ -28,7 +28,7 @@ from automl_vision.serving.processors import Area, Inputs, Processor, create_pro
 Progress = Callable[[int, int], None]
 """Called with the number of masks that are done, and that of all."""
 
-MASKS = 500
+MASKS = 250
 """Passes of the network per image."""
 
 _LABEL_GRID = 7  # cells across and down; as published
