@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def explain(
     else:
         evaluated = open_evaluated(model, trial, None, workspace)
         sources = [(evaluated.image(each), evaluated.read(each)) for each in evaluated.mistakes()[:most]]
-    rows = explain_files(explainer, sources, out, method=method, label=label, most=most)
+    rows = explain_files(explainer, sources, out, method=method, label=label, most=most, progress=_show_masks)
     failed = 0
     for row in rows:
         failed += "error" in row
@@ -61,6 +62,12 @@ def explain(
     typer.echo(f"{out / LIST_FILE} lists {len(sources)} images")
     if failed:
         raise typer.Exit(2)
+
+
+def _show_masks(done: int, count: int) -> None:
+    """Show on a terminal how far the masks of an image are."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done} of {count} masks" if done < count else "\r\x1b[K", nl=False, err=True)
 
 
 def _is_model_folder(name: str) -> bool:

@@ -14,6 +14,7 @@ from automl_vision.core.files import write_json
 from automl_vision.data.drawing import Tile, draw_grid
 from automl_vision.serving.explainer import Explainer
 from automl_vision.serving.explanation import Explanation
+from automl_vision.serving.occlusion import Progress
 from automl_vision.serving.predictor import ImageSource
 
 ALL = "all"
@@ -28,6 +29,7 @@ def explain_files(
     method: str,
     label: str | None = None,
     most: int = 3,
+    progress: Progress | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Explain images one after another and write what is found into a folder.
 
@@ -38,6 +40,7 @@ def explain_files(
         method: one of `METHODS`, or `all` for those that suit the model.
         label: the class; None for the most probable one, or for objects of all classes.
         most: how many objects of an image are explained.
+        progress: called after each batch of an image's masks.
 
     Yields:
         For each explanation `filename`, `picture` and what `Explanation.to_json` has; `filename` and `error`
@@ -47,7 +50,7 @@ def explain_files(
     rows: list[dict[str, Any]] = []
     for number, (name, image) in enumerate(images):
         stem = f"{number:04d}-{Path(name).stem}"
-        found, errors = _explanations(explainer, image, method, label, most)
+        found, errors = _explanations(explainer, image, method, label, most, progress)
         made = [{"filename": name, "error": error} for error in errors]
         if not found and not errors:
             made.append({"filename": name, "error": f"the model finds no {label or 'object'}"})
@@ -65,7 +68,12 @@ def explain_files(
 
 
 def _explanations(
-    explainer: Explainer, image: ImageSource, method: str, label: str | None, most: int
+    explainer: Explainer,
+    image: ImageSource,
+    method: str,
+    label: str | None,
+    most: int,
+    progress: Progress | None,
 ) -> tuple[list[Explanation], list[str]]:
     """What is found by each method, and why others explain nothing.
 
@@ -76,7 +84,7 @@ def _explanations(
     errors: list[str] = []
     for each in explainer.methods if method == ALL else [method]:
         try:
-            found += explainer(image, each, label, most=most)
+            found += explainer(image, each, label, most=most, progress=progress)
         except ImageError as error:
             return [], [str(error)]
         except ExplanationError as error:
