@@ -31,6 +31,7 @@ from automl_vision.search.policies import TruncationSelectionPolicy as Truncatio
 from automl_vision.search.samplers import BayesianParameterSampling as BayesianParameterSampling
 from automl_vision.search.samplers import GridParameterSampling as GridParameterSampling
 from automl_vision.search.samplers import RandomParameterSampling as RandomParameterSampling
+from automl_vision.serving.explainer import explain as explain
 from automl_vision.serving.predictor import Predictor as Predictor
 from automl_vision.workspace.workspace import Workspace as Workspace
 

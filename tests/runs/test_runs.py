@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import automl_vision
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace, evaluate
 from automl_vision.cli.commands import app
 from automl_vision.core.errors import (
@@ -74,6 +75,33 @@ def test_a_run_completes(completed: Run, workspace: Workspace):
     assert completed.get_metrics()["val"].keys() >= {"accuracy", "log_loss", "auc_macro", "f1_micro"}
     assert completed.get_best_child().number == 0
     assert len(completed.get_children()) == len(completed.get_children_sorted_by_primary_metric()) == 1
+
+
+def test_a_run_and_its_model_explain_images(completed: Run, workspace: Workspace, shapes_folder: Path, tmp_path: Path):
+    image = shapes_folder / "circle" / "circle-0.png"
+    trial = completed.get_best_child()
+    found = trial.explain(image, "integrated_gradients", "circle")
+    packaged = automl_vision.explain(completed.model_path, image, "integrated_gradients", "circle")
+    assert found.attributions.shape == (40, 48)
+    assert np.allclose(found.attributions, packaged.attributions, atol=1e-4)
+    assert found.probability == pytest.approx(packaged.probability, abs=1e-4)
+    runner, place = CliRunner(), ["--workspace", str(workspace.path), "--out", str(tmp_path / "maps")]
+    shown = runner.invoke(app, ["explain", completed.id, str(image), "--method", "guided_gradcam", *place])
+    assert shown.exit_code == 0, shown.output
+    (row,) = read_json(tmp_path / "maps" / "explanations.json")
+    assert (row["filename"], row["method"]) == (str(image), "guided_gradcam")
+    assert (tmp_path / "maps" / row["picture"]).exists()
+    mistakes = trial.evaluated().mistakes()[:2]
+    shown = runner.invoke(app, ["explain", f"{completed.id}:0", "--most", "2", "--method", "guided_backprop", *place])
+    assert shown.exit_code == 0, shown.output
+    assert len(read_json(tmp_path / "maps" / "explanations.json")) == len(mistakes)
+    for arguments, message in (
+        ([str(completed.model_path)], "name the images to explain"),
+        ([str(completed.model_path), str(image), "--method", "lime"], 'no method of explanation is named "lime"'),
+    ):
+        refused = runner.invoke(app, ["explain", *arguments, *place])
+        assert refused.exit_code != 0
+        assert message in " ".join(f"{refused.output} {refused.exception}".replace("│", " ").split())
 
 
 def test_the_leaderboard_has_intervals(completed: Run):

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.evaluation_commands import add_evaluation
+from automl_vision.cli.explain_command import explain
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_run, open_workspace
 from automl_vision.core.numbers import json_text
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "runs",
-    "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "explain", "compare",
+    "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ data_app = typer.Typer(help="Check, show, convert and compare datasets, and keep
 app.add_typer(data_app, name="data")
 add_data(data_app)
 add_evaluation(app)
+app.command()(explain)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

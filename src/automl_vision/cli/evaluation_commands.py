@@ -16,6 +16,7 @@ from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
     from automl_vision.experiment.evaluated import Evaluated
+    from automl_vision.experiment.trial import Trial
 
 EvaluatedArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id of a run, RUN:TRIAL, or a folder that `evaluate` wrote.")
@@ -224,12 +225,23 @@ def open_evaluated(name: str, trial: int | None, split: str | None, workspace: P
         if Path(name, EVALUATION_FILE).exists():
             found = Evaluated.load(name)
             return found if split is None else replace(found, split=split)
-        run_id, number = _run_and_trial(name, trial)
-        run = open_run(run_id, workspace)
-        chosen = run.get_best_child() if number is None else run.get_child(number)
-        if chosen is None:
-            raise RunFailedError(f"run {run_id} has no trial with a result")
-        return chosen.evaluated(split)
+        return open_trial(name, trial, workspace).evaluated(split)
+
+
+def open_trial(name: str, trial: int | None, workspace: Path | None) -> Trial:
+    """A trial of a run, by default the best one.
+
+    Args:
+        name: id of a run, or `RUN:TRIAL`.
+        trial: number of the trial, where the name has none.
+        workspace: of the run.
+    """
+    run_id, number = _run_and_trial(name, trial)
+    run = open_run(run_id, workspace)
+    chosen = run.get_best_child() if number is None else run.get_child(number)
+    if chosen is None:
+        raise RunFailedError(f"run {run_id} has no trial with a result")
+    return chosen
 
 
 def _run_and_trial(name: str, trial: int | None) -> tuple[str, int | None]:

@@ -104,6 +104,10 @@ class ModelFolderError(AutoMLVisionError):
     """A folder is not a usable model folder."""
 
 
+class ExplanationError(AutoMLVisionError):
+    """A prediction cannot be explained in the way that was asked for."""
+
+
 class RunNotFoundError(AutoMLVisionError):
     """No run has the given id in this workspace."""
 

@@ -167,7 +167,7 @@ def _least_size(image: Image.Image, size: PixelSize) -> tuple[int, int]:
 def _resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
     """Bicubic with antialiasing; the box cuts what is beyond `MAX_ASPECT`."""
     width, height = image.size
-    kept_width, kept_height = min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
+    kept_width, kept_height = _within_aspect(width, height)
     left, top = (width - kept_width) / 2, (height - kept_height) / 2
     scale = short_side / min(width, height)
     size = (round(kept_width * scale), round(kept_height * scale))
@@ -175,6 +175,28 @@ def _resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
         return image
     box = (left, top, left + kept_width, top + kept_height)
     return image.resize(size, Image.Resampling.BICUBIC, box=box)
+
+
+def _within_aspect(width: float, height: float) -> tuple[float, float]:
+    """Width and height of what is kept of a panorama."""
+    return min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
+
+
+def seen_by_center_crop(
+    original: tuple[int, int], resized: tuple[int, int], crop: int
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, in pixels of an image, of what `center_crop` keeps of it.
+
+    Args:
+        original: height and width of the image.
+        resized: height and width that `load_pixels` resized it to.
+        crop: side in pixels of the crop.
+    """
+    width, height = _within_aspect(original[1], original[0])
+    left, top = (resized[1] - crop) // 2, (resized[0] - crop) // 2
+    across, down = width / resized[1], height / resized[0]
+    x, y = (original[1] - width) / 2 + left * across, (original[0] - height) / 2 + top * down
+    return x, y, x + crop * across, y + crop * down
 
 
 def center_crop(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -211,6 +211,14 @@ class Evaluated:
         path: str = self.dataset.table["image"][int(self.rows[mistake.image])].as_py()
         return path
 
+    def read(self, mistake: Mistake) -> bytes:
+        """The file of a mistake's image.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return self.dataset[int(self.rows[mistake.image])].read()
+
     def draw_mistakes(self, most: int = 24) -> Image.Image:
         """A grid of the worst mistakes: truth solid, predictions dashed.
 

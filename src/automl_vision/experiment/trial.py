@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_vision.core.errors import RunFailedError
+from automl_vision.core.late import load
 from automl_vision.core.records import EvaluationEvent, TrialStatus
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.experiment.downloads import copy_file, copy_files, file_names
@@ -13,6 +14,9 @@ from automl_vision.workspace.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
     from automl_vision.experiment.evaluated import Evaluated
+    from automl_vision.serving.explainer import Explainer
+    from automl_vision.serving.explanation import Explanation
+    from automl_vision.serving.predictor import ImageSource
 
 
 class Trial:
@@ -92,6 +96,40 @@ class Trial:
 
         predictions = self.get_predictions()
         return Evaluated.of(self.folder, predictions, split or predictions.splits[-1])
+
+    def explainer(self, *, masks: int | None = None) -> Explainer:
+        """Return what explains the trial's predictions, for several images or methods; it loads torch.
+
+        Args:
+            masks: passes of the network per image for `occlusion`; None for the default.
+
+        Raises:
+            PackagingError: the trial has not finished.
+        """
+        from automl_vision.serving.explainer import Explainer
+        from automl_vision.serving.occlusion import MASKS
+
+        predictor = load("automl_vision.packaging.package:trained_predictor")(self.path)
+        return Explainer(predictor, masks=MASKS if masks is None else masks)
+
+    def explain(self, image: ImageSource, method: str = "occlusion", label: str | None = None) -> Explanation:
+        """Explain what the trial's prediction for an image depends on.
+
+        Args:
+            image: path, file content, Pillow image or RGB array.
+            method: `occlusion`, which also explains objects; for labels of whole images also `integrated_gradients`,
+                `guided_gradcam`, `guided_backprop` and `xrai`.
+            label: the class; None for the most probable one. Of a detector, the best object of the class is explained,
+                or the best of all.
+
+        Raises:
+            PackagingError: the trial has not finished.
+            ExplanationError: the method or the class does not exist or does not suit the model, or no object is found.
+            ImageError: the image cannot be read.
+        """
+        from automl_vision.serving.explainer import best
+
+        return best(self.explainer()(image, method, label), label)
 
     def get_evaluations(self) -> list[EvaluationEvent]:
         """Return the validations so far, one per epoch; epoch 0 is the linear probe."""

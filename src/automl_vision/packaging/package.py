@@ -62,12 +62,8 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         ParityError: the rebuilt model differs from what the trial recorded, or the exported one from it.
     """
     trial, destination = Path(trial), Path(destination)
-    spec, metrics = _read(trial, "spec.json"), _record(trial, "metrics.json", TrialMetrics)
-    _record(trial, "result.json", TrialResult)
-    dataset = Dataset.load(spec["manifest"])
-    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
-    model, calibration = load_model(trial), metrics.calibration
-    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
+    dataset, task, model = _finished(trial)
+    calibration = _record(trial, "metrics.json", TrialMetrics).calibration
     recorded = Predictions.load(trial / PREDICTIONS_FILE).of_split("val")
     files = _unchanged_files(dataset, _parity_rows(dataset, recorded.rows))
     trained = _Trained(model, dataset, files)
@@ -99,6 +95,39 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return destination
+
+
+def trained_predictor(trial: str | Path) -> Predictor:
+    """A predictor that runs the network of a finished trial in PyTorch, for trials that were not packaged.
+
+    Raises:
+        PackagingError: the trial is not finished.
+        ModelFolderError: the trial does not describe its network, or its weights belong to another one.
+    """
+    trial = Path(trial)
+    dataset, task, model = _finished(trial)
+
+    def run(inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
+        with torch.inference_mode():
+            outputs = model.network(torch.from_numpy(inputs))
+        return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+    return Predictor.of(trial, _describe(trial, dataset, task, model, {}), run)
+
+
+def _finished(trial: Path) -> tuple[Dataset, Task[Any], Model]:
+    """Dataset, task and trained network of a trial.
+
+    Raises:
+        PackagingError: the trial is not finished.
+        ModelFolderError: the trial does not describe its network, or its weights belong to another one.
+    """
+    spec = _read(trial, "spec.json")
+    for name, kind in (("metrics.json", TrialMetrics), ("result.json", TrialResult)):
+        _record(trial, name, kind)
+    dataset, model = Dataset.load(spec["manifest"]), load_model(trial)
+    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
+    return dataset, create_task(spec["task"], dataset, hyperparameters, model.description.geometry), model
 
 
 def _read(trial: Path, name: str) -> Any:

@@ -41,7 +41,7 @@ def predict_files(
         raise ModelFolderError(
             f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"
         )
-    for number, file in enumerate(list(_expand(images))):
+    for number, file in enumerate(list(image_files(images))):
         try:
             (prediction,) = predictor(file)
         except ImageError as error:
@@ -88,7 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _expand(images: Sequence[str | Path]) -> Iterator[Path]:
+def image_files(images: Sequence[str | Path]) -> Iterator[Path]:
+    """The files themselves, and the images in folders.
+
+    Raises:
+        ImageError: there is none.
+    """
     found = False
     for image in map(Path, images):
         files = sorted(f for f in image.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES) if image.is_dir() else [image]

@@ -81,7 +81,7 @@ def view_pixels(pixels: NDArray[np.uint8], view: Box, canvas: tuple[int, int]) -
     """A part of an image, fitted into the canvas (height, width, 3)."""
     left, top, right, bottom = view
     part = pixels[top:bottom, left:right]
-    size = _placed_size(right - left, bottom - top, canvas)
+    size = placed_size(right - left, bottom - top, canvas)
     if size != (right - left, bottom - top):
         part = np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size, Image.Resampling.BICUBIC))
     return place(part, canvas)
@@ -128,7 +128,7 @@ def postprocess(
     for (left, top, right, bottom), output in zip(parts, outputs, strict=True):
         shown = output[1] >= settings.min_score
         box = np.asarray(output[0][shown], np.float64)
-        width, height = _placed_size(right - left, bottom - top, settings.canvas)
+        width, height = placed_size(right - left, bottom - top, settings.canvas)
         scale = np.array([(right - left) / width, (bottom - top) / height] * 2)
         boxes.append(np.clip(box * scale, 0, [right - left, bottom - top] * 2) + [left, top] * 2)
         scores.append(np.asarray(output[1][shown], np.float64).clip(0, 1))  # rounding may exceed 1
@@ -152,7 +152,7 @@ def postprocess(
     return Detections(1, np.zeros_like(order), label[order], found[order], score[order], masks)
 
 
-def _placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:
+def placed_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:
     """The size at which `view_pixels` places a part: as it is when it fits."""
     return (width, height) if width <= canvas[1] and height <= canvas[0] else fitted_size(width, height, canvas)
 
@@ -193,13 +193,13 @@ def paste(grid: Floats, box: NDArray[np.float64], size: tuple[int, int], thresho
     right, bottom = np.minimum(np.ceil(box[2:]).astype(int), [size[1], size[0]])
     columns, rows = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
     if len(columns) and len(rows):
-        x = _interpolation(columns, box[0], box[2], grid.shape[1])
-        y = _interpolation(rows, box[1], box[3], grid.shape[0])
+        x = interpolation(columns, box[0], box[2], grid.shape[1])
+        y = interpolation(rows, box[1], box[3], grid.shape[0])
         mask[top:bottom, left:right] = y @ grid @ x.T >= threshold
     return encode_mask(mask)
 
 
-def _interpolation(centres: NDArray[np.float64], low: float, high: float, cells: int) -> Floats:
+def interpolation(centres: NDArray[np.float64], low: float, high: float, cells: int) -> Floats:
     """Weights (pixels, cells) of bilinear interpolation."""
     position = np.clip((centres - low) / max(high - low, 1e-6) * cells - 0.5, 0, cells - 1)
     first = np.minimum(position.astype(int), cells - 2) if cells > 1 else np.zeros(len(position), int)

@@ -17,7 +17,7 @@ from automl_vision.data.images import to_rgb
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, LabelProcessor, create_processor
-from automl_vision.serving.runtimes import find_runtime
+from automl_vision.serving.runtimes import Network, find_runtime
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
@@ -45,13 +45,31 @@ class Predictor:
         score_threshold: float | None = None,
         runtime: str | None = None,
     ) -> None:
-        self.folder = Path(folder)
-        self.description = ModelDescription.load(self.folder)
-        if score_threshold is not None and self.description.objects is not None:
-            thresholds = (score_threshold,) * len(self.description.classes)
-            self.description = replace(self.description, thresholds=thresholds)
-        self._processor = create_processor(self.description)
-        self._network = find_runtime(self.folder, runtime).open(self.folder, threads=threads)
+        folder = Path(folder)
+        description = ModelDescription.load(folder)
+        if score_threshold is not None and description.objects is not None:
+            thresholds = (score_threshold,) * len(description.classes)
+            description = replace(description, thresholds=thresholds)
+        self._set(folder, description, find_runtime(folder, runtime).open(folder, threads=threads))
+
+    @classmethod
+    def of(cls, folder: str | Path, description: ModelDescription, network: Network) -> Predictor:
+        """A predictor for a network that is open already, such as that of a trial which was not packaged.
+
+        Args:
+            folder: with the network's weights.
+            description: as a model folder would have it.
+            network: maps inputs (n, 3, height, width) to the outputs that an exported network would have.
+        """
+        predictor = cls.__new__(cls)
+        predictor._set(Path(folder), description, network)
+        return predictor
+
+    def _set(self, folder: Path, description: ModelDescription, network: Network) -> None:
+        self.folder = folder
+        self.description = description
+        self._processor = create_processor(description)
+        self._network = network
 
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:
         """Predict one image or several.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.data.images import center_crop, load_pixels, open_image, upright_size
+from automl_vision.data.images import center_crop, load_pixels, open_image, seen_by_center_crop, upright_size
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.objects import Postprocessing, postprocess, view_pixels, views
+from automl_vision.serving.objects import Postprocessing, placed_size, postprocess, view_pixels, views
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
 Floats = NDArray[np.float32]
@@ -30,6 +30,19 @@ class Inputs:
     views: Floats
     kept: tuple[int, int]
     original: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of an image that a view shows.
+
+    Attributes:
+        box: left, top, right and bottom in pixels of the image; they need not be whole numbers.
+        size: height and width of the upper left part of the network's input where it is shown.
+    """
+
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
 
 
 class Processor(ABC):
@@ -54,6 +67,15 @@ class Processor(ABC):
     def postprocess(self, outputs: list[NDArray[Any]], inputs: Inputs) -> AnyPrediction:
         """The prediction for one image from the network's outputs for all its views."""
 
+    @abstractmethod
+    def areas(self, size: tuple[int, int], inputs: Inputs) -> list[Area]:
+        """What each view of an image shows of it.
+
+        Args:
+            size: height and width of the image.
+            inputs: the network's input for it.
+        """
+
     def normalized(self, pixels: NDArray[np.uint8]) -> Floats:
         """Pixels (height, width, 3) as the network takes them, (3, height, width)."""
         settings = self.description.preprocessing
@@ -75,6 +97,11 @@ class LabelProcessor(Processor):
     def postprocess(self, outputs: list[NDArray[Any]], inputs: Inputs) -> Prediction:  # noqa: ARG002 - one view is all
         """Calibrated probabilities."""
         return self.predictions(outputs[0])[0]
+
+    def areas(self, size: tuple[int, int], inputs: Inputs) -> list[Area]:
+        """The middle of the image."""
+        crop = self.description.preprocessing.input_size
+        return [Area(seen_by_center_crop(size, inputs.kept, crop[0]), crop)]
 
     def predictions(self, logits: Floats) -> list[Prediction]:
         """Predictions from logits (n, classes)."""
@@ -115,6 +142,16 @@ class ObjectProcessor(Processor):
         thresholds = np.asarray(self.description.thresholds)
         objects = objects.take(objects.scores >= thresholds[objects.labels])
         return ObjectPrediction(self.description.classes, *inputs.original, objects)
+
+    def areas(self, size: tuple[int, int], inputs: Inputs) -> list[Area]:
+        """The whole image, and its tiles."""
+        settings = self._settings
+        down, across = size[0] / inputs.kept[0], size[1] / inputs.kept[1]
+        found = []
+        for left, top, right, bottom in views(*inputs.kept, settings.grid):
+            width, height = placed_size(right - left, bottom - top, settings.canvas)
+            found.append(Area((left * across, top * down, right * across, bottom * down), (height, width)))
+        return found
 
     @property
     def _settings(self) -> Postprocessing:
