@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "explain", "compare",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "explain",
     "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
