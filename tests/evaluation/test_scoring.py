@@ -38,7 +38,7 @@ scoring = create_scoring(task, Dataset.load(manifest), settings)
 predictions = Predictions.load(Path(folder) / PREDICTIONS_FILE).of_split("val")
 outputs, rows = scoring.from_predictions(predictions), predictions.rows
 calibration = scoring.calibrate(outputs, rows)
-report = scoring.report(outputs, rows, calibration)
+report = scoring.report(scoring.cases(outputs, rows, calibration))
 print(json.dumps({"calibration": calibration.model_dump(), "val": report.model_dump()}))
 """
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.texts import Texts
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -28,7 +29,7 @@ class Detections:
         labels: (n,), int64, position of the class.
         boxes: (n, 4), float64, x1, y1, x2, y2 in pixels of the image.
         scores: (n,), float64, 0 to 1, descending within an image.
-        masks: (n,) run-length codes as texts, or None for boxes alone.
+        masks: (n,) run-length codes, kept as `Texts`, or None for boxes alone.
 
     Raises:
         DataError: a column has another shape than the others, or values that cannot be.
@@ -39,7 +40,7 @@ class Detections:
     labels: Positions
     boxes: Floats
     scores: Floats
-    masks: tuple[str, ...] | None = None
+    masks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         set_ = _Setter(self, "detections", len(self.image))
@@ -73,8 +74,8 @@ class Detections:
         if len({len(array) for array in arrays.values()} | ({len(masks)} if masks is not None else set())) == 1:
             order = np.lexsort((-arrays["scores"], arrays["image"]))
             arrays = {name: array[order] for name, array in arrays.items()}
-            masks = masks if masks is None else [masks[i] for i in order.tolist()]
-        return Detections(images, **arrays, masks=masks if masks is None else tuple(masks))
+            masks = masks if masks is None else Texts.of(masks).take(order)
+        return Detections(images, **arrays, masks=masks)
 
     @staticmethod
     def join(parts: Sequence[Detections]) -> Detections:
@@ -93,7 +94,7 @@ class Detections:
             labels=np.concatenate([part.labels for part in parts]),
             boxes=np.concatenate([part.boxes for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
-            masks=tuple(mask for part in parts for mask in part.masks or ()) if with_masks == {True} else None,
+            masks=Texts.join(part.masks or () for part in parts) if with_masks == {True} else None,
         )
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:
@@ -122,7 +123,7 @@ class GroundTruth:
         boxes: (n, 4), float64, x1, y1, x2, y2 in pixels of the image.
         crowd: (n,), bool, a region of many objects: detections in it count for nothing.
         difficult: (n,), bool, not counted by Pascal VOC's rule, whether found or missed.
-        masks: (n,) run-length codes as texts, or None when boxes count.
+        masks: (n,) run-length codes, kept as `Texts`, or None when boxes count.
 
     Raises:
         DataError: a column has another shape than the others, or values that cannot be.
@@ -134,7 +135,7 @@ class GroundTruth:
     boxes: Floats
     crowd: NDArray[np.bool_]
     difficult: NDArray[np.bool_]
-    masks: tuple[str, ...] | None = None
+    masks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         _Setter(self, "ground truth", len(self.sizes)).column("sizes", (2,), np.int64)
@@ -164,7 +165,7 @@ def _take(objects: Columns, chosen: NDArray[Any]) -> Columns:
     index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
     names = ("image", "labels", "boxes", "scores", "crowd", "difficult")
     columns = {name: getattr(objects, name)[index] for name in names if hasattr(objects, name)}
-    masks = None if objects.masks is None else tuple(objects.masks[i] for i in index.tolist())
+    masks = None if objects.masks is None else Texts.of(objects.masks).take(index)
     return replace(objects, **columns, masks=masks)
 
 
@@ -176,7 +177,7 @@ def _set_columns(objects: Detections | GroundTruth, set_: _Setter) -> None:
     set_.require("image", bool((np.diff(image) >= 0).all()), "must ascend; Detections.from_unsorted sorts them")
     set_.require("boxes", bool((boxes[:, 2:] >= boxes[:, :2]).all()), "must have x1 <= x2 and y1 <= y2")
     if objects.masks is not None:
-        object.__setattr__(objects, "masks", tuple(objects.masks))
+        object.__setattr__(objects, "masks", Texts.of(objects.masks))
         count = len(objects.masks)
         set_.require("masks", count == set_.count, f"must be {set_.count} texts, not {count}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from automl_vision.core.numbers import finite
 from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Columns, Detections, GroundTruth
+from automl_vision.data.ragged import ranges, starts_of
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
-from automl_vision.evaluation.overlaps import coco_code, mask_overlaps
+from automl_vision.evaluation.overlaps import coco_code, mask_area, mask_overlaps
 from automl_vision.evaluation.weighted import TINY
 
 COCO_MEANINGS = {
@@ -35,6 +37,7 @@ COCO_MEANINGS = {
 
 COCO_NAMES = tuple(COCO_MEANINGS)
 CURVE_POINTS = 101
+_PAIRS = 1_000_000  # of detections and objects, whose overlaps are computed at once
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,12 @@ class Matches:
     counted: NDArray[np.bool_]
     positives: NDArray[np.int64]
 
+    def take(self, images: NDArray[np.intp]) -> Matches:
+        """Those of some images, in ascending order, which become images 0, 1, 2, ..."""
+        mine = np.flatnonzero(np.isin(self.image, images))
+        columns = (column[mine] for column in (self.label, self.score, self.right, self.counted))
+        return Matches(np.searchsorted(images, self.image[mine]), *columns, self.positives[images])
+
 
 def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: float) -> Matches:
     """Match by Pascal VOC's rule: each detection, best first, belongs to the object that it overlaps most.
@@ -83,48 +92,72 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
         classes: the number of classes.
         iou: minimum intersection over union.
     """
-    order = np.argsort(-found.scores, kind="stable")
-    right, counted = np.zeros(len(order), bool), np.ones(len(order), bool)
-    for image in range(true.images):
-        mine = np.arange(*np.searchsorted(found.image, [image, image + 1]))
-        theirs = np.arange(*np.searchsorted(true.image, [image, image + 1]))
-        for label in np.unique(found.labels[mine]).tolist():
-            a, b = mine[found.labels[mine] == label], theirs[true.labels[theirs] == label]
-            a = a[np.argsort(-found.scores[a], kind="stable")]
-            if len(b):
-                right[a], counted[a] = _match_one(_overlaps(found, true, a, b), true, b, iou)
+    right, counted = np.zeros(len(found), bool), np.ones(len(found), bool)
+    for a, b in _pairs(found, true, classes):
+        _match(found, true, a, b, iou, right, counted)
     positives = np.zeros((true.images, classes), np.int64)
     plain = ~true.crowd & ~true.difficult
     np.add.at(positives, (true.image[plain], true.labels[plain]), 1)
+    order = np.argsort(-found.scores, kind="stable")
     return Matches(
         found.image[order], found.labels[order], found.scores[order], right[order], counted[order], positives
     )
 
 
-def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+def _pairs(found: Detections, true: GroundTruth, classes: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Detections and objects of the same image and class, as positions (pairs,); all of an object are in one part.
+
+    They are sorted by image and class, then by detection, best first.
+    """
+    keys, others = found.image * classes + found.labels, true.image * classes + true.labels
+    ours, theirs = np.argsort(keys, kind="stable"), np.argsort(others, kind="stable")
+    first, end = (np.searchsorted(others[theirs], keys[ours], side=side) for side in ("left", "right"))
+    groups = np.searchsorted(keys[ours], keys[ours])  # where the pairs of an image and class begin
+    part = starts_of(end - first)[groups] // _PAIRS
+    for chosen in np.split(np.arange(len(ours)), np.flatnonzero(np.diff(part)) + 1):
+        counts = end[chosen] - first[chosen]
+        yield np.repeat(ours[chosen], counts), theirs[ranges(first[chosen], counts)]
+
+
+def _match(
+    found: Detections,
+    true: GroundTruth,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    iou: float,
+    right: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+) -> None:
+    """Mark which detections `a` are right or do not count, by their overlaps with the objects `b`, all (pairs,).
+
+    An object belongs to the first detection whose nearest object it is, so no loop over detections is needed.
+    """
+    overlap = _overlaps(found, true, a, b)
+    crowd = true.crowd[b]
+    order = np.lexsort((np.arange(len(a)), -overlap, crowd, a))  # of a detection, the nearest single object first
+    nearest = order[np.flatnonzero(np.diff(a[order], prepend=-1))]
+    nearest = nearest[~crowd[nearest] & (overlap[nearest] >= iou)]
+    is_difficult = true.difficult[b[nearest]]
+    counted[a[nearest[is_difficult]]] = False
+    plain = np.sort(nearest[~is_difficult])  # best detections first
+    right[a[plain[np.unique(b[plain], return_index=True)[1]]]] = True
+    in_crowd = a[crowd & (overlap >= iou)]
+    counted[in_crowd[~right[in_crowd]]] = False
+
+
+def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
+    """(pairs,), of the masks where both have some, else of the boxes."""
     if found.masks is None or true.masks is None:
-        return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
-    return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
-
-
-def _match_one(
-    overlap: Floats, true: GroundTruth, b: NDArray[np.intp], iou: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Right and counted for the detections of one class in one image, best first."""
-    crowd, difficult = true.crowd[b], true.difficult[b]
-    single = np.where(crowd, -1.0, overlap)
-    nearest, reached = single.argmax(axis=1), single.max(axis=1) >= iou
-    in_crowd = np.where(crowd, overlap, -1.0).max(axis=1) >= iou
-    right, counted = np.zeros(len(overlap), bool), np.ones(len(overlap), bool)
-    taken = np.zeros(len(b), bool)
-    for i, (object_, is_reached) in enumerate(zip(nearest.tolist(), reached.tolist(), strict=True)):
-        if is_reached and difficult[object_]:
-            counted[i] = False
-        elif is_reached and not taken[object_]:
-            right[i] = taken[object_] = True
-        elif in_crowd[i]:
-            counted[i] = False
-    return right, counted
+        return overlaps(found.boxes[a], true.boxes[b], true.crowd[b])
+    overlap = np.zeros(len(a))
+    key = true.image[b] * (true.labels.max(initial=0) + 1) + true.labels[b]
+    for group in np.split(np.arange(len(a)), np.flatnonzero(np.diff(key)) + 1) if len(a) else ():
+        ours, theirs = np.unique(a[group]), np.unique(b[group])
+        table = mask_overlaps(
+            [found.masks[i] for i in ours.tolist()], [true.masks[i] for i in theirs.tolist()], true.crowd[theirs]
+        )
+        overlap[group] = table[np.searchsorted(ours, a[group]), np.searchsorted(theirs, b[group])]
+    return overlap
 
 
 def average_precisions(matches: Matches, weights: Floats | None = None) -> Floats:
@@ -136,18 +169,29 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
         matches: of detections and ground truth.
         weights: how often each image counts, (resamples, images); None counts each once.
     """
+    from scipy.sparse import csr_array
+
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
     totals = weights @ matches.positives
     values = np.full(totals.shape, np.nan)
-    for label in range(totals.shape[1]):
-        mine = np.flatnonzero((matches.label == label) & matches.counted)
-        weight = weights[:, matches.image[mine]]
-        right = (weight * matches.right[mine]).cumsum(axis=1)
-        precision = right / np.maximum(weight.cumsum(axis=1), TINY)
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        gains = np.diff(right, axis=1, prepend=0)
+    of_image = np.ascontiguousarray(weights.T)  # (images, resamples)
+    order = np.argsort(matches.label, kind="stable")
+    order = order[matches.counted[order]]
+    bounds = np.searchsorted(matches.label[order], np.arange(totals.shape[1] + 1))
+    for label in np.flatnonzero(matches.positives.any(axis=0)).tolist():
+        mine = order[bounds[label] : bounds[label + 1]]
+        right = matches.right[mine]
+        # precision only falls between one right detection and the next: its envelope follows from these alone
+        step = right.cumsum() - right
+        until = step < right.sum()
+        shape = (int(right.sum()), len(of_image))
+        places = (step[until], matches.image[mine][until])
+        seen = (csr_array((np.ones(until.sum()), places), shape=shape) @ of_image).cumsum(axis=0)
+        gains = of_image[matches.image[mine[right]]]
+        precision = gains.cumsum(axis=0) / np.maximum(seen, TINY)
+        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
         total = totals[:, label]
-        values[:, label] = (gains * envelope).sum(axis=1) / np.where(total > 0, total, np.nan)
+        values[:, label] = (gains * envelope).sum(axis=0) / np.where(total > 0, total, np.nan)
     return values
 
 
@@ -175,10 +219,11 @@ def precision_recall(matches: Matches, score: float, weights: Floats | None = No
     """
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
     shown = matches.counted & (matches.score >= score)
-    weight = weights[:, matches.image[shown]]
-    right = weight @ matches.right[shown].astype(np.float64)
+    images = len(matches.positives)
+    right = weights @ np.bincount(matches.image[shown & matches.right], minlength=images)
+    predicted = weights @ np.bincount(matches.image[shown], minlength=images)
     total = weights @ matches.positives.sum(axis=1)
-    return right / np.maximum(weight.sum(axis=1), TINY), right / np.maximum(total, TINY)
+    return right / np.maximum(predicted, TINY), right / np.maximum(total, TINY)
 
 
 class CocoEvaluation:
@@ -235,7 +280,7 @@ def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:
         }
         if true.masks is not None:
             row["segmentation"] = coco_code(true.masks[i])
-            row["area"] = _area(true.masks[i])
+            row["area"] = mask_area(true.masks[i])
         rows.append(row)
     return rows
 
@@ -257,12 +302,6 @@ def _found_annotations(found: Detections) -> list[dict[str, Any]]:
     return rows
 
 
-def _area(text: str) -> float:
-    from automl_vision.data.masks import MaskCode
-
-    return float(MaskCode.from_text(text).area())
-
-
 @dataclass(frozen=True)
 class DetectionCases:
     """Detections beside their truth.
@@ -281,8 +320,11 @@ class DetectionCases:
         return self.true.images
 
     def take(self, images: NDArray[np.intp]) -> DetectionCases:
-        """Some of the images, in ascending order."""
-        return DetectionCases(_of_images(self.found, images), _of_images(self.true, images), self.thresholds)
+        """Some of the images, in ascending order; they are not matched again."""
+        part = DetectionCases(_of_images(self.found, images), _of_images(self.true, images), self.thresholds)
+        known = vars(self)
+        vars(part).update({name: known[name].take(images) for name in ("matches", "boxes") if name in known})
+        return part
 
     @cached_property
     def matches(self) -> Matches:

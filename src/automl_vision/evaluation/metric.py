@@ -17,7 +17,7 @@ from automl_vision.core.late import load
 from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
 from automl_vision.evaluation.intervals import RESAMPLES, Floats, Interval, percentile_interval
-from automl_vision.evaluation.weighted import mean, resample_weights
+from automl_vision.evaluation.weighted import mean, mean_of_known, resample_weights
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Metric:
             return self.closed_interval(cases)
         values = self.resampled(cases) if resampled is None else resampled
         if self.is_biased:
-            shifted = np.clip(values[1:] - (values[1:].mean() - values[0]), self.low, self.high)
+            shifted = np.clip(values[1:] - (mean_of_known(values[1:]) - values[0]), self.low, self.high)
             values = np.append(values[0], shifted)
         return percentile_interval(values)
 

@@ -106,16 +106,16 @@ def _wrong_labels(cases: MultiLabelCases, classes: tuple[str, ...]) -> list[Mist
 
 
 def _wrong_objects(cases: DetectionCases) -> list[Mistake]:
-    errors, found = object_errors(cases), []
-    for image in range(len(cases)):
-        kinds = errors.kind[cases.found.image == image]
-        missed = int(errors.missed[cases.true.image == image].sum())
-        counts = {name: int((kinds == name).sum()) for name in KINDS} | {"missed": missed}
-        total = sum(counts.values())
-        if total:
-            objects = int((cases.true.image == image).sum())
-            text = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-            found.append(Mistake(image, f"{objects} objects", text, float(total)))
+    errors, images = object_errors(cases), len(cases)
+    numbers = np.zeros((images, len(KINDS)), np.int64)
+    for kind, name in enumerate(KINDS):
+        wrong = cases.true.image[errors.missed] if name == "missed" else cases.found.image[errors.kind == name]
+        numbers[:, kind] = np.bincount(wrong, minlength=images)
+    objects = np.bincount(cases.true.image, minlength=images)
+    found = []
+    for image in np.flatnonzero(numbers.any(axis=1)).tolist():
+        text = ", ".join(f"{name} {count}" for name, count in zip(KINDS, numbers[image].tolist(), strict=True) if count)
+        found.append(Mistake(image, f"{objects[image]} objects", text, float(numbers[image].sum())))
     return found
 
 

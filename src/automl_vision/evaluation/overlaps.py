@@ -27,3 +27,10 @@ def coco_code(text: str) -> dict[str, Any]:
     """A mask's code in the form that COCO's tools take."""
     code = MaskCode.from_text(text)
     return {"size": [code.height, code.width], "counts": code.counts.encode()}
+
+
+def mask_area(text: str) -> float:
+    """Pixels of a mask."""
+    from faster_coco_eval.core import mask
+
+    return float(mask.area(coco_code(text)))

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from automl_vision.core.files import atomic_path
 from automl_vision.core.records import Calibration
 from automl_vision.data.detections import Detections
+from automl_vision.data.texts import Texts
 
 PREDICTIONS_FILE = "predictions.arrow"
 _ABOUT = ("task", "classes", "calibration", "as_jpeg")
@@ -104,7 +105,7 @@ class Predictions:
             labels=labels.flatten().to_numpy(),
             boxes=_from_fixed_lists(self._column("boxes").flatten()),
             scores=self._column("scores").flatten().to_numpy(),
-            masks=tuple(self._column("masks").flatten().to_pylist()) if has_masks else None,
+            masks=_to_texts(self._column("masks").flatten()) if has_masks else None,
         )
 
     def _column(self, name: str) -> pa.Array:
@@ -171,7 +172,7 @@ def object_columns(found: Detections) -> dict[str, pa.Array]:
     """The columns of found objects."""
     values = {"labels": pa.array(found.labels), "boxes": _fixed_lists(found.boxes), "scores": pa.array(found.scores)}
     if found.masks is not None:
-        values["masks"] = pa.array(found.masks, pa.string())
+        values["masks"] = _from_texts(Texts.of(found.masks))
     offsets = np.searchsorted(found.image, np.arange(found.images + 1))
     return {name: pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), column) for name, column in values.items()}
 
@@ -184,3 +185,17 @@ def _fixed_lists(values: NDArray[Any]) -> pa.Array:
 def _from_fixed_lists(column: pa.Array) -> NDArray[Any]:
     """The array (rows, length) back."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), column.type.list_size)
+
+
+def _to_texts(column: pa.StringArray) -> Texts:
+    """A column of texts without nulls; its bytes are not copied."""
+    _, starts, data = column.buffers()
+    first = np.frombuffer(starts, np.int32)[column.offset : column.offset + len(column) + 1] if starts else np.zeros(1)
+    return Texts(np.frombuffer(data or b"", np.uint8), first.astype(np.int64))
+
+
+def _from_texts(texts: Texts) -> pa.StringArray:
+    """The column of texts that start at the first byte."""
+    whole = texts.take(slice(None))
+    buffers = [pa.py_buffer(whole.starts), pa.py_buffer(whole.data)]
+    return pa.LargeStringArray.from_buffers(len(whole), *buffers).cast(pa.string())

@@ -303,7 +303,7 @@ class TaskConformance:
         """It is written as JSON; the interval of the primary metric contains its value."""
         outputs = self.perfect(scoring, rows)
         calibration = scoring.calibrate(outputs, rows)
-        report = scoring.report(outputs, rows, calibration)
+        report = scoring.report(scoring.cases(outputs, rows, calibration))
         again = Report.model_validate(json.loads(json.dumps(report.model_dump())))
         name = scoring.primary.name
         interval = again.interval(name)
@@ -325,7 +325,7 @@ class TaskConformance:
     def test_a_model_is_no_better_than_itself(self, scoring: Scoring[Any], rows: NDArray[np.intp]) -> None:
         """By what trials are compared by."""
         outputs = self.perfect(scoring, rows)
-        arrays = scoring.comparison(outputs, rows, scoring.calibrate(outputs, rows))
+        arrays = scoring.comparison(scoring.cases(outputs, rows, scoring.calibrate(outputs, rows)))
         comparison = compare(arrays, arrays)
         assert comparison is not None
         assert comparison.difference.value == 0

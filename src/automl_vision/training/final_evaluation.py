@@ -105,12 +105,14 @@ def _write(
 ) -> dict[str, float]:
     """Write the outputs, their calibration and their reports; returns the metrics on the validation images."""
     calibration = scoring.calibrate(outputs["val"], rows["val"])
-    reports = {split: scoring.report(outputs[split], rows[split], calibration) for split in rows}
+    cases = {split: scoring.cases(outputs[split], rows[split], calibration) for split in rows}
+    comparison = scoring.comparison(cases["val"])
+    reports = {split: scoring.report(cases[split], comparison if split == "val" else None) for split in rows}
     write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
     parts = [scoring.predictions(split, outputs[split], rows[split], calibration) for split in rows]
     predictions = replace(Predictions.join(parts), as_jpeg=as_jpeg)
     persistently(lambda: predictions.save(folder / PREDICTIONS_FILE))
-    _save_arrays(folder / "comparison.npz", scoring.comparison(outputs["val"], rows["val"], calibration))
+    _save_arrays(folder / "comparison.npz", comparison)
     return reports["val"].metrics
 
 

@@ -16,7 +16,7 @@ from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.metric import Metric, values_of
-from automl_vision.evaluation.paired import comparable
+from automl_vision.evaluation.paired import RESAMPLES, comparable
 from automl_vision.evaluation.predictions import Predictions, prediction_table
 
 Outputs = TypeVar("Outputs", bound=Sized)
@@ -115,13 +115,18 @@ class Scoring(ABC, Generic[Outputs]):
         cases = self.cases(outputs, rows, calibration)
         return values_of([self.METRICS[name] for name in self.followed], cases)
 
-    def report(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Report:
-        """All metrics, the intervals of the most important ones, figures by class and data for charts."""
-        cases = self.cases(outputs, rows, calibration)
+    def report(self, cases: Any, comparison: Mapping[str, NDArray[Any]] | None = None) -> Report:
+        """All metrics, the intervals of the most important ones, figures by class and data for charts.
+
+        Args:
+            cases: as `cases` returns them.
+            comparison: of the same cases, whose resamples of the primary metric are then not computed again.
+        """
+        known = {self.primary.name: (comparison or {}).get(RESAMPLES)}
         metrics = values_of(self.METRICS.values(), cases)
         intervals = {}
         for name in dict.fromkeys((self.primary.name, *self.INTERVALS)):
-            interval = self.METRICS[name].interval(cases)
+            interval = self.METRICS[name].interval(cases, known.get(name))
             intervals[name] = MetricInterval(value=metrics[name], low=interval.low, high=interval.high)
         return Report(
             metrics=metrics,
@@ -136,9 +141,9 @@ class Scoring(ABC, Generic[Outputs]):
         loss = self.METRICS[self.LOSS].value(cases) if self.LOSS else self.validation_loss(outputs, rows)
         return self.primary.score(self.primary.value(cases)), loss
 
-    def comparison(self, outputs: Outputs, rows: Rows, calibration: Calibration) -> Arrays:
+    def comparison(self, cases: Any) -> Arrays:
         """The arrays by which trials are compared, as `evaluation.paired.compare` takes them."""
-        return comparable(self.primary, self.cases(outputs, rows, calibration))
+        return comparable(self.primary, cases)
 
 
 def create_scoring(task: str, dataset: Dataset, settings: ScoringSettings | None = None) -> Scoring[Any]:
