@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.intervals import Interval, paired_difference
+from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
+from automl_vision.evaluation.weighted import resample_weights
 
 MIN_IMAGES = 10
 """Smaller slices are left out: their intervals say nothing."""
@@ -60,38 +61,46 @@ class Slice:
 def find_slices(cases: Any, metric: Metric, attributes: Mapping[str, ArrayLike]) -> list[Slice]:
     """The metric on every slice, the worst first.
 
-    Slice and rest are resampled apart; the p-value is that of their difference over the resamples.
+    All images are resampled, and the metric is computed on the part of each resample that is in the slice, and on the
+    rest; the p-value is that of their difference over the resamples.
 
     Args:
         cases: predictions beside their truth; with `take`.
         metric: of the task.
         attributes: (images,) by name, the value of each image as text; an empty text is no value.
     """
-    found = []
+    weights, found = resample_weights(len(cases))[: 1 + metric.resamples], []
     for attribute, column in attributes.items():
         values = np.asarray(column, dtype=object)
         for value in dict.fromkeys(values.tolist()):
             mine = values == value
             if value and min(mine.sum(), (~mine).sum()) >= MIN_IMAGES:
-                found.append(_slice(cases, metric, attribute, str(value), mine))
+                found.append(_slice(cases, metric, weights, (attribute, str(value)), mine))
     adjusted = holm([part.p_value for part in found])
     parts = [Slice(**{**vars(part), "p_value": p}) for part, p in zip(found, adjusted, strict=True)]
     return sorted(parts, key=lambda part: metric.score(part.difference.value))
 
 
-def _slice(cases: Any, metric: Metric, attribute: str, value: str, mine: NDArray[np.bool_]) -> Slice:
+def _slice(cases: Any, metric: Metric, weights: Floats, name: tuple[str, str], mine: NDArray[np.bool_]) -> Slice:
     inside, outside = cases.take(np.flatnonzero(mine)), cases.take(np.flatnonzero(~mine))
-    resampled, rest = metric.resampled(inside), metric.resampled(outside)
+    resampled, rest = (_resampled(metric, part, weights[:, of]) for part, of in ((inside, mine), (outside, ~mine)))
     difference = paired_difference(rest, resampled)
     return Slice(
-        attribute,
-        value,
+        *name,
         int(mine.sum()),
         metric.interval(inside, resampled),
         metric.interval(outside, rest),
         difference.interval,
         difference.p_value,
     )
+
+
+def _resampled(metric: Metric, cases: Any, weights: Floats) -> Floats:
+    """The metric on a part of each resample, (1 + resamples,); NaN where the resample has no image of the part."""
+    some = weights.any(axis=1)
+    values = np.full(len(weights), np.nan)
+    values[some] = metric.compute(cases, weights[some])
+    return values
 
 
 def slice_table(slices: Sequence[Slice], metric: Metric) -> tuple[list[str], list[list[str]]]:

@@ -1,0 +1,165 @@
+"""How long the figures of an evaluation take: 5,000 images of each task.
+
+    python benchmarks/evaluation.py [--images 5000] [--classes 10] [--task TASK]
+
+The predictions are drawn; the masks are run-length codes of 640 x 480 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from automl_vision.core.tasks import TASKS, has_objects
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.detections import Detections
+from automl_vision.data.manifest import SCHEMA, empty_lists
+from automl_vision.data.objects import OBJECT_TYPE, ObjectBuilder
+from automl_vision.evaluation.predictions import Predictions
+from automl_vision.evaluation.scoring.detection import DetectionOutputs
+from automl_vision.evaluation.scoring.scoring import create_scoring
+from automl_vision.evaluation.scoring.segmentation import mask_code
+from automl_vision.experiment.evaluated import Evaluated
+
+WIDTH, HEIGHT = 640, 480
+OBJECTS = 6  # per image, on average
+CORNERS = 24  # of an object's outline
+RIGHT = 0.85  # share of the objects and images that are predicted right
+
+
+def drawn_dataset(task: str, images: int, classes: int, random: np.random.Generator) -> Dataset:
+    """Labels without files: images of one size, with labels or ellipses."""
+    names = [f"class {i}" for i in range(classes)]
+    labels: pa.Array = empty_lists(images, pa.string())
+    objects: pa.Array = empty_lists(images, OBJECT_TYPE)
+    if has_objects(task):
+        builder = ObjectBuilder()
+        for name in names:
+            builder.name(name)
+        for image in range(images):
+            for _ in range(random.integers(1, 2 * OBJECTS)):
+                box = drawn_box(random)
+                outline = [ellipse(box)] if TASKS[task].needs_masks else []
+                builder.add_values(image, int(random.integers(classes)), box, 0, outline)
+        objects = builder.build().to_arrow(images)
+    else:
+        count = np.ones(images, int) if TASKS[task].one_label else random.integers(0, 4, images)
+        chosen = [random.choice(classes, n, replace=False).tolist() for n in count.tolist()]
+        labels = pa.array([[names[i] for i in row] for row in chosen], pa.list_(pa.string()))
+    columns = {
+        "image": [f"{i}.jpg" for i in range(images)],
+        "width": np.full(images, WIDTH),
+        "height": np.full(images, HEIGHT),
+        "digest": [f"{i:032x}" for i in range(images)],
+        "split": ["val"] * images,
+        "group": [None] * images,
+        "labels": labels,
+        "objects": objects,
+    }
+    return Dataset(pa.table(columns, schema=SCHEMA), "/", task, tuple(names), "drawn")
+
+
+def drawn_box(random: np.random.Generator) -> list[float]:
+    """A box inside the image: x1, y1, x2, y2."""
+    width, height = random.uniform(20, 200, 2)
+    x, y = random.uniform(0, WIDTH - width), random.uniform(0, HEIGHT - height)
+    return [x, y, x + width, y + height]
+
+
+def ellipse(box: list[float]) -> list[float]:
+    """The outline of the ellipse in a box: x, y, x, y, ..."""
+    x1, y1, x2, y2 = box
+    angle = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
+    x, y = (x1 + x2 + (x2 - x1) * np.cos(angle)) / 2, (y1 + y2 + (y2 - y1) * np.sin(angle)) / 2
+    return [float(value) for value in np.stack([x, y], axis=1).ravel()]
+
+
+def drawn_outputs(dataset: Dataset, random: np.random.Generator) -> Any:
+    """What a model of middling quality returns: logits, or the true objects moved, some of another class."""
+    classes = len(dataset.classes)
+    if not has_objects(dataset.task):
+        shown = np.where(random.random((len(dataset), 1)) < RIGHT, dataset.targets, random.random((1, classes)) < 0.2)
+        return (4 * shown + random.normal(0, 1, shown.shape) - 2).astype(np.float32)
+    objects = dataset.objects
+    boxes = np.clip(objects.bbox + random.normal(0, 4, objects.bbox.shape), 0, [WIDTH, HEIGHT] * 2)
+    boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
+    wrong = random.random(len(objects)) > RIGHT
+    labels = np.where(wrong, random.integers(0, classes, len(objects)), objects.label)
+    masks = None
+    if TASKS[dataset.task].needs_masks:
+        builder = ObjectBuilder()
+        builder.name("object")
+        for box in boxes.tolist():
+            builder.add_values(0, 0, box, 0, [ellipse(box)])
+        moved = builder.build()
+        masks = [mask_code(moved, i, np.array([HEIGHT, WIDTH])) for i in range(len(moved))]
+    scores = random.uniform(0.1, 1.0, len(objects))
+    return DetectionOutputs(Detections.from_unsorted(len(dataset), objects.image, labels, boxes, scores, masks))
+
+
+@contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Note the seconds that a block takes."""
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
+
+
+def times_of(task: str, images: int, classes: int) -> dict[str, float]:
+    """Seconds of each part of an evaluation of one task."""
+    random = np.random.default_rng(0)
+    dataset = drawn_dataset(task, images, classes, random)
+    outputs, rows, seconds = drawn_outputs(dataset, random), np.arange(images), {}
+    scoring = create_scoring(task, dataset)
+    calibration = scoring.calibrate(outputs, rows)
+    with timed(seconds, "report and comparison"):
+        cases = scoring.cases(outputs, rows, calibration)
+        report = scoring.report(cases, scoring.comparison(cases))
+        json.dumps(report.model_dump())
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "predictions.arrow"
+        with timed(seconds, "write predictions"):
+            scoring.predictions("val", outputs, rows, calibration).save(file)
+        with timed(seconds, "read predictions"):
+            evaluated = Evaluated(dataset, Predictions.load(file), "val", scoring.settings)
+            _ = evaluated.cases
+    steps: dict[str, Callable[[], Any]] = {
+        "metric with interval": lambda: evaluated.primary.interval(evaluated.cases),
+        "per class": lambda: scoring.per_class(evaluated.cases),
+        "slices": evaluated.slices,
+        "mistakes": evaluated.mistakes,
+    }
+    if not has_objects(task):
+        steps["calibration"] = evaluated.calibration
+    for name, step in steps.items():
+        with timed(seconds, name):
+            step()
+    return seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--task", choices=list(TASKS), action="append")
+    arguments = parser.parse_args()
+    found = {task: times_of(task, arguments.images, arguments.classes) for task in arguments.task or TASKS}
+    parts = list(dict.fromkeys(name for seconds in found.values() for name in seconds))
+    for line in [["seconds", *found], ["---"] * (1 + len(found))]:
+        print("| " + " | ".join(line) + " |")
+    for part in parts:
+        print("| " + " | ".join([part, *(f"{s[part]:.2f}" if part in s else "-" for s in found.values())]) + " |")
+
+
+if __name__ == "__main__":
+    main()
