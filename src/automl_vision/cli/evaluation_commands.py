@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_vision.cli.options import DataArgument, JsonOption, WorkspaceOption, open_dataset, open_run
+from automl_vision.cli.options import (
+    DataArgument,
+    JsonOption,
+    WorkspaceOption,
+    open_dataset,
+    open_run,
+    reading_progress,
+)
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.numbers import json_text
 
@@ -107,10 +114,13 @@ def slices(
     trial: TrialOption = None,
     split: SplitOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
+    pixels: Annotated[
+        bool, typer.Option(help="Read the images once, for brightness, contrast, sharpness and near-duplicates.")
+    ] = True,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a trial is better or worse than elsewhere: by class, size, number of objects and group."""
+    """Show where a trial is better or worse than elsewhere: by class, size, brightness, sharpness, group and more."""
     from automl_vision.cli.tables import print_table
     from automl_vision.evaluation.slices import slice_table, worst_sentence
 
@@ -119,12 +129,21 @@ def slices(
         used = evaluated.metric(metric)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--metric") from None
-    found = evaluated.slices(metric)
+    copies, unread = None, 0
+    if pixels:
+        with reading_progress() as progress:
+            copies = evaluated.near_duplicates(metric, progress=progress)
+        unread = int((~evaluated.image_figures().readable).sum())
+    found = evaluated.slices(metric, figures=pixels)
     if as_json:
         typer.echo(json_text([asdict(part) for part in found], indent=2))
         return
     print_table(*slice_table(found, used))
     typer.echo(worst_sentence(found, used))
+    if unread:
+        typer.echo(f"{unread} images cannot be read and have no brightness, contrast or sharpness")
+    if copies is not None:
+        typer.echo(copies.text)
 
 
 def calibration(
@@ -167,10 +186,12 @@ def mistakes(
         typer.echo(json_text(rows, indent=2))
         return
     print_table(
-        ["image", "truth", "predicted", "loss"],
-        [[evaluated.image(m), m.truth, m.predicted, f"{m.loss:.3f}"] for m in found[:most]],
+        ["image", "truth", "predicted", "loss", "is the label wrong?"],
+        [[evaluated.image(m), m.truth, m.predicted, f"{m.loss:.3f}", m.suspected] for m in found[:most]],
     )
     typer.echo(f"{len(found)} of {len(evaluated.rows)} {evaluated.split} images have mistakes")
+    if suspected := sum(bool(mistake.suspected) for mistake in found):
+        typer.echo(f"in {suspected} of them the label itself may be wrong; {evaluated.suspicion}")
 
 
 def compare(

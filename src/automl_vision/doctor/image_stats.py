@@ -16,7 +16,7 @@ from automl_vision.storage.access import read_image_bytes
 
 SIDE = 32  # pixels of the small version; a crop of 10 % still moves its content by 3 of them
 _SHORT_SIDE = 64  # pixels at which an image is decoded: JPEGs are then read at an eighth of their size
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def stats_of(image: str, *, root: str) -> Stats:
     except ImageError as error:
         return Stats(str(error), digest, format_)
     spread = float(pixels.reshape(-1, 3).std(axis=0).max())
-    return Stats(None, digest, format_, spread, _small(pixels))
+    return Stats(None, digest, format_, spread, small_grey(pixels))
 
 
-def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def small_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
-    grey = pixels.astype(np.float32) @ _LUMA
+    grey = pixels.astype(np.float32) @ LUMA
     small = shrink(grey.shape[0], SIDE) @ grey @ shrink(grey.shape[1], SIDE).T
     return np.clip(np.round(small), 0, 255).astype(np.uint8)
 

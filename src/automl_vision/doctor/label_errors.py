@@ -80,18 +80,13 @@ def wrong_label(evidence: Evidence) -> Found | None:
 
 def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found | None:
     """Images whose single label is probably wrong."""
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
-
     judged = np.flatnonzero(targets.counts >= _MIN_OF_CLASS)
     kept = np.isin(targets.label, judged)
     rows, labels = targets.row[kept], np.searchsorted(judged, targets.label[kept])
     if len(judged) < 2:
         return None
     chances = out_of_fold(features[rows], labels, len(judged), _copies(evidence, rows))
-    wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
-    order: Any = np.argsort(get_label_quality_scores(labels, chances, method="normalized_margin"), kind="stable")
-    order = order[wrong[order]]
+    order = contradicted_labels(labels, chances)
     best = chances[order].argmax(axis=1)
     names = [evidence.data.classes[i] for i in judged.tolist()]
     suggestions = tuple(names[i] for i in best.tolist())
@@ -105,8 +100,6 @@ def _wrong_single(evidence: Evidence, targets: Targets, features: NDArray[np.flo
 
 def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float32]) -> Found:
     """Images with a missing or superfluous label, checked class by class."""
-    from cleanlab.filter import find_label_issues
-
     (rows,) = np.nonzero(evidence.usable & np.isfinite(features).all(axis=1))
     truth = targets.take(rows).dense()
     changes: dict[int, list[tuple[float, str]]] = {}
@@ -116,9 +109,7 @@ def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float
         if min(labels.sum(), (1 - labels).sum()) < _MIN_OF_CLASS:
             continue
         chances = out_of_fold(features[rows], labels, 2, fold_keys)
-        wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
-        contradicted = chances[np.arange(len(labels)), 1 - labels] > _SURE_OF_SET
-        for i in np.flatnonzero(wrong & contradicted).tolist():
+        for i in contradicted_decisions(labels, chances).tolist():
             verb = "lacks" if not labels[i] else "has"
             share = float(chances[i, 1 - labels[i]])
             says = f"{verb} {name}, which it probably {'shows' if not labels[i] else 'does not show'} ({share:.0%})"
@@ -126,6 +117,40 @@ def _wrong_sets(evidence: Evidence, targets: Targets, features: NDArray[np.float
     order = sorted(changes, key=lambda i: -max(changes[i])[0])
     notes = tuple("; ".join(says for _, says in sorted(changes[i], reverse=True)) for i in order)
     return Found(f"{plural(len(order), 'image')} with labels that are probably wrong", rows=rows[order], notes=notes)
+
+
+def judged_classes(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """The classes that have enough images to be judged."""
+    return np.flatnonzero(np.bincount(labels, minlength=classes) >= _MIN_OF_CLASS)
+
+
+def contradicted_labels(labels: NDArray[np.int64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions of labels that chances contradict, by confident learning, the most suspicious first.
+
+    Args:
+        labels: (images,), each class occurs.
+        chances: (images, classes), of a model that was not trained on these images.
+    """
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
+    order: Any = np.argsort(get_label_quality_scores(labels, chances, method="normalized_margin"), kind="stable")
+    found: NDArray[np.int64] = order[wrong[order]]
+    return found
+
+
+def contradicted_decisions(labels: NDArray[np.int64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions where chances contradict whether an image has a label.
+
+    Args:
+        labels: (images,), 0 or 1; both occur often enough (`judged_classes`).
+        chances: (images, 2).
+    """
+    from cleanlab.filter import find_label_issues
+
+    wrong: Any = find_label_issues(labels, chances, filter_by="both", n_jobs=1)
+    return np.flatnonzero(wrong & (chances[np.arange(len(labels)), 1 - labels] > _SURE_OF_SET))
 
 
 def neighbour_distance(features: NDArray[np.float32], neighbours: int) -> NDArray[np.float32]:

@@ -6,14 +6,17 @@ cleanlab's scores did worse in crowded images: see docs/decisions/0017-boxes-aga
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.boxes import overlaps
-from automl_vision.data.detections import Detections
+from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.doctor.evidence import Evidence
 from automl_vision.doctor.listing import Found, check, plural
 
@@ -118,29 +121,61 @@ def _cases(evidence: Evidence) -> tuple[list[_Case], list[_Case], list[_Case]]:
     predictions = evidence.predictions
     if predictions is None or not evidence.has_objects:
         return found
-    seen = np.unique(predictions.image)
+    objects, seen = evidence.data.objects, np.unique(predictions.image)
     for row in seen[evidence.usable[seen]].tolist():
-        for cases, more in zip(found, _cases_of_image(evidence, row, predictions.of_image(row)), strict=True):
+        own = np.array(objects.rows_of(row), np.int64)
+        truth = (objects.bbox[own], objects.label[own], objects.iscrowd[own])
+        for cases, more in zip(found, _cases_of_image(row, own, *truth, predictions.of_image(row)), strict=True):
             cases.extend(more)
     return found
 
 
-def _cases_of_image(evidence: Evidence, row: int, predictions: Detections) -> tuple[list[_Case], ...]:
+def contradicted_images(true: GroundTruth, found: Detections, classes: Sequence[str]) -> dict[int, str]:
+    """Images whose labelled objects contradict detections, by position, with what speaks against them.
+
+    Args:
+        true: the labelled objects.
+        found: in the same images.
+        classes: their names.
+    """
+    said = ("nobody labelled {}", "boxes in the wrong place: {}", "boxes look like another class: {}")
+    notes = {}
+    for image in np.unique(found.image).tolist():
+        own = np.flatnonzero(true.image == image)
+        truth = (true.boxes[own], true.labels[own], true.crowd[own])
+        parts = _cases_of_image(image, own, *truth, found.of_image(image))
+        texts = [
+            text.format(name if times == 1 else f"{name} {times} times")
+            for text, cases in zip(said, parts, strict=True)
+            for name, times in Counter(classes[case.label] for case in cases).items()
+        ]
+        if texts:
+            notes[image] = ", ".join(texts)
+    return notes
+
+
+def _cases_of_image(
+    row: int,
+    own: NDArray[np.int64],
+    boxes: NDArray[np.float64],
+    labels: NDArray[Any],
+    is_crowd: NDArray[np.bool_],
+    predictions: Detections,
+) -> tuple[list[_Case], ...]:
     """The contradictions in one image.
 
     Args:
-        evidence: the data.
         row: of the image.
+        own: (boxes,), numbers of its objects.
+        boxes, labels, is_crowd: of these.
         predictions: in this image.
     """
-    objects, label, score = evidence.data.objects, predictions.labels, predictions.scores
-    own = np.array(objects.rows_of(row), np.int64)
-    overlap = overlaps(objects.bbox[own][:, None], predictions.boxes)  # (boxes, detections)
-    alike: Any = objects.label[own][:, None] == label[None, :]
+    label, score = predictions.labels, predictions.scores
+    overlap = overlaps(boxes[:, None], predictions.boxes)  # (boxes, detections)
+    alike: Any = labels[:, None] == label[None, :]
     confirmed: Any = (alike & (overlap >= SAME)).any(axis=0)  # detections of a labelled object
     held: Any = (alike & (overlap >= SAME) & (score >= FAIR)).any(axis=1)  # boxes that a detection confirms
-    crowds = objects.bbox[own[objects.iscrowd[own]]]
-    hidden: Any = overlaps(predictions.boxes[:, None], crowds, True).max(axis=1, initial=0) > SAME
+    hidden: Any = overlaps(predictions.boxes[:, None], boxes[is_crowd], True).max(axis=1, initial=0) > SAME
 
     def case(box: int, detection: int) -> _Case:
         index = int(own[box]) if box >= 0 else -1
@@ -152,7 +187,7 @@ def _cases_of_image(evidence: Evidence, row: int, predictions: Detections) -> tu
     near: Any = alike & (overlap >= TOUCHING) & (overlap < SAME) & (score >= FAIR) & ~confirmed
     other: Any = ~alike & (overlap >= SAME) & (score >= SURE) & ~confirmed
     placed, swapped = [], []
-    for box in np.flatnonzero(~held & ~objects.iscrowd[own]).tolist():
+    for box in np.flatnonzero(~held & ~is_crowd).tolist():
         if other[box].any():
             swapped.append(case(box, int(np.where(other[box], overlap[box], -1).argmax())))
         elif near[box].any():

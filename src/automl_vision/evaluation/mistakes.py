@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from automl_vision.data.boxes import overlaps
 from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.multi_label import MultiLabelCases
+from automl_vision.evaluation.suspects import suspected_images
 
 BACKGROUND_IOU = 0.1
 """A detection that overlaps every object by less than this shows background (Bolya et al. 2020)."""
@@ -36,12 +37,14 @@ class Mistake:
         truth: what is right: classes, or how many objects there are.
         predicted: what the model says, or its errors by kind.
         loss: how bad it is; mistakes are ordered by it.
+        suspected: why not the model but the label may be wrong; empty where nothing speaks against the label.
     """
 
     image: int
     truth: str
     predicted: str
     loss: float
+    suspected: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ def find_mistakes(cases: Any, classes: tuple[str, ...]) -> list[Mistake]:
         found = _wrong_labels(cases, classes)
     else:
         found = _wrong_objects(cases)
+    suspected = suspected_images(cases, classes)
+    found = [replace(mistake, suspected=suspected.get(mistake.image, "")) for mistake in found]
     return sorted(found, key=lambda mistake: -mistake.loss)
 
 

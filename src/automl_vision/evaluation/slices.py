@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
+from automl_vision.doctor.image_figures import FIGURES, ImageFigures
 from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
@@ -137,15 +138,18 @@ def worst_sentence(slices: Sequence[Slice], metric: Metric, *, most: int = 3) ->
     return f"{metric.name} is worse than elsewhere where {named}{more}"
 
 
-def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDArray[np.object_]]:
-    """What can be known of images from the dataset alone, as texts by attribute.
+def image_attributes(
+    dataset: Dataset, rows: NDArray[np.intp], figures: ImageFigures | None = None
+) -> dict[str, NDArray[np.object_]]:
+    """What is known of images, as texts by attribute.
 
-    Image size and number of objects are cut into thirds; the value names the bounds. `group` is there if the dataset
+    Image size, number of objects and the figures of the pixels are cut into thirds; the value names the bounds. `group` is there if the dataset
     has groups.
 
     Args:
         dataset: with labels.
         rows: (images,), of the dataset.
+        figures: of these images; None leaves brightness, contrast and sharpness out.
     """
     width, height = dataset.sizes[rows].T.astype(np.float64)
     attributes = {
@@ -161,6 +165,8 @@ def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDAr
         attributes["class"] = names[dataset.targets[rows].argmax(axis=1)]
     else:
         attributes["labels"] = _thirds(dataset.targets[rows].sum(axis=1).astype(np.float64), "labels")
+    for name in FIGURES if figures is not None else ():
+        attributes[name] = _thirds(np.asarray(getattr(figures, name), np.float64), "grey levels")
     groups = np.array([group or "" for group in dataset.table["group"].take(rows).to_pylist()], dtype=object)
     if any(groups.tolist()):
         attributes["group"] = groups
@@ -168,16 +174,28 @@ def image_attributes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, NDAr
 
 
 def _thirds(values: NDArray[np.float64], unit: str) -> NDArray[np.object_]:
-    """Three parts of about the same number of images, named by their range; fewer where many values are equal."""
-    bounds = np.unique(np.quantile(values, np.linspace(0, 1, _PARTS + 1))) if len(values) else np.zeros(1)
-    if len(bounds) < 2:
-        return np.full(len(values), "", dtype=object)
-    part = np.clip(np.searchsorted(bounds, values, side="right") - 1, 0, len(bounds) - 2)
+    """Three parts of about the same number of images, named by their range; fewer where many values are equal.
+
+    An image whose value is NaN is in none of them.
+    """
+    known = np.flatnonzero(np.isfinite(values))
     names = np.full(len(values), "", dtype=object)
-    for i in np.unique(part).tolist():
+    bounds = np.unique(np.quantile(values[known], np.linspace(0, 1, _PARTS + 1))) if len(known) else np.zeros(1)
+    if len(bounds) < 2:
+        return names
+    part, digits = np.full(len(values), -1), _digits(values[known])
+    part[known] = np.clip(np.searchsorted(bounds, values[known], side="right") - 1, 0, len(bounds) - 2)
+    for i in np.unique(part[known]).tolist():
         low, high = values[part == i].min(), values[part == i].max()
-        names[part == i] = f"{low:.0f} to {high:.0f} {unit}" if low < high else f"{low:.0f} {unit}"
+        names[part == i] = f"{low:.{digits}f} to {high:.{digits}f} {unit}" if low < high else f"{low:.{digits}f} {unit}"
     return names
+
+
+def _digits(values: NDArray[np.float64]) -> int:
+    """Digits after the point with which parts of some numbers, not all equal, are told apart."""
+    if (values == np.round(values)).all():
+        return 0
+    return max(0, 1 - int(np.floor(np.log10(np.ptp(values)))))
 
 
 def _aspects(width: NDArray[np.float64], height: NDArray[np.float64]) -> NDArray[np.object_]:

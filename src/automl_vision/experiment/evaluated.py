@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import Calibration
+from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.drawing import class_colours, draw_grid
 from automl_vision.data.object import Object
 from automl_vision.data.previews import image_tile
+from automl_vision.data.scan import Progress
+from automl_vision.doctor.image_figures import ImageFigures, image_figures
+from automl_vision.doctor.near_copies import near_copies
 from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Interval
@@ -27,13 +32,14 @@ from automl_vision.evaluation.mistakes import Mistake, find_mistakes
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings, create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
+from automl_vision.evaluation.suspects import MEASURED
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
 
 EVALUATION_FILE = "evaluation.json"
-_MANIFEST = "manifest.parquet"
+_MANIFEST, _FIGURES = "manifest.parquet", "image_figures.arrow"
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,38 @@ class CalibrationReport:
 
 
 @dataclass(frozen=True)
+class NearDuplicates:
+    """A metric with and without the images that have a near-duplicate among the training images.
+
+    Attributes:
+        split: of the images.
+        images: how many there are.
+        copied: (images,), bool, which ones have a near-duplicate, or an exact copy.
+        metric: its name.
+        on_all: its value on all images.
+        on_others: on those without a near-duplicate; NaN where all have one.
+    """
+
+    split: str
+    images: int
+    copied: NDArray[np.bool_]
+    metric: str
+    on_all: Interval
+    on_others: Interval
+
+    @property
+    def text(self) -> str:
+        """The comparison in a sentence."""
+        copied = int(self.copied.sum())
+        if not copied:
+            return f"none of {self.images} {self.split} images has a near-duplicate in training"
+        start = f"{copied} of {self.images} {self.split} images have a near-duplicate in training"
+        if copied == self.images:
+            return f"{start}: {self.metric} {self.on_all.text(3)} says nothing about new images"
+        return f"{start}; without them {self.metric} {self.on_others.text(3)} instead of {self.on_all.text(3)}"
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """One split of a model's predictions beside the labels of its images; each figure is computed when it is asked for.
 
@@ -92,6 +130,7 @@ class Evaluated:
         split: that is shown, such as "val" or "test".
         settings: what counts as right, and the metric that ranks.
         name: of the model, for people, such as "trial 3 of run shapes-1".
+        figures_file: keeps what was read of the images' pixels; None keeps nothing.
 
     Raises:
         KeyError: no image of the split was predicted.
@@ -102,6 +141,7 @@ class Evaluated:
     split: str
     settings: ScoringSettings = field(default_factory=ScoringSettings)
     name: str = "model"
+    figures_file: Path | None = None
 
     def __post_init__(self) -> None:
         self.predictions.of_split(self.split)
@@ -114,10 +154,10 @@ class Evaluated:
             KeyError: no image of the split was predicted.
         """
         spec = TrialSpec.model_validate(read_json(folder.path / SPEC_FILE))
-        dataset = Dataset.load(RunFolder(folder.path.parents[1]).manifest)
+        run = RunFolder(folder.path.parents[1])
         settings = scoring_settings(spec.hyperparameters, spec.primary_metric)
-        name = f"trial {folder.number} of run {folder.path.parents[1].name}"
-        return Evaluated(dataset, predictions, split, settings, name)
+        name = f"trial {folder.number} of run {run.path.name}"
+        return Evaluated(Dataset.load(run.manifest), predictions, split, settings, name, run.image_figures)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Keep the evaluation in a folder, from which `load` reads it; the images stay where they are.
@@ -148,7 +188,8 @@ class Evaluated:
                 f"{folder} holds no evaluation ({Path(str(error.filename)).name} is missing); "
                 "make one with: automl-vision evaluate MODEL DATA --out FOLDER"
             ) from error
-        return Evaluated(dataset, predictions, facts["split"], ScoringSettings(**facts["settings"]), facts["name"])
+        settings = ScoringSettings(**facts["settings"])
+        return Evaluated(dataset, predictions, facts["split"], settings, facts["name"], place / _FIGURES)
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -192,19 +233,66 @@ class Evaluated:
         """The figures of each class, as JSON values."""
         return self._scoring.per_class(self.cases)
 
-    def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
+    def slices(
+        self,
+        metric: str | None = None,
+        attributes: dict[str, Any] | None = None,
+        *,
+        figures: bool = True,
+        progress: Progress | None = None,
+    ) -> list[Slice]:
         """A metric on parts of the images, the worst first.
 
         Args:
             metric: name; None for the primary one.
             attributes: further ones by name, the value of each image of the dataset as text.
+            figures: whether images are also told apart by brightness, contrast and sharpness, for which each is read
+                once.
+            progress: called with (images done, images in all) while images are read.
         """
         own = {name: np.asarray(column, dtype=object)[self.rows] for name, column in (attributes or {}).items()}
-        return find_slices(self.cases, self.metric(metric), {**image_attributes(self.dataset, self.rows), **own})
+        read = self.image_figures(progress=progress) if figures else None
+        return find_slices(self.cases, self.metric(metric), {**image_attributes(self.dataset, self.rows, read), **own})
+
+    def image_figures(self, *, progress: Progress | None = None) -> ImageFigures:
+        """Brightness, contrast and sharpness of the images of the split.
+
+        Args:
+            progress: called with (images done, images in all) while images are read.
+        """
+        return self._figures(self.rows, progress)
+
+    def _figures(self, rows: NDArray[np.intp], progress: Progress | None) -> ImageFigures:
+        images, digests = (self.dataset.table[name].take(pa.array(rows)).to_pylist() for name in ("image", "digest"))
+        return image_figures(self.dataset.root, images, digests, file=self.figures_file, progress=progress)
+
+    def near_duplicates(self, metric: str | None = None, *, progress: Progress | None = None) -> NearDuplicates:
+        """A metric with and without the images that have a near-duplicate among the training images.
+
+        Near-duplicates are found as by the doctor's `near-leak`; all training images are read once for it.
+
+        Args:
+            metric: name; None for the primary one.
+            progress: called with (images done, images in all) while images are read.
+        """
+        train = np.flatnonzero(self.dataset.splits == "train")
+        rows = np.concatenate([self.rows, train])
+        figures = self._figures(rows, progress)
+        digests = self.dataset.table["digest"].take(pa.array(rows)).to_pylist()
+        copied = near_copies(digests, figures.small, figures.readable, np.arange(len(rows)) >= len(self.rows))
+        copied = copied[: len(self.rows)]
+        used, others = self.metric(metric), self.cases.take(np.flatnonzero(~copied))
+        on_all, on_others = used.interval(self.cases), used.interval(others)
+        return NearDuplicates(self.split, len(self.rows), copied, used.name, on_all, on_others)
 
     def mistakes(self) -> list[Mistake]:
         """The images that the model gets wrong, the worst first."""
         return find_mistakes(self.cases, self.dataset.classes)
+
+    @property
+    def suspicion(self) -> str:
+        """How far the suspicions against labels were right where it was measured, in a sentence."""
+        return MEASURED[has_objects(self.dataset.task)]
 
     def image(self, mistake: Mistake) -> str:
         """Path of a mistake's image, as in the dataset."""
@@ -228,7 +316,7 @@ class Evaluated:
         tiles = [
             image_tile(
                 self.dataset[int(self.rows[mistake.image])],
-                f"{mistake.truth} → {mistake.predicted}",
+                ("label wrong? " if mistake.suspected else "") + f"{mistake.truth} → {mistake.predicted}",
                 self.image(mistake),
                 self.found_objects(mistake.image),
             )
