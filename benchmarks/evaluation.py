@@ -1,8 +1,10 @@
 """How long the figures of an evaluation take: 5,000 images of each task.
 
     python benchmarks/evaluation.py [--images 5000] [--classes 10] [--task TASK]
+    python benchmarks/evaluation.py --workspace FOLDER RUN...
 
-The predictions are drawn; the masks are run-length codes of 640 x 480 pixels.
+The predictions are drawn; the masks are run-length codes of 640 x 480 pixels. With runs, the final evaluation of their
+best trials is computed and written again from what they predicted, and set against the time that each trial took.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ from automl_vision.evaluation.scoring.detection import DetectionOutputs
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.evaluation.scoring.segmentation import mask_code
 from automl_vision.experiment.evaluated import Evaluated
+from automl_vision.experiment.run import Run
+from automl_vision.training.final_evaluation import write_evaluation
+from automl_vision.workspace.workspace import Workspace
 
 WIDTH, HEIGHT = 640, 480
 OBJECTS = 6  # per image, on average
@@ -146,13 +151,41 @@ def times_of(task: str, images: int, classes: int) -> dict[str, float]:
     return seconds
 
 
+def share_of(run: Run) -> list[str]:
+    """The table's line of a finished run: what the final evaluation takes of its best trial's time."""
+    trial = run.get_best_child()
+    assert trial is not None
+    result = trial.folder.result()
+    assert result is not None
+    predictions = trial.get_predictions()
+    parts = {split: predictions.of_split(split) for split in predictions.splits}
+    evaluated = trial.evaluated()
+    scoring = create_scoring(evaluated.dataset.task, evaluated.dataset, evaluated.settings)
+    outputs = {split: scoring.from_predictions(part) for split, part in parts.items()}
+    rows = {split: part.rows for split, part in parts.items()}
+    with TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        write_evaluation(scoring, outputs, rows, Path(folder), as_jpeg=False)
+        seconds = time.perf_counter() - start
+    images = sum(map(len, rows.values()))
+    return [run.id, str(images), f"{result.seconds:.1f}", f"{seconds:.2f}", f"{seconds / result.seconds:.1%}"]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--task", choices=list(TASKS), action="append")
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("runs", nargs="*")
     arguments = parser.parse_args()
+    if arguments.runs:
+        lines = [share_of(Run(Workspace(arguments.workspace), name)) for name in arguments.runs]
+        heading = ["run", "images", "trial in seconds", "final evaluation in seconds", "share"]
+        for line in [heading, ["---"] * len(heading), *lines]:
+            print("| " + " | ".join(line) + " |")
+        return
     found = {task: times_of(task, arguments.images, arguments.classes) for task in arguments.task or TASKS}
     parts = list(dict.fromkeys(name for seconds in found.values() for name in seconds))
     for line in [["seconds", *found], ["---"] * (1 + len(found))]:

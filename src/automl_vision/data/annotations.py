@@ -9,6 +9,7 @@ import numpy as np
 
 from automl_vision.core.tasks import Kind
 from automl_vision.core.text import composed
+from automl_vision.data.further_columns import FurtherColumns
 from automl_vision.data.object import Object
 from automl_vision.data.objects import ObjectBuilder, Objects
 from automl_vision.data.report import ImportReport
@@ -29,6 +30,7 @@ class Record:
         split: "train", "val", "test", or None when the source does not say.
         group: images of one group are always in the same split.
         size: width and height in pixels as the source states them, or None.
+        further: what else the source says of the image, by name, such as its camera; None for nothing.
     """
 
     image: str
@@ -38,6 +40,7 @@ class Record:
     split: str | None = None
     group: str | None = None
     size: tuple[int, int] | None = None
+    further: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Annotations:
         objects: the records' objects, by number of the record.
         report: what could not be read.
         classes: the source's own list of classes, in its order, when it has one.
+        further: what else the source says of its images.
         reads_all: whether each image of the source is a record, a mask, or reported already.
     """
 
@@ -65,6 +69,7 @@ class Annotations:
     objects: ObjectBuilder = field(default_factory=ObjectBuilder)
     report: ImportReport = field(default_factory=ImportReport)
     classes: list[str] | None = None
+    further: FurtherColumns = field(default_factory=FurtherColumns)
     reads_all: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
     _repeated: set[int] = field(default_factory=set)
@@ -100,6 +105,8 @@ class Annotations:
             self.sizes.append(record.size or (0, 0))
         else:
             self._join(number, record, labels)
+        if record.further:
+            self.further.add(number, record.further)
         for value in record.objects:
             self.objects.add(number, value)
         return number

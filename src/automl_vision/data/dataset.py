@@ -16,10 +16,12 @@ from PIL import Image
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import TASKS, has_objects, normalize_task
+from automl_vision.core.text import did_you_mean
 from automl_vision.data import splits as split_rules
 from automl_vision.data.changes import Changes, changes_between
 from automl_vision.data.conversion import convert, keep_classes
 from automl_vision.data.fingerprint import fingerprint_of
+from automl_vision.data.further_columns import PREFIX, further_names
 from automl_vision.data.labelled_image import LabelledImage
 from automl_vision.data.manifest import leave_out, objects_of, splits_of, targets_of, with_column
 from automl_vision.data.manifest_file import read_manifest, write_manifest
@@ -46,7 +48,7 @@ class Dataset:
     datasets of some of the images.
 
     Attributes:
-        table: the manifest, one row per image, with the columns of `SCHEMA`.
+        table: the manifest, one row per image, with the columns of `SCHEMA` and further ones of the source.
         root: folder, archive or URL that relative image paths start from.
         task: the task that the labels are for.
         classes: names in the order of the model's outputs.
@@ -154,6 +156,24 @@ class Dataset:
         """(images, 2), width and height in pixels."""
         columns = [self.table[name].to_numpy() for name in ("width", "height")]
         return np.stack(columns, axis=1).astype(np.int64)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Names of what the source says of its images beside their labels, such as camera, patient or day."""
+        return further_names(self.table)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """(images,), the values of a further column: numbers or texts, null for images without one.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if name not in self.further:
+            known = ", ".join(self.further) or "none"
+            raise DataError(
+                f'the data has no further column "{name}".{did_you_mean(name, self.further)} It has: {known}'
+            )
+        return self.table[f"{PREFIX}{name}"]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -39,4 +39,15 @@ def join_validation(training: Dataset, validation: Dataset) -> Dataset:
     added = with_column(validation.table, "image", pa.array(references, pa.string())).filter(pa.array(usable))
     added = with_column(added, "split", pa.array(["val"] * len(added), pa.string()))
     kept = training.table.filter(pa.array(training.splits != "val"))
-    return replace(training, table=pa.concat_tables([kept, added]), report=report).with_validation(SPLIT_RATIO)
+    return replace(
+        training, table=pa.concat_tables(_alike(kept, added), promote_options="default"), report=report
+    ).with_validation(SPLIT_RATIO)
+
+
+def _alike(*tables: pa.Table) -> list[pa.Table]:
+    """The tables without further columns that are numbers in one and texts in another."""
+    types: dict[str, set[str]] = {}
+    for table in tables:
+        for field in table.schema:
+            types.setdefault(field.name, set()).add(str(field.type))
+    return [table.drop_columns([name for name in table.column_names if len(types[name]) > 1]) for table in tables]

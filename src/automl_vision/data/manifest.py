@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.core.tasks import TASKS, has_objects, task_of_kind
 from automl_vision.core.text import composed
 from automl_vision.data.annotations import Annotations
+from automl_vision.data.further_columns import with_further
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
 from automl_vision.data.report import Problem
@@ -72,7 +73,8 @@ def build_manifest(
         columns["objects"] = empty_lists(len(kept), OBJECT_TYPE)
         found = {label for row in labels for label in row}
     own = [name for name in dict.fromkeys(map(composed, annotations.classes or ())) if name in found]
-    return pa.table(columns, schema=SCHEMA), (*own, *sorted(found.difference(own)))
+    table = with_further(pa.table(columns, schema=SCHEMA), annotations.further.columns(), kept)
+    return table, (*own, *sorted(found.difference(own)))
 
 
 def empty_lists(rows: int, type_: pa.DataType) -> pa.ListArray:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import atomic_path
+from automl_vision.data.further_columns import PREFIX, further_names
 from automl_vision.data.manifest import SCHEMA
 
 _METADATA = b"automl_vision"
@@ -33,7 +34,9 @@ def read_manifest(path: str | PathLike[str]) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(Path(path), partitioning=None)
         metadata = json.loads(table.schema.metadata[_METADATA])
-        return table.select(SCHEMA.names).cast(SCHEMA), metadata
+        further = [table.schema.field(f"{PREFIX}{name}") for name in further_names(table)]
+        schema = pa.schema([*SCHEMA, *further])
+        return table.select(schema.names).cast(schema), metadata
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a manifest of a dataset ({error})") from error
 

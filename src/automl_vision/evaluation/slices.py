@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
@@ -20,7 +22,11 @@ from automl_vision.evaluation.weighted import resample_weights
 MIN_IMAGES = 10
 """Smaller slices are left out: their intervals say nothing."""
 
+MOST_VALUES = 50
+"""Texts of a column with more different values are not sliced."""
+
 LEVEL = 0.05
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:$|[T ])")
 _PARTS = 3  # of a number, such as the image's size
 _SIDES = (32, 96)  # pixels; COCO's bounds of small and medium objects
 _SQUARE = 1.2  # longer side over shorter one, up to which an image is called square
@@ -143,7 +149,7 @@ def image_attributes(
 ) -> dict[str, NDArray[np.object_]]:
     """What is known of images, as texts by attribute.
 
-    Image size, number of objects and the figures of the pixels are cut into thirds; the value names the bounds. `group` is there if the dataset
+    Numbers are cut into thirds; the value names the bounds. `group` is there if the dataset
     has groups.
 
     Args:
@@ -167,6 +173,9 @@ def image_attributes(
         attributes["labels"] = _thirds(dataset.targets[rows].sum(axis=1).astype(np.float64), "labels")
     for name in FIGURES if figures is not None else ():
         attributes[name] = _thirds(np.asarray(getattr(figures, name), np.float64), "grey levels")
+    for name in dataset.further:
+        found = _column_values(dataset.column(name).take(pa.array(rows)).combine_chunks())
+        attributes[f"column {name}" if name in attributes else name] = found
     groups = np.array([group or "" for group in dataset.table["group"].take(rows).to_pylist()], dtype=object)
     if any(groups.tolist()):
         attributes["group"] = groups
@@ -188,7 +197,19 @@ def _thirds(values: NDArray[np.float64], unit: str) -> NDArray[np.object_]:
     for i in np.unique(part[known]).tolist():
         low, high = values[part == i].min(), values[part == i].max()
         names[part == i] = f"{low:.{digits}f} to {high:.{digits}f} {unit}" if low < high else f"{low:.{digits}f} {unit}"
-    return names
+    return np.array([name.strip() for name in names.tolist()], dtype=object)
+
+
+def _column_values(column: pa.Array) -> NDArray[np.object_]:
+    """Values of a further column as texts: numbers in thirds, dates by day or month, at most `MOST_VALUES` texts."""
+    if pa.types.is_floating(column.type):
+        return _thirds(column.to_numpy(zero_copy_only=False).astype(np.float64), "")
+    texts = np.array(column.fill_null("").to_pylist(), dtype=object)
+    known = [text for text in texts.tolist() if text]
+    if known and all(map(_DATE.match, known)):
+        by_day = len({text[:10] for text in known}) <= MOST_VALUES
+        texts = np.array([text[: 10 if by_day else 7] for text in texts.tolist()], dtype=object)
+    return texts if len(set(texts.tolist())) <= MOST_VALUES else np.full(len(texts), "", dtype=object)
 
 
 def _digits(values: NDArray[np.float64]) -> int:

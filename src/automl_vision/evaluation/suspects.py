@@ -19,8 +19,7 @@ MEASURED = {
     True: "with a box in 5 % of the images of two real sets changed, it found 40 to 90 % of them, and of what it found "
     f"then and not before all were changed ones, of all it found 7 to 8 %, {_SOURCE}",
 }
-"""How well the suspicions were right when labels were changed (`benchmarks/suspects.py`), by whether they are of objects.
-"""
+"""How often suspicions were right where labels were changed, by whether objects are labelled."""
 
 
 def suspected_images(cases: Any, classes: tuple[str, ...]) -> dict[int, str]:

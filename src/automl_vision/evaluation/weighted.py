@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from automl_vision.evaluation.intervals import RESAMPLES, Floats, bootstrap_weig
 
 TINY = 1e-12
 _CHUNK = 20_000_000  # numbers in a temporary array
+_CACHED = 250_000  # numbers in a temporary array that stays in a processor's cache
 
 
 @lru_cache(maxsize=4)
@@ -130,8 +131,9 @@ def average_precision(scores: Floats, truth: NDArray[np.bool_], weights: Floats)
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.diff(scores[order]) != 0, True)
-    positives = (weights[:, order] * truth[order]).cumsum(axis=1)[:, ends]
-    precision = positives / np.maximum(weights[:, order].cumsum(axis=1)[:, ends], TINY)
+    ranked = weights[:, order]
+    positives = (ranked * truth[order]).cumsum(axis=1)[:, ends]
+    precision = positives / np.maximum(ranked.cumsum(axis=1)[:, ends], TINY)
     steps = np.diff(positives, axis=1, prepend=0)
     return ratio((steps * precision).sum(axis=1), positives[:, -1], otherwise=float("nan"))
 
@@ -159,11 +161,14 @@ def ranking(name: str, average: str, scores: Floats, truth: NDArray[np.bool_], w
             weights,
             scores.size,
         )
-    values = np.stack([figure(scores[:, i], truth[:, i], weights) for i in range(len(usable))], axis=1)
+    columns = [(np.ascontiguousarray(scores[:, i]), np.ascontiguousarray(truth[:, i])) for i in range(len(usable))]
+    values = np.stack(
+        [_in_chunks(partial(figure, *column), weights, len(scores), size=_CACHED) for column in columns], axis=1
+    )
     return mean_of_known(values, weights @ truth if average == "weighted" else None)
 
 
-def _in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int) -> Floats:
+def _in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:
     """Compute some resamples at a time, so that temporary arrays of so many columns stay bounded."""
-    size = max(1, _CHUNK // max(1, width))
-    return np.concatenate([compute(weights[start : start + size]) for start in range(0, len(weights), size)])
+    rows = max(1, size // max(1, width))
+    return np.concatenate([compute(weights[start : start + rows]) for start in range(0, len(weights), rows)])

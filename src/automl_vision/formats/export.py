@@ -70,6 +70,8 @@ def _note_losses(dataset: Dataset, format_: ExportFormat, report: ImportReport) 
         written = kept[dataset.objects.image]
         marks["iscrowd"] = int((dataset.objects.iscrowd & written).sum())
         marks["difficult"] = int((dataset.objects.difficult & written).sum())
+    if dataset.further:
+        marks["further"] = int(kept.sum())
     for mark, count in marks.items():
         if count and mark not in format_.holds:
             report.note(format_.name, f'the format has no place for "{mark}", which {count} records had', "lost mark")

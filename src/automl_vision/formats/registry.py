@@ -83,7 +83,8 @@ class ExportFormat:
     Attributes:
         name: as in `dataset.export(path, format=name)`.
         kinds: what it holds: "label", "labels", "boxes", "masks".
-        holds: what else it holds: "group", "iscrowd", "difficult", "references" to images that lie elsewhere.
+        holds: what else it holds: "group", "further" columns, "iscrowd", "difficult", "references" to images that
+            lie elsewhere.
         write: writes annotations and asks the export for the images.
     """
 

@@ -33,6 +33,7 @@ class ExportRecord:
         labels: of the image.
         objects: in it.
         group: or None.
+        further: what else is known of it, by name.
     """
 
     image: str
@@ -41,6 +42,7 @@ class ExportRecord:
     labels: tuple[str, ...]
     objects: tuple[Object, ...]
     group: str | None
+    further: dict[str, str | float]
 
 
 class Export:
@@ -55,12 +57,13 @@ class Export:
         folder: where to write.
         kind: what is labelled: "label", "labels", "boxes" or "masks".
         classes: names in order.
+        further: names of what else is known of the images.
         report: of what the format could not hold.
     """
 
     def __init__(self, dataset: Dataset, folder: Path, *, images: str) -> None:
         self.folder, self.kind, self.classes = folder, dataset.kind, list(dataset.classes)
-        self.report = ImportReport()
+        self.further, self.report = list(dataset.further), ImportReport()
         self._dataset, self._images = dataset, images
         self._rows = {split: np.flatnonzero(dataset.splits == split).tolist() for split in self.splits}
         self._names = _unique_names(dataset)
@@ -82,7 +85,9 @@ class Export:
         objects = self._dataset.objects
         rows = self._rows[split]
         columns = self._dataset.table.select(["width", "height", "labels", "group"]).take(rows).to_pydict()
-        for row, width, height, labels, group in zip(rows, *columns.values(), strict=True):
+        further = [self._dataset.column(name).take(rows).to_pylist() for name in self.further]
+        values = list(zip(*further, strict=True)) if further else [()] * len(rows)
+        for row, width, height, labels, group, own in zip(rows, *columns.values(), values, strict=True):
             self.report.total += 1
             yield ExportRecord(
                 image=self._names[row],
@@ -91,6 +96,7 @@ class Export:
                 labels=tuple(labels),
                 objects=tuple(objects[i] for i in objects.rows_of(row)) if self.has_objects else (),
                 group=group,
+                further={n: v for n, v in zip(self.further, own, strict=True) if v is not None},
             )
 
     def image(self, name: str, target: str | None = None) -> str:

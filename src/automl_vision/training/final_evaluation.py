@@ -97,13 +97,25 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
     """
     precision = Precision("fp32", loop.plan.channels_last)
     outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
-    return loop.processes.from_main(partial(_write, task.scoring, outputs, rows, folder, loop.pixels.as_jpeg))
+    return loop.processes.from_main(
+        partial(write_evaluation, task.scoring, outputs, rows, folder, as_jpeg=loop.pixels.as_jpeg)
+    )
 
 
-def _write(
-    scoring: Scoring[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, as_jpeg: bool
+def write_evaluation(
+    scoring: Scoring[Any], outputs: dict[str, Any], rows: dict[str, NDArray[np.intp]], folder: Path, *, as_jpeg: bool
 ) -> dict[str, float]:
-    """Write the outputs, their calibration and their reports; returns the metrics on the validation images."""
+    """Write outputs, their calibration and their reports; the cases and the resamples are computed once.
+
+    Args:
+        scoring: of the task.
+        outputs, rows: of a network and of their images, by split, with "val".
+        folder: gets `metrics.json`, `predictions.arrow` and `comparison.npz`.
+        as_jpeg: whether the images came from a cache that keeps JPEGs.
+
+    Returns:
+        The metrics on the validation images.
+    """
     calibration = scoring.calibrate(outputs["val"], rows["val"])
     cases = {split: scoring.cases(outputs[split], rows[split], calibration) for split in rows}
     comparison = scoring.comparison(cases["val"])

@@ -25,7 +25,7 @@ from automl_vision.formats.records.tables import (
     side_splits,
 )
 from automl_vision.formats.records.text_cells import table_files
-from automl_vision.formats.records.vocabulary import CORNERS
+from automl_vision.formats.records.vocabulary import CORNERS, is_further
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
@@ -117,7 +117,7 @@ def _flag_columns(classes: list[str], header: list[str]) -> list[str]:
     return classes
 
 
-@export_format("csv", "label", "labels", "boxes", holds=("group", "iscrowd", "difficult", "references"))
+@export_format("csv", "label", "labels", "boxes", holds=("group", "further", "iscrowd", "difficult", "references"))
 def write(export: Export) -> None:
     """Write `labels.csv`, one row an image, or a box, and the images under their own names.
 
@@ -134,15 +134,17 @@ def write(export: Export) -> None:
         header += ["label", *CORNERS[0], "iscrowd", "difficult"]
     else:
         header.append(export.kind)
-    table.writerow(header)
+    further = [] if has_flags else [name for name in export.further if name not in header and is_further(name)]
+    table.writerow([*header, *further])
     for split in export.splits:
         for record in export.records(split):
             start = [export.image(record.image), split, record.group or ""]
+            end = [record.further.get(name, "") for name in further]
             if export.kind == "boxes":
                 rows = [[v.label, *(v.bbox or ()), int(v.iscrowd), int(v.difficult)] for v in record.objects]
-                table.writerows([*start, *row] for row in rows or [[""] * (len(header) - 3)])
+                table.writerows([*start, *row, *end] for row in rows or [[""] * (len(header) - 3)])
             elif has_flags:
                 table.writerow([*start, *(int(name in record.labels) for name in export.classes)])
             else:
-                table.writerow([*start, "|".join(record.labels)])
+                table.writerow([*start, "|".join(record.labels), *end])
     write_text(export.folder / "labels.csv", text.getvalue())

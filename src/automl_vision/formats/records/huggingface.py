@@ -14,7 +14,7 @@ from automl_vision.formats.records.cells import LIST, split_labels
 from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.reader import RowReader
 from automl_vision.formats.records.rows import Row, changed, read_records
-from automl_vision.formats.records.vocabulary import LABEL, LABEL_IDENTIFIERS, usual
+from automl_vision.formats.records.vocabulary import LABEL, LABEL_IDENTIFIERS, is_further, usual
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, as_text
 
@@ -87,6 +87,7 @@ class _Standard:
         if not name:
             raise ValueError('the row has no "file_name"')
         found = {
+            **{key: value for key, value in row.items() if key not in vars(self._columns).values() and is_further(key)},
             "image": name,
             "split": normalize_split(as_text(row.get(self._columns.split or "split"))),
             "group": as_text(row.get(self._columns.group or "group")) or None,

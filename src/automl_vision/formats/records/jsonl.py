@@ -19,7 +19,7 @@ from automl_vision.formats.records.layout import Layout
 from automl_vision.formats.records.objects import box_sides
 from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
 from automl_vision.formats.records.rows import changed
-from automl_vision.formats.records.vocabulary import usual, whole
+from automl_vision.formats.records.vocabulary import is_further, usual, whole
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.shapes import bounds, shares
 from automl_vision.formats.source import Source
@@ -146,7 +146,9 @@ def _usual(columns: Columns) -> Layout:
     )
 
 
-@export_format("jsonl", "label", "labels", "boxes", "masks", holds=("group", "iscrowd", "difficult", "references"))
+@export_format(
+    "jsonl", "label", "labels", "boxes", "masks", holds=("group", "further", "iscrowd", "difficult", "references")
+)
 def write(export: Export) -> None:
     """Write `SPLIT.jsonl` for each split (`annotations.jsonl` without splits), and the images under their own names."""
     for split in export.splits:
@@ -155,6 +157,7 @@ def write(export: Export) -> None:
             details = {"format": record.image.rpartition(".")[2], "width": record.width, "height": record.height}
             value: dict[str, Any] = {"image_url": export.image(record.image), "image_details": details}
             value["label"] = _written(record, export)
+            value |= {name: found for name, found in record.further.items() if is_further(name)}
             if record.group:
                 value["group"] = record.group
             if not split:

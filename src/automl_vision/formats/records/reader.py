@@ -16,6 +16,7 @@ from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, 
 from automl_vision.formats.records.layout import Layout, label_of
 from automl_vision.formats.records.objects import as_corners, object_fields, objects_in, read_object
 from automl_vision.formats.records.rows import Row, Rows
+from automl_vision.formats.records.vocabulary import is_further
 from automl_vision.formats.source import Source, as_text
 from automl_vision.formats.usable import usable_objects
 from automl_vision.storage.urls import is_url
@@ -114,7 +115,9 @@ class RowReader:
         labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout)
         image = images.find(reference)
         split = split or images.split or self._splits.get(image)
-        return Record(image, place, labels, objects, split, _group(row, layout), _size(row, layout))
+        return Record(
+            image, place, labels, objects, split, _group(row, layout), _size(row, layout), _further(row, layout)
+        )
 
     def _typed(self, row: Row, layout: Layout, place: str) -> Content:
         """Labels or objects of a row of JSON; unusable objects are reported.
@@ -198,6 +201,22 @@ def _group(row: Row, layout: Layout) -> str | None:
     if value is None or is_empty(str(value)):
         return None
     return f"fold {value}" if layout.fold else str(value)
+
+
+def _further(row: Row, layout: Layout) -> dict[str, str] | None:
+    """What a row says of its image beside what its layout means."""
+    if not layout.typed:
+        if not layout.others:
+            return None
+        return {name: row[name] for name in layout.others if name and not is_empty(row.get(name, ""))}
+    if layout.is_object:
+        return None
+    known = (layout.image, layout.label, layout.split, layout.group)
+    return {
+        name: str(value)
+        for name, value in row.items()
+        if isinstance(value, str | int | float) and name not in known and is_further(name) and not is_empty(str(value))
+    }
 
 
 def _size(row: Row, layout: Layout) -> tuple[int, int] | None:

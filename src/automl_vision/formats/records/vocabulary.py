@@ -89,6 +89,19 @@ CLASS_NAME = (
 """Columns of a table that names classes; CLASS_NUMBER those of their numbers."""
 
 
+_KNOWN = frozenset({
+    *IMAGE, *LABEL, *LABEL_PLURALS, *SPLIT, *SPLIT_IF_FITTING, *GROUP, *FOLD, *BOX, *POLYGON, *OBJECTS, *OBJECT_LABEL,
+    *CROWD, *DIFFICULT, *(name for names in SIZE for name in names),
+    *(name for _, conventions in BOX_CONVENTIONS for names in conventions for name in names), "imagedetails", "text",
+})  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def is_further(name: str) -> bool:
+    """Whether a field of JSON has none of the usual meanings, and so says something else of its image."""
+    return plain(name) not in _KNOWN
+
+
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A field's name for comparing: its letters and digits in lower case."""
