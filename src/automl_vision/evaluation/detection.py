@@ -17,7 +17,7 @@ from automl_vision.data.ragged import ranges, starts_of
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
 from automl_vision.evaluation.overlaps import coco_code, mask_area, mask_overlaps
-from automl_vision.evaluation.weighted import TINY
+from automl_vision.evaluation.weighted import TINY, in_chunks
 
 COCO_MEANINGS = {
     "coco_map": "average precision, mean over classes and the overlaps 0.5, 0.55, ..., 0.95",
@@ -37,6 +37,7 @@ COCO_MEANINGS = {
 
 COCO_NAMES = tuple(COCO_MEANINGS)
 CURVE_POINTS = 101
+_CACHED = 100_000  # numbers in a temporary array that stays in a processor's cache
 _PAIRS = 1_000_000  # of detections and objects, whose overlaps are computed at once
 
 
@@ -169,9 +170,15 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
         matches: of detections and ground truth.
         weights: how often each image counts, (resamples, images); None counts each once.
     """
+    weights = np.ones((1, len(matches.positives))) if weights is None else weights
+    width = int(np.bincount(matches.label, minlength=1).max())
+    return in_chunks(partial(_average_precisions, matches), weights, width, size=_CACHED)
+
+
+def _average_precisions(matches: Matches, weights: Floats) -> Floats:
+    """(resamples, classes), for few resamples."""
     from scipy.sparse import csr_array
 
-    weights = np.ones((1, len(matches.positives))) if weights is None else weights
     totals = weights @ matches.positives
     values = np.full(totals.shape, np.nan)
     of_image = np.ascontiguousarray(weights.T)  # (images, resamples)

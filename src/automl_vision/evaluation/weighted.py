@@ -156,19 +156,26 @@ def ranking(name: str, average: str, scores: Floats, truth: NDArray[np.bool_], w
         return np.full(len(weights), np.nan)
     figure = RANKINGS[name]
     if average == "micro":
-        return _in_chunks(
+        return in_chunks(
             lambda part: figure(scores.ravel(), truth.ravel(), np.repeat(part, len(usable), axis=1)),
             weights,
             scores.size,
         )
     columns = [(np.ascontiguousarray(scores[:, i]), np.ascontiguousarray(truth[:, i])) for i in range(len(usable))]
     values = np.stack(
-        [_in_chunks(partial(figure, *column), weights, len(scores), size=_CACHED) for column in columns], axis=1
+        [in_chunks(partial(figure, *column), weights, len(scores), size=_CACHED) for column in columns], axis=1
     )
     return mean_of_known(values, weights @ truth if average == "weighted" else None)
 
 
-def _in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:
-    """Compute some resamples at a time, so that temporary arrays of so many columns stay bounded."""
+def in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:
+    """Compute some resamples at a time, so that temporary arrays stay small.
+
+    Args:
+        compute: takes weights (resamples, images), and returns values by resample.
+        weights: (resamples, images).
+        width: columns of the temporary arrays.
+        size: numbers in one of them.
+    """
     rows = max(1, size // max(1, width))
     return np.concatenate([compute(weights[start : start + rows]) for start in range(0, len(weights), rows)])
