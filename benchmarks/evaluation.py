@@ -32,7 +32,6 @@ from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.evaluation.scoring.segmentation import mask_code
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.run import Run
-from automl_vision.training.final_evaluation import write_evaluation
 from automl_vision.workspace.workspace import Workspace
 
 WIDTH, HEIGHT = 640, 480
@@ -153,6 +152,8 @@ def times_of(task: str, images: int, classes: int) -> dict[str, float]:
 
 def share_of(run: Run) -> list[str]:
     """The table's line of a finished run: what the final evaluation takes of its best trial's time."""
+    from automl_vision.training.final_evaluation import write_evaluation
+
     trial = run.get_best_child()
     assert trial is not None
     result = trial.folder.result()

@@ -37,7 +37,7 @@ COCO_MEANINGS = {
 
 COCO_NAMES = tuple(COCO_MEANINGS)
 CURVE_POINTS = 101
-_CACHED = 100_000  # numbers in a temporary array that stays in a processor's cache
+_AT_ONCE = 500_000  # numbers in a temporary array
 _PAIRS = 1_000_000  # of detections and objects, whose overlaps are computed at once
 
 
@@ -171,8 +171,8 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
         weights: how often each image counts, (resamples, images); None counts each once.
     """
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
-    width = int(np.bincount(matches.label, minlength=1).max())
-    return in_chunks(partial(_average_precisions, matches), weights, width, size=_CACHED)
+    width = int(matches.right.sum())
+    return in_chunks(partial(_average_precisions, matches), weights, width, size=_AT_ONCE)
 
 
 def _average_precisions(matches: Matches, weights: Floats) -> Floats:
@@ -184,21 +184,21 @@ def _average_precisions(matches: Matches, weights: Floats) -> Floats:
     of_image = np.ascontiguousarray(weights.T)  # (images, resamples)
     order = np.argsort(matches.label, kind="stable")
     order = order[matches.counted[order]]
-    bounds = np.searchsorted(matches.label[order], np.arange(totals.shape[1] + 1))
-    for label in np.flatnonzero(matches.positives.any(axis=0)).tolist():
-        mine = order[bounds[label] : bounds[label + 1]]
-        right = matches.right[mine]
-        # precision only falls between one right detection and the next: its envelope follows from these alone
-        step = right.cumsum() - right
-        until = step < right.sum()
-        shape = (int(right.sum()), len(of_image))
-        places = (step[until], matches.image[mine][until])
-        seen = (csr_array((np.ones(until.sum()), places), shape=shape) @ of_image).cumsum(axis=0)
-        gains = of_image[matches.image[mine[right]]]
-        precision = gains.cumsum(axis=0) / np.maximum(seen, TINY)
+    right, image, label = matches.right[order], matches.image[order], matches.label[order]
+    # precision only falls between one right detection and the next: its envelope follows from these alone
+    step = right.cumsum() - right  # the right detection that comes next, of whatever class
+    before = np.append(label[right], -1)[step] == label  # not those below the last right one of their class
+    shape = (int(right.sum()), len(of_image))
+    seen = csr_array((np.ones(before.sum()), (step[before], image[before])), shape=shape) @ of_image
+    gains = of_image[image[right]]
+    bounds = np.searchsorted(label[right], np.arange(totals.shape[1] + 1))
+    for each in np.flatnonzero(matches.positives.any(axis=0)).tolist():
+        mine = slice(bounds[each], bounds[each + 1])
+        gained = gains[mine]
+        precision = gained.cumsum(axis=0) / np.maximum(seen[mine].cumsum(axis=0), TINY)
         envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        total = totals[:, label]
-        values[:, label] = (gains * envelope).sum(axis=0) / np.where(total > 0, total, np.nan)
+        total = totals[:, each]
+        values[:, each] = (gained * envelope).sum(axis=0) / np.where(total > 0, total, np.nan)
     return values
 
 
