@@ -80,7 +80,8 @@ def image_figures(
                 _write(file, known)
     *figures, small = zip(*(known.get(digest, _UNREADABLE) for digest in digests), strict=True) if digests else [()] * 4
     squares = np.frombuffer(b"".join(small), np.uint8).reshape(-1, SIDE, SIDE)
-    return ImageFigures(*(np.array(values, np.float32) for values in figures), squares)
+    brightness, contrast, sharpness = (np.array(values, np.float32) for values in figures)
+    return ImageFigures(brightness, contrast, sharpness, squares)
 
 
 def _figures_of(image: str, *, root: str) -> _One | None:

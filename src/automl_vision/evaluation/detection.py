@@ -77,8 +77,14 @@ class Matches:
     def take(self, images: NDArray[np.intp]) -> Matches:
         """Those of some images, in ascending order, which become images 0, 1, 2, ..."""
         mine = np.flatnonzero(np.isin(self.image, images))
-        columns = (column[mine] for column in (self.label, self.score, self.right, self.counted))
-        return Matches(np.searchsorted(images, self.image[mine]), *columns, self.positives[images])
+        return Matches(
+            np.searchsorted(images, self.image[mine]),
+            self.label[mine],
+            self.score[mine],
+            self.right[mine],
+            self.counted[mine],
+            self.positives[images],
+        )
 
 
 def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: float) -> Matches:
