@@ -92,7 +92,7 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
             a, b = mine[found.labels[mine] == label], theirs[true.labels[theirs] == label]
             a = a[np.argsort(-found.scores[a], kind="stable")]
             if len(b):
-                right[a], counted[a] = _match_one(_overlaps(found, true, a, b), true, b, iou)
+                right[a], counted[a] = _match_one(object_overlaps(found, true, a, b), true, b, iou)
     positives = np.zeros((true.images, classes), np.int64)
     plain = ~true.crowd & ~true.difficult
     np.add.at(positives, (true.image[plain], true.labels[plain]), 1)
@@ -101,7 +101,8 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
     )
 
 
-def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+def object_overlaps(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+    """Intersection over union of some detections with some objects, (a, b): of masks where both have them."""
     if found.masks is None or true.masks is None:
         return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
     return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
@@ -219,6 +220,11 @@ class CocoEvaluation:
         evaluation.summarize()
         figures = np.asarray(evaluation.stats[: len(COCO_NAMES)], np.float64)
         return np.where(figures >= 0, figures, np.nan)
+
+    def precisions(self) -> Floats:
+        """Precision at 101 recalls, (10 overlaps, 101, classes), of objects of every size; -1 for absent classes."""
+        self.figures(np.ones(self._matches.shape[1], np.int64))
+        return np.asarray(self._evaluation.eval["precision"][:, :, :, 0, -1], np.float64)
 
 
 def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+
+if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
 
 EVALUATION_FILE = "evaluation.json"
 _MANIFEST = "manifest.parquet"
@@ -191,6 +194,14 @@ class Evaluated:
     def per_class(self) -> list[dict[str, Any]]:
         """The figures of each class, as JSON values."""
         return self._scoring.per_class(self.cases)
+
+    def figures(self) -> Figures:
+        """The figures of these predictions by name, such as `figures()["confusion"]`, which show in a notebook."""
+        from automl_vision.experiment.figures import PredictedSplit, prediction_figures
+
+        return prediction_figures(
+            PredictedSplit(self.dataset.task, self.dataset.classes, self.cases, lambda: self.uncalibrated)
+        )
 
     def slices(self, metric: str | None = None, attributes: dict[str, Any] | None = None) -> list[Slice]:
         """A metric on parts of the images, the worst first.
