@@ -80,7 +80,7 @@ def _heatmap(
         "Confusion matrix", summary, x="predicted", y="true",
         height=max(380, 190 + _CELL * size) if size > 8 else 190 + 44 * max(size, 4),
         xaxis={"showline": False, "ticks": "", "tickvals": list(range(size)), "ticktext": distinct(columns, short),
-               "showgrid": False, "tickangle": -45 if size > 3 else 0, "constrain": "domain"},
+               "showgrid": False, "tickangle": -90 if size > 12 else -45 if size > 3 else 0, "constrain": "domain"},
         yaxis={"showline": False, "ticks": "", "tickvals": list(range(size)), "ticktext": distinct(rows, short),
                "showgrid": False, "autorange": "reversed"},
     )  # fmt: skip
@@ -152,7 +152,8 @@ def worst_pairs(
         "Most confused pairs", _confusion_sentence(matrix, rows, columns, noun), x=f"{noun}s (true → predicted)", y="",
         height=120 + 22 * max(len(pairs), 4),
         yaxis={"autorange": "reversed", "ticks": "", "tickvals": list(range(len(pairs))), "ticktext": names},
-        xaxis={"range": [0, 1.25 * max(values)], "tickformat": ",d", "nticks": 6},
+        xaxis={"range": [0, 1.5 * max(values)], "tickformat": ",d", "nticks": 6,
+               "dtick": 1 if max(values) < 6 else None},
     )  # fmt: skip
     figure.add_trace(
         go.Bar(

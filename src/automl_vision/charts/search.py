@@ -18,6 +18,7 @@ _SHOWN = 40  # trials of the board
 _STEPS = 5  # shades from the worst to the best trial
 _LOG_RATIO = 30.0  # a positive hyperparameter that varies by more has a logarithmic axis
 _UNSET = -0.14  # where a line passes an axis whose hyperparameter the trial does not have
+_LOG_AXIS = {"type": "log", "dtick": "D2", "tickformat": "~g"}
 _NO_TRIAL = "no trial has a score yet"
 
 Standing = Literal["best", "tied", "worse", "unknown"]
@@ -149,7 +150,7 @@ def trade_off(
         f"{title[:28].capitalize()} against {name}",
         f"{counted(len(front), 'trial')} of {len(points)} cannot be beaten in both; the best of them, trial "
         f"{best[1].trial}, has {best[1].value:.3f} at {unit.format(best[0])}.",
-        x=x_title, y=title, xaxis={"type": "log"} if max(costs) > 5 * min(costs) > 0 else {"rangemode": "tozero"},
+        x=x_title, y=title, xaxis=_LOG_AXIS if max(costs) > 20 * min(costs) > 0 else {"rangemode": "tozero"},
     )  # fmt: skip
     figure.add_trace(
         line([c for c, _ in front], [s.value for _, s in front], "front", "series-1", line={"shape": "hv", "width": 1},
@@ -254,21 +255,25 @@ class _Axis:
     low: float
     high: float
     places: Mapping[str, float]  # of values that are not numbers
+    has_gaps: bool  # whether some trials do not have the hyperparameter
 
     @staticmethod
     def of(name: str, values: Sequence[Any]) -> _Axis:
         there = [value for value in values if value is not None]
+        gaps = len(there) < len(values)
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in there):
             low, high = float(min(there)), float(max(there))
             is_log = low > 0 and high / low > _LOG_RATIO
-            axis = _Axis(name, {}, is_log, low, high, {})
+            axis = _Axis(name, {}, is_log, low, high, {}, gaps)
             shown = np.geomspace(low, high, 4) if is_log else np.linspace(low, high, 4)
             if all(isinstance(value, int) for value in there):
                 shown = np.unique(np.rint(shown))
-            return _Axis(name, {axis.height(v): _text(v) for v in shown.tolist()}, is_log, low, high, {})
+            ticks = {axis.height(value): _text(value) for value in shown.tolist()}
+            return _Axis(name, ticks, is_log, low, high, {}, gaps)
         texts = sorted({str(value) for value in there})
         places = {text: (i + 0.5) / len(texts) for i, text in enumerate(texts)}
-        return _Axis(name, {place: shortened(text, 16) for text, place in places.items()}, False, 0, 1, places)
+        ticks = {place: shortened(text, 16) for text, place in places.items()}
+        return _Axis(name, ticks, False, 0, 1, places, gaps)
 
     def height(self, value: Any) -> float:
         """Where a value stands; below the axis for one that is not there."""
@@ -294,7 +299,8 @@ def _add_trials(figure: Figure, axes: Sequence[_Axis], trials: Sequence[TrialSet
     name = _text(scores[0]) if len(scores) == 1 else f"{_text(min(scores))} to {_text(max(scores))}"
     figure.add_trace(
         line(
-            x, y, name, f"ramp-{step}", customdata=data, line={"width": 2.5 if step == _STEPS else 1.5}, mode="lines+markers",
+            x, y, name, f"ramp-{step}", customdata=data, mode="lines+markers",
+            line={"width": 2.5 if step == _STEPS else 1.5},
             marker={"size": 5}, opacity=1.0 if len(trials) < 60 else 0.6,
             hovertemplate="trial %{customdata[0]}: %{customdata[1]}<extra></extra>",
         )
@@ -302,7 +308,8 @@ def _add_trials(figure: Figure, axes: Sequence[_Axis], trials: Sequence[TrialSet
 
 
 def _add_axis(figure: Figure, position: int, axis: _Axis, *, is_last: bool) -> None:
-    heights, texts = list(axis.ticks), list(axis.ticks.values())
+    ticks = {**axis.ticks, **({_UNSET: "not set"} if axis.has_gaps else {})}
+    heights, texts = list(ticks), list(ticks.values())
     figure.add_trace(
         line(
             [position] * len(heights), heights, axis.name, "reference", mode="lines+markers+text", text=texts,
@@ -342,7 +349,7 @@ def importance(shares: Mapping[str, float], metric: str, *, trials: int) -> Figu
     figure = empty_figure(
         "Importance of hyperparameters",
         f"{names[0]} explains {values[0]:.0%} of the spread of {title} over {trials} trials.",
-        x=f"share of the spread of {title} (fANOVA, {trials} trials)", y="", height=150 + 34 * max(len(names), 3),
+        x="share of the spread (fANOVA)", y="", height=150 + 34 * max(len(names), 3),
         bargap=0.35,
         yaxis={"autorange": "reversed", "ticks": "", "tickvals": list(range(len(names))),
                "ticktext": [shortened(name) for name in names]},
