@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "torchvision", "timm", "transformers", "mlflow", "sklearn", "pandas", "pyarrow", "pydantic")
+HEAVY = ("torch", "torchvision", "timm", "transformers", "mlflow", "sklearn", "pandas", "plotly", "pyarrow", "pydantic")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -39,7 +39,7 @@ def test_import_contracts():
          "from automl_vision.cli.main import main\n"
          "try: main()\nexcept SystemExit as e: assert e.code == 0", HEAVY),
         ("from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Run, Workspace",
-         ("torch", "torchvision", "timm", "transformers", "mlflow")),
+         ("torch", "torchvision", "timm", "transformers", "mlflow", "plotly")),
         ("from automl_vision import Predictor", (*HEAVY, "typer", "rich", "scipy", "yaml")),
     ],
     ids=["package", "help", "sdk", "predictor"],

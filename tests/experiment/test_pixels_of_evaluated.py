@@ -34,7 +34,7 @@ def evaluated(folder: Path) -> Evaluated:
     images = dataset.table["image"].take(pa.array(rows)).combine_chunks()
     table = prediction_table("test", rows, images, label_columns(logits))
     predictions = Predictions(table, dataset.task, dataset.classes, Calibration())
-    return Evaluated(dataset, predictions, "test", figures_file=folder / "figures.arrow")
+    return Evaluated(dataset, predictions, "test", statistics_file=folder / "figures.arrow")
 
 
 def test_copies_are_found_and_images_are_told_apart_by_what_they_look_like(tmp_path: Path):
@@ -47,8 +47,8 @@ def test_copies_are_found_and_images_are_told_apart_by_what_they_look_like(tmp_p
     assert steps[-1] == (70, 70)
     attributes = {part.attribute for part in trial.slices()}
     assert {"brightness", "contrast", "sharpness", "class"} <= attributes
-    assert not {"brightness", "sharpness"} & {part.attribute for part in trial.slices(figures=False)}
-    brightest = trial.image_figures().brightness.argsort()[-12:]
+    assert not {"brightness", "sharpness"} & {part.attribute for part in trial.slices(pixels=False)}
+    brightest = trial.pixel_statistics().brightness.argsort()[-12:]
     assert {Path(trial.dataset.table["image"][int(trial.rows[i])].as_py()).stem for i in brightest} == {
         str(i) for i in range(12)
     }
@@ -56,13 +56,13 @@ def test_copies_are_found_and_images_are_told_apart_by_what_they_look_like(tmp_p
 
 def test_what_was_read_is_kept_and_what_is_gone_has_no_value(tmp_path: Path):
     trial = evaluated(tmp_path)
-    first = trial.image_figures()
+    first = trial.pixel_statistics()
     shutil.rmtree(tmp_path / "data")
-    again = trial.image_figures()
+    again = trial.pixel_statistics()
     assert np.array_equal(first.sharpness, again.sharpness)
     assert np.array_equal(first.small, again.small)
-    gone = replace(trial, figures_file=None).image_figures()
+    gone = replace(trial, statistics_file=None).pixel_statistics()
     assert not gone.readable.any()
-    assert {part.attribute for part in replace(trial, figures_file=None).slices()} == {"class"}
+    assert {part.attribute for part in replace(trial, statistics_file=None).slices()} == {"class"}
     (tmp_path / "figures.arrow").write_bytes(b"no Arrow file")
-    assert not trial.image_figures().readable.any()
+    assert not trial.pixel_statistics().readable.any()

@@ -113,6 +113,23 @@ def test_the_leaderboard_has_intervals(completed: Run):
     assert "<table>" in board._repr_html_()
 
 
+def test_figures_of_the_run_and_its_best_trial(completed: Run, workspace: Workspace, tmp_path: Path):
+    trial = completed.get_best_child()
+    figures = trial.figures()
+    assert list(figures)[:2] == ["learning_curves", "confusion"]
+    done = CliRunner().invoke(
+        app, ["figures", completed.id, "--out", str(tmp_path), "--json", "--workspace", str(workspace.path)]
+    )
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert {Path(file).stem for file in told["files"]} == {*figures, "board"}
+    assert set(told["missing"]) == {"parallel_coordinates", "importance"}
+    svg = [file for file in told["files"] if file.endswith(".svg")]
+    assert bool(svg) != bool(told["without_svg"])
+    assert all("<svg" in Path(file).read_text("utf-8")[:200] for file in svg)
+    assert "Learning curves" in (tmp_path / "learning_curves.html").read_text("utf-8")
+
+
 def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, workspace: Workspace, tmp_path: Path):
     trial = completed.get_best_child()
     evaluated = trial.evaluated()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "compare", "explain",
-    "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "figures", "compare",
+    "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ SplitOption = Annotated[str | None, typer.Option(help="val or test; the test ima
 
 def add_evaluation(app: typer.Typer) -> None:
     """Add the commands that show how good a trial is, and where."""
-    for command in (evaluate, report, slices, calibration, mistakes, compare):
+    for command in (evaluate, report, slices, calibration, mistakes, figures, compare):
         app.command()(command)
 
 
@@ -133,8 +133,8 @@ def slices(
     if pixels:
         with reading_progress() as progress:
             copies = evaluated.near_duplicates(metric, progress=progress)
-        unread = int((~evaluated.image_figures().readable).sum())
-    found = evaluated.slices(metric, figures=pixels)
+        unread = int((~evaluated.pixel_statistics().readable).sum())
+    found = evaluated.slices(metric, pixels=pixels)
     if as_json:
         typer.echo(json_text([asdict(part) for part in found], indent=2))
         return
@@ -192,6 +192,42 @@ def mistakes(
     typer.echo(f"{len(found)} of {len(evaluated.rows)} {evaluated.split} images have mistakes")
     if suspected := sum(bool(mistake.suspected) for mistake in found):
         typer.echo(f"in {suspected} of them the label itself may be wrong; {evaluated.suspicion}")
+
+
+def figures(
+    run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    out: Annotated[Path, typer.Option(help="Folder that the files are written to.")],
+    trial: Annotated[
+        int | None, typer.Option(help="Only of this trial; by default of the run and its best trial.")
+    ] = None,
+    split: SplitOption = None,
+    dark: Annotated[bool, typer.Option("--dark", help="SVG files for a dark background.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the figures of a run and a trial as SVG, and as HTML that opens without a network."""
+    from automl_vision.experiment.figure_files import write_figures
+
+    run = open_run(run_id, workspace)
+    chosen = run.get_best_child() if trial is None else run.get_child(trial)
+    found = [] if trial is not None else [run.figures()]
+    try:
+        found += [] if chosen is None else [chosen.figures(split)]
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="--split") from None
+    bare = {name: figure for part in found for name, figure in part.in_mode(None).items()}
+    missing = {name: reason for part in found for name, reason in part.missing.items()}
+    written = write_figures(bare, out, mode="dark" if dark else "light")
+    if as_json:
+        paths = [str(path) for path in written.paths]
+        typer.echo(json_text({"files": paths, "missing": missing, "without_svg": written.without_svg}, indent=2))
+        return
+    for path in written.paths:
+        typer.echo(path)
+    for name, reason in missing.items():
+        typer.echo(f"no {name}: {reason}")
+    if written.without_svg:
+        typer.echo(written.without_svg)
 
 
 def compare(

@@ -20,7 +20,7 @@ def near_copies(
 
     Args:
         digests: of the images.
-        small: (images, SIDE, SIDE), as in `ImageFigures`.
+        small: (images, SIDE, SIDE), as in `PixelStatistics`.
         usable: (images,), whether an image could be read; the others are no copies, but by their digest.
         others: (images,), which ones the rest is compared with.
     """

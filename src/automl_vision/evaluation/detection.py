@@ -160,11 +160,16 @@ def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.int64], b: NDA
     key = true.image[b] * (true.labels.max(initial=0) + 1) + true.labels[b]
     for group in np.split(np.arange(len(a)), np.flatnonzero(np.diff(key)) + 1) if len(a) else ():
         ours, theirs = np.unique(a[group]), np.unique(b[group])
-        table = mask_overlaps(
-            [found.masks[i] for i in ours.tolist()], [true.masks[i] for i in theirs.tolist()], true.crowd[theirs]
-        )
+        table = overlap_table(found, true, ours, theirs)
         overlap[group] = table[np.searchsorted(ours, a[group]), np.searchsorted(theirs, b[group])]
     return overlap
+
+
+def overlap_table(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+    """Intersection over union of some detections with some objects, (a, b): of masks where both have them."""
+    if found.masks is None or true.masks is None:
+        return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
+    return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
 
 
 def average_precisions(matches: Matches, weights: Floats | None = None) -> Floats:
@@ -277,6 +282,11 @@ class CocoEvaluation:
         evaluation.summarize()
         figures = np.asarray(evaluation.stats[: len(COCO_NAMES)], np.float64)
         return np.where(figures >= 0, figures, np.nan)
+
+    def precisions(self) -> Floats:
+        """Precision at 101 recalls, (10 overlaps, 101, classes), of objects of every size; -1 for absent classes."""
+        self.figures(np.ones(self._matches.shape[1], np.int64))
+        return np.asarray(self._evaluation.eval["precision"][:, :, :, 0, -1], np.float64)
 
 
 def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:

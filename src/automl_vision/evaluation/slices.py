@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.doctor.image_figures import FIGURES, ImageFigures
+from automl_vision.doctor.pixel_statistics import FIGURES, PixelStatistics
 from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
@@ -145,7 +145,7 @@ def worst_sentence(slices: Sequence[Slice], metric: Metric, *, most: int = 3) ->
 
 
 def image_attributes(
-    dataset: Dataset, rows: NDArray[np.intp], figures: ImageFigures | None = None
+    dataset: Dataset, rows: NDArray[np.intp], figures: PixelStatistics | None = None
 ) -> dict[str, NDArray[np.object_]]:
     """What is known of images, as texts by attribute.
 

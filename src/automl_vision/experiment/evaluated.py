@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,8 @@ from automl_vision.data.drawing import class_colours, draw_grid
 from automl_vision.data.object import Object
 from automl_vision.data.previews import image_tile
 from automl_vision.data.scan import Progress
-from automl_vision.doctor.image_figures import ImageFigures, image_figures
 from automl_vision.doctor.near_copies import near_copies
+from automl_vision.doctor.pixel_statistics import PixelStatistics, pixel_statistics
 from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Interval
@@ -38,8 +38,11 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
 
+if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
+
 EVALUATION_FILE = "evaluation.json"
-_MANIFEST, _FIGURES = "manifest.parquet", "image_figures.arrow"
+_MANIFEST, _STATISTICS = "manifest.parquet", "pixel_statistics.arrow"
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Evaluated:
         split: that is shown, such as "val" or "test".
         settings: what counts as right, and the metric that ranks.
         name: of the model, for people, such as "trial 3 of run shapes-1".
-        figures_file: keeps what was read of the images' pixels; None keeps nothing.
+        statistics_file: keeps what was read of the images' pixels; None keeps nothing.
 
     Raises:
         KeyError: no image of the split was predicted.
@@ -141,7 +144,7 @@ class Evaluated:
     split: str
     settings: ScoringSettings = field(default_factory=ScoringSettings)
     name: str = "model"
-    figures_file: Path | None = None
+    statistics_file: Path | None = None
 
     def __post_init__(self) -> None:
         self.predictions.of_split(self.split)
@@ -157,7 +160,7 @@ class Evaluated:
         run = RunFolder(folder.path.parents[1])
         settings = scoring_settings(spec.hyperparameters, spec.primary_metric)
         name = f"trial {folder.number} of run {run.path.name}"
-        return Evaluated(Dataset.load(run.manifest), predictions, split, settings, name, run.image_figures)
+        return Evaluated(Dataset.load(run.manifest), predictions, split, settings, name, run.pixel_statistics)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Keep the evaluation in a folder, from which `load` reads it; the images stay where they are.
@@ -189,7 +192,7 @@ class Evaluated:
                 "make one with: automl-vision evaluate MODEL DATA --out FOLDER"
             ) from error
         settings = ScoringSettings(**facts["settings"])
-        return Evaluated(dataset, predictions, facts["split"], settings, facts["name"], place / _FIGURES)
+        return Evaluated(dataset, predictions, facts["split"], settings, facts["name"], place / _STATISTICS)
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -233,12 +236,20 @@ class Evaluated:
         """The figures of each class, as JSON values."""
         return self._scoring.per_class(self.cases)
 
+    def figures(self) -> Figures:
+        """The figures of these predictions by name, such as `figures()["confusion"]`, which show in a notebook."""
+        from automl_vision.experiment.figures import PredictedSplit, prediction_figures
+
+        return prediction_figures(
+            PredictedSplit(self.dataset.task, self.dataset.classes, self.cases, lambda: self.uncalibrated)
+        )
+
     def slices(
         self,
         metric: str | None = None,
         attributes: dict[str, Any] | None = None,
         *,
-        figures: bool = True,
+        pixels: bool = True,
         progress: Progress | None = None,
     ) -> list[Slice]:
         """A metric on parts of the images, the worst first.
@@ -246,25 +257,25 @@ class Evaluated:
         Args:
             metric: name; None for the primary one.
             attributes: further ones by name, the value of each image of the dataset as text.
-            figures: whether images are also told apart by brightness, contrast and sharpness, for which each is read
+            pixels: whether images are also told apart by brightness, contrast and sharpness, for which each is read
                 once.
             progress: called with (images done, images in all) while images are read.
         """
         own = {name: np.asarray(column, dtype=object)[self.rows] for name, column in (attributes or {}).items()}
-        read = self.image_figures(progress=progress) if figures else None
+        read = self.pixel_statistics(progress=progress) if pixels else None
         return find_slices(self.cases, self.metric(metric), {**image_attributes(self.dataset, self.rows, read), **own})
 
-    def image_figures(self, *, progress: Progress | None = None) -> ImageFigures:
+    def pixel_statistics(self, *, progress: Progress | None = None) -> PixelStatistics:
         """Brightness, contrast and sharpness of the images of the split.
 
         Args:
             progress: called with (images done, images in all) while images are read.
         """
-        return self._figures(self.rows, progress)
+        return self._statistics(self.rows, progress)
 
-    def _figures(self, rows: NDArray[np.intp], progress: Progress | None) -> ImageFigures:
+    def _statistics(self, rows: NDArray[np.intp], progress: Progress | None) -> PixelStatistics:
         images, digests = (self.dataset.table[name].take(pa.array(rows)).to_pylist() for name in ("image", "digest"))
-        return image_figures(self.dataset.root, images, digests, file=self.figures_file, progress=progress)
+        return pixel_statistics(self.dataset.root, images, digests, file=self.statistics_file, progress=progress)
 
     def near_duplicates(self, metric: str | None = None, *, progress: Progress | None = None) -> NearDuplicates:
         """A metric with and without the images that have a near-duplicate among the training images.
@@ -277,7 +288,7 @@ class Evaluated:
         """
         train = np.flatnonzero(self.dataset.splits == "train")
         rows = np.concatenate([self.rows, train])
-        figures = self._figures(rows, progress)
+        figures = self._statistics(rows, progress)
         digests = self.dataset.table["digest"].take(pa.array(rows)).to_pylist()
         copied = near_copies(digests, figures.small, figures.readable, np.arange(len(rows)) >= len(self.rows))
         copied = copied[: len(self.rows)]

@@ -22,6 +22,7 @@ from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
     from automl_vision.runs.verdict import Verdict
 
 _POLL = 0.2  # seconds
@@ -137,6 +138,15 @@ class Run:
         from automl_vision.runs.verdict import judge
 
         return judge(self.folder, self.leaderboard())
+
+    def figures(self) -> Figures:
+        """Return figures of the trials by name: their scores, what they cost, and what hyperparameters matter.
+
+        Each shows in a notebook, and is built when it is asked for. `missing` says why others cannot be drawn.
+        """
+        from automl_vision.experiment.run_figures import run_figures
+
+        return run_figures(self.leaderboard(), self.folder.outline().ranking, self.verdict)
 
     def get_children(self) -> list[Trial]:
         """Return the run's trials, in the order in which they were started."""

@@ -14,6 +14,7 @@ from automl_vision.workspace.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
     from automl_vision.experiment.evaluated import Evaluated
+    from automl_vision.experiment.figures import Figures
     from automl_vision.serving.explainer import Explainer
     from automl_vision.serving.explanation import Explanation
     from automl_vision.serving.predictor import ImageSource
@@ -96,6 +97,25 @@ class Trial:
 
         predictions = self.get_predictions()
         return Evaluated.of(self.folder, predictions, split or predictions.splits[-1])
+
+    def figures(self, split: str | None = None) -> Figures:
+        """Return figures of the training and the predictions by name, such as `trial.figures()["confusion"]`.
+
+        Each shows in a notebook, and is built when it is asked for. `missing` says why others cannot be drawn.
+
+        Args:
+            split: "val" or "test"; None for the test images if there are any.
+
+        Raises:
+            KeyError: no image of the split was predicted.
+        """
+        from automl_vision.experiment.figures import no_figures, training_figures
+
+        try:
+            predicted = self.evaluated(split).figures()
+        except RunFailedError as error:
+            predicted = no_figures(str(error))
+        return training_figures(self.folder) | predicted
 
     def explainer(self, *, masks: int | None = None) -> Explainer:
         """Return what explains the trial's predictions, for several images or methods; it loads torch.

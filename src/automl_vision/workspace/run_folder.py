@@ -46,7 +46,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         manifest: the dataset as it was prepared for the run.
-        image_figures: what reports have read of its images' pixels; can be deleted.
+        pixel_statistics: what reports have read of its images' pixels; can be deleted.
         model: folder of the packaged model.
         events: the run's own messages and progress.
         lock: held by the process that works on the run.
@@ -59,7 +59,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = path / "manifest.parquet"
-        self.image_figures = path / "image_figures.arrow"
+        self.pixel_statistics = path / "pixel_statistics.arrow"
         self.model = path / "model"
         self.events = EventLog(path)
         self.lock = RunLock(path)

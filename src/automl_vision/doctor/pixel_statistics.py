@@ -26,7 +26,7 @@ _COLUMNS = ("digest", *FIGURES, "small")
 
 
 @dataclass(frozen=True)
-class ImageFigures:
+class PixelStatistics:
     """Figures of some images; NaN for those that cannot be read.
 
     Attributes:
@@ -52,14 +52,14 @@ _One = tuple[float, float, float, bytes]
 _UNREADABLE: _One = (np.nan, np.nan, np.nan, bytes(SIDE * SIDE))
 
 
-def image_figures(
+def pixel_statistics(
     root: str,
     images: Sequence[str],
     digests: Sequence[str],
     *,
     file: Path | None = None,
     progress: Progress | None = None,
-) -> ImageFigures:
+) -> PixelStatistics:
     """The figures of some images; only those that the file lacks are decoded, JPEGs at reduced size.
 
     Args:
@@ -81,7 +81,7 @@ def image_figures(
     *figures, small = zip(*(known.get(digest, _UNREADABLE) for digest in digests), strict=True) if digests else [()] * 4
     squares = np.frombuffer(b"".join(small), np.uint8).reshape(-1, SIDE, SIDE)
     brightness, contrast, sharpness = (np.array(values, np.float32) for values in figures)
-    return ImageFigures(brightness, contrast, sharpness, squares)
+    return PixelStatistics(brightness, contrast, sharpness, squares)
 
 
 def _figures_of(image: str, *, root: str) -> _One | None:
