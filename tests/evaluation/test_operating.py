@@ -217,6 +217,9 @@ def test_the_class_of_least_expected_cost_is_answered():
     assert points.cost_after.value < points.cost_before.value
     assert points.classes[0].recall.value > (cases.predicted == 0)[cases.truth == 0].mean()
     assert decide_by_cost(cases, cost_matrix({}, NAMES), NAMES).overall.precision.value == cases.right.mean()
+    harmless = cases.take(np.flatnonzero(cases.right))  # images on which caution can only cost
+    (told,) = decide_by_cost(harmless, matrix, NAMES).sentences
+    assert told == "on these images the model's own decisions cost less: 0.0000 per image"
 
 
 def test_costs_by_class_move_thresholds_the_right_way():

@@ -106,7 +106,11 @@ class OperatingPoints:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What to know of the whole and of each class."""
-        return tuple(f"{point.label}: {point.sentence}" for point in (self.overall, *self.classes) if point.sentence)
+        told = [f"{point.label}: {point.sentence}" for point in (self.overall, *self.classes) if point.sentence]
+        before, after = self.cost_before, self.cost_after
+        if before is not None and after is not None and after.value > before.value:
+            told.insert(0, f"on these images the model's own decisions cost less: {before.value:.4f} per image")
+        return tuple(told)
 
     @property
     def text(self) -> str:
