@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes", "compare",
-    "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
+    "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 
