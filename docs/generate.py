@@ -160,7 +160,7 @@ def schema_text() -> str:
 API = {
     "Data": ["Dataset", "Columns", "export_dataset"],
     "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
-    "Models and predictions": ["Predictor", "load_torch", "list_models"],
+    "Models and predictions": ["Predictor", "set_operating_point", "load_torch", "list_models"],
     "Sampling": ["RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling"],
     "Distributions": [
         "choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal",

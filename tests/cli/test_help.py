@@ -18,7 +18,7 @@ def automl_vision(*arguments: str) -> Done:
     [
         (
             (),
-            "train predict leaderboard evaluate report slices calibration mistakes figures compare explain "
+            "train predict leaderboard evaluate report slices calibration thresholds mistakes figures compare explain "
             "runs watch resume cancel data models schema version",
         ),
         (("data",), "check show advise convert register versions compare"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import automl_vision
-from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Run, Workspace, evaluate
+from automl_vision import (
+    AutoMLVisionConfig,
+    Dataset,
+    Experiment,
+    Predictor,
+    Run,
+    Workspace,
+    evaluate,
+    set_operating_point,
+)
 from automl_vision.cli.commands import app
 from automl_vision.core.errors import (
     ConfigError,
@@ -34,6 +45,7 @@ from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.experiment import run_spec
 from automl_vision.packaging.package import package
 from automl_vision.serving.command import main as predict_main
+from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.training.checkpoint import load_weights
 from conftest import CLASSES, SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 from processes import wait_for
@@ -130,14 +142,16 @@ def test_figures_of_the_run_and_its_best_trial(completed: Run, workspace: Worksp
     assert "Learning curves" in (tmp_path / "learning_curves.html").read_text("utf-8")
 
 
-def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, workspace: Workspace, tmp_path: Path):
+def test_slices_calibration_and_mistakes_of_the_best_trial(
+    completed: Run, workspace: Workspace, shapes_folder: Path, tmp_path: Path
+):
     trial = completed.get_best_child()
     evaluated = trial.evaluated()
     accuracy = trial.get_metrics()["val"]["accuracy"]
     assert evaluated.metric().value(evaluated.cases) == pytest.approx(accuracy)
     assert len(evaluated.rows) == len(trial.get_predictions())
     report = evaluated.calibration(0.5)
-    assert report.images_with_sets == len(evaluated.rows) - len(evaluated.rows) // 2
+    assert report.sets.images == len(evaluated.rows) - len(evaluated.rows) // 2
     assert report.loss_after.value <= report.loss_before.value + 1e-9
     runner, place = CliRunner(), ["--workspace", str(workspace.path)]
     shown = runner.invoke(app, ["calibration", completed.id, *place])
@@ -157,6 +171,9 @@ def test_slices_calibration_and_mistakes_of_the_best_trial(completed: Run, works
         (["slices", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),
         (["calibration", completed.id, "--error-rate", "2"], "between 0 and 1"),
         (["leaderboard", completed.id, "--metric", "acuracy"], 'Did you mean "accuracy"'),
+        (["thresholds", completed.id, "--precision", "1.2"], "at most at 1; 1.2 does not"),
+        (["thresholds", completed.id, "--calibrated"], "probabilities of labels are calibrated already"),
+        (["thresholds", completed.id, "--cost", str(shapes_folder)], "cannot be read"),
     ):
         refused = runner.invoke(app, [*arguments, *place])
         assert refused.exit_code == 2
@@ -201,6 +218,45 @@ def test_labels_that_a_model_does_not_know_and_unreadable_images_are_reported(co
         evaluate(completed.model_path, strange)
     with pytest.raises(DataError, match=r"holds no evaluation \(evaluation.json is missing\)"):
         Evaluated.load(tmp_path)
+
+
+def test_thresholds_are_chosen_and_saved_into_the_model_of_the_trial(
+    completed: Run, workspace: Workspace, shapes_folder: Path, tmp_path: Path
+):
+    trial, model = completed.get_best_child(), tmp_path / "model"
+    shutil.copytree(completed.model_path, model)
+    files = sorted(shapes_folder.rglob("*.png"))
+    own = Predictor(model)(files)
+    command, place = ["thresholds", completed.id], ["--workspace", str(workspace.path)]
+    wanted = ["--precision", "0.8", "--no-per-class", "--save", "--model", str(model)]
+    shown = CliRunner().invoke(app, [*command, *wanted, *place])
+    assert shown.exit_code == 0, shown.output
+    assert "wanted is a precision of at least 0.8; chosen on" in shown.output
+    assert f"saved into {model}" in shown.output.replace("\n", "")
+    predictor = Predictor(model, error_rate=0.2)
+    point = predictor.description.operating_point
+    assert "a precision of at least 0.8" in (model / "card.md").read_text()
+    found = predictor(files)
+    for before, after in zip(own, found, strict=True):
+        assert after.answered == (before.confidence >= point.thresholds[0])
+        assert after.predicted == (before.predicted if after.answered else ())
+        assert set(after.label_set) <= set(after.labels)
+    rates = [entry.error_rate for entry in predictor.description.prediction_sets]
+    assert rates == [0.01, 0.02, 0.05, 0.1, 0.2]
+
+    costs = tmp_path / "costs.json"
+    costs.write_text('{"circle": {"square": 7}}')
+    by_cost = CliRunner().invoke(app, [*command, "--cost", str(costs), "--json", *place])
+    assert by_cost.exit_code == 0, by_cost.output
+    circle, square = (predictor.description.classes.index(name) for name in ("circle", "square"))
+    assert json.loads(by_cost.output)["costs"][circle][square] == 7
+
+    set_operating_point(trial, None, model)
+    assert [p.predicted for p in Predictor(model)(files)] == [p.predicted for p in own]
+    description = ModelDescription.load(model)
+    replace(description, provenance={**description.provenance, "trial": 7}).save(model)
+    with pytest.raises(ModelFolderError, match="it is that of trial 7 of run"):
+        set_operating_point(trial, trial.evaluated().operating_points(), model)
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "mistakes", "figures", "compare",
-    "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes", "figures",
+    "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 
@@ -189,11 +189,14 @@ def predict(
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the detected objects.")] = None,
+    error_rate: Annotated[
+        float | None, typer.Option(help="Show sets of labels that miss at most this share of the truth.")
+    ] = None,
 ) -> None:
     """Predict the labels or objects of images with a trained model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    rows = predict_files(model, images, threads=threads, drawings=draw)
+    rows = predict_files(model, images, threads=threads, drawings=draw, error_rate=error_rate)
     if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,9 +20,12 @@ from automl_vision.cli.options import (
     reading_progress,
 )
 from automl_vision.core.errors import RunFailedError
+from automl_vision.core.files import read_json
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
+    from automl_vision.evaluation.intervals import Interval
+    from automl_vision.evaluation.operating import OperatingPoints
     from automl_vision.experiment.evaluated import Evaluated
     from automl_vision.experiment.trial import Trial
 
@@ -34,7 +38,7 @@ SplitOption = Annotated[str | None, typer.Option(help="val or test; the test ima
 
 def add_evaluation(app: typer.Typer) -> None:
     """Add the commands that show how good a trial is, and where."""
-    for command in (evaluate, report, slices, calibration, mistakes, figures, compare):
+    for command in (evaluate, report, slices, calibration, thresholds, mistakes, figures, compare):
         app.command()(command)
 
 
@@ -154,13 +158,98 @@ def calibration(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far a classifier's probabilities can be trusted, and sets of labels that hold the truth."""
+    """Show how far probabilities or scores can be trusted, and sets of labels that hold the truth."""
     evaluated = open_evaluated(run, trial, split, workspace)
     try:
         found = evaluated.calibration(error_rate)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--error-rate") from None
+    typer.echo(json_text(asdict(found), indent=2) if as_json else found.text)
+
+
+def thresholds(  # noqa: PLR0913, PLR0917 - the options of the command
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or RUN:TRIAL.")],
+    trial: TrialOption = None,
+    split: SplitOption = None,
+    precision: Annotated[float | None, typer.Option(help="At least this, with the highest recall.")] = None,
+    recall: Annotated[float | None, typer.Option(help="At least this, with the highest precision.")] = None,
+    cost: Annotated[
+        Path | None,
+        typer.Option(help='JSON file of costs: {"false": 1, "missed": 5}, or {"TRUE": {"PREDICTED": 5}} by class.'),
+    ] = None,
+    per_class: Annotated[bool, typer.Option(help="Whether each class has its own threshold.")] = True,
+    cautious: Annotated[
+        bool, typer.Option("--cautious", help="The lower end of the 95 % interval must reach what is wanted.")
+    ] = False,
+    calibrated: Annotated[
+        bool, typer.Option("--calibrated", help="Turn a detector's scores into probabilities first.")
+    ] = False,
+    save: Annotated[bool, typer.Option("--save", help="Save them into the model, which then decides by them.")] = False,
+    model: Annotated[Path | None, typer.Option(help="The model folder; that of the run by default.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose thresholds for a precision, a recall, the least cost or the best F1, and show what they do."""
+    from automl_vision.experiment.operating import set_operating_point
+
+    chosen = open_trial(run, trial, workspace)
+    with bad_split():
+        evaluated = chosen.evaluated(split)
+    try:
+        found = evaluated.operating_points(
+            precision=precision,
+            recall=recall,
+            cost=None if cost is None else _costs(cost),
+            per_class=per_class,
+            cautious=cautious,
+            calibrated=calibrated,
+        )
     except (ValueError, TypeError) as error:
         raise typer.BadParameter(str(error)) from None
-    typer.echo(json_text(asdict(found), indent=2) if as_json else found.text)
+    saved = set_operating_point(chosen, found, model) if save else None
+    if as_json:
+        typer.echo(json_text(asdict(found), indent=2))
+        return
+    _show_operating_points(found)
+    if saved is not None:
+        typer.echo(f"saved into {saved}")
+
+
+def _show_operating_points(found: OperatingPoints) -> None:
+    from automl_vision.cli.tables import print_table
+
+    print_table(
+        ["class", "threshold", "precision", "recall", "shown", "to find"],
+        [
+            [
+                point.label,
+                f"{point.threshold:.4f}",
+                _figure(point.precision),
+                _figure(point.recall),
+                str(point.shown),
+                str(point.positives),
+            ]
+            for point in found.classes
+        ],
+    )
+    typer.echo(found.text)
+    for sentence in found.sentences:
+        typer.echo(sentence)
+
+
+def _figure(interval: Interval) -> str:
+    return "-" if math.isnan(interval.value) else interval.text(3)
+
+
+def _costs(file: Path) -> dict[str, Any]:
+    """The costs in a JSON file."""
+    try:
+        value = read_json(file)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} cannot be read ({error})", param_hint="--cost") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f"{file} must hold an object of costs", param_hint="--cost")
+    return value
 
 
 def mistakes(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.evaluation.calibration import expected_calibration_error, reliability
+from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.intervals import Floats, wilson_interval
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
 from automl_vision.evaluation.weighted import TINY, Counts, mean_of_known, ranking, ratio, sums_by_class
@@ -66,6 +67,21 @@ class ClassificationCases:
     def onehot(self) -> NDArray[np.bool_]:
         """(images, classes), whether each class is the true one."""
         return np.asarray(np.eye(self.probabilities.shape[1], dtype=bool)[self.truth])
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The class with the highest probability of each image."""
+        return self.decided(self.predicted)
+
+    def decided(self, labels: NDArray[np.intp]) -> Candidates:
+        """One class for each image, (images,), with its probability."""
+        images = np.arange(len(self))
+        return Candidates(images, labels, self.probabilities[images, labels], labels == self.truth, self.onehot)
+
+    @property
+    def score_thresholds(self) -> Floats:
+        """(classes,), the probability from which a class is answered; 0, for there is always an answer."""
+        return np.zeros(self.probabilities.shape[1])
 
     def reliability(self) -> list[dict[str, float]]:
         """Confidence in the predicted class beside how often it is right."""

@@ -83,6 +83,10 @@ def label_threshold(cases: MultiLabelCases, error_rate: float) -> float:
     return float(true[order][allowed]) if allowed < len(true) else 1.0
 
 
+ERROR_RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Whose thresholds a model folder keeps."""
+
+
 def prediction_sets(
     fitted: ClassificationCases | MultiLabelCases, measured: ClassificationCases | MultiLabelCases, error_rate: float
 ) -> PredictionSets:

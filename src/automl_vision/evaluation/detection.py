@@ -14,6 +14,7 @@ from automl_vision.core.numbers import finite
 from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Columns, Detections, GroundTruth
 from automl_vision.data.ragged import ranges, starts_of
+from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
 from automl_vision.evaluation.overlaps import coco_code, mask_area, mask_overlaps
@@ -353,6 +354,18 @@ class DetectionCases:
     def matches(self) -> Matches:
         """By Pascal VOC's rule."""
         return match_objects(self.found, self.true, self.thresholds.classes, iou=self.thresholds.iou)
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The detections that count; none of them depends on which worse ones are shown."""
+        matches = self.matches
+        every = Candidates(matches.image, matches.label, matches.score, matches.right, matches.positives)
+        return every.take(matches.counted)
+
+    @property
+    def score_thresholds(self) -> Floats:
+        """(classes,), the score from which objects are shown."""
+        return np.full(self.thresholds.classes, self.thresholds.score)
 
     @cached_property
     def boxes(self) -> DetectionCases:

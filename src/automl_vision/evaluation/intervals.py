@@ -68,13 +68,42 @@ def percentile_interval(values: Floats) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def wilson_interval(successes: int, images: int) -> Interval:
+_Z = 1.959963984540054  # of the normal distribution at 97.5 %
+
+
+def wilson_interval(successes: float, images: float) -> Interval:
     """Wilson's score interval of a share (Wilson 1927); unlike the bootstrap it keeps a width at 0 and 1."""
-    z = 1.959963984540054
+    z = _Z
     share = successes / images
     centre = (share + z**2 / (2 * images)) / (1 + z**2 / images)
     half = z / (1 + z**2 / images) * np.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
     return Interval(share, float(max(0.0, centre - half)), float(min(1.0, centre + half)))
+
+
+def wilson_low(successes: Floats, cases: Floats) -> Floats:
+    """The lower ends of Wilson's intervals of many shares; every number of cases is above 0."""
+    share = successes / cases
+    half = _Z * np.sqrt(share * (1 - share) / cases + _Z**2 / (4 * cases**2))
+    return np.asarray(np.maximum(0.0, (share + _Z**2 / (2 * cases) - half) / (1 + _Z**2 / cases)))
+
+
+def clustered_interval(successes: Floats, cases: Floats) -> Interval:
+    """The interval of a share whose cases come in clusters, such as the detections of an image; NaN without cases.
+
+    Wilson's interval with the effective number of cases (Kish 1965; Dean and Pagano 2015), which is at most their
+    number. With one case in a cluster it is Wilson's own.
+
+    Args:
+        successes, cases: (images,), of each image.
+    """
+    total = float(cases.sum())
+    if not total:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    share = float(successes.sum()) / total
+    spread = float(((successes - share * cases) ** 2).sum())  # of the sum over images
+    effective = total * min(1.0, total * share * (1 - share) / spread) if spread else total
+    found = wilson_interval(share * effective, effective)
+    return Interval(share, found.low, found.high)
 
 
 def paired_difference(first: Floats, second: Floats) -> Difference:

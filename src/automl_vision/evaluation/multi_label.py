@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.evaluation.calibration import expected_calibration_error, reliability
+from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.classification import averaged_metrics
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
@@ -63,6 +64,17 @@ class MultiLabelCases:
         """(images,), negative log probability of the labels, mean over them."""
         chosen = np.where(self.onehot, self.probabilities, 1 - self.probabilities)
         return np.asarray(-np.log(np.maximum(chosen, TINY)).mean(axis=1))
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """Each label of each image."""
+        image, label = (places.ravel() for places in np.indices(self.onehot.shape))
+        return Candidates(image, label, self.probabilities.ravel(), self.onehot.ravel(), self.onehot)
+
+    @property
+    def score_thresholds(self) -> Floats:
+        """(labels,), the probability from which a label is predicted."""
+        return self.thresholds
 
     def reliability(self) -> list[dict[str, float]]:
         """Probability of each label beside how often it is there."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -22,14 +23,22 @@ from automl_vision.data.drawing import class_colours, draw_grid
 from automl_vision.data.object import Object
 from automl_vision.data.previews import image_tile
 from automl_vision.data.scan import Progress
+from automl_vision.data.score_map import ScoreMap
 from automl_vision.doctor.near_copies import near_copies
 from automl_vision.doctor.pixel_statistics import PixelStatistics, pixel_statistics
+from automl_vision.evaluation.calibration import reliability
+from automl_vision.evaluation.calibration_report import CalibrationReport, SetsReport
+from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
+from automl_vision.evaluation.copies import NearDuplicates
 from automl_vision.evaluation.detection import DetectionCases
+from automl_vision.evaluation.goals import cost_matrix, goals_of
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, find_metric, metrics_of
 from automl_vision.evaluation.mistakes import Mistake, find_mistakes
+from automl_vision.evaluation.operating import OperatingPoints, choose_operating_points, decide_by_cost
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.score_calibration import CALIBRATION_ERROR, LOG_LOSS, fit_score_map
 from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings, create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
 from automl_vision.evaluation.suspects import MEASURED
@@ -43,84 +52,6 @@ if TYPE_CHECKING:
 
 EVALUATION_FILE = "evaluation.json"
 _MANIFEST, _STATISTICS = "manifest.parquet", "pixel_statistics.arrow"
-
-
-@dataclass(frozen=True)
-class CalibrationReport:
-    """How far a classifier's probabilities can be trusted.
-
-    Attributes:
-        split: of the images.
-        images: how many there are.
-        error_before, error_after: expected calibration error, before and after temperature scaling.
-        loss_before, loss_after: log loss, likewise.
-        reliability: points of the reliability diagram after scaling, as `calibration.reliability` makes them.
-        error_rate: share of the truth that the prediction sets may miss.
-        threshold: a label is in a set if its probability is at least this.
-        covered: share of the truth that the sets hold.
-        mean_set_size: labels in a set.
-        images_with_sets: on which this was measured; the threshold was fitted on others.
-    """
-
-    split: str
-    images: int
-    error_before: Interval
-    error_after: Interval
-    loss_before: Interval
-    loss_after: Interval
-    reliability: tuple[dict[str, float], ...]
-    error_rate: float
-    threshold: float
-    covered: Interval
-    mean_set_size: float
-    images_with_sets: int
-
-    @property
-    def text(self) -> str:
-        """The report in a few lines."""
-        return "\n".join(
-            (
-                f"{self.images} images ({self.split})",
-                f"expected calibration error  {self.error_before.text(4)} before temperature scaling, "
-                f"{self.error_after.text(4)} after",
-                f"log loss                    {self.loss_before.text(4)} before, {self.loss_after.text(4)} after",
-                f"prediction sets             with at most {self.error_rate:.0%} errors asked for, they hold "
-                f"{self.covered.text(4)} of the truth on {self.images_with_sets} images that they were not fitted on; "
-                f"{self.mean_set_size:.2f} labels on average, with a probability of at least {self.threshold:.4f}",
-            )
-        )
-
-
-@dataclass(frozen=True)
-class NearDuplicates:
-    """A metric with and without the images that have a near-duplicate among the training images.
-
-    Attributes:
-        split: of the images.
-        images: how many there are.
-        copied: (images,), bool, which ones have a near-duplicate, or an exact copy.
-        metric: its name.
-        on_all: its value on all images.
-        on_others: on those without a near-duplicate; NaN where all have one.
-    """
-
-    split: str
-    images: int
-    copied: NDArray[np.bool_]
-    metric: str
-    on_all: Interval
-    on_others: Interval
-
-    @property
-    def text(self) -> str:
-        """The comparison in a sentence."""
-        copied = int(self.copied.sum())
-        if not copied:
-            return f"none of {self.images} {self.split} images has a near-duplicate in training"
-        start = f"{copied} of {self.images} {self.split} images have a near-duplicate in training"
-        if copied == self.images:
-            return f"{start}: {self.metric} {self.on_all.text(3)} says nothing about new images"
-        return f"{start}; without them {self.metric} {self.on_others.text(3)} instead of {self.on_all.text(3)}"
 
 
 @dataclass(frozen=True)
@@ -350,31 +281,99 @@ class Evaluated:
         ]
 
     def calibration(self, error_rate: float = 0.1) -> CalibrationReport:
-        """How far the probabilities can be trusted, before and after temperature scaling, and by prediction sets.
+        """How far the probabilities or scores can be trusted, before and after calibration, and by prediction sets.
+
+        Of a classifier before and after temperature scaling; of a detector before and after the map of its scores that
+        `score_map` fits, on images that it was not fitted on.
 
         Args:
             error_rate: share of the truth that prediction sets may miss.
 
         Raises:
             ValueError: the error rate is not between 0 and 1.
-            TypeError: the task is of objects.
         """
+        if isinstance(self.cases, DetectionCases):
+            return self._score_calibration()
         sets = self.prediction_sets(error_rate)
         error, loss = (self.metric(name) for name in ("expected_calibration_error", "log_loss"))
         return CalibrationReport(
             split=self.split,
             images=len(self.rows),
+            method="temperature scaling",
             error_before=error.interval(self.uncalibrated),
             error_after=error.interval(self.cases),
             loss_before=loss.interval(self.uncalibrated),
             loss_after=loss.interval(self.cases),
             reliability=tuple(self.cases.reliability()),
-            error_rate=error_rate,
-            threshold=sets.threshold,
-            covered=sets.covered,
-            mean_set_size=sets.mean_size,
-            images_with_sets=len(sets.members),
+            sets=SetsReport.of(sets),
         )
+
+    @cached_property
+    def score_map(self) -> ScoreMap:
+        """From a detector's scores to the probability that a detection is right, fitted as prediction sets are.
+
+        Raises:
+            TypeError: the task is of labels of whole images, whose probabilities are calibrated already.
+        """
+        fitted, _ = self._fitted_and_measured()
+        if not isinstance(fitted, DetectionCases):
+            raise TypeError("probabilities of labels are calibrated already; only a detector's scores can be mapped")
+        return fit_score_map(fitted.candidates)
+
+    def _score_calibration(self) -> CalibrationReport:
+        before = self._fitted_and_measured()[1].candidates
+        after = before.mapped(self.score_map)
+        return CalibrationReport(
+            split=self.split,
+            images=len(before),
+            method=f"calibration of scores ({self.score_map.kind})",
+            error_before=CALIBRATION_ERROR.interval(before),
+            error_after=CALIBRATION_ERROR.interval(after),
+            loss_before=LOG_LOSS.interval(before),
+            loss_after=LOG_LOSS.interval(after),
+            reliability=tuple(reliability(after.score, after.right)),
+            sets=None,
+        )
+
+    def operating_points(
+        self,
+        *,
+        precision: float | None = None,
+        recall: float | None = None,
+        cost: Mapping[str, Any] | None = None,
+        per_class: bool = True,
+        cautious: bool = False,
+        calibrated: bool = False,
+    ) -> OperatingPoints:
+        """Choose thresholds for a precision, a recall, the least cost, or without any of them the best F1.
+
+        They are chosen on the validation images and measured on this split; for the validation split itself, and where
+        no validation images were predicted, on one half of the split and the other. What each figure means by task is
+        said in `evaluation.operating`.
+
+        Args:
+            precision: at least this, with the highest recall.
+            recall: at least this, with the highest precision.
+            cost: with one class per image, costs of taking a true class for another, `{"VIRUS": {"NORMAL": 5}}` (any
+                other mistake costs 1); the class of least expected cost is answered. Otherwise the costs of a wrong
+                answer and of a missed one, `{"false": 1, "missed": 5}`, also by class.
+            per_class: whether each class has its own threshold.
+            cautious: whether the lower end of the 95 % interval must reach the precision or recall.
+            calibrated: whether a detector's scores become probabilities first.
+
+        Raises:
+            ValueError: several are wanted, or a share, cost or class cannot be.
+            TypeError: scores shall be calibrated, and the task is of labels of whole images.
+        """
+        fitted, measured = self._fitted_and_measured()
+        classes, score_map = self.dataset.classes, self.score_map if calibrated else None
+        by_matrix = cost is not None and isinstance(measured, ClassificationCases)
+        goals = goals_of(classes, precision=precision, recall=recall, cost={} if by_matrix else cost, cautious=cautious)
+        if by_matrix and cost is not None:
+            found = decide_by_cost(measured, cost_matrix(cost, classes), classes)
+        else:
+            found = choose_operating_points(fitted, measured, goals, classes, per_class=per_class, score_map=score_map)
+        return replace(found, split=self.split)
 
     def prediction_sets(self, error_rate: float = 0.1) -> PredictionSets:
         """Sets of labels that hold the truth in all but `error_rate` of the cases (conformal prediction).
@@ -393,8 +392,11 @@ class Evaluated:
 
     def _fitted_and_measured(self) -> tuple[Any, Any]:
         """Cases to fit thresholds on, and others to measure them on."""
-        if self.fitting is not self.cases:
-            return self.fitting, self.cases
+        return (self.fitting, self.cases) if self.fitting is not self.cases else self._halves
+
+    @cached_property
+    def _halves(self) -> tuple[Any, Any]:
+        """The cases of this split in two random halves."""
         halves = np.random.default_rng(0).permutation(len(self.cases))
         middle = len(halves) // 2
         return self.cases.take(np.sort(halves[:middle])), self.cases.take(np.sort(halves[middle:]))

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,16 +23,17 @@ from automl_vision.core.records import Calibration, SomeRecord, TrialMetrics, Tr
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
 from automl_vision.data.scan import digest_of, is_content_digest
+from automl_vision.evaluation.conformal import ERROR_RATES, PredictionSets, prediction_sets
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
-from automl_vision.packaging.card import write_card
 from automl_vision.packaging.exporters import EXPORTERS, Exported
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.recipes.parity import Parity
-from automl_vision.serving.model_folder import WEIGHTS_FILE, ModelDescription
+from automl_vision.serving.card import write_card
+from automl_vision.serving.model_folder import WEIGHTS_FILE, ModelDescription, SetThreshold
 from automl_vision.serving.predictor import Predictor
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.tasks.task import Task, create_task
@@ -318,4 +319,26 @@ def _describe(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
         },
+        prediction_sets=_prediction_sets(trial, task, metrics.calibration),
     )
+
+
+def _prediction_sets(trial: Path, task: Task[Any], calibration: Calibration) -> tuple[SetThreshold, ...]:
+    """The thresholds of a classifier's prediction sets, and what they hold on the test images, if there are any."""
+    if task.deployment.object_settings is not None:
+        return ()
+    predictions = Predictions.load(trial / PREDICTIONS_FILE)
+    cases = {}
+    for split in predictions.splits:
+        part = predictions.of_split(split)
+        cases[split] = task.scoring.cases(task.scoring.from_predictions(part), part.rows, calibration)
+    is_measured = "test" in cases
+    return tuple(
+        _set_threshold(prediction_sets(cases["val"], cases["test" if is_measured else "val"], rate), is_measured)
+        for rate in ERROR_RATES
+    )
+
+
+def _set_threshold(sets: PredictionSets, is_measured: bool) -> SetThreshold:
+    fitted = SetThreshold(sets.error_rate, sets.threshold, sets.fitted_on)
+    return replace(fitted, covered=sets.covered.to_json(), mean_size=sets.mean_size) if is_measured else fitted

@@ -19,7 +19,12 @@ from automl_vision.serving.predictor import Predictor
 
 
 def predict_files(
-    model: str | Path, images: Sequence[str | Path], *, threads: int = 0, drawings: str | Path | None = None
+    model: str | Path,
+    images: Sequence[str | Path],
+    *,
+    threads: int = 0,
+    drawings: str | Path | None = None,
+    error_rate: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predict image files and folders of them, one after another.
 
@@ -28,6 +33,7 @@ def predict_files(
         images: files, or folders whose images are all taken.
         threads: cores to use; 0 uses all.
         drawings: folder for pictures with the objects that a detector finds, one for each image.
+        error_rate: share of the truth that a classifier's prediction sets may miss; None makes no sets.
 
     Yields:
         For each image `filename`, the prediction's values, `predicted` and `figures`, or `filename` and `error`.
@@ -36,7 +42,7 @@ def predict_files(
         ModelFolderError: the folder is not a usable model folder.
         ImageError: there is no image to predict.
     """
-    predictor = Predictor(model, threads=threads)
+    predictor = Predictor(model, threads=threads, error_rate=error_rate)
     if drawings is not None and predictor.description.objects is None:
         raise ModelFolderError(
             f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"
@@ -66,7 +72,8 @@ def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json
         elif "error" in row:
             output.write(f"{row['filename']}: error: {row['error']}" + "\n")
         else:
-            output.write(f"{row['filename']}: {row['label'] or '(none)'}  ({row['figures']})" + "\n")
+            members = f"  one of {', '.join(row['set']) or '(none)'}" if "set" in row else ""
+            output.write(f"{row['filename']}: {row['label'] or '(none)'}  ({row['figures']}){members}" + "\n")
     return failed
 
 
@@ -78,10 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--draw", metavar="FOLDER", help="folder for pictures with the objects that are found")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; 0 uses all")
+    parser.add_argument("--error-rate", type=float, help="share of the truth that prediction sets may miss")
     values = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(values[1:] if values[:1] == ["predict"] else values)
     try:
-        rows = predict_files(options.model, options.images, threads=options.threads, drawings=options.draw)
+        rows = predict_files(
+            options.model,
+            options.images,
+            threads=options.threads,
+            drawings=options.draw,
+            error_rate=options.error_rate,
+        )
         return 2 if write_predictions(rows, sys.stdout, as_json=options.json) else 0
     except AutoMLVisionError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

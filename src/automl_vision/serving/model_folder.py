@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from automl_vision.core.errors import ModelFolderError
+from automl_vision.core.files import write_text
+from automl_vision.data.score_map import ScoreMap
 from automl_vision.serving.objects import Postprocessing, TileGrid
 
 FORMAT_VERSION = 1
@@ -86,6 +89,58 @@ class ObjectSettings:
 
 
 @dataclass(frozen=True)
+class OperatingPoint:
+    """Decisions that were chosen for a purpose; they replace the model's own.
+
+    Attributes:
+        wanted: what was asked for, in words.
+        thresholds: (classes,), minimum score or probability at which an answer is given.
+        costs: (true class, predicted class), by which a classifier with one class per image decides; empty if the
+            highest probability does.
+        score_map: calibrates a detector's scores before the thresholds apply; None for its own scores.
+        fitted_on: number of images that the thresholds were chosen on.
+        measured: on other images: `split`, `images`, `precision` and `recall` with intervals, the same by class, and
+            `sentences`.
+    """
+
+    wanted: str
+    thresholds: tuple[float, ...]
+    costs: tuple[tuple[float, ...], ...] = ()
+    score_map: ScoreMap | None = None
+    fitted_on: int = 0
+    measured: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> OperatingPoint:
+        """From its JSON values."""
+        score_map, costs = value.pop("score_map", None), value.pop("costs", ())
+        return OperatingPoint(
+            score_map=None if score_map is None else ScoreMap(**score_map),
+            costs=tuple(map(tuple, costs)),
+            **_with_tuples(value),
+        )
+
+
+@dataclass(frozen=True)
+class SetThreshold:
+    """From which probability a label belongs to a prediction set.
+
+    Attributes:
+        error_rate: share of the truth that the sets may miss.
+        threshold: probability from which a label is in the set.
+        fitted_on: number of images that the threshold was fitted on.
+        covered: share of the truth that the sets hold on test images, with its interval; None without any.
+        mean_size: labels in a set of a test image, on average.
+    """
+
+    error_rate: float
+    threshold: float
+    fitted_on: int
+    covered: dict[str, float] | None = None
+    mean_size: float | None = None
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """The contents of `model.json`.
 
@@ -104,6 +159,8 @@ class ModelDescription:
         parity: differences between the exported and the trained model.
         latency: milliseconds by number of threads, measured at packaging.
         provenance: run, trial, versions, date.
+        prediction_sets: thresholds of prediction sets by rising error rate; empty for a detector.
+        operating_point: saved decisions, which replace `thresholds`; None for the model's own.
     """
 
     task: str
@@ -120,11 +177,35 @@ class ModelDescription:
     parity: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    prediction_sets: tuple[SetThreshold, ...] = ()
+    operating_point: OperatingPoint | None = None
+
+    @property
+    def decision_thresholds(self) -> tuple[float, ...]:
+        """(classes,), those of the operating point, or the model's own; empty if there are none."""
+        return self.thresholds if self.operating_point is None else self.operating_point.thresholds
+
+    def set_threshold(self, error_rate: float) -> float:
+        """The threshold of prediction sets that miss at most this share of the truth.
+
+        Between the error rates that the folder has, the next stricter one.
+
+        Raises:
+            ModelFolderError: the model has no sets that are as strict.
+        """
+        if not self.prediction_sets:
+            why = "a detector has none" if self.objects is not None else "it was packaged without them"
+            raise ModelFolderError(f"this model for {self.task} makes no prediction sets: {why}")
+        strict = [entry for entry in self.prediction_sets if entry.error_rate <= error_rate + 1e-12]
+        if not strict or not error_rate < 1:
+            known = ", ".join(f"{entry.error_rate:g}" for entry in self.prediction_sets)
+            raise ModelFolderError(f"prediction sets have error rates of {known} up to below 1, not of {error_rate:g}")
+        return max(strict, key=lambda entry: entry.error_rate).threshold
 
     def save(self, folder: Path) -> None:
-        """Write `model.json`."""
+        """Write `model.json`, whole or not at all."""
         text = json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+        write_text(folder / DESCRIPTION_FILE, text + "\n")
 
     @staticmethod
     def load(folder: Path) -> ModelDescription:
@@ -144,14 +225,23 @@ class ModelDescription:
         if version != FORMAT_VERSION:
             raise ModelFolderError(f"{file} has format version {version}, this program reads {FORMAT_VERSION}")
         try:
-            objects = value.pop("objects", None)
             return ModelDescription(
                 preprocessing=Preprocessing(**_with_tuples(value.pop("preprocessing"))),
-                objects=None if objects is None else ObjectSettings(**objects),
+                objects=_optional(lambda entry: ObjectSettings(**entry), value.pop("objects", None)),
+                prediction_sets=tuple(SetThreshold(**entry) for entry in value.pop("prediction_sets", ())),
+                operating_point=_optional(OperatingPoint.from_json, value.pop("operating_point", None)),
                 **_with_tuples(value),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(f"{file} lacks or misnames an entry ({error})") from error
+
+
+_Part = TypeVar("_Part")
+
+
+def _optional(make: Callable[[Any], _Part], value: Any) -> _Part | None:
+    """A part that a folder may lack."""
+    return None if value is None else make(value)
 
 
 def _with_tuples(value: dict[str, Any]) -> dict[str, Any]:

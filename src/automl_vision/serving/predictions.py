@@ -21,14 +21,19 @@ class Prediction:
     Attributes:
         labels: class names, in the order of the model's outputs.
         probs: (classes,), calibrated; they sum to 1 for one-class models.
-        predicted: the class with the highest probability, or all labels at or above their thresholds.
+        predicted: the class with the highest probability, or of the least expected cost; or all labels at or above
+            their thresholds. Empty where the model abstains.
         logits: (classes,), the network's outputs before calibration.
+        answered: False where the model abstains: its class is below the threshold of a saved operating point.
+        label_set: the labels that hold the truth as often as asked, most probable first; None unless asked for.
     """
 
     labels: tuple[str, ...]
     probs: NDArray[np.float64]
     predicted: tuple[str, ...]
     logits: NDArray[np.float32]
+    answered: bool = True
+    label_set: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -47,8 +52,9 @@ class Prediction:
         return ", ".join(f"{label} {prob:.1%}" for prob, label in ranked)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"probs": [...], "labels": [...]}`."""
-        return {"probs": self.probs.tolist(), "labels": list(self.labels)}
+        """`{"probs": [...], "labels": [...]}`; with `"set": [...]` where prediction sets were asked for."""
+        values = {"probs": self.probs.tolist(), "labels": list(self.labels)}
+        return values if self.label_set is None else {**values, "set": list(self.label_set)}
 
 
 @dataclass(frozen=True)

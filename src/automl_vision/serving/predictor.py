@@ -30,11 +30,14 @@ class Predictor:
     Args:
         folder: the model folder.
         threads: cores to use; 0 uses all.
-        score_threshold: score from which objects are shown, instead of the model's own.
+        score_threshold: score from which objects are shown; it replaces the model's own and a saved operating point,
+            so the scores are the detector's own.
+        error_rate: share of the truth that the `label_set` of a classifier's prediction may miss; None makes no sets.
+            Between the error rates that the folder has, the next stricter one is taken.
         runtime: name of the runtime in `serving.runtimes`; None takes the first one that reads the folder.
 
     Raises:
-        ModelFolderError: the folder is not a usable model folder.
+        ModelFolderError: the folder is not a usable model folder, or makes no prediction sets as strict as that.
     """
 
     def __init__(
@@ -43,14 +46,16 @@ class Predictor:
         *,
         threads: int = 0,
         score_threshold: float | None = None,
+        error_rate: float | None = None,
         runtime: str | None = None,
     ) -> None:
         folder = Path(folder)
         description = ModelDescription.load(folder)
         if score_threshold is not None and description.objects is not None:
             thresholds = (score_threshold,) * len(description.classes)
-            description = replace(description, thresholds=thresholds)
-        self._set(folder, description, find_runtime(folder, runtime).open(folder, threads=threads))
+            description = replace(description, thresholds=thresholds, operating_point=None)
+        network = find_runtime(folder, runtime).open(folder, threads=threads)
+        self._set(folder, description, network, error_rate)
 
     @classmethod
     def of(cls, folder: str | Path, description: ModelDescription, network: Network) -> Predictor:
@@ -65,10 +70,12 @@ class Predictor:
         predictor._set(Path(folder), description, network)
         return predictor
 
-    def _set(self, folder: Path, description: ModelDescription, network: Network) -> None:
+    def _set(
+        self, folder: Path, description: ModelDescription, network: Network, error_rate: float | None = None
+    ) -> None:
         self.folder = folder
         self.description = description
-        self._processor = create_processor(description)
+        self._processor = create_processor(description, error_rate=error_rate)
         self._network = network
 
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.detections import Detections
 from automl_vision.data.images import center_crop, load_pixels, open_image, seen_by_center_crop, upright_size
+from automl_vision.data.score_map import ScoreMap
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import Postprocessing, placed_size, postprocess, view_pixels, views
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
@@ -85,7 +88,16 @@ class Processor(ABC):
 
 
 class LabelProcessor(Processor):
-    """Labels of whole images."""
+    """Labels of whole images.
+
+    Args:
+        description: of the model.
+        set_threshold: probability from which a label belongs to the prediction set; None makes no sets.
+    """
+
+    def __init__(self, description: ModelDescription, set_threshold: float | None = None) -> None:
+        super().__init__(description)
+        self.set_threshold = set_threshold
 
     def preprocess(self, data: bytes) -> Inputs:
         """The middle of the image."""
@@ -107,20 +119,36 @@ class LabelProcessor(Processor):
         """Predictions from logits (n, classes)."""
         description = self.description
         scaled = logits.astype(np.float64) / description.temperature
-        labels = description.classes
-        if description.thresholds:
+        if description.thresholds:  # one sigmoid per label
             probs = 0.5 * (1 + np.tanh(0.5 * scaled))
-            chosen = probs >= np.asarray(description.thresholds)
-            return [
-                Prediction(labels, row, tuple(label for label, on in zip(labels, flags, strict=True) if on), outputs)
-                for row, flags, outputs in zip(probs, chosen, logits, strict=True)
-            ]
-        exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        probs = exponents / exponents.sum(axis=1, keepdims=True)
+            chosen = probs >= np.asarray(description.decision_thresholds)
+            answered = np.ones(len(probs), bool)
+        else:
+            exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+            probs = exponents / exponents.sum(axis=1, keepdims=True)
+            decided, answered = self._decided(probs)
+            chosen = (np.arange(probs.shape[1]) == decided[:, None]) & answered[:, None]
         return [
-            Prediction(labels, row, (labels[int(row.argmax())],), outputs)
-            for row, outputs in zip(probs, logits, strict=True)
+            Prediction(description.classes, row, self._names(flags), outputs, bool(is_answered), self._label_set(row))
+            for row, flags, outputs, is_answered in zip(probs, chosen, logits, answered, strict=True)
         ]
+
+    def _decided(self, probs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """The class of each image, (n,), and whether it is certain enough to be answered, (n,)."""
+        point = self.description.operating_point
+        if point is None:
+            return probs.argmax(axis=1), np.ones(len(probs), bool)
+        decided = (probs @ np.asarray(point.costs)).argmin(axis=1) if point.costs else probs.argmax(axis=1)
+        return decided, probs[np.arange(len(probs)), decided] >= np.asarray(point.thresholds)[decided]
+
+    def _names(self, flags: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(self.description.classes[i] for i in np.flatnonzero(flags).tolist())
+
+    def _label_set(self, probs: NDArray[np.float64]) -> tuple[str, ...] | None:
+        if self.set_threshold is None:
+            return None
+        order = np.argsort(-probs, kind="stable")
+        return tuple(self.description.classes[i] for i in order[probs[order] >= self.set_threshold].tolist())
 
 
 class ObjectProcessor(Processor):
@@ -139,7 +167,10 @@ class ObjectProcessor(Processor):
         """The objects whose scores reach the threshold of their class."""
         each = [[output[i] for output in outputs] for i in range(len(inputs.views))]
         objects = postprocess(each, inputs.kept, inputs.original, self._settings)
-        thresholds = np.asarray(self.description.thresholds)
+        if self._score_map is not None:
+            scores = self._score_map(objects.scores, objects.labels)
+            objects = Detections.from_unsorted(1, objects.image, objects.labels, objects.boxes, scores, objects.masks)
+        thresholds = np.asarray(self.description.decision_thresholds)
         objects = objects.take(objects.scores >= thresholds[objects.labels])
         return ObjectPrediction(self.description.classes, *inputs.original, objects)
 
@@ -154,13 +185,31 @@ class ObjectProcessor(Processor):
         return found
 
     @property
+    def _score_map(self) -> ScoreMap | None:
+        point = self.description.operating_point
+        return None if point is None else point.score_map
+
+    @cached_property
     def _settings(self) -> Postprocessing:
         settings = self.description.objects
         assert settings is not None
-        min_score = min(self.description.thresholds, default=1.0)
+        thresholds = np.asarray(self.description.decision_thresholds)
+        scores = thresholds if self._score_map is None else self._score_map.scores_of(thresholds)
+        min_score = float(scores.min(initial=1.0))
         return settings.postprocessing(self.description.preprocessing.input_size, min_score=min_score)
 
 
-def create_processor(description: ModelDescription) -> Processor:
-    """The processor for a model."""
-    return LabelProcessor(description) if description.objects is None else ObjectProcessor(description)
+def create_processor(description: ModelDescription, *, error_rate: float | None = None) -> Processor:
+    """The processor for a model.
+
+    Args:
+        description: of the model.
+        error_rate: share of the truth that prediction sets may miss; None makes no sets.
+
+    Raises:
+        ModelFolderError: the model makes no prediction sets as strict as that.
+    """
+    set_threshold = None if error_rate is None else description.set_threshold(error_rate)
+    if description.objects is None:
+        return LabelProcessor(description, set_threshold)
+    return ObjectProcessor(description)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from automl_vision.serving.model_folder import CARD_FILE, ModelDescription
+from automl_vision.core.files import write_text
+from automl_vision.serving.model_folder import CARD_FILE, ModelDescription, OperatingPoint
 
 
 def write_card(description: ModelDescription, folder: Path) -> None:
     """Write `card.md` from what `model.json` says."""
-    (folder / CARD_FILE).write_text(card_text(description), encoding="utf-8")
+    write_text(folder / CARD_FILE, card_text(description))
 
 
 def card_text(description: ModelDescription) -> str:
@@ -24,6 +26,8 @@ def card_text(description: ModelDescription) -> str:
         "Intervals are of 95 %, over images (Wilson for accuracy, bootstrap otherwise). The validation images chose "
         "the epoch and what was fitted after it, so their figures are a little too good; test images, where there are "
         "any, saw neither.",
+        *_operating_point(description.operating_point),
+        *_prediction_sets(description),
         "## What it needs",
         description.preprocessing.sentence,
         "## Where it comes from",
@@ -50,6 +54,45 @@ def card_text(description: ModelDescription) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _operating_point(point: OperatingPoint | None) -> list[str]:
+    """What was chosen and how it does; nothing for the model's own thresholds."""
+    if point is None:
+        return []
+    measured = point.measured
+    figures = {
+        name.capitalize(): f"{interval['value']:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
+        for name in ("precision", "recall", "answered")
+        if (interval := measured.get(name)) is not None
+    }
+    chosen = f"Thresholds were chosen on {point.fitted_on} images" if point.fitted_on else "Nothing was fitted"
+    scores = f" Scores are calibrated ({point.score_map.kind})." if point.score_map is not None else ""
+    return [
+        "## Operating point",
+        f"The decisions are those of a saved operating point; wanted was {point.wanted}. {chosen}; the figures below "
+        f"are of {measured.get('images', 0)} images ({measured.get('split', '')}).{scores}",
+        _bullets(figures),
+        *([_lines(measured["sentences"])] if measured.get("sentences") else []),
+    ]
+
+
+def _prediction_sets(description: ModelDescription) -> list[str]:
+    """A table of the sets; nothing for a detector."""
+    if not description.prediction_sets:
+        return []
+    rows = [
+        f"| {entry.error_rate:g} | {entry.threshold:.4f} | "
+        + (
+            f"{entry.covered['value']:.4f} ({entry.covered['low']:.4f} to {entry.covered['high']:.4f}) | "
+            f"{entry.mean_size:.2f} |"
+            if entry.covered is not None
+            else "| |"
+        )
+        for entry in description.prediction_sets
+    ]
+    head = ["| error rate | probability from | truth held on test images | labels |", "| --- | --- | --- | --- |"]
+    return ["### Prediction sets", "\n".join([*head, *rows])]
+
+
 def _split_table(split: str, report: dict[str, Any]) -> str:
     intervals = report["intervals"]
     rows = [
@@ -58,6 +101,10 @@ def _split_table(split: str, report: dict[str, Any]) -> str:
         for name, value in report["metrics"].items()
     ]
     return "\n".join([f"### {split}", "", "| metric | value | interval |", "| --- | --- | --- |", *rows])
+
+
+def _lines(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _bullets(values: dict[str, Any]) -> str:
