@@ -157,10 +157,10 @@ def leaderboard(
         list[str] | None, typer.Option(help="A further metric that gets a column; may be given several times.")
     ] = None,
     max_ms: Annotated[
-        float | None, typer.Option(help="Only finished trials with at most so many milliseconds per image.")
+        float | None, typer.Option(help="Maximum milliseconds per image of the trials that are shown.")
     ] = None,
     max_mb: Annotated[
-        float | None, typer.Option(help="Only finished trials with an exported file of at most so many megabytes.")
+        float | None, typer.Option(help="Maximum megabytes of the exported file of the trials that are shown.")
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="First measure latency and size of trials that are not measured yet.")
@@ -171,6 +171,7 @@ def leaderboard(
     """Show the trials of a run, best first, with intervals, latency and size, and which are as good as the best."""
     run = open_run(run_id, workspace)
     if measure:
+        typer.echo("measuring latency and size; each network takes some seconds", err=True)
         run.measure()
     limits = {"max_latency_ms": max_ms, "max_size_mb": max_mb}
     try:
