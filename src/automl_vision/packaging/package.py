@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,16 +119,19 @@ class _Trained:
     dataset: Dataset
     files: dict[int, bytes]
 
-    def predict(self, task: Task[Any], *, as_jpeg: bool = False, all_scores: bool = False) -> Any:
+    def predict(self, task: Task[Any], *, as_jpeg: bool = False, all_scores: bool = False, exact: bool = False) -> Any:
         """The network's outputs for the images, decoded from their files; a cache may hold JPEGs, which differ a bit.
 
         Args:
             task: makes the batches.
             as_jpeg: whether the images go through a JPEG as in such a cache.
             all_scores: whether a detector also returns objects with scores near 0.
+            exact: whether to compute in double precision.
         """
         pixels = DecodedOnDemand(self.dataset, task.pixel_size, {}, as_jpeg)
         network = ImageModel(self.model.network, self.model.normalization).eval()
+        if exact:
+            network = copy.deepcopy(network).double()
         with torch.inference_mode():
             chunks = _chunks(list(self.files))
             batches = (task.evaluation_batch(pixels, chunk) for chunk in chunks)
@@ -180,7 +184,13 @@ def _parity(
 
     def compare(outputs: Any, compared_from: float) -> Parity:
         exported = Predictor(folder, score_threshold=compared_from, runtime=runtime)(files)
-        return task.deployment.parity(outputs, exported, calibration, compared_from=compared_from)
+        return task.deployment.parity(
+            outputs,
+            exported,
+            calibration,
+            compared_from=compared_from,
+            exact=lambda: trained.predict(task, exact=True),
+        )
 
     parity = compare(outputs, task.traits.compared_from)
     if parity.is_empty:  # a detector that has not learned much still has to be the same detector
