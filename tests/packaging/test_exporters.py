@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,18 @@ def test_a_network_that_single_precision_rounds_much_is_packaged(trial: Path, tm
     parity = Predictor(package(trial, tmp_path / "model")).description.parity
     assert parity["largest_difference"] > parity["tolerance"]
     assert parity["error_against_double_precision"] <= 4 * parity["error_of_the_trained_network"] < 0.02
+
+
+def test_a_network_that_amplifies_an_approximate_operator_is_exported_without_it(trial: Path, tmp_path: Path):
+    """Gates of 4e-7, of which ONNX Runtime's sigmoid has one digit, before weights that make up for them."""
+    file = trial / "weights.safetensors"
+    weights = load_file(file)
+    weights["blocks.3.0.se.conv_expand.bias"] -= 14
+    weights["blocks.3.0.conv_pwl.weight"] *= 0.5 * math.exp(14)
+    save_file(weights, file)
+    parity = Predictor(package(trial, tmp_path / "model")).description.parity
+    assert parity["exact_operators"]
+    assert parity["largest_difference"] <= parity["tolerance"]
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")

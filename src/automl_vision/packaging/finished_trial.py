@@ -49,8 +49,13 @@ class FinishedTrial:
     metrics: TrialMetrics
     result: TrialResult
 
-    def export(self, exporter: Exporter, folder: Path) -> Path:
+    def export(self, exporter: Exporter, folder: Path, *, exact: bool = False) -> Path:
         """Write the network into a model folder and return the file.
+
+        Args:
+            exporter: writes it.
+            folder: of the model.
+            exact: whether to avoid operators that the runtime only approximates.
 
         Raises:
             PackagingError: the network has an operation that the format does not know.
@@ -58,7 +63,7 @@ class FinishedTrial:
         deployment = self.task.deployment
         size = deployment.preprocessing(self.model.normalization).input_size
         name = self.model.description.algorithm
-        return exporter.export(Exported(name, self.model.network, size, deployment.output_names), folder)
+        return exporter.export(Exported(name, self.model.network, size, deployment.output_names, exact), folder)
 
     def describe(self, provenance: dict[str, Any]) -> ModelDescription:
         """The contents of `model.json`, without what is measured of the export."""
