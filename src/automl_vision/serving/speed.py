@@ -49,9 +49,9 @@ def measure_latency(
     """Time the network of a model folder on real images.
 
     Only the network is timed, from normalised inputs to its outputs: reading, decoding and resizing cost all candidates
-    the same. An image that is cut into tiles counts with all its views. With one thread the time is that of the processor,
-    which is the latency on a core that nothing else uses: beside other programs the median of the clock was seen to
-    vary by 1.5 between measurements, that of the processor by 1.04. With several threads it is that of the clock.
+    the same. An image that is cut into tiles counts with all its views. With one thread the time is that of the
+    processor, which is the latency on a core that nothing else uses: beside other programs clock medians differed
+    by factors of 4 to 8, those of the processor's time by 1.03. With several threads it is that of the clock.
 
     Args:
         folder: of the model.
