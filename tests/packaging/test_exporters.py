@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from automl_vision import Dataset, Predictor
 from automl_vision.core.errors import ModelFolderError, ParityError
 from automl_vision.core.files import write_json
 from automl_vision.packaging.exporters import EXPORTERS, Exported, Exporter, register_exporter
 from automl_vision.packaging.package import package
+from automl_vision.recipes.parity import label_parity
 from automl_vision.serving.runtimes import RUNTIMES, Network, Runtime, register_runtime
 from automl_vision.training.trial import train
 from conftest import RecordingReporter
@@ -114,3 +117,56 @@ def test_an_unknown_or_absent_runtime_is_named(trial: Path, tmp_path: Path):
     (folder / "model.onnx").unlink()
     with pytest.raises(ModelFolderError, match="no network that any runtime here can load"):
         Predictor(folder)
+
+
+def test_a_network_that_single_precision_rounds_much_is_packaged(trial: Path, tmp_path: Path):
+    """A large part that all logits share changes no probability, but leaves few digits for what they differ in."""
+    file = trial / "weights.safetensors"
+    weights = load_file(file)
+    weights["classifier.weight"] += 3e4
+    save_file(weights, file)
+    parity = Predictor(package(trial, tmp_path / "model")).description.parity
+    assert parity["largest_difference"] > parity["tolerance"]
+    assert parity["error_against_double_precision"] <= 4 * parity["error_of_the_trained_network"] < 0.02
+
+
+def test_a_network_that_amplifies_an_approximate_operator_is_exported_without_it(trial: Path, tmp_path: Path):
+    """Gates of 4e-7, of which ONNX Runtime's sigmoid has one digit, before weights that make up for them."""
+    file = trial / "weights.safetensors"
+    weights = load_file(file)
+    weights["blocks.3.0.se.conv_expand.bias"] -= 14
+    weights["blocks.3.0.conv_pwl.weight"] *= 0.5 * math.exp(14)
+    save_file(weights, file)
+    parity = Predictor(package(trial, tmp_path / "model")).description.parity
+    assert parity["exact_operators"]
+    assert parity["largest_difference"] <= parity["tolerance"]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_the_gate_tells_a_small_fault_from_rounding(trial: Path, tmp_path: Path):
+    class SlightlyWrong(TorchScriptExporter):
+        offset = 0.01
+
+    register_exporter(SlightlyWrong)
+    register_runtime(TorchScript)
+    with pytest.raises(ParityError, match="in double precision the trained network's are"):
+        package(trial, tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "exact", "is_equal"),
+    [
+        (0.50005, None, True),
+        (0.5003, None, False),
+        (0.5003, 0.5001, True),  # the trained network is off by 0.0001, the exported one by 0.0002
+        (0.5003, 0.5003, True),
+        (0.5003, 0.50005, False),  # by 0.00025, five times as much
+        (0.5003, 0.5, False),
+        (0.52, 0.51, False),  # as far from it as the trained one, but nobody would call them equal
+        (float("nan"), 0.5, False),
+    ],
+)
+def test_probabilities_may_differ_as_far_as_rounding_explains(theirs: float, exact: float | None, is_equal: bool):
+    mine, others, truth = (np.array([[p, 1 - p]]) for p in (0.5, theirs, exact or 0.0))
+    parity = label_parity(mine, others, exact=None if exact is None else lambda: truth)
+    assert (parity.problem is None) == is_equal

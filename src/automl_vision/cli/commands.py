@@ -19,10 +19,11 @@ from automl_vision.core.numbers import json_text
 if TYPE_CHECKING:
     from automl_vision.experiment.run import Run
     from automl_vision.runs.leaderboard import Leaderboard
+    from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes", "figures",
-    "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
+    "figures", "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 
@@ -157,29 +158,47 @@ def leaderboard(
     metric: Annotated[
         list[str] | None, typer.Option(help="A further metric that gets a column; may be given several times.")
     ] = None,
+    max_ms: Annotated[
+        float | None, typer.Option(help="Maximum milliseconds per image of the trials that are shown.")
+    ] = None,
+    max_mb: Annotated[
+        float | None, typer.Option(help="Maximum megabytes of the exported file of the trials that are shown.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="First measure latency and size of trials that are not measured yet.")
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the trials of a run, best first, with confidence intervals, and which are as good as the best."""
+    """Show the trials of a run, best first, with intervals, latency and size, and which are as good as the best."""
     run = open_run(run_id, workspace)
+    if measure:
+        typer.echo("measuring latency and size; each network takes some seconds", err=True)
+        run.measure()
+    limits = {"max_latency_ms": max_ms, "max_size_mb": max_mb}
     try:
-        board = run.leaderboard(metric or ())
+        board = run.leaderboard(metric or (), **limits)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--metric") from None
+        raise typer.BadParameter(str(error)) from None
     if as_json:
         typer.echo(json_text(board.to_json(), indent=2))
+        if board.note:
+            typer.echo(board.note, err=True)
         return
-    _show_board(run, board)
+    _show_board(board, run.verdict(**limits))
 
 
-def _show_board(run: Run, board: Leaderboard) -> None:
+def _show_board(board: Leaderboard, verdict: Verdict | None) -> None:
     """Print a leaderboard, and what paired tests say of its trials."""
     from automl_vision.cli.tables import print_table
 
     print_table(board.columns(), board.cells())
-    verdict = run.verdict()
-    if verdict is not None and verdict.sentence:
-        typer.echo(verdict.sentence)
+    judged = verdict.sentence if verdict is not None else ""
+    if board.note and judged:
+        judged = f"of these, {judged}"
+    for sentence in (board.measured_on, board.note, judged):
+        if sentence:
+            typer.echo(sentence)
 
 
 @app.command()
@@ -256,7 +275,7 @@ def _follow(run: Run, *, as_json: bool = False) -> None:
     if as_json:
         typer.echo(json_text({"event": "leaderboard", "rows": board.to_json(), "model": str(run.model_path)}))
         return
-    _show_board(run, board)
+    _show_board(board, run.verdict())
     decision = run.folder.record().decision
     if decision is not None:
         typer.echo(decision.reason)

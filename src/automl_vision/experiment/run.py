@@ -16,6 +16,7 @@ from automl_vision.experiment.downloads import copy_file, copy_files, file_names
 from automl_vision.experiment.trial import Trial
 from automl_vision.runs.board_reader import BoardReader
 from automl_vision.runs.leaderboard import Leaderboard
+from automl_vision.runs.limits import Limits, within
 from automl_vision.runs.spec import read_run_spec
 from automl_vision.runs.start import start_run
 from automl_vision.workspace.run_folder import RunFolder
@@ -119,25 +120,47 @@ class Run:
                 start_run(self.folder, lock)
         return self
 
-    def leaderboard(self, metrics: Sequence[str] = ()) -> Leaderboard:
-        """Every trial, best first.
+    def leaderboard(
+        self, metrics: Sequence[str] = (), *, max_latency_ms: float | None = None, max_size_mb: float | None = None
+    ) -> Leaderboard:
+        """Every trial, best first; with a limit, every finished trial that keeps it, and a note on the best of these.
 
         Args:
             metrics: further metrics of the task that get columns.
+            max_latency_ms: maximum milliseconds per image of the exported network, one image per batch.
+            max_size_mb: maximum size of the exported file, in units of 10^6 bytes.
 
         Raises:
-            ValueError: no trial knows such a metric.
+            ValueError: no trial knows such a metric, or a limit is not a positive number.
         """
-        return self._board.read(metrics)
+        board, limits = self._board.read(metrics), Limits(max_latency_ms, max_size_mb)
+        return within(board, limits) if limits.are_set else board
 
-    def verdict(self) -> Verdict | None:
-        """Which trials cannot be told from the best one by paired tests, and which of these is the smallest.
+    def verdict(self, *, max_latency_ms: float | None = None, max_size_mb: float | None = None) -> Verdict | None:
+        """Which trials cannot be told from the best one by paired tests, and which of these is the fastest or smallest.
 
-        None before a trial has a result.
+        None before a trial has a result, and where none keeps the limits, which are those of `leaderboard`.
         """
         from automl_vision.runs.verdict import judge
 
-        return judge(self.folder, self.leaderboard())
+        return judge(self.folder, self.leaderboard(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb))
+
+    def measure(self, *, again: bool = False) -> Leaderboard:
+        """Measure latency and size of the finished trials' networks that are not measured yet, on this machine.
+
+        A run does this by itself when its trials have ended, as far as its time suffices. What could not be measured is
+        tried again.
+
+        Args:
+            again: also measure what was measured before, such as on another machine.
+
+        Raises:
+            WorkspaceError: another process works on the run.
+        """
+        from automl_vision.runs.measuring import measure_now
+
+        measure_now(self.folder, again=again)
+        return self.leaderboard()
 
     def figures(self) -> Figures:
         """Return figures of the trials by name: their scores, what they cost, and what hyperparameters matter.

@@ -56,7 +56,7 @@ class ImageModel(nn.Module):
 
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
-        return images.to(torch.float32, copy=True).mul_(self.scale).add_(self.shift)
+        return images.to(self.scale.dtype, copy=True).mul_(self.scale).add_(self.shift)
 
 
 def pretrained_norms(model: nn.Module) -> list[nn.Module]:

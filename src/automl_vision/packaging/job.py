@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -12,3 +13,12 @@ def run_package(trial: str, destination: str, provenance: dict[str, Any]) -> Non
 
     load_plugins()
     package(trial, destination, provenance=provenance)
+
+
+def run_measure(trial: str, scratch: str) -> None:
+    """Measure latency and size of a finished trial's exported network."""
+    from automl_vision.core.plugins import load_plugins
+    from automl_vision.packaging.measuring import measure_trial
+
+    load_plugins()
+    measure_trial(trial, Path(scratch))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -63,7 +63,13 @@ class Deployment(ABC):
 
     @abstractmethod
     def parity(
-        self, outputs: Any, exported: Sequence[Any], calibration: Calibration, *, compared_from: float = 0.0
+        self,
+        outputs: Any,
+        exported: Sequence[Any],
+        calibration: Calibration,
+        *,
+        compared_from: float = 0.0,
+        exact: Callable[[], Any] | None = None,
     ) -> Parity:
         """How far the predictor's answers are from the trained network's outputs for the same images.
 
@@ -72,6 +78,7 @@ class Deployment(ABC):
             exported: the predictor's answer for each image.
             calibration: of the model.
             compared_from: the score from which a detector's objects are compared; 0 compares the best of each image.
+            exact: computes the trained network's outputs in double precision, to tell rounding from a fault.
         """
 
     @abstractmethod
@@ -114,10 +121,13 @@ class LabelDeployment(Deployment):
         calibration: Calibration,
         *,
         compared_from: float = 0.0,  # noqa: ARG002 - every probability is compared
+        exact: Callable[[], Logits] | None = None,
     ) -> Parity:
         """The largest difference of a probability."""
         return label_parity(
-            self._probabilities(outputs, calibration), np.stack([prediction.probs for prediction in exported])
+            self._probabilities(outputs, calibration),
+            np.stack([prediction.probs for prediction in exported]),
+            exact=None if exact is None else lambda: self._probabilities(exact(), calibration),
         )
 
     def reproduction(self, outputs: Any, recorded: Any, images: Sequence[int], calibration: Calibration) -> Parity:
@@ -182,6 +192,7 @@ class DetectionDeployment(Deployment):
         calibration: Calibration,
         *,
         compared_from: float = 0.0,
+        exact: Callable[[], DetectionOutputs] | None = None,  # noqa: ARG002 - its tolerances have room for rounding
     ) -> Parity:
         """Differences of boxes, scores and masks, object by object."""
         return object_parity(

@@ -14,6 +14,8 @@ from automl_vision.runs.trial_sources import TrialState
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
 _PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
 _PACKAGING_FILE = "packaging.json"
+_RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
+_MEASURING_SHARE, _LEAST_MEASURING = 0.1, 30.0  # of the work so far; 30 s are three exports
 _HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
 _GRACE = 10.0  # seconds that trials may be late before they are stopped
 _MIN_SECONDS = 5.0  # no trial can produce anything in less
@@ -28,11 +30,13 @@ class Budget:
         total: seconds for everything.
         spent_before: seconds of work before an interruption.
         packaging: seconds to reserve for packaging the best trial.
+        measuring: seconds to reserve for measuring the other trials' networks.
     """
 
     total: float
     spent_before: float = 0.0
     packaging: float = PACKAGING_SECONDS
+    measuring: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
     @property
@@ -47,14 +51,24 @@ class Budget:
 
     @property
     def seconds_for_trials(self) -> float:
-        """Seconds until trials must have ended, so that the best one can be packaged."""
-        return self.left - self.packaging
+        """Seconds until trials must have ended, so that the best one can be packaged and the others measured."""
+        return self.left - self.packaging - self.measuring
+
+    @property
+    def seconds_for_measuring(self) -> float:
+        """Seconds that measuring may take now: a tenth of the work so far, half a minute at least, and what is left."""
+        return max(0.0, min(self.left, max(_LEAST_MEASURING, _MEASURING_SHARE * self.spent)))
 
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
         """Whether running trials must be stopped now: because another has a result to package, or none will finish."""
         if any(trial.status.has_result for trial in trials):
             return self.seconds_for_trials < -_GRACE / 2
         return self.left < -max(_HARD_GRACE, self.total)
+
+
+def measuring_seconds(total: float) -> float:
+    """Seconds of a sweep's time to reserve for measuring its trials."""
+    return min(_MOST_RESERVED, _RESERVED_SHARE * total)
 
 
 def packaging_seconds(cache: Path, task: str) -> float:

@@ -1,4 +1,4 @@
-"""The controller of a run: prepares the data, runs the trials, packages the best one, and records everything.
+"""The controller of a run: prepares the data, runs the trials, packages the best, measures all, and records everything.
 
 It runs in its own process (`python -m automl_vision.runs FOLDER`), so that a run outlives the session that submitted
 it. Everything it needs to continue after a crash is in the run's folder.
@@ -25,9 +25,10 @@ from automl_vision.data.usability import require_usable
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
-from automl_vision.runs.budget import Budget, note_packaging, packaging_seconds, plan_text
+from automl_vision.runs.budget import Budget, measuring_seconds, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec
@@ -80,10 +81,11 @@ class _Controller:
             spec.budget_seconds,
             folder.record().seconds,
             packaging_seconds(self.workspace.cache_path, spec.task),
+            measuring_seconds(spec.budget_seconds) if spec.is_sweep else 0.0,
         )
 
     def work(self) -> None:
-        """Prepare, train, package; record how it ended.
+        """Prepare, train, package, measure; record how it ended.
 
         Raises:
             RunNotFoundError: the run's folder was deleted.
@@ -118,6 +120,7 @@ class _Controller:
         self._run_trials(jobs)
         self._set_status(RunStatus.FINALIZING)
         self._package_best(jobs)
+        measure_trials(self.folder, jobs.finish, seconds=self.budget.seconds_for_measuring)
         self.publisher.finish("FINISHED")
 
     def _prepare(self) -> Dataset:

@@ -1,4 +1,4 @@
-"""Which trials the validation images cannot tell from the best one, and which of these is the smallest."""
+"""Which trials the validation images cannot tell from the best one, and which of these is the fastest or smallest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
 LEVEL = 0.05
+LATENCY_NOISE = 1.1
+"""Ratio of two latencies up to which they count as equal; see `benchmarks/candidate_latency.py`."""
+
 COMPARISON_FILE = "comparison.npz"
 
 
@@ -44,14 +47,14 @@ class Verdict:
     Attributes:
         best: number of the trial with the best score.
         tests: of every other trial with a result that can be compared, in the order of the leaderboard.
-        recommended: the smallest of the best trial and those that cannot be told from it.
-        parameters: its number of weights; None where it is not recorded.
+        recommended: of the best trial and those that cannot be told from it, as `recommend` says.
+        reason: why, in a few words, such as "Fastest of these: trial 3 (7.1 ms per image, 4.3 MB)".
     """
 
     best: int
     tests: tuple[TrialTest, ...]
     recommended: int
-    parameters: int | None
+    reason: str
 
     @property
     def not_distinguishable(self) -> tuple[int, ...]:
@@ -68,12 +71,8 @@ class Verdict:
         equal = self.not_distinguishable
         if not equal:
             return f"trial {self.best} is better than every other one ({tests})"
-        weights = "" if self.parameters is None else f" ({self.parameters / 1e6:.3g} million weights)"
         numbers = ", ".join(map(str, equal))
-        return (
-            f"trial {self.best} scores best; not distinguishable from it: {numbers} ({tests}). "
-            f"Smallest of these: trial {self.recommended}{weights}"
-        )
+        return f"trial {self.best} scores best; not distinguishable from it: {numbers} ({tests}). {self.reason}"
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as JSON values."""
@@ -105,13 +104,31 @@ def judge(folder: RunFolder, rows: Iterable[Row]) -> Verdict | None:
     adjusted = holm([comparison.p_value for _, comparison in known])
     tests = tuple(TrialTest(row.trial, found, p) for (row, found), p in zip(known, adjusted, strict=True))
     equal = {test.trial for test in tests if not test.is_different} | {done[0].trial}
-    smallest = _smallest([row for row in done if row.trial in equal])
-    return Verdict(done[0].trial, tests, smallest.trial, smallest.parameters or None)
+    return Verdict(done[0].trial, tests, *recommend([row for row in done if row.trial in equal]))
 
 
-def _smallest(rows: Sequence[Row]) -> Row:
-    """The trial with the fewest weights; the first of several."""
-    return min(rows, key=lambda row: row.parameters or float("inf"))
+def recommend(rows: Sequence[Row]) -> tuple[int, str]:
+    """The trial to take of several that are equally good, and why.
+
+    Where all of them are measured: of those whose latency is within 10 % of the lowest, which is its noise, the one
+    with the smallest file; of several the first. Where one is not measured yet, the one with the fewest weights. A
+    trial whose network cannot be exported is not recommended, unless none can.
+
+    Args:
+        rows: at least one, best first.
+    """
+    usable = [row for row in rows if row.not_measurable is None] or list(rows)
+    costs = [(row, row.latency_ms, row.size_mb) for row in usable]
+    measured = [(row, latency, size) for row, latency, size in costs if latency is not None and size is not None]
+    if len(measured) < len(usable):
+        chosen = min(usable, key=lambda row: row.parameters or float("inf"))
+        weights = f" ({chosen.parameters / 1e6:.3g} million weights)" if chosen.parameters else ""
+        return chosen.trial, f"Smallest of these: trial {chosen.trial}{weights}"
+    limit = LATENCY_NOISE * min(latency for _, latency, _ in measured)
+    chosen, _, its_size = min((each for each in measured if each[1] <= limit), key=lambda each: each[2])
+    is_smallest = its_size <= min(size for _, _, size in measured)
+    words = "Smallest and fastest" if is_smallest else "Fastest"
+    return chosen.trial, f"{words} of these: trial {chosen.trial} ({chosen.cost_text})"
 
 
 def comparison_of(trial: TrialFolder) -> dict[str, Any]:

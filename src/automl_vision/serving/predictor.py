@@ -124,6 +124,14 @@ class Predictor:
         except ImageError as error:
             return error
 
+    def preprocess(self, image: ImageSource) -> NDArray[np.float32]:
+        """The network's input (views, 3, height, width) for an image, normalised; a tiled image has several views.
+
+        Raises:
+            ImageError: the image cannot be read.
+        """
+        return self._processor.preprocess(image_bytes(image)).views
+
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The network's outputs for normalised inputs (n, 3, height, width)."""
         return self._network(inputs)

@@ -8,8 +8,10 @@ from typing import Any
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import atomic_path, write_json
 from automl_vision.core.records import (
+    SPEED_FILE,
     EvaluationEvent,
     Published,
+    Speed,
     TrialMetrics,
     TrialPlan,
     TrialRecord,
@@ -87,6 +89,10 @@ class TrialFolder:
     def metrics(self) -> TrialMetrics | None:
         """The trial's final evaluation, once there is one."""
         return read_record(self.path / "metrics.json", TrialMetrics)
+
+    def speed(self) -> Speed | None:
+        """What was measured of the trial's exported network; None if nothing was tried yet."""
+        return read_record(self.path / SPEED_FILE, Speed)
 
     def evaluations(self) -> list[EvaluationEvent]:
         """The validations so far, one per epoch."""

@@ -20,9 +20,12 @@ from automl_vision.core.records.runs import (
     TrialPlan,
     TrialRecord,
 )
+from automl_vision.core.records.speed import SPEED_FILE, BatchLatency, Speed
 from automl_vision.core.records.status import RunStatus, TrialStatus
 
 __all__ = [
+    "SPEED_FILE",
+    "BatchLatency",
     "Calibration",
     "Decision",
     "Evaluation",
@@ -40,6 +43,7 @@ __all__ = [
     "RunRecord",
     "RunStatus",
     "SomeRecord",
+    "Speed",
     "TrialMetrics",
     "TrialPlan",
     "TrialRecord",

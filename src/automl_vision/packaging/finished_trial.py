@@ -1,0 +1,194 @@
+"""A finished trial as packaging needs it: its network, its records, and files of its validation images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import ImageError, PackagingError
+from automl_vision.core.files import read_json
+from automl_vision.core.records import SomeRecord, TrialMetrics, TrialResult, read_record
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.scan import digest_of, is_content_digest
+from automl_vision.evaluation.conformal import ERROR_RATES, PredictionSets, prediction_sets
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.models.model import Model
+from automl_vision.models.networks import load_model
+from automl_vision.packaging.exporters import Exported, Exporter
+from automl_vision.recipes.catalog import family_of
+from automl_vision.serving.model_folder import ModelDescription, SetThreshold
+from automl_vision.storage.access import read_image_bytes
+from automl_vision.tasks.task import Task, create_task
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial that has a result.
+
+    Attributes:
+        folder: of the trial.
+        spec: the trial's specification as JSON values.
+        dataset: as it was prepared for the run.
+        task: with the trial's hyperparameters.
+        model: the trained network, built from `network.json`.
+        metrics: its final evaluation.
+        result: how it ended.
+    """
+
+    folder: Path
+    spec: dict[str, Any]
+    dataset: Dataset
+    task: Task[Any]
+    model: Model
+    metrics: TrialMetrics
+    result: TrialResult
+
+    def export(self, exporter: Exporter, folder: Path, *, exact: bool = False) -> Path:
+        """Write the network into a model folder and return the file.
+
+        Args:
+            exporter: writes it.
+            folder: of the model.
+            exact: whether to avoid operators that the runtime only approximates.
+
+        Raises:
+            PackagingError: the network has an operation that the format does not know.
+        """
+        deployment = self.task.deployment
+        size = deployment.preprocessing(self.model.normalization).input_size
+        name = self.model.description.algorithm
+        return exporter.export(Exported(name, self.model.network, size, deployment.output_names, exact), folder)
+
+    def describe(self, provenance: dict[str, Any]) -> ModelDescription:
+        """The contents of `model.json`, without what is measured of the export."""
+        return ModelDescription(
+            task=self.task.name,
+            classes=self.dataset.classes,
+            preprocessing=self.task.deployment.preprocessing(self.model.normalization),
+            temperature=self.metrics.calibration.temperature,
+            thresholds=self.metrics.calibration.thresholds,
+            objects=self.task.deployment.object_settings,
+            model_name=self.model.description.algorithm,
+            architecture=self.model.description.architecture,
+            metrics=self.metrics.model_dump()["splits"],
+            data={
+                "fingerprint": self.spec["fingerprint"],
+                "format": self.dataset.format,
+                "images": self.dataset.summary()["images"],
+            },
+            weights={"source": self.result.weights_source, "licence": self.result.weights_licence},
+            provenance={
+                **provenance,
+                "best_epoch": self.result.best_epoch,
+                "fine_tuned_share": self.result.fine_tuned_share,
+                "parameters": self.result.parameters,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
+            },
+            prediction_sets=self._prediction_sets(),
+        )
+
+    def _prediction_sets(self) -> tuple[SetThreshold, ...]:
+        """The thresholds of a classifier's prediction sets, and what they hold on the test images, if there are any."""
+        if self.task.deployment.object_settings is not None:
+            return ()
+        predictions, scoring = Predictions.load(self.folder / PREDICTIONS_FILE), self.task.scoring
+        cases = {}
+        for split in predictions.splits:
+            part = predictions.of_split(split)
+            cases[split] = scoring.cases(scoring.from_predictions(part), part.rows, self.metrics.calibration)
+        is_measured = "test" in cases
+        return tuple(
+            _set_threshold(prediction_sets(cases["val"], cases["test" if is_measured else "val"], rate), is_measured)
+            for rate in ERROR_RATES
+        )
+
+    def validation_files(self, count: int) -> dict[int, bytes]:
+        """The files of at most so many validation images by row, of as many shapes as there are.
+
+        Raises:
+            PackagingError: none of them is as it was in training.
+        """
+        rows = np.flatnonzero(self.dataset.splits == "val")
+        return _unchanged_files(self.dataset, _varied(self.dataset, rows, count))
+
+
+def read_finished_trial(folder: str | Path) -> FinishedTrial:
+    """Read a finished trial from its folder.
+
+    Raises:
+        PackagingError: the trial is not finished.
+        ModelFolderError: the trial does not describe its network, or its weights belong to another one.
+    """
+    folder = Path(folder)
+    spec, metrics = _read(folder, "spec.json"), _record(folder, "metrics.json", TrialMetrics)
+    result = _record(folder, "result.json", TrialResult)
+    dataset = Dataset.load(spec["manifest"])
+    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
+    model = load_model(folder)
+    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
+    return FinishedTrial(folder, spec, dataset, task, model, metrics, result)
+
+
+def _read(trial: Path, name: str) -> Any:
+    try:
+        return read_json(trial / name)
+    except FileNotFoundError:
+        raise _unfinished(trial, name) from None
+
+
+def _record(trial: Path, name: str, kind: type[SomeRecord]) -> SomeRecord:
+    record = read_record(trial / name, kind)
+    if record is None:
+        raise _unfinished(trial, name)
+    return record
+
+
+def _unfinished(trial: Path, name: str) -> PackagingError:
+    return PackagingError(f"{trial} is not a finished trial: it has no {name}")
+
+
+def _set_threshold(sets: PredictionSets, is_measured: bool) -> SetThreshold:
+    fitted = SetThreshold(sets.error_rate, sets.threshold, sets.fitted_on)
+    return replace(fitted, covered=sets.covered.to_json(), mean_size=sets.mean_size) if is_measured else fitted
+
+
+def _unchanged_files(dataset: Dataset, rows: list[int]) -> dict[int, bytes]:
+    """The files of some images by row, without those that are gone or others by now.
+
+    Raises:
+        PackagingError: none of them is as it was.
+    """
+    files = {}
+    for row in rows:
+        digest = dataset.table["digest"][row].as_py()
+        with suppress(ImageError):
+            data = read_image_bytes(dataset.root, dataset.table["image"][row].as_py())
+            if not is_content_digest(digest) or digest_of(data) == digest:
+                files[row] = data
+    if not files:
+        raise PackagingError(
+            f"the exported model must be compared with the trained one on validation images, and none of {len(rows)} "
+            f"is as it was in training, such as {dataset.table['image'][rows[0]].as_py()}; put them back"
+        )
+    return files
+
+
+def _varied(dataset: Dataset, rows: NDArray[np.intp], count: int) -> list[int]:
+    """Some of the validation images, of as many shapes as there are."""
+    sizes = [dataset.table[name].to_numpy()[rows].tolist() for name in ("width", "height")]
+    seen: Counter[tuple[int, int]] = Counter()
+    turns = []
+    for size in zip(*sizes, strict=True):
+        turns.append(seen[size])
+        seen[size] += 1
+    chosen: list[int] = rows[np.argsort(turns, kind="stable")][:count].tolist()
+    return sorted(chosen)
