@@ -22,7 +22,7 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 {variables}
-body {{ margin: 0; background: var(--background); color: var(--text); font: 14px/1.45 {font}; }}
+body {{ margin: 0; background: var(--background); color: var(--text); font: 14px/1.45 var(--font); }}
 figure {{ margin: 0 auto; padding: 8px 12px 24px; max-width: 1000px; }}
 figcaption {{ color: var(--muted); padding: 4px 0 0; }}
 </style>
@@ -47,38 +47,47 @@ draw();
 """
 
 
-@cache
-def bundle() -> str:
-    """Plotly's cartesian bundle, of the version that `look.json` names; MIT licence."""
-    return resources.files(__package__).joinpath("plotly", "plotly-cartesian.min.js").read_text("utf-8")
-
-
 def page(figure: Figure) -> str:
     """The HTML of a page with a figure; light or dark as the reader's system is.
 
     Args:
         figure: bare, as the functions of this room return it.
     """
-    dress = resources.files(__package__).joinpath("dress.js").read_text("utf-8")
     return _PAGE.format(
         title=html.escape(figure.layout.title.text),
         summary=html.escape(figure.layout.meta["summary"]),
-        variables=_variables(),
-        font=look()["font"],
+        variables=variables(),
         bundle=bundle(),
-        dress=dress,
-        figure=_in_script(figure.to_json()),
-        look=_in_script(json.dumps(look())),
+        dress=dress(),
+        figure=in_script(figure.to_json()),
+        look=in_script(json.dumps(look())),
     )
 
 
-def _variables() -> str:
-    """The colours that the page uses as CSS variables, by the reader's preference."""
-    names = ("background", "text", "muted")
-    light, dark = (" ".join(f"--{name}: {look()['colours'][mode][name]};" for name in names) for mode in MODES)
-    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+@cache
+def bundle() -> str:
+    """Plotly's cartesian bundle, of the version that `look.json` names; MIT licence."""
+    return resources.files(__package__).joinpath("plotly", "plotly-cartesian.min.js").read_text("utf-8")
 
 
-def _in_script(text: str) -> str:
+@cache
+def dress() -> str:
+    """The script that puts colours on figures in a browser."""
+    return resources.files(__package__).joinpath("dress.js").read_text("utf-8")
+
+
+def variables() -> str:
+    """The font and the colours of the look as CSS variables, by the reader's preference."""
+    colours = look()["colours"]
+    light, dark = (
+        " ".join(f"--{name}: {colour};" for name, colour in colours[mode].items() if isinstance(colour, str))
+        for mode in MODES
+    )
+    return (
+        f":root {{ --font: {look()['font']}; {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+    )
+
+
+def in_script(text: str) -> str:
     """JSON that cannot end the script that it stands in."""
     return text.replace("<", "\\u003c")

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from automl_vision.charts.look import look
-from automl_vision.charts.page import bundle, dress, variables
+from automl_vision.charts.page import bundle, dress, in_script, variables
 from automl_vision.core.text import visible
 from automl_vision.experiment.reports.blocks import Block, Chart, Report
 
@@ -27,8 +27,8 @@ def render(report: Report) -> str:
     return page.render(
         report=report,
         variables=Markup(variables()),
-        look=_in_script(json.dumps(look())),
-        figures=_in_script(f"{{{listed}}}"),
+        look=Markup(in_script(json.dumps(look()))),
+        figures=Markup(in_script(f"{{{listed}}}")),
         scripts=[Markup(bundle()), Markup(dress())] if figures else [],
     )
 
@@ -62,8 +62,3 @@ def _finalized(value: object) -> object:
 
 def _from_markdown(text: str) -> Markup:
     return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
-
-
-def _in_script(text: str) -> Markup:
-    """JSON that cannot end the script that it stands in."""
-    return Markup(text.replace("<", "\\u003c"))
