@@ -53,28 +53,33 @@ def bundle() -> str:
     return resources.files(__package__).joinpath("plotly", "plotly-cartesian.min.js").read_text("utf-8")
 
 
+@cache
+def dress() -> str:
+    """The script that puts the look on the JSON of a figure: `dress(figure, look, mode)`."""
+    return resources.files(__package__).joinpath("dress.js").read_text("utf-8")
+
+
 def page(figure: Figure) -> str:
     """The HTML of a page with a figure; light or dark as the reader's system is.
 
     Args:
         figure: bare, as the functions of this room return it.
     """
-    dress = resources.files(__package__).joinpath("dress.js").read_text("utf-8")
     return _PAGE.format(
         title=html.escape(figure.layout.title.text),
         summary=html.escape(figure.layout.meta["summary"]),
-        variables=_variables(),
+        variables=variables(),
         font=look()["font"],
         bundle=bundle(),
-        dress=dress,
+        dress=dress(),
         figure=_in_script(figure.to_json()),
         look=_in_script(json.dumps(look())),
     )
 
 
-def _variables() -> str:
-    """The colours that the page uses as CSS variables, by the reader's preference."""
-    names = ("background", "text", "muted")
+def variables() -> str:
+    """The colours as CSS variables, such as `--muted`, by the reader's preference."""
+    names = [name for name, colour in look()["colours"]["light"].items() if isinstance(colour, str)]
     light, dark = (" ".join(f"--{name}: {look()['colours'][mode][name]};" for name in names) for mode in MODES)
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
 
