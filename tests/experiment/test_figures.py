@@ -121,7 +121,7 @@ def row(trial: int, value: float | None, **sampled: object) -> Row:
     score = None if value is None else MetricInterval(value=value)
     return Row(
         trial=trial, model_name="resnet18", status=TrialStatus.COMPLETED, score=score, test_score=None, best_epoch=1,
-        epochs=1, seconds=1.0, parameters=1, reason=None, sampled=sampled,
+        epochs=1, seconds=1.0, parameters=1, reason=None, sampled=sampled, latency_ms=5.0 + trial, size_mb=4.0,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_figures_of_a_run():
         row(i, 0.9 - abs(i - 6) / 20, learning_rate=float(rate), batch_size=8 * (i % 2)) for i, rate in enumerate(rates)
     ]
     figures = run_figures(Leaderboard("accuracy", rows), Ranking("accuracy"), lambda: None)
-    assert list(figures) == ["board", "parallel_coordinates", "importance"]
+    assert list(figures) == ["board", "latency", "size", "parallel_coordinates", "importance"]
     bars = figures["importance"].data[0]
     assert bars.customdata[0] == "learning_rate"
     assert sum(bars.x) == pytest.approx(1)

@@ -134,8 +134,8 @@ def test_figures_of_the_run_and_its_best_trial(completed: Run, workspace: Worksp
     )
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
-    assert {Path(file).stem for file in told["files"]} == {*figures, "board"}
-    assert set(told["missing"]) == {"parallel_coordinates", "importance"}
+    assert {Path(file).stem for file in told["files"]} == {*figures, *completed.figures()}
+    assert {"parallel_coordinates", "importance"} <= set(told["missing"])
     svg = [file for file in told["files"] if file.endswith(".svg")]
     assert bool(svg) != bool(told["without_svg"])
     assert all("<svg" in Path(file).read_text("utf-8")[:200] for file in svg)

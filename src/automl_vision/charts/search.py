@@ -36,8 +36,6 @@ class TrialScore:
         standing: what paired tests say of it and the best trial.
         milliseconds: latency of one image, if it was measured.
         megabytes: size of the model, if it is known.
-        on_front: whether no other trial is both better and cheaper; by the cost that is drawn, None leaves it to the
-            figure.
     """
 
     trial: int
@@ -48,7 +46,6 @@ class TrialScore:
     standing: Standing = "unknown"
     milliseconds: float | None = None
     megabytes: float | None = None
-    on_front: bool | None = None
 
 
 _STANDINGS = {
@@ -177,10 +174,7 @@ def trade_off(
 
 
 def _front(points: Sequence[tuple[float, TrialScore]], sign: int) -> list[tuple[float, TrialScore]]:
-    """The points that no other beats in both, cheapest first; those that are marked, if any are."""
-    marked = [point for point in points if point[1].on_front]
-    if marked:
-        return marked
+    """The points that no other beats in both, cheapest first."""
     front: list[tuple[float, TrialScore]] = []
     for point in points:
         if not front or sign * point[1].value > sign * front[-1][1].value:

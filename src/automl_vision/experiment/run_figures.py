@@ -30,6 +30,12 @@ def run_figures(leaderboard: Leaderboard, ranking: Ranking, verdict: Callable[[]
     return Figures(
         {
             "board": lambda: _board(leaderboard, metric, verdict()),
+            "latency": lambda: charts.trade_off(
+                _scores(leaderboard, verdict()), metric, "milliseconds", lower_is_better=lower
+            ),
+            "size": lambda: charts.trade_off(
+                _scores(leaderboard, verdict()), metric, "megabytes", lower_is_better=lower
+            ),
             "parallel_coordinates": lambda: charts.parallel_coordinates(settings, metric, lower_is_better=lower),
             "importance": lambda: _importance(settings, metric),
         }
@@ -55,6 +61,8 @@ def _scores(leaderboard: Leaderboard, verdict: Verdict | None) -> list[charts.Tr
             low=row.score.low,
             high=row.score.high,
             standing=standings.get(row.trial, "unknown"),
+            milliseconds=row.latency_ms,
+            megabytes=row.size_mb,
         )
         for row in leaderboard
         if row.score is not None
