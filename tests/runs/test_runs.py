@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -196,6 +197,32 @@ def test_the_packaged_model_measures_on_the_same_images_what_the_trial_measured(
     shown = runner.invoke(app, ["compare", str(tmp_path / "kept"), f"{completed.id}:0", "--split", "val", *place])
     assert shown.exit_code == 0, shown.output
     assert f"both right {found.cases.right.sum()}" in shown.output
+
+
+def test_reports_say_what_python_says(completed: Run, workspace: Workspace, tmp_path: Path):
+    runner, place = CliRunner(), ["--workspace", str(workspace.path)]
+    evaluated = completed.get_best_child().evaluated()
+    kept = evaluated.save(tmp_path / "kept")
+    files = {name: tmp_path / f"{name}.html" for name in ("run", "evaluation", "comparison")}
+    for arguments in (
+        ["report", completed.id, "--out", str(files["run"])],
+        ["report", str(kept), "--no-pixels", "--out", str(files["evaluation"])],
+        ["compare", str(kept), f"{completed.id}:0", "--report", str(files["comparison"])],
+    ):
+        done = runner.invoke(app, [*arguments, *place])
+        assert done.exit_code == 0, done.output
+    page = files["run"].read_text("utf-8")
+    assert evaluated.primary.interval(evaluated.cases).text(3) in page
+    assert f"{len(evaluated.mistakes())} of {len(evaluated.rows)} images have mistakes" in page
+    assert re.findall(r'<section id="(\w+)">', page) == [
+        "board", "charts", "metrics", "slices", "mistakes", "trust", "data", "settings", "use", "card",
+    ]  # fmt: skip
+    assert completed.folder.pixel_statistics.exists()
+    assert 'data-figure="confusion"' in page
+    assert len(re.sub(r"data:image/[^\"]*", "", page)) < 3e6
+    assert not (kept / "pixel_statistics.arrow").exists()
+    assert "On no image." in files["comparison"].read_text("utf-8")
+    assert read_json(completed.folder.path / "data_report.json")["counts"]["images"] == len(evaluated.dataset)
 
 
 def test_labels_that_a_model_does_not_know_and_unreadable_images_are_reported(completed: Run, tmp_path: Path):

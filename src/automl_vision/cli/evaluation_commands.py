@@ -17,8 +17,8 @@ from automl_vision.cli.options import (
     WorkspaceOption,
     open_dataset,
     open_run,
-    reading_progress,
 )
+from automl_vision.cli.progress import progress_bar
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import json_text
@@ -60,7 +60,6 @@ def evaluate(  # noqa: PLR0913 - each one is an option of the command
     as_json: JsonOption = False,
 ) -> None:
     """Measure a packaged model on labelled images, with confidence intervals."""
-    from automl_vision.cli.progress import progress_bar
     from automl_vision.cli.tables import print_table
     from automl_vision.evaluation.scoring.scoring import ScoringSettings
     from automl_vision.experiment.model_evaluation import evaluate as evaluate_model
@@ -95,22 +94,22 @@ def report(
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     trial: TrialOption = None,
     split: SplitOption = None,
-    check: Annotated[bool, typer.Option(help="Check the run's data too, once; it reads every image.")] = True,
+    pixels: Annotated[
+        bool, typer.Option(help="Read every image once, to check the data, for brightness and for near-duplicates.")
+    ] = True,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write one page with everything: verdict, leaderboard, charts, slices, mistakes, data, model card."""
-    from automl_vision.cli.progress import progress_bar
     from automl_vision.experiment.evaluated import EVALUATION_FILE
     from automl_vision.experiment.reports.contents import report_evaluation, report_run
 
-    if Path(run, EVALUATION_FILE).exists():
-        written = report_evaluation(open_evaluated(run, trial, split, workspace)).save(out)
-    else:
-        run_id, number = _run_and_trial(run, trial)
-        with bad_split(), progress_bar("checking images") as progress:
-            page = report_run(open_run(run_id, workspace), trial=number, split=split, check=check, progress=progress)
-        written = page.save(out)
-    typer.echo(written)
+    with bad_split(), progress_bar("reading images") as progress:
+        if Path(run, EVALUATION_FILE).exists():
+            page = report_evaluation(open_evaluated(run, trial, split, workspace), pixels=pixels, progress=progress)
+        else:
+            run_id, number = _run_and_trial(run, trial)
+            page = report_run(open_run(run_id, workspace), trial=number, split=split, pixels=pixels, progress=progress)
+    typer.echo(page.save(out))
 
 
 def slices(
@@ -135,7 +134,7 @@ def slices(
         raise typer.BadParameter(str(error), param_hint="--metric") from None
     copies, unread = None, 0
     if pixels:
-        with reading_progress() as progress:
+        with progress_bar("reading images") as progress:
             copies = evaluated.near_duplicates(metric, progress=progress)
         unread = int((~evaluated.pixel_statistics().readable).sum())
     found = evaluated.slices(metric, pixels=pixels)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -14,7 +13,6 @@ from automl_vision.core.tasks import TASKS
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
-    from automl_vision.data.scan import Progress
     from automl_vision.experiment.config import AutoMLVisionConfig
     from automl_vision.experiment.run import Run
     from automl_vision.workspace.workspace import Workspace
@@ -159,19 +157,3 @@ def open_dataset(path: str, workspace: Path | None, **settings: Any) -> Dataset:
     from automl_vision.data.dataset import Dataset
 
     return Dataset.open(open_workspace(workspace).datasets.resolve(path), **settings)
-
-
-@contextmanager
-def reading_progress() -> Iterator[Progress]:
-    """Show on standard error how many images have been read, while there are some to read."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-
-        def report(done: int, total: int) -> None:
-            if not bar.task_ids:
-                bar.add_task("reading images")
-            bar.update(bar.task_ids[0], completed=done, total=total)
-
-        yield report

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Show on the error stream how far something is, if that is a terminal.
+    """Show on the error stream how far something is, from its first report on, if that is a terminal.
 
     Args:
         text: what is done, such as "images".
@@ -22,5 +22,10 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def report(done: int, total: int) -> None:
+            if not bar.task_ids:
+                bar.add_task(text)
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+        yield report

@@ -52,6 +52,11 @@ class Metric:
     is_biased: bool = False
 
     @property
+    def words(self) -> str:
+        """The name as words, for sentences."""
+        return self.name.replace("_", " ")
+
+    @property
     def best(self) -> float:
         """The best value that it can have."""
         return self.high if self.higher_is_better else self.low

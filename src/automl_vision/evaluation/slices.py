@@ -136,12 +136,12 @@ def worst_sentence(slices: Sequence[Slice], metric: Metric, *, most: int = 3) ->
         return f"no slice has {MIN_IMAGES} images inside and outside"
     worse = [part for part in slices if part.is_different and metric.score(part.difference.value) < 0]
     if not worse:
-        return f"{metric.name} differs from the rest by no more than chance in each of {len(slices)} slices"
+        return f"{metric.words} differs from the rest by no more than chance in each of {len(slices)} slices"
     named = ", ".join(
         f"{part.name} ({part.metric.value:.3f}, elsewhere {part.rest.value:.3f})" for part in worse[:most]
     )
     more = f" and {len(worse) - most} more" if len(worse) > most else ""
-    return f"{metric.name} is worse than elsewhere where {named}{more}"
+    return f"{metric.words} is worse than elsewhere where {named}{more}"
 
 
 def image_attributes(

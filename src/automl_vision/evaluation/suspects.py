@@ -12,12 +12,11 @@ from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.multi_label import MultiLabelCases
 from automl_vision.evaluation.weighted import TINY
 
-_SOURCE = "if nothing else in these sets is labelled wrongly; docs/benchmarks.md, suspected labels"
 MEASURED = {
-    False: "with 5 % of the labels of three real sets changed, it found 60 to 77 % of them, and of what it found then "
-    f"and not before 87 to 90 % were changed ones, of all it found 12 to 34 %, {_SOURCE}",
-    True: "with a box in 5 % of the images of two real sets changed, it found 40 to 90 % of them, and of what it found "
-    f"then and not before all were changed ones, of all it found 7 to 8 %, {_SOURCE}",
+    False: "where 5 % of the labels of three real sets were changed on purpose, 60 to 77 % of these were found; of all "
+    "images marked 12 to 34 % were changed ones, and others may have been wrong before",
+    True: "where a box in 5 % of the images of two real sets was changed on purpose, 40 to 90 % of these were found; "
+    "of all images marked 7 to 8 % were changed ones, and others may have been wrong before",
 }
 """How often suspicions were right where labels were changed, by whether objects are labelled."""
 

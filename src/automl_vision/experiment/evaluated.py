@@ -211,7 +211,8 @@ class Evaluated:
     def near_duplicates(self, metric: str | None = None, *, progress: Progress | None = None) -> NearDuplicates:
         """A metric with and without the images that have a near-duplicate among the training images.
 
-        Near-duplicates are found as by the doctor's `near-leak`; all training images are read once for it.
+        Near-duplicates are found as by the doctor's `near-leak`; all training images are read once for it. Without
+        training images in the dataset no image has one.
 
         Args:
             metric: name; None for the primary one.

@@ -10,8 +10,8 @@ from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.reports.blocks import Report, Section, Sentences, Table
 from automl_vision.experiment.reports.evaluation_sections import (
     MAX_MISTAKES,
+    Findings,
     evaluation_sections,
-    finding_sentences,
     gallery,
     score_sentence,
 )
@@ -24,7 +24,7 @@ def report_run(
     *,
     trial: int | None = None,
     split: str | None = None,
-    check: bool = True,
+    pixels: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """The report of a run: verdict, leaderboard, charts, slices, mistakes, data, model card and how to use the model.
@@ -33,8 +33,9 @@ def report_run(
         run: with at least one finished trial.
         trial: number of the trial that is looked at closely; None for the best one.
         split: "val" or "test"; None for the test images if there are any.
-        check: whether the data is checked, unless that was done before; it reads every image once.
-        progress: of the check, called with (images done, images in all).
+        pixels: whether every image is read, unless that was done before: for the check of the data, for brightness,
+            contrast and sharpness, and for near-duplicates.
+        progress: called with (images done, images in all) while images are read.
 
     Raises:
         RunFailedError: no trial has a result, or there is no such trial.
@@ -44,7 +45,7 @@ def report_run(
     if chosen is None:
         raise RunFailedError(f'run "{run.id}" has no trial with a result')
     evaluated = chosen.evaluated(split)
-    slices, mistakes = evaluated.slices(), evaluated.mistakes()
+    findings = Findings.of(evaluated, pixels=pixels, progress=progress)
     outline, board, verdict = run.folder.outline(), run.leaderboard(), run.verdict()
     decision = run.folder.record().decision
     says = [
@@ -57,7 +58,7 @@ def report_run(
         kicker=f"{outline.task} · run {run.id}",
         title=f"{chosen.model_name} on {_name_of(evaluated.dataset)}",
         facts=(
-            (f"{evaluated.primary.name}, {evaluated.split}", value.text(3)),
+            (f"{evaluated.primary.words}, {evaluated.split}", value.text(3)),
             *((f"{split} images", f"{count:,}") for split, count in evaluated.dataset.summary()["images"].items()),
             ("classes", f"{len(evaluated.dataset.classes):,}"),
             ("trials", str(len(board))),
@@ -65,38 +66,40 @@ def report_run(
         verdict=(
             score_sentence(evaluated),
             *(text[:1].upper() + text[1:] for text in says if text),
-            *finding_sentences(evaluated, slices, mistakes),
+            *findings.sentences(evaluated),
         ),
         sections=(
             Section("board", "Leaderboard", (Table(board.columns(), board.cells(), marked=rows),)),
-            *evaluation_sections(evaluated, slices, mistakes, [chosen.figures(split), run.figures()]),
-            data_section(evaluated.dataset, run.folder.path, check=check, progress=progress),
+            *evaluation_sections(evaluated, findings, [chosen.figures(split), run.figures()]),
+            data_section(evaluated.dataset, run.folder.path, pixels=pixels, progress=progress),
             settings_section(chosen),
             *model_sections(run, chosen),
         ),
     )
 
 
-def report_evaluation(evaluated: Evaluated) -> Report:
+def report_evaluation(evaluated: Evaluated, *, pixels: bool = True, progress: Progress | None = None) -> Report:
     """The report of a model on any labelled images: verdict, charts, metrics, slices, mistakes and the data.
 
     Args:
         evaluated: what `evaluate` returned, or one split of a trial.
+        pixels: whether images are read for brightness, contrast and sharpness, and for near-duplicates.
+        progress: called with (images done, images in all) while images are read.
     """
-    slices, mistakes = evaluated.slices(), evaluated.mistakes()
+    findings = Findings.of(evaluated, pixels=pixels, progress=progress)
     value = evaluated.primary.interval(evaluated.cases)
     return Report(
         kicker=f"{evaluated.predictions.task} · evaluation",
         title=f"{evaluated.name} on {_name_of(evaluated.dataset)}",
         facts=(
-            (f"{evaluated.primary.name}, {evaluated.split}", value.text(3)),
+            (f"{evaluated.primary.words}, {evaluated.split}", value.text(3)),
             ("images", f"{len(evaluated.rows):,}"),
             ("classes", f"{len(evaluated.dataset.classes):,}"),
         ),
-        verdict=(score_sentence(evaluated), *finding_sentences(evaluated, slices, mistakes)),
+        verdict=(score_sentence(evaluated), *findings.sentences(evaluated)),
         sections=(
-            *evaluation_sections(evaluated, slices, mistakes, [evaluated.figures()]),
-            data_section(evaluated.dataset, None, check=False, progress=None),
+            *evaluation_sections(evaluated, findings, [evaluated.figures()]),
+            data_section(evaluated.dataset, None, pixels=False, progress=None),
         ),
     )
 

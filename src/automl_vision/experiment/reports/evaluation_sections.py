@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from automl_vision.core.numbers import finite
+from automl_vision.data.scan import Progress
 from automl_vision.doctor.thumbnails import thumbnails
+from automl_vision.evaluation.calibration_report import CalibrationReport
+from automl_vision.evaluation.copies import NearDuplicates
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.evaluation.mistakes import Mistake
 from automl_vision.evaluation.slices import Slice, slice_table, worst_sentence
@@ -26,15 +31,51 @@ def score_sentence(evaluated: Evaluated) -> str:
         "test": "test images, which nothing was chosen on",
     }.get(evaluated.split, "images")
     value = evaluated.primary.interval(evaluated.cases)
-    return _sentence(f"{evaluated.primary.name} {value.text(3)} on {len(evaluated.rows)} {seen}")
+    return _sentence(f"{evaluated.primary.words} {value.text(3)} on {len(evaluated.rows)} {seen}")
 
 
-def finding_sentences(evaluated: Evaluated, slices: Sequence[Slice], mistakes: Sequence[Mistake]) -> tuple[str, ...]:
-    """What slices and mistakes say."""
-    return (
-        _sentence(worst_sentence(slices, evaluated.primary)),
-        f"{len(mistakes)} of {len(evaluated.rows)} images have mistakes",
-    )
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong with predictions, and where.
+
+    Attributes:
+        slices: the metric on parts of the images, the worst first.
+        mistakes: the worst first.
+        copies: the metric without near-duplicates of training images; None where the images were not read.
+        calibration: how far probabilities or scores can be trusted.
+    """
+
+    slices: Sequence[Slice]
+    mistakes: Sequence[Mistake]
+    copies: NearDuplicates | None
+    calibration: CalibrationReport
+
+    @staticmethod
+    def of(evaluated: Evaluated, *, pixels: bool, progress: Progress | None) -> Findings:
+        """Look for them.
+
+        Args:
+            evaluated: the predictions.
+            pixels: whether images are read, once, for brightness, sharpness and near-duplicates.
+            progress: called with (images done, images in all) while images are read.
+        """
+        has_training = pixels and bool((evaluated.dataset.splits == "train").any())
+        copies = evaluated.near_duplicates(progress=progress) if has_training else None
+        slices = evaluated.slices(pixels=pixels, progress=progress)
+        return Findings(slices, evaluated.mistakes(), copies, evaluated.calibration())
+
+    def sentences(self, evaluated: Evaluated) -> tuple[str, ...]:
+        """What they say, in short."""
+        suspected = sum(bool(mistake.suspected) for mistake in self.mistakes)
+        noun = "label" if suspected == 1 else "labels"
+        doubt = f"; {suspected} of them may have a wrong {noun}" if suspected else ""
+        error = self.calibration
+        return (
+            _sentence(worst_sentence(self.slices, evaluated.primary)),
+            f"{len(self.mistakes)} of {len(evaluated.rows)} images have mistakes{doubt}",
+            f"Calibration error {error.error_after.text(3)} after {error.method}, {error.error_before.text(3)} before",
+            *([_sentence(self.copies.text)] if self.copies is not None else []),
+        )
 
 
 def _sentence(text: str) -> str:
@@ -69,13 +110,15 @@ def charts_section(*groups: Figures) -> Section | None:
     blocks: list[Block] = [Chart(name, figure) for group in bare for name, figure in group.items()]
     missing = {name: reason for group in bare for name, reason in group.missing.items()}
     if missing:
-        blocks.append(Sentences(tuple(f"No {name.replace('_', ' ')}: {reason}" for name, reason in missing.items())))
+        reasons = "; ".join(f"{name.replace('_', ' ')} ({reason})" for name, reason in missing.items())
+        blocks.append(Sentences((f"Not drawn: {reasons}.",)))
     return Section("charts", "Charts", tuple(blocks)) if blocks else None
 
 
-def slices_section(evaluated: Evaluated, slices: Sequence[Slice]) -> Section:
+def slices_section(evaluated: Evaluated, slices: Sequence[Slice], copies: NearDuplicates | None) -> Section:
     """The metric on parts of the images, the worst first."""
-    sentence = Sentences((_sentence(worst_sentence(slices, evaluated.primary)),))
+    without_copies = [_sentence(copies.text)] if copies is not None else []
+    sentence = Sentences((_sentence(worst_sentence(slices, evaluated.primary)), *without_copies))
     if not slices:
         return Section("slices", "Where it is worse", (sentence,))
     columns, rows = slice_table(slices, evaluated.primary)
@@ -92,8 +135,29 @@ def mistakes_section(evaluated: Evaluated, mistakes: Sequence[Mistake]) -> Secti
     pictures = gallery(evaluated, mistakes[:MAX_MISTAKES])
     has_objects = any(shot.true or shot.found for shot in pictures.shots)
     drawn = " Truth is drawn solid and white, predictions dashed and yellow." if has_objects else ""
-    text = f"The worst {len(pictures.shots)} of {len(mistakes)} images with mistakes.{drawn}"
-    return Section("mistakes", "Mistakes", (Sentences((text,)), pictures))
+    texts = [f"The worst {len(pictures.shots)} of {len(mistakes)} images with mistakes.{drawn}"]
+    if any(mistake.suspected for mistake in mistakes):
+        texts.append(f"Where the label may be wrong it is said so. How far that can be trusted: {evaluated.suspicion}.")
+    return Section("mistakes", "Mistakes", (Sentences(tuple(texts)), pictures))
+
+
+def trust_section(evaluated: Evaluated, calibration: CalibrationReport) -> Section:
+    """Calibration, and the thresholds with the best F1."""
+    points = evaluated.operating_points()
+    rows = [
+        [
+            point.label,
+            "" if point.threshold is None else f"{point.threshold:.3f}",
+            *("" if math.isnan(value.value) else value.text(3) for value in (point.precision, point.recall)),
+            str(point.positives),
+            point.sentence,
+        ]
+        for point in (points.overall, *points.classes[:_MAX_CLASSES])
+    ]
+    columns = ["class", "threshold", "precision", "recall", "cases", ""]
+    chosen = f"{points.wanted}: chosen on {points.fitted_on} images, measured on {points.images} others"
+    lines = tuple(" ".join(line.split()) for line in calibration.text.splitlines())
+    return Section("trust", "Calibration and thresholds", (Sentences(lines), Table(columns, rows, chosen)))
 
 
 def gallery(evaluated: Evaluated, mistakes: Sequence[Mistake]) -> Gallery:
@@ -112,17 +176,17 @@ def _shot(evaluated: Evaluated, mistake: Mistake, small: dict[str, str]) -> Shot
         predicted=mistake.predicted,
         true=image.objects[:_SHOWN_OBJECTS],
         found=tuple(evaluated.found_objects(mistake.image))[:_SHOWN_OBJECTS],
+        note=f"the label may be wrong: {mistake.suspected}" if mistake.suspected else "",
     )
 
 
-def evaluation_sections(
-    evaluated: Evaluated, slices: Sequence[Slice], mistakes: Sequence[Mistake], figures: Sequence[Figures]
-) -> list[Section]:
+def evaluation_sections(evaluated: Evaluated, findings: Findings, figures: Sequence[Figures]) -> list[Section]:
     """All of them, in order."""
     charts = charts_section(*figures)
     return [
         *([charts] if charts is not None else []),
         metrics_section(evaluated),
-        slices_section(evaluated, slices),
-        mistakes_section(evaluated, mistakes),
+        slices_section(evaluated, findings.slices, findings.copies),
+        mistakes_section(evaluated, findings.mistakes),
+        trust_section(evaluated, findings.calibration),
     ]

@@ -18,7 +18,7 @@ _FINDINGS_FILE = "data_report.json"
 _MAX_ROWS = 50  # of classes and of records that were left out
 
 
-def data_section(dataset: Dataset, folder: Path | None, *, check: bool, progress: Progress | None) -> Section:
+def data_section(dataset: Dataset, folder: Path | None, *, pixels: bool, progress: Progress | None) -> Section:
     """What the data is, what was left out of it, and what its check found."""
     counts = dataset.class_counts
     splits = list(next(iter(counts.values()), {}))
@@ -34,7 +34,7 @@ def data_section(dataset: Dataset, folder: Path | None, *, check: bool, progress
         total = len(dataset.report.problems)
         caption = f"left out: the first {_MAX_ROWS} of {total}" if total > _MAX_ROWS else "left out"
         blocks.append(Table(["kind", "place", "reason"], problems, caption))
-    findings = _findings(dataset, folder, check=check, progress=progress)
+    findings = _findings(dataset, folder, pixels=pixels, progress=progress)
     if findings is not None:
         blocks.append(_findings_block(findings))
     return Section("data", "Data", tuple(blocks))
@@ -47,7 +47,7 @@ def _findings_block(report: DataReport) -> Block:
     return Table(["", "finding", "what was found", "what to do"], rows, f"{len(report.checks)} checks ran")
 
 
-def _findings(dataset: Dataset, folder: Path | None, *, check: bool, progress: Progress | None) -> DataReport | None:
+def _findings(dataset: Dataset, folder: Path | None, *, pixels: bool, progress: Progress | None) -> DataReport | None:
     """What the check of the data found; kept in the run's folder, so that the next report need not read the images."""
     if folder is None:
         return None
@@ -56,7 +56,7 @@ def _findings(dataset: Dataset, folder: Path | None, *, check: bool, progress: P
         kept = DataReport.from_json(read_json(file))
         if kept.identity == identity_of(dataset):
             return kept
-    if not check:
+    if not pixels:
         return None
     found = dataset.check(features=False, progress=progress)
     write_json(file, found.to_json())
