@@ -31,6 +31,7 @@ from automl_vision.evaluation.scoring.detection import DetectionOutputs
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.evaluation.scoring.segmentation import mask_code
 from automl_vision.experiment.evaluated import Evaluated
+from automl_vision.experiment.reports.contents import report_evaluation
 from automl_vision.experiment.run import Run
 from automl_vision.workspace.workspace import Workspace
 
@@ -136,14 +137,28 @@ def times_of(task: str, images: int, classes: int) -> dict[str, float]:
         with timed(seconds, "read predictions"):
             evaluated = Evaluated(dataset, Predictions.load(file), "val", scoring.settings)
             _ = evaluated.cases
+        kept = evaluated.save(Path(folder) / "kept")
+        return seconds | steps_of(evaluated, kept)
+
+
+def steps_of(evaluated: Evaluated, kept: Path) -> dict[str, float]:
+    """Seconds of each view of an evaluation, and of the page with all of them; without reading images.
+
+    Args:
+        evaluated: whose cases are there already.
+        kept: folder that holds it.
+    """
+    seconds: dict[str, float] = {}
     steps: dict[str, Callable[[], Any]] = {
         "metric with interval": lambda: evaluated.primary.interval(evaluated.cases),
-        "per class": lambda: scoring.per_class(evaluated.cases),
-        "slices": evaluated.slices,
+        "per class": evaluated.per_class,
+        "slices": lambda: evaluated.slices(pixels=False),
         "mistakes": evaluated.mistakes,
+        "calibration": evaluated.calibration,
+        "thresholds": evaluated.operating_points,
+        "figures": lambda: list(evaluated.figures()),
+        "whole page, from the file": lambda: report_evaluation(Evaluated.load(kept), pixels=False).to_html(),
     }
-    if not has_objects(task):
-        steps["calibration"] = evaluated.calibration
     for name, step in steps.items():
         with timed(seconds, name):
             step()

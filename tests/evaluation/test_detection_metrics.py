@@ -20,7 +20,6 @@ from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.evaluation.detection import (
     COCO_NAMES,
     METRICS,
-    CocoEvaluation,
     DetectionCases,
     Matches,
     Thresholds,
@@ -183,7 +182,7 @@ def _plain_voc(found: Detections, true: GroundTruth, iou: float) -> list[float |
 
 
 @pytest.mark.parametrize("masks", [False, True])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(6))
 def test_coco_figures_are_those_of_pycocotools(seed: int, masks: bool):
     found, true = _scene(seed, masks=masks)
     assert true.crowd.any()
@@ -204,9 +203,10 @@ def test_coco_figures_of_a_resample_are_those_of_the_repeated_images(masks: bool
         image=np.repeat(np.arange(len(places)), [mine.sum() for _, mine in parts]),
         sizes=true.sizes[places],
     )
-    expected = CocoEvaluation(Detections.join([part for part, _ in parts]), repeated_true, CLASSES)
-    figures = CocoEvaluation(found, true, CLASSES).figures(counts)
-    np.testing.assert_allclose(figures, expected.figures(np.ones(len(places), int)), atol=1e-12)
+    thresholds = Thresholds(0.5, 0.3, CLASSES)
+    repeated = DetectionCases(Detections.join([part for part, _ in parts]), repeated_true, thresholds)
+    figures = DetectionCases(found, true, thresholds).coco_figures(counts[None].astype(float))
+    np.testing.assert_allclose(figures, repeated.coco_figures(np.ones((1, len(places)))), atol=1e-12)
 
 
 @pytest.mark.parametrize("masks", [False, True])

@@ -21,7 +21,7 @@ from automl_vision.evaluation.intervals import (
     wilson_interval,
 )
 from automl_vision.evaluation.metric import values_of
-from automl_vision.evaluation.weighted import mean, ranking
+from automl_vision.evaluation.weighted import Ranking, mean
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -211,7 +211,7 @@ def test_a_resample_without_the_only_positive_has_no_ranking() -> None:
     unlucky = np.array([[0.0, 2.0, 1.0]])
     for name in ("auc", "average_precision"):
         for average in AVERAGES:
-            assert np.isnan(ranking(name, average, scores, truth, unlucky)).all()
+            assert np.isnan(Ranking.of(name, scores, truth).averaged(average, unlucky)).all()
 
 
 # Intervals

@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 
 from automl_vision.evaluation.calibration import expected_calibration_error, reliability
 from automl_vision.evaluation.candidates import Candidates
-from automl_vision.evaluation.intervals import Floats, wilson_interval
+from automl_vision.evaluation.intervals import RESAMPLES, Floats, wilson_interval
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
-from automl_vision.evaluation.weighted import TINY, Counts, mean_of_known, ranking, ratio, sums_by_class
+from automl_vision.evaluation.weighted import (
+    RANKINGS,
+    TINY,
+    Counts,
+    Ranking,
+    Remembered,
+    mean_of_known,
+    ratio,
+    sums_by_class,
+)
 
 
 def softmax(logits: Floats) -> Floats:
@@ -87,8 +96,17 @@ class ClassificationCases:
         """Confidence in the predicted class beside how often it is right."""
         return reliability(self.probabilities.max(axis=1), self.right)
 
-    def counts(self, weights: Floats) -> Counts:
-        """Decisions by class; averages are over the classes that occur in truth or prediction."""
+    @cached_property
+    def counts(self) -> Remembered[Counts]:
+        """Takes weights, returns decisions by class; averages are over the classes that are true or predicted."""
+        return Remembered(self._counts)
+
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """AUC and average precision by class."""
+        return {name: Ranking.of(name, self.probabilities, self.onehot) for name in RANKINGS}
+
+    def _counts(self, weights: Floats) -> Counts:
         classes = self.probabilities.shape[1]
         return Counts(
             right=sums_by_class(weights * self.right, self.truth, classes),
@@ -132,10 +150,13 @@ _RANKINGS = {
 }
 
 
+_SLOW_RESAMPLES = 200  # where each sorts the decisions on all classes of all images
+
+
 def averaged_metrics() -> list[Metric]:
     """Precision, recall, F1, AUC and average precision in their three averages.
 
-    The cases must have `counts`, and probabilities beside `onehot` truth, (images, classes).
+    The cases must have `counts` and `rankings`.
     """
 
     def figure(name: str, average: str, cases: Any, weights: Floats) -> Floats:
@@ -143,10 +164,17 @@ def averaged_metrics() -> list[Metric]:
         return counts.averaged(name, average)
 
     def ranked(name: str, average: str, cases: Any, weights: Floats) -> Floats:
-        return ranking(name, average, cases.probabilities, cases.onehot, weights)
+        rankings: dict[str, Ranking] = cases.rankings
+        return rankings[name].averaged(average, weights)
 
     return [
-        Metric(f"{name}_{average}", f"{meaning}, {over}", "scikit-learn", partial(compute, name, average))
+        Metric(
+            f"{name}_{average}",
+            f"{meaning}, {over}",
+            "scikit-learn",
+            partial(compute, name, average),
+            resamples=_SLOW_RESAMPLES if (compute, average) == (ranked, "micro") else RESAMPLES,
+        )
         for names, compute in ((_FIGURES, figure), (_RANKINGS, ranked))
         for average, over in _AVERAGES.items()
         for name, meaning in names.items()

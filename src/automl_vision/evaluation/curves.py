@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.evaluation.classification import ClassificationCases
+from automl_vision.evaluation.coco import OVERLAPS, coco_curves
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.multi_label import MultiLabelCases
-from automl_vision.evaluation.weighted import area_under_roc, average_precision, ratio
+from automl_vision.evaluation.weighted import area_under_roc, average_precision, mean_of_known, ratio
 
-COCO_OVERLAPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+COCO_OVERLAPS = tuple(OVERLAPS.round(2).tolist())
 """The overlaps over which COCO averages."""
 
 LabelCases = ClassificationCases | MultiLabelCases
@@ -144,6 +145,4 @@ def coco_precisions(cases: DetectionCases) -> Floats:
 
     NaN without objects.
     """
-    curves = cases.coco.precisions()  # (overlaps, recalls, classes)
-    known = curves >= 0
-    return ratio(np.where(known, curves, 0).sum(axis=2), known.sum(axis=2).astype(float), otherwise=float("nan"))
+    return mean_of_known(coco_curves(cases.coco))

@@ -15,10 +15,11 @@ from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Columns, Detections, GroundTruth
 from automl_vision.data.ragged import ranges, starts_of
 from automl_vision.evaluation.candidates import Candidates
+from automl_vision.evaluation.coco import CocoMatches, Pairs, coco_figures, match_coco
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
-from automl_vision.evaluation.overlaps import coco_code, mask_area, mask_overlaps
-from automl_vision.evaluation.weighted import TINY, in_chunks
+from automl_vision.evaluation.overlaps import mask_area, mask_overlaps
+from automl_vision.evaluation.weighted import TINY, Remembered, in_chunks
 
 COCO_MEANINGS = {
     "coco_map": "average precision, mean over classes and the overlaps 0.5, 0.55, ..., 0.95",
@@ -245,85 +246,12 @@ def precision_recall(matches: Matches, score: float, weights: Floats | None = No
     return right / np.maximum(predicted, TINY), right / np.maximum(total, TINY)
 
 
-class CocoEvaluation:
-    """COCO's twelve figures, for any number of times that each image counts.
-
-    COCO has no difficult objects: they count like any other.
-    """
-
-    def __init__(self, found: Detections, true: GroundTruth, classes: int) -> None:
-        from faster_coco_eval import COCO, COCOeval_faster
-
-        def silent(*_: Any) -> None:
-            pass
-
-        with_masks = found.masks is not None and true.masks is not None
-        categories = [{"id": i + 1, "name": str(i)} for i in range(classes)]
-        images = [{"id": i + 1, "height": int(h), "width": int(w)} for i, (h, w) in enumerate(true.sizes.tolist())]
-        truth = COCO(
-            {"info": {}, "images": images, "categories": categories, "annotations": _true_annotations(true)},
-            print_function=silent,
-        )
-        results = truth.loadRes(_found_annotations(found))
-        kind = "segm" if with_masks else "bbox"
-        self._evaluation = COCOeval_faster(truth, results, kind, print_function=silent, separate_eval=True)
-        self._evaluation.evaluate()
-        self._matches = np.array(self._evaluation._evalImgs_cpp, dtype=object).reshape(-1, len(images))
-
-    def figures(self, counts: NDArray[np.int64]) -> Floats:
-        """The twelve figures, NaN where undefined, such as those of small objects where there are none.
-
-        Args:
-            counts: (images,), how often each image counts.
-        """
-        repeated = np.repeat(np.arange(len(counts)), counts)
-        evaluation = self._evaluation
-        evaluation._evalImgs_cpp = self._matches[:, repeated].ravel().tolist()
-        evaluation.accumulate()
-        evaluation.summarize()
-        figures = np.asarray(evaluation.stats[: len(COCO_NAMES)], np.float64)
-        return np.where(figures >= 0, figures, np.nan)
-
-    def precisions(self) -> Floats:
-        """Precision at 101 recalls, (10 overlaps, 101, classes), of objects of every size; -1 for absent classes."""
-        self.figures(np.ones(self._matches.shape[1], np.int64))
-        return np.asarray(self._evaluation.eval["precision"][:, :, :, 0, -1], np.float64)
-
-
-def _true_annotations(true: GroundTruth) -> list[dict[str, Any]]:
-    rows = []
-    for i in range(len(true)):
-        x1, y1, x2, y2 = true.boxes[i].tolist()
-        row: dict[str, Any] = {
-            "id": i + 1,
-            "image_id": int(true.image[i]) + 1,
-            "category_id": int(true.labels[i]) + 1,
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "area": (x2 - x1) * (y2 - y1),
-            "iscrowd": int(true.crowd[i]),
-        }
-        if true.masks is not None:
-            row["segmentation"] = coco_code(true.masks[i])
-            row["area"] = mask_area(true.masks[i])
-        rows.append(row)
-    return rows
-
-
-def _found_annotations(found: Detections) -> list[dict[str, Any]]:
-    rows = []
-    for i in range(len(found)):
-        row: dict[str, Any] = {
-            "image_id": int(found.image[i]) + 1,
-            "category_id": int(found.labels[i]) + 1,
-            "score": float(found.scores[i]),
-        }
-        if found.masks is None:
-            x1, y1, x2, y2 = found.boxes[i].tolist()
-            row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
-        else:
-            row["segmentation"] = coco_code(found.masks[i])
-        rows.append(row)
-    return rows
+def _areas(objects: Columns) -> Floats:
+    """(n,), square pixels of masks where there are any, else of boxes."""
+    if objects.masks is None:
+        width, height = (objects.boxes[:, 2:] - objects.boxes[:, :2]).T
+        return np.asarray(width * height)
+    return np.array([mask_area(mask) for mask in objects.masks], np.float64)
 
 
 @dataclass(frozen=True)
@@ -347,7 +275,7 @@ class DetectionCases:
         """Some of the images, in ascending order; they are not matched again."""
         part = DetectionCases(_of_images(self.found, images), _of_images(self.true, images), self.thresholds)
         known = vars(self)
-        vars(part).update({name: known[name].take(images) for name in ("matches", "boxes") if name in known})
+        vars(part).update({name: known[name].take(images) for name in ("matches", "coco", "boxes") if name in known})
         return part
 
     @cached_property
@@ -374,23 +302,18 @@ class DetectionCases:
         return DetectionCases(found, true, self.thresholds)
 
     @cached_property
-    def coco(self) -> CocoEvaluation:
-        """Matched by COCO's rule."""
-        return CocoEvaluation(self.found, self.true, self.thresholds.classes)
+    def coco(self) -> CocoMatches:
+        """By COCO's rule."""
+        found, true, classes = self.found, self.true, self.thresholds.classes
+        if found.masks is None or true.masks is None:
+            found, true = replace(found, masks=None), replace(true, masks=None)
+        pairs = (Pairs(a, b, _overlaps(found, true, a, b)) for a, b in _pairs(found, true, classes))
+        return match_coco(found, true, classes, pairs, (_areas(found), _areas(true)))
 
     @cached_property
-    def _coco_figures(self) -> dict[bytes, Floats]:
-        return {}
-
-    def coco_figures(self, weights: Floats) -> Floats:
-        """COCO's twelve figures for whole weights, (resamples, 12); each is computed once."""
-        rows = []
-        for counts in weights.astype(np.int64):
-            key = counts.tobytes()
-            if key not in self._coco_figures:
-                self._coco_figures[key] = self.coco.figures(counts)
-            rows.append(self._coco_figures[key])
-        return np.stack(rows)
+    def coco_figures(self) -> Remembered[Floats]:
+        """Takes whole weights, returns COCO's twelve figures, (resamples, 12)."""
+        return Remembered(partial(coco_figures, self.coco))
 
 
 def _of_images(objects: Columns, images: NDArray[np.intp]) -> Columns:

@@ -17,7 +17,7 @@ from automl_vision.core.late import load
 from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
 from automl_vision.evaluation.intervals import RESAMPLES, Floats, Interval, percentile_interval
-from automl_vision.evaluation.weighted import mean, mean_of_known, resample_weights
+from automl_vision.evaluation.weighted import mean, mean_of_known, resample_weights, unit_weights
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Metric:
         """Its value when each image counts once; NaN without images."""
         if not len(cases):
             return math.nan
-        return float(self.compute(cases, np.ones((1, len(cases))))[0])
+        return float(self.compute(cases, unit_weights(len(cases)))[0])
 
     def resampled(self, cases: Any) -> Floats:
         """Its value on all images, then on each resample of them, (1 + resamples,); for intervals and paired tests."""

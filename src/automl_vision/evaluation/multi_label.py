@@ -14,7 +14,7 @@ from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.classification import averaged_metrics
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
-from automl_vision.evaluation.weighted import TINY, Counts
+from automl_vision.evaluation.weighted import RANKINGS, TINY, Counts, Ranking, Remembered
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -80,8 +80,17 @@ class MultiLabelCases:
         """Probability of each label beside how often it is there."""
         return reliability(self.probabilities.ravel(), self.onehot.ravel())
 
-    def counts(self, weights: Floats) -> Counts:
-        """Decisions by label; averages are over all labels."""
+    @cached_property
+    def counts(self) -> Remembered[Counts]:
+        """Takes weights, returns decisions by label; averages are over all labels."""
+        return Remembered(self._counts)
+
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """AUC and average precision by label."""
+        return {name: Ranking.of(name, self.probabilities, self.onehot) for name in RANKINGS}
+
+    def _counts(self, weights: Floats) -> Counts:
         tables = (self.predicted & self.onehot, self.predicted, self.onehot)
         right, predicted, true = (weights @ table.astype(float) for table in tables)
         return Counts(right, predicted, true, only_seen=False)

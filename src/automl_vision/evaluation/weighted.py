@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.evaluation.intervals import RESAMPLES, Floats, bootstrap_weights
+
+Value = TypeVar("Value")
 
 TINY = 1e-12
 _CHUNK = 20_000_000  # numbers in a temporary array
@@ -22,6 +25,35 @@ def resample_weights(images: int, resamples: int = RESAMPLES) -> Floats:
     weights = np.concatenate([np.ones((1, images)), bootstrap_weights(images, resamples=resamples)])
     weights.flags.writeable = False
     return weights
+
+
+@lru_cache(maxsize=4)
+def unit_weights(images: int) -> Floats:
+    """Weights by which each image counts once, (1, images), read-only."""
+    weights = np.ones((1, images))
+    weights.flags.writeable = False
+    return weights
+
+
+class Remembered(Generic[Value]):
+    """A function of weights that keeps its last two values: all metrics of a split are computed for the same weights.
+
+    Args:
+        compute: the function.
+    """
+
+    def __init__(self, compute: Callable[[Floats], Value]) -> None:
+        self._compute = compute
+        self._known: list[tuple[Floats, Value]] = []
+
+    def __call__(self, weights: Floats) -> Value:
+        """The value for an array of weights, which must not change."""
+        for known, value in self._known:
+            if known is weights:
+                return value
+        found = self._compute(weights)
+        self._known = [(weights, found), *self._known[:1]]
+        return found
 
 
 def ratio(above: Floats, below: Floats, *, otherwise: float = 0.0) -> Floats:
@@ -141,31 +173,51 @@ def average_precision(scores: Floats, truth: NDArray[np.bool_], weights: Floats)
 RANKINGS = {"auc": area_under_roc, "average_precision": average_precision}
 
 
-def ranking(name: str, average: str, scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Floats:
-    """AUC or average precision over the columns that hold both values, (resamples,); NaN if none does.
+@dataclass(frozen=True)
+class Ranking:
+    """How well scores tell cases with a label from those without it, by label.
 
-    Args:
-        name: "auc" or "average_precision".
-        average: "macro", "weighted" or "micro", as in `Counts.averaged`.
-        scores, truth: (images, labels).
-        weights: (resamples, images).
+    Attributes:
+        figure: such as `area_under_roc`.
+        scores, truth: (images, labels), of the labels that some images have and some have not.
     """
-    usable = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
-    scores, truth = scores[:, usable], truth[:, usable]
-    if not len(usable):
-        return np.full(len(weights), np.nan)
-    figure = RANKINGS[name]
-    if average == "micro":
-        return in_chunks(
-            lambda part: figure(scores.ravel(), truth.ravel(), np.repeat(part, len(usable), axis=1)),
-            weights,
-            scores.size,
-        )
-    columns = [(np.ascontiguousarray(scores[:, i]), np.ascontiguousarray(truth[:, i])) for i in range(len(usable))]
-    values = np.stack(
-        [in_chunks(partial(figure, *column), weights, len(scores), size=_CACHED) for column in columns], axis=1
-    )
-    return mean_of_known(values, weights @ truth if average == "weighted" else None)
+
+    figure: Callable[[Floats, NDArray[np.bool_], Floats], Floats]
+    scores: Floats
+    truth: NDArray[np.bool_]
+
+    @staticmethod
+    def of(name: str, scores: Floats, truth: NDArray[np.bool_]) -> Ranking:
+        """The labels that can be ranked.
+
+        Args:
+            name: "auc" or "average_precision".
+            scores, truth: (images, labels).
+        """
+        usable = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+        return Ranking(RANKINGS[name], scores[:, usable], truth[:, usable])
+
+    def averaged(self, average: str, weights: Floats) -> Floats:
+        """Average over the labels, (resamples,), as in `Counts.averaged`; NaN if none can be ranked."""
+        if not self.scores.shape[1]:
+            return np.full(len(weights), np.nan)
+        if average == "micro":
+            return in_chunks(self._of_all, weights, self.scores.size)
+        return mean_of_known(self.by_label(weights), weights @ self.truth if average == "weighted" else None)
+
+    @cached_property
+    def by_label(self) -> Remembered[Floats]:
+        """Takes weights, returns the figure of each label, (resamples, labels)."""
+        return Remembered(self._by_label)
+
+    def _by_label(self, weights: Floats) -> Floats:
+        columns = (map(np.ascontiguousarray, column) for column in zip(self.scores.T, self.truth.T, strict=True))
+        figures = [in_chunks(partial(self.figure, *c), weights, len(self.scores), size=_CACHED) for c in columns]
+        return np.stack(figures, axis=1)
+
+    def _of_all(self, weights: Floats) -> Floats:
+        repeated = np.repeat(weights, self.scores.shape[1], axis=1)
+        return self.figure(self.scores.ravel(), self.truth.ravel(), repeated)
 
 
 def in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:

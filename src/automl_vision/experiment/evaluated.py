@@ -161,7 +161,22 @@ class Evaluated:
 
     def metrics(self) -> dict[str, Interval]:
         """Every metric of the task with its interval, by name."""
-        return {name: metric.interval(self.cases) for name, metric in metrics_of(self.predictions.task).items()}
+        return {name: self.interval(name) for name in metrics_of(self.predictions.task)}
+
+    def interval(self, name: str | None = None) -> Interval:
+        """A metric with its interval; without a name the primary one. It is computed once.
+
+        Raises:
+            ValueError: the task has no such metric.
+        """
+        metric = self.metric(name)
+        if metric.name not in self._intervals:
+            self._intervals[metric.name] = metric.interval(self.cases)
+        return self._intervals[metric.name]
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval]:
+        return {}
 
     def per_class(self) -> list[dict[str, Any]]:
         """The figures of each class, as JSON values."""
@@ -225,7 +240,7 @@ class Evaluated:
         copied = near_copies(digests, figures.small, figures.readable, np.arange(len(rows)) >= len(self.rows))
         copied = copied[: len(self.rows)]
         used, others = self.metric(metric), self.cases.take(np.flatnonzero(~copied))
-        on_all, on_others = used.interval(self.cases), used.interval(others)
+        on_all, on_others = self.interval(metric), used.interval(others)
         return NearDuplicates(self.split, len(self.rows), copied, used.name, on_all, on_others)
 
     def mistakes(self) -> list[Mistake]:

@@ -24,6 +24,7 @@ from automl_vision.evaluation.intervals import wilson_interval
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.evaluation.mistakes import KINDS, object_errors
 from automl_vision.evaluation.multi_label import MultiLabelCases
+from automl_vision.evaluation.weighted import unit_weights
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -172,7 +173,7 @@ def _object_confusion(predicted: PredictedSplit) -> Figure:
 
 
 def _label_outcomes(predicted: PredictedSplit) -> Figure:
-    counts = predicted.cases.counts(np.ones((1, len(predicted.cases))))
+    counts = predicted.cases.counts(unit_weights(len(predicted.cases)))
     columns = (np.rint(column[0]).astype(np.intp) for column in (counts.right, counts.predicted, counts.true))
     return class_charts.label_outcomes(predicted.classes, *columns)
 

@@ -12,6 +12,7 @@ from automl_vision.evaluation import classification as evaluation
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
 from automl_vision.evaluation.scoring.scoring import Rows
+from automl_vision.evaluation.weighted import unit_weights
 
 
 class ClassificationScoring(LabelScoring):
@@ -39,7 +40,7 @@ class ClassificationScoring(LabelScoring):
 
     def per_class(self, cases: evaluation.ClassificationCases) -> list[dict[str, Any]]:
         """Precision, recall, F1 and number of images of each class."""
-        return evaluation.class_rows(cases.counts(np.ones((1, len(cases)))), self.classes)
+        return evaluation.class_rows(cases.counts(unit_weights(len(cases))), self.classes)
 
     def charts(self, cases: evaluation.ClassificationCases) -> dict[str, Any]:
         """The confusion matrix."""

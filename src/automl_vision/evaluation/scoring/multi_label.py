@@ -13,6 +13,7 @@ from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.classification import class_rows
 from automl_vision.evaluation.scoring.labels import LabelScoring, Logits
 from automl_vision.evaluation.scoring.scoring import Rows
+from automl_vision.evaluation.weighted import unit_weights
 
 THRESHOLD = 0.5  # thresholds tuned per label on a hundred validation images overfit them
 
@@ -42,7 +43,7 @@ class MultiLabelScoring(LabelScoring):
 
     def per_class(self, cases: evaluation.MultiLabelCases) -> list[dict[str, Any]]:
         """Precision, recall, F1 and number of images of each label."""
-        return class_rows(cases.counts(np.ones((1, len(cases)))), self.classes)
+        return class_rows(cases.counts(unit_weights(len(cases))), self.classes)
 
     @staticmethod
     def activation(logits: NDArray[np.float64]) -> NDArray[np.float64]:

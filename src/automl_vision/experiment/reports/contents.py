@@ -52,7 +52,7 @@ def report_run(
         verdict.sentence if verdict is not None else "",
         decision.reason if decision is not None else "",
     ]
-    value = evaluated.primary.interval(evaluated.cases)
+    value = evaluated.interval()
     rows = frozenset(i for i, row in enumerate(board) if row.trial == chosen.number)
     return Report(
         kicker=f"{outline.task} · run {run.id}",
@@ -87,7 +87,7 @@ def report_evaluation(evaluated: Evaluated, *, pixels: bool = True, progress: Pr
         progress: called with (images done, images in all) while images are read.
     """
     findings = Findings.of(evaluated, pixels=pixels, progress=progress)
-    value = evaluated.primary.interval(evaluated.cases)
+    value = evaluated.interval()
     return Report(
         kicker=f"{evaluated.predictions.task} · evaluation",
         title=f"{evaluated.name} on {_name_of(evaluated.dataset)}",

@@ -30,7 +30,7 @@ def score_sentence(evaluated: Evaluated) -> str:
         "val": "validation images, which chose the epoch and the calibration, so it is a little too good",
         "test": "test images, which nothing was chosen on",
     }.get(evaluated.split, "images")
-    value = evaluated.primary.interval(evaluated.cases)
+    value = evaluated.interval()
     return _sentence(f"{evaluated.primary.words} {value.text(3)} on {len(evaluated.rows)} {seen}")
 
 
