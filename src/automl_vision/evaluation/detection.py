@@ -274,7 +274,7 @@ class DetectionCases:
     def take(self, images: NDArray[np.intp]) -> DetectionCases:
         """Some of the images, in ascending order; they are not matched again."""
         part = DetectionCases(_of_images(self.found, images), _of_images(self.true, images), self.thresholds)
-        known = vars(self)
+        known = {"matches": self.matches, **vars(self)}
         vars(part).update({name: known[name].take(images) for name in ("matches", "coco", "boxes") if name in known})
         return part
 
