@@ -71,7 +71,8 @@ def main() -> None:
         ratio = empty[name][batch].median_ms / batch / middle
         print(f"{name:<44} batch {batch}: {middle:7.2f} ms, spread {max(values) / min(values):.2f}, grey {ratio:.2f}")
     seconds, whole = measuring_seconds(run), run.record().seconds
-    print(f"measuring {len(run.trials())} trials took {seconds:.0f} s, {seconds / whole:.1%} of the run")
+    if 0 < seconds < whole:  # measured within the run, not later
+        print(f"measuring {len(run.trials())} trials took {seconds:.0f} s, {seconds / whole:.1%} of the run")
 
 
 if __name__ == "__main__":

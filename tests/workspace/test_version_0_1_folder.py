@@ -87,6 +87,9 @@ def test_the_run_is_read(run: Run):
 
 def test_the_leaderboard_is_as_before(run: Run):
     first, second = run.leaderboard().to_json()
+    measured = ("latency_ms", "batch_latency_ms", "size_mb", "measured_on", "not_measurable")
+    assert [first.pop(name) for name in measured] == [None] * len(measured)
+    assert first.pop("on_front") is False
     assert first == {
         "rank": 1, "trial": 1, "model_name": "resnet18", "status": "Completed",
         "score": {"value": 0.5, "low": 0.19, "high": 0.81}, "test_score": None, "best_epoch": 1, "epochs": 2,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_OTHERS = 100  # grey curves
+_OTHERS = 40  # grey curves, about 9 kB each
 
 
 @dataclass(frozen=True)
