@@ -31,6 +31,11 @@ class ScoreMap:
     kind: str
     parameters: tuple[tuple[float, ...], ...]
 
+    @property
+    def words(self) -> str:
+        """The form in words, for people."""
+        return self.kind.replace("platt", "Platt's")
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", tuple(tuple(map(float, row)) for row in self.parameters))
         values = np.array(self.parameters, np.float64)

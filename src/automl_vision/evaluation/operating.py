@@ -125,7 +125,7 @@ class OperatingPoints:
         if self.cost_before is not None and self.cost_after is not None:
             lines.append(f"cost       {self.cost_after.text(4)} per image, {self.cost_before.text(4)} before")
         if self.score_map is not None:
-            lines.append(f"scores     calibrated ({self.score_map.kind})")
+            lines.append(f"scores     calibrated ({self.score_map.words})")
         return "\n".join(lines)
 
 

@@ -342,7 +342,7 @@ class Evaluated:
         return CalibrationReport(
             split=self.split,
             images=len(before),
-            method=f"calibration of scores ({self.score_map.kind})",
+            method=f"calibration of scores ({self.score_map.words})",
             error_before=CALIBRATION_ERROR.interval(before),
             error_after=CALIBRATION_ERROR.interval(after),
             loss_before=LOG_LOSS.interval(before),

@@ -65,7 +65,7 @@ def _operating_point(point: OperatingPoint | None) -> list[str]:
         if (interval := measured.get(name)) is not None
     }
     chosen = f"Thresholds were chosen on {point.fitted_on} images" if point.fitted_on else "Nothing was fitted"
-    scores = f" Scores are calibrated ({point.score_map.kind})." if point.score_map is not None else ""
+    scores = f" Scores are calibrated ({point.score_map.words})." if point.score_map is not None else ""
     return [
         "## Operating point",
         f"The decisions are those of a saved operating point; wanted was {point.wanted}. {chosen}; the figures below "

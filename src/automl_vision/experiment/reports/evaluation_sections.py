@@ -67,8 +67,7 @@ class Findings:
     def sentences(self, evaluated: Evaluated) -> tuple[str, ...]:
         """What they say, in short."""
         suspected = sum(bool(mistake.suspected) for mistake in self.mistakes)
-        noun = "label" if suspected == 1 else "labels"
-        doubt = f"; {suspected} of them may have a wrong {noun}" if suspected else ""
+        doubt = f"; in {suspected} of them the label may be wrong" if suspected else ""
         error = self.calibration
         return (
             _sentence(worst_sentence(self.slices, evaluated.primary)),
