@@ -16,6 +16,7 @@ from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
+    from automl_vision.experiment.model_comparison import ModelComparison
     from automl_vision.experiment.promotion import Promotion
     from automl_vision.serving.model_folder import ModelDescription
     from automl_vision.workspace.model_registry import ModelRegistry
@@ -187,6 +188,9 @@ def compare(  # noqa: PLR0913 - each one is an option of the command
     data: DataOption = None,
     split: ImagesOption = None,
     metric: Annotated[str | None, typer.Option(help="A metric of the task; the primary one by default.")] = None,
+    most: Annotated[
+        int, typer.Option(min=1, help="How many classes and slices are listed; of more, those that differ most.")
+    ] = 30,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page with the images.")] = None,
     threads: ThreadsOption = 0,
     workspace: WorkspaceOption = None,
@@ -194,8 +198,6 @@ def compare(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:
     """Compare two models on the same images: paired tests over all images, by class and by slice."""
     from automl_vision.cli.progress import progress_bar
-    from automl_vision.cli.tables import print_table
-    from automl_vision.experiment.compared import part_table
     from automl_vision.experiment.model_comparison import compare_models
 
     space = open_workspace(workspace)
@@ -214,21 +216,7 @@ def compare(  # noqa: PLR0913 - each one is an option of the command
     if as_json:
         typer.echo(json_text(found.to_json(), indent=2))
         return
-    one, two, test = found.first.name, found.second.name, found.overall.comparison
-    typer.echo(
-        f"{found.overall.metric} of {two} minus {one}: {test.difference.text(4)}, "
-        f"p {test.p_value:.2g} ({test.test} on {test.images} {found.first.split} images)"
-    )
-    typer.echo(
-        f"both right {found.overall.both}, neither {found.overall.neither}, "
-        f"only {one} {len(found.overall.only_first)}, only {two} {len(found.overall.only_second)}"
-    )
-    for name, seen in found.seen.items():
-        if seen:
-            typer.echo(f"{name} was trained on {seen} of these images, so its figures are too good")
-    print_table(*part_table(found.classes, "class", found.class_figure))
-    if found.slices:
-        print_table(*part_table(found.slices, "slice", found.overall.metric))
+    _print_comparison(found, most)
 
 
 def promote(  # noqa: PLR0913 - each one is an option of the command
@@ -301,6 +289,31 @@ def _dataset(data: str | None, workspace: Path | None, model: str, registry: Mod
     if data is None:
         return None
     return open_dataset(data, workspace, task=ModelDescription.load(registry.resolve(model)).task)
+
+
+def _print_comparison(found: ModelComparison, most: int) -> None:
+    """Print the paired tests, and tables of at most `most` classes and slices."""
+    from automl_vision.cli.tables import print_table
+    from automl_vision.experiment.compared import most_different, part_table
+
+    one, two, test = found.first.name, found.second.name, found.overall.comparison
+    typer.echo(
+        f"{found.overall.metric} of {two} minus {one}: {test.difference.text(4)}, "
+        f"p {test.p_value:.2g} ({test.test} on {test.images} {found.first.split} images)"
+    )
+    typer.echo(
+        f"both right {found.overall.both}, neither {found.overall.neither}, "
+        f"only {one} {len(found.overall.only_first)}, only {two} {len(found.overall.only_second)}"
+    )
+    for name, seen in found.seen.items():
+        if seen:
+            typer.echo(f"{name} was trained on {seen} of these images, so its figures are too good")
+    for what, parts, figure in (
+        ("class", found.classes, found.class_figure),
+        ("slice", found.slices, found.overall.metric),
+    ):
+        if parts:
+            print_table(*part_table(most_different(parts, most), what, figure))
 
 
 def _print_promotion(done: Promotion) -> None:

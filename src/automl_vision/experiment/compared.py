@@ -143,6 +143,17 @@ def _require_same_images(first: Evaluated, second: Evaluated) -> None:
         )
 
 
+def most_different(parts: Sequence[PartCompared], most: int) -> list[PartCompared]:
+    """The classes or slices of the largest differences, in their order; all of them where there are no more.
+
+    Args:
+        parts: of one kind.
+        most: how many.
+    """
+    sizes = np.nan_to_num(np.abs([part.comparison.difference.value for part in parts]), nan=-1.0)
+    return [parts[i] for i in sorted(np.argsort(-sizes, kind="stable")[:most].tolist())]
+
+
 def part_table(parts: Sequence[PartCompared], what: str, figure: str) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of classes or slices, as texts.
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from automl_vision.core.errors import RunFailedError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
-from automl_vision.experiment.compared import compare_classes, compare_slices, compare_trials, part_table
+from automl_vision.experiment.compared import (
+    compare_classes,
+    compare_slices,
+    compare_trials,
+    most_different,
+    part_table,
+)
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.reports.blocks import Report, Section, Sentences, Table
 from automl_vision.experiment.reports.evaluation_sections import (
@@ -17,6 +23,9 @@ from automl_vision.experiment.reports.evaluation_sections import (
 )
 from automl_vision.experiment.reports.run_sections import data_section, model_sections, settings_section
 from automl_vision.experiment.run import Run
+
+MAX_PARTS = 100
+"""Classes and slices in the report of a comparison; of more, those that differ most."""
 
 
 def report_run(
@@ -118,7 +127,8 @@ def report_comparison(first: Evaluated, second: Evaluated, metric: str | None = 
     """
     found = compare_trials(first, second, metric)
     test = found.comparison
-    classes, slices = compare_classes(first, second), compare_slices(first, second, metric)
+    classes = most_different(compare_classes(first, second), MAX_PARTS)
+    slices = most_different(compare_slices(first, second, metric), MAX_PARTS)
     is_different = "can be told apart" if test.p_value < 0.05 else "cannot be told apart"
     rows = [
         [name, one.text(4), two.text(4)]
