@@ -13,6 +13,7 @@ from automl_vision import Dataset, Predictor, Workspace, register
 from automl_vision.core.errors import ModelFolderError, ModelNotFoundError, WorkspaceError
 from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.model_version import AliasChange, is_model_address, positions
+from automl_vision.workspace.run_folder import RunFolder
 from colour_models import write_colour_images, write_colour_model
 from model_stores import mlflow_on_postgresql
 
@@ -103,6 +104,23 @@ def test_a_version_tells_where_it_comes_from(workspace: Workspace, registry: Mod
     assert registry.manifest(registry.register(write_colour_model(tmp_path / "c"), "lineage")) is None
 
 
+def test_what_the_run_s_folder_knows_travels_with_the_model(
+    workspace: Workspace, registry: ModelRegistry, tmp_path: Path
+):
+    """Of a run that the store does not have: its dataset's version, and the manifest for other machines."""
+    dataset = Dataset.open(write_colour_images(tmp_path / "data", per_class=2))
+    folder = RunFolder(workspace.runs_path / "local-1")
+    folder.create({"data_version": "colours:4"})
+    dataset.save(folder.manifest)
+    registry.register(write_colour_model(tmp_path / "a", experiment="elsewhere", run="local-1"), "local")
+    other = ModelRegistry(registry.uri, artifacts=None, cache=tmp_path / "cache", runs=tmp_path / "none")
+    version = other.get("local:1")
+    assert (version.lineage.data_version, version.lineage.mlflow_run) == ("colours:4", "")
+    manifest = other.manifest(version)
+    assert manifest is not None and manifest.is_relative_to(tmp_path / "cache")
+    assert Dataset.load(manifest).fingerprint == dataset.fingerprint
+
+
 def test_aliases_are_logged_and_rolled_back(registry: ModelRegistry, tmp_path: Path):
     for i in (1, 2, 3):
         registry.register(write_colour_model(tmp_path / str(i)), "moved")
@@ -123,12 +141,13 @@ def test_aliases_are_logged_and_rolled_back(registry: ModelRegistry, tmp_path: P
     assert registry.get("moved@champion").number == 1
 
 
-def test_another_machine_sees_the_same(registry: ModelRegistry, tmp_path: Path):
+def test_another_machine_sees_the_same(registry: ModelRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         pytest.skip("a store of files belongs to one machine")
     folder = write_colour_model(tmp_path / "a")
     registry.register(folder, "shared")
     registry.alias("shared", "champion", 1, why="first")
+    assert capsys.readouterr().out == "", "what MLflow prints by itself would mix with the output of commands"
     other = other_machine(tmp_path / "elsewhere")
     assert other.log("shared") == registry.log("shared")
     found = other.resolve("shared@champion")

@@ -29,6 +29,7 @@ from automl_vision.workspace.model_version import (
     own_tags,
     positions,
 )
+from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import experiment_id, open_client
 
 _MODEL = "model"  # the artifact folder of a run that has the model folder
@@ -77,8 +78,9 @@ class ModelRegistry:
         with self._answering() as client:
             if not self._is_registered(name):
                 client.create_registered_model(name)
-            run, lineage = self._origin(passport, name)
-            stored_in = run if run is not None and self._has_published(run, folder) else self._upload(folder, name)
+            lineage = self._origin(passport, name)
+            run = lineage.mlflow_run
+            stored_in = run if run and self._has_published(run, folder) else self._upload(folder, name, lineage.run)
             version = client.create_model_version(
                 name,
                 f"{client.get_run(stored_in).info.artifact_uri}/{_MODEL}",
@@ -235,20 +237,11 @@ class ModelRegistry:
         Raises:
             WorkspaceError: the registry does not answer.
         """
-        run, mlflow_run = version.lineage.run, version.lineage.mlflow_run
-        cached = self._cache / "manifests" / f"{mlflow_run}.parquet"
-        known = [file for file, owner in ((self._runs / run / _MANIFEST, run), (cached, mlflow_run)) if owner]
-        for file in known:
-            if file.exists():
-                return file
-        if not mlflow_run:
-            return None
-        with self._answering() as client:
-            if not any(file.path == _MANIFEST for file in client.list_artifacts(mlflow_run)):
-                return None
-            uri = client.get_run(mlflow_run).info.artifact_uri
-        self._download(f"{uri}/{_MANIFEST}", cached)
-        return cached
+        here = self._runs / version.lineage.run / _MANIFEST
+        if version.lineage.run and here.exists():
+            return here
+        runs = dict.fromkeys((version.lineage.mlflow_run, version.stored_in))
+        return next((found for run in runs if run and (found := self._stored_manifest(run)) is not None), None)
 
     @cached_property
     def _client(self) -> Any:
@@ -285,8 +278,8 @@ class ModelRegistry:
     def _aliases(self, name: str) -> dict[str, int]:
         return {alias: int(number) for alias, number in self._registered(name).aliases.items()}
 
-    def _origin(self, passport: ModelDescription, name: str) -> tuple[str | None, Lineage]:
-        """The MLflow run that trained a model, if the store has it, and the model's lineage."""
+    def _origin(self, passport: ModelDescription, name: str) -> Lineage:
+        """Where a model comes from, by its passport, the run in MLflow, and the run's folder if it is here."""
         made = {key: str(value) for key, value in passport.provenance.items() if isinstance(value, str | int)}
         found, client = None, self._client
         experiment = client.get_experiment_by_name(made["experiment"]) if made.get("experiment") else None
@@ -295,12 +288,13 @@ class ModelRegistry:
             found = runs[0] if runs else None
         champion = self._aliases(name).get(CHAMPION)
         versions = passport.provenance.get("versions")
-        return None if found is None else found.info.run_id, Lineage(
+        data_version = self._local_data_version(made.get("run", ""))
+        return Lineage(
             run=made.get("run", ""),
             trial=made.get("trial", ""),
             experiment=made.get("experiment", ""),
             mlflow_run="" if found is None else found.info.run_id,
-            data_version="" if found is None else found.data.params.get("data_version", ""),
+            data_version=data_version if found is None else found.data.params.get("data_version", data_version),
             data_fingerprint=str(passport.data.get("fingerprint", "")),
             code_version=str(versions.get("automl-vision", "")) if isinstance(versions, dict) else "",
             parent="" if champion is None else str(champion),
@@ -317,14 +311,39 @@ class ModelRegistry:
             passport = Path(self._client.download_artifacts(run, f"{_MODEL}/{DESCRIPTION_FILE}", temporary))
             return passport.read_bytes() == (folder / DESCRIPTION_FILE).read_bytes()
 
-    def _upload(self, folder: Path, name: str) -> str:
-        """Store a model folder in an MLflow run of its own; returns the run's id."""
+    def _local_data_version(self, run: str) -> str:
+        """The registered dataset that a run of this workspace used; empty if it is not known."""
+        try:
+            return str(RunFolder(self._runs / run).spec().get("data_version") or "")
+        except FileNotFoundError:
+            return ""
+
+    def _upload(self, folder: Path, name: str, trained_by: str) -> str:
+        """Store a model folder in an MLflow run of its own, with the manifest of the run that trained it if it is here.
+
+        Returns:
+            MLflow's id of the run.
+        """
         client = self._client
         experiment = experiment_id(client, _EXPERIMENT, self._artifacts)
         run = str(client.create_run(experiment, run_name=name).info.run_id)
         client.log_artifacts(run, str(folder), _MODEL)
+        manifest = self._runs / trained_by / _MANIFEST
+        if trained_by and manifest.exists():
+            client.log_artifact(run, str(manifest))
         client.set_terminated(run)
         return run
+
+    def _stored_manifest(self, run: str) -> Path | None:
+        """The manifest among the artifacts of an MLflow run; None if it has none."""
+        here = self._cache / "manifests" / f"{run}.parquet"
+        if not here.exists():
+            with self._answering() as client:
+                if not any(file.path == _MANIFEST for file in client.list_artifacts(run)):
+                    return None
+                uri = f"{client.get_run(run).info.artifact_uri}/{_MANIFEST}"
+            self._download(uri, here)
+        return here
 
     def _download(self, uri: str, destination: Path) -> None:
         """Fetch a file or a folder of the artifact store; it appears whole or not at all."""
@@ -381,6 +400,7 @@ def _version(found: Any, aliases: Mapping[str, int]) -> ModelVersion:
         found.creation_timestamp / 1000,
         tuple(sorted(alias for alias, target in aliases.items() if target == number)),
         found.source,
+        found.run_id or "",
         Lineage.from_tags(found.tags),
         own_tags(found.tags),
     )

@@ -68,6 +68,7 @@ class ModelVersion:
         created: seconds since 1970.
         aliases: that point to it, in alphabetical order.
         source: URI of its model folder in MLflow's artifact store.
+        stored_in: MLflow's id of the run that has these files; empty if none has.
         lineage: where it comes from.
         tags: of the person who registered it.
     """
@@ -77,6 +78,7 @@ class ModelVersion:
     created: float
     aliases: tuple[str, ...]
     source: str
+    stored_in: str = ""
     lineage: Lineage = field(default_factory=Lineage)
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -25,6 +25,7 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _SQLITE = "sqlite:///"
 _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
@@ -175,13 +176,13 @@ class Tracking:
 
 def open_client(uri: str) -> Any:
     """An `MlflowClient` for a store, which is created if it is a new SQLite file; imports MLflow."""
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     switch_off_telemetry()
     from mlflow.tracking import MlflowClient
 
+    for name in ("mlflow", "alembic"):  # MLflow sets its own level when it is imported
+        logging.getLogger(name).setLevel(logging.ERROR)
     if uri.startswith(_SQLITE):
         create_sqlite_store(Path(unquote(uri.removeprefix(_SQLITE).partition("?")[0])))
     return MlflowClient(uri)
