@@ -54,6 +54,22 @@ def configuration_page() -> str:
     return f"# Configuration\n\n{_NOTE}\n{_table(['field', 'default', 'values', 'meaning', 'other names'], rows)}"
 
 
+def promotion_page() -> str:
+    """Every setting of a rule of promotion."""
+    from automl_vision.experiment.promotion import PromotionRule
+
+    schema = PromotionRule.model_json_schema()["properties"]
+    rows = [
+        [f"`{name}`", _default(field), _range(schema[name]), field.description or ""]
+        for name, field in PromotionRule.model_fields.items()
+    ]
+    return (
+        f"# Rules of promotion\n\n{_NOTE}\nThe settings of `automl-vision models promote --rule FILE` and of "
+        "`PromotionRule`. What is set to null is not asked.\n\n"
+        f"{_table(['setting', 'default', 'values', 'meaning'], rows)}"
+    )
+
+
 def metrics_page() -> str:
     """Every metric of every task."""
     from automl_vision.core.tasks import TASKS
@@ -161,6 +177,7 @@ API = {
     "Data": ["Dataset", "Columns", "export_dataset"],
     "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
     "Models and predictions": ["Predictor", "set_operating_point", "load_torch", "list_models"],
+    "Registered models": ["register", "compare_models", "promote", "PromotionRule"],
     "Sampling": ["RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling"],
     "Distributions": [
         "choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal",
@@ -178,6 +195,7 @@ PAGES = {
     "reference/hyperparameters.md": hyperparameters_page,
     "reference/configuration.md": configuration_page,
     "reference/metrics.md": metrics_page,
+    "reference/promotion.md": promotion_page,
     "reference/commands.md": commands_page,
     "reference/formats.md": formats_page,
     "reference/testing.md": testing_page,

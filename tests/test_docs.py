@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import automl_vision
-from automl_vision import AutoMLVisionConfig
+from automl_vision import AutoMLVisionConfig, PromotionRule
 from automl_vision.core.validation import names_of
 from automl_vision.recipes.catalog import families
 from conftest import write_shape_folders
@@ -140,13 +140,15 @@ def test_the_site_builds_without_warnings(tmp_path: Path):
         assert name == "__version__" or f'id="automl_vision.{name}"' in api
 
 
-def test_job_files_are_valid():
-    blocks = _blocks("yaml")
-    assert blocks
-    for _, block in blocks:
+def test_job_files_and_rules_are_valid():
+    kinds = {"job": AutoMLVisionConfig, "rule": PromotionRule}
+    found = set()
+    for _, block in _blocks("yaml"):
         values = yaml.safe_load(block)
-        values.pop("experiment")
-        AutoMLVisionConfig(**values)
+        kind = "job" if "experiment" in values else "rule"
+        kinds[kind](**{name: value for name, value in values.items() if name != "experiment"})
+        found.add(kind)
+    assert found == set(kinds)
 
 
 def test_the_readme_runs(tmp_path: Path):

@@ -4,8 +4,12 @@ from automl_vision.data.annotations import Columns as Columns
 from automl_vision.data.dataset import Dataset as Dataset
 from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
 from automl_vision.experiment.experiment import Experiment as Experiment
+from automl_vision.experiment.model_comparison import compare_models as compare_models
 from automl_vision.experiment.model_evaluation import evaluate as evaluate
 from automl_vision.experiment.operating import set_operating_point as set_operating_point
+from automl_vision.experiment.promotion import PromotionRule as PromotionRule
+from automl_vision.experiment.promotion import promote as promote
+from automl_vision.experiment.registration import register as register
 from automl_vision.experiment.reports.contents import report_comparison as report_comparison
 from automl_vision.experiment.reports.contents import report_evaluation as report_evaluation
 from automl_vision.experiment.reports.contents import report_run as report_run

@@ -11,8 +11,10 @@ import pytest
 from automl_vision.core.errors import DataError
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.intervals import Interval
+from automl_vision.evaluation.paired import Comparison
 from automl_vision.evaluation.predictions import Predictions, label_columns, prediction_table
-from automl_vision.experiment.compared import compare_trials
+from automl_vision.experiment.compared import PartCompared, compare_classes, compare_trials, most_different
 from automl_vision.experiment.evaluated import Evaluated
 
 
@@ -47,3 +49,27 @@ def test_trials_on_other_images_or_labels_are_not_compared(shapes: Dataset):
     other = replace(first, dataset=shapes.with_validation(0.5, seed=9)[:20])
     with pytest.raises(DataError, match="cannot be compared"):
         compare_trials(first, other)
+
+
+def test_classes_are_compared_with_p_values_for_all_of_them(shapes: Dataset):
+    count = len(shapes)
+    first, second = evaluated(shapes, [True] * count), evaluated(shapes, [i % 2 == 0 for i in range(count)])
+    parts = compare_classes(first, second)
+    assert [part.name for part in parts] == list(shapes.classes)
+    assert sum(part.images for part in parts) == count
+    assert {part.first for part in parts} == {1.0}
+    assert [part.second for part in parts] == pytest.approx([row["f1"] for row in second.per_class()])
+    assert all(part.comparison.difference.high < 0 for part in parts)
+    assert all(0 <= part.comparison.p_value <= 1 for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(1, ["b"]), (2, ["b", "d"]), (3, ["a", "b", "d"]), (4, ["a", "b", "c", "d"])]
+)
+def test_the_largest_differences_are_kept_in_order(most: int, expected: list[str]):
+    values = {"a": 0.1, "b": -0.9, "c": float("nan"), "d": 0.5}
+    parts = [
+        PartCompared(name, 1, 0.0, value, Comparison(Interval(value, value, value), 1.0, "paired bootstrap", 1))
+        for name, value in values.items()
+    ]
+    assert [part.name for part in most_different(parts, most)] == expected

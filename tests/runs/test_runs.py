@@ -308,7 +308,8 @@ def test_a_model_is_registered_in_versions(completed: Run, workspace: Workspace)
 
     assert [completed.register_model("shapes", tags={"stage": str(i)}) for i in (1, 2)] == ["1", "2"]
     version = MlflowClient(workspace.tracking_uri).get_model_version("shapes", "2")
-    assert version.tags == {"stage": "2", "automl_vision.run": completed.id}
+    found = workspace.models.get("shapes:2")
+    assert (dict(found.tags), found.lineage.run, found.lineage.trial) == ({"stage": "2"}, completed.id, "0")
     assert version.run_id == completed.get_details()["mlflow"]["run"]
     assert (Path(version.source) / "model.onnx").exists()
 

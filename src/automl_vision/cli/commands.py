@@ -13,7 +13,15 @@ from typer.core import TyperGroup
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_run, open_workspace
+from automl_vision.cli.model_commands import ListByDefault, add_models
+from automl_vision.cli.options import (
+    JsonOption,
+    ModelFolderArgument,
+    WorkspaceOption,
+    open_model,
+    open_run,
+    open_workspace,
+)
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -48,6 +56,13 @@ app = typer.Typer(
 data_app = typer.Typer(help="Check, show, convert and compare datasets, and keep their versions.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 add_data(data_app)
+models_app = typer.Typer(
+    cls=ListByDefault,
+    help="List algorithms; register models, compare, promote and roll back their versions. "
+    "Without a command, `automl-vision models PATTERN` lists algorithms.",
+)
+app.add_typer(models_app, name="models")
+add_models(models_app)
 add_evaluation(app)
 app.command()(explain)
 
@@ -203,7 +218,7 @@ def _show_board(board: Leaderboard, verdict: Verdict | None) -> None:
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="The model folder.")],
+    model: ModelFolderArgument,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
@@ -211,45 +226,14 @@ def predict(
     error_rate: Annotated[
         float | None, typer.Option(help="Show sets of labels that miss at most this share of the truth.")
     ] = None,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Predict the labels or objects of images with a trained model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    rows = predict_files(model, images, threads=threads, drawings=draw, error_rate=error_rate)
+    rows = predict_files(open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate)
     if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
-
-
-@app.command()
-def models(
-    pattern: Annotated[str, typer.Argument(help="Name, with * and ? as wildcards.")] = "*",
-    task: Annotated[str | None, typer.Option(help="Only algorithms of this task.")] = None,
-    all_names: Annotated[bool, typer.Option("--all", help="Also list the architectures of timm.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """List algorithms with their size and the licence and source of their weights."""
-    from automl_vision.cli.tables import print_table
-    from automl_vision.core.errors import UnknownModelError
-    from automl_vision.core.tasks import TASKS, normalize_task
-    from automl_vision.recipes.catalog import describe_model, list_models, own_models
-
-    try:
-        names = list_models(pattern, task=None if task is None else normalize_task(task))
-    except ValueError as error:
-        raise UnknownModelError(str(error)) from None
-    if pattern == "*" and not all_names:
-        own = {name for each in TASKS for name in own_models(each)}
-        names = [name for name in names if name in own]
-    if not names:
-        raise UnknownModelError(f'no model matches "{pattern}"; list all with: automl-vision models --all')
-    described = [describe_model(name) for name in names]
-    if as_json:
-        typer.echo(json.dumps([vars(description) for description in described], indent=2))
-        return
-    cells = [
-        [d.name, d.architecture, f"{d.parameters / 1e6:.1f} M", d.licence or "not stated", d.weights] for d in described
-    ]
-    print_table(["name", "network", "parameters", "licence of weights", "weights"], cells)
 
 
 @app.command()

@@ -14,8 +14,10 @@ import typer
 from automl_vision.cli.options import (
     DataArgument,
     JsonOption,
+    ModelFolderArgument,
     WorkspaceOption,
     open_dataset,
+    open_model,
     open_run,
 )
 from automl_vision.cli.progress import progress_bar
@@ -43,7 +45,7 @@ def add_evaluation(app: typer.Typer) -> None:
 
 
 def evaluate(  # noqa: PLR0913 - each one is an option of the command
-    model: Annotated[Path, typer.Argument(help="The model folder.")],
+    model: ModelFolderArgument,
     data: DataArgument,
     *,
     split: Annotated[
@@ -65,12 +67,13 @@ def evaluate(  # noqa: PLR0913 - each one is an option of the command
     from automl_vision.experiment.model_evaluation import evaluate as evaluate_model
     from automl_vision.serving.model_folder import ModelDescription
 
-    task = ModelDescription.load(model).task
+    folder = open_model(model, workspace)
+    task = ModelDescription.load(folder).task
     dataset = open_dataset(data, workspace, task=task)
     try:
         with progress_bar("images") as progress:
             settings = ScoringSettings(metric)
-            found = evaluate_model(model, dataset, split=split, settings=settings, threads=threads, progress=progress)
+            found = evaluate_model(folder, dataset, split=split, settings=settings, threads=threads, progress=progress)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--metric") from None
     if out is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_vision.cli.evaluation_commands import TrialOption, open_evaluated, open_trial
-from automl_vision.cli.options import WorkspaceOption
+from automl_vision.cli.options import WorkspaceOption, open_model, open_workspace
 
 if TYPE_CHECKING:
     from automl_vision.serving.explainer import Explainer
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 def explain(
     model: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL_FOLDER", help="Id of a run, RUN:TRIAL, or a model folder.")
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL",
+            help="Id of a run, RUN:TRIAL, a model folder, or a registered model as NAME:VERSION or NAME@ALIAS.",
+        ),
     ],
     images: Annotated[
         list[Path] | None,
@@ -43,10 +47,11 @@ def explain(
     from automl_vision.serving.command import image_files
     from automl_vision.serving.explained_files import LIST_FILE, explain_files
 
-    explainer = _explainer(model, trial, workspace)
+    folder = _model_folder(model, workspace)
+    explainer = _explainer(model, folder, trial, workspace)
     if images:
         sources: list[tuple[str, ImageSource]] = [(str(file), file) for file in image_files(images)]
-    elif _is_model_folder(model):
+    elif folder is not None:
         raise typer.BadParameter("name the images to explain; only a run has mistakes to show", param_hint="IMAGES")
     else:
         evaluated = open_evaluated(model, trial, None, workspace)
@@ -70,17 +75,23 @@ def _show_masks(done: int, count: int) -> None:
         typer.echo(f"\r{done} of {count} masks" if done < count else "\r\x1b[K", nl=False, err=True)
 
 
-def _is_model_folder(name: str) -> bool:
+def _model_folder(name: str, workspace: Path | None) -> Path | None:
+    """The folder of a packaged model; None for a run or its trial, which take precedence over a registered name."""
     from automl_vision.serving.model_folder import DESCRIPTION_FILE
 
-    return (Path(name) / DESCRIPTION_FILE).exists()
+    if (Path(name) / DESCRIPTION_FILE).exists():
+        return Path(name)
+    if name.partition(":")[0] in open_workspace(workspace).run_ids():
+        return None
+    resolved = open_model(name, workspace)
+    return None if resolved == Path(name) else resolved
 
 
-def _explainer(model: str, trial: int | None, workspace: Path | None) -> Explainer:
+def _explainer(model: str, folder: Path | None, trial: int | None, workspace: Path | None) -> Explainer:
     """Of a model folder, or of a run's trial; by default the best one."""
     from automl_vision.serving.explainer import Explainer
     from automl_vision.serving.predictor import Predictor
 
-    if _is_model_folder(model):
-        return Explainer(Predictor(model))
+    if folder is not None:
+        return Explainer(Predictor(folder))
     return open_trial(model, trial, workspace).explainer()

@@ -25,7 +25,11 @@ WorkspaceOption = Annotated[
         help="Folder of the workspace; default: AUTOML_VISION_WORKSPACE or .automl-vision.",
     ),
 ]
-DataArgument = Annotated[str, typer.Argument(help="Folder, annotation file, archive, URL, or NAME:VERSION.")]
+DATA_HELP = "Folder, annotation file, archive, URL, or NAME:VERSION."
+DataArgument = Annotated[str, typer.Argument(help=DATA_HELP)]
+ModelFolderArgument = Annotated[
+    str, typer.Argument(help="A model folder, or a registered model as NAME:VERSION or NAME@ALIAS.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
@@ -157,3 +161,16 @@ def open_dataset(path: str, workspace: Path | None, **settings: Any) -> Dataset:
     from automl_vision.data.dataset import Dataset
 
     return Dataset.open(open_workspace(workspace).datasets.resolve(path), **settings)
+
+
+def open_model(model: str, workspace: Path | None) -> Path:
+    """The model folder at a path, or of a registered version as in `clothing:2` or `clothing@champion`.
+
+    Raises:
+        ModelNotFoundError: the path does not exist and has the form of an address, which does not exist either.
+    """
+    from automl_vision.workspace.model_version import is_model_address
+
+    if Path(model).exists() or not is_model_address(model):
+        return Path(model)
+    return open_workspace(workspace).models.resolve(model)

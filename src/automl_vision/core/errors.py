@@ -104,6 +104,10 @@ class ModelFolderError(AutoMLVisionError):
     """A folder is not a usable model folder."""
 
 
+class ModelNotFoundError(AutoMLVisionError):
+    """No registered model has the given name, version or alias."""
+
+
 class ExplanationError(AutoMLVisionError):
     """A prediction cannot be explained in the way that was asked for."""
 

@@ -33,7 +33,7 @@ from automl_vision.evaluation.conformal import PredictionSets, prediction_sets
 from automl_vision.evaluation.copies import NearDuplicates
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.goals import cost_matrix, goals_of
-from automl_vision.evaluation.intervals import Interval
+from automl_vision.evaluation.intervals import Floats, Interval
 from automl_vision.evaluation.metric import Metric, find_metric, metrics_of
 from automl_vision.evaluation.mistakes import Mistake, find_mistakes
 from automl_vision.evaluation.operating import OperatingPoints, choose_operating_points, decide_by_cost
@@ -42,6 +42,7 @@ from automl_vision.evaluation.score_calibration import CALIBRATION_ERROR, LOG_LO
 from automl_vision.evaluation.scoring.scoring import Scoring, ScoringSettings, create_scoring
 from automl_vision.evaluation.slices import Slice, find_slices, image_attributes
 from automl_vision.evaluation.suspects import MEASURED
+from automl_vision.evaluation.weighted import resample_weights
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
@@ -189,6 +190,15 @@ class Evaluated:
         return prediction_figures(
             PredictedSplit(self.dataset.task, self.dataset.classes, self.cases, lambda: self.uncalibrated)
         )
+
+    @property
+    def class_figure(self) -> str:
+        """Name of the figure of one class by which models are compared, such as "f1"."""
+        return self._scoring.CLASS_FIGURE
+
+    def class_figures(self) -> Floats:
+        """That figure of each class on all images, then on each resample of them, (1 + resamples, classes)."""
+        return self._scoring.class_figures(self.cases, resample_weights(len(self.rows)))
 
     def slices(
         self,

@@ -234,13 +234,10 @@ class Run:
             The new version's number.
 
         Raises:
-            RunFailedError: the run has no model, or is not in MLflow.
+            RunFailedError: the run has no model.
+            WorkspaceError: the registry cannot be written.
         """
-        self.model_path  # noqa: B018 - raises when there is none
-        mlflow_run = self.folder.record().mlflow.get("run")
-        if mlflow_run is None:
-            raise RunFailedError(f'run "{self.id}" is not in MLflow, so its model cannot be registered there')
-        return self.workspace.register_model(model_name, mlflow_run, {**(tags or {}), "automl_vision.run": self.id})
+        return str(self.workspace.models.register(self.model_path, model_name, tags=tags).number)
 
     @property
     def model_path(self) -> Path:

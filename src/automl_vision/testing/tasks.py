@@ -273,6 +273,21 @@ class TaskConformance:
                 assert metric.low <= value <= metric.high
                 assert not metric.score(wrong[name]) > metric.score(value) + _NEAR
 
+    def test_the_figure_of_each_class_is_that_of_its_row(self, scoring: Scoring[Any], rows: NDArray[np.intp]) -> None:
+        """For each weighting of the images one value per class, NaN where the class is not among the images."""
+        perfect, wrong = (
+            scoring.cases(outputs, rows, scoring.calibrate(outputs, rows)) for outputs in self._outputs(scoring, rows)
+        )
+        figures = scoring.class_figures(perfect, np.stack([np.ones(len(rows)), np.full(len(rows), 2.0)]))
+        assert figures.shape == (2, len(scoring.classes))
+        np.testing.assert_allclose(figures[0], figures[1], rtol=_NEAR)
+        known = np.isfinite(figures[0])
+        assert known.any()
+        for row, value, is_known in zip(scoring.per_class(perfect), figures[0], known, strict=True):
+            assert not is_known or row[scoring.CLASS_FIGURE] == pytest.approx(value)
+        worse = scoring.class_figures(wrong, np.ones((1, len(rows))))[0]
+        assert np.nanmean(worse) < np.nanmean(figures[0])
+
     def test_the_validation_loss_is_lower_for_better_outputs(
         self, scoring: Scoring[Any], rows: NDArray[np.intp]
     ) -> None:

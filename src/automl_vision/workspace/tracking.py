@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +17,16 @@ from urllib.parse import unquote
 from automl_vision.core.files import atomic_path
 from automl_vision.core.numbers import finite
 from automl_vision.core.telemetry import switch_off_telemetry
+from automl_vision.storage.urls import without_secrets
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
 # by default MLflow retries HTTP requests for minutes; one request must end long before our `patience` does
-_HTTP_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _SQLITE = "sqlite:///"
 _MAX_PARAM = 500  # characters of a parameter's value that MLflow keeps
 
@@ -130,7 +135,7 @@ class Tracking:
             while (call := self._queue.get()) is not None:
                 self._retry(call)
         except Exception as error:  # whatever it was, the thread must report it
-            self.problem = _without_secrets(
+            self.problem = without_secrets(
                 f"MLflow at {self._uri} could not be written for {self._patience:.0f} s ({error})"
             )
 
@@ -146,22 +151,8 @@ class Tracking:
             wait = min(2 * wait, _LONGEST_WAIT)
 
     def _connect(self) -> None:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        for name, value in _HTTP_SETTINGS.items():
-            os.environ.setdefault(name, value)
-        switch_off_telemetry()
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
-
-        if self._uri.startswith(_SQLITE):
-            create_sqlite_store(Path(unquote(self._uri.removeprefix(_SQLITE).partition("?")[0])))
-        client = MlflowClient(self._uri)
-        if client.get_experiment_by_name(self._experiment_name) is None:
-            location = str(self._artifacts / self._experiment_name) if self._artifacts is not None else None
-            with suppress(MlflowException):  # another run of the same experiment was faster
-                client.create_experiment(self._experiment_name, artifact_location=location)
-        self._experiment_id = client.get_experiment_by_name(self._experiment_name).experiment_id
+        client = open_client(self._uri)
+        self._experiment_id = experiment_id(client, self._experiment_name, self._artifacts)
         self._client = client
 
     def _start(self, key: str, name: str, parent: str | None, tags: dict[str, str]) -> None:
@@ -181,6 +172,36 @@ class Tracking:
             return None
         found = self._client.search_runs([self._experiment_id], f"tags.`mlflow.runName` = '{name}'", max_results=1)
         return str(found[0].info.run_id) if found else None
+
+
+def open_client(uri: str) -> Any:
+    """An `MlflowClient` for a store, which is created if it is a new SQLite file; imports MLflow."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    switch_off_telemetry()
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic"):  # MLflow sets its own level when it is imported
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if uri.startswith(_SQLITE):
+        create_sqlite_store(Path(unquote(uri.removeprefix(_SQLITE).partition("?")[0])))
+    return MlflowClient(uri)
+
+
+def experiment_id(client: Any, name: str, artifacts: Path | None) -> str:
+    """The id of an experiment, which is created if there is none of this name.
+
+    Args:
+        client: of the store.
+        name: of the experiment.
+        artifacts: folder for the artifacts of all experiments of a local store; None: the server decides.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if client.get_experiment_by_name(name) is None:
+        with suppress(MlflowException):  # another process was faster
+            client.create_experiment(name, artifact_location=None if artifacts is None else str(artifacts / name))
+    return str(client.get_experiment_by_name(name).experiment_id)
 
 
 def sqlite_uri(file: Path) -> str:
@@ -208,8 +229,3 @@ def create_sqlite_store(file: Path) -> None:
             temporary.unlink(missing_ok=True)
             store = SqlAlchemyStore(sqlite_uri(temporary), str(file.parent / "artifacts"))
             store.engine.dispose()
-
-
-def _without_secrets(text: str) -> str:
-    """A text without the user names and passwords in its URIs."""
-    return re.sub(r"://[^/@\s]+@", "://", text)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
-from automl_vision.core.telemetry import switch_off_telemetry
 from automl_vision.core.text import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
+from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking, sqlite_uri
 
@@ -61,6 +61,11 @@ class Workspace:
         return DatasetRegistry(self.path / "datasets")
 
     @property
+    def models(self) -> ModelRegistry:
+        """The registered models and their versions, in the MLflow store."""
+        return ModelRegistry(self.tracking_uri, artifacts=self._artifacts, cache=self.cache_path, runs=self.runs_path)
+
+    @property
     def tracking_uri(self) -> str:
         """The MLflow store: `MLFLOW_TRACKING_URI`, or SQLite in the folder."""
         return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.path / "mlflow.db")
@@ -92,37 +97,19 @@ class Workspace:
         on_ids: Callable[[dict[str, str]], None],
     ) -> Tracking:
         """A publisher to this workspace's MLflow store."""
-        local = not os.environ.get("MLFLOW_TRACKING_URI")
         return Tracking(
             self.tracking_uri,
             experiment,
-            artifacts=self.path / "artifacts" if local else None,
+            artifacts=self._artifacts,
             known=known,
             on_ids=on_ids,
             patience=patience(),
         )
 
-    def register_model(self, name: str, mlflow_run: str, tags: dict[str, str]) -> str:
-        """Make the model of an MLflow run a new version of a registered model; returns the version.
-
-        Raises:
-            WorkspaceError: the registry cannot be written.
-        """
-        switch_off_telemetry()
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
-
-        client = MlflowClient(self.tracking_uri)
-        try:
-            try:
-                client.get_registered_model(name)
-            except MlflowException:
-                client.create_registered_model(name)
-            source = f"{client.get_run(mlflow_run).info.artifact_uri}/model"
-            version = client.create_model_version(name, source, mlflow_run, tags=tags)
-        except MlflowException as error:
-            raise WorkspaceError(f'the model "{name}" cannot be registered ({error})') from error
-        return str(version.version)
+    @property
+    def _artifacts(self) -> Path | None:
+        """The folder for artifacts of the workspace's own store; an MLflow server has its own place for them."""
+        return None if os.environ.get("MLFLOW_TRACKING_URI") else self.path / "artifacts"
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"

@@ -14,6 +14,7 @@ from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.evaluation import detection as evaluation
+from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.predictions import Predictions, object_columns
 from automl_vision.evaluation.scoring.scoring import Rows, Scoring, ScoringSettings
 
@@ -45,6 +46,7 @@ class DetectionScoring(Scoring[DetectionOutputs]):
 
     METRICS = evaluation.METRICS
     INTERVALS: ClassVar[tuple[str, ...]] = ("mean_average_precision", "precision", "recall")
+    CLASS_FIGURE = "average_precision"
 
     def __init__(self, dataset: Dataset, settings: ScoringSettings) -> None:
         super().__init__(dataset, settings)
@@ -86,6 +88,10 @@ class DetectionScoring(Scoring[DetectionOutputs]):
     def per_class(self, cases: evaluation.DetectionCases) -> list[dict[str, Any]]:
         """Average precision, precision, recall and number of objects of each class."""
         return evaluation.per_class(cases, self.classes)
+
+    def class_figures(self, cases: evaluation.DetectionCases, weights: Floats) -> Floats:
+        """Average precision."""
+        return evaluation.average_precisions(cases.matches, weights)
 
     def charts(self, cases: evaluation.DetectionCases) -> dict[str, Any]:
         """Precision-recall curves."""

@@ -15,6 +15,7 @@ from automl_vision.core.late import load
 from automl_vision.core.records import Calibration, MetricInterval, Report
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, values_of
 from automl_vision.evaluation.paired import RESAMPLES, comparable
 from automl_vision.evaluation.predictions import Predictions, prediction_table
@@ -53,6 +54,7 @@ class Scoring(ABC, Generic[Outputs]):
         METRICS: of the task, by name; the first one ranks trials unless the user names another.
         INTERVALS: names of the metrics whose intervals reports hold beside that of the primary one.
         LOSS: name of the metric that is the loss after calibration, where there is one.
+        CLASS_FIGURE: name of the figure of one class by which two models are compared.
         primary: the metric that ranks epochs and trials.
 
     Args:
@@ -63,6 +65,7 @@ class Scoring(ABC, Generic[Outputs]):
     METRICS: ClassVar[Mapping[str, Metric]]
     INTERVALS: ClassVar[tuple[str, ...]] = ()
     LOSS: ClassVar[str] = ""
+    CLASS_FIGURE: ClassVar[str]
 
     def __init__(self, dataset: Dataset, settings: ScoringSettings) -> None:
         self.task = dataset.task
@@ -100,6 +103,15 @@ class Scoring(ABC, Generic[Outputs]):
     @abstractmethod
     def per_class(self, cases: Any) -> list[dict[str, Any]]:
         """Figures of each class, as JSON values."""
+
+    @abstractmethod
+    def class_figures(self, cases: Any, weights: Floats) -> Floats:
+        """`CLASS_FIGURE` of each class, (resamples, classes); NaN where none of it is among the images.
+
+        Args:
+            cases: as `cases` returns them.
+            weights: how often each image counts, (resamples, images).
+        """
 
     def charts(self, cases: Any) -> dict[str, Any]:  # noqa: ARG002
         """Data of charts by name, as JSON values."""

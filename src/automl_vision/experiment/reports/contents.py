@@ -5,7 +5,13 @@ from __future__ import annotations
 from automl_vision.core.errors import RunFailedError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
-from automl_vision.experiment.compared import compare_trials
+from automl_vision.experiment.compared import (
+    compare_classes,
+    compare_slices,
+    compare_trials,
+    most_different,
+    part_table,
+)
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.reports.blocks import Report, Section, Sentences, Table
 from automl_vision.experiment.reports.evaluation_sections import (
@@ -17,6 +23,9 @@ from automl_vision.experiment.reports.evaluation_sections import (
 )
 from automl_vision.experiment.reports.run_sections import data_section, model_sections, settings_section
 from automl_vision.experiment.run import Run
+
+MAX_PARTS = 100
+"""Classes and slices in the report of a comparison; of more, those that differ most."""
 
 
 def report_run(
@@ -105,7 +114,8 @@ def report_evaluation(evaluated: Evaluated, *, pixels: bool = True, progress: Pr
 
 
 def report_comparison(first: Evaluated, second: Evaluated, metric: str | None = None) -> Report:
-    """The report of two models on the same images: the paired test, all metrics, and what only one gets right.
+    """The report of two models on the same images: paired tests over all, by class and by slice, and what only one
+    gets right.
 
     Args:
         first, second: of the same split of the same data.
@@ -117,6 +127,8 @@ def report_comparison(first: Evaluated, second: Evaluated, metric: str | None = 
     """
     found = compare_trials(first, second, metric)
     test = found.comparison
+    classes = most_different(compare_classes(first, second), MAX_PARTS)
+    slices = most_different(compare_slices(first, second, metric), MAX_PARTS)
     is_different = "can be told apart" if test.p_value < 0.05 else "cannot be told apart"
     rows = [
         [name, one.text(4), two.text(4)]
@@ -138,6 +150,8 @@ def report_comparison(first: Evaluated, second: Evaluated, metric: str | None = 
         ),
         sections=(
             Section("metrics", "Metrics", (Table(["metric", first.name, second.name], rows),)),
+            Section("classes", "Classes", (Table(*part_table(classes, "class", first.class_figure)),)),
+            *([Section("slices", "Slices", (Table(*part_table(slices, "slice", found.metric)),))] if slices else []),
             _only_right("first", second, found.only_first),
             _only_right("second", first, found.only_second),
         ),
