@@ -19,7 +19,12 @@ __all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604 - the names of the lazily 
 def __getattr__(name: str) -> object:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    try:
+        return getattr(import_module(_EXPORTS[name]), name)
+    except ModuleNotFoundError as error:
+        from automl_vision.core.late import not_in_the_predictor
+
+        raise not_in_the_predictor(f"automl_vision.{name}", error) from error
 
 
 def __dir__() -> list[str]:

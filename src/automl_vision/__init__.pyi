@@ -37,6 +37,7 @@ from automl_vision.search.samplers import BayesianParameterSampling as BayesianP
 from automl_vision.search.samplers import GridParameterSampling as GridParameterSampling
 from automl_vision.search.samplers import RandomParameterSampling as RandomParameterSampling
 from automl_vision.serving.explainer import explain as explain
+from automl_vision.serving.frame import predictions_to_pandas as predictions_to_pandas
 from automl_vision.serving.predictor import Predictor as Predictor
 from automl_vision.workspace.workspace import Workspace as Workspace
 

@@ -136,7 +136,7 @@ def test_a_missing_package_is_named_with_its_pip_line(shapes_folder: Path, packa
         f"data.{method}()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert f"DataError: {package} is not installed. Install it with: pip install {package}" in done.stderr
+    assert f"MissingPackageError: {package} is not installed. Install it with: pip install {package}" in done.stderr
 
 
 def _columns(**changes: object) -> Objects:

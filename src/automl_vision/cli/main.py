@@ -6,6 +6,7 @@ import os
 import sys
 
 from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.core.late import not_in_the_predictor
 
 
 def main() -> None:
@@ -23,17 +24,16 @@ def main() -> None:
 
 
 def _run() -> int:
+    command = sys.argv[1:2]
     try:
         from automl_vision.cli.commands import add_train, app
-    except ModuleNotFoundError as error:
-        if error.name != "typer":
-            raise
-        if sys.argv[1:2] == ["predict"]:
-            from automl_vision.serving.command import main as predict
 
-            return predict()
-        sys.stderr.write("only `automl-vision predict` works here; for the rest: pip install automl-vision\n")
-        return 2
-    add_train(called=sys.argv[1:2] == ["train"])
-    app()
+        add_train(called=command == ["train"])
+        app()
+    except ModuleNotFoundError as error:
+        if command != ["predict"]:
+            raise not_in_the_predictor("any command but `automl-vision predict`", error) from error
+        from automl_vision.serving.command import main as predict
+
+        return predict()
     return 0

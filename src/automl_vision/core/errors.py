@@ -64,6 +64,10 @@ class PluginError(AutoMLVisionError):
     """A package that adds something to this one cannot be imported."""
 
 
+class MissingPackageError(AutoMLVisionError, ImportError):
+    """A package is not installed that only some functions need."""
+
+
 class UnknownModelError(AutoMLVisionError):
     """No algorithm has the given name."""
 

@@ -6,7 +6,6 @@ None of them is a dependency: each is imported when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
+from automl_vision.core.late import optional_package
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.labelled_image import LabelledImage
 from automl_vision.data.manifest import objects_of, splits_of, targets_of
@@ -30,9 +30,9 @@ def to_pandas(table: pa.Table, task: str, classes: Sequence[str]) -> Any:
     labels has the class of each object, and boxes their x1, y1, x2, y2 in pixels, (objects, 4).
 
     Raises:
-        DataError: pandas is not installed.
+        MissingPackageError: pandas is not installed.
     """
-    _package("pandas")
+    optional_package("pandas")
     labels = targets_of(table, task, classes).to_arrow(tuple(classes))
     columns = ["image", "width", "height", "split", "group", "digest"]
     frame = table.select(columns).append_column("labels", labels).to_pandas()
@@ -52,9 +52,10 @@ def to_supervision(images: Sequence[LabelledImage], task: str, classes: Sequence
     Masks are decoded, which takes a byte per pixel and object.
 
     Raises:
-        DataError: supervision is not installed, or an image is not a separate file.
+        MissingPackageError: supervision is not installed.
+        DataError: an image is not a separate file.
     """
-    supervision = _package("supervision")
+    supervision = optional_package("supervision")
     images = [image for image in images if image.split != LEFT_OUT]
     paths = [image.location for image in images]
     if missing := [path for path in paths if not Path(path).is_file()]:
@@ -80,10 +81,10 @@ def to_huggingface(images: Sequence[LabelledImage], task: str, classes: Sequence
     Local files are read when they are accessed, others now. Boxes are x, y, width, height in pixels, as in COCO.
 
     Raises:
-        DataError: `datasets` is not installed.
+        MissingPackageError: `datasets` is not installed.
         ImageError: an image that is not a local file cannot be read.
     """
-    datasets = _package("datasets")
+    datasets = optional_package("datasets")
     images = [image for image in images if image.split != LEFT_OUT]
     name = datasets.ClassLabel(names=list(classes))
     features = {"image": datasets.Image(), "split": datasets.Value("string")}
@@ -105,15 +106,6 @@ def to_huggingface(images: Sequence[LabelledImage], task: str, classes: Sequence
     else:
         features["labels"], columns["labels"] = datasets.Sequence(name), [list(image.labels) for image in images]
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
-
-
-def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise DataError(f"{name} is not installed. Install it with: pip install {name}") from None
 
 
 def _encoded(image: LabelledImage) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from automl_vision.models.model import Model
 from automl_vision.packaging.exporters import EXPORTERS
 from automl_vision.packaging.finished_trial import FinishedTrial, read_finished_trial
 from automl_vision.packaging.measuring import measure_exported
+from automl_vision.packaging.mlmodel import write_mlmodel
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.recipes.parity import Parity
 from automl_vision.serving.card import write_card
@@ -81,6 +82,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         description.latency.update(_latency(staging, speed, list(files.values())))
         description.save(staging)
         write_card(description, staging)
+        write_mlmodel(description, staging)
         shutil.rmtree(destination, ignore_errors=True)
         staging.replace(destination)
     speed.save(finished.folder)

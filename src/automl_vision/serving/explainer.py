@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import ExplanationError
-from automl_vision.core.late import load
+from automl_vision.core.late import FULL_INSTALL, load
 from automl_vision.core.text import did_you_mean
 from automl_vision.serving.explanation import Explanation
 from automl_vision.serving.model_folder import Preprocessing
@@ -132,7 +132,7 @@ class Explainer:
         except ModuleNotFoundError as error:
             raise ExplanationError(
                 f"only {OCCLUSION} works without the trained network, and {error.name} is not installed. "
-                "Install it with: pip install automl-vision"
+                f"Install it with: {FULL_INSTALL}"
             ) from error
         return load_torch(self._predictor.folder)
 

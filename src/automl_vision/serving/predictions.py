@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.late import optional_package
 from automl_vision.data.detections import Detections
+from automl_vision.data.masks import MaskCode
 from automl_vision.serving.objects import mask_polygons
 
 
@@ -55,6 +57,15 @@ class Prediction:
         """`{"probs": [...], "labels": [...]}`; with `"set": [...]` where prediction sets were asked for."""
         values = {"probs": self.probs.tolist(), "labels": list(self.labels)}
         return values if self.label_set is None else {**values, "set": list(self.label_set)}
+
+    def to_supervision(self) -> Any:
+        """`supervision.Classifications`: `class_id` (classes,) and `confidence` (classes,), in the order of `labels`.
+
+        Raises:
+            MissingPackageError: supervision is not installed.
+        """
+        supervision = optional_package("supervision")
+        return supervision.Classifications(class_id=np.arange(len(self.labels)), confidence=self.probs)
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,52 @@ class ObjectPrediction:
                 row["polygon"] = [self._shares(polygon) for polygon in mask_polygons(self.objects.masks[i])]
             rows.append(row)
         return {"boxes": rows}
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections` of n objects, best first.
+
+        `xyxy` (n, 4) in pixels, float32; `confidence` (n,), float32; `class_id` (n,), positions in `labels`;
+        `data["class_name"]` (n,); and with masks `mask` (n, height, width), bool, a byte per pixel and object.
+
+        Raises:
+            MissingPackageError: supervision is not installed.
+        """
+        supervision = optional_package("supervision")
+        found = self.objects
+        fields: dict[str, Any] = {
+            "xyxy": found.boxes.astype(np.float32),
+            "confidence": found.scores.astype(np.float32),
+            "class_id": found.labels.astype(int),
+            "data": {"class_name": np.array(self.predicted, dtype=str)},
+        }
+        if found.masks is not None:
+            masks = [MaskCode.from_text(text).decode() for text in found.masks]
+            fields["mask"] = np.array(masks, bool).reshape(-1, self.height, self.width)
+        return supervision.Detections(**fields)
+
+    def to_coco(self, image_id: int, category_ids: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
+        """The objects as COCO results, best first; those of all images in one JSON list are a results file.
+
+        Each has `image_id`, `category_id`, `bbox` (x, y, width, height in pixels), `score`, and with masks
+        `segmentation` as compressed run-length code.
+
+        Args:
+            image_id: of the image in the annotations that the results belong to.
+            category_ids: id of each class there; None counts from 1 in the order of `labels`, as `export_dataset` does.
+
+        Raises:
+            KeyError: `category_ids` lacks a class that was found.
+        """
+        ids = category_ids or {label: number for number, label in enumerate(self.labels, start=1)}
+        found, rows = self.objects, []
+        for i, (label, (x1, y1, x2, y2)) in enumerate(zip(self.predicted, found.boxes.tolist(), strict=True)):
+            row: dict[str, Any] = {"image_id": image_id, "category_id": ids[label]}
+            row |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(found.scores[i])}
+            if found.masks is not None:
+                code = MaskCode.from_text(found.masks[i])
+                row["segmentation"] = {"size": [code.height, code.width], "counts": code.counts}
+            rows.append(row)
+        return rows
 
     def _shares(self, polygon: Sequence[float]) -> list[float]:
         shares: list[float] = (np.array(polygon).reshape(-1, 2) / [self.width, self.height]).ravel().tolist()
