@@ -18,7 +18,7 @@ def automl_vision(*arguments: str) -> Done:
     [
         (
             (),
-            "train predict leaderboard evaluate report slices calibration thresholds mistakes figures compare explain "
+            "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare explain "
             "runs watch resume cancel data models schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),

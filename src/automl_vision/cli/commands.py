@@ -22,6 +22,7 @@ from automl_vision.cli.options import (
     open_run,
     open_workspace,
 )
+from automl_vision.cli.score_command import score
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
-    "train", "predict", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
+    "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
     "figures", "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
@@ -65,6 +66,7 @@ app.add_typer(models_app, name="models")
 add_models(models_app)
 add_evaluation(app)
 app.command()(explain)
+app.command()(score)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

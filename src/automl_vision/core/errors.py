@@ -112,6 +112,10 @@ class ModelNotFoundError(AutoMLVisionError):
     """No registered model has the given name, version or alias."""
 
 
+class ScoringError(AutoMLVisionError):
+    """Images cannot be scored in the way that was asked for."""
+
+
 class ExplanationError(AutoMLVisionError):
     """A prediction cannot be explained in the way that was asked for."""
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 from automl_vision.core.errors import ImageError
+from automl_vision.core.threads import Item, Result, map_in_order
 from automl_vision.data.images import open_image, upright_size
 from automl_vision.data.open_options import OpenOptions
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.storage.locations import Storage
 
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _CHUNK = 64  # images per work item of a thread; submitting images one by one took longer than reading their headers
 _NOT_READ = "stat:"  # prefix of the digest of a file that was not read
@@ -53,17 +48,11 @@ def parallel_map(
 
     Threads are enough: decoding releases the interpreter's lock.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        pending = iter(items)
-        window = deque(pool.submit(function, item) for item in islice(pending, 16 * THREADS))
-        done = 0
-        while window:
-            result = window.popleft().result()
-            window.extend(pool.submit(function, item) for item in islice(pending, 1))
-            done += 1
-            if progress:
-                progress(done, len(items))
-            yield result
+    results = map_in_order(function, items, threads=THREADS, window=16 * THREADS)
+    for done, result in enumerate(results, start=1):
+        if progress:
+            progress(done, len(items))
+        yield result
 
 
 def digest_of(data: bytes) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import DataError, ImageError, ScoringError
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
 from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.deployment.batch import ScoreReport
+from automl_vision.deployment.rows import outputs_of
+from automl_vision.deployment.writers import predicted_rows
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.evaluation.predictions import Predictions, label_columns, object_columns, prediction_table
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
@@ -59,20 +64,104 @@ def evaluate(
     if settings.primary_metric is not None:
         find_metric(description.task, settings.primary_metric)
     predictor = Predictor(Path(model), threads=threads, score_threshold=MIN_SCORE)
+    dataset, name, rows = _opened(description, data, split)
+    found, problems = _predict(predictor, dataset, rows, progress)
+    if not found:
+        raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
+    kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
+    return _evaluated(Path(model), dataset.excluding(problems), name, settings, kept, _columns(found))
+
+
+def evaluate_scored(
+    report: ScoreReport,
+    data: Dataset | str | PathLike[str],
+    *,
+    split: str | None = None,
+    settings: ScoringSettings | None = None,
+) -> Evaluated:
+    """Compare what a batch scoring predicted with the labels of the data; nothing is predicted again.
+
+    Args:
+        report: of `score` with `keep_outputs=True`, whose parts are still there.
+        data: the labelled data that was scored, or what `Dataset.open` takes.
+        split: see `evaluate`.
+        settings: see `evaluate`.
+
+    Raises:
+        ScoringError: the parts are gone, or were written without outputs.
+        DataError: the data cannot be opened, has no label that the model knows, or no image in the split was predicted.
+    """
+    plan = None if report.parts is None else report.parts.plan()
+    if report.parts is None or plan is None or not plan.keep_outputs:
+        raise ScoringError(f"{report.path} was scored without keep_outputs=True; use evaluate, or score again")
+    description = ModelDescription.load(Path(plan.model))
+    dataset, name, rows = _opened(description, data, split)
+    row_of = dict(zip(dataset.table["image"].take(rows).to_pylist(), rows.tolist(), strict=True))
+    kept: list[int] = []
+    chunks: list[pa.Table] = []
+    for table in predicted_rows(report.parts.tables(plan)):
+        chosen = [row_of.get(image, -1) for image in table["image"].to_pylist()]
+        if max(chosen, default=-1) >= 0:
+            kept += [row for row in chosen if row >= 0]
+            chunks.append(outputs_of(table).filter(pa.array([row >= 0 for row in chosen])))
+    if not kept:
+        raise DataError(f'no image of the split "{name}" was predicted')
+    found = pa.concat_tables(chunks)
+    columns = {column: found[column].combine_chunks() for column in found.column_names}
+    return _evaluated(Path(plan.model), dataset, name, settings or ScoringSettings(), np.array(kept, np.intp), columns)
+
+
+def scored_metrics(
+    report: ScoreReport, data: Dataset | str | PathLike[str], *, split: str | None = None
+) -> dict[str, Any]:
+    """The metrics of a batch scoring of labelled data, which are recorded beside it; its parts are dropped.
+
+    Args:
+        report: of `score` with `keep_outputs=True`.
+        data: see `evaluate_scored`.
+        split: see `evaluate`.
+
+    Returns:
+        `split` and `values`, each with `value`, `low` and `high`, or the `reason` why there are none; where the parts
+        are gone, what an earlier call recorded.
+    """
+    if report.metrics:
+        return report.metrics
+    try:
+        found = evaluate_scored(report, data, split=split)
+        values = {name: asdict(value) for name, value in found.metrics().items()}
+        metrics: dict[str, Any] = {"split": found.split, "values": values}
+    except (DataError, ScoringError) as error:
+        metrics = {"reason": str(error)}
+    report.record_metrics(metrics)
+    return metrics
+
+
+def _opened(
+    description: ModelDescription, data: Dataset | str | PathLike[str], split: str | None
+) -> tuple[Dataset, str, NDArray[np.intp]]:
+    """The data with the classes of a model, the name of the split, and its rows."""
     dataset = data if isinstance(data, Dataset) else Dataset.open(data, task=description.task)
     dataset = dataset.as_task(description.task).with_classes(description.classes)
     name = split or ("test" if (dataset.splits == "test").any() else ALL)
-    rows = _rows(dataset, name)
-    found, problems = _predict(predictor, dataset, rows, progress)
-    dataset = dataset.excluding(problems)
-    kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
-    if not found:
-        raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
+    return dataset, name, _rows(dataset, name)
+
+
+def _evaluated(
+    model: Path,
+    dataset: Dataset,
+    split: str,
+    settings: ScoringSettings,
+    rows: NDArray[np.intp],
+    columns: Mapping[str, pa.Array],
+) -> Evaluated:
+    """Predictions for some rows beside their labels."""
+    description = ModelDescription.load(model)
     calibration = Calibration(temperature=description.temperature, thresholds=description.thresholds)
-    images = dataset.table["image"].take(kept).combine_chunks()
-    table = prediction_table(name, kept, images, _columns(found))
+    images = dataset.table["image"].take(rows).combine_chunks()
+    table = prediction_table(split, rows, images, columns)
     predictions = Predictions(table, description.task, description.classes, calibration)
-    return Evaluated(dataset, predictions, name, settings, f"{description.model_name} in {Path(model).resolve()}")
+    return Evaluated(dataset, predictions, split, settings, f"{description.model_name} in {model.resolve()}")
 
 
 def _rows(dataset: Dataset, split: str) -> NDArray[np.intp]:
@@ -96,21 +185,12 @@ def _predict(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[list[AnyPrediction], dict[int, str]]:
     """The predictions in the order of the rows, and why the other images have none, by row."""
-
     found: list[AnyPrediction] = []
     problems: dict[int, str] = {}
-
-    def files() -> Iterator[bytes]:
-        for row in rows.tolist():
-            try:
-                yield dataset[row].read()
-            except ImageError as error:
-                problems[row] = str(error)
-                yield b""  # keeps the place of the image; the predictor says that it cannot be read
-
-    for done, (row, prediction) in enumerate(zip(rows.tolist(), predictor.stream_all(files()), strict=True), start=1):
+    readers = (dataset[row].read for row in rows.tolist())
+    for done, (row, prediction) in enumerate(zip(rows.tolist(), predictor.stream_all(readers), strict=True), start=1):
         if isinstance(prediction, ImageError):
-            problems.setdefault(row, str(prediction))
+            problems[row] = str(prediction)
         else:
             found.append(prediction)
         if progress is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,9 @@ FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.md"
+
+_NOT_PREDICTED_WITH = (".md", ".yaml", ".yml", ".txt", ".lock")
+_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,19 @@ class ModelDescription:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(f"{file} lacks or misnames an entry ({error})") from error
+
+
+def model_fingerprint(folder: Path) -> str:
+    """Digest of what a model folder predicts with, 32 hexadecimal digits; a card or MLflow's own files do not count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(file for file in folder.glob("*.*") if file.is_file()):
+        if file.suffix in _NOT_PREDICTED_WITH:
+            continue
+        digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 _Part = TypeVar("_Part")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import ImageError
+from automl_vision.core.threads import map_in_order
 from automl_vision.data.images import to_rgb
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, LabelProcessor, create_processor
 from automl_vision.serving.runtimes import Network, find_runtime
 
-ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
+ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8] | Callable[[], bytes]
+"""A path, a file's bytes, decoded pixels, or a function that reads the bytes, which is called in a decoding thread."""
 
-_BATCH = 16  # ONNX Runtime gains nothing on a CPU beyond this
+_BATCH = 16  # views; ONNX Runtime gains nothing on a CPU beyond this
+_AHEAD = 2 * _BATCH  # views that are decoded while a batch is predicted; with that batch, 3 batches are in memory
+_MOST_DECODERS = 8
 
 
 class Predictor:
@@ -35,6 +40,7 @@ class Predictor:
         error_rate: share of the truth that the `label_set` of a classifier's prediction may miss; None makes no sets.
             Between the error rates that the folder has, the next stricter one is taken.
         runtime: name of the runtime in `serving.runtimes`; None takes the first one that reads the folder.
+        decoders: threads that decode images beside inference; 0 takes one per core that inference uses, at most 8.
 
     Raises:
         ModelFolderError: the folder is not a usable model folder, or makes no prediction sets as strict as that.
@@ -48,6 +54,7 @@ class Predictor:
         score_threshold: float | None = None,
         error_rate: float | None = None,
         runtime: str | None = None,
+        decoders: int = 0,
     ) -> None:
         folder = Path(folder)
         description = ModelDescription.load(folder)
@@ -56,6 +63,7 @@ class Predictor:
             description = replace(description, thresholds=thresholds, operating_point=None)
         network = find_runtime(folder, runtime).open(folder, threads=threads)
         self._set(folder, description, network, error_rate)
+        self._decoders = decoders or _decoders(threads)
 
     @classmethod
     def of(cls, folder: str | Path, description: ModelDescription, network: Network) -> Predictor:
@@ -77,12 +85,14 @@ class Predictor:
         self.description = description
         self._processor = create_processor(description, error_rate=error_rate)
         self._network = network
+        self._decoders = _decoders(0)
 
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:
         """Predict one image or several.
 
         Args:
-            images: paths, file contents as bytes, Pillow images, or RGB arrays (height, width, 3) of uint8.
+            images: paths, file contents as bytes, functions that read them, Pillow images, or arrays (height, width, 3)
+                of RGB in uint8.
 
         Returns:
             One `Prediction` per image, in order; for a detector one `ObjectPrediction`.
@@ -90,30 +100,42 @@ class Predictor:
         Raises:
             ImageError: an image cannot be read.
         """
-        if isinstance(images, str | Path | bytes | Image.Image | np.ndarray):
+        if isinstance(images, str | Path | bytes | Image.Image | np.ndarray) or callable(images):
             images = [images]
         return list(self.stream(images))
 
-    def stream(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction]:
-        """Predict images as they come, a batch at a time.
+    def stream(self, images: Iterable[ImageSource], *, skip_unreadable: bool = False) -> Iterator[AnyPrediction]:
+        """Predict images as they come; see `stream_all`, which also reports images that cannot be read.
+
+        Args:
+            images: may be endless.
+            skip_unreadable: whether to go on silently after an image that cannot be read.
 
         Raises:
-            ImageError: an image cannot be read; `stream_all` goes on after such images.
+            ImageError: an image cannot be read and is not to be skipped.
         """
         for prediction in self.stream_all(images):
-            if isinstance(prediction, ImageError):
+            if not isinstance(prediction, ImageError):
+                yield prediction
+            elif not skip_unreadable:
                 raise prediction
-            yield prediction
 
     def stream_all(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction | ImageError]:
-        """Predict images as they come, in their order; for one that cannot be read its error."""
+        """Predict images as they come, in their order; for one that cannot be read its error.
+
+        Threads read and decode the next images while a batch is predicted. At most 3 batches of 16 views are in memory,
+        however many images come; a tiled image has several views. Closing the generator ends the threads.
+
+        Args:
+            images: may be endless.
+        """
+        window = max(self._decoders, _AHEAD // self._processor.views_per_image)
         waiting: list[Inputs | ImageError] = []
         views = 0
-        for image in images:
-            inputs = self._inputs(image)
+        for inputs in map_in_order(self._inputs, images, threads=self._decoders, window=window):
             waiting.append(inputs)
             views += 0 if isinstance(inputs, ImageError) else len(inputs.views)
-            if views >= _BATCH:
+            if views >= _BATCH or len(waiting) >= _AHEAD:
                 yield from self._predict(waiting)
                 waiting, views = [], 0
         yield from self._predict(waiting)
@@ -155,6 +177,11 @@ class Predictor:
             start = end
 
 
+def _decoders(threads: int) -> int:
+    """Threads that decode beside inference on a number of cores; 0 for all."""
+    return min(_MOST_DECODERS, threads or os.cpu_count() or 1)
+
+
 def image_bytes(image: ImageSource) -> bytes:
     """The bytes of an image file, whatever the image came as.
 
@@ -163,6 +190,8 @@ def image_bytes(image: ImageSource) -> bytes:
     """
     if isinstance(image, bytes):
         return image
+    if callable(image):
+        return image()
     if isinstance(image, str | Path):
         try:
             return Path(image).read_bytes()

@@ -58,6 +58,11 @@ class Processor(ABC):
     def __init__(self, description: ModelDescription) -> None:
         self.description = description
 
+    @property
+    def views_per_image(self) -> int:
+        """Number of views that an image is cut into."""
+        return 1
+
     @abstractmethod
     def preprocess(self, data: bytes) -> Inputs:
         """The network's input for the bytes of an image file.
@@ -154,6 +159,12 @@ class LabelProcessor(Processor):
 class ObjectProcessor(Processor):
     """Objects in images."""
 
+    @property
+    def views_per_image(self) -> int:
+        """The whole image, and its tiles."""
+        grid = self._settings.grid
+        return 1 if grid is None else 1 + grid.across * grid.down
+
     def preprocess(self, data: bytes) -> Inputs:
         """The image on its canvas, and its tiles."""
         canvas, grid = self._settings.canvas, self._settings.grid
@@ -167,12 +178,7 @@ class ObjectProcessor(Processor):
         """The objects whose scores reach the threshold of their class."""
         each = [[output[i] for output in outputs] for i in range(len(inputs.views))]
         objects = postprocess(each, inputs.kept, inputs.original, self._settings)
-        if self._score_map is not None:
-            scores = self._score_map(objects.scores, objects.labels)
-            objects = Detections.from_unsorted(1, objects.image, objects.labels, objects.boxes, scores, objects.masks)
-        thresholds = np.asarray(self.description.decision_thresholds)
-        objects = objects.take(objects.scores >= thresholds[objects.labels])
-        return ObjectPrediction(self.description.classes, *inputs.original, objects)
+        return ObjectPrediction(self.description.classes, *inputs.original, decided(objects, self.description))
 
     def areas(self, size: tuple[int, int], inputs: Inputs) -> list[Area]:
         """The whole image, and its tiles."""
@@ -184,19 +190,29 @@ class ObjectProcessor(Processor):
             found.append(Area((left * across, top * down, right * across, bottom * down), (height, width)))
         return found
 
-    @property
-    def _score_map(self) -> ScoreMap | None:
-        point = self.description.operating_point
-        return None if point is None else point.score_map
-
     @cached_property
     def _settings(self) -> Postprocessing:
         settings = self.description.objects
         assert settings is not None
         thresholds = np.asarray(self.description.decision_thresholds)
-        scores = thresholds if self._score_map is None else self._score_map.scores_of(thresholds)
+        score_map = _score_map(self.description)
+        scores = thresholds if score_map is None else score_map.scores_of(thresholds)
         min_score = float(scores.min(initial=1.0))
         return settings.postprocessing(self.description.preprocessing.input_size, min_score=min_score)
+
+
+def decided(found: Detections, description: ModelDescription) -> Detections:
+    """The objects that a model reports, of all that its detector finds: calibrated, and at or above the thresholds."""
+    score_map = _score_map(description)
+    if score_map is not None:
+        scores = score_map(found.scores, found.labels)
+        found = Detections.from_unsorted(found.images, found.image, found.labels, found.boxes, scores, found.masks)
+    return found.take(found.scores >= np.asarray(description.decision_thresholds)[found.labels])
+
+
+def _score_map(description: ModelDescription) -> ScoreMap | None:
+    point = description.operating_point
+    return None if point is None else point.score_map
 
 
 def create_processor(description: ModelDescription, *, error_rate: float | None = None) -> Processor:

@@ -1,0 +1,1 @@
+"""A model at work: scoring many images, resumable and on many machines."""
