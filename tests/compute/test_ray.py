@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Workspace, choice
@@ -22,10 +23,12 @@ from automl_vision.core.errors import ComputeError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import EvaluationEvent, Message
 from automl_vision.data.dataset import Dataset
+from automl_vision.deployment.parts import PART_IMAGES
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.testing import ComputeConformance
-from conftest import SMALL_MODEL
+from conftest import CLASSES, SMALL_MODEL, draw_shapes
+from model_folders import write_classifier
 from processes import is_alive, wait_for
 
 MakeSpec = Callable[..., TrialSpec]
@@ -173,6 +176,35 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
         events, _ = trial.events.read()
         epochs = [event.epoch for event in events if isinstance(event, EvaluationEvent)]
         assert len(epochs) <= 31 + 1
+    cluster.add_node(num_cpus=1)
+
+
+def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(cluster: Any, tmp_path: Path):
+    """The command on the cluster; a node is killed in the middle of its parts."""
+    count, photos, out = 16 * PART_IMAGES + 7, tmp_path / "photos", tmp_path / "out.parquet"
+    photos.mkdir()
+    for i in range(count):
+        if i < 10:
+            draw_shapes((CLASSES[i % 3],), i, size=(320, 240)).save(photos / f"{i}.png")
+        else:
+            os.link(photos / f"{i % 10}.png", photos / f"{i}.png")
+    (photos / "broken.png").write_bytes(b"")
+    model, parts = write_classifier(tmp_path / "model"), tmp_path / "out.parquet.parts"
+    options = ["--compute", f"ray:{cluster.address}", "--workspace", str(tmp_path / "ws")]
+    program = Path(sys.executable).with_name("automl-vision")
+    command = [program, "score", model, photos, "--out", out, *options]
+    scoring = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: len(list(parts.glob("*.arrow"))) >= 2, 120)
+    (node, *_) = cluster.worker_nodes
+    cluster.remove_node(node, allow_graceful=False)
+    there = len(list(parts.glob("*.arrow")))
+    output, _ = scoring.communicate(timeout=180)
+    assert there < 15, "the node was to be killed in the middle"
+    assert scoring.returncode == 2, output
+    assert f"{count:,} of {count + 1:,} images are scored" in output
+    images = pq.read_table(out)["image"].to_pylist()
+    assert len(images) == len(set(images)) == count
+    assert not parts.exists()
     cluster.add_node(num_cpus=1)
 
 

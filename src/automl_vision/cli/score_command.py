@@ -119,7 +119,7 @@ def _show(report: ScoreReport, facts: dict[str, Any]) -> None:
         cells = [[name, Interval(**value).text(4)] for name, value in values.items()]
         print_table(["metric", f"{metrics['split']} images"], cells)
     if reason := metrics.get("reason"):
-        typer.echo(f"no metrics: {reason}")
+        typer.echo(f"no metrics: {reason.splitlines()[0]}")
     for sentence in report.sentences:
         typer.echo(sentence)
     if "dataset" in facts:

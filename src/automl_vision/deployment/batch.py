@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import DataError, ScoringError
@@ -271,9 +270,8 @@ def _write_errors(parts: Parts, plan: Plan, path: Path) -> int:
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "reason"])
-        for part in range(plan.parts):
-            table = pq.read_table(parts.path(part), columns=["image", "error"], partitioning=None)
-            for row in table.filter(pc.is_valid(table["error"])).to_pylist():
+        for table in parts.tables(plan):
+            for row in table.select(["image", "error"]).filter(pc.is_valid(table["error"])).to_pylist():
                 writer.writerow([row["image"], row["error"]])
                 count += 1
     if not count:

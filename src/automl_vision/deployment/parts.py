@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from automl_vision.core.errors import ScoringError
 from automl_vision.core.files import atomic_path, read_json, write_json
@@ -23,8 +22,8 @@ from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import MIN_SCORE
 from automl_vision.serving.predictor import Predictor
 
-PART_IMAGES = 256  # at most these are predicted again after a crash
-_PLAN, _IMAGES, _METADATA = "plan.json", "images.arrow", b"automl_vision"
+PART_IMAGES = 128  # at most these are predicted again after a crash
+_PLAN, _IMAGES, _SUFFIX, _METADATA = "plan.json", "images.list", ".arrow", b"automl_vision"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Plan:
         if other.model_fingerprint != self.model_fingerprint:
             found.append(f"another model ({other.model})")
         if other.data_fingerprint != self.data_fingerprint:
-            found.append(f"other images ({other.images:,}, or their files have changed)")
+            found.append(f"other images ({other.images:,} then, {self.images:,} now; or files have changed)")
         return found
 
 
@@ -81,12 +80,7 @@ class Parts:
         """Write the plan and the images; the plan is written last."""
         about = {"root": images.root, "refused": {str(key): reason for key, reason in images.refused.items()}}
         table = pa.table({"image": images.references}, metadata={_METADATA: json.dumps(about)})
-        with (
-            atomic_path(self.folder / _IMAGES) as temporary,
-            pa.OSFile(str(temporary), "wb") as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):
-            writer.write_table(table)
+        _write(self.folder / _IMAGES, table)
         write_json(self.folder / _PLAN, asdict(plan))
 
     def plan(self) -> Plan | None:
@@ -98,19 +92,18 @@ class Parts:
 
     def images(self) -> ImageList:
         """The list of images."""
-        with pa.memory_map(str(self.folder / _IMAGES)) as source, pa.ipc.open_file(source) as file:
-            table = file.read_all()
+        table = _read(self.folder / _IMAGES)
         about = json.loads(table.schema.metadata[_METADATA])
         refused = {int(key): reason for key, reason in about["refused"].items()}
         return ImageList(about["root"], table["image"].combine_chunks(), "", refused=refused)
 
     def path(self, part: int) -> Path:
         """The file of a part."""
-        return self.folder / f"{part:06d}.parquet"
+        return self.folder / f"{part:06d}{_SUFFIX}"
 
     def missing(self, plan: Plan) -> list[int]:
         """The parts that are still to be scored."""
-        there = {file.name for file in self.folder.glob("*.parquet")}
+        there = {file.name for file in self.folder.glob(f"*{_SUFFIX}")}
         return [part for part in range(plan.parts) if self.path(part).name not in there]
 
     def tables(self, plan: Plan) -> Iterator[pa.Table]:
@@ -120,7 +113,7 @@ class Parts:
             ScoringError: a part does not hold exactly the images of its range.
         """
         for part in range(plan.parts):
-            table = pq.read_table(self.path(part), partitioning=None)
+            table = _read(self.path(part))
             if table["number"].to_pylist() != list(plan.range_of(part)):
                 raise ScoringError(f"{self.path(part)} does not hold the images of its range; start with restart=True")
             yield table
@@ -165,5 +158,19 @@ def score_parts(
         table = rows.table(positions.start, references, found, outputs=plan.keep_outputs)
         about = {"first": positions.start, "images": len(positions), "model": plan.model_fingerprint,
                  "data": plan.data_fingerprint}  # fmt: skip
-        with atomic_path(place.path(part)) as temporary:
-            pq.write_table(table.replace_schema_metadata({_METADATA: json.dumps(about)}), temporary)
+        _write(place.path(part), table.replace_schema_metadata({_METADATA: json.dumps(about)}))
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Write an Arrow file, whole or not at all; Parquet cannot read a null among lists of one length again."""
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.ipc.new_file(file, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer,
+    ):
+        writer.write_table(table)
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
+        return file.read_all()
