@@ -7,8 +7,9 @@ The first form scores images of a data set with the same packaged model in sever
 and range of images per second: "network" is the runtime alone on inputs that are ready, "decoding" the preprocessing
 alone in the predictor's threads, "predictor" `Predictor.stream_all` with each number of decoding threads, "score"
 `automl_vision.score` with its files, "DataLoader" a loop over `torch.utils.data.DataLoader` with the same preprocessing
-and the same network in torch, "Ray Data" `map_batches` with the same runtime. "share" is of the predictor's own limit:
-what the machine can do when decoding and inference share its cores without any loss, 1 / (1 / network + 1 / decoding).
+and the same network in torch on all cores, "Ray Data" `map_batches` with the same predictor in one actor; the start of
+the actor and of the loader's workers is counted. "share" is of the predictor's own limit: what the machine can do when
+decoding and inference share its cores without any loss, 1 / (1 / network + 1 / decoding).
 
 The second form makes small JPEGs (200 files under many names) and a network of one matrix, so that memory and not the
 network is measured, and prints the resident memory of the process while it scores.
@@ -108,17 +109,18 @@ def ray_data(model: Path, files: list[Path], threads: int) -> None:
 
 def compare(model: Path, data: Path, count: int, repeats: int, threads: int) -> None:
     """Print the table of speeds."""
+    import pyarrow as pa
     import ray
+    import torch
 
     from automl_vision import load_torch
 
     listed = list_images(data)
     files = [Path(listed.location(number)) for number in islice(cycle(range(len(listed))), count)]
     names = [listed.reference(number) for number in range(min(count, len(listed)))]
-    import pyarrow as pa
-
     images = ImageList(listed.root, pa.array(names), "benchmark")
     predictor = Predictor(model, threads=threads)
+    torch.set_num_threads(threads or os.cpu_count() or 1)
     torch_network = load_torch(model).eval()
     ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
     ways: dict[str, tuple[int, Callable[[], object]]] = {
