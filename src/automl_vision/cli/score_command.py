@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.cli.options import JsonOption, ModelFolderArgument, WorkspaceOption, open_model, open_workspace
 
 if TYPE_CHECKING:
     from automl_vision.data.image_list import ImageList
@@ -18,7 +18,7 @@ _SHOWN_NOTES = 3
 
 
 def score(  # noqa: PLR0913 - each one is an option of the command
-    model: Annotated[Path, typer.Argument(help="The model folder.")],
+    model: ModelFolderArgument,
     data: Annotated[
         str,
         typer.Argument(help="Folder, image, list, annotation file, archive, URL, or NAME:VERSION; labelled or not."),
@@ -52,13 +52,14 @@ def score(  # noqa: PLR0913 - each one is an option of the command
     from automl_vision.deployment.batch import score as score_images
     from automl_vision.formats.listing import list_images
 
+    folder = open_model(model, workspace)
     location = open_workspace(workspace).datasets.resolve(data)
     images = list_images(location, labels=not all_images)
     _show_notes(images)
     path = open_workspace(workspace).path / "scoring" / f"{out}.parquet" if format == DATASET else Path(out)
     with progress_bar("images") as progress:
         report = score_images(
-            model,
+            folder,
             images,
             path,
             format="parquet" if format == DATASET else format,
@@ -73,7 +74,7 @@ def score(  # noqa: PLR0913 - each one is an option of the command
         "resumed": report.resumed, "seconds": report.seconds,
     }  # fmt: skip
     if format == DATASET:
-        facts["dataset"] = _register(model, images, path, out, min_confidence, workspace)
+        facts["dataset"] = _register(folder, images, path, out, min_confidence, workspace)
     if images.labelled:
         from automl_vision.experiment.model_evaluation import scored_metrics
 
