@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import DataError
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.detections import Detections
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.evaluation.metric import find_metric
-from automl_vision.evaluation.predictions import Predictions, label_columns, object_columns, prediction_table
+from automl_vision.evaluation.predictions import Predictions, prediction_table
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
 from automl_vision.experiment.evaluated import Evaluated
+from automl_vision.recipes.predicted_files import predict_files, predicted_columns
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import MIN_SCORE
-from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 from automl_vision.serving.predictor import Predictor
 
 ALL = "all"
@@ -63,14 +61,14 @@ def evaluate(
     dataset = dataset.as_task(description.task).with_classes(description.classes)
     name = split or ("test" if (dataset.splits == "test").any() else ALL)
     rows = _rows(dataset, name)
-    found, problems = _predict(predictor, dataset, rows, progress)
+    found, problems = predict_files(predictor, dataset, rows, progress)
     dataset = dataset.excluding(problems)
     kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
     if not found:
         raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
     calibration = Calibration(temperature=description.temperature, thresholds=description.thresholds)
     images = dataset.table["image"].take(kept).combine_chunks()
-    table = prediction_table(name, kept, images, _columns(found))
+    table = prediction_table(name, kept, images, predicted_columns(found))
     predictions = Predictions(table, description.task, description.classes, calibration)
     return Evaluated(dataset, predictions, name, settings, f"{description.model_name} in {Path(model).resolve()}")
 
@@ -87,40 +85,3 @@ def _rows(dataset: Dataset, split: str) -> NDArray[np.intp]:
         known = sorted({name for name in splits.tolist() if name not in ("", LEFT_OUT)} | {ALL})
         raise DataError(f'no usable image is in the split "{split}"; choose from: {", ".join(known)}')
     return rows
-
-
-def _predict(
-    predictor: Predictor,
-    dataset: Dataset,
-    rows: NDArray[np.intp],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[AnyPrediction], dict[int, str]]:
-    """The predictions in the order of the rows, and why the other images have none, by row."""
-
-    found: list[AnyPrediction] = []
-    problems: dict[int, str] = {}
-
-    def files() -> Iterator[bytes]:
-        for row in rows.tolist():
-            try:
-                yield dataset[row].read()
-            except ImageError as error:
-                problems[row] = str(error)
-                yield b""  # keeps the place of the image; the predictor says that it cannot be read
-
-    for done, (row, prediction) in enumerate(zip(rows.tolist(), predictor.stream_all(files()), strict=True), start=1):
-        if isinstance(prediction, ImageError):
-            problems.setdefault(row, str(prediction))
-        else:
-            found.append(prediction)
-        if progress is not None:
-            progress(done, len(rows))
-    return found, problems
-
-
-def _columns(found: list[AnyPrediction]) -> dict[str, pa.Array]:
-    """The columns of `Predictions`."""
-    objects = [prediction.objects for prediction in found if isinstance(prediction, ObjectPrediction)]
-    if objects:
-        return object_columns(Detections.join(objects))
-    return label_columns(np.stack([prediction.logits for prediction in found if isinstance(prediction, Prediction)]))
