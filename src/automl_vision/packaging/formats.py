@@ -196,7 +196,8 @@ def add_format(
             command = EXPORT_COMMAND.format(folder=folder, name=name)
             raise PackagingError(f"{name} takes more than the {seconds:.0f} s that are left; add it with: {command}")
         source = Source(place / ONNX_FILE, _calibration_inputs(place, dataset), end - took)
-        refusal, entry = "it cannot be converted", {}
+        refusal: str | None = "it cannot be converted"
+        entry: dict[str, Any] = {}
         for facts in format_.attempts(source, place / format_.file):
             figures, problem = judge.judged()
             entry, refusal = {**facts, **figures}, problem
