@@ -7,6 +7,7 @@ from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionCo
 from automl_vision.experiment.experiment import Experiment as Experiment
 from automl_vision.experiment.model_comparison import compare_models as compare_models
 from automl_vision.experiment.model_evaluation import evaluate as evaluate
+from automl_vision.experiment.model_export import export as export
 from automl_vision.experiment.operating import set_operating_point as set_operating_point
 from automl_vision.experiment.promotion import PromotionRule as PromotionRule
 from automl_vision.experiment.promotion import promote as promote

@@ -19,7 +19,7 @@ def automl_vision(*arguments: str) -> Done:
         (
             (),
             "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare "
-            "explain runs watch resume cancel data models schema version",
+            "explain export runs watch resume cancel data models schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),
         (("data",), "check show advise convert register versions compare"),

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from automl_vision.cli.data_commands import add_data
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
+from automl_vision.cli.export_command import export
 from automl_vision.cli.model_commands import ListByDefault, add_models
 from automl_vision.cli.options import (
     JsonOption,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
-    "figures", "compare", "explain", "runs", "watch", "resume", "cancel", "data", "models", "schema", "version",
+    "figures", "compare", "explain", "export", "runs", "watch", "resume", "cancel", "data", "models", "schema",
+    "version",
 )  # fmt: skip
 
 
@@ -67,6 +69,7 @@ add_models(models_app)
 add_evaluation(app)
 app.command()(explain)
 app.command()(score)
+app.command()(export)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")
@@ -228,12 +231,17 @@ def predict(
     error_rate: Annotated[
         float | None, typer.Option(help="Show sets of labels that miss at most this share of the truth.")
     ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="onnx, onnx-int8, onnx-fp16 or openvino; single precision by default.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Predict the labels or objects of images with a trained model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
-    rows = predict_files(open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate)
+    rows = predict_files(
+        open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate, runtime=runtime
+    )
     if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 

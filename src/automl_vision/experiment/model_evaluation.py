@@ -12,21 +12,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError, ImageError, ScoringError
+from automl_vision.core.errors import DataError, ScoringError
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.detections import Detections
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.deployment.batch import ScoreReport
 from automl_vision.deployment.rows import outputs_of
 from automl_vision.deployment.writers import predicted_rows
 from automl_vision.evaluation.metric import find_metric
-from automl_vision.evaluation.predictions import Predictions, label_columns, object_columns, prediction_table
+from automl_vision.evaluation.predictions import Predictions, prediction_table
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
 from automl_vision.experiment.evaluated import Evaluated
+from automl_vision.recipes.predicted_files import predict_files, predicted_columns
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import MIN_SCORE
-from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 from automl_vision.serving.predictor import Predictor
 
 ALL = "all"
@@ -65,11 +64,11 @@ def evaluate(
         find_metric(description.task, settings.primary_metric)
     predictor = Predictor(Path(model), threads=threads, score_threshold=MIN_SCORE)
     dataset, name, rows = _opened(description, data, split)
-    found, problems = _predict(predictor, dataset, rows, progress)
+    found, problems = predict_files(predictor, dataset, rows, progress)
     if not found:
         raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
     kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
-    return _evaluated(Path(model), dataset.excluding(problems), name, settings, kept, _columns(found))
+    return _evaluated(Path(model), dataset.excluding(problems), name, settings, kept, predicted_columns(found))
 
 
 def evaluate_scored(
@@ -176,31 +175,3 @@ def _rows(dataset: Dataset, split: str) -> NDArray[np.intp]:
         known = sorted({name for name in splits.tolist() if name not in ("", LEFT_OUT)} | {ALL})
         raise DataError(f'no usable image is in the split "{split}"; choose from: {", ".join(known)}')
     return rows
-
-
-def _predict(
-    predictor: Predictor,
-    dataset: Dataset,
-    rows: NDArray[np.intp],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[AnyPrediction], dict[int, str]]:
-    """The predictions in the order of the rows, and why the other images have none, by row."""
-    found: list[AnyPrediction] = []
-    problems: dict[int, str] = {}
-    readers = (dataset[row].read for row in rows.tolist())
-    for done, (row, prediction) in enumerate(zip(rows.tolist(), predictor.stream_all(readers), strict=True), start=1):
-        if isinstance(prediction, ImageError):
-            problems[row] = str(prediction)
-        else:
-            found.append(prediction)
-        if progress is not None:
-            progress(done, len(rows))
-    return found, problems
-
-
-def _columns(found: list[AnyPrediction]) -> dict[str, pa.Array]:
-    """The columns of `Predictions`."""
-    objects = [prediction.objects for prediction in found if isinstance(prediction, ObjectPrediction)]
-    if objects:
-        return object_columns(Detections.join(objects))
-    return label_columns(np.stack([prediction.logits for prediction in found if isinstance(prediction, Prediction)]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -94,6 +94,7 @@ class FinishedTrial:
                 "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
             },
             prediction_sets=self._prediction_sets(),
+            scoring=asdict(self.task.scoring.settings),
         )
 
     def _prediction_sets(self) -> tuple[SetThreshold, ...]:
@@ -134,7 +135,7 @@ def read_finished_trial(folder: str | Path) -> FinishedTrial:
     dataset = Dataset.load(spec["manifest"])
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     model = load_model(folder)
-    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry)
+    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry, spec.get("primary_metric"))
     return FinishedTrial(folder, spec, dataset, task, model, metrics, result)
 
 

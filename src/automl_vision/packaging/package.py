@@ -80,6 +80,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         first = next(iter(EXPORTERS))
         speed = measure_exported(staging, exported[first], list(files.values()), runtime=first)
         description.latency.update(_latency(staging, speed, list(files.values())))
+        description.formats[first] = {"file": exported[first].name, "bytes": speed.bytes}
         description.save(staging)
         write_card(description, staging)
         write_mlmodel(description, staging)

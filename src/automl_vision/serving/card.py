@@ -50,8 +50,33 @@ def card_text(description: ModelDescription) -> str:
                 },
             }
         ),
+        *_formats(description),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _formats(description: ModelDescription) -> list[str]:
+    """A table of the formats; nothing for a model that has only the first one, unmeasured."""
+    entries = {name: entry for name, entry in description.formats.items() if "metric" in entry}
+    if not entries:
+        return []
+    rows = [
+        f"| {name} | {entry['file']} | {entry['bytes'] / 1e6:.1f} | {entry['latency']['batch 1']['median_ms']:.1f} | "
+        f"{entry['metric']['value']:.4f} | {_change(entry)} | {'refused' if 'refused' in entry else 'yes'} |"
+        for name, entry in entries.items()
+    ]
+    metric = next(iter(entries.values()))["metric"]["name"]
+    head = [
+        f"| runtime | file | MB | ms per image, 1 thread | {metric} | change, interval | usable |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    refusals = [f"{name} was refused: {entry['refused']}." for name, entry in entries.items() if "refused" in entry]
+    return ["## Formats", "\n".join([*head, *rows]), *([_lines(refusals)] if refusals else [])]
+
+
+def _change(entry: dict[str, Any]) -> str:
+    change = entry.get("difference")
+    return "" if change is None else f"{change['value']:+.4f} ({change['low']:+.4f} to {change['high']:+.4f})"
 
 
 def _operating_point(point: OperatingPoint | None) -> list[str]:

@@ -25,6 +25,7 @@ def predict_files(
     threads: int = 0,
     drawings: str | Path | None = None,
     error_rate: float | None = None,
+    runtime: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predict image files and folders of them, one after another.
 
@@ -34,6 +35,7 @@ def predict_files(
         threads: cores to use; 0 uses all.
         drawings: folder for pictures with the objects that a detector finds, one for each image.
         error_rate: share of the truth that a classifier's prediction sets may miss; None makes no sets.
+        runtime: name of the runtime; None takes the first one that reads the folder.
 
     Yields:
         For each image `filename`, the prediction's values, `predicted` and `figures`, or `filename` and `error`.
@@ -42,7 +44,7 @@ def predict_files(
         ModelFolderError: the folder is not a usable model folder.
         ImageError: there is no image to predict.
     """
-    predictor = Predictor(model, threads=threads, error_rate=error_rate)
+    predictor = Predictor(model, threads=threads, error_rate=error_rate, runtime=runtime)
     if drawings is not None and predictor.description.objects is None:
         raise ModelFolderError(
             f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"

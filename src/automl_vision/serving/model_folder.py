@@ -165,6 +165,9 @@ class ModelDescription:
         provenance: run, trial, versions, date.
         prediction_sets: thresholds of prediction sets by rising error rate; empty for a detector.
         operating_point: saved decisions, which replace `thresholds`; None for the model's own.
+        scoring: what counts as right in the trial, as `ScoringSettings` has it; empty in folders of older versions.
+        formats: by name of the runtime what was measured of its file: file, bytes, latency, parity, metric and
+            difference, or with `refused` the reason why there is none.
     """
 
     task: str
@@ -183,6 +186,8 @@ class ModelDescription:
     provenance: dict[str, Any] = field(default_factory=dict)
     prediction_sets: tuple[SetThreshold, ...] = ()
     operating_point: OperatingPoint | None = None
+    scoring: dict[str, Any] = field(default_factory=dict)
+    formats: dict[str, Any] = field(default_factory=dict)
 
     @property
     def decision_thresholds(self) -> tuple[float, ...]:

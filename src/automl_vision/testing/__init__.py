@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from automl_vision.testing.compute import ComputeConformance as ComputeConformance
     from automl_vision.testing.detectors import DetectorConformance as DetectorConformance
     from automl_vision.testing.exporters import ExporterConformance as ExporterConformance
+    from automl_vision.testing.exporters import ModelFormatConformance as ModelFormatConformance
     from automl_vision.testing.formats import FormatConformance as FormatConformance
     from automl_vision.testing.policies import PolicyConformance as PolicyConformance
     from automl_vision.testing.samplings import SamplingConformance as SamplingConformance
@@ -24,6 +25,7 @@ _MODULES = {
     "DetectorConformance": "detectors",
     "ExporterConformance": "exporters",
     "FormatConformance": "formats",
+    "ModelFormatConformance": "exporters",
     "PolicyConformance": "policies",
     "SamplingConformance": "samplings",
     "TaskConformance": "tasks",

@@ -8,10 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.packaging.exporters import EXPORTERS, Exported
+from automl_vision.packaging.formats import FORMATS, Source
 from automl_vision.serving.runtimes import RUNTIMES
 
 _SIZE = (24, 32)
@@ -93,3 +95,60 @@ class ExporterConformance:
         (tmp_path / file.name).write_bytes(b"nothing of this kind")
         with pytest.raises(ModelFolderError):
             RUNTIMES[self.runtime].open(tmp_path, threads=1)
+
+
+class ModelFormatConformance:
+    """The behaviour of a `Format` and the `Runtime` of the same name. Give the attribute `name`.
+
+    Attributes:
+        name: of both.
+    """
+
+    name: ClassVar[str]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def single(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A small network with random weights in single precision."""
+        torch.manual_seed(0)
+        exported = Exported("small", _Network().eval(), _SIZE, ("logits", "features"))
+        return EXPORTERS["onnx"].export(exported, tmp_path_factory.mktemp("single"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def file(cls, single: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The network in the format, first attempt."""
+        if cls.name == "openvino":
+            pytest.importorskip("openvino")
+        target = tmp_path_factory.mktemp("model") / FORMATS[cls.name].file
+        next(FORMATS[cls.name].attempts(Source(single, [_inputs(1, seed) for seed in range(8)]), target))
+        return target
+
+    def test_they_are_registered_under_one_name(self) -> None:
+        """The format's file is loaded by the runtime of its name."""
+        assert FORMATS[self.name].name == RUNTIMES[self.name].name == self.name
+
+    def test_only_a_folder_with_the_file_is_read(self, file: Path, tmp_path: Path) -> None:
+        """In any other folder another runtime is used."""
+        assert RUNTIMES[self.name].reads(file.parent)
+        assert not RUNTIMES[self.name].reads(tmp_path)
+
+    @pytest.mark.parametrize("images", [1, 3])
+    def test_outputs_are_near_those_in_single_precision(self, single: Path, file: Path, images: int) -> None:
+        """In their order, for any number of images, within a tenth of their spread."""
+        inputs = _inputs(images, 100)
+        wanted = RUNTIMES["onnx"].open(single.parent, threads=1)(inputs)
+        found = RUNTIMES[self.name].open(file.parent, threads=1)(inputs)
+        for mine, theirs in zip(found, wanted, strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_allclose(mine, theirs, atol=0.1 * float(np.ptp(theirs)))
+
+    def test_a_damaged_file_is_named(self, file: Path, tmp_path: Path) -> None:
+        """Truncated, by a `ModelFolderError`."""
+        (tmp_path / file.name).write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        with pytest.raises(ModelFolderError, match=file.name):
+            RUNTIMES[self.name].open(tmp_path, threads=1)
+
+
+def _inputs(images: int, seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(images, 3, *_SIZE)).astype(np.float32)

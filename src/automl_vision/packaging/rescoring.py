@@ -1,0 +1,122 @@
+"""A format of a packaged model against the file in single precision, on the same images, read from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.records import Calibration
+from automl_vision.data.boxes import overlaps
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.detections import Detections
+from automl_vision.evaluation.intervals import Interval
+from automl_vision.evaluation.metric import Metric
+from automl_vision.evaluation.paired import comparable, compare
+from automl_vision.evaluation.predictions import Predictions, prediction_table
+from automl_vision.evaluation.scoring.scoring import ScoringSettings, create_scoring
+from automl_vision.recipes.predicted_files import predict_files, predicted_columns
+from automl_vision.serving.model_folder import ModelDescription
+from automl_vision.serving.objects import MIN_SCORE
+from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
+from automl_vision.serving.predictor import Predictor
+
+_SAME_OBJECT = 0.7  # intersection over union; boxes of small objects move by a pixel or two
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What one format predicts for some images, and how good that is.
+
+    Attributes:
+        rows: of the images in the dataset; those that can be read.
+        images: their names.
+        found: a prediction per image.
+        metric: the primary one.
+        cases: predictions beside their truth.
+    """
+
+    rows: NDArray[np.intp]
+    images: list[str]
+    found: list[AnyPrediction]
+    metric: Metric
+    cases: Any
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The primary metric."""
+        return self.metric.interval(self.cases)
+
+    def gain_over(self, other: Rescored) -> Interval:
+        """How much better the primary metric is than another format's on the same images; below 0 it is worse."""
+        found = compare(comparable(self.metric, other.cases), comparable(self.metric, self.cases))
+        if found is None:
+            return Interval(float("nan"), float("nan"), float("nan"))
+        gain = found.difference
+        return gain if self.metric.higher_is_better else Interval(-gain.value, -gain.high, -gain.low)
+
+    def differences(self, other: Rescored, thresholds: Sequence[float]) -> NDArray[np.float64]:
+        """(images,), how far the outputs are from another format's, in [0, 1].
+
+        Of labels the largest difference of a probability; of objects the share of those at or above their thresholds,
+        on either side, that have no object of their class in the same place on the other side.
+        """
+        pairs = zip(self.found, other.found, strict=True)
+        return np.array([_difference(mine, theirs, np.asarray(thresholds)) for mine, theirs in pairs])
+
+
+def rescore(folder: Path, dataset: Dataset, rows: NDArray[np.intp], *, runtime: str) -> Rescored:
+    """Predict images with one format of a model, and score the predictions.
+
+    Args:
+        folder: of the model.
+        dataset: with the classes of the model in their order.
+        rows: of the images.
+        runtime: that loads the format.
+
+    Raises:
+        ModelFolderError: the format cannot be loaded.
+        DataError: no image can be read.
+    """
+    description = ModelDescription.load(folder)
+    predictor = Predictor(folder, score_threshold=MIN_SCORE, runtime=runtime)
+    found, problems = predict_files(predictor, dataset, rows)
+    if not found:
+        raise DataError(
+            f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()), 'none given')}"
+        )
+    rows = np.array([row for row in rows.tolist() if row not in problems], np.intp)
+    scoring = create_scoring(description.task, dataset, ScoringSettings(**description.scoring))
+    calibration = Calibration(temperature=description.temperature, thresholds=description.thresholds)
+    images = dataset.table["image"].take(rows).combine_chunks()
+    table = prediction_table("val", rows, images, predicted_columns(found))
+    predictions = Predictions(table, description.task, description.classes, calibration)
+    cases = scoring.cases(scoring.from_predictions(predictions.of_split("val")), rows, calibration)
+    return Rescored(rows, images.to_pylist(), found, scoring.primary, cases)
+
+
+def _difference(mine: AnyPrediction, theirs: AnyPrediction, thresholds: NDArray[np.float64]) -> float:
+    if isinstance(mine, Prediction) and isinstance(theirs, Prediction):
+        return float(np.abs(mine.probs - theirs.probs).max())
+    assert isinstance(mine, ObjectPrediction)
+    assert isinstance(theirs, ObjectPrediction)
+    pairs = ((mine.objects, theirs.objects), (theirs.objects, mine.objects))
+    counts = np.array([_unmatched(one, other, thresholds) for one, other in pairs]).sum(axis=0)
+    return float(counts[0] / counts[1]) if counts[1] else 0.0
+
+
+def _unmatched(one: Detections, other: Detections, thresholds: NDArray[np.float64]) -> tuple[int, int]:
+    """How many shown objects have no equal on the other side, and how many are shown."""
+    shown = one.take(one.scores >= thresholds[one.labels])
+    if not len(shown):
+        return 0, 0
+    if not len(other):
+        return len(shown), len(shown)
+    same = (overlaps(shown.boxes[:, None], other.boxes) >= _SAME_OBJECT) & (shown.labels[:, None] == other.labels)
+    return int((~same.any(axis=1)).sum()), len(shown)
