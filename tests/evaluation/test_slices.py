@@ -10,6 +10,7 @@ import pytest
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections, GroundTruth
+from automl_vision.data.masks import encode_mask
 from automl_vision.evaluation import classification, detection, multi_label
 from automl_vision.evaluation.slices import find_slices, image_attributes, slice_table, worst_sentence
 
@@ -71,7 +72,10 @@ def test_where_lower_is_better_the_slice_with_the_higher_loss_is_the_worst():
     assert "part hard" in worst_sentence(found, classification.METRICS["log_loss"])
 
 
-@pytest.mark.parametrize("masks", [None, tuple("abcd")])
+MASKS = tuple(encode_mask(np.arange(100).reshape(10, 10) < count).to_text() for count in (10, 20, 30, 40))
+
+
+@pytest.mark.parametrize("masks", [None, MASKS])
 def test_taking_images_keeps_their_objects_together(masks: tuple[str, ...] | None):
     found = Detections(
         images=4, image=np.array([0, 1, 1, 3]), labels=np.zeros(4, int), scores=np.array([0.9, 0.8, 0.2, 0.7]),
@@ -88,7 +92,7 @@ def test_taking_images_keeps_their_objects_together(masks: tuple[str, ...] | Non
     assert part.found.image.tolist() == [0, 0, 1]
     assert part.found.boxes[:, 2].tolist() == [5, 9, 7]
     assert part.true.sizes.tolist() == [[20, 20], [40, 40]]
-    assert part.found.masks == (None if masks is None else ("b", "c", "d"))
+    assert part.found.masks == (None if masks is None else masks[1:])
     if masks is None:
         assert detection.METRICS["recall"].value(part) == 1
         assert detection.METRICS["recall"].value(cases.take(np.array([2]))) == 0

@@ -220,7 +220,6 @@ def test_reports_say_what_python_says(completed: Run, workspace: Workspace, tmp_
     assert completed.folder.pixel_statistics.exists()
     assert 'data-figure="confusion"' in page
     assert len(re.sub(r"data:image/[^\"]*", "", page)) < 3e6
-    assert not (kept / "pixel_statistics.arrow").exists()
     assert "On no image." in files["comparison"].read_text("utf-8")
     assert read_json(completed.folder.path / "data_report.json")["counts"]["images"] == len(evaluated.dataset)
 

@@ -15,14 +15,6 @@ def run_package(trial: str, destination: str, provenance: dict[str, Any]) -> Non
     package(trial, destination, provenance=provenance)
 
 
-def run_add_format(folder: str, name: str, manifest: str, seconds: float) -> None:
-    """Add a format to a packaged model, judged on the images of its run."""
-    from automl_vision.data.dataset import Dataset
-    from automl_vision.packaging.formats import add_format
-
-    add_format(folder, name, Dataset.load(manifest), seconds=seconds)
-
-
 def run_measure(trial: str, scratch: str) -> None:
     """Measure latency and size of a finished trial's exported network."""
     from automl_vision.core.plugins import load_plugins

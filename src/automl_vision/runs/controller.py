@@ -22,7 +22,6 @@ from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
-from automl_vision.packaging.formats import LEAST_IMAGES
 from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
@@ -40,15 +39,11 @@ from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.portfolio import portfolio, probed_candidates
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.search.space import most_configurations
-from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.runtimes import EXPORT_COMMAND
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
 PRELOAD = ("automl_vision.training.trial", "automl_vision.packaging.package")
 
-_INT8 = "onnx-int8"
-_LEAST_INT8_SECONDS, _MOST_INT8_SECONDS = 30.0, 300.0  # efficientnet_lite0 took 60 s on a busy core
 _SHOWN_REASONS = 5  # of failed trials
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
@@ -286,31 +281,9 @@ class _Controller:
             if reason is not None:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
             note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
-        self._add_int8(jobs)
         self.folder.update(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
-
-    def _add_int8(self, jobs: Jobs) -> None:
-        """Add the quantised format where time is left; the model is complete without it, and a message says why."""
-        description = ModelDescription.load(self.folder.model)
-        seconds = self.budget.left - self.budget.measuring
-        if _INT8 in description.formats or not (jobs.dataset.splits == "train").any():
-            return
-        if int((jobs.dataset.splits == "val").sum()) < LEAST_IMAGES:
-            return
-        command = EXPORT_COMMAND.format(folder=self.folder.model, name=_INT8)
-        if seconds < _LEAST_INT8_SECONDS:
-            self.folder.message(f"no time was left for {_INT8}; add it with: {command}")
-            return
-        arguments = {
-            "folder": str(self.folder.model), "name": _INT8, "manifest": str(self.folder.manifest),
-            "seconds": min(seconds, _MOST_INT8_SECONDS),
-        }  # fmt: skip
-        self.folder.progress("quantising", 0, 1)
-        job = Job("automl_vision.packaging.job:run_add_format", arguments, self.folder.path / "quantising")
-        reason = jobs.finish(job, seconds=min(seconds, 2 * _MOST_INT8_SECONDS))
-        self.folder.message(f"{_INT8} was added to the model" if reason is None else f"{_INT8}: {reason}")
 
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""
