@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import DataError, ScoringError
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import json_text
@@ -338,7 +339,8 @@ def test_predictions_become_a_version_of_a_dataset(kind: str, classifier: Path, 
     assert (first.rle is not None) == (kind == "masks")
 
 
-def test_a_job_that_fails_for_a_reason_of_its_own_is_not_tried_again(tmp_path: Path):
+def test_a_job_that_fails_for_a_reason_of_its_own_is_not_tried_again(compute: LocalCompute, tmp_path: Path):
+    compute.warm_up()  # this test process's one fork server, with all that other tests' jobs expect
     draw_shapes(("cross",), 0).save(tmp_path / "0.png")
     model = write_classifier(tmp_path / "model")
     (model / "model.onnx").write_bytes(b"not a network")
