@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -89,7 +89,9 @@ class Matches:
         )
 
 
-def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: float) -> Matches:
+def match_objects(
+    found: Detections, true: GroundTruth, classes: int, *, iou: float, pairs: Iterable[Pairs] | None = None
+) -> Matches:
     """Match by Pascal VOC's rule: each detection, best first, belongs to the object that it overlaps most.
 
     It is right when they overlap by at least `iou` and no better detection has taken that object. A detection that
@@ -100,10 +102,11 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
         true: the ground truth of the same images.
         classes: the number of classes.
         iou: minimum intersection over union.
+        pairs: as `pairs_of` makes them; None makes them here.
     """
     right, counted = np.zeros(len(found), bool), np.ones(len(found), bool)
-    for a, b in _pairs(found, true, classes):
-        _match(found, true, a, b, iou, right, counted)
+    for part in pairs_of(found, true, classes) if pairs is None else pairs:
+        _match(part, true, iou, right, counted)
     positives = np.zeros((true.images, classes), np.int64)
     plain = ~true.crowd & ~true.difficult
     np.add.at(positives, (true.image[plain], true.labels[plain]), 1)
@@ -113,8 +116,8 @@ def match_objects(found: Detections, true: GroundTruth, classes: int, *, iou: fl
     )
 
 
-def _pairs(found: Detections, true: GroundTruth, classes: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Detections and objects of the same image and class, as positions (pairs,); all of an object are in one part.
+def pairs_of(found: Detections, true: GroundTruth, classes: int) -> Iterator[Pairs]:
+    """Detections and objects of the same image and class with their overlaps; all of an object are in one part.
 
     They are sorted by image and class, then by detection, best first.
     """
@@ -125,23 +128,16 @@ def _pairs(found: Detections, true: GroundTruth, classes: int) -> Iterator[tuple
     part = starts_of(end - first)[groups] // _PAIRS
     for chosen in np.split(np.arange(len(ours)), np.flatnonzero(np.diff(part)) + 1):
         counts = end[chosen] - first[chosen]
-        yield np.repeat(ours[chosen], counts), theirs[ranges(first[chosen], counts)]
+        a, b = np.repeat(ours[chosen], counts), theirs[ranges(first[chosen], counts)]
+        yield Pairs(a, b, _overlaps(found, true, a, b))
 
 
-def _match(
-    found: Detections,
-    true: GroundTruth,
-    a: NDArray[np.int64],
-    b: NDArray[np.int64],
-    iou: float,
-    right: NDArray[np.bool_],
-    counted: NDArray[np.bool_],
-) -> None:
-    """Mark which detections `a` are right or do not count, by their overlaps with the objects `b`, all (pairs,).
+def _match(pairs: Pairs, true: GroundTruth, iou: float, right: NDArray[np.bool_], counted: NDArray[np.bool_]) -> None:
+    """Mark which detections are right or do not count.
 
     An object belongs to the first detection whose nearest object it is, so no loop over detections is needed.
     """
-    overlap = _overlaps(found, true, a, b)
+    a, b, overlap = pairs.found, pairs.true, pairs.overlap
     crowd = true.crowd[b]
     order = np.lexsort((np.arange(len(a)), -overlap, crowd, a))  # of a detection, the nearest single object first
     nearest = order[np.flatnonzero(np.diff(a[order], prepend=-1))]
@@ -246,9 +242,9 @@ def precision_recall(matches: Matches, score: float, weights: Floats | None = No
     return right / np.maximum(predicted, TINY), right / np.maximum(total, TINY)
 
 
-def _areas(objects: Columns) -> Floats:
-    """(n,), square pixels of masks where there are any, else of boxes."""
-    if objects.masks is None:
+def _areas(objects: Columns, by_mask: bool) -> Floats:
+    """(n,), square pixels of masks or of boxes."""
+    if not by_mask or objects.masks is None:
         width, height = (objects.boxes[:, 2:] - objects.boxes[:, :2]).T
         return np.asarray(width * height)
     return np.array([mask_area(mask) for mask in objects.masks], np.float64)
@@ -281,7 +277,7 @@ class DetectionCases:
     @cached_property
     def matches(self) -> Matches:
         """By Pascal VOC's rule."""
-        return match_objects(self.found, self.true, self.thresholds.classes, iou=self.thresholds.iou)
+        return match_objects(self.found, self.true, self.thresholds.classes, iou=self.thresholds.iou, pairs=self._pairs)
 
     @cached_property
     def candidates(self) -> Candidates:
@@ -304,11 +300,16 @@ class DetectionCases:
     @cached_property
     def coco(self) -> CocoMatches:
         """By COCO's rule."""
-        found, true, classes = self.found, self.true, self.thresholds.classes
-        if found.masks is None or true.masks is None:
-            found, true = replace(found, masks=None), replace(true, masks=None)
-        pairs = (Pairs(a, b, _overlaps(found, true, a, b)) for a, b in _pairs(found, true, classes))
-        return match_coco(found, true, classes, pairs, (_areas(found), _areas(true)))
+        areas = _areas(self.found, self._by_mask), _areas(self.true, self._by_mask)
+        return match_coco(self.found, self.true, self.thresholds.classes, self._pairs, areas)
+
+    @property
+    def _by_mask(self) -> bool:
+        return self.found.masks is not None and self.true.masks is not None
+
+    @cached_property
+    def _pairs(self) -> tuple[Pairs, ...]:
+        return tuple(pairs_of(self.found, self.true, self.thresholds.classes))
 
     @cached_property
     def coco_figures(self) -> Remembered[Floats]:
