@@ -102,6 +102,15 @@ def require_silence() -> None:
     exec(SILENT)
 
 
+def test_openvino_is_loaded_without_its_telemetry():
+    script = (
+        "import sys\nfrom automl_vision.serving.runtimes import load_openvino\nload_openvino().Core()\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+
 @pytest.mark.parametrize("case", ["tracking", "models", "training", "local job", "subprocess job"])
 def test_nothing_phones_home(case: str, tmp_path: Path):
     """In each kind of process that imports MLflow or a hub's client through us."""

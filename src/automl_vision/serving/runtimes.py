@@ -6,8 +6,10 @@ A runtime needs nothing but NumPy and its own library, which it imports when it 
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -144,8 +146,7 @@ class OpenVinoRuntime(Runtime):
 
     def open(self, folder: Path, *, threads: int) -> Network:
         """Compile the ONNX file, or take it from the cache of compiled networks, which is not in the model folder."""
-        import openvino
-
+        openvino = load_openvino()
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",  # processors with bfloat16 would use that without being asked
             "CACHE_DIR": str(_compiled_networks()),
@@ -165,6 +166,18 @@ class OpenVinoRuntime(Runtime):
             return [np.array(found[output]) for output in compiled.outputs]  # copies: the next call reuses the memory
 
         return run
+
+
+def load_openvino() -> Any:
+    """OpenVINO without its telemetry: if that module cannot be imported, it takes a stub that sends nothing."""
+    telemetry = "openvino_telemetry"
+    if "openvino" not in sys.modules and telemetry not in sys.modules:
+        sys.modules[telemetry] = None  # type: ignore[assignment]  # importing it now fails
+        try:
+            import openvino  # noqa: F401 - loaded without the module
+        finally:
+            del sys.modules[telemetry]
+    return import_module("openvino")
 
 
 def _compiled_networks() -> Path:
