@@ -22,6 +22,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
+def as_sentence(text: str) -> str:
+    """A text that begins with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def composed(text: str) -> str:
     """A text with each letter and its accents as one character, as most write it; a Macintosh's names have several."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -6,7 +6,7 @@ import csv
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -21,14 +21,13 @@ from automl_vision.core.files import atomic_path, read_json, write_json, write_t
 from automl_vision.core.numbers import json_text
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
+from automl_vision.data.scan import Progress
 from automl_vision.deployment.cluster import PRELOADED, score_on
 from automl_vision.deployment.parts import Parts, Plan, score_parts
 from automl_vision.deployment.rows import Rows, rows_of
 from automl_vision.deployment.writers import Writer, find_output_format, predicted_rows
 from automl_vision.formats.listing import list_images
 from automl_vision.serving.model_folder import ModelDescription, model_fingerprint
-
-Progress = Callable[[int, int], None]
 
 _LOCK = ".lock"
 _SHOWN = 5  # reasons in a report

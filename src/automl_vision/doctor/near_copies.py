@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from automl_vision.doctor.near_duplicates import near_pairs
 
-PRECISION = "0.92 to 1.00"
-"""Precision of the search on three real sets: the `near-leak` rows of the doctor's table in docs/benchmarks.md."""
-
 
 def near_copies(
     digests: Sequence[str], small: NDArray[np.uint8], usable: NDArray[np.bool_], others: NDArray[np.bool_]

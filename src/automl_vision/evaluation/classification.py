@@ -15,12 +15,12 @@ from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.intervals import RESAMPLES, Floats, wilson_interval
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
 from automl_vision.evaluation.weighted import (
-    RANKINGS,
     TINY,
     Counts,
     Ranking,
     Remembered,
     mean_of_known,
+    rankings,
     ratio,
     sums_by_class,
 )
@@ -104,7 +104,7 @@ class ClassificationCases:
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """AUC and average precision by class."""
-        return {name: Ranking.of(name, self.probabilities, self.onehot) for name in RANKINGS}
+        return rankings(self.probabilities, self.onehot)
 
     def _counts(self, weights: Floats) -> Counts:
         classes = self.probabilities.shape[1]

@@ -14,7 +14,7 @@ from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.classification import averaged_metrics
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
-from automl_vision.evaluation.weighted import RANKINGS, TINY, Counts, Ranking, Remembered
+from automl_vision.evaluation.weighted import TINY, Counts, Ranking, Remembered, rankings
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -88,7 +88,7 @@ class MultiLabelCases:
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """AUC and average precision by label."""
-        return {name: Ranking.of(name, self.probabilities, self.onehot) for name in RANKINGS}
+        return rankings(self.probabilities, self.onehot)
 
     def _counts(self, weights: Floats) -> Counts:
         tables = (self.predicted & self.onehot, self.predicted, self.onehot)

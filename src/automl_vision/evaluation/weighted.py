@@ -220,6 +220,11 @@ class Ranking:
         return self.figure(self.scores.ravel(), self.truth.ravel(), repeated)
 
 
+def rankings(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, Ranking]:
+    """AUC and average precision of scores, by name; scores and truth are (images, labels)."""
+    return {name: Ranking.of(name, scores, truth) for name in RANKINGS}
+
+
 def in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:
     """Compute some resamples at a time, so that temporary arrays stay small.
 

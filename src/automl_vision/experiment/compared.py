@@ -9,7 +9,6 @@ import numpy as np
 
 from automl_vision.core.errors import DataError
 from automl_vision.evaluation.intervals import Floats
-from automl_vision.evaluation.mistakes import find_mistakes
 from automl_vision.evaluation.paired import Comparison, comparable, compare, compare_resamples, holm
 from automl_vision.evaluation.slices import MIN_IMAGES, image_attributes
 from automl_vision.experiment.evaluated import Evaluated
@@ -179,5 +178,5 @@ def part_table(parts: Sequence[PartCompared], what: str, figure: str) -> tuple[l
 def _right(evaluated: Evaluated) -> np.ndarray:
     """(images,), bool: whether a trial makes no mistake in each image."""
     right = np.ones(len(evaluated.rows), bool)
-    right[[mistake.image for mistake in find_mistakes(evaluated.cases, evaluated.dataset.classes)]] = False
+    right[[mistake.image for mistake in evaluated.mistakes()]] = False
     return right

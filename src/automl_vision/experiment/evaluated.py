@@ -255,7 +255,11 @@ class Evaluated:
 
     def mistakes(self) -> list[Mistake]:
         """The images that the model gets wrong, the worst first."""
-        return find_mistakes(self.cases, self.dataset.classes)
+        return list(self._mistakes)
+
+    @cached_property
+    def _mistakes(self) -> tuple[Mistake, ...]:
+        return tuple(find_mistakes(self.cases, self.dataset.classes))
 
     @property
     def suspicion(self) -> str:
@@ -321,15 +325,15 @@ class Evaluated:
         if isinstance(self.cases, DetectionCases):
             return self._score_calibration()
         sets = self.prediction_sets(error_rate)
-        error, loss = (self.metric(name) for name in ("expected_calibration_error", "log_loss"))
+        error, loss = "expected_calibration_error", "log_loss"
         return CalibrationReport(
             split=self.split,
             images=len(self.rows),
             method="temperature scaling",
-            error_before=error.interval(self.uncalibrated),
-            error_after=error.interval(self.cases),
-            loss_before=loss.interval(self.uncalibrated),
-            loss_after=loss.interval(self.cases),
+            error_before=self.metric(error).interval(self.uncalibrated),
+            error_after=self.interval(error),
+            loss_before=self.metric(loss).interval(self.uncalibrated),
+            loss_after=self.interval(loss),
             reliability=tuple(self.cases.reliability()),
             sets=SetsReport.of(sets),
         )

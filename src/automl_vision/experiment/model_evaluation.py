@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError, ScoringError
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.scan import Progress
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.deployment.batch import ScoreReport
 from automl_vision.deployment.rows import outputs_of
@@ -39,7 +40,7 @@ def evaluate(
     split: str | None = None,
     settings: ScoringSettings | None = None,
     threads: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluated:
     """Predict labelled images with a packaged model, and return the predictions beside the labels.
 

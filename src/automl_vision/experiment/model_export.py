@@ -8,13 +8,12 @@ from pathlib import Path
 
 from automl_vision.core.errors import DataError, ModelFolderError, PackagingError
 from automl_vision.data.dataset import Dataset
-from automl_vision.packaging.formats import FORMATS, MAX_LOSS, add_format, find_format
+from automl_vision.packaging.formats import MAX_LOSS, add_format, find_format
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.serving.model_folder import WEIGHTS_FILE, ModelDescription
 from automl_vision.workspace.run_folder import RunFolder
 
 SAFETENSORS = "safetensors"
-FORMAT_NAMES = (*FORMATS, SAFETENSORS)
 _HELD_OUT = 0.2  # of data without validation images
 
 

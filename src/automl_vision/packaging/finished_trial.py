@@ -93,11 +93,10 @@ class FinishedTrial:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
             },
-            prediction_sets=self._prediction_sets(),
             scoring=asdict(self.task.scoring.settings),
         )
 
-    def _prediction_sets(self) -> tuple[SetThreshold, ...]:
+    def set_thresholds(self) -> tuple[SetThreshold, ...]:
         """The thresholds of a classifier's prediction sets, and what they hold on the test images, if there are any."""
         if self.task.deployment.object_settings is not None:
             return ()

@@ -6,7 +6,7 @@ import copy
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     with _appearing(destination) as staging:
         weights = {name: value.contiguous() for name, value in finished.model.network.state_dict().items()}
         save_file(weights, staging / WEIGHTS_FILE)
-        description = finished.describe(provenance or {})
+        description = replace(finished.describe(provenance or {}), prediction_sets=finished.set_thresholds())
         description.save(staging)
         finished.model.description.save(staging)
         description.parity.update(reproduction)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ImageError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
+from automl_vision.data.scan import Progress
 from automl_vision.evaluation.predictions import label_columns, object_columns
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 from automl_vision.serving.predictor import Predictor
@@ -20,7 +19,7 @@ def predict_files(
     predictor: Predictor,
     dataset: Dataset,
     rows: NDArray[np.intp],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[AnyPrediction], dict[int, str]]:
     """The predictions in the order of the rows, and why the other images have none, by row.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from automl_vision.core.errors import RunFailedError
+from automl_vision.core.text import as_sentence
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
+from automl_vision.evaluation.slices import LEVEL
 from automl_vision.experiment.compared import (
     compare_classes,
     compare_slices,
@@ -13,6 +15,7 @@ from automl_vision.experiment.compared import (
     part_table,
 )
 from automl_vision.experiment.evaluated import Evaluated
+from automl_vision.experiment.figures import training_figures
 from automl_vision.experiment.reports.blocks import Report, Section, Sentences, Table
 from automl_vision.experiment.reports.evaluation_sections import (
     MAX_MISTAKES,
@@ -74,12 +77,14 @@ def report_run(
         ),
         verdict=(
             score_sentence(evaluated),
-            *(text[:1].upper() + text[1:] for text in says if text),
+            *(as_sentence(text) for text in says if text),
             *findings.sentences(evaluated),
         ),
         sections=(
             Section("board", "Leaderboard", (Table(board.columns(), board.cells(), marked=rows),)),
-            *evaluation_sections(evaluated, findings, [chosen.figures(split), run.figures()]),
+            *evaluation_sections(
+                evaluated, findings, [training_figures(chosen.folder), evaluated.figures(), run.figures()]
+            ),
             data_section(evaluated.dataset, run.folder.path, pixels=pixels, progress=progress),
             settings_section(chosen),
             *model_sections(run, chosen),
@@ -129,7 +134,7 @@ def report_comparison(first: Evaluated, second: Evaluated, metric: str | None = 
     test = found.comparison
     classes = most_different(compare_classes(first, second), MAX_PARTS)
     slices = most_different(compare_slices(first, second, metric), MAX_PARTS)
-    is_different = "can be told apart" if test.p_value < 0.05 else "cannot be told apart"
+    is_different = "can be told apart" if test.p_value < LEVEL else "cannot be told apart"
     rows = [
         [name, one.text(4), two.text(4)]
         for (name, one), two in zip(first.metrics().items(), second.metrics().values(), strict=True)

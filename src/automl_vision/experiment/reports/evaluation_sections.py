@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_vision.core.numbers import finite
+from automl_vision.core.text import as_sentence
 from automl_vision.data.scan import Progress
 from automl_vision.doctor.thumbnails import thumbnails
 from automl_vision.evaluation.calibration_report import CalibrationReport
@@ -31,7 +32,7 @@ def score_sentence(evaluated: Evaluated) -> str:
         "test": "test images, which nothing was chosen on",
     }.get(evaluated.split, "images")
     value = evaluated.interval()
-    return _sentence(f"{evaluated.primary.words} {value.text(3)} on {len(evaluated.rows)} {seen}")
+    return as_sentence(f"{evaluated.primary.words} {value.text(3)} on {len(evaluated.rows)} {seen}")
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,11 @@ class Findings:
         doubt = f"; in {suspected} of them the label may be wrong" if suspected else ""
         error = self.calibration
         return (
-            _sentence(worst_sentence(self.slices, evaluated.primary)),
+            as_sentence(worst_sentence(self.slices, evaluated.primary)),
             f"{len(self.mistakes)} of {len(evaluated.rows)} images have mistakes{doubt}",
             f"Calibration error {error.error_after.text(3)} after {error.method}, {error.error_before.text(3)} before",
-            *([_sentence(self.copies.text)] if self.copies is not None else []),
+            *([as_sentence(self.copies.text)] if self.copies is not None else []),
         )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def metrics_section(evaluated: Evaluated) -> Section:
@@ -116,8 +113,8 @@ def charts_section(*groups: Figures) -> Section | None:
 
 def slices_section(evaluated: Evaluated, slices: Sequence[Slice], copies: NearDuplicates | None) -> Section:
     """The metric on parts of the images, the worst first."""
-    without_copies = [_sentence(copies.text)] if copies is not None else []
-    sentence = Sentences((_sentence(worst_sentence(slices, evaluated.primary)), *without_copies))
+    without_copies = [as_sentence(copies.text)] if copies is not None else []
+    sentence = Sentences((as_sentence(worst_sentence(slices, evaluated.primary)), *without_copies))
     if not slices:
         return Section("slices", "Where it is worse", (sentence,))
     columns, rows = slice_table(slices, evaluated.primary)
