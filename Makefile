@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check lint docs clean
+.PHONY: demo test check lint docs studio clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,5 +31,9 @@ docs: $(INSTALLED)  ## the generated pages, and the site in build/site
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
 
+studio: $(INSTALLED)  ## the web app of the studio, built into the package; needs Node 20 and npm
+	$(BIN)/python docs/generate.py
+	cd frontend && npm ci --silent && npm run types --silent && npm run check --silent && npm run build --silent
+
 clean:
-	rm -rf $(VENV) .automl-vision build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .automl-vision build frontend/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

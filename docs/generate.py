@@ -190,6 +190,14 @@ API = {
 }  # fmt: skip
 """The order in which the page shows the public names; a new one comes under "Other" until it has its place."""
 
+
+def openapi_text() -> str:
+    """The description of the studio's API, from which the types of the web app are made."""
+    from automl_vision.studio.app import create_app
+
+    return json.dumps(create_app([]).openapi(), indent=2) + "\n"
+
+
 PAGES = {
     "reference/api.md": api_page,
     "reference/hyperparameters.md": hyperparameters_page,
@@ -200,6 +208,7 @@ PAGES = {
     "reference/formats.md": formats_page,
     "reference/testing.md": testing_page,
     "job.schema.json": schema_text,
+    "openapi.json": openapi_text,
 }
 
 

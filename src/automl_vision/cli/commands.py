@@ -24,6 +24,7 @@ from automl_vision.cli.options import (
     open_workspace,
 )
 from automl_vision.cli.score_command import score
+from automl_vision.cli.studio_command import studio
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
-    "figures", "compare", "explain", "export", "runs", "watch", "resume", "cancel", "data", "models", "schema",
-    "version",
+    "figures", "compare", "explain", "export", "studio", "runs", "watch", "resume", "cancel", "data", "models",
+    "schema", "version",
 )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ add_evaluation(app)
 app.command()(explain)
 app.command()(score)
 app.command()(export)
+app.command()(studio)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from automl_vision.core.records.record import Record
 
@@ -41,16 +41,16 @@ class TrialResult(Record):
     learning_rate: float = Field(default=0.0, description="highest of the schedule")
 
 
+def _is_unknown(value: object) -> bool:
+    return value is None
+
+
 class MetricInterval(Record):
     """A metric with its 95 % confidence interval; without one, `low` and `high` are None and left out of the JSON."""
 
     value: float
-    low: float | None = None
-    high: float | None = None
-
-    @model_serializer(mode="wrap")
-    def _known(self, serialize: SerializerFunctionWrapHandler) -> dict[str, float]:
-        return {name: value for name, value in serialize(self).items() if value is not None}
+    low: float | None = Field(default=None, exclude_if=_is_unknown)
+    high: float | None = Field(default=None, exclude_if=_is_unknown)
 
 
 class Calibration(Record):

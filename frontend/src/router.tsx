@@ -1,0 +1,62 @@
+// The pages and their addresses; what a page shows is in its address, so that a link shows the same to others.
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { ROOT } from "./api/client";
+import { Shell } from "./components/Shell";
+import { Empty, Problem, Skeleton } from "./components/states";
+
+/** The part of an address after the question mark; pages add their own fields and read them with `useSearch`. */
+export interface Search {
+  workspace?: string | undefined;
+  tab?: string | undefined;
+  [name: string]: string | number | boolean | undefined;
+}
+
+const root = createRootRoute({
+  component: Shell,
+  validateSearch: (search: Record<string, unknown>): Search => search as Search,
+  search: {
+    middlewares: [
+      ({ search, next }) => {
+        const result = next(search);
+        return search.workspace === undefined ? result : { ...result, workspace: result.workspace ?? search.workspace };
+      },
+    ],
+  },
+});
+
+const page = <P extends string>(path: P, load: () => Promise<{ default: () => React.ReactNode }>) =>
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) });
+
+const tree = root.addChildren([
+  page("/", () => import("./pages/HomePage")),
+  page("/runs/$runId", () => import("./pages/RunPage")),
+  page("/runs/$runId/compare", () => import("./pages/ComparePage")),
+  page("/runs/$runId/trials/$trial", () => import("./pages/TrialPage")),
+  page("/runs/$runId/trials/$trial/mistakes", () => import("./pages/MistakesPage")),
+  page("/data", () => import("./pages/DataPage")),
+  page("/data/$name/$version", () => import("./pages/VersionPage")),
+  page("/data/$name/$version/fixes", () => import("./pages/FixesPage")),
+  page("/models", () => import("./pages/ModelsPage")),
+  page("/models/$name/$version", () => import("./pages/ModelPage")),
+  page("/try", () => import("./pages/TryPage")),
+  page("/new", () => import("./pages/NewJobPage")),
+  page("/activity", () => import("./pages/ActivityPage")),
+  page("/settings", () => import("./pages/SettingsPage")),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  basepath: ROOT.replace(/\/$/, "") || "/",
+  defaultPreload: "intent",
+  scrollRestoration: true,
+  defaultPendingMs: 150,
+  defaultPendingComponent: () => <Skeleton />,
+  defaultErrorComponent: ({ error, reset }) => <Problem error={error} onRetry={reset} />,
+  defaultNotFoundComponent: () => <Empty title="There is no such page">Choose one from the top of the page.</Empty>,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,33 @@
+"""The command that serves the studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def studio(
+    workspace: Annotated[
+        list[Path] | None,
+        typer.Option("--workspace", "-w", help="Folder of a workspace; may be given several times."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8787,
+    root_path: Annotated[str, typer.Option(help="Path under which a reverse proxy shows the studio.")] = "",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")] = True,
+) -> None:
+    """Show runs, data and models in the browser, on this machine alone."""
+    from automl_vision.studio.server import serve
+    from automl_vision.workspace.workspace import Workspace
+
+    spaces = [Workspace(path) for path in workspace] if workspace else [Workspace()]
+    serve(
+        spaces,
+        host=host,
+        port=port,
+        root_path=root_path,
+        open_browser=browser,
+        announce=lambda address: typer.echo(f"studio  {address}  (Ctrl-C ends it)"),
+    )

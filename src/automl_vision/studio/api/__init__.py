@@ -1,0 +1,7 @@
+"""The operations of the API, one module a noun; the OpenAPI description follows from their types."""
+
+from __future__ import annotations
+
+from automl_vision.studio.api import runs, system, trials
+
+ROUTERS = (system.router, runs.router, trials.router)

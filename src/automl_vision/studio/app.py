@@ -1,0 +1,61 @@
+"""The studio's server as an ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from automl_vision.core.version import VERSION
+from automl_vision.studio import pages
+from automl_vision.studio.api import ROUTERS
+from automl_vision.studio.headers import EntityTags, SecurityHeaders
+from automl_vision.studio.opened import opened_workspaces
+from automl_vision.studio.problems import RESPONSES, add_problems
+
+if TYPE_CHECKING:
+    from automl_vision.workspace.workspace import Workspace
+
+API = "/api/v1"
+
+
+def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastAPI:
+    """The studio of one or several workspaces.
+
+    Args:
+        workspaces: at least one; requests that name none are about the first.
+        root_path: the path under which a reverse proxy shows the studio, such as "/studio".
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = FastAPI(
+        title="AutoML Vision",
+        version=VERSION,
+        summary="Runs, data, models and predictions of AutoML Vision's workspaces.",
+        root_path=root_path,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+        generate_unique_id_function=_operation_id,
+        lifespan=lifespan,
+    )
+    app.state.workspaces = opened_workspaces(workspaces)
+    api = APIRouter(prefix=API, responses=RESPONSES)
+    for router in ROUTERS:
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(pages.router)
+    add_problems(app)
+    app.add_middleware(EntityTags)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,61 @@
+"""Images of datasets as small WebP files, kept on disk by their content."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Query
+from fastapi.responses import Response
+from PIL import Image
+
+from automl_vision.core.files import atomic_path
+from automl_vision.studio.problems import NotFoundError
+
+if TYPE_CHECKING:
+    from automl_vision.data.dataset import Dataset
+
+_QUALITY = 82
+_FOREVER = "private, max-age=31536000, immutable"  # an address holds the content's digest
+
+Side = Annotated[int, Query(ge=32, le=2048, description="longest side in pixels; smaller images are not enlarged")]
+
+
+def image_response(dataset: Dataset, row: int, side: int, cache: Path) -> Response:
+    """An image of a dataset as WebP, upright, its longest side at most `side` pixels.
+
+    Args:
+        dataset: that holds it.
+        row: of the image.
+        side: in pixels.
+        cache: folder in which small images are kept.
+
+    Raises:
+        NotFoundError: the dataset has no such row.
+        ImageError: the image cannot be read.
+    """
+    if not 0 <= row < len(dataset):
+        raise NotFoundError(f"the dataset has {len(dataset)} images; there is no row {row}")
+    image = dataset[row]
+    digest = dataset.table["digest"][row].as_py()
+    file = cache / "thumbnails" / digest[:2] / f"{digest}-{side}.webp" if digest else None
+    if file is not None and file.exists():
+        return _webp(file.read_bytes())
+    data = _small(image.image(), side)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(data)
+    return _webp(data)
+
+
+def _small(image: Image.Image, side: int) -> bytes:
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    image.save(buffer, "WEBP", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _webp(data: bytes) -> Response:
+    return Response(data, media_type="image/webp", headers={"Cache-Control": _FOREVER})

@@ -1,0 +1,184 @@
+"""What the studio has opened: workspaces by name, and their runs as far as they were read."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Query, Request
+
+from automl_vision.core.text import did_you_mean
+from automl_vision.experiment.run import Run
+from automl_vision.experiment.trial import Trial
+from automl_vision.studio.problems import NotFoundError
+
+if TYPE_CHECKING:
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.experiment.evaluated import Evaluated
+    from automl_vision.runs.leaderboard import Leaderboard
+    from automl_vision.runs.verdict import Verdict
+    from automl_vision.workspace.workspace import Workspace
+
+_MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
+_MOST_DATASETS = 4
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """Values by key, of which the ones used last are kept; each is made once, however many threads ask for it.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._making: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of a key, which `make` makes if it is not known."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            value = make()
+            with self._lock:
+                self._values[key] = value
+                self._making.pop(key, None)
+                while len(self._values) > self._most:
+                    self._values.popitem(last=False)
+            return value
+
+
+class OpenedRun:
+    """A run whose board and verdict are read again only when they have changed; any number of threads may ask."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._lock = threading.Lock()
+        self._judged: tuple[Any, Verdict | None] | None = None
+
+    def board(self, metrics: Sequence[str] = ()) -> Leaderboard:
+        """The leaderboard as it is now."""
+        with self._lock:
+            return self.run.leaderboard(metrics)
+
+    def verdict(self) -> Verdict | None:
+        """What paired tests say of the trials as they are now."""
+        with self._lock:
+            state = [(row.trial, row.status, row.score, row.latency_ms, row.size_mb) for row in self.run.leaderboard()]
+            if self._judged is None or self._judged[0] != state:
+                self._judged = (state, self.run.verdict())
+            return self._judged[1]
+
+
+@dataclass
+class OpenedWorkspace:
+    """A workspace that the studio shows.
+
+    Attributes:
+        name: in addresses, such as "helmets".
+        workspace: its files.
+    """
+
+    name: str
+    workspace: Workspace
+    _runs: dict[str, OpenedRun] = field(default_factory=dict)
+    _evaluated: Recent[tuple[str, int, str | None], Evaluated] = field(default_factory=lambda: Recent(_MOST_EVALUATED))
+    _datasets: Recent[str, Dataset] = field(default_factory=lambda: Recent(_MOST_DATASETS))
+
+    def run(self, run_id: str) -> OpenedRun:
+        """A run by its id.
+
+        Raises:
+            RunNotFoundError: the workspace has no run of this id.
+        """
+        opened = self._runs.get(run_id)
+        if opened is None or not opened.run.folder.path.exists():
+            opened = self._runs[run_id] = OpenedRun(Run(self.workspace, run_id))
+        return opened
+
+    def runs(self) -> list[OpenedRun]:
+        """All runs, the newest first."""
+        return [self.run(run_id) for run_id in reversed(self.workspace.run_ids())]
+
+    def trial(self, run_id: str, number: int) -> Trial:
+        """A trial of a run.
+
+        Raises:
+            RunNotFoundError: the workspace has no run of this id.
+            NotFoundError: the run has no such trial.
+        """
+        run = self.run(run_id).run
+        folder = run.folder.trial(number)
+        if not folder.path.exists():
+            raise NotFoundError(f'run "{run_id}" has no trial {number}')
+        return Trial(folder)
+
+    def evaluated(self, run_id: str, number: int, split: str | None) -> Evaluated:
+        """A finished trial's predictions on a split beside their truth; the ones used last are kept.
+
+        Raises:
+            AutoMLVisionError: the trial has no predictions, or none of the split; the message says why.
+        """
+        trial = self.trial(run_id, number)
+        return self._evaluated.get((run_id, number, split), lambda: trial.evaluated(split))
+
+    def run_dataset(self, run_id: str) -> Dataset:
+        """The dataset of a run as it was prepared for it."""
+        from automl_vision.data.dataset import Dataset
+
+        manifest = self.run(run_id).run.folder.manifest
+        if not manifest.exists():
+            raise NotFoundError(f'run "{run_id}" has not prepared its images yet')
+        return self._datasets.get(str(manifest), lambda: Dataset.load(manifest))
+
+    def version_dataset(self, name: str, number: int) -> Dataset:
+        """A version of a registered dataset."""
+        from automl_vision.data.dataset import Dataset
+
+        manifest = self.workspace.datasets.get(name, number).manifest
+        return self._datasets.get(manifest, lambda: Dataset.load(manifest))
+
+
+def opened_workspaces(workspaces: Sequence[Workspace]) -> dict[str, OpenedWorkspace]:
+    """Workspaces by name: that of their folder, or of the folder around a hidden one, with a number if it is taken."""
+    found: dict[str, OpenedWorkspace] = {}
+    for workspace in workspaces:
+        path = workspace.path
+        base = (path.parent.name if path.name.startswith(".") else path.name) or "workspace"
+        name, number = base, 2
+        while name in found:
+            name, number = f"{base}-{number}", number + 1
+        found[name] = OpenedWorkspace(name, workspace)
+    return found
+
+
+def _opened(
+    request: Request,
+    workspace: Annotated[
+        str | None, Query(description="its name, as `/workspaces` lists it; by default the first one")
+    ] = None,
+) -> OpenedWorkspace:
+    found: dict[str, OpenedWorkspace] = request.app.state.workspaces
+    if workspace is None:
+        return next(iter(found.values()))
+    if workspace not in found:
+        raise NotFoundError(f'no workspace "{workspace}" is open.{did_you_mean(workspace, found)}')
+    return found[workspace]
+
+
+Opened = Annotated[OpenedWorkspace, Depends(_opened)]
+"""The workspace that a request is about."""
