@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, system, trials, work
+from automl_vision.studio.api import (
+    comparison,
+    evaluation,
+    explanations,
+    operating,
+    reviews,
+    runs,
+    system,
+    trials,
+    work,
+)
 
-ROUTERS = (system.router, runs.router, trials.router, work.router)
+ROUTERS = (
+    system.router,
+    runs.router,
+    trials.router,
+    evaluation.router,
+    operating.router,
+    explanations.router,
+    reviews.router,
+    comparison.router,
+    work.router,
+)
