@@ -117,14 +117,14 @@ def fixed_operating_points(evaluated: Evaluated, thresholds: Sequence[float], wa
     if len(thresholds) != len(classes) or not all(0 <= value <= 1 for value in thresholds):
         raise ValueError(f"{len(classes)} thresholds between 0 and 1 are needed, one for each class")
     tables = decision_tables(evaluated)
-    goals = [_Fixed(float(value)) for value in thresholds]
-    parts = [_Measured(table.candidates, tables.own) for table in (tables.choose, tables.show)]
+    goals = [FixedThreshold(float(value)) for value in thresholds]
+    parts = [AnswersWithThresholds(table.candidates, tables.own) for table in (tables.choose, tables.show)]
     found = choose_operating_points(parts[0], parts[1], goals, classes)
     return replace(found, split=evaluated.split, wanted=wanted or _words(thresholds))
 
 
 @dataclass(frozen=True)
-class _Fixed(Goal):
+class FixedThreshold(Goal):
     """A threshold that was chosen by hand."""
 
     threshold: float
@@ -140,7 +140,7 @@ class _Fixed(Goal):
 
 
 @dataclass(frozen=True)
-class _Measured:
+class AnswersWithThresholds:
     """Candidates with the thresholds of the model."""
 
     candidates: Candidates
