@@ -63,7 +63,7 @@ class ImageCase:
         loss: how bad the prediction is; 0 for a detector's images without a mistake.
         is_mistake: whether the model gets it wrong.
         suspected: why the label may be wrong; empty where nothing speaks against it.
-        suggested: the class that the label should be, where one is suspected and the image has one class.
+        suggested: with one class per image, the class that the label should be if not the model is wrong but the label.
     """
 
     row: int
@@ -174,7 +174,7 @@ class ImageCases:
             loss=float(self._losses[position]),
             is_mistake=mistake is not None,
             suspected=suspected,
-            suggested=self._suggested(position) if suspected else None,
+            suggested=self._suggested(position) if mistake else None,
         )
 
     def position(self, row: int) -> int:

@@ -167,7 +167,7 @@ class Case(BaseModel):
     loss: float | None
     is_mistake: bool
     suspected: str = Field(description="why the label may be wrong; empty where nothing speaks against it")
-    suggested: str | None = Field(description="the class that the label should be, if one is suspected")
+    suggested: str | None = Field(description="the class that the label should be, if it is wrong and there is one")
 
 
 class LabelScore(BaseModel):
