@@ -7,6 +7,7 @@ import { interval, metricName } from "../../components/format";
 import { Section } from "../../components/Page";
 import { Problem, Skeleton } from "../../components/states";
 import { queryOf, type Compared } from "./address";
+import { Scrolls } from "../../components/Scrolls";
 
 type Found = Schemas["ComparedTrials"];
 type Names = { first: string; second: string };
@@ -17,7 +18,7 @@ export function Settings({ found, names }: { found: Found; names: Names }) {
       {found.settings.length === 0 ? (
         <p className="muted">None: only the seed or the data can make a difference.</p>
       ) : (
-        <div className="scrolls">
+        <Scrolls label="settings">
           <table>
             <thead>
               <tr>
@@ -38,7 +39,7 @@ export function Settings({ found, names }: { found: Found; names: Names }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       )}
     </Section>
   );
@@ -47,7 +48,7 @@ export function Settings({ found, names }: { found: Found; names: Names }) {
 export function Metrics({ found, names }: { found: Found; names: Names }) {
   return (
     <Section title="Metrics">
-      <div className="scrolls">
+      <Scrolls label="metrics">
         <table>
           <thead>
             <tr>
@@ -68,7 +69,7 @@ export function Metrics({ found, names }: { found: Found; names: Names }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }

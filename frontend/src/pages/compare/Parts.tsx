@@ -7,6 +7,7 @@ import { Answer } from "../../components/states";
 import trialStyles from "../trial/trial.module.css";
 import { again, WorkWait } from "../trial/WorkWait";
 import { queryOf, type Compared } from "./address";
+import { Scrolls } from "../../components/Scrolls";
 
 type Part = Schemas["ComparedPart"];
 type Names = { first: string; second: string };
@@ -48,7 +49,7 @@ function Table({ parts, what, by, names }: { parts: Part[]; what: string; by: st
   const axis = axisOf(parts.map((part) => part.difference));
   if (parts.length === 0) return <p className="muted">Nothing has enough images.</p>;
   return (
-    <div className="scrolls">
+    <Scrolls label="parts">
       <table>
         <caption className="hidden-text">
           {metricName(by)} by {what.toLowerCase()}
@@ -82,6 +83,6 @@ function Table({ parts, what, by, names }: { parts: Part[]; what: string; by: st
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }

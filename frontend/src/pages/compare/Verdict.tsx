@@ -6,6 +6,7 @@ import { Tag } from "../../components/controls";
 import { count, figure, interval, metricName, splitName } from "../../components/format";
 import { Section } from "../../components/Page";
 import styles from "./compare.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type Found = Schemas["ComparedTrials"];
 export type Side = "first" | "second" | "both" | "neither";
@@ -24,7 +25,7 @@ export function Verdict({ found, names }: { found: Found; names: { first: string
         {metricName(found.metric)} of {names.second} minus {names.first}, {interval(found.difference, 4)}; the dashed line is no difference
         {found.lower_is_better ? "; lower is better" : ""}.
       </p>
-      <div className="scrolls">
+      <Scrolls label="both trials">
         <table>
           <thead>
             <tr>
@@ -53,7 +54,7 @@ export function Verdict({ found, names }: { found: Found; names: { first: string
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }
@@ -74,7 +75,7 @@ export function Counts({ found, names, shown, onShow }: {
     </td>
   );
   return (
-    <div className="scrolls">
+    <Scrolls label="who is right">
       <table className={styles.counts}>
         <caption className="hidden-text">On how many of {count(found.images, "image")} each of the two makes no mistake</caption>
         <thead>
@@ -97,6 +98,6 @@ export function Counts({ found, names, shown, onShow }: {
           </tr>
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }

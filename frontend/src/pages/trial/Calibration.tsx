@@ -7,6 +7,7 @@ import { Answer } from "../../components/states";
 import { textOf, useView, type TrialName } from "./address";
 import { FigureOf } from "./FigureOf";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 const RATES = ["0.01", "0.05", "0.1", "0.2"];
 
@@ -56,7 +57,7 @@ function BeforeAfter({ found }: { found: Schemas["CalibrationFigures"] }) {
       <p className="muted small">
         On {count(found.images, `${splitName(found.split)} image`)}; calibrated by {found.method}. Lower is better in both.
       </p>
-      <div className="scrolls">
+      <Scrolls label="calibration">
         <table>
           <thead>
             <tr>
@@ -78,7 +79,7 @@ function BeforeAfter({ found }: { found: Schemas["CalibrationFigures"] }) {
             </tr>
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }

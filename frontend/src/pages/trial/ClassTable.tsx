@@ -7,6 +7,7 @@ import { Section } from "../../components/Page";
 import type { TrialName } from "./address";
 import { mistakesSearch } from "./CaseGallery";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type Row = Schemas["EvaluationSummary"]["classes"][number];
 
@@ -26,7 +27,7 @@ export function ClassTable({ trial, evaluation, split }: {
   const rows = sorted(evaluation.classes, sort);
   return (
     <Section title="Classes">
-      <div className="scrolls">
+      <Scrolls label="classes">
         <table>
           <thead>
             <tr>
@@ -61,7 +62,7 @@ export function ClassTable({ trial, evaluation, split }: {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       {rows.length > MOST && !all && <Button onPress={() => setAll(true)}>Show all {rows.length} classes</Button>}
     </Section>
   );

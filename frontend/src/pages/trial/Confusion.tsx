@@ -6,6 +6,7 @@ import { textOf, useView, type TrialName } from "./address";
 import { CaseGallery, type CaseFilter } from "./CaseGallery";
 import { Matrix } from "./Matrix";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type Found = Schemas["Confusion"];
 
@@ -60,7 +61,7 @@ function Outcomes({ found, chosen, onChoose }: {
   onChoose: (label: string, outcome: "found" | "missed" | "wrong") => void;
 }) {
   return (
-    <div className="scrolls">
+    <Scrolls label="labels">
       <table>
         <thead>
           <tr>
@@ -94,7 +95,7 @@ function Outcomes({ found, chosen, onChoose }: {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 
@@ -106,7 +107,7 @@ function Pairs({ found, chosen, onChoose }: {
   const most = Math.max(1, ...found.pairs.map((pair) => pair.count));
   return (
     <Section title="Most confused">
-      <div className="scrolls">
+      <Scrolls label="most confused">
         <table>
           <thead>
             <tr>
@@ -138,7 +139,7 @@ function Pairs({ found, chosen, onChoose }: {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }

@@ -4,6 +4,7 @@ import { Section } from "../../components/Page";
 import { Answer } from "../../components/states";
 import type { TrialName } from "./address";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 /** What the trial's process wrote, and its files. */
 export function Files({ trial }: { trial: TrialName }) {
@@ -34,7 +35,7 @@ export function Files({ trial }: { trial: TrialName }) {
       <Section title="Files">
         <Answer query={files}>
           {(found) => (
-            <div className="scrolls">
+            <Scrolls label="files">
               <table>
                 <thead>
                   <tr>
@@ -55,7 +56,7 @@ export function Files({ trial }: { trial: TrialName }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scrolls>
           )}
         </Answer>
       </Section>

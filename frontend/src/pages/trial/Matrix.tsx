@@ -1,6 +1,7 @@
 // A confusion matrix of which each cell opens its images; a cell's shade is its share of the true class.
 import { count } from "../../components/format";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 const SMALL = 12; // more classes get smaller cells
 
@@ -15,7 +16,7 @@ export function Matrix({ rows, columns, matrix, noun, chosen, onChoose }: {
 }) {
   const small = columns.length > SMALL;
   return (
-    <div className="scrolls">
+    <Scrolls label="confusion matrix">
       <table className={`${styles.matrix} ${small ? styles.small : ""}`}>
         <caption className="hidden-text">Rows are true classes, columns are predicted ones.</caption>
         <thead>
@@ -67,7 +68,7 @@ export function Matrix({ rows, columns, matrix, noun, chosen, onChoose }: {
           })}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 

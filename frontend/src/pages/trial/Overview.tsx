@@ -8,6 +8,7 @@ import type { TrialName } from "./address";
 import { mistakesSearch } from "./CaseGallery";
 import { ClassTable } from "./ClassTable";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type TrialDetails = Schemas["TrialDetails"];
 type Evaluation = Schemas["EvaluationSummary"];
@@ -124,7 +125,7 @@ function Metrics({ evaluation }: { evaluation: Evaluation }) {
   return (
     <Section title={`Metrics on ${count(evaluation.images, `${splitName(evaluation.split)} image`)}`}>
       <p className="muted small">Each with its 95 % interval over images.</p>
-      <div className="scrolls">
+      <Scrolls label="metrics">
         <table>
           <thead>
             <tr>
@@ -149,7 +150,7 @@ function Metrics({ evaluation }: { evaluation: Evaluation }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }
@@ -159,7 +160,7 @@ function Kinds({ trial, evaluation, split }: { trial: TrialName; evaluation: Eva
   return (
     <Section title="Kinds of errors">
       <p className="muted small">At the operating threshold; each kind opens its images.</p>
-      <div className="scrolls">
+      <Scrolls label="kinds of errors">
         <table>
           <thead>
             <tr>
@@ -194,7 +195,7 @@ function Kinds({ trial, evaluation, split }: { trial: TrialName; evaluation: Eva
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }

@@ -4,6 +4,7 @@ import type { Schemas } from "../../api/client";
 import { Button, Tag } from "../../components/controls";
 import { Section } from "../../components/Page";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type Setting = Schemas["TrialSetting"];
 
@@ -29,7 +30,7 @@ export function Settings({ trial }: { trial: Schemas["TrialDetails"] }) {
 
 function Table({ settings }: { settings: Setting[] }) {
   return (
-    <div className="scrolls">
+    <Scrolls label="settings">
       <table>
         <thead>
           <tr>
@@ -52,7 +53,7 @@ function Table({ settings }: { settings: Setting[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 

@@ -9,6 +9,7 @@ import { textOf, useView, type TrialName } from "./address";
 import { CaseGallery } from "./CaseGallery";
 import { again, WorkWait } from "./WorkWait";
 import styles from "./trial.module.css";
+import { Scrolls } from "../../components/Scrolls";
 
 type Slice = Schemas["SliceFigures"];
 
@@ -68,7 +69,7 @@ function SliceTable({ slices, metric, is, onChoose }: {
   const axis = axisOf(slices.map((slice) => slice.difference));
   if (slices.length === 0) return null;
   return (
-    <div className="scrolls">
+    <Scrolls label="slices">
       <table>
         <thead>
           <tr>
@@ -102,6 +103,6 @@ function SliceTable({ slices, metric, is, onChoose }: {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }

@@ -5,6 +5,7 @@ import { Section } from "../../../components/Page";
 import { Matrix } from "../Matrix";
 import { confusion, outcomes } from "./measure";
 import type { Table } from "./tables";
+import { Scrolls } from "../../../components/Scrolls";
 
 const MOST_CLASSES = 20; // a larger matrix cannot be read while it moves
 
@@ -19,7 +20,7 @@ export function Decisions({ tables, table, thresholds }: { tables: Schemas["Thre
       {matrix !== null ? (
         <Matrix rows={tables.classes} columns={[...tables.classes, "no answer"]} matrix={matrix} noun="image" />
       ) : (
-        <div className="scrolls">
+        <Scrolls label="what is decided">
           <table>
             <thead>
               <tr>
@@ -42,7 +43,7 @@ export function Decisions({ tables, table, thresholds }: { tables: Schemas["Thre
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       )}
     </Section>
   );

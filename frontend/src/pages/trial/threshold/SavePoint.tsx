@@ -5,6 +5,7 @@ import { $api } from "../../../api/client";
 import { Button, Dialog } from "../../../components/controls";
 import { Problem } from "../../../components/states";
 import type { TrialName } from "../address";
+import { Scrolls } from "../../../components/Scrolls";
 
 export function SavePoint({ trial, split, thresholds, wanted, classes }: {
   trial: TrialName;
@@ -45,7 +46,7 @@ export function SavePoint({ trial, split, thresholds, wanted, classes }: {
           Predictions of the packaged model, in Try, from the endpoint and from the command line, will be decided by {wanted}. Copies that were
           made before, such as registered versions, stay as they are.
         </p>
-        <div className="scrolls">
+        <Scrolls label="thresholds">
           <table>
             <thead>
               <tr>
@@ -62,7 +63,7 @@ export function SavePoint({ trial, split, thresholds, wanted, classes }: {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
         {save.error !== null && <Problem error={save.error} />}
         <div className="line">
           <Button kind="primary" isDisabled={save.isPending} onPress={confirm}>
