@@ -25,7 +25,8 @@ def compared_curves(first: TrialFolder, second: TrialFolder) -> Figure:
         CannotDrawError: a trial has not validated this metric.
     """
     metric = RunFolder(first.path.parents[1]).outline().primary_metric
-    curves = [_Curve.of(trial, metric) for trial in (first, second)]
+    one_run = first.path.parents[1] == second.path.parents[1]
+    curves = [_Curve.of(trial, metric, one_run=one_run) for trial in (first, second)]
     figure = empty_figure(
         "Learning curves", f"{_sentence(curves)}.", x="epoch", y=metric.replace("_", " "), height=340,
         xaxis={"tickformat": "d", "nticks": 8},
@@ -51,10 +52,10 @@ class _Curve:
         self.values = values
 
     @staticmethod
-    def of(trial: TrialFolder, metric: str) -> _Curve:
+    def of(trial: TrialFolder, metric: str, *, one_run: bool) -> _Curve:
         points = [(event.epoch, event.metrics.get(metric)) for event in trial.evaluations()]
         known = [(epoch, value) for epoch, value in points if value is not None and math.isfinite(value)]
-        name = f"trial {trial.number} of {trial.path.parents[1].name}"
+        name = f"trial {trial.number}" + ("" if one_run else f" of {trial.path.parents[1].name}")
         if not known:
             raise CannotDrawError(f"{name} has not validated {metric.replace('_', ' ')} yet")
         return _Curve(name, [epoch for epoch, _ in known], [value for _, value in known])

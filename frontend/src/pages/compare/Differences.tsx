@@ -8,6 +8,7 @@ import { Section } from "../../components/Page";
 import { Problem, Skeleton } from "../../components/states";
 import { queryOf, type Compared } from "./address";
 import { Scrolls } from "../../components/Scrolls";
+import trialStyles from "../trial/trial.module.css";
 
 type Found = Schemas["ComparedTrials"];
 type Names = { first: string; second: string };
@@ -58,7 +59,7 @@ export function Metrics({ found, names }: { found: Found; names: Names }) {
               <th>Better</th>
             </tr>
           </thead>
-          <tbody className="numbers">
+          <tbody className={`numbers ${trialStyles.rows}`}>
             {found.metrics.map((metric) => (
               <tr key={metric.name}>
                 <td>{metricName(metric.name)}</td>

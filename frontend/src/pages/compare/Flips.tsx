@@ -1,5 +1,7 @@
 // The images on which the two differ, with what each says; one of them large, side by side.
+import { useState } from "react";
 import { api, $api, type Schemas } from "../../api/client";
+import { Button } from "../../components/controls";
 import { Gallery } from "../../components/Gallery";
 import { runImage, TileButton, TileWait } from "../../components/ImageTile";
 import { count } from "../../components/format";
@@ -9,6 +11,7 @@ import { Answer, Problem, Skeleton } from "../../components/states";
 import { usePages } from "../../components/usePages";
 import { drawnOf } from "../mistakes/Large";
 import { textOf, useView } from "../trial/address";
+import { FIRST } from "../trial/CaseGallery";
 import { queryOf, type Compared } from "./address";
 import styles from "./compare.module.css";
 import { Counts, type Side } from "./Verdict";
@@ -53,6 +56,7 @@ function List({ compared, side, names, row, onChoose }: {
     if (data === undefined) throw new Error("the server did not answer");
     return data;
   });
+  const [all, setAll] = useState(false);
   if (error !== null) return <Problem error={error} />;
   if (total === undefined) return <Skeleton heights={[200]} />;
   const shown = side === "second" ? "first" : "second"; // the trial that is wrong says more
@@ -67,7 +71,7 @@ function List({ compared, side, names, row, onChoose }: {
         <SideBySide compared={compared} row={row} names={names} />
       )}
       <Gallery
-        total={total}
+        total={all ? total : Math.min(total, FIRST)}
         label={TITLES[side](names)}
         tileWidth={140}
         tileHeight={182}
@@ -87,6 +91,11 @@ function List({ compared, side, names, row, onChoose }: {
           );
         }}
       />
+      {total > FIRST && !all && (
+        <div className="line">
+          <Button onPress={() => setAll(true)}>Show all {count(total, "image")}</Button>
+        </div>
+      )}
     </div>
   );
 }

@@ -67,7 +67,7 @@ function Table({ parts, what, by, names }: { parts: Part[]; what: string; by: st
             <th className="number">p (Holm)</th>
           </tr>
         </thead>
-        <tbody className="numbers">
+        <tbody className={`numbers ${trialStyles.rows}`}>
           {parts.map((part) => (
             <tr key={part.name} className={part.p_value !== null && part.p_value < LEVEL ? trialStyles.primary : undefined}>
               <td>{part.name}</td>

@@ -38,7 +38,7 @@ export function Verdict({ found, names }: { found: Found; names: { first: string
               <th className="number">MB</th>
             </tr>
           </thead>
-          <tbody className="numbers">
+          <tbody className={`numbers ${styles.rows}`}>
             {([found.first, found.second] as const).map((one, i) => (
               <tr key={i}>
                 <td>

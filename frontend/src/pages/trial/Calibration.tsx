@@ -66,7 +66,7 @@ function BeforeAfter({ found }: { found: Schemas["CalibrationFigures"] }) {
               <th>After</th>
             </tr>
           </thead>
-          <tbody className="numbers">
+          <tbody className={`numbers ${styles.rows}`}>
             <tr>
               <td>expected calibration error</td>
               <td>{interval(found.error_before, 4)}</td>

@@ -1,6 +1,7 @@
 // The images behind a number: each leads to the page of mistakes, with the same filter.
+import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
-import { Tag } from "../../components/controls";
+import { Button, Tag } from "../../components/controls";
 import { count } from "../../components/format";
 import { Gallery } from "../../components/Gallery";
 import { runImage, TileLink, TileWait } from "../../components/ImageTile";
@@ -10,6 +11,9 @@ import type { Search } from "../../router";
 import type { TrialName } from "./address";
 
 export type Case = Schemas["Case"];
+
+/** How many images are shown before one asks for all, so that what follows them stays in reach. */
+export const FIRST = 24;
 
 /** Which images are wanted: fields of the query of `cases`. */
 export interface CaseFilter {
@@ -60,6 +64,7 @@ export function CaseGallery({ trial, split, filter, label }: {
   label: string;
 }) {
   const { total, at, onNear, error } = useCases(trial, split, filter);
+  const [all, setAll] = useState(false);
   if (error !== null) return <Problem error={error} />;
   if (total === undefined) return <Skeleton heights={[200]} />;
   if (total === 0) return <p className="muted">No image.</p>;
@@ -68,7 +73,7 @@ export function CaseGallery({ trial, split, filter, label }: {
     <div className="stack">
       <p className="muted small">{count(total, "image")}, the worst first.</p>
       <Gallery
-        total={total}
+        total={all ? total : Math.min(total, FIRST)}
         label={label}
         tileWidth={150}
         tileHeight={178}
@@ -90,6 +95,11 @@ export function CaseGallery({ trial, split, filter, label }: {
           );
         }}
       />
+      {total > FIRST && !all && (
+        <div className="line">
+          <Button onPress={() => setAll(true)}>Show all {count(total, "image")}</Button>
+        </div>
+      )}
     </div>
   );
 }

@@ -18,7 +18,7 @@ export function Facts({ trial }: { trial: TrialDetails }) {
   const { row, result, primary_metric: metric } = trial;
   const primary = (split: string) => trial.metrics[split]?.[metric] ?? null;
   return (
-    <section className="panel" aria-label="summary">
+    <section className="panel stack" aria-label="summary">
       <dl className={styles.facts}>
         <Fact name={`${metricName(metric)}, ${trial.splits.includes("test") ? "test images" : "validation images"}`} main>
           <Score found={primary(trial.splits.includes("test") ? "test" : "val") ?? row?.score} />
@@ -38,7 +38,7 @@ export function Facts({ trial }: { trial: TrialDetails }) {
           {result ? `${result.best_epoch} of ${result.epochs}` : "–"}
         </Fact>
         <Fact name="training time">{result ? duration(result.seconds) : "–"}</Fact>
-        <Fact name="licence of the weights" note={result?.weights_source}>
+        <Fact name="licence" note={result ? `of the weights: ${result.weights_source}` : undefined}>
           {result?.weights_licence ?? (result ? "not stated" : "–")}
         </Fact>
         <Fact name="rank in the run" note={trial.is_packaged ? "packaged as the run's model" : undefined}>

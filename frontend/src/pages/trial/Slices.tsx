@@ -82,7 +82,7 @@ function SliceTable({ slices, metric, is, onChoose }: {
             <th className="number">p</th>
           </tr>
         </thead>
-        <tbody className="numbers">
+        <tbody className={`numbers ${styles.rows}`}>
           {slices.map((slice) => (
             <tr key={`${slice.attribute} ${slice.value}`} className={slice.is_different ? styles.primary : undefined}>
               <td>
