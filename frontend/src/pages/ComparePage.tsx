@@ -10,7 +10,7 @@ import { Curves, Metrics, Settings } from "./compare/Differences";
 import { Flips } from "./compare/Flips";
 import { Classes, Slices } from "./compare/Parts";
 import { Verdict } from "./compare/Verdict";
-import { useTrialName, useView } from "./trial/address";
+import { textOf, useTrialName, useView } from "./trial/address";
 import { SplitChoice } from "./trial/SplitChoice";
 
 export default function ComparePage() {
@@ -30,7 +30,7 @@ export default function ComparePage() {
       }
       actions={compared !== null && <CopyView copies={copies(compared)} />}
     >
-      <Choice key={`${compared?.first.trial},${compared?.second.trial}`} runId={runId} compared={compared} onChoose={set} />
+      <Choice key={`${compared?.first.trial},${compared?.second.trial}`} runId={runId} compared={compared} asked={textOf(view, "first")} onChoose={set} />
       {compared === null ? (
         <Empty title="Choose two trials" command={`automl-vision compare ${runId}:0 ${runId}:1`}>
           They are tested on the same images: the difference with its interval, and the images that only one of them gets right.

@@ -61,6 +61,11 @@ export default function TrialPage() {
               Look at mistakes
             </ButtonLink>
           )}
+          {trial !== undefined && trial.splits.length > 0 && (
+            <ButtonLink to="/runs/$runId/compare" params={{ runId: name.runId } as never} search={{ first: name.number } as never}>
+              Compare
+            </ButtonLink>
+          )}
           <CopyView copies={copies(name, textOf(view, "tab"), splitOf(view))} />
         </>
       }

@@ -6,18 +6,25 @@ import type { Search } from "../../router";
 import type { Compared } from "./address";
 import styles from "./compare.module.css";
 
-export function Choice({ runId, compared, onChoose }: { runId: string; compared: Compared | null; onChoose: (changes: Search) => void }) {
+/** Two choices; `asked` is the trial that one comes from, which is compared with the best other one. */
+export function Choice({ runId, compared, asked, onChoose }: {
+  runId: string;
+  compared: Compared | null;
+  asked: string | undefined;
+  onChoose: (changes: Search) => void;
+}) {
   const query = $api.useQuery("get", "/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } });
   const rows = (query.data?.rows ?? []).filter((row) => row.score !== null);
   const options = rows.map((row) => ({ id: `${runId}:${row.trial}`, title: `Trial ${row.trial} ${row.model_name}, ${interval(row.score)}` }));
   const named = (one: Compared["first"] | undefined) => (one === undefined ? null : `${one.run}:${one.trial}`);
-  const first = named(compared?.first) ?? options[0]?.id ?? null;
-  const second = named(compared?.second) ?? options[1]?.id ?? null;
+  const from = options.find((option) => option.id === `${runId}:${asked ?? ""}`)?.id;
+  const first = named(compared?.first) ?? options.find((option) => option.id !== from)?.id ?? null;
+  const second = named(compared?.second) ?? from ?? options.find((option) => option.id !== first)?.id ?? null;
   const known = (id: string | null) => (id !== null && options.every((option) => option.id !== id) ? [...options, { id, title: id }] : options);
   const set = (one: string | null, two: string | null) => {
     if (one === null || two === null) return;
     const short = (id: string) => (id.startsWith(`${runId}:`) ? id.slice(runId.length + 1) : id);
-    onChoose({ trials: `${short(one)},${short(two)}`, row: undefined, right: undefined });
+    onChoose({ trials: `${short(one)},${short(two)}`, row: undefined, right: undefined, first: undefined });
   };
   return (
     <div className={styles.choice}>

@@ -158,10 +158,10 @@ def list_trial_files(opened: Opened, run_id: str, number: int) -> list[TrialFile
 @router.get("/trials/{number}/files/{name:path}", response_class=Response)
 def get_trial_file(opened: Opened, run_id: str, number: int, name: str) -> Response:
     """Download one of a trial's files."""
-    path = opened.trial(run_id, number).path.resolve()
-    file = (path / name).resolve()
-    if not file.is_relative_to(path) or not file.is_file():
+    path = opened.trial(run_id, number).path
+    if name not in file_names(path):
         raise NotFoundError(f'trial {number} has no file "{name}"')
+    file = path / name
     return FileResponse(file, filename=file.name, content_disposition_type="attachment")
 
 
