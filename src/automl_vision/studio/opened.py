@@ -13,6 +13,7 @@ from fastapi import Depends, Query, Request
 from automl_vision.core.text import did_you_mean
 from automl_vision.experiment.run import Run
 from automl_vision.experiment.trial import Trial
+from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
 from automl_vision.studio.problems import NotFoundError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
 _MOST_DATASETS = 4
+_MOST_COMPARED = 4
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -96,7 +98,12 @@ class OpenedWorkspace:
     name: str
     workspace: Workspace
     _runs: dict[str, OpenedRun] = field(default_factory=dict)
-    _evaluated: Recent[tuple[str, int, str | None], Evaluated] = field(default_factory=lambda: Recent(_MOST_EVALUATED))
+    _evaluated: Recent[tuple[str, int, str | None], OpenedEvaluation] = field(
+        default_factory=lambda: Recent(_MOST_EVALUATED)
+    )
+    _compared: Recent[tuple[tuple[str, int], tuple[str, int], str | None], OpenedComparison] = field(
+        default_factory=lambda: Recent(_MOST_COMPARED)
+    )
     _datasets: Recent[str, Dataset] = field(default_factory=lambda: Recent(_MOST_DATASETS))
 
     def run(self, run_id: str) -> OpenedRun:
@@ -133,8 +140,25 @@ class OpenedWorkspace:
         Raises:
             AutoMLVisionError: the trial has no predictions, or none of the split; the message says why.
         """
+        return self.evaluation(run_id, number, split).evaluated
+
+    def evaluation(self, run_id: str, number: int, split: str | None) -> OpenedEvaluation:
+        """The same with everything that was computed from it.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does.
+        """
         trial = self.trial(run_id, number)
-        return self._evaluated.get((run_id, number, split), lambda: trial.evaluated(split))
+        return self._evaluated.get((run_id, number, split), lambda: OpenedEvaluation.of(trial, split))
+
+    def comparison(self, first: tuple[str, int], second: tuple[str, int], split: str | None) -> OpenedComparison:
+        """Two trials, each as run and number, on the same images; the ones used last are kept.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does, or the trials were not evaluated on the same images.
+        """
+        one, two = (self.evaluation(*trial, split) for trial in (first, second))
+        return self._compared.get((first, second, split), lambda: OpenedComparison.of(one, two))
 
     def run_dataset(self, run_id: str) -> Dataset:
         """The dataset of a run as it was prepared for it."""

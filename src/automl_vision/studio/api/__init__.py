@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, session, system, trials
+from automl_vision.studio.api import (
+    comparison,
+    evaluation,
+    explanations,
+    operating,
+    reviews,
+    runs,
+    session,
+    system,
+    trials,
+    work,
+)
 
-ROUTERS = (system.router, session.router, runs.router, trials.router)
+ROUTERS = (
+    system.router,
+    session.router,
+    runs.router,
+    trials.router,
+    evaluation.router,
+    operating.router,
+    explanations.router,
+    reviews.router,
+    comparison.router,
+    work.router,
+)
