@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
@@ -14,7 +15,9 @@ from automl_vision.studio import pages
 from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
+from automl_vision.studio.places import Places
 from automl_vision.studio.problems import RESPONSES, add_problems
+from automl_vision.studio.uploads import DEFAULT_GB
 from automl_vision.studio.work import BackgroundWork
 
 if TYPE_CHECKING:
@@ -23,12 +26,20 @@ if TYPE_CHECKING:
 API = "/api/v1"
 
 
-def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastAPI:
+def create_app(
+    workspaces: Sequence[Workspace],
+    *,
+    root_path: str = "",
+    data_roots: Sequence[Path] = (),
+    max_upload_gb: float = DEFAULT_GB,
+) -> FastAPI:
     """The studio of one or several workspaces.
 
     Args:
         workspaces: at least one; requests that name none are about the first.
         root_path: the path under which a reverse proxy shows the studio, such as "/studio".
+        data_roots: folders in which data may be, besides the user's, the current one and the workspaces'.
+        max_upload_gb: most that can be uploaded at once.
     """
 
     @asynccontextmanager
@@ -49,6 +60,9 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
     )
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
+    app.state.places = Places([Path.cwd(), Path.home(), *(space.path for space in workspaces), *data_roots])
+    app.state.uploads = {}  # by name of the workspace, made when they are first asked for
+    app.state.most_upload_bytes = int(max_upload_gb * 2**30)
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:
         api.include_router(router)

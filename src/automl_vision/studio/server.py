@@ -6,6 +6,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_vision.core.errors import AutoMLVisionError
@@ -26,6 +27,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     root_path: str = "",
+    data_roots: Sequence[Path] = (),
+    max_upload_gb: float = 10.0,
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
 ) -> None:
@@ -36,6 +39,8 @@ def serve(
         host: address to listen on.
         port: to listen on; 0 takes a free one.
         root_path: the path under which a reverse proxy shows the studio.
+        data_roots: folders in which data may be, besides the user's, the current one and the workspaces'.
+        max_upload_gb: most that can be uploaded at once.
         open_browser: open the studio in the browser once it answers.
         announce: called with the studio's address.
 
@@ -49,7 +54,7 @@ def serve(
     with _listening(host, port) as listener:
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}{root_path}/"
         config = uvicorn.Config(
-            create_app(workspaces, root_path=root_path),
+            create_app(workspaces, root_path=root_path, data_roots=data_roots, max_upload_gb=max_upload_gb),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=3,  # live views never end by themselves

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, system, trials, work
+from automl_vision.studio.api import (
+    data,
+    data_doctor,
+    data_fixes,
+    data_images,
+    data_uploads,
+    runs,
+    system,
+    trials,
+    work,
+)
 
-ROUTERS = (system.router, runs.router, trials.router, work.router)
+ROUTERS = (
+    system.router,
+    runs.router,
+    trials.router,
+    data.router,
+    data_images.router,
+    data_doctor.router,
+    data_fixes.router,
+    data_uploads.router,
+    work.router,
+)
