@@ -5,6 +5,7 @@ import { Button, Tag } from "../components/controls";
 import { CopyView } from "../components/CopyView";
 import { count, moment } from "../components/format";
 import { Page } from "../components/Page";
+import { Scrolls } from "../components/Scrolls";
 import { Answer, Empty } from "../components/states";
 import { AddData } from "./data/AddData";
 import { FindingCounts } from "./version/FindingCounts";
@@ -64,7 +65,7 @@ export default function DataPage() {
 
 function DatasetTable({ datasets, total }: { datasets: DatasetSummary[]; total: number }) {
   return (
-    <div className="scrolls">
+    <Scrolls label="datasets">
       <table>
         <caption className="hidden-text">{count(total, "dataset")}</caption>
         <thead>
@@ -105,6 +106,6 @@ function DatasetTable({ datasets, total }: { datasets: DatasetSummary[]; total: 
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }

@@ -5,6 +5,7 @@ import { ButtonLink, Select, Tabs, Tag } from "../components/controls";
 import { CopyView } from "../components/CopyView";
 import { count, moment } from "../components/format";
 import { Page } from "../components/Page";
+import { Scrolls } from "../components/Scrolls";
 import { Answer, Empty, Skeleton } from "../components/states";
 import { Changes } from "./version/Changes";
 import { Contents } from "./version/Contents";
@@ -123,7 +124,7 @@ function Runs({ data }: { data: VersionDetails }) {
       />
     );
   return (
-    <div className="scrolls">
+    <Scrolls label="runs of this version">
       <table>
         <thead>
           <tr>
@@ -148,7 +149,7 @@ function Runs({ data }: { data: VersionDetails }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 

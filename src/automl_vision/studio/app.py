@@ -12,12 +12,12 @@ from fastapi.routing import APIRoute
 
 from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
+from automl_vision.studio.access import Access, Gate
 from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
-from automl_vision.studio.places import Places
+from automl_vision.studio.places import NewData, Places
 from automl_vision.studio.problems import RESPONSES, add_problems
-from automl_vision.studio.uploads import DEFAULT_GB
 from automl_vision.studio.work import BackgroundWork
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ API = "/api/v1"
 def create_app(
     workspaces: Sequence[Workspace],
     *,
+    access: Access | None = None,
     root_path: str = "",
-    data_roots: Sequence[Path] = (),
-    max_upload_gb: float = DEFAULT_GB,
+    new_data: NewData | None = None,
 ) -> FastAPI:
     """The studio of one or several workspaces.
 
     Args:
         workspaces: at least one; requests that name none are about the first.
+        access: who may ask; by default this machine alone.
         root_path: the path under which a reverse proxy shows the studio, such as "/studio".
-        data_roots: folders in which data may be, besides the user's, the current one and the workspaces'.
-        max_upload_gb: most that can be uploaded at once.
+        new_data: where it may come from.
     """
 
     @asynccontextmanager
@@ -58,11 +58,13 @@ def create_app(
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
     )
+    app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
-    app.state.places = Places([Path.cwd(), Path.home(), *(space.path for space in workspaces), *data_roots])
+    new_data = new_data or NewData()
+    app.state.places = Places([Path.cwd(), Path.home(), *(space.path for space in workspaces), *new_data.roots])
     app.state.uploads = {}  # by name of the workspace, made when they are first asked for
-    app.state.most_upload_bytes = int(max_upload_gb * 2**30)
+    app.state.most_upload_bytes = int(new_data.max_upload_gb * 2**30)
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:
         api.include_router(router)
@@ -70,6 +72,7 @@ def create_app(
     app.include_router(pages.router)
     add_problems(app)
     app.add_middleware(EntityTags)
+    app.add_middleware(Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -16,6 +16,19 @@ _MOST_LISTED = 1000
 
 
 @dataclass(frozen=True)
+class NewData:
+    """Where new data may come from.
+
+    Attributes:
+        roots: folders in which data may be, besides the user's, the current one and the workspaces'.
+        max_upload_gb: most that can be uploaded at once.
+    """
+
+    roots: tuple[Path, ...] = ()
+    max_upload_gb: float = 10.0
+
+
+@dataclass(frozen=True)
 class Entry:
     """A folder, archive or annotation file.
 

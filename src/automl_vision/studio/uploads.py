@@ -17,7 +17,6 @@ from automl_vision.core.files import read_json, write_json
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES
 from automl_vision.studio.problems import NotFoundError
 
-DEFAULT_GB = 10.0
 MOST_FILES = 1_000_000
 MOST_AT_ONCE = 64 * 2**20  # bytes of a piece
 _KEPT_FREE = 2**30  # bytes of the disk

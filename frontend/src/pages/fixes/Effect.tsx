@@ -5,6 +5,7 @@ import { $api, api, type Schemas } from "../../api/client";
 import { axisOf, IntervalDot } from "../../charts/IntervalDot";
 import { Button } from "../../components/controls";
 import { count, figure, interval } from "../../components/format";
+import { Scrolls } from "../../components/Scrolls";
 import { Problem } from "../../components/states";
 import { useWork, WorkProgress } from "../../components/Work";
 import { textOf, type Choice } from "./basket";
@@ -57,7 +58,7 @@ function Shown({ effect, isOld }: { effect: Schemas["FixEffect"]; isOld: boolean
       <p>
         <strong>{effect.sentence}</strong>
       </p>
-      <div className="scrolls">
+      <Scrolls label="the probe with and without the changes">
         <table style={{ maxWidth: 680 }}>
           <thead>
             <tr>
@@ -85,7 +86,7 @@ function Shown({ effect, isOld }: { effect: Schemas["FixEffect"]; isOld: boolean
             </tr>
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       <ul className="small muted" style={{ paddingLeft: "1.2em" }}>
         <li>{count(effect.relabelled, "training image")} with other labels. Test: {effect.test}.</li>
         {effect.changed !== null && (

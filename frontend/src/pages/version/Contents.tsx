@@ -2,6 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import { count } from "../../components/format";
+import { Scrolls } from "../../components/Scrolls";
 import { Section } from "../../components/Page";
 import styles from "./version.module.css";
 
@@ -18,7 +19,7 @@ export function Contents({ data }: { data: Schemas["VersionDetails"] }) {
             </span>
           ))}
         </p>
-        <div className="scrolls">
+        <Scrolls label="classes by split">
           <table>
             <thead>
               <tr>
@@ -57,11 +58,11 @@ export function Contents({ data }: { data: Schemas["VersionDetails"] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       </Section>
       {data.columns.length > 0 && (
         <Section title="Further columns">
-          <div className="scrolls">
+          <Scrolls label="further columns">
             <table>
               <thead>
                 <tr>
@@ -84,7 +85,7 @@ export function Contents({ data }: { data: Schemas["VersionDetails"] }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scrolls>
         </Section>
       )}
     </div>

@@ -1,5 +1,6 @@
 import { $api } from "../../api/client";
 import { count } from "../../components/format";
+import { Scrolls } from "../../components/Scrolls";
 import { Answer } from "../../components/states";
 
 /** Records that could not be used, or remarks on those that were kept, with place and reason. */
@@ -10,7 +11,7 @@ export function LeftOut({ name, number, notes = false }: { name: string; number:
   return (
     <Answer query={query}>
       {(page) => (
-        <div className="scrolls">
+        <Scrolls label="records and reasons">
           <table>
             <thead>
               <tr>
@@ -28,7 +29,7 @@ export function LeftOut({ name, number, notes = false }: { name: string; number:
             </tbody>
           </table>
           {page.next !== null && <p className="muted small">and {count(page.total - page.items.length, "more", "more")}</p>}
-        </div>
+        </Scrolls>
       )}
     </Answer>
   );

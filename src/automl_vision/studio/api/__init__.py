@@ -9,6 +9,7 @@ from automl_vision.studio.api import (
     data_images,
     data_uploads,
     runs,
+    session,
     system,
     trials,
     work,
@@ -16,6 +17,7 @@ from automl_vision.studio.api import (
 
 ROUTERS = (
     system.router,
+    session.router,
     runs.router,
     trials.router,
     data.router,

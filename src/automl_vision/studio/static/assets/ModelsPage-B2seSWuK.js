@@ -1,1 +1,0 @@
-import{t as e}from"./Page-Bv86ALDG.js";import{Cn as t,n}from"./states-Clvqv9ub.js";var r=t();function i(){return(0,r.jsx)(e,{title:`Models`,children:(0,r.jsx)(n,{title:`This page is not here yet`})})}export{i as default};
