@@ -104,7 +104,7 @@ function Proposal({ name, number, finding, choice, set }: {
   return (
     <div className="stack">
       <FindingHead finding={finding} />
-      <div className={styles.filters}>
+      <div className={styles.choose}>
         <Select label={`What to do (${finding.check})`} value={choice.action} options={options} onChange={(action) => set({ ...choice, action })} />
         {taken && finding.cases > 0 && (
           <span className="muted small">
@@ -237,7 +237,7 @@ function NewVersion({ name, number, choices }: { name: string; number: number; c
   });
   return (
     <form
-      className={styles.filters}
+      className={styles.choose}
       onSubmit={(event) => {
         event.preventDefault();
         make.mutate({ train: false });
@@ -245,7 +245,7 @@ function NewVersion({ name, number, choices }: { name: string; number: number; c
     >
       {number === 0 && <TextField label="Name of the dataset" value={wanted} onChange={setWanted} isRequired />}
       <TextField label="Reason, kept with the version" value={reason} onChange={setReason} placeholder="what these changes are for" />
-      <div data-narrow className="line">
+      <div className="line">
         <Button type="submit" isDisabled={make.isPending || wanted === ""}>
           Make the next version
         </Button>

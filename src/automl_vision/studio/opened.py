@@ -175,8 +175,11 @@ class OpenedWorkspace:
             if name[1:] not in known:
                 raise NotFoundError(f'no dataset "{name}" is in the workspace')
             return known[name[1:]]
+        registry = self.workspace.datasets
+        if name not in registry.names():
+            raise NotFoundError(f'no dataset is registered as "{name}".{did_you_mean(name, registry.names())}')
         try:
-            return Path(self.workspace.datasets.get(name, number).manifest)
+            return Path(registry.get(name, number).manifest)
         except DataError as error:
             raise NotFoundError(str(error)) from None
 

@@ -84,18 +84,19 @@ class Places:
         Raises:
             DataError: it is outside of the roots, or does not exist.
         """
-        named = Path(path).expanduser()
         try:
+            named = Path(path).expanduser()
             real = Path(os.path.realpath(named if named.is_absolute() else self.roots[0] / named))
-        except (OSError, ValueError) as error:
+            exists = real.exists()
+        except (OSError, ValueError, RuntimeError) as error:
             raise DataError(f"the path cannot be read ({error})") from None
-        if not any(root == real or root in real.parents for root in self.roots):
+        if not self._is_inside(real):
             known = ", ".join(map(str, self.roots))
             raise DataError(
                 f"{path} is outside of the folders that the studio may read: {known}. "
                 "Start it with --data-root DIR to add one"
             )
-        if not real.exists():
+        if not exists:
             raise DataError(f"{path} does not exist.{self._near(real)}")
         return real
 
@@ -126,7 +127,7 @@ class Places:
         more = max(0, len(entries) - _MOST_LISTED)
         return Listing(str(folder), parent, entries[:_MOST_LISTED], images, more)
 
-    def _is_inside(self, path: str) -> bool:
+    def _is_inside(self, path: str | Path) -> bool:
         real = Path(os.path.realpath(path))
         return any(root == real or root in real.parents for root in self.roots)
 
@@ -135,7 +136,7 @@ class Places:
         folder = missing.parent
         while not folder.exists():
             missing, folder = folder, folder.parent
-        if not self._is_inside(str(folder)) or not folder.is_dir():
+        if not self._is_inside(folder) or not folder.is_dir():
             return ""
         names = [entry.name for entry in self.listing(str(folder)).entries]
         hint = did_you_mean(missing.name, names)

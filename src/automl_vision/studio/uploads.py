@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from automl_vision.core.errors import DataError, StorageError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.text import visible
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES
 from automl_vision.studio.problems import NotFoundError
 
@@ -72,7 +73,7 @@ class Uploads:
         if files > MOST_FILES:
             raise DataError(f"at most {MOST_FILES:,} files can be uploaded at once, not {files:,}")
         self._require_room(size)
-        upload = Upload(secrets.token_hex(8), Path(), name=name[:200])
+        upload = Upload(secrets.token_hex(8), Path(), name=visible(name)[:200])
         upload.folder = self.folder / upload.id / "files"
         upload.folder.mkdir(parents=True)
         write_json(self.folder / upload.id / _FACTS, {"name": upload.name})

@@ -58,10 +58,8 @@ export function ChoosePlace({ onChoose }: { onChoose: (path: string) => void }) 
                 </li>
               ))}
             </ul>
-            <p className="muted small">
-              {count(found.images, "image")} in this folder itself
-              {found.more > 0 && `, and ${count(found.more, "further entry", "further entries")}, which are not listed`}
-            </p>
+            {found.images > 0 && <p className="muted small">{count(found.images, "image")} in this folder itself</p>}
+            {found.more > 0 && <p className="muted small">and {count(found.more, "further entry", "further entries")}, not listed</p>}
           </>
         )}
       </Answer>

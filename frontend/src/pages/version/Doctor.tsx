@@ -2,7 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { $api, api, ApiError, queries, type Schemas } from "../../api/client";
+import { $api, api, queries, type Schemas } from "../../api/client";
 import { Button, ButtonLink, Tag } from "../../components/controls";
 import { count, moment } from "../../components/format";
 import { Answer, Empty, Problem } from "../../components/states";
@@ -41,9 +41,8 @@ export function Doctor({ name, number }: { name: string; number: number }) {
     "get",
     "/api/v1/datasets/{name}/versions/{number}/report",
     { params: { path: { name, number } } },
-    { retry: false },
   );
-  const unchecked = report.error instanceof ApiError && report.error.problem.status === 404;
+  const unchecked = report.data?.checked === null;
   return (
     <div className="stack">
       {check.work !== undefined && <WorkProgress work={check.work} />}
@@ -79,7 +78,7 @@ function Found({ name, number, report, onAgain }: {
       <div className="line spread">
         <span>
           {report.findings.length === 0 ? "Nothing was found" : count(report.findings.length, "finding")};{" "}
-          {count(report.passed.length, "check")} found nothing <span className="muted">(checked {moment(report.checked)})</span>
+          {count(report.passed.length, "check")} found nothing <span className="muted">(checked {moment(report.checked ?? 0)})</span>
         </span>
         <span className="line">
           {onAgain !== null && <Button onPress={onAgain}>Check again</Button>}

@@ -55,8 +55,8 @@ export function Images({ data }: { data: Schemas["VersionDetails"] }) {
           key={JSON.stringify(filter)}
           total={images.total}
           label={`images of ${data.id}`}
-          tileWidth={220}
-          tileHeight={212}
+          tileWidth={window.innerWidth < 640 ? 150 : 220}
+          tileHeight={window.innerWidth < 640 ? 150 : 212}
           onNear={images.near}
           tile={(position) => (
             <Tile name={data.name} number={data.number} image={images.at(position)} onOpen={(row) => set({ image: row })} />
@@ -127,7 +127,7 @@ function Filters({ data, filter, set }: {
         options={filter.finding === undefined ? ORDERS : [{ id: "rows", title: "Worst first" }, ...ORDERS.slice(1)]}
         onChange={(id) => set({ order: id === "rows" ? undefined : id })}
       />
-      <div data-narrow>
+      <div>
         <Button
           aria-label={filter.descending ? "turn to ascending order" : "turn to descending order"}
           onPress={() => set({ descending: filter.descending ? undefined : true })}

@@ -1,6 +1,7 @@
 import { useEffect } from "react";
+import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { $api, type Schemas } from "../../api/client";
-import { Button, Dialog, Tag } from "../../components/controls";
+import { Button, Tag } from "../../components/controls";
 import { splitName } from "../../components/format";
 import { Picture, type Drawn } from "../../components/Picture";
 import { Answer } from "../../components/states";
@@ -28,7 +29,7 @@ export function LargeImage({ name, number, row, labelsObjects, onClose, onStep }
     return () => window.removeEventListener("keydown", go);
   });
   return (
-    <Dialog title={query.data?.image ?? `image ${row}`} isOpen onClose={onClose}>
+    <Wide title={query.data?.image ?? `image ${row}`} onClose={onClose}>
       <Answer query={query}>{(image) => <Known name={name} number={number} image={image} labelsObjects={labelsObjects} />}</Answer>
       <div className="line spread">
         <span className="line">
@@ -37,7 +38,21 @@ export function LargeImage({ name, number, row, labelsObjects, onClose, onStep }
         </span>
         <Button onPress={onClose}>Close</Button>
       </div>
-    </Dialog>
+    </Wide>
+  );
+}
+
+/** A dialog as wide as the window allows. */
+function Wide({ title, onClose, children }: { title: string; onClose: () => void; children: React.ReactNode }) {
+  return (
+    <ModalOverlay className={styles.overlay ?? ""} isOpen onOpenChange={(open) => !open && onClose()} isDismissable>
+      <Modal className={styles.wide ?? ""}>
+        <Dialog className="stack">
+          <Heading slot="title">{title}</Heading>
+          {children}
+        </Dialog>
+      </Modal>
+    </ModalOverlay>
   );
 }
 

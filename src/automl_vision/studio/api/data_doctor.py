@@ -61,7 +61,7 @@ class FindingSummary(BaseModel):
 class ReportSummary(BaseModel):
     """What the doctor found in a version."""
 
-    checked: float = Field(description="seconds since 1970")
+    checked: float | None = Field(description="seconds since 1970; null if it was not checked yet")
     findings: list[FindingSummary] = Field(description="errors first")
     passed: list[str] = Field(description="checks that found nothing")
     skipped: dict[str, str] = Field(description="reason by name of a check that could not run")
@@ -111,7 +111,10 @@ def check_version(opened: Opened, background: Background, name: str, number: int
 @router.get("/report")
 def get_report(opened: Opened, name: str, number: int) -> ReportSummary:
     """Return what the doctor found, as far as it was checked."""
-    report, checked = kept_report(opened, opened.version_dataset(name, number))
+    kept = opened.workspace.data_reports.get(opened.version_dataset(name, number))
+    if kept is None:
+        return ReportSummary(checked=None, findings=[], passed=[], skipped={})
+    report, checked = kept
     return ReportSummary(
         checked=checked,
         findings=[finding_summary(finding) for finding in report.findings],
@@ -126,28 +129,14 @@ def list_cases(
 ) -> Page[FindingCase]:
     """List the cases of a finding, of the doctor or of people, worst first."""
     dataset = opened.version_dataset(name, number)
-    report = fixes_report(opened, dataset)
-    found = next((finding for finding in report.findings if finding.check == check), None)
-    if found is None:
-        kept = kept_report(opened, dataset)[0]
-        found = next((finding for finding in kept.findings if finding.check == check), None)
+    kept = opened.workspace.data_reports.get(dataset)
+    findings = [*fixes_report(opened, dataset).findings, *(kept[0].findings if kept else ())]
+    found = next((finding for finding in findings if finding.check == check), None)
     if found is None:
         raise NotFoundError(f'there is no finding "{check}"')
     page = page_of(range(len(found.rows)), cursor, limit)
     items = [_case(dataset, found, position) for position in page.items]
     return Page(items=items, total=page.total, next=page.next)
-
-
-def kept_report(opened: OpenedWorkspace, dataset: Dataset) -> tuple[DataReport, float]:
-    """The report about a dataset and when it was made.
-
-    Raises:
-        NotFoundError: it was not checked.
-    """
-    kept = opened.workspace.data_reports.get(dataset)
-    if kept is None:
-        raise NotFoundError("the version was not checked yet")
-    return kept
 
 
 def fixes_report(opened: OpenedWorkspace, dataset: Dataset) -> DataReport:

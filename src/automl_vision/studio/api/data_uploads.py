@@ -68,7 +68,7 @@ class FilePart(BaseModel):
 class ImportRequest(BaseModel):
     """What to look at: a path of this machine or an upload."""
 
-    path: str | None = Field(default=None, description="folder, archive or annotation file")
+    path: str | None = Field(default=None, min_length=1, description="folder, archive or annotation file")
     upload: str | None = Field(default=None, description="id of an upload")
     task: str | None = Field(default=None, description="null: as the labels suggest")
 
