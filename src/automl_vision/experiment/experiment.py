@@ -94,8 +94,7 @@ def prepared_run(config: AutoMLVisionConfig, experiment: Experiment) -> Iterator
     workspace = experiment.workspace
     dataset = open_training_data(config, workspace)
     folder = RunFolder(workspace.runs_path / new_run_id(experiment.name))
-    manifest = workspace.path / "datasets" / f"{dataset.fingerprint}.parquet"
-    dataset.save(manifest)  # also for a known fingerprint: the same images may be elsewhere by now
+    manifest = workspace.keep_manifest(dataset)
     version = workspace.datasets.find(dataset.fingerprint)
     spec = run_spec(config, experiment, manifest, data_version=None if version is None else version.id)
     folder.path.mkdir(parents=True)

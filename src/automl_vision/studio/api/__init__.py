@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from automl_vision.studio.api import (
     comparison,
+    data,
+    data_doctor,
+    data_fixes,
+    data_images,
+    data_uploads,
     evaluation,
     explanations,
     operating,
@@ -25,5 +30,10 @@ ROUTERS = (
     explanations.router,
     reviews.router,
     comparison.router,
+    data.router,
+    data_images.router,
+    data_doctor.router,
+    data_fixes.router,
+    data_uploads.router,
     work.router,
 )
