@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
 from automl_vision.studio.api import ROUTERS
+from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
 from automl_vision.studio.problems import RESPONSES, add_problems
@@ -49,6 +50,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
     )
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
+    app.state.live = LiveReaders()
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:
         api.include_router(router)

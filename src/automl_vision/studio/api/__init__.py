@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, system, trials, work
+from automl_vision.studio.api import activity, run_control, run_files, runs, system, trials, work
 
-ROUTERS = (system.router, runs.router, trials.router, work.router)
+ROUTERS = (
+    system.router,
+    runs.router,
+    run_control.router,
+    run_files.router,
+    trials.router,
+    activity.router,
+    work.router,
+)
