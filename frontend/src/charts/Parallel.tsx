@@ -1,13 +1,14 @@
 // Parallel coordinates of trials, whose axes can be brushed: one SVG, in the page's own colours.
-import { useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
+import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { figure } from "../components/format";
-import { axesOf, heightsOf, isHeld, movedBrush, type Brushes, type CoordinateAxis, type TrialPoint } from "./parallel";
+import { axesOf, heightsOf, isHeld, movedBrush, nameLines, type Brushes, type CoordinateAxis, type TrialPoint } from "./parallel";
 import styles from "./Parallel.module.css";
 
 const HEIGHT = 300;
-const TOP = 34;
-const GAP = 128;
+const TOP = 48;
+const GAP = 128; // at least
 const LEFT = 18;
+const END = 60; // for the words of the last axis
 const UNSET = HEIGHT + 20; // where a line passes an axis whose setting the trial does not have
 
 const y = (height: number | null) => (height === null ? TOP + UNSET : TOP + (1 - height) * HEIGHT);
@@ -23,14 +24,16 @@ export function Parallel({ trials, metric, lowerIsBetter, brushes, onBrush, onOp
 }) {
   const axes = useMemo(() => axesOf(trials, metric), [trials, metric]);
   const [pointed, setPointed] = useState<number | null>(null);
-  const lines = useMemo(() => linesOf(trials, axes, lowerIsBetter), [trials, axes, lowerIsBetter]);
-  const width = LEFT * 2 + GAP * (axes.length - 1) + 60;
+  const [place, room] = useWidth();
+  const gap = Math.max(GAP, (room - LEFT * 2 - END) / Math.max(1, axes.length - 1));
+  const lines = useMemo(() => linesOf(trials, axes, lowerIsBetter, gap), [trials, axes, lowerIsBetter, gap]);
+  const width = LEFT * 2 + gap * (axes.length - 1) + END;
   const change = (name: string, brush: [number, number] | undefined) => {
     const others = Object.fromEntries(Object.entries(brushes).filter(([other]) => other !== name));
     onBrush(brush === undefined || (brush[0] <= 0 && brush[1] >= 1) ? others : { ...others, [name]: brush });
   };
   return (
-    <div className="scrolls">
+    <div className="scrolls" ref={place}>
       <svg className={styles.parallel} width={width} height={TOP + HEIGHT + 44} role="group" aria-label={`settings of ${trials.length} trials and their ${metric}`}>
         <g aria-hidden>
           {lines.map(({ trial, heights, path, rank }) => (
@@ -50,7 +53,7 @@ export function Parallel({ trials, metric, lowerIsBetter, brushes, onBrush, onOp
           ))}
         </g>
         {axes.map((axis, i) => (
-          <AxisBrush key={axis.name} axis={axis} x={LEFT + i * GAP} brush={brushes[axis.name]} onChange={(brush) => change(axis.name, brush)} />
+          <AxisBrush key={axis.name} axis={axis} x={LEFT + i * gap} brush={brushes[axis.name]} onChange={(brush) => change(axis.name, brush)} />
         ))}
       </svg>
     </div>
@@ -58,13 +61,29 @@ export function Parallel({ trials, metric, lowerIsBetter, brushes, onBrush, onOp
 }
 
 /** Lines with the best ones last, so that they lie above; a line's rank is 1 to 5, the best 5. */
-function linesOf(trials: TrialPoint[], axes: CoordinateAxis[], lowerIsBetter: boolean) {
+function linesOf(trials: TrialPoint[], axes: CoordinateAxis[], lowerIsBetter: boolean, gap: number) {
   const ordered = [...trials].sort((a, b) => (lowerIsBetter ? b.score - a.score : a.score - b.score));
   return ordered.map((trial, place) => {
     const heights = heightsOf(trial, axes);
-    const path = heights.map((height, i) => `${i === 0 ? "M" : "L"}${LEFT + i * GAP} ${y(height).toFixed(1)}`).join("");
+    const path = heights.map((height, i) => `${i === 0 ? "M" : "L"}${LEFT + i * gap} ${y(height).toFixed(1)}`).join("");
     return { trial, heights, path, rank: Math.min(5, 1 + Math.floor((5 * place) / ordered.length)) };
   });
+}
+
+/** The width of an element, in pixels. */
+function useWidth() {
+  const place = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const measure = () => setWidth(element.clientWidth);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [place, width] as const;
 }
 
 function AxisBrush({ axis, x, brush, onChange }: {
@@ -94,7 +113,11 @@ function AxisBrush({ axis, x, brush, onChange }: {
   const said = brush === undefined ? "all" : `${percent(brush[0])} to ${percent(brush[1])} of its height`;
   return (
     <g transform={`translate(${x} 0)`}>
-      <text className={styles.name} y={16}>{axis.name.replaceAll("_", " ")}</text>
+      <text className={styles.name}>
+        {nameLines(axis.name).map((line, i) => (
+          <tspan key={i} x={0} y={14 + 15 * i}>{line}</tspan>
+        ))}
+      </text>
       <line className={styles.axis} y1={TOP} y2={TOP + HEIGHT} />
       {brush !== undefined && (
         <rect className={styles.brush} x={-8} width={16} y={y(brush[1])} height={Math.max(2, y(brush[0]) - y(brush[1]))} rx={3} />

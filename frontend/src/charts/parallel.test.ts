@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { axesOf, axisFor, brushesOf, brushesText, heightsOf, isHeld, movedBrush, type TrialPoint } from "./parallel";
+import { axesOf, axisFor, brushesOf, brushesText, heightsOf, isHeld, movedBrush, nameLines, type TrialPoint } from "./parallel";
 import { axisOf, ticksOf } from "./IntervalDot";
 import { sparkPoints } from "./Sparkline";
 
@@ -17,6 +17,12 @@ test("a wide range is logarithmic, a narrow one is not", () => {
   expect(axisFor("lr", [0.1, 0.2]).height(0.15)).toBeCloseTo(0.5);
   expect(axisFor("lr", [0, 100]).height(50)).toBeCloseTo(0.5);
   expect(axisFor("lr", [3, 3]).height(3)).toBe(0.5);
+});
+
+test("whole numbers have whole ticks, and long names two lines", () => {
+  expect(axisFor("epochs", [2, 4]).ticks.map((tick) => [tick.height, tick.text])).toEqual([[0, "2"], [0.5, "3"], [1, "4"]]);
+  expect(nameLines("number_of_epochs")).toEqual(["number of", "epochs"]);
+  expect(nameLines("warmup_cosine_lr_warmup_epochs")).toEqual(["warmup cosine", "lr warmup epochs"]);
 });
 
 test("a brush holds the trials that pass through it", () => {

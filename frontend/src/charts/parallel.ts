@@ -21,6 +21,18 @@ export type Brushes = Record<string, [number, number]>;
 
 const LOG_RATIO = 30; // a positive setting that varies by more has a logarithmic axis
 
+/** A name in at most two lines. */
+export function nameLines(name: string, longest = 15): string[] {
+  const words = name.replaceAll("_", " ").split(" ");
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && (last.length + word.length < longest || lines.length === 2)) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line) => (line.length > longest + 1 ? `${line.slice(0, longest)}…` : line));
+}
+
 /** A number in a few characters. */
 export function shortNumber(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : String(Number(value.toPrecision(3)));
@@ -47,8 +59,10 @@ function numberAxis(name: string, values: number[]): CoordinateAxis {
   const back = isLog ? Math.exp : (value: number) => value;
   const span = scale(high) - scale(low);
   const height = (value: number) => (span === 0 ? 0.5 : (scale(value) - scale(low)) / span);
-  const ends = span === 0 ? [0.5] : [0, 1 / 3, 2 / 3, 1];
-  const ticks = ends.map((at) => ({ height: at, text: shortNumber(span === 0 ? low : back(scale(low) + at * span)) }));
+  const inside = (at: number) => back(scale(low) + at * span);
+  const shown = span === 0 ? [low] : [low, inside(1 / 3), inside(2 / 3), high];
+  const round = values.every(Number.isInteger) ? [...new Set(shown.map(Math.round))] : shown;
+  const ticks = round.map((value) => ({ height: height(value), text: shortNumber(value) }));
   return { name, height: (value) => (typeof value === "number" ? height(value) : null), ticks };
 }
 

@@ -66,7 +66,7 @@ function Summary({ run }: { run: RunDetails }) {
     <p className="line muted">
       <Status status={run.status} />
       <span>{run.task}</span>
-      <span>{count(run.trials, "trial")}, {run.finished} with a result</span>
+      <span>{count(run.trials, "trial")}{run.finished < run.trials && `, ${run.finished} with a result`}</span>
       {run.created !== null && <span>made {moment(run.created)}</span>}
       {isAtRest(run.status) && run.seconds > 0 && <span>worked {duration(run.seconds)}</span>}
     </p>

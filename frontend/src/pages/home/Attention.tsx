@@ -36,7 +36,9 @@ function AttentionRow({ run, onHide }: { run: Schemas["RunSummary"]; onHide: () 
   const why = run.reason ?? "its process is gone";
   return (
     <li className={styles.attention}>
-      <Status status={run.status} />
+      <span>
+        <Status status={run.status} />
+      </span>
       <span className={styles.why}>
         <Link to="/runs/$runId" params={{ runId: run.id }} className={styles.id ?? ""}>{run.id}</Link>{" "}
         <span>{why}</span>{" "}
@@ -46,7 +48,7 @@ function AttentionRow({ run, onHide }: { run: Schemas["RunSummary"]; onHide: () 
         </span>
       </span>
       <span className="line">
-        <ResumeButton runId={run.id} />
+        <ResumeButton runId={run.id} kind="plain" />
         <Button kind="quiet" onPress={onHide} aria-label={`Hide ${run.id}`}>Hide</Button>
       </span>
     </li>

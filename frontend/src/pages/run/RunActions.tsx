@@ -4,9 +4,9 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api, addressOf, api, queries, type Schemas } from "../../api/client";
 import { CopyView } from "../../components/CopyView";
-import { Button, Dialog, TextField } from "../../components/controls";
+import { Button, Dialog, TextField, type Kind } from "../../components/controls";
 import controls from "../../components/controls.module.css";
-import { canResume, isAtRest } from "../../components/Status";
+import { isAtRest } from "../../components/Status";
 import { textOf, useView } from "../../components/view";
 import { useWork, WorkProgress } from "../../components/Work";
 import { commandOf, pythonOf } from "./copies";
@@ -26,7 +26,6 @@ export function RunActions({ run }: { run: RunDetails }) {
   return (
     <>
       {!isAtRest(run.status) && <CancelButton runId={run.id} isCanceling={run.is_canceling} />}
-      {canResume(run.status) && <ResumeButton runId={run.id} />}
       {run.has_model && <RegisterButton run={run} />}
       {run.has_model && (
         <a className={controls.button} href={addressOf(`runs/${encodeURIComponent(run.id)}/model.zip`)} download>
@@ -67,14 +66,14 @@ export function CancelButton({ runId, isCanceling, workspace }: { runId: string;
 }
 
 /** Goes on with a run. */
-export function ResumeButton({ runId }: { runId: string }) {
+export function ResumeButton({ runId, kind = "primary" }: { runId: string; kind?: Kind }) {
   const resume = useMutation({
     mutationFn: () => api.POST("/api/v1/runs/{run_id}/resume", { params: { path: { run_id: runId } } }),
     onSettled: refetchAll,
   });
   return (
     <>
-      <Button kind="primary" isDisabled={resume.isPending} onPress={() => resume.mutate()}>
+      <Button kind={kind} isDisabled={resume.isPending} onPress={() => resume.mutate()}>
         Resume
       </Button>
       {resume.isError && <span role="alert">{message(resume.error)}</span>}

@@ -7,7 +7,7 @@ import { Button } from "../../components/controls";
 import { count, interval, metricName } from "../../components/format";
 import { Section } from "../../components/Page";
 import { textOf, useView } from "../../components/view";
-import type { RunDetails } from "./columns";
+import { settingText, type RunDetails } from "./columns";
 import { RunFigure } from "./RunFigures";
 
 const MOST_LISTED = 8;
@@ -77,7 +77,7 @@ function HeldTrials({ run, held }: { run: RunDetails; held: TrialPoint[] }) {
                 </Link>
               </td>
               <td className="numbers">{interval(row.score)}</td>
-              {run.differing.map((name) => <td key={name}>{String(row.drawn?.[name] ?? "–")}</td>)}
+              {run.differing.map((name) => <td key={name}>{settingText(row.drawn?.[name])}</td>)}
             </tr>
           ))}
         </tbody>

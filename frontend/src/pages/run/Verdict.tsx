@@ -3,7 +3,8 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Button, ButtonLink } from "../../components/controls";
-import { count, figure, interval, metricName } from "../../components/format";
+import { count, interval, metricName, significant } from "../../components/format";
+import { isAtRest } from "../../components/Status";
 import styles from "./Verdict.module.css";
 
 type RunDetails = Schemas["RunDetails"];
@@ -19,7 +20,7 @@ export function Verdict({ run }: { run: RunDetails }) {
   return (
     <section className={styles.verdict} aria-label="verdict">
       <p className={styles.take}>
-        Take <Link to="/runs/$runId/trials/$trial" params={{ runId: run.id, trial }}>trial {trial}</Link>, {row.model_name}
+        {isAtRest(run.status) ? "Take" : "So far, take"} <Link to="/runs/$runId/trials/$trial" params={{ runId: run.id, trial }}>trial {trial}</Link>, {row.model_name}
       </p>
       <Facts run={run} row={row} />
       <div className={styles.why}>
@@ -36,7 +37,7 @@ export function Verdict({ run }: { run: RunDetails }) {
         </ButtonLink>
         {run.has_model && (
           <ButtonLink to="/try" search={{ model: run.id }}>
-            Try it
+            {run.model_trial === null || run.model_trial === row.trial ? "Try it" : `Try the model, trial ${run.model_trial}`}
           </ButtonLink>
         )}
       </div>
@@ -49,8 +50,8 @@ function Facts({ run, row }: { run: RunDetails; row: BoardRow }) {
     <dl className={styles.facts}>
       <Fact name={`${metricName(run.metric)}, validation`} value={interval(row.score)} />
       {row.test_score !== null && <Fact name={`${metricName(run.metric)}, test`} value={interval(row.test_score)} />}
-      <Fact name="latency" value={row.latency_ms === null || row.latency_ms === undefined ? (row.not_measurable ?? "not measured") : `${figure(row.latency_ms, 1)} ms per image`} />
-      <Fact name="size" value={row.size_mb === null || row.size_mb === undefined ? "not measured" : `${figure(row.size_mb, 1)} MB`} />
+      <Fact name="latency" value={row.latency_ms === null || row.latency_ms === undefined ? (row.not_measurable ?? "not measured") : `${significant(row.latency_ms)} ms per image`} />
+      <Fact name="size" value={row.size_mb === null || row.size_mb === undefined ? "not measured" : `${significant(row.size_mb)} MB`} />
     </dl>
   );
 }

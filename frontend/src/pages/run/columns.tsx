@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
 import { AxisTicks, IntervalDot, type Axis } from "../../charts/IntervalDot";
 import { shortNumber } from "../../charts/parallel";
-import { duration, figure, interval, metricName } from "../../components/format";
+import { duration, figure, interval, metricName, significant } from "../../components/format";
 import { Status } from "../../components/Status";
 import styles from "./Board.module.css";
 import { marksOf, TrialMarks } from "./TrialMarks";
@@ -44,24 +44,24 @@ export function columnsOf(run: RunDetails, axis: Axis, metrics: string[]): Board
   const best = run.rows.find((row) => row.score !== null)?.score?.value;
   const name = metricName(run.metric);
   const found: (BoardColumn | false)[] = [
-    { id: "rank", title: "Rank", name: "Rank", isNumber: true, width: 48, cell: (row) => row.rank ?? "–" },
+    { id: "rank", title: "Rank", name: "Rank", isNumber: true, width: 52, cell: (row) => row.rank ?? "–" },
     {
-      id: "trial", title: "Trial", name: "Trial", value: (row) => row.trial, width: 210,
+      id: "trial", title: "Trial", name: "Trial", value: (row) => row.trial, width: 190,
       cell: (row) => (
         <Link to="/runs/$runId/trials/$trial" params={{ runId: run.id, trial: String(row.trial) }} className={styles.trial ?? ""}>
           {row.trial} <span className="muted">{row.model_name}</span>
         </Link>
       ),
     },
-    { id: "marks", title: <span className="hidden-text">Marks</span>, name: "Marks", width: 150, cell: (row) => <TrialMarks marks={marksOf(row, run)} /> },
-    { id: "score", title: `${name}, validation`, name: `${name}, validation`, value: (row) => row.score?.value, width: 150, cell: (row) => <Score found={row.score} /> },
-    hasTest && { id: "test", title: `${name}, test`, name: `${name}, test`, value: (row) => row.test_score?.value, width: 150, cell: (row) => <Score found={row.test_score} /> },
+    { id: "score", title: `${name}, validation`, name: `${name}, validation`, value: (row) => row.score?.value, width: 172, cell: (row) => <Score found={row.score} /> },
+    hasTest && { id: "test", title: `${name}, test`, name: `${name}, test`, value: (row) => row.test_score?.value, width: 172, cell: (row) => <Score found={row.test_score} /> },
     {
       id: "dot", title: <AxisTicks axis={axis} />, name: "Intervals on one axis", width: 230,
       cell: (row) => <IntervalDot found={row.score} test={row.test_score} axis={axis} reference={best} emphasis={emphasisOf(row, run)} />,
     },
+    { id: "marks", title: <span className="hidden-text">Marks</span>, name: "Marks", width: run.rows.some((row) => marksOf(row, run).length > 2) ? 250 : 170, cell: (row) => <TrialMarks marks={marksOf(row, run)} /> },
     ...metrics.map((metric): BoardColumn => ({
-      id: `metric-${metric}`, title: metricName(metric), name: metricName(metric), width: 150,
+      id: `metric-${metric}`, title: metricName(metric), name: metricName(metric), width: 172,
       value: (row) => row.metrics?.[metric]?.val?.value,
       cell: (row) => <Score found={row.metrics?.[metric]?.val} />,
     })),
@@ -94,7 +94,7 @@ function Cost({ value, why }: { value: number | null | undefined; why?: string |
   if (value === null || value === undefined) return <span className="muted" title={why ?? "not measured"}>–</span>;
   return (
     <span title={String(value)} data-value={value}>
-      {figure(value, 1)}
+      {significant(value)}
     </span>
   );
 }
@@ -107,7 +107,7 @@ function emphasisOf(row: BoardRow, run: RunDetails) {
   return verdict.not_distinguishable.includes(row.trial) ? "tied" : "plain";
 }
 
-function settingText(value: unknown): string {
+export function settingText(value: unknown): string {
   if (value === null || value === undefined) return "–";
   if (typeof value === "number") return shortNumber(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value as string | boolean);

@@ -188,7 +188,7 @@ def _figure(run: OpenedRun, name: str) -> dict[str, Any] | str:
         try:
             return figure_json(run.figures(), name)
         except NotFoundError as error:
-            return str(error)
+            return str(error).removeprefix(f'there is no figure "{name}": ')
 
     return _drawn.get((str(run.run.folder.path), name, run.state()), draw)
 
