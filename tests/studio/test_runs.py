@@ -110,7 +110,9 @@ def test_a_run_says_which_trial_to_take(client: TestClient, studio_workspace: St
         ("/files/..%2F..%2Fmlflow.db", 404, 'has no file "../../mlflow.db"'),
         ("/files/%2Fetc%2Fpasswd", 404, "has no file"),
         ("/files/events.json", 404, 'Did you mean "events.jsonl"?'),
-        ("/files/a%00b", 404, "null"),
+        ("/files/a%00b", 404, "has no file"),
+        (f"/files/{'a' * 3000}", 404, "has no file"),
+        (f"/files?folder={'a' * 400}", 404, "has no folder"),
     ],
 )
 def test_what_is_not_there_says_so(

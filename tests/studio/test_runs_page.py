@@ -123,19 +123,19 @@ def test_the_board_by_keys(page: Page, studio_workspace: StudioWorkspace) -> Non
     rows = page.locator("tr[data-trial]")
     expect(rows).to_have_count(3)
     page.get_by_label("Under … MB").fill("jxc?")  # a field takes its keys itself
-    expect(page.locator("tr[aria-selected=true]")).to_have_count(0)
+    expect(page.locator("tr[data-selected=true]")).to_have_count(0)
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_label("Under … MB").fill("")
     page.get_by_role("heading", name="Board: 3 trials").click()
     for key in ("j", "x", "ArrowDown", "j", "k", "x"):
         page.keyboard.press(key)
     first, second = board_trials(page)[:2]
-    expect(page.locator("tr[aria-selected=true]")).to_have_count(2)
+    expect(page.locator("tr[data-selected=true]")).to_have_count(2)
     expect(page.locator(f"tr[data-trial='{second}']")).to_be_focused()
     page.keyboard.press("c")
     expect(page).to_have_url(re.compile(rf"/compare\?trials=({first}%2C{second}|{first},{second})"))
     page.go_back()
-    expect(page.locator("tr[aria-selected=true]")).to_have_count(2)  # the address holds the selection
+    expect(page.locator("tr[data-selected=true]")).to_have_count(2)  # the address holds the selection
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"/runs/{studio_workspace.sweep}/trials/{first}$"))
@@ -149,7 +149,7 @@ def test_the_board_by_keys(page: Page, studio_workspace: StudioWorkspace) -> Non
     keys.get_by_role("button", name="Close").click()
     page.keyboard.press("x")
     page.keyboard.press("?")
-    expect(page.locator("tr[aria-selected=true]")).to_have_count(0)
+    expect(page.locator("tr[data-selected=true]")).to_have_count(0)
     expect(keys).to_have_count(0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def find_file(folder: Path, name: str, *, owner: str) -> Path:
     Raises:
         RunFailedError: the folder has no such file, or the name leads out of it.
     """
-    source = (folder / name).resolve()
-    if not source.is_relative_to(folder.resolve()) or not source.is_file():
+    source = _inside(folder, name)
+    if source is None or not os.path.isfile(source):  # noqa: PTH113 - it bears what is no file name
         hint = did_you_mean(name, file_names(folder))
         raise RunFailedError(f'{owner} has no file "{name}".{hint} List them with get_file_names()')
     return source
@@ -55,8 +56,8 @@ def list_folder(folder: Path, name: str = "", *, owner: str) -> list[FolderEntry
     Raises:
         RunFailedError: there is no such folder, or the name leads out of it.
     """
-    root, shown = folder.resolve(), (folder / name).resolve()
-    if not shown.is_relative_to(root) or not shown.is_dir():
+    root, shown = folder.resolve(), _inside(folder, name)
+    if shown is None or not os.path.isdir(shown):  # noqa: PTH112 - it bears what is no file name
         raise RunFailedError(f'{owner} has no folder "{name}"')
     found = []
     for path in shown.iterdir():
@@ -68,6 +69,15 @@ def list_folder(folder: Path, name: str = "", *, owner: str) -> list[FolderEntry
         relative = path.relative_to(root).as_posix()
         found.append(FolderEntry(name=relative, is_folder=is_folder, bytes=size, changed=state.st_mtime))
     return sorted(found, key=lambda entry: (not entry.is_folder, _by_number(entry.name)))
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """A path relative to a folder; None if it leads out of it."""
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError):  # such as a name with a null character
+        return None
+    return path if path.is_relative_to(folder.resolve()) else None
 
 
 def _by_number(name: str) -> tuple[int, str]:

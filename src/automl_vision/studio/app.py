@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
+from automl_vision.studio.access import Access, Gate
 from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 API = "/api/v1"
 
 
-def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastAPI:
+def create_app(workspaces: Sequence[Workspace], *, access: Access | None = None, root_path: str = "") -> FastAPI:
     """The studio of one or several workspaces.
 
     Args:
         workspaces: at least one; requests that name none are about the first.
+        access: who may ask; by default this machine alone.
         root_path: the path under which a reverse proxy shows the studio, such as "/studio".
     """
 
@@ -48,6 +50,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
     )
+    app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
     app.state.live = LiveReaders()
@@ -58,6 +61,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
     app.include_router(pages.router)
     add_problems(app)
     app.add_middleware(EntityTags)
+    app.add_middleware(Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
     return app
 

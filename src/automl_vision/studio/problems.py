@@ -44,8 +44,10 @@ class NotFoundError(AutoMLVisionError):
 
 
 PROBLEM = {"model": ProblemDetails, "description": "The request failed; the answer says why."}
-RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM}
+RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, 422: PROBLEM}
 """The errors that any operation may answer with, for its OpenAPI description."""
+
+PROBLEM_TYPE = "application/problem+json"
 
 _STATUS: dict[type[AutoMLVisionError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -62,12 +64,25 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(AutoMLVisionError, _own)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    describe = app.openapi
+    app.openapi = lambda: _with_problem_type(describe())  # type: ignore[method-assign]
+
+
+def _with_problem_type(description: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI description whose errors have the type with which they are sent."""
+    for path in description["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {})
+                if status.startswith("4") and "application/json" in content:
+                    content[PROBLEM_TYPE] = content.pop("application/json")
+    return description
 
 
 def problem(status: int, title: str, detail: str, problems: list[FieldProblem] | None = None) -> JSONResponse:
     """An answer that says why a request failed."""
     body = ProblemDetails(title=title, status=status, detail=detail, problems=problems or [])
-    return JSONResponse(body.model_dump(mode="json"), status_code=status, media_type="application/problem+json")
+    return JSONResponse(body.model_dump(mode="json"), status_code=status, media_type=PROBLEM_TYPE)
 
 
 async def _own(_request: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ import { Fragment } from "react";
 import { $api, type Schemas } from "../../api/client";
 import { Button } from "../../components/controls";
 import { count } from "../../components/format";
+import { Scrolls } from "../../components/Scrolls";
 import { Answer } from "../../components/states";
 import { listOf, textOf, useView } from "../../components/view";
 import type { Search } from "../../router";
@@ -55,7 +56,7 @@ function Rows({ page, visit }: { page: Schemas["Page_RunSummary_"]; visit: numbe
   if (page.items.length === 0) return <p className="muted">No run is like that{cursor > 0 ? " on this page" : ""}.</p>;
   return (
     <>
-      <div className="scrolls">
+      <Scrolls label="runs">
         <table>
           <caption className="hidden-text">{count(page.total, "run")}</caption>
           <thead>
@@ -76,7 +77,7 @@ function Rows({ page, visit }: { page: Schemas["Page_RunSummary_"]; visit: numbe
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       <div className="line">
         <span className="muted small">
           {page.total > page.items.length ? `${cursor + 1} to ${cursor + page.items.length} of ${count(page.total, "run")}` : count(page.total, "run")}

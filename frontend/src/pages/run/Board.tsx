@@ -101,7 +101,7 @@ function BoardTable({ run, rows, columns, selected, select, current, setCurrent,
   const before = items[0]?.start ?? 0;
   const after = shown.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
-    <div ref={place} className={styles.scroller}>
+    <div ref={place} className={styles.scroller} role="group" aria-label="board" tabIndex={0}>
       <table className={styles.board} aria-rowcount={rows.length + 1} style={{ minWidth: 40 + columns.reduce((sum, column) => sum + (column.width ?? 100), 0) }}>
         <caption className="hidden-text">Trials of {run.id}, best first</caption>
         <colgroup>
@@ -132,7 +132,7 @@ function BoardTable({ run, rows, columns, selected, select, current, setCurrent,
             const isSelected = selected.includes(row.trial);
             return (
               <tr
-                key={row.trial} data-trial={row.trial} aria-rowindex={item.index + 2} aria-selected={isSelected}
+                key={row.trial} data-trial={row.trial} aria-rowindex={item.index + 2} data-selected={isSelected}
                 tabIndex={row.trial === current || (current === null && item.index === 0) ? 0 : -1}
                 onFocus={(event) => event.target === event.currentTarget && setCurrent(row.trial)}
                 className={styles.row} style={{ height: ROW }}

@@ -3,6 +3,7 @@ import { $api, addressOf, type Schemas } from "../../api/client";
 import { Button } from "../../components/controls";
 import { count, moment } from "../../components/format";
 import { Section } from "../../components/Page";
+import { Scrolls } from "../../components/Scrolls";
 import { Answer } from "../../components/states";
 import { textOf, useView } from "../../components/view";
 import styles from "./LogTab.module.css";
@@ -29,7 +30,7 @@ function MessageList({ runId }: { runId: string }) {
         {(page) => (
           <>
             {page.total === 0 && <p className="muted">The run has not said anything yet.</p>}
-            <ol className={styles.messages} aria-label="messages, the newest first">
+            <ol className={styles.messages} tabIndex={0} aria-label="messages, the newest first">
               {page.items.map((message, i) => (
                 <li key={`${cursor + i}-${message.time}`}>
                   <time className="muted numbers" dateTime={new Date(message.time * 1000).toISOString()}>{clock(message.time)}</time>
@@ -85,7 +86,7 @@ function Files({ runId }: { runId: string }) {
       </nav>
       <Answer query={query}>
         {(page) => (
-          <div className="scrolls">
+          <Scrolls label="files">
             <table>
               <thead>
                 <tr>
@@ -99,7 +100,7 @@ function Files({ runId }: { runId: string }) {
               </tbody>
             </table>
             {page.next !== null && <p className="muted small">{count(page.total, "entry", "entries")}, of which {page.items.length} are shown</p>}
-          </div>
+          </Scrolls>
         )}
       </Answer>
     </Section>

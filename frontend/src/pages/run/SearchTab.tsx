@@ -6,6 +6,7 @@ import { axesOf, brushesOf, brushesText, heightsOf, isHeld, type Setting, type T
 import { Button } from "../../components/controls";
 import { count, interval, metricName } from "../../components/format";
 import { Section } from "../../components/Page";
+import { Scrolls } from "../../components/Scrolls";
 import { textOf, useView } from "../../components/view";
 import { settingText, type RunDetails } from "./columns";
 import { RunFigure } from "./RunFigures";
@@ -56,7 +57,7 @@ function pointsOf(run: RunDetails): TrialPoint[] {
 function HeldTrials({ run, held }: { run: RunDetails; held: TrialPoint[] }) {
   const rows = run.rows.filter((row) => held.some((trial) => trial.trial === row.trial)).slice(0, MOST_LISTED);
   return (
-    <div className="scrolls">
+    <Scrolls label="trials that are held">
       <table>
         <caption className="hidden-text">the best trials that are held</caption>
         <thead>
@@ -83,6 +84,6 @@ function HeldTrials({ run, held }: { run: RunDetails; held: TrialPoint[] }) {
         </tbody>
       </table>
       {held.length > MOST_LISTED && <p className="muted small">and {held.length - MOST_LISTED} more</p>}
-    </div>
+    </Scrolls>
   );
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import activity, run_control, run_files, runs, system, trials, work
+from automl_vision.studio.api import activity, run_control, run_files, runs, session, system, trials, work
 
 ROUTERS = (
     system.router,
+    session.router,
     runs.router,
     run_control.router,
     run_files.router,

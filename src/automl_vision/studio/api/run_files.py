@@ -78,7 +78,7 @@ def list_run_files(
     """List the files and folders directly in a folder of a run, folders first."""
     try:
         return page_of(opened.run(run_id).run.list_files(folder), cursor, limit)
-    except (RunFailedError, ValueError) as error:
+    except RunFailedError as error:
         raise NotFoundError(str(error)) from None
 
 
@@ -87,7 +87,7 @@ def get_run_file(opened: Opened, run_id: str, name: str) -> FileResponse:
     """Download a file of a run."""
     try:
         file = opened.run(run_id).run.get_file(name)
-    except (RunFailedError, ValueError) as error:
+    except RunFailedError as error:
         raise NotFoundError(str(error)) from None
     return FileResponse(file, filename=file.name, media_type="application/octet-stream")
 
