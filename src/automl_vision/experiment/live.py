@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -50,6 +51,43 @@ class NewEvent(NamedTuple):
 
     event: Event
     trial: int | None = None
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the event files of a run were read; as a text, it lets a reader go on later, in any process.
+
+    Attributes:
+        run: bytes of the run's own events.
+        started: numbers below it were read too; those not in `trials` to their end.
+        trials: bytes by trial, of those that have no result yet.
+    """
+
+    run: int = 0
+    started: int = 0
+    trials: Mapping[int, int] = field(default_factory=dict)
+
+    def offset(self, trial: int) -> int | None:
+        """Where the new events of a trial begin; None if it has none, for it was read to its end."""
+        return 0 if trial >= self.started else self.trials.get(trial)
+
+    @property
+    def text(self) -> str:
+        """The position as a text, such as "1381:3:2=5120"."""
+        return f"{self.run}:{self.started}:" + ",".join(f"{n}={offset}" for n, offset in sorted(self.trials.items()))
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """The position that a text says.
+
+        Raises:
+            ValueError: it is not a position.
+        """
+        found = re.fullmatch(r"(\d{1,15}):(\d{1,6}):((?:\d{1,6}=\d{1,15}(?:,|$))*)", text, re.ASCII)
+        if found is None:
+            raise ValueError(f'"{text[:80]}" is not a position in the events of a run')
+        pairs = (pair.split("=") for pair in found[3].split(",") if pair)
+        return cls(int(found[1]), int(found[2]), {int(number): int(offset) for number, offset in pairs})
 
 
 class LiveRun:
@@ -111,8 +149,25 @@ class LiveRun:
         found = [NewEvent(event) for event in events]
         for trial in self.folder.trials():
             line = self.lines.setdefault(trial.number, TrialLine(trial.number))
-            if not line.status.is_final or line.epoch is None:
+            if not _is_closed(line):
                 found += self._read_trial(trial, line)
+        return sorted(found, key=lambda new: new.event.time)
+
+    @property
+    def position(self) -> Position:
+        """How far the files were read."""
+        started = max(self.lines, default=-1) + 1
+        open_trials = [n for n in range(started) if n not in self.lines or not _is_closed(self.lines[n])]
+        return Position(self._offset, started, {n: self._offsets.get(n, 0) for n in open_trials})
+
+    def events_since(self, start: Position) -> list[NewEvent]:
+        """The events from an earlier position up to this one, in order of time."""
+        found = [NewEvent(event) for event in self.folder.events.read(start.run, self._offset)[0]]
+        for number in self.lines:
+            offset = start.offset(number)
+            if offset is not None:
+                events, _ = self.folder.trial(number).events.read(offset, self._offsets.get(number, 0))
+                found += [NewEvent(event, number) for event in events]
         return sorted(found, key=lambda new: new.event.time)
 
     def _read_trial(self, trial: TrialFolder, line: TrialLine) -> list[NewEvent]:
@@ -153,6 +208,11 @@ class LiveRun:
             "best": None if best is None else {"trial": best.trial, self.metric: best.value},
             "budget_left": round(self.budget_left, 1),
         }
+
+
+def _is_closed(line: TrialLine) -> bool:
+    """Whether nothing more comes from a trial; one that failed or was canceled goes on when its run is resumed."""
+    return line.status.has_result and line.epoch is not None
 
 
 def line_to_json(line: TrialLine) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import RunRecord, RunStatus, TrialStatus
-from automl_vision.experiment.downloads import copy_file, copy_files, file_names
+from automl_vision.experiment.downloads import (
+    FolderEntry,
+    copy_file,
+    copy_files,
+    file_names,
+    find_file,
+    list_folder,
+)
+from automl_vision.experiment.live import NewEvent
 from automl_vision.experiment.trial import Trial
 from automl_vision.runs.board_reader import BoardReader
 from automl_vision.runs.leaderboard import Leaderboard
@@ -203,9 +211,42 @@ class Run:
         best = self.get_best_child()
         return best.get_metrics() if best else {}
 
+    def get_messages(self) -> list[NewEvent]:
+        """Return what the run and its trials said, in order of time; the `trial` of the run's own messages is None."""
+        found = [NewEvent(message) for message in self.folder.events.messages()]
+        for trial in self.folder.trials():
+            found += [NewEvent(message, trial.number) for message in trial.events.messages()]
+        return sorted(found, key=lambda new: new.event.time)
+
+    def get_log(self) -> str:
+        """Return the last lines that the run's process wrote to its log; empty if it wrote none."""
+        return last_lines(self.folder.path / "controller.log")
+
     def get_file_names(self) -> list[str]:
         """List the run's files, relative to its folder."""
         return file_names(self.folder.path)
+
+    def list_files(self, folder: str = "") -> list[FolderEntry]:
+        """List the files and folders directly in one of the run's folders, with their sizes.
+
+        Args:
+            folder: relative to the folder of the run; empty for itself.
+
+        Raises:
+            RunFailedError: the run has no such folder.
+        """
+        return list_folder(self.folder.path, folder, owner=f'run "{self.id}"')
+
+    def get_file(self, name: str) -> Path:
+        """Return where one of the run's files is.
+
+        Args:
+            name: as `get_file_names` lists it.
+
+        Raises:
+            RunFailedError: the run has no such file.
+        """
+        return find_file(self.folder.path, name, owner=f'run "{self.id}"')
 
     def download_file(self, name: str, output_file_path: str | Path = ".") -> Path:
         """Copy one of the run's files and return the copy.
@@ -280,7 +321,7 @@ class Run:
                 logs.setdefault(failed.reason or "", f"Last lines of trial {trial.number}:\n{failed.log}")
         lines += list(logs.values())[:_MAX_LOGS]
         if record.status is RunStatus.INTERRUPTED:
-            log = last_lines(self.folder.path / "controller.log")
+            log = self.get_log()
             lines.append(f"{log}\nContinue it with: automl-vision resume {self.id}")
         return "\n".join(lines)
 

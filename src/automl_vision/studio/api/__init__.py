@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automl_vision.studio.api import (
+    activity,
     comparison,
     data,
     data_doctor,
@@ -13,6 +14,8 @@ from automl_vision.studio.api import (
     explanations,
     operating,
     reviews,
+    run_control,
+    run_files,
     runs,
     session,
     system,
@@ -35,5 +38,8 @@ ROUTERS = (
     data_doctor.router,
     data_fixes.router,
     data_uploads.router,
+    run_control.router,
+    run_files.router,
+    activity.router,
     work.router,
 )
