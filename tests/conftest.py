@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import zlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,6 +14,8 @@ from typing import Any
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# runs of tests do not wait for those of other tests, nor for the user's own
+os.environ["AUTOML_VISION_QUEUE"] = tempfile.mkdtemp(prefix="automl-vision-test-queue-")
 
 import numpy as np
 import pytest

@@ -49,13 +49,16 @@ class Experiment:
         self.workspace = workspace
         self.name = name
 
-    def submit(self, config: AutoMLVisionConfig) -> Run:
+    def submit(self, config: AutoMLVisionConfig, *, queue: bool = True) -> Run:
         """Start a run and return at once; the run goes on after this process ends.
 
-        The data is opened here, so that mistakes in it are reported at once.
+        The data is opened here, so that mistakes in it are reported at once. Runs that use this machine work one after
+        another, in the order in which they were submitted; until its turn a run is `Queued`, and its time does not
+        begin. Runs on a cluster leave that to the cluster.
 
         Args:
             config: what to run.
+            queue: wait until the runs before this one have ended; if not, it starts at once beside them.
 
         Raises:
             ComputeError: the compute target is not available.
@@ -63,7 +66,7 @@ class Experiment:
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
         with prepared_run(config, self) as (folder, lock):
-            start_run(folder, lock)
+            start_run(folder, lock, queue=queue)
         return Run(self.workspace, folder.id)
 
     def runs(self) -> list[Run]:

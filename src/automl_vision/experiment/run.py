@@ -51,7 +51,8 @@ class Run:
     def get_status(self) -> RunStatus:
         """Return the run's status, which is a `str`.
 
-        `NotStarted`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or `Interrupted`.
+        `NotStarted`, `Queued`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or
+        `Interrupted`. What a queued run waits for is in `get_details()["in_line"]`.
         """
         return self.folder.record().status
 
@@ -100,13 +101,18 @@ class Run:
         while time.monotonic() < end and not (status := self.get_status()).is_final:
             if status is RunStatus.INTERRUPTED:
                 self.folder.cancel_request.clear()
-                self.folder.update(status=RunStatus.CANCELED, reason="canceled by the user", ended=time.time())
+                self.folder.update(
+                    status=RunStatus.CANCELED, reason="canceled by the user", in_line=None, ended=time.time()
+                )
             time.sleep(_POLL)
 
-    def resume(self) -> Run:
+    def resume(self, *, queue: bool = True) -> Run:
         """Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
 
-        A completed run is left alone.
+        A completed run is left alone. On this machine the run goes to the end of the line, behind those that wait.
+
+        Args:
+            queue: wait until the runs before this one have ended; if not, it goes on at once beside them.
 
         Returns:
             The run itself.
@@ -117,7 +123,7 @@ class Run:
         """
         if self.get_status() is not RunStatus.COMPLETED:
             with reopened_run(self.folder) as lock:
-                start_run(self.folder, lock)
+                start_run(self.folder, lock, queue=queue)
         return self
 
     def leaderboard(
@@ -298,7 +304,7 @@ def reopened_run(folder: RunFolder) -> Iterator[int]:
         for trial in folder.trials():
             if not trial.record().status.has_result:
                 trial.update(status=TrialStatus.NOT_STARTED, reason=None)
-        folder.update(status=RunStatus.NOT_STARTED, reason=None)
+        folder.update(status=RunStatus.NOT_STARTED, reason=None, in_line=None)
         yield lock
 
 

@@ -1,4 +1,4 @@
-"""`python -m automl_vision.runs FOLDER [LOCK]` works on the run of that folder, whose lock it may inherit.
+"""`python -m automl_vision.runs FOLDER` works on the run of that folder, whose lock and ticket it may inherit.
 
 A module of this name is not imported again by each trial's process, as any other main module would be.
 """

@@ -6,16 +6,17 @@ it. Everything it needs to continue after a crash is in the run's folder.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
-import sys
 import time
 import traceback
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
-from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
+from automl_vision.compute.turns import Ticket, WaitingLine
+from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError, RunNotFoundError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.plugins import load_plugins
 from automl_vision.core.records import RunStatus
@@ -35,6 +36,7 @@ from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
+from automl_vision.runs.waiting import BY_USER, wait_for_turn
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.portfolio import portfolio, probed_candidates
 from automl_vision.search.samplers import BayesianParameterSampling
@@ -48,12 +50,13 @@ _SHOWN_REASONS = 5  # of failed trials
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
-def work_on_run(folder: RunFolder, lock: int | None = None) -> None:
+def work_on_run(folder: RunFolder, lock: int | None = None, ticket: Ticket | None = None) -> None:
     """Work on a run until it is completed, failed or canceled; finished work is not repeated.
 
     Args:
         folder: of the run.
         lock: the run's lock, inherited from the process that prepared the run; None takes it here.
+        ticket: for the run's turn on this machine; None does not wait.
 
     Raises:
         WorkspaceError: another process works on the run.
@@ -63,6 +66,12 @@ def work_on_run(folder: RunFolder, lock: int | None = None) -> None:
         try:
             spec = read_run_spec(folder.id, folder.spec())
             compute = create_compute(spec.compute_target, PRELOAD)
+            if ticket is not None:
+                wait_for_turn(folder, spec, ticket)
+        except RunNotFoundError:
+            raise
+        except CanceledError:  # while it waited, and this is recorded
+            return
         except AutoMLVisionError as error:  # nothing has begun
             folder.update(status=RunStatus.FAILED, reason=str(error), ended=time.time())
             return
@@ -90,7 +99,7 @@ class _Controller:
         Raises:
             RunNotFoundError: the run's folder was deleted.
         """
-        self.folder.update(started=time.time(), reason=None, pid=os.getpid())
+        self.folder.update(started=time.time(), reason=None, in_line=None, pid=os.getpid())
         if self.spec.version_note is not None:
             self.folder.message(self.spec.version_note)
         try:
@@ -98,7 +107,7 @@ class _Controller:
             self._end(RunStatus.COMPLETED)
         except CanceledError:
             self.tracking.end(PARENT, "KILLED")
-            self._end(RunStatus.CANCELED, reason="canceled by the user")
+            self._end(RunStatus.CANCELED, reason=BY_USER)
         except AutoMLVisionError as error:
             self.tracking.end(PARENT, "FAILED")
             self._end(RunStatus.FAILED, reason=str(error))
@@ -313,11 +322,22 @@ def _without_result(folder: RunFolder) -> str:
 
 
 def main() -> None:
-    """Work on the run whose folder is the first argument; the second one is the inherited lock."""
+    """Work on the run of a folder, with the lock and the ticket that this process inherited, if it did."""
+    parser = argparse.ArgumentParser(prog="python -m automl_vision.runs")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lock", type=int, help="descriptor of the run's lock")
+    parser.add_argument("--ticket", help="NUMBER:DESCRIPTOR:FOLDER of the ticket for the run's turn")
+    parser.add_argument("--now", action="store_true", help="do not wait for it; later runs wait for this one")
+    given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     load_plugins()
-    folder, *inherited = sys.argv[1:]
-    lock = int(inherited[0]) if inherited else None
-    if lock is not None:
-        os.set_inheritable(lock, False)  # what this process starts must not hold the run after it
-    work_on_run(RunFolder(Path(folder)), lock)
+    ticket = None if given.ticket is None else _inherited(given.ticket)
+    for descriptor in (given.lock, ticket and ticket.descriptor):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)  # what this process starts must not hold the run after it
+    work_on_run(RunFolder(given.folder), given.lock, None if given.now else ticket)
+
+
+def _inherited(text: str) -> Ticket:
+    number, descriptor, folder = text.split(":", 2)
+    return Ticket(WaitingLine(Path(folder)), int(number), int(descriptor))

@@ -37,6 +37,11 @@ class Publisher:
     def __init__(self, folder: RunFolder, tracking: Tracking) -> None:
         self.folder, self.tracking = folder, tracking
 
+    def run_queued(self, spec: RunSpec) -> None:
+        """The run waits for its turn."""
+        self.run_started(spec)
+        self.tracking.status(PARENT, "SCHEDULED")
+
     def run_started(self, spec: RunSpec) -> None:
         """The run starts, or goes on."""
         self.tracking.start(PARENT, name=self.folder.id, tags={"automl_vision.run": self.folder.id})
