@@ -15,6 +15,7 @@ from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
 from automl_vision.compute.turns import WaitingLine
 from automl_vision.core.errors import ComputeError
 from automl_vision.core.records import PlaceInLine
+from command_line import run_command
 from conftest import SMALL_MODEL, write_shape_folders
 from processes import is_alive, wait_for
 
@@ -113,10 +114,10 @@ def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(experimen
     client = MlflowClient(experiment.workspace.tracking_uri)
     entry = second.folder.record().mlflow["run"]
     wait_for(lambda: client.get_run(entry).info.status == "SCHEDULED")
-    command = [sys.executable, "-m", "automl_vision.cli.main", "runs", "--workspace", str(experiment.workspace.path)]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f"Queued (waits for {first.id})" in listed
-    watching = subprocess.Popen([*command[:3], "watch", second.id, *command[4:]], stdout=subprocess.PIPE, text=True)
+    place = ["--workspace", str(experiment.workspace.path)]
+    assert f"Queued (waits for {first.id})" in run_command("runs", *place).stdout
+    command = [sys.executable, "-c", "from automl_vision.cli.main import main; main()", "watch", second.id, *place]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert watching.stdout is not None
     assert watching.stdout.readline().strip() == f"queued: waits for {first.id}"
     first.cancel()

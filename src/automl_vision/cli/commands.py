@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from automl_vision.core.records import RunRecord
     from automl_vision.experiment.run import Run
     from automl_vision.runs.leaderboard import Leaderboard
+    from automl_vision.runs.plan import Plan
     from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
@@ -82,7 +84,7 @@ JsonLinesOption = Annotated[
 NowOption = Annotated[bool, typer.Option("--now", help="Start at once, without waiting for the runs before it.")]
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     job: Annotated[Path | None, typer.Argument(help="A job file in YAML, instead of the options.")] = None,
     experiment: Annotated[str | None, typer.Option(help="Name of the experiment.")] = None,
     set_: Annotated[
@@ -91,6 +93,7 @@ def train(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     now: NowOption = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would run and for how long.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
     settings: dict[str, Any] | None = None,
@@ -100,7 +103,12 @@ def train(
     from automl_vision.experiment.experiment import Experiment
 
     name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
-    run = Experiment(open_workspace(workspace), name).submit(config, queue=not now)
+    found = Experiment(open_workspace(workspace), name)
+    if plan:
+        planned = found.plan(config)
+        typer.echo(json_text(planned.model_dump()) if as_json else _plan_text(planned))
+        return
+    run = found.submit(config, queue=not now)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:
         _follow(run, as_json=as_json)
@@ -268,6 +276,11 @@ def version() -> None:
     from automl_vision.core.version import VERSION
 
     typer.echo(VERSION)
+
+
+def _plan_text(plan: Plan) -> str:
+    """A plan in sentences, for a run that would start now."""
+    return "\n".join([f"{plan.sentence}; {plan.ready(time.time())}", *(f"  {reason}" for reason in plan.reasons)])
 
 
 def _status(record: RunRecord) -> str:

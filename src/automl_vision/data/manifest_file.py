@@ -41,6 +41,15 @@ def read_manifest(path: str | PathLike[str]) -> tuple[pa.Table, dict[str, Any]]:
         raise DataError(f"{path} is not a manifest of a dataset ({error})") from error
 
 
+def read_root(path: str | PathLike[str]) -> str | None:
+    """The folder, archive or URL of a manifest's images, without reading its table; None if it is not a manifest."""
+    try:
+        metadata = pq.read_schema(Path(path)).metadata or {}
+        return str(json.loads(metadata[_METADATA])["root"])
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None
+
+
 def is_manifest(path: str | PathLike[str]) -> bool:
     """Whether a path is a Parquet file that `write_manifest` wrote."""
     file = Path(path)

@@ -31,6 +31,7 @@ from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
+from automl_vision.runs.plan import wanted_trials
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
@@ -38,9 +39,7 @@ from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.runs.waiting import BY_USER, wait_for_turn
 from automl_vision.search.policies import NoTerminationPolicy, Policy
-from automl_vision.search.portfolio import portfolio, probed_candidates
 from automl_vision.search.samplers import BayesianParameterSampling
-from automl_vision.search.space import most_configurations
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
@@ -239,15 +238,6 @@ class _Controller:
             self.spec.search, self.spec.trials[0], self.spec.arguments, self.spec.task, self.spec.iterations
         )
 
-    @property
-    def _wanted(self) -> int:
-        """The maximum number of trials."""
-        base, search = self.spec.trials[0], self.spec.search
-        if search is not None:
-            return most_configurations(search.search_space, self.spec.iterations)
-        probes = {c.key: 0.0 for c in probed_candidates(base, self.spec.task, self.spec.arguments)}
-        return min(self.spec.iterations, 1 + len(portfolio(base, self.spec.task, self.spec.arguments, probes)))
-
     def _show_plan(self, jobs: Jobs, slots: list[Slot]) -> None:
         """Time the first steps of the first algorithms to be tried, and say what fits into the time."""
         source = self._source()
@@ -260,7 +250,7 @@ class _Controller:
         text = plan_text(
             timings,
             epochs=planned[0].hyperparameters.number_of_epochs,
-            wanted=self._wanted,
+            wanted=wanted_trials(self.spec),
             at_once=len(slots),
             seconds=self.budget.seconds_for_trials,
         )
