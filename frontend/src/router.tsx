@@ -2,6 +2,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { ROOT } from "./api/client";
 import { Shell } from "./components/Shell";
+import { Page } from "./components/Page";
 import { Empty, Problem, Skeleton } from "./components/states";
 
 /** The part of an address after the question mark; pages add their own fields and read them with `useSearch`. */
@@ -52,7 +53,11 @@ export const router = createRouter({
   defaultPendingMs: 150,
   defaultPendingComponent: () => <Skeleton />,
   defaultErrorComponent: ({ error, reset }) => <Problem error={error} onRetry={reset} />,
-  defaultNotFoundComponent: () => <Empty title="There is no such page">Choose one from the top of the page.</Empty>,
+  defaultNotFoundComponent: () => (
+    <Page title="There is no such page">
+      <Empty title="The address leads nowhere">Choose a page from the top.</Empty>
+    </Page>
+  ),
 });
 
 declare module "@tanstack/react-router" {

@@ -3,6 +3,7 @@ import { $api, type Schemas } from "../api/client";
 import { ButtonLink, Tag, type Tone } from "../components/controls";
 import { count, duration, interval, metricName, moment, statusWord } from "../components/format";
 import { Page } from "../components/Page";
+import { Scrolls } from "../components/Scrolls";
 import { Answer, Empty } from "../components/states";
 
 type RunSummary = Schemas["RunSummary"];
@@ -32,7 +33,7 @@ export default function HomePage() {
 
 function RunTable({ runs, total }: { runs: RunSummary[]; total: number }) {
   return (
-    <div className="scrolls">
+    <Scrolls label="runs">
       <table>
         <caption className="hidden-text">{count(total, "run")}, the newest first</caption>
         <thead>
@@ -66,7 +67,7 @@ function RunTable({ runs, total }: { runs: RunSummary[]; total: number }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
 

@@ -6,6 +6,7 @@ import type { FigureJson } from "../charts/plotly";
 import { CopyView } from "../components/CopyView";
 import { figure, interval, metricName } from "../components/format";
 import { Page, Section } from "../components/Page";
+import { Scrolls } from "../components/Scrolls";
 import { Answer } from "../components/states";
 import { Status } from "./HomePage";
 
@@ -46,7 +47,7 @@ function Board({ run }: { run: RunDetails }) {
   const axis = axisOf(run.rows.map((row) => row.score));
   return (
     <Section title="Board">
-      <div className="scrolls">
+      <Scrolls label="board">
         <table>
           <thead>
             <tr>
@@ -76,7 +77,7 @@ function Board({ run }: { run: RunDetails }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }
