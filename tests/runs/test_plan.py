@@ -34,7 +34,7 @@ def test_a_trial_that_fits_is_ready_before_the_time_is_over(tmp_path: Path):
     assert plan.trial_seconds.likely == pytest.approx(10 + 150)
     assert plan.trial_seconds.low < plan.trial_seconds.likely < plan.trial_seconds.high
     assert 160 < plan.seconds.likely < 200
-    assert plan.sentence == "One trial of about 3 min (from a trial here)"
+    assert plan.sentence == "One trial of about 3 min"
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(1_000, None), (4_000, 13), (50_000, 0)])

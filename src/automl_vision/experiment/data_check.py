@@ -24,7 +24,7 @@ from automl_vision.workspace.workspace import Workspace
 _EXAMPLES = 5
 _SHOWN_CLASSES = 12
 _MOST_ENTRIES = 3_000  # of a folder that are looked at before it is shown
-_ANNOTATIONS = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".xml", ".parquet", ".txt", *ARCHIVE_SUFFIXES)
+_ANNOTATIONS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", *ARCHIVE_SUFFIXES)
 
 
 class LeftOut(Record):

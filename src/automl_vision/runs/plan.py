@@ -48,10 +48,6 @@ class Plan(Record):
     @property
     def sentence(self) -> str:
         """The plan without times of day, such as "AutoMode: about 14 trials (9 to 22) of about 90 s"."""
-        return f"{self._head}{'' if not self.basis else f' ({self.basis})'}"
-
-    @property
-    def _head(self) -> str:
         mode = self.mode[0].upper() + self.mode[1:]
         if self.trial_seconds is None or self.trials is None:
             return f"{mode}: how long a trial takes is not known before it has begun"

@@ -21,7 +21,7 @@ export function Algorithms({ task, chosen, onChange, several }: {
     else onChange(on ? [name] : []);
   };
   return (
-    <div className={`${styles.rows} scrolls`}>
+    <div className={`${styles.rows} scrolls`} role="region" aria-label={`algorithms for ${task.title}`} tabIndex={0}>
       <table>
         <caption className="hidden-text">Algorithms for {task.title}</caption>
         <thead>

@@ -2,9 +2,9 @@
 import { keepPreviousData, useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useState, type FormEvent } from "react";
-import { ToggleButton } from "react-aria-components";
+import { Button as AriaButton } from "react-aria-components";
 import { $api, api, type Schemas } from "../../api/client";
-import { Button, TextField } from "../../components/controls";
+import { Button, Select, TextField } from "../../components/controls";
 import { count, splitName } from "../../components/format";
 import { Section } from "../../components/Page";
 import { Problem, Skeleton } from "../../components/states";
@@ -85,38 +85,29 @@ function Sources({ onChoose }: { onChoose: (data: string) => void }) {
 }
 
 function PlacesOf({ places, onOpen, onChoose }: { places: Places; onOpen: (folder: string) => void; onChoose: (data: string) => void }) {
-  const withImages = places.places.filter((place) => place.is_folder && place.images > 0);
-  const files = places.places.filter((place) => !place.is_folder);
-  const others = places.places.filter((place) => place.is_folder && place.images === 0);
-  const images = (place: Schemas["Place"]) => `${place.more ? "over " : ""}${count(place.images, "image")}`;
+  const folders = places.places.filter((place) => place.is_folder);
+  const offered = places.places.filter((place) => place.images > 0 || !place.is_folder);
+  const images = (place: Schemas["Place"]) => (place.is_folder ? `${place.more ? "over " : ""}${count(place.images, "image")}` : "file");
   return (
     <div className="stack">
       <div className="line spread">
         <h3>On this machine</h3>
-        <span className="line small">
-          <span className="muted">{places.path}</span>
-          {places.here.images > 0 && <Button kind="quiet" onPress={() => onChoose(places.path)}>Use this folder</Button>}
-          {places.parent !== null && <Button kind="quiet" onPress={() => onOpen(places.parent ?? "")}>One folder up</Button>}
+        <span className="line">
+          {places.here.images > 0 && <Button onPress={() => onChoose(places.path)}>Use this folder</Button>}
+          {places.parent !== null && <Button onPress={() => onOpen(places.parent ?? "")}>One folder up</Button>}
         </span>
       </div>
-      {withImages.length + files.length === 0 && <p className="muted">No folder with images is here. Open another one, or type its path above.</p>}
+      <p className="muted small">{places.path}</p>
+      {offered.length === 0 && <p className="muted">No folder with images is here. Look into another one, or type its path above.</p>}
       <div className={styles.sources}>
-        {withImages.map((place) => (
-          <Source key={place.path} name={place.name} more={images(place)} onChoose={() => onChoose(place.path)} onOpen={() => onOpen(place.path)} />
-        ))}
-        {files.map((place) => (
-          <Source key={place.path} name={place.name} more="file" onChoose={() => onChoose(place.path)} />
+        {offered.map((place) => (
+          <Source key={place.path} name={place.name} more={images(place)} onChoose={() => onChoose(place.path)} />
         ))}
       </div>
-      {others.length > 0 && (
-        <p className="line small">
-          <span className="muted">Open:</span>
-          {others.slice(0, 24).map((place) => (
-            <Button key={place.path} kind="quiet" onPress={() => onOpen(place.path)}>
-              {place.name}
-            </Button>
-          ))}
-        </p>
+      {folders.length > 0 && (
+        <div className={styles.grid}>
+          <Select label="Look into a folder" value={null} options={folders.map((place) => ({ id: place.path, title: place.name }))} onChange={onOpen} />
+        </div>
       )}
     </div>
   );
@@ -131,19 +122,12 @@ function Group({ title, children }: { title: string; children: React.ReactNode }
   );
 }
 
-function Source({ name, more, onChoose, onOpen }: { name: string; more: string; onChoose: () => void; onOpen?: () => void }) {
+function Source({ name, more, onChoose }: { name: string; more: string; onChoose: () => void }) {
   return (
-    <div className="stack">
-      <ToggleButton className={styles.source ?? ""} isSelected={false} onChange={onChoose} aria-label={`${name}, ${more}`}>
-        <span className={styles.name}>{name}</span>
-        <span className="muted small">{more}</span>
-      </ToggleButton>
-      {onOpen !== undefined && (
-        <Button kind="quiet" onPress={onOpen} aria-label={`Look into ${name}`}>
-          Look inside
-        </Button>
-      )}
-    </div>
+    <AriaButton className={styles.source ?? ""} onPress={onChoose}>
+      <span className={styles.name}>{name}</span>
+      <span className="muted small">{more}</span>
+    </AriaButton>
   );
 }
 
@@ -214,7 +198,7 @@ function Found({ found }: { found: DataCheck }) {
             <dt>Left out</dt>
             <dd>
               {count(found.left_out, "record")} that cannot be used
-              <ul className="small muted">
+              <ul className={`small muted ${styles.list}`}>
                 {found.examples.map((example, i) => (
                   <li key={i}>
                     {example.place}: {example.reason}

@@ -30,7 +30,7 @@ export function PlanPart({ check, faults, isChecking, canStart, isStarting, erro
               {check.sentence}
               {check.ready !== "" && `; ${check.ready}`}.
             </p>
-            <ul className="small muted">
+            <ul className={`small muted ${styles.list}`}>
               {(check.plan?.reasons ?? []).map((reason) => (
                 <li key={reason}>{reason}</li>
               ))}

@@ -46,7 +46,8 @@ export function SchemaField({ name, property, value, onChange, fault, path, labe
   label?: string;
 }) {
   const shape = known(property);
-  const title = label ?? name.replaceAll("_", " ");
+  const words = name.replaceAll("_", " ");
+  const title = label ?? words.charAt(0).toUpperCase() + words.slice(1);
   const usual = shape.default === null || shape.default === undefined ? "" : typed(shape.default);
   const options = shape.type === "boolean" ? [true, false] : shape.enum;
   if (options !== undefined) {

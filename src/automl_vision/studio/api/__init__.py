@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import jobs, runs, session, system, trials, work
+from automl_vision.studio.api import jobs, runs, session, settings, system, trials, work
 
-ROUTERS = (system.router, session.router, runs.router, jobs.router, trials.router, work.router)
+ROUTERS = (system.router, session.router, settings.router, runs.router, jobs.router, trials.router, work.router)
