@@ -1,7 +1,7 @@
 // Whether single letters do something: people who speak to their machine, or type by mistake, switch them off (WCAG 2.1.4).
 import { useSyncExternalStore } from "react";
 
-const KEY = "automl-vision-keys";
+const KEY = "automl-vision-letter-keys";
 const listeners = new Set<() => void>();
 
 /** Whether single-letter keys do something, read by what listens to the keyboard. */

@@ -66,7 +66,7 @@ class Run:
         """Wait until the run ends; Ctrl-C cancels it, and a second Ctrl-C stops waiting for the cancellation.
 
         Args:
-            show_output: show live progress.
+            show_output: show live progress: a card in a notebook, lines elsewhere.
             raise_on_error: raise if the run does not complete.
             as_json: show the progress as JSON lines.
 
@@ -78,9 +78,7 @@ class Run:
         """
         try:
             if show_output:
-                from automl_vision.experiment.progress import show_progress
-
-                show_progress(self.folder, as_json=as_json)
+                self._show(as_json=as_json)
             else:
                 while not self.get_status().is_at_rest:
                     time.sleep(_POLL)
@@ -91,6 +89,13 @@ class Run:
         if raise_on_error and record.status is not RunStatus.COMPLETED:
             raise RunFailedError(self._failure(record))
         return _details(record)
+
+    def watch(self) -> None:
+        """Show the run live until it ends: a card that changes in a notebook, lines elsewhere.
+
+        Interrupting this leaves the run as it is.
+        """
+        self._show()
 
     def cancel(self, *, timeout: float = 30.0) -> None:
         """End the run and its trials, and wait until it has ended."""
@@ -258,6 +263,28 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.get_status()})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        """The run's card for a notebook, and one line for what shows only text."""
+        from automl_vision.experiment.notebook import CardReader
+
+        card = CardReader(self.folder).read()
+        return {"text/html": card._repr_html_(), "text/plain": repr(card)}
+
+    def _repr_html_(self) -> str:
+        """The run's card as HTML."""
+        return self._repr_mimebundle_()["text/html"]
+
+    def _show(self, *, as_json: bool = False) -> None:
+        """Show the run live until it ends."""
+        from automl_vision.experiment.notebook import notebook_display, show_card
+        from automl_vision.experiment.progress import show_progress
+
+        display = None if as_json else notebook_display()
+        if display is None:
+            show_progress(self.folder, as_json=as_json)
+        else:
+            show_card(self.folder, display)
 
     def _trial(self, number: int) -> Trial:
         return Trial(self.folder.trial(number))
