@@ -91,7 +91,7 @@ def test_places_and_sources_are_offered(client: TestClient, studio_workspace: St
 MISTAKES: list[tuple[dict[str, Any], list[str | int]]] = [
     ({"experiment": "../up"}, ["experiment"]),
     ({"task": "image-clasification"}, ["task"]),
-    ({"training_data": 3}, ["training_data"]),
+    ({"training_data": None}, ["training_data"]),
     ({"validation_data": 3}, ["validation_data"]),
     ({"validation_data_size": 1.5}, ["validation_data_size"]),
     ({"compute_target": "gpu"}, ["compute_target"]),

@@ -109,11 +109,6 @@ def test_a_form_filled_by_keyboard_alone_starts_a_run(page: Page, studio_workspa
     page.goto("new")
     expect(page.get_by_role("heading", name="Data")).to_be_visible()
     paste(page, TINY)
-    page.keyboard.press("Home")
-    expect(
-        page.get_by_text("model_name: efficientnet_lite0").or_(page.get_by_text("training_data is required")).first
-    ).to_have_count(0)
-    page.evaluate("document.body.focus(); document.activeElement.blur()")
     page.get_by_label("Folder, file, address or registered version").focus()
     page.keyboard.insert_text(str(studio_workspace.photos))
     page.keyboard.press("Enter")

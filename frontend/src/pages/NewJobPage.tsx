@@ -156,5 +156,5 @@ function usePrefill(
   useEffect(() => {
     if (from === "" && wanted !== "" && wanted !== data) choose(wanted);
   }, []); // eslint-disable-line react-hooks/exhaustive-deps -- the address fills the form once, then follows it
-  return { read: read.mutate, error: read.error ?? job.error };
+  return { read: (text: string, done?: () => void) => read.mutate(text, done === undefined ? {} : { onSuccess: done }), error: read.error ?? job.error };
 }

@@ -102,7 +102,7 @@ export function Texts({ check }: { check: PlannedJob | undefined }) {
 }
 
 /** Fills the form from a job file that is pasted, dropped or chosen. */
-export function FromYaml({ onRead, error }: { onRead: (text: string) => void; error: unknown }) {
+export function FromYaml({ onRead, error }: { onRead: (text: string, done: () => void) => void; error: unknown }) {
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState("");
   if (!isOpen)
@@ -121,7 +121,7 @@ export function FromYaml({ onRead, error }: { onRead: (text: string) => void; er
       </label>
       {error !== null && error !== undefined && <Problem error={error} />}
       <div className="line">
-        <Button onPress={() => onRead(text)} isDisabled={text.trim() === ""}>
+        <Button onPress={() => onRead(text, () => setOpen(false))} isDisabled={text.trim() === ""}>
           Fill the form
         </Button>
         <Button kind="quiet" onPress={() => setOpen(false)}>

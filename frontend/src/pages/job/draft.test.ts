@@ -22,6 +22,8 @@ it("finds the mistake of a field and leaves out the names before it", () => {
   const fault = { path: ["policy", "slack_factor"], sentence: "policy: slack_factor: must be positive" };
   expect(faultAt([fault], ["policy", "slack_factor"])).toBe("must be positive");
   expect(faultAt([fault], ["policy"])).toBeUndefined();
+  const deep = { path: ["space", "a", "values", 0, "b", "high"], sentence: "space: a[0].b: high: must be a number" };
+  expect(bare(deep)).toBe("must be a number");
   expect(bare({ path: [], sentence: "the whole: is odd" })).toBe("the whole: is odd");
 });
 

@@ -102,13 +102,14 @@ export function faultAt(faults: Fault[], path: Path): string | undefined {
 
 /** A sentence without the path in front of it. */
 export function bare({ path, sentence }: Fault): string {
+  const names = new Set(path.map(String));
   let rest = sentence;
-  for (const part of path) {
-    const start = `${part}: `;
-    if (rest.startsWith(start)) rest = rest.slice(start.length);
+  for (;;) {
+    const [start, place] = /^([\w.[\]]+): /.exec(rest) ?? [];
+    if (start === undefined || place === undefined) return rest;
+    if (!place.split(/[.[\]]+/).every((part) => part === "" || names.has(part))) return rest;
+    rest = rest.slice(start.length);
   }
-  const whole = `${path.join(".")}: `;
-  return rest.startsWith(whole) ? rest.slice(whole.length) : rest;
 }
 
 /** Text of a person as a value: numbers, flags and nothing are recognised, all else stays text. */
