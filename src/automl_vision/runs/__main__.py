@@ -5,6 +5,6 @@ A module of this name is not imported again by each trial's process, as any othe
 
 from __future__ import annotations
 
-from automl_vision.runs.controller import main
+from automl_vision.runs.entry import main
 
 main()

@@ -6,19 +6,14 @@ it. Everything it needs to continue after a crash is in the run's folder.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 import time
 import traceback
-from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
-from automl_vision.compute.turns import Ticket, WaitingLine
-from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError, RunNotFoundError
+from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.plugins import load_plugins
 from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -37,7 +32,7 @@ from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
-from automl_vision.runs.waiting import BY_USER, wait_for_turn
+from automl_vision.runs.waiting import BY_USER
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.workspace.run_folder import RunFolder
@@ -49,13 +44,12 @@ _SHOWN_REASONS = 5  # of failed trials
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
-def work_on_run(folder: RunFolder, lock: int | None = None, ticket: Ticket | None = None) -> None:
+def work_on_run(folder: RunFolder, lock: int | None = None) -> None:
     """Work on a run until it is completed, failed or canceled; finished work is not repeated.
 
     Args:
         folder: of the run.
         lock: the run's lock, inherited from the process that prepared the run; None takes it here.
-        ticket: for the run's turn on this machine; None does not wait.
 
     Raises:
         WorkspaceError: another process works on the run.
@@ -65,12 +59,6 @@ def work_on_run(folder: RunFolder, lock: int | None = None, ticket: Ticket | Non
         try:
             spec = read_run_spec(folder.id, folder.spec())
             compute = create_compute(spec.compute_target, PRELOAD)
-            if ticket is not None:
-                wait_for_turn(folder, spec, ticket)
-        except RunNotFoundError:
-            raise
-        except CanceledError:  # while it waited, and this is recorded
-            return
         except AutoMLVisionError as error:  # nothing has begun
             folder.update(status=RunStatus.FAILED, reason=str(error), ended=time.time())
             return
@@ -309,25 +297,3 @@ def _without_result(folder: RunFolder) -> str:
     reasons = "; ".join(f"trial {number}: {reason}" for reason, number in list(failed.items())[:_SHOWN_REASONS])
     more = f"; and {len(failed) - _SHOWN_REASONS} more reasons" if len(failed) > _SHOWN_REASONS else ""
     return f"no trial completed ({reasons}{more})"
-
-
-def main() -> None:
-    """Work on the run of a folder, with the lock and the ticket that this process inherited, if it did."""
-    parser = argparse.ArgumentParser(prog="python -m automl_vision.runs")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--lock", type=int, help="descriptor of the run's lock")
-    parser.add_argument("--ticket", help="NUMBER:DESCRIPTOR:FOLDER of the ticket for the run's turn")
-    parser.add_argument("--now", action="store_true", help="do not wait for it; later runs wait for this one")
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
-    load_plugins()
-    ticket = None if given.ticket is None else _inherited(given.ticket)
-    for descriptor in (given.lock, ticket and ticket.descriptor):
-        if descriptor is not None:
-            os.set_inheritable(descriptor, False)  # what this process starts must not hold the run after it
-    work_on_run(RunFolder(given.folder), given.lock, None if given.now else ticket)
-
-
-def _inherited(text: str) -> Ticket:
-    number, descriptor, folder = text.split(":", 2)
-    return Ticket(WaitingLine(Path(folder)), int(number), int(descriptor))

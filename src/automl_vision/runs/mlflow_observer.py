@@ -37,10 +37,13 @@ class Publisher:
     def __init__(self, folder: RunFolder, tracking: Tracking) -> None:
         self.folder, self.tracking = folder, tracking
 
-    def run_queued(self, spec: RunSpec) -> None:
-        """The run waits for its turn."""
+    def run_waits(self, spec: RunSpec, status: str) -> None:
+        """The run waits for its turn, or was canceled while it did: `SCHEDULED` or `KILLED`."""
         self.run_started(spec)
-        self.tracking.status(PARENT, "SCHEDULED")
+        if status == "SCHEDULED":
+            self.tracking.status(PARENT, status)
+        else:
+            self.tracking.end(PARENT, status)
 
     def run_started(self, spec: RunSpec) -> None:
         """The run starts, or goes on."""

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { Button, Tabs } from "../../components/controls";
 import { count } from "../../components/format";
+import { Queue } from "../../components/Queue";
 import { CopyButton } from "../../components/CopyButton";
 import { Checkbox } from "../../components/choices";
 import { Section } from "../../components/Page";
@@ -39,10 +40,10 @@ export function PlanPart({ check, faults, isChecking, canStart, isStarting, erro
         )}
         {check !== undefined && check.sentence === "" && faults.length === 0 && <p className="muted">Choose data to see what fits into the time.</p>}
         {waits.length > 0 && (
-          <p>
-            It waits for {waits[0]}
-            {waits.length > 1 && ` and ${count(waits.length - 1, "more run")}`}; its time begins with its turn.
-          </p>
+          <>
+            <p>It waits for {count(waits.length, "run")}; its time begins with its turn.</p>
+            <Queue />
+          </>
         )}
         {faults.length > 0 && (
           <div role="alert">
