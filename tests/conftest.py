@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -34,6 +36,7 @@ from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_
 from processes import PRELOADED
 
 pytest_plugins = ["studio_site"]
+atexit.register(shutil.rmtree, os.environ["AUTOML_VISION_QUEUE"], ignore_errors=True)
 pytest.register_assert_rewrite("automl_vision.testing")  # before any test imports a part of it directly
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 
