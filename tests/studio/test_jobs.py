@@ -107,6 +107,7 @@ MISTAKES: list[tuple[dict[str, Any], list[str | int]]] = [
     ({"processes_per_trial": 0}, ["processes_per_trial"]),
     ({"arguments": {"optimizer": "sdg"}}, ["arguments", "optimizer"]),
     ({"arguments": {"learning_rat": 1}}, ["arguments", "learning_rat"]),
+    ({"arguments": 5}, ["arguments"]),
     ({"policy": {"type": "bandit", "slack_factor": -1}}, ["policy", "slack_factor"]),
     ({"policy": {"type": "bandits"}}, ["policy", "type"]),
     ({"hyperparameter_sampling": {"type": "random", "space": {"learning_rate": 0.1}}}, SPACE),

@@ -147,8 +147,9 @@ def list_places(folder: Path) -> Places:
     folder = folder.expanduser().absolute()
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name.lower())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be opened ({error.strerror}); choose another folder") from None
+    except (OSError, ValueError) as error:  # a text with a null byte is not a path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{folder} cannot be opened ({reason}); choose another folder") from None
     shown = [entry for entry in entries if not entry.name.startswith(".")]
     folders = [_place(Path(entry.path)) for entry in shown if entry.is_dir()]
     files = [

@@ -147,8 +147,8 @@ def _named(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, part in value.items():
             if name == "model_name":
-                options = part.get("values", ()) if isinstance(part, Mapping) else [part]
-                yield from (str(option) for option in options if option is not None)
+                options = part.get("values") if isinstance(part, Mapping) else [part]
+                yield from (str(option) for option in (options if isinstance(options, list) else []) if option)
             else:
                 yield from _named(part)
     elif isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
@@ -55,7 +56,8 @@ def _plain(name: str, value: Any) -> Any:
 def data_text(text: str) -> str:
     """Data as a job file in any folder can name it: a URL, a registered name, or a whole path."""
     path = Path(text).expanduser()
-    return text if is_url(text) or ("/" not in text and not path.exists()) else str(path.absolute())
+    is_name = "/" not in text and not os.path.exists(path)  # noqa: PTH110 - pathlib raises for a path that is too long
+    return text if is_url(text) or is_name else str(path.absolute())
 
 
 def job_yaml(config: AutoMLVisionConfig, experiment: str = DEFAULT_EXPERIMENT) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+from automl_vision.core.errors import ComputeError
 from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.runs.waiting import draw_ticket
 from automl_vision.workspace.run_folder import RunFolder
@@ -26,7 +27,12 @@ def start_run(folder: RunFolder, lock: int, *, queue: bool = True) -> None:
     Raises:
         ComputeError: the tickets of this machine cannot be used.
     """
-    ticket = draw_ticket(folder, str(folder.spec().get("compute_target", "local")))
+    try:
+        ticket = draw_ticket(folder, str(folder.spec().get("compute_target", "local")))
+    except ComputeError:
+        if queue:
+            raise
+        ticket = None
     command = [sys.executable, "-m", "automl_vision.runs", str(folder.path), "--lock", str(lock)]
     inherited = [lock]
     if ticket is not None:
