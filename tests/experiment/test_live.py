@@ -14,7 +14,7 @@ from rich.console import Console
 
 from automl_vision.core.files import append_json_line
 from automl_vision.core.numbers import json_text
-from automl_vision.core.records import EvaluationEvent, Progress
+from automl_vision.core.records import EvaluationEvent, PlaceInLine, Progress
 from automl_vision.experiment.live import LiveRun, duration, sparkline
 from automl_vision.experiment.progress import show_progress
 from automl_vision.runs.board_reader import read_leaderboard
@@ -194,3 +194,16 @@ def test_a_flat_curve_is_low():
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (5999, "99:59"), (7260, "2 h 01")])
 def test_durations(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_a_queued_run_says_what_it_waits_for_and_keeps_its_time(folder: RunFolder):
+    place = PlaceInLine(place=1, run="chest-1", workspace="/ws")
+    folder.update(status="Queued", in_line=place, seconds=100.0)
+    with folder.lock.hold():
+        live = LiveRun(folder)
+        live.update()
+        assert live.to_json()["status"] == "Queued"
+        assert live.to_json()["in_line"] == {"place": 1, "run": "chest-1", "workspace": "/ws"}
+        assert live.budget_left == 500.0
+    live.update()
+    assert (live.status, live.in_line) == ("Interrupted", None)

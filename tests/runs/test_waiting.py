@@ -15,6 +15,8 @@ from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
 from automl_vision.compute.turns import WaitingLine
 from automl_vision.core.errors import ComputeError
 from automl_vision.core.records import PlaceInLine
+from automl_vision.runs.waiting import draw_ticket
+from automl_vision.workspace.run_folder import RunFolder
 from command_line import run_command
 from conftest import SMALL_MODEL, write_shape_folders
 from processes import is_alive, wait_for
@@ -143,3 +145,14 @@ def test_tickets_are_numbered_and_freed_with_their_last_holder(tmp_path: Path):
     assert second.ahead() == []
     assert line.draw("c", tmp_path).number == 3
     second.close()
+
+
+def test_only_runs_on_this_machine_draw_a_ticket(experiment: Experiment):
+    folder = RunFolder(experiment.workspace.runs_path / "a")
+    for target in ("ray", "ray://host:10001", "ray:host:6379"):
+        assert draw_ticket(folder, target) is None
+    tickets = [draw_ticket(folder, target) for target in ("local", "cpu", "cuda")]
+    assert [ticket.number for ticket in tickets if ticket is not None] == [1, 2, 3]
+    for ticket in tickets:
+        assert ticket is not None
+        ticket.close()
