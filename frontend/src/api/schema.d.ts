@@ -52,6 +52,266 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Machine
+         * @description Return the machine, what is installed, and where the workspace lies.
+         */
+        get: operations["get_machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Storage
+         * @description Return the folders of the workspace and its caches with their sizes, which takes a moment for many files.
+         */
+        get: operations["get_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Form
+         * @description Return what a form for a job offers, derived from the product's own tables.
+         */
+        get: operations["get_job_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/algorithms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Algorithms
+         * @description List a task's algorithms with size and licence; the first call for a task takes some seconds.
+         */
+        get: operations["list_algorithms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Sources
+         * @description List the data that a job can be about: registered versions, and what the last runs were about.
+         */
+        get: operations["list_data_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Places
+         * @description List what is in a folder of this machine: folders with their images, files that may describe a dataset.
+         */
+        get: operations["list_data_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Job Data
+         * @description Begin to look at data, or return what was found before; ask again with its id until it has ended.
+         */
+        post: operations["check_job_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/data/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Data
+         * @description Return how far a look at data is, and what it found.
+         */
+        get: operations["get_job_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Return all mistakes of a job by field, the ranges of its search space, its texts and its plan.
+         */
+        post: operations["check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Job
+         * @description Start the run of a job; mistakes are answered by field.
+         */
+        post: operations["start_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Job File
+         * @description Return the values of a job file's text; relative data paths are taken from the workspace's folder.
+         */
+        post: operations["read_job_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Of Run
+         * @description Return the job that a run was started with, to start it again or to change it.
+         */
+        get: operations["get_job_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queue
+         * @description List the runs that work or wait on this machine, in the order in which they were submitted.
+         */
+        get: operations["list_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -61,9 +321,29 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description List the runs of a workspace, the newest first.
+         * @description List the runs of a workspace, by default the newest first.
          */
         get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Experiments
+         * @description List the experiments with their numbers of runs, the one with the newest run first.
+         */
+        get: operations["list_experiments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -81,9 +361,29 @@ export interface paths {
         };
         /**
          * Get Run
-         * @description Return a run with its board, and what paired tests say of it.
+         * @description Return a run with its board, and what paired tests say of it; with limits, of the trials that keep them.
          */
         get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Figures
+         * @description Return figures of a run's trials, and why others cannot be drawn.
+         */
+        get: operations["get_run_figures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -796,10 +1096,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Cases
+         * List Finding Cases
          * @description List the cases of a finding, of the doctor or of people, worst first.
          */
-        get: operations["list_cases"];
+        get: operations["list_finding_cases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1036,6 +1336,249 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description End a run and its trials; what has a result is kept, and the run can be resumed.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Run
+         * @description Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
+         */
+        post: operations["resume_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register Run Model
+         * @description Register the model of a run as the next version of a name.
+         */
+        post: operations["register_run_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Run Report
+         * @description Begin to write the report of a run, one HTML page; once the work is done, the page is its file.
+         */
+        post: operations["write_run_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Messages
+         * @description List what a run and its trials said, the newest first.
+         */
+        get: operations["list_run_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Log
+         * @description Return the last lines of the log of the process that works on a run.
+         */
+        get: operations["get_run_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Settings
+         * @description Return what a run was asked to do.
+         */
+        get: operations["get_run_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Files
+         * @description List the files and folders directly in a folder of a run, folders first.
+         */
+        get: operations["list_run_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run File
+         * @description Download a file of a run.
+         */
+        get: operations["get_run_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/model.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Model
+         * @description Download the model folder of a run as a zip file.
+         */
+        get: operations["get_run_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Activity
+         * @description Return the runs that wait or work; each is read at most once a second, however often this is asked.
+         */
+        get: operations["get_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Run
+         * @description Follow a run: an event `change` for all that is new, until the run ends.
+         *
+         *     The `id` of an event is the position in the event files of the run and its trials up to which it tells; from there
+         *     another connection goes on, which loses and repeats nothing.
+         */
+        get: operations["follow_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/work": {
         parameters: {
             query?: never;
@@ -1113,6 +1656,166 @@ export interface components {
             name: string;
             /** Meaning */
             meaning: string;
+        };
+        /**
+         * ActiveRun
+         * @description A run that waits or works.
+         */
+        ActiveRun: {
+            /**
+             * Workspace
+             * @description its name
+             */
+            workspace: string;
+            run: components["schemas"]["RunSummary"];
+            live: components["schemas"]["LiveState"];
+            /**
+             * Working
+             * @description trials that have not ended
+             */
+            working: components["schemas"]["LiveTrial"][];
+            /** @description the best trial so far */
+            leader: components["schemas"]["LiveTrial"] | null;
+            /**
+             * Messages
+             * @description the last ones
+             */
+            messages: components["schemas"]["RunMessage"][];
+        };
+        /**
+         * Activity
+         * @description What the machine does.
+         */
+        Activity: {
+            /**
+             * Runs
+             * @description those that wait or work, of all open workspaces, the newest first
+             */
+            runs: components["schemas"]["ActiveRun"][];
+        };
+        /**
+         * AlgorithmFacts
+         * @description An algorithm in a list to choose from.
+         */
+        AlgorithmFacts: {
+            /** Name */
+            name: string;
+            /**
+             * Parameters
+             * @description number of weights, with a head of 1000 classes
+             */
+            parameters: number;
+            /**
+             * Licence
+             * @description of the pretrained weights, as their source states it
+             */
+            licence: string | null;
+            /**
+             * Weights
+             * @description "package" when they are installed, "hub" when they are fetched, "none"
+             */
+            weights: string;
+        };
+        /**
+         * BoardRow
+         * @description A trial on the board.
+         */
+        BoardRow: {
+            /**
+             * Rank
+             * @description from 1; None without a score
+             */
+            rank?: number | null;
+            /**
+             * Trial
+             * @description its number in the run
+             */
+            trial: number;
+            /** Model Name */
+            model_name: string;
+            status: components["schemas"]["TrialStatus"];
+            /** @description the primary metric on the validation images; None before the first validation */
+            score: components["schemas"]["MetricInterval"] | null;
+            /** @description on the test images, if there are any */
+            test_score: components["schemas"]["MetricInterval"] | null;
+            /**
+             * Best Epoch
+             * @description epoch whose weights were kept; 0 is the probe
+             */
+            best_epoch: number | null;
+            /**
+             * Epochs
+             * @description epochs trained
+             */
+            epochs: number | null;
+            /**
+             * Seconds
+             * @description of work
+             */
+            seconds: number | null;
+            /**
+             * Parameters
+             * @description number of weights
+             */
+            parameters: number | null;
+            /**
+             * Reason
+             * @description why the trial ended early or failed
+             */
+            reason: string | null;
+            /**
+             * Latency Ms
+             * @description median milliseconds per image of the exported network, one image per batch
+             */
+            latency_ms?: number | null;
+            /**
+             * Batch Latency Ms
+             * @description the same in batches of eight images
+             */
+            batch_latency_ms?: number | null;
+            /**
+             * Size Mb
+             * @description of the exported file, in units of 10^6 bytes
+             */
+            size_mb?: number | null;
+            /**
+             * Measured On
+             * @description runtime, threads and processor of these figures
+             */
+            measured_on?: string | null;
+            /**
+             * Not Measurable
+             * @description why the network cannot be exported or measured
+             */
+            not_measurable?: string | null;
+            /**
+             * On Front
+             * @description whether no other trial is as good in metric, latency and size and better in one
+             * @default false
+             */
+            on_front: boolean;
+            /**
+             * Drawn
+             * @description the sampler's choices
+             */
+            drawn?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Role
+             * @description such as "default recipe"
+             * @default
+             */
+            role: string;
+            /**
+             * Metrics
+             * @description the further metrics that were asked for, by name and split; absent if none was
+             */
+            metrics?: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricInterval"];
+                };
+            };
         };
         /**
          * CalibrationFigures
@@ -1216,12 +1919,12 @@ export interface components {
              */
             labels: components["schemas"]["LabelScore"][];
             /** True Objects */
-            true_objects: components["schemas"]["automl_vision__studio__api__evaluation__DrawnObject"][];
+            true_objects: components["schemas"]["DrawnObject"][];
             /**
              * Found Objects
              * @description at the operating threshold
              */
-            found_objects: components["schemas"]["automl_vision__studio__api__evaluation__DrawnObject"][];
+            found_objects: components["schemas"]["DrawnObject"][];
         };
         /**
          * ChangeCounts
@@ -1583,6 +2286,67 @@ export interface components {
             after: number;
         };
         /**
+         * DataCheck
+         * @description What a quick look at data found.
+         */
+        DataCheck: {
+            /**
+             * Data
+             * @description as it was given
+             */
+            data: string;
+            /**
+             * Version
+             * @description name and number, if it is a registered version
+             */
+            version: string | null;
+            /** Format */
+            format: string;
+            /**
+             * Task
+             * @description that it was opened for
+             */
+            task: string;
+            /**
+             * Tasks
+             * @description that it can be used for
+             */
+            tasks: string[];
+            /** Images */
+            images: number;
+            /**
+             * Splits
+             * @description images by split; "" are those without one
+             */
+            splits: {
+                [key: string]: number;
+            };
+            /** Classes */
+            classes: number;
+            /**
+             * Largest
+             * @description the most frequent classes with their counts
+             */
+            largest: {
+                [key: string]: number;
+            };
+            /**
+             * Left Out
+             * @description records that cannot be used
+             */
+            left_out: number;
+            /**
+             * Examples
+             * @description the first of them
+             */
+            examples: components["schemas"]["LeftOut"][];
+            /**
+             * Problem
+             * @description why it cannot be trained on, and the way out; null if it can
+             */
+            problem: string | null;
+        };
+        /**
          * DataImage
          * @description An image with its labels.
          */
@@ -1617,7 +2381,7 @@ export interface components {
              * Objects
              * @description in lists at most 80
              */
-            objects: components["schemas"]["automl_vision__studio__api__data_images__DrawnObject"][];
+            objects: components["schemas"]["LabelledObject"][];
             /** Objects Total */
             objects_total: number;
         };
@@ -1656,7 +2420,7 @@ export interface components {
              * Objects
              * @description in lists at most 80
              */
-            objects: components["schemas"]["automl_vision__studio__api__data_images__DrawnObject"][];
+            objects: components["schemas"]["LabelledObject"][];
             /** Objects Total */
             objects_total: number;
             /**
@@ -1676,6 +2440,58 @@ export interface components {
              * @description where the file is
              */
             location: string;
+        };
+        /**
+         * DataLook
+         * @description A look at data.
+         */
+        DataLook: {
+            work: components["schemas"]["WorkDetails"];
+            /** @description once the work is done */
+            found: components["schemas"]["DataCheck"] | null;
+        };
+        /**
+         * DataQuestion
+         * @description Data to look at.
+         */
+        DataQuestion: {
+            /**
+             * Data
+             * @description path, URL or registered name
+             */
+            data: string;
+            /**
+             * Task
+             * @description by default as the labels suggest
+             */
+            task?: string | null;
+            /**
+             * Again
+             * @description also if it was looked at before
+             * @default false
+             */
+            again: boolean;
+        };
+        /**
+         * DataSources
+         * @description Data that a job can be about.
+         */
+        DataSources: {
+            /**
+             * Versions
+             * @description the newest version of each name, the newest first
+             */
+            versions: components["schemas"]["RegisteredData"][];
+            /**
+             * Recent
+             * @description folders and files of the last runs
+             */
+            recent: string[];
+            /**
+             * Start
+             * @description folder from which to choose another one
+             */
+            start: string;
         };
         /**
          * DataVersion
@@ -1751,6 +2567,36 @@ export interface components {
             runs: string[];
         };
         /**
+         * DrawnObject
+         * @description An object, labelled or detected.
+         */
+        DrawnObject: {
+            /** Label */
+            label: string;
+            /**
+             * Box
+             * @description x1, y1, x2, y2 in pixels
+             */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /**
+             * Polygons
+             * @description x, y, x, y, ... in pixels
+             */
+            polygons: number[][];
+            /** Score */
+            score: number | null;
+            /**
+             * Error
+             * @description kind of error; empty where it is right
+             */
+            error: string;
+        };
+        /**
          * ErrorKind
          * @description A kind of a detector's errors.
          */
@@ -1812,6 +2658,31 @@ export interface components {
              * @description of a detector's errors
              */
             kinds: components["schemas"]["ErrorKind"][];
+        };
+        /**
+         * ExperimentSummary
+         * @description The runs of an experiment, counted.
+         */
+        ExperimentSummary: {
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: number;
+            /**
+             * Active
+             * @description runs that wait or work
+             */
+            active: number;
+            /**
+             * Needs Care
+             * @description runs that failed or were interrupted
+             */
+            needs_care: number;
+            /**
+             * Last
+             * @description when its newest run was made, in seconds since 1970
+             */
+            last: number | null;
         };
         /**
          * ExplanationState
@@ -2032,6 +2903,80 @@ export interface components {
             second: components["schemas"]["CaseDetails"];
         };
         /**
+         * FolderEntry
+         * @description A file or a folder in the folder of a run.
+         */
+        FolderEntry: {
+            /**
+             * Name
+             * @description relative to the folder of the run
+             */
+            name: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /**
+             * Bytes
+             * @description size of a file; null for a folder
+             */
+            bytes: number | null;
+            /**
+             * Changed
+             * @description seconds since 1970
+             */
+            changed: number;
+        };
+        /**
+         * FolderUse
+         * @description A folder or file with its size.
+         */
+        FolderUse: {
+            /**
+             * Name
+             * @description what it holds, in a few words
+             */
+            name: string;
+            /** Path */
+            path: string;
+            /** Files */
+            files: number;
+            /**
+             * Bytes
+             * @description of all files, each counted once
+             */
+            bytes: number;
+            /**
+             * Is Cache
+             * @description whether it may be deleted at any time, and is made again
+             */
+            is_cache: boolean;
+        };
+        /**
+         * FormTask
+         * @description A task that a job can be for.
+         */
+        FormTask: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Primary Metric
+             * @description that ranks the trials unless another one is named
+             */
+            primary_metric: string;
+            /** Metrics */
+            metrics: string[];
+            /** Default Model */
+            default_model: string;
+            /**
+             * Algorithms
+             * @description names with the family of their hyperparameters
+             */
+            algorithms: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ImageFinding
          * @description A finding about an image.
          */
@@ -2065,6 +3010,167 @@ export interface components {
              * @description null: as the labels suggest
              */
             task?: string | null;
+        };
+        /**
+         * Job
+         * @description A job that may have mistakes.
+         */
+        Job: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Images
+             * @description of its data, for the plan
+             */
+            images?: number | null;
+        };
+        /**
+         * JobForm
+         * @description What a form for a job offers.
+         */
+        JobForm: {
+            /**
+             * Job
+             * @description JSON Schema of a job file
+             */
+            job: {
+                [key: string]: unknown;
+            };
+            /** Tasks */
+            tasks: components["schemas"]["FormTask"][];
+            /**
+             * Families
+             * @description hyperparameters of each family: JSON Schema properties by name
+             */
+            families: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Distributions
+             * @description JSON Schema of each distribution
+             */
+            distributions: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Samplings
+             * @description JSON Schema of each sampling
+             */
+            samplings: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Policies
+             * @description JSON Schema of each early termination policy
+             */
+            policies: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Targets
+             * @description compute targets that need no address
+             */
+            targets: string[];
+        };
+        /**
+         * JobProblem
+         * @description A mistake in a job.
+         */
+        JobProblem: {
+            /**
+             * Path
+             * @description keys and indices that lead to the value; empty for the whole
+             */
+            path: (string | number)[];
+            /**
+             * Sentence
+             * @description the rule, what came, and the way out
+             */
+            sentence: string;
+        };
+        /**
+         * JobStart
+         * @description A job to start.
+         */
+        JobStart: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Queue
+             * @description wait until the runs before it on this machine have ended
+             * @default true
+             */
+            queue: boolean;
+        };
+        /**
+         * JobText
+         * @description The text of a job file.
+         */
+        JobText: {
+            /**
+             * Text
+             * @example task: image-classification
+             *     training_data: clothes:1
+             */
+            text: string;
+        };
+        /**
+         * JobTexts
+         * @description A job as others can use it.
+         */
+        JobTexts: {
+            /** Yaml */
+            yaml: string;
+            /** Python */
+            python: string;
+            /** Command */
+            command: string;
+        };
+        /**
+         * JobValues
+         * @description A job's values.
+         */
+        JobValues: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
         };
         /**
          * LabelOutcome
@@ -2141,6 +3247,191 @@ export interface components {
             is_true: boolean;
             /** Is Predicted */
             is_predicted: boolean;
+        };
+        /**
+         * LabelledObject
+         * @description A labelled object.
+         */
+        LabelledObject: {
+            /** Label */
+            label: string;
+            /**
+             * Box
+             * @description x1, y1, x2, y2 in pixels
+             */
+            box: number[] | null;
+            /**
+             * Polygons
+             * @description each x, y, x, y, ... in pixels; in lists with at most 24 points
+             */
+            polygons: number[][];
+            /**
+             * Index
+             * @description of the object in the dataset
+             */
+            index: number;
+        };
+        /**
+         * LeftOut
+         * @description A record of the data that cannot be used.
+         */
+        LeftOut: {
+            /** Place */
+            place: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LineEntry
+         * @description A run that works or waits on this machine.
+         */
+        LineEntry: {
+            /** Run */
+            run: string;
+            /**
+             * Workspace
+             * @description its folder
+             */
+            workspace: string;
+            /**
+             * Is Here
+             * @description whether it belongs to the workspace of the request
+             */
+            is_here: boolean;
+            /**
+             * Place
+             * @description in line; 0 works now
+             */
+            place: number;
+        };
+        /**
+         * LivePhase
+         * @description How far the run itself is, such as with decoding or packaging.
+         */
+        LivePhase: {
+            /** Phase */
+            phase: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * LiveState
+         * @description A run as it is now.
+         */
+        LiveState: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Metric
+             * @description that ranks its trials
+             */
+            metric: string;
+            phase: components["schemas"]["LivePhase"] | null;
+            /**
+             * Budget Left
+             * @description seconds to the deadline; null if that is more than two days away
+             */
+            budget_left: number | null;
+            /**
+             * Trials
+             * @description that were started
+             */
+            trials: number;
+            /**
+             * Best
+             * @description value of the metric
+             */
+            best: number | null;
+            /** Best Trial */
+            best_trial: number | null;
+            /**
+             * Has Ended
+             * @description whether nothing more happens unless the run is resumed
+             */
+            has_ended: boolean;
+        };
+        /**
+         * LiveTrial
+         * @description A trial while its run works.
+         */
+        LiveTrial: {
+            /** Trial */
+            trial: number;
+            /** Model Name */
+            model_name: string;
+            status: components["schemas"]["TrialStatus"];
+            /**
+             * Phase
+             * @description what it is doing
+             * @example epoch 3/15
+             */
+            phase: string;
+            /**
+             * Epoch
+             * @description the last one validated; 0 is the probe
+             */
+            epoch: number | null;
+            /**
+             * Epochs
+             * @description planned
+             */
+            epochs: number | null;
+            /**
+             * Value
+             * @description best value of the primary metric so far
+             */
+            value: number | null;
+            /**
+             * Curve
+             * @description the metric over the validations
+             */
+            curve: number[];
+            /**
+             * Seconds Left
+             * @description as the trial estimates it
+             */
+            seconds_left: number | null;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * Machine
+         * @description The machine that the studio runs on, and what is installed.
+         */
+        Machine: {
+            /**
+             * System
+             * @example Linux 6.1
+             */
+            system: string;
+            /**
+             * Cores
+             * @description that the studio may use
+             */
+            cores: number;
+            /**
+             * Gpus
+             * @description that are visible
+             */
+            gpus: string[];
+            /**
+             * Versions
+             * @description by package
+             */
+            versions: {
+                [key: string]: string;
+            };
+            /**
+             * Workspace
+             * @description folder of the workspace
+             */
+            workspace: string;
+            /**
+             * Tracking
+             * @description the MLflow store, without secrets
+             */
+            tracking: string;
         };
         /**
          * MeasuredCheck
@@ -2238,6 +3529,16 @@ export interface components {
              * @description the right class, where the label is wrong and it is known
              */
             suggested?: string | null;
+        };
+        /**
+         * NewVersion
+         * @description A model that was registered.
+         */
+        NewVersion: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
         };
         /**
          * NewVersionRequest
@@ -2370,6 +3671,21 @@ export interface components {
              */
             next: number | null;
         };
+        /** Page[ExperimentSummary] */
+        Page_ExperimentSummary_: {
+            /** Items */
+            items: components["schemas"]["ExperimentSummary"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
         /** Page[FindingCase] */
         Page_FindingCase_: {
             /** Items */
@@ -2400,10 +3716,40 @@ export interface components {
              */
             next: number | null;
         };
+        /** Page[FolderEntry] */
+        Page_FolderEntry_: {
+            /** Items */
+            items: components["schemas"]["FolderEntry"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
         /** Page[PlaceReason] */
         Page_PlaceReason_: {
             /** Items */
             items: components["schemas"]["PlaceReason"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[RunMessage] */
+        Page_RunMessage_: {
+            /** Items */
+            items: components["schemas"]["RunMessage"][];
             /**
              * Total
              * @description items in all
@@ -2446,39 +3792,6 @@ export interface components {
             next: number | null;
         };
         /**
-         * Place
-         * @description What is in a folder of the server.
-         */
-        Place: {
-            /** Path */
-            path: string;
-            /**
-             * Parent
-             * @description null at the top of what may be seen
-             */
-            parent: string | null;
-            /**
-             * Roots
-             * @description folders below which data may be
-             */
-            roots: string[];
-            /**
-             * Entries
-             * @description folders first; without hidden ones and images
-             */
-            entries: components["schemas"]["PlaceEntry"][];
-            /**
-             * Images
-             * @description images in the folder itself
-             */
-            images: number;
-            /**
-             * More
-             * @description entries that are not listed
-             */
-            more: number;
-        };
-        /**
          * PlaceEntry
          * @description A folder, archive or annotation file.
          */
@@ -2506,6 +3819,112 @@ export interface components {
             reason: string;
             /** Kind */
             kind: string;
+        };
+        /**
+         * Places
+         * @description What is in a folder, for choosing data.
+         */
+        Places: {
+            /** Path */
+            path: string;
+            /** Parent */
+            parent: string | null;
+            /** @description the folder itself */
+            here: components["schemas"]["automl_vision__experiment__data_check__Place"];
+            /**
+             * Places
+             * @description folders with images first
+             */
+            places: components["schemas"]["automl_vision__experiment__data_check__Place"][];
+        };
+        /**
+         * Plan
+         * @description What a run will do with its time.
+         */
+        Plan: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "one trial" | "sweep" | "AutoMode";
+            /**
+             * Wanted
+             * @description maximum number of trials
+             */
+            wanted: number;
+            /**
+             * Epochs
+             * @description of a full trial
+             */
+            epochs: number;
+            /**
+             * Budget Seconds
+             * @description the run's whole time
+             */
+            budget_seconds: number;
+            /** @description of a full trial; null if nothing is known of the algorithm's speed */
+            trial_seconds: components["schemas"]["Span"] | null;
+            /** @description number of trials; below 1 the first one is cut short */
+            trials: components["schemas"]["Span"] | null;
+            /**
+             * First Epochs
+             * @description epochs of the first trial where no full one fits
+             */
+            first_epochs: number | null;
+            /** @description from the start to the model */
+            seconds: components["schemas"]["Span"] | null;
+            /**
+             * Basis
+             * @description where the speed is known from
+             */
+            basis: string;
+            /**
+             * Reasons
+             * @description what makes it uncertain, in sentences
+             */
+            reasons?: string[];
+        };
+        /**
+         * PlannedJob
+         * @description What can be said of a job before it is started.
+         */
+        PlannedJob: {
+            /**
+             * Problems
+             * @description all mistakes; empty if the job can be started
+             */
+            problems: components["schemas"]["JobProblem"][];
+            /** Ranges */
+            ranges: components["schemas"]["SpaceRange"][];
+            /**
+             * Mode
+             * @description "one trial", "sweep" or "AutoMode"; empty while there are mistakes
+             */
+            mode: string;
+            /** @description null while there are mistakes */
+            texts: components["schemas"]["JobTexts"] | null;
+            /** @description null while there are mistakes, or the images are not counted */
+            plan: components["schemas"]["Plan"] | null;
+            /**
+             * Algorithm
+             * @description the first one that is tried; empty while there are mistakes
+             */
+            algorithm: string;
+            /**
+             * Sentence
+             * @description the plan; empty while there is none
+             */
+            sentence: string;
+            /**
+             * Ready
+             * @description when the model is ready, in words; empty while there is no plan
+             */
+            ready: string;
+            /**
+             * Waits For
+             * @description runs that a run submitted now would wait for
+             */
+            waits_for: string[];
         };
         /**
          * ProblemDetails
@@ -2644,6 +4063,28 @@ export interface components {
             split_ratio: number;
         };
         /**
+         * RegisteredData
+         * @description A registered version of a dataset.
+         */
+        RegisteredData: {
+            /**
+             * Id
+             * @example clothes:1
+             */
+            id: string;
+            /** Images */
+            images: number;
+            /** Classes */
+            classes: number;
+            /** Task */
+            task: string;
+            /**
+             * Created
+             * @description seconds since 1970
+             */
+            created: number;
+        };
+        /**
          * RegisteredVersion
          * @description A version that was registered.
          */
@@ -2654,6 +4095,25 @@ export interface components {
             number: number;
             /** Id */
             id: string;
+        };
+        /**
+         * Registration
+         * @description Under which name a model is registered.
+         */
+        Registration: {
+            /**
+             * Name
+             * @description letters, digits, `-`, `_` and `.`, at most 60
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Tags
+             * @description kept with the version
+             */
+            tags?: {
+                [key: string]: string;
+            };
         };
         /**
          * ReportSummary
@@ -2797,6 +4257,56 @@ export interface components {
             role: string;
         };
         /**
+         * RunChange
+         * @description What has changed of a run since the event before; `id` of the event is the position in the run's event files.
+         */
+        RunChange: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Metric
+             * @description that ranks its trials
+             */
+            metric: string;
+            phase: components["schemas"]["LivePhase"] | null;
+            /**
+             * Budget Left
+             * @description seconds to the deadline; null if that is more than two days away
+             */
+            budget_left: number | null;
+            /**
+             * Trials
+             * @description that were started
+             */
+            trials: number;
+            /**
+             * Best
+             * @description value of the metric
+             */
+            best: number | null;
+            /** Best Trial */
+            best_trial: number | null;
+            /**
+             * Has Ended
+             * @description whether nothing more happens unless the run is resumed
+             */
+            has_ended: boolean;
+            /**
+             * Lines
+             * @description trials that have changed, whole
+             */
+            lines: components["schemas"]["LiveTrial"][];
+            /**
+             * Messages
+             * @description new ones; none is sent twice
+             */
+            messages: components["schemas"]["RunMessage"][];
+            /**
+             * Revision
+             * @description changes with the board
+             */
+            revision: number;
+        };
+        /**
          * RunDetails
          * @description A run with its board.
          */
@@ -2821,7 +4331,7 @@ export interface components {
             budget_seconds: number;
             /**
              * Seconds
-             * @description spent on the run
+             * @description spent on the run, over all interruptions
              */
             seconds: number;
             /**
@@ -2829,8 +4339,23 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
-            /** Trials */
+            /**
+             * Lower Is Better
+             * @description direction of the metric
+             * @default false
+             */
+            lower_is_better: boolean;
+            /**
+             * Trials
+             * @description that were started
+             */
             trials: number;
+            /**
+             * Finished
+             * @description of these, how many have a result; a resumed run keeps them
+             * @default 0
+             */
+            finished: number;
             /** @description of the best trial */
             best: components["schemas"]["MetricInterval"] | null;
             /** Best Trial */
@@ -2841,22 +4366,37 @@ export interface components {
              */
             reason: string | null;
             /**
-             * Lower Is Better
-             * @description direction of the metric
-             */
-            lower_is_better: boolean;
-            /**
              * Rows
              * @description the trials, best first
              */
-            rows: components["schemas"]["Row"][];
-            /** @description null before a trial has a result */
+            rows: components["schemas"]["BoardRow"][];
+            /**
+             * Note
+             * @description what the limits leave, in a sentence; empty without limits
+             */
+            note: string;
+            /**
+             * Metric Names
+             * @description metrics that can be asked for, the primary one first
+             */
+            metric_names: string[];
+            /**
+             * Differing
+             * @description sampled settings that differ between the trials
+             */
+            differing: string[];
+            /** @description null before a trial has a result, or where none keeps the limits */
             verdict: components["schemas"]["RunVerdict"] | null;
             /**
              * Decision
              * @description what AutoMode kept, and why
              */
             decision: string | null;
+            /**
+             * Model Trial
+             * @description the trial that became the model of the run
+             */
+            model_trial: number | null;
             /**
              * Measured On
              * @description how latency was measured
@@ -2867,6 +4407,67 @@ export interface components {
              * @description whether a model was packaged
              */
             has_model: boolean;
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
+            /**
+             * Workspace Path
+             * @description folder of the workspace
+             */
+            workspace_path: string;
+        };
+        /**
+         * RunFigures
+         * @description Figures of a run, as far as they can be drawn.
+         */
+        RunFigures: {
+            /**
+             * Figures
+             * @description by name, as Plotly's JSON without colours
+             */
+            figures: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Missing
+             * @description why the others cannot be drawn, by name
+             */
+            missing: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * RunLog
+         * @description The log of the process that works on a run.
+         */
+        RunLog: {
+            /**
+             * Text
+             * @description its last lines; empty if it wrote none
+             */
+            text: string;
+        };
+        /**
+         * RunMessage
+         * @description Something that a run or a trial said.
+         */
+        RunMessage: {
+            /**
+             * Time
+             * @description seconds since 1970
+             */
+            time: number;
+            /** Text */
+            text: string;
+            /**
+             * Trial
+             * @description null for the run itself
+             */
+            trial: number | null;
         };
         /**
          * RunOfData
@@ -2880,11 +4481,44 @@ export interface components {
             created: number | null;
         };
         /**
+         * RunSettings
+         * @description What a run was asked to do.
+         */
+        RunSettings: {
+            /**
+             * Job
+             * @description job file that submits it again, as YAML; null if another version made the run
+             */
+            job: string | null;
+            /**
+             * Job Problem
+             * @description why there is no job file
+             */
+            job_problem: string | null;
+            /**
+             * Specification
+             * @description everything that the run depends on, as YAML
+             */
+            specification: string;
+        };
+        /**
+         * RunState
+         * @description The state of a run after it was asked to do something.
+         */
+        RunState: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
+        };
+        /**
          * RunStatus
          * @description The state of a run, in the order in which a run passes through them.
          * @enum {string}
          */
-        RunStatus: "NotStarted" | "Preparing" | "Running" | "Finalizing" | "Completed" | "Failed" | "Canceled" | "Interrupted";
+        RunStatus: "NotStarted" | "Queued" | "Preparing" | "Running" | "Finalizing" | "Completed" | "Failed" | "Canceled" | "Interrupted";
         /**
          * RunSummary
          * @description A run in a list.
@@ -2910,7 +4544,7 @@ export interface components {
             budget_seconds: number;
             /**
              * Seconds
-             * @description spent on the run
+             * @description spent on the run, over all interruptions
              */
             seconds: number;
             /**
@@ -2918,8 +4552,23 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
-            /** Trials */
+            /**
+             * Lower Is Better
+             * @description direction of the metric
+             * @default false
+             */
+            lower_is_better: boolean;
+            /**
+             * Trials
+             * @description that were started
+             */
             trials: number;
+            /**
+             * Finished
+             * @description of these, how many have a result; a resumed run keeps them
+             * @default 0
+             */
+            finished: number;
             /** @description of the best trial */
             best: components["schemas"]["MetricInterval"] | null;
             /** Best Trial */
@@ -2942,7 +4591,15 @@ export interface components {
              * @description the fastest or smallest of those that cannot be told from the best
              */
             recommended: number;
-            /** Sentence */
+            /**
+             * Reason
+             * @description why it is recommended, in a few words
+             */
+            reason: string;
+            /**
+             * Sentence
+             * @description empty if no other trial has a result
+             */
             sentence: string;
             /** Not Distinguishable */
             not_distinguishable: number[];
@@ -3047,6 +4704,59 @@ export interface components {
              * @description the worst first; empty until the work is done
              */
             slices: components["schemas"]["SliceFigures"][];
+        };
+        /**
+         * SpaceRange
+         * @description What a distribution of the search space means.
+         */
+        SpaceRange: {
+            /**
+             * Path
+             * @description keys and indices from the space on
+             */
+            path: (string | number)[];
+            /**
+             * Text
+             * @description the range of its values
+             * @example 0.0001 to 0.01 on a logarithmic scale
+             */
+            text: string;
+        };
+        /**
+         * Span
+         * @description An estimate: the true value lies between `low` and `high` in most cases.
+         */
+        Span: {
+            /** Low */
+            low: number;
+            /** Likely */
+            likely: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * StartedJob
+         * @description The run of a job that was started.
+         */
+        StartedJob: {
+            /**
+             * Run
+             * @description its id
+             */
+            run: string;
+        };
+        /**
+         * Storage
+         * @description What lies on this machine for a workspace.
+         */
+        Storage: {
+            /** Folders */
+            folders: components["schemas"]["FolderUse"][];
+            /**
+             * Bytes
+             * @description of all of them
+             */
+            bytes: number;
         };
         /**
          * System
@@ -3606,57 +5316,59 @@ export interface components {
             runs: number;
         };
         /**
-         * DrawnObject
-         * @description A labelled object.
+         * Place
+         * @description A folder or file that may hold data.
          */
-        automl_vision__studio__api__data_images__DrawnObject: {
-            /** Label */
-            label: string;
+        automl_vision__experiment__data_check__Place: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /** Is Folder */
+            is_folder: boolean;
             /**
-             * Box
-             * @description x1, y1, x2, y2 in pixels
+             * Images
+             * @description in it and in its folders, as far as was looked
              */
-            box: number[] | null;
+            images: number;
             /**
-             * Polygons
-             * @description each x, y, x, y, ... in pixels; in lists with at most 24 points
+             * More
+             * @description whether there may be more than was counted
              */
-            polygons: number[][];
-            /**
-             * Index
-             * @description of the object in the dataset
-             */
-            index: number;
+            more: boolean;
         };
         /**
-         * DrawnObject
-         * @description An object, labelled or detected.
+         * Place
+         * @description What is in a folder of the server.
          */
-        automl_vision__studio__api__evaluation__DrawnObject: {
-            /** Label */
-            label: string;
+        automl_vision__studio__api__data_uploads__Place: {
+            /** Path */
+            path: string;
             /**
-             * Box
-             * @description x1, y1, x2, y2 in pixels
+             * Parent
+             * @description null at the top of what may be seen
              */
-            box: [
-                number,
-                number,
-                number,
-                number
-            ];
+            parent: string | null;
             /**
-             * Polygons
-             * @description x, y, x, y, ... in pixels
+             * Roots
+             * @description folders below which data may be
              */
-            polygons: number[][];
-            /** Score */
-            score: number | null;
+            roots: string[];
             /**
-             * Error
-             * @description kind of error; empty where it is right
+             * Entries
+             * @description folders first; without hidden ones and images
              */
-            error: string;
+            entries: components["schemas"]["PlaceEntry"][];
+            /**
+             * Images
+             * @description images in the folder itself
+             */
+            images: number;
+            /**
+             * More
+             * @description entries that are not listed
+             */
+            more: number;
         };
     };
     responses: never;
@@ -3826,6 +5538,554 @@ export interface operations {
             };
         };
     };
+    get_machine: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Machine"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_storage: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Storage"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobForm"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_algorithms: {
+        parameters: {
+            query: {
+                task: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlgorithmFacts"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_data_sources: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSources"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_data_places: {
+        parameters: {
+            query?: {
+                /** @description by default that of the workspace */
+                folder?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Places"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check_job_data: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataLook"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataLook"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Job"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlannedJob"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_job: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobStart"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    read_job_file: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobValues"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_of_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobValues"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_queue: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineEntry"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: {
@@ -3835,6 +6095,18 @@ export interface operations {
                 cursor?: number;
                 /** @description its name, as `/workspaces` lists it; by default the first one */
                 workspace?: string | null;
+                /** @description one of these */
+                status?: components["schemas"]["RunStatus"][] | null;
+                /** @description its name */
+                experiment?: string | null;
+                /** @description its name */
+                task?: string | null;
+                /** @description words in id, experiment, task or reason */
+                text?: string;
+                /** @description by what they are sorted */
+                order?: "created" | "ended" | "id" | "experiment" | "task" | "status" | "trials" | "best" | "seconds";
+                /** @description whether the greatest come first */
+                descending?: boolean;
             };
             header?: never;
             path?: never;
@@ -3871,9 +6143,60 @@ export interface operations {
             };
         };
     };
+    list_experiments: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExperimentSummary_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_run: {
         parameters: {
             query?: {
+                /** @description further metrics of the task that get columns */
+                metric?: string[] | null;
+                /** @description most milliseconds per image */
+                max_latency_ms?: number | null;
+                /** @description largest exported file, in units of 10^6 bytes */
+                max_size_mb?: number | null;
                 /** @description its name, as `/workspaces` lists it; by default the first one */
                 workspace?: string | null;
             };
@@ -3892,6 +6215,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_figures: {
+        parameters: {
+            query: {
+                /** @description which figures */
+                name: ("board" | "latency" | "size" | "parallel_coordinates" | "importance")[];
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFigures"];
                 };
             };
             /** @description The request failed; the answer says why. */
@@ -5704,7 +8072,7 @@ export interface operations {
             };
         };
     };
-    list_cases: {
+    list_finding_cases: {
         parameters: {
             query?: {
                 /** @description maximum number of items */
@@ -5999,7 +8367,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Place"];
+                    "application/json": components["schemas"]["automl_vision__studio__api__data_uploads__Place"];
                 };
             };
             /** @description The request failed; the answer says why. */
@@ -6285,6 +8653,538 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    resume_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    register_run_model: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    write_run_report: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_run_messages: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunMessage_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_log: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLog"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_settings: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSettings"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_run_files: {
+        parameters: {
+            query?: {
+                /** @description relative to that of the run */
+                folder?: string;
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FolderEntry_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_file: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_model: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_activity: {
+        parameters: {
+            query?: {
+                /** @description its name; by default all that are open */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_run: {
+        parameters: {
+            query?: {
+                /** @description id of the last event that is known */
+                after?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: {
+                /** @description the same, as browsers send it */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events, whose data are these */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["RunChange"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ProblemDetails"];
                 };
             };
         };
