@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.doctor.pixel_statistics import FIGURES, PixelStatistics
+from automl_vision.doctor.pixel_statistics import PixelStatistics
+from automl_vision.doctor.stats_file import FIGURES
 from automl_vision.evaluation.intervals import Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
