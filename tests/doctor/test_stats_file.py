@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import load_pixels
-from automl_vision.doctor.image_stats import kept_stats, read_image_stats, stats_of
+from automl_vision.doctor.image_stats import kept_stats, read_image_stats, shrink, small_grey, stats_of
 from automl_vision.doctor.pixel_statistics import pixel_statistics
 from automl_vision.doctor.stats_file import SIDE, Stats, read_stats, write_stats
 
@@ -104,6 +104,15 @@ def test_the_figures_are_those_of_plain_loops(size: tuple[int, int], tmp_path: P
     one = stats_of(file.name, root=str(tmp_path), sharp=True)
     expected = plain_figures(load_pixels(file.read_bytes(), size=256))
     assert (one.brightness, one.contrast, one.sharpness) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (47, 33), (32, 32), (40, 20), (340, 256), (9, 400), (1, 1)])
+def test_the_small_version_is_the_mean_of_areas(size: tuple[int, int]):
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    grey = pixels.astype(np.float64) @ [0.299, 0.587, 0.114]
+    expected = shrink(size[1], SIDE).astype(np.float64) @ grey @ shrink(size[0], SIDE).T
+    assert np.abs(small_grey(pixels) - expected).max() <= 0.501
+    assert np.abs(small_grey(np.full_like(pixels, 77)) - 77.0).max() == 0
 
 
 @pytest.mark.parametrize("blur", [0.0, 3.0])

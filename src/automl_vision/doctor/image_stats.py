@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,9 +142,27 @@ def _light_and_sharpness(pixels: NDArray[np.uint8]) -> dict[str, float]:
 
 def small_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
-    grey = pixels.astype(np.float32) @ LUMA
-    small = shrink(grey.shape[0], SIDE) @ grey @ shrink(grey.shape[1], SIDE).T
+    small = _area_means(_area_means(pixels.astype(np.float32) @ LUMA).T).T
     return np.clip(np.round(small), 0, 255).astype(np.uint8)
+
+
+def _area_means(values: NDArray[Any]) -> NDArray[np.float64]:
+    """(SIDE, columns), means of equal parts of each column; those of `shrink`, without a matrix product.
+
+    Images are read in threads, and products of this size start further threads that wait for each other.
+
+    Args:
+        values: (n, columns).
+    """
+    if len(values) < SIDE:
+        return np.asarray(shrink(len(values), SIDE).astype(np.float64) @ values)
+    length = len(values) / SIDE
+    edges = np.arange(SIDE) * length
+    cut = edges.astype(np.intp)  # the pixels in which parts begin
+    before = (edges - cut)[:, None] * values[cut]  # what of them belongs to the part before
+    sums = np.add.reduceat(values, cut, axis=0, dtype=np.float64) - before
+    sums[:-1] += before[1:]
+    return np.asarray(sums / length)
 
 
 def shrink(length: int, parts: int, spans: ArrayLike = (0.0, 1.0)) -> NDArray[np.float32]:
