@@ -97,10 +97,9 @@ def plain_figures(pixels: NDArray[np.uint8]) -> tuple[float, float, float]:
     return float(grey.mean()), float(grey.std()), float(np.std(inner))
 
 
-@pytest.mark.parametrize("size", [(300, 400), (640, 480)])
-def test_the_figures_are_those_of_plain_loops(size: tuple[int, int], tmp_path: Path):
+def test_the_figures_are_those_of_plain_loops(tmp_path: Path):
     file = tmp_path / "a.png"
-    photo(size).save(file)
+    photo((300, 280)).save(file)
     one = stats_of(file.name, root=str(tmp_path), sharp=True)
     expected = plain_figures(load_pixels(file.read_bytes(), size=256))
     assert (one.brightness, one.contrast, one.sharpness) == pytest.approx(expected, rel=1e-4)
@@ -115,8 +114,7 @@ def test_the_small_version_is_the_mean_of_areas(size: tuple[int, int]):
     assert np.abs(small_grey(np.full_like(pixels, 77)) - 77.0).max() == 0
 
 
-@pytest.mark.parametrize("blur", [0.0, 3.0])
-@pytest.mark.parametrize("size", [(1400, 1200), (2400, 2100)], ids=["half", "quarter"])
+@pytest.mark.parametrize(("size", "blur"), [((1100, 1030), 0.0), ((1100, 1030), 3.0), ((2100, 2060), 0.0)])
 def test_a_reduced_jpeg_has_the_figures_of_the_whole_one(size: tuple[int, int], blur: float, tmp_path: Path):
     image = photo(size, blur=blur)
     image.save(tmp_path / "a.jpg", quality=92)
@@ -128,7 +126,7 @@ def test_a_reduced_jpeg_has_the_figures_of_the_whole_one(size: tuple[int, int], 
     assert np.abs(jpeg.small.astype(int) - png.small).max() <= 2
 
 
-@pytest.mark.parametrize("size", [(160, 120), (640, 480), (1400, 1200)])
+@pytest.mark.parametrize("size", [(160, 120), (640, 480)])
 def test_a_check_alone_sees_nearly_the_same(size: tuple[int, int], tmp_path: Path):
     photo(size).save(tmp_path / "a.jpg")
     alone, whole = (stats_of("a.jpg", root=str(tmp_path), sharp=sharp) for sharp in (False, True))

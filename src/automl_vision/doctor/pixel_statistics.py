@@ -55,6 +55,6 @@ def pixel_statistics(
         progress: called with (images done, images in all), for images that must be decoded.
     """
     stats = kept_stats(root, images, digests, file=file, progress=progress)
-    figures = (np.array([getattr(one, name) for one in stats], np.float32) for name in FIGURES)
+    brightness, contrast, sharpness = (np.array([getattr(one, name) for one in stats], np.float32) for name in FIGURES)
     small = np.array([one.small for one in stats], np.uint8).reshape(-1, SIDE, SIDE)
-    return PixelStatistics(*figures, small)
+    return PixelStatistics(brightness, contrast, sharpness, small)
