@@ -3,7 +3,8 @@
     python benchmarks/evaluation.py [--images 5000] [--classes 10] [--task TASK]
     python benchmarks/evaluation.py --workspace FOLDER RUN...
 
-The predictions are drawn; the masks are run-length codes of 640 x 480 pixels. With runs, the final evaluation of their
+The predictions are drawn; the masks are run-length codes of 640 x 480 pixels. "peak MB" is the most memory that the
+process held from the report on, drawn data included (Linux). With runs, the final evaluation of their
 best trials is computed and written again from what they predicted, and set against the time that each trial took.
 """
 
@@ -29,7 +30,7 @@ from automl_vision.data.objects import OBJECT_TYPE, ObjectBuilder
 from automl_vision.evaluation.predictions import Predictions
 from automl_vision.evaluation.scoring.detection import DetectionOutputs
 from automl_vision.evaluation.scoring.scoring import create_scoring
-from automl_vision.evaluation.scoring.segmentation import mask_code
+from automl_vision.evaluation.scoring.segmentation import mask_codes
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.reports.contents import report_evaluation
 from automl_vision.experiment.run import Run
@@ -38,6 +39,7 @@ from automl_vision.workspace.workspace import Workspace
 WIDTH, HEIGHT = 640, 480
 OBJECTS = 6  # per image, on average
 CORNERS = 24  # of an object's outline
+CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 RIGHT = 0.85  # share of the objects and images that are predicted right
 
 
@@ -106,9 +108,23 @@ def drawn_outputs(dataset: Dataset, random: np.random.Generator) -> Any:
         for box in boxes.tolist():
             builder.add_values(0, 0, box, 0, [ellipse(box)])
         moved = builder.build()
-        masks = [mask_code(moved, i, np.array([HEIGHT, WIDTH])) for i in range(len(moved))]
+        masks = mask_codes(moved, np.arange(len(moved)), np.array([[HEIGHT, WIDTH]]))
     scores = random.uniform(0.1, 1.0, len(objects))
     return DetectionOutputs(Detections.from_unsorted(len(dataset), objects.image, labels, boxes, scores, masks))
+
+
+def forget_peak() -> None:
+    """Let the peak of the process's memory start from what it holds now."""
+    if CLEAR.exists():
+        CLEAR.write_text("5")
+
+
+def peak_megabytes() -> float:
+    """The most memory that the process held since then; NaN where the system does not say."""
+    if not STATUS.exists():
+        return float("nan")
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 @contextmanager
@@ -120,12 +136,13 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def times_of(task: str, images: int, classes: int) -> dict[str, float]:
-    """Seconds of each part of an evaluation of one task."""
+    """Seconds of each part of an evaluation of one task, and its peak memory."""
     random = np.random.default_rng(0)
     dataset = drawn_dataset(task, images, classes, random)
     outputs, rows, seconds = drawn_outputs(dataset, random), np.arange(images), {}
     scoring = create_scoring(task, dataset)
     calibration = scoring.calibrate(outputs, rows)
+    forget_peak()
     with timed(seconds, "report and comparison"):
         cases = scoring.cases(outputs, rows, calibration)
         report = scoring.report(cases, scoring.comparison(cases))
@@ -138,7 +155,7 @@ def times_of(task: str, images: int, classes: int) -> dict[str, float]:
             evaluated = Evaluated(dataset, Predictions.load(file), "val", scoring.settings)
             _ = evaluated.cases
         kept = evaluated.save(Path(folder) / "kept")
-        return seconds | steps_of(evaluated, kept)
+        return seconds | steps_of(evaluated, kept) | {"peak MB": peak_megabytes()}
 
 
 def steps_of(evaluated: Evaluated, kept: Path) -> dict[str, float]:

@@ -185,3 +185,14 @@ def test_browser_draws_every_figure_and_dresses_it_alike(figures, tmp_path: Path
     title = re.search(r"<title>(.*?)</title>", document, re.DOTALL)
     assert title is not None
     assert json.loads(title[1]) == [[True, True]] * len(figures)
+
+
+def test_the_worst_pairs_are_the_fullest_cells_beside_the_diagonal():
+    random = np.random.default_rng(0)
+    matrix = random.integers(0, 3, (30, 30)) * (random.random((30, 30)) < 0.3)
+    cells = [(a, b) for a in range(30) for b in range(30) if a != b and matrix[a, b]]
+    expected = sorted(cells, key=lambda cell: -matrix[cell])[:25]  # equal ones in the order of the rows
+    names = [f"class {i}" for i in range(30)]
+    figure = worst_pairs(matrix, names)
+    assert [list(pair) for pair in figure.data[0].customdata] == [[names[a], names[b]] for a, b in expected]
+    assert list(figure.data[0].x) == [matrix[cell] for cell in expected]

@@ -192,6 +192,28 @@ def test_coco_figures_are_those_of_pycocotools(seed: int, masks: bool):
     assert values == pytest.approx(np.where(expected >= 0, expected, np.nan).tolist(), abs=1e-6, nan_ok=True)
 
 
+def _many(scenes: int) -> tuple[Detections, GroundTruth]:
+    """Several scenes one after another, whose objects are all of the first class."""
+    parts = [_scene(seed) for seed in range(scenes)]
+    true = [part for _, part in parts]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in true])
+        for name in ("sizes", "labels", "boxes", "crowd", "difficult")
+    }
+    image = np.concatenate([part.image + 8 * i for i, part in enumerate(true)])
+    found = Detections.join([part for part, _ in parts])
+    return replace(found, labels=found.labels * 0), GroundTruth(**{**columns, "labels": image * 0, "image": image})
+
+
+def test_coco_figures_of_more_objects_than_recalls_are_those_of_pycocotools():
+    found, true = _many(6)
+    assert len(true) > 150  # more than there are recalls
+    cases = DetectionCases(found, true, Thresholds(0.5, 0.3, CLASSES))
+    expected = _pycocotools(found, true)
+    values = [METRICS[name].value(cases) for name in COCO_NAMES]
+    assert values == pytest.approx(np.where(expected >= 0, expected, np.nan).tolist(), abs=1e-6, nan_ok=True)
+
+
 @pytest.mark.parametrize("masks", [False, True])
 def test_coco_figures_of_a_resample_are_those_of_the_repeated_images(masks: bool):
     found, true = _scene(1, masks=masks)

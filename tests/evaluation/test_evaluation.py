@@ -21,7 +21,8 @@ from automl_vision.evaluation.intervals import (
     wilson_interval,
 )
 from automl_vision.evaluation.metric import values_of
-from automl_vision.evaluation.weighted import Ranking, mean
+from automl_vision.evaluation.rankings import Rankings
+from automl_vision.evaluation.weighted import mean
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -211,7 +212,7 @@ def test_a_resample_without_the_only_positive_has_no_ranking() -> None:
     unlucky = np.array([[0.0, 2.0, 1.0]])
     for name in ("auc", "average_precision"):
         for average in AVERAGES:
-            assert np.isnan(Ranking.of(name, scores, truth).averaged(average, unlucky)).all()
+            assert np.isnan(Rankings(scores, truth).averaged(name, average, unlucky)).all()
 
 
 # Intervals

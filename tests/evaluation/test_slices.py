@@ -135,3 +135,15 @@ def test_groups_are_an_attribute(shapes: Dataset):
     index = shapes.table.column_names.index("group")
     grouped = replace(shapes, table=shapes.table.set_column(index, "group", pa.array(groups)))
     assert image_attributes(grouped, np.array([1, 2]))["group"].tolist() == ["b", "a"]
+
+
+def test_the_size_of_objects_is_that_of_the_median_of_each_image(boxes: Dataset):
+    rows = np.arange(len(boxes))[::-1]
+    names = []
+    for row in rows.tolist():
+        sides = [
+            np.sqrt((box[2] - box[0]) * (box[3] - box[1])) for box in boxes.objects.bbox[boxes.objects.image == row]
+        ]
+        side = np.median(sides) if sides else np.nan
+        names.append("" if np.isnan(side) else "small" if side < 32 else "medium" if side < 96 else "large")
+    assert image_attributes(boxes, rows)["object size"].tolist() == names

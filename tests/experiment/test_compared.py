@@ -14,7 +14,14 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison
 from automl_vision.evaluation.predictions import Predictions, label_columns, prediction_table
-from automl_vision.experiment.compared import PartCompared, compare_classes, compare_trials, most_different
+from automl_vision.evaluation.weighted import resample_weights
+from automl_vision.experiment.compared import (
+    PartCompared,
+    compare_classes,
+    compare_slices,
+    compare_trials,
+    most_different,
+)
 from automl_vision.experiment.evaluated import Evaluated
 
 
@@ -73,3 +80,24 @@ def test_the_largest_differences_are_kept_in_order(most: int, expected: list[str
         for name, value in values.items()
     ]
     assert [part.name for part in most_different(parts, most)] == expected
+
+
+def test_slices_of_two_trials_are_resampled_like_those_of_one(shapes: Dataset):
+    count = len(shapes)
+    groups = ["a", "b"] * (count // 2)
+    index = shapes.table.column_names.index("group")
+    grouped = replace(shapes, table=shapes.table.set_column(index, "group", pa.array(groups)))
+    first, second = evaluated(grouped, [True] * count), evaluated(grouped, [i % 3 == 0 for i in range(count)])
+    parts = {part.name: part for part in compare_slices(first, second)}
+    one = {part.name: part for part in first.slices()}
+    assert {"group a", "group b"} <= set(parts) <= set(one)
+    mine = np.array(groups) == "b"
+    weights = resample_weights(count)[:, mine]
+    known = weights.any(axis=1)
+    differences = [
+        np.average(second.cases.right[mine], weights=row) - np.average(first.cases.right[mine], weights=row)
+        for row in weights[known]
+    ]
+    found = parts["group b"].comparison.difference
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences[1:], [2.5, 97.5])))
+    assert parts["group b"].first == one["group b"].metric.value == 1.0

@@ -104,10 +104,10 @@ def _cell_texts(matrix: Counts) -> list[list[str]]:
 
 def _pairs(matrix: Counts) -> list[tuple[int, int]]:
     """Cells beside the diagonal that hold anything, the fullest first."""
-    beside = matrix - np.diag(np.diag(matrix))
-    order = np.argsort(-beside, axis=None, kind="stable")[: int((beside > 0).sum())]
-    rows, columns = np.unravel_index(order, matrix.shape)
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+    rows, columns = np.nonzero(matrix)
+    counts = np.where(rows != columns, matrix[rows, columns], 0)
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    return list(zip(rows[order].tolist(), columns[order].tolist(), strict=True))
 
 
 def _confusion_sentence(matrix: Counts, rows: list[str], columns: list[str], noun: str) -> str:

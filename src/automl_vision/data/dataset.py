@@ -275,7 +275,8 @@ class Dataset:
         """Find what is wrong or odd in the dataset; see `doctor.check.check_dataset`.
 
         Args:
-            **options: `checks`, `features`, `predictions`, `cache` and `progress`, all optional.
+            **options: `checks`, `features`, `predictions`, `cache`, `statistics` and `progress`, all
+                optional.
         """
         from automl_vision.doctor.check import check_dataset
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.data.ragged import ranges, starts_of
+from automl_vision.data.ragged import starts_of
+
+_AT_ONCE = 10_000  # texts whose bytes are copied at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,11 @@ class Texts(Sequence[str]):
 
     def take(self, rows: NDArray[np.intp] | slice) -> Texts:
         """Some of the texts, in the order of `rows`."""
-        first, lengths = self.starts[:-1][rows], np.diff(self.starts)[rows]
-        return Texts(self.data[ranges(first, lengths)], starts_of(lengths))
+        first, end = self.starts[:-1][rows], self.starts[1:][rows]
+        breaks = np.flatnonzero(first[1:] != end[:-1]) + 1  # what follows each other is copied at once
+        starts, ends = (first[np.append(0, breaks)], end[np.append(breaks - 1, -1)]) if len(first) else (first, end)
+        pieces = [self.data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return Texts(np.concatenate([self.data[:0], *pieces]), starts_of(end - first))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -63,7 +69,11 @@ class Texts(Sequence[str]):
         return self.data[self.starts[row] : self.starts[row + 1]].tobytes().decode()
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.__getitem__, range(len(self)))
+        for start in range(0, len(self), _AT_ONCE):
+            starts = self.starts[start : start + _AT_ONCE + 1]
+            data = self.data[starts[0] : starts[-1]].tobytes()
+            for a, b in pairwise((starts - starts[0]).tolist()):
+                yield data[a:b].decode()
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence holds the same texts."""

@@ -45,6 +45,7 @@ def check_dataset(
     features: bool = True,
     predictions: Detections | None = None,
     cache: Path | None = None,
+    statistics: Path | None = None,
     progress: Progress | None = None,
 ) -> DataReport:
     """Find what is wrong or odd in a dataset.
@@ -55,6 +56,7 @@ def check_dataset(
         features: whether checks may use a network's features of the images, which take most of the time.
         predictions: of a detector, for the checks that compare boxes with them.
         cache: folder for features; None uses the user's cache.
+        statistics: file that keeps what was read of the images' pixels, as reports do; None keeps nothing.
         progress: called with (images done, images in all); with features, each image counts twice.
 
     Raises:
@@ -67,7 +69,8 @@ def check_dataset(
     (rows,) = np.nonzero(dataset.splits != LEFT_OUT)
     wants_features = features and any(check.needs == "features" for check in chosen)
     steps = 2 if wants_features else 1
-    stats = read_image_stats(dataset.table, dataset.root, rows, progress=_part(progress, 0, steps, len(rows)))
+    of_reading = _part(progress, 0, steps, len(rows))
+    stats = read_image_stats(dataset.table, dataset.root, rows, file=statistics, progress=of_reading)
     usable = dataset.splits != LEFT_OUT
     usable[list(stats.problems)] = False
     evidence = Evidence(dataset, stats, usable, predictions=predictions)

@@ -1,9 +1,18 @@
-"""Reads and decodes each image file once: digest, actual format, contrast and a small grey version."""
+"""Reads and decodes each image file once: digest, actual format, contrast, sharpness and a small grey version.
+
+Where what was read is kept in a file, all figures of an image are read at once, at the size that sharpness needs. A
+check alone reads JPEGs smaller, in half the time; `spread` then differs by up to 2 grey levels, the small version by
+less than 1 on average.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,30 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from automl_vision.core.errors import ImageError
 from automl_vision.data.images import load_pixels, open_image
 from automl_vision.data.scan import Progress, digest_of, parallel_map
+from automl_vision.doctor.stats_file import FIGURES, SIDE, Stats, read_stats, write_stats
 from automl_vision.storage.access import read_image_bytes
 
-SIDE = 32  # pixels of the small version; a crop of 10 % still moves its content by 3 of them
 _SHORT_SIDE = 64  # pixels at which an image is decoded: JPEGs are then read at an eighth of their size
+_SHARP_SIDE = 256  # likewise for sharpness; blur that is seen at a network's size is seen at this one
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-@dataclass(frozen=True)
-class Stats:
-    """Facts of one image.
-
-    Attributes:
-        problem: why it cannot be used, or None.
-        digest: of the file's bytes.
-        format: of the bytes, as Pillow names it.
-        spread: largest standard deviation of a colour channel, 0 to 255; near 0 for a blank image.
-        small: (SIDE, SIDE), uint8, the whole image in grey, resized to a square.
-    """
-
-    problem: str | None = None
-    digest: str = ""
-    format: str = ""
-    spread: float = 0.0
-    small: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint8))
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,12 @@ class ImageStats:
 
 
 def read_image_stats(
-    table: pa.Table, root: str, rows: NDArray[np.intp], *, progress: Progress | None = None
+    table: pa.Table,
+    root: str,
+    rows: NDArray[np.intp],
+    *,
+    file: Path | None = None,
+    progress: Progress | None = None,
 ) -> ImageStats:
     """Read and decode each image once, in threads.
 
@@ -66,13 +62,16 @@ def read_image_stats(
         table: the manifest.
         root: where relative paths start.
         rows: the images to read; the others stay empty.
+        file: as for `kept_stats`; None reads only what this needs, and keeps nothing.
         progress: called with (images done, images in all).
     """
-    images = table["image"].take(pa.array(rows, pa.int64())).to_pylist()
+    images, digests = (table[name].take(pa.array(rows, pa.int64())).to_pylist() for name in ("image", "digest"))
     count = len(table)
     spread, small = np.zeros(count, np.float32), np.zeros((count, SIDE, SIDE), np.uint8)
     stats = ImageStats({}, [""] * count, [""] * count, spread, small)
-    results = parallel_map(partial(stats_of, root=root), images, progress=progress)
+    results: Iterable[Stats] = parallel_map(partial(stats_of, root=root), images, progress=progress)
+    if file is not None:
+        results = kept_stats(root, images, digests, file=file, progress=progress)
     for row, one in zip(rows.tolist(), results, strict=True):
         stats.digests[row], stats.formats[row] = one.digest, one.format
         spread[row], small[row] = one.spread, one.small
@@ -81,30 +80,89 @@ def read_image_stats(
     return stats
 
 
-def stats_of(image: str, *, root: str) -> Stats:
+def kept_stats(
+    root: str,
+    images: Sequence[str],
+    digests: Sequence[str],
+    *,
+    file: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Stats]:
+    """All facts of some images; only those that the file lacks are read.
+
+    Args:
+        root: where relative images start.
+        images: paths or URLs.
+        digests: of the images, as in the manifest.
+        file: holds the facts of images that were read before, and then also those of these; None keeps nothing.
+        progress: called with (images done, images in all), for images that must be read.
+    """
+    known = read_stats(file)
+    lacking = {digest: image for image, digest in zip(images, digests, strict=True) if digest not in known}
+    if lacking:
+        found = parallel_map(partial(stats_of, root=root, sharp=True), list(lacking.values()), progress=progress)
+        new = dict(zip(lacking, found, strict=True))
+        usable = {digest: one for digest, one in new.items() if one.problem is None}
+        if file is not None and usable:
+            with suppress(OSError):  # a folder that may not be written to costs time, not the figures
+                write_stats(file, known | usable)
+        known |= new
+    return [known[digest] for digest in digests]
+
+
+def stats_of(image: str, *, root: str, sharp: bool = False) -> Stats:
     """Read and decode one image.
 
     Args:
         image: path relative to `root`, absolute path, or URL.
         root: where relative paths start.
+        sharp: whether brightness, contrast and sharpness are measured too.
     """
     digest = format_ = ""
     try:
         data = read_image_bytes(root, image)
         digest = digest_of(data)
         format_ = open_image(data).format or ""
-        pixels = load_pixels(data, size=_SHORT_SIDE)
+        pixels = load_pixels(data, size=_SHARP_SIDE if sharp else _SHORT_SIDE)
     except ImageError as error:
         return Stats(str(error), digest, format_)
-    spread = float(pixels.reshape(-1, 3).std(axis=0).max())
-    return Stats(None, digest, format_, spread, small_grey(pixels))
+    spread = max(float(pixels[..., channel].std()) for channel in range(3))
+    figures = _light_and_sharpness(pixels) if sharp else {}
+    return Stats(None, digest, format_, spread, small_grey(pixels), **figures)
+
+
+def _light_and_sharpness(pixels: NDArray[np.uint8]) -> dict[str, float]:
+    """Brightness, contrast and sharpness of an image's pixels, by name."""
+    grey = pixels.astype(np.float32) @ LUMA
+    middle = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
+    figures = (float(grey.mean()), float(grey.std()), float(laplacian.std()))
+    return dict(zip(FIGURES, figures, strict=True))
 
 
 def small_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image in grey, SIDE x SIDE; each pixel is the mean of the area that it covers."""
-    grey = pixels.astype(np.float32) @ LUMA
-    small = shrink(grey.shape[0], SIDE) @ grey @ shrink(grey.shape[1], SIDE).T
+    small = _area_means(_area_means(pixels.astype(np.float32) @ LUMA).T).T
     return np.clip(np.round(small), 0, 255).astype(np.uint8)
+
+
+def _area_means(values: NDArray[Any]) -> NDArray[np.float64]:
+    """(SIDE, columns), means of equal parts of each column; those of `shrink`, without a matrix product.
+
+    Images are read in threads, and products of this size start further threads that wait for each other.
+
+    Args:
+        values: (n, columns).
+    """
+    if len(values) < SIDE:
+        return np.asarray(shrink(len(values), SIDE).astype(np.float64) @ values)
+    length = len(values) / SIDE
+    edges = np.arange(SIDE) * length
+    cut = edges.astype(np.intp)  # the pixels in which parts begin
+    before = (edges - cut)[:, None] * values[cut]  # what of them belongs to the part before
+    sums = np.add.reduceat(values, cut, axis=0, dtype=np.float64) - before
+    sums[:-1] += before[1:]
+    return np.asarray(sums / length)
 
 
 def shrink(length: int, parts: int, spans: ArrayLike = (0.0, 1.0)) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.doctor.image_stats import SIDE, shrink
+from automl_vision.doctor.image_stats import shrink
+from automl_vision.doctor.stats_file import SIDE
 
 MIN_DETAIL = 0.87  # correlation of details; on five real datasets distinct photos have less, crops by 10 % mostly more
 _MIN_ALIKE = 0.6  # minimum correlation of the low frequencies of a candidate

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
+from automl_vision.data.box_pairs import overlapping
 from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.doctor.evidence import Evidence
@@ -117,17 +118,17 @@ def _of_cases(summary: str, cases: list[_Case], notes: tuple[str, ...], suggesti
 
 def _cases(evidence: Evidence) -> tuple[list[_Case], list[_Case], list[_Case]]:
     """Overlooked, badly placed and swapped objects in the usable images in which the detector found anything."""
-    found: tuple[list[_Case], list[_Case], list[_Case]] = ([], [], [])
     predictions = evidence.predictions
     if predictions is None or not evidence.has_objects:
-        return found
-    objects, seen = evidence.data.objects, np.unique(predictions.image)
-    for row in seen[evidence.usable[seen]].tolist():
-        own = np.array(objects.rows_of(row), np.int64)
-        truth = (objects.bbox[own], objects.label[own], objects.iscrowd[own])
-        for cases, more in zip(found, _cases_of_image(row, own, *truth, predictions.of_image(row)), strict=True):
-            cases.extend(more)
-    return found
+        return [], [], []
+    objects = evidence.data.objects
+    return _contradictions(
+        predictions.take(evidence.usable[predictions.image]),
+        objects.image,
+        objects.bbox,
+        objects.label,
+        objects.iscrowd,
+    )
 
 
 def contradicted_images(true: GroundTruth, found: Detections, classes: Sequence[str]) -> dict[int, str]:
@@ -139,57 +140,75 @@ def contradicted_images(true: GroundTruth, found: Detections, classes: Sequence[
         classes: their names.
     """
     said = ("nobody labelled {}", "boxes in the wrong place: {}", "boxes look like another class: {}")
-    notes = {}
-    for image in np.unique(found.image).tolist():
-        own = np.flatnonzero(true.image == image)
-        truth = (true.boxes[own], true.labels[own], true.crowd[own])
-        parts = _cases_of_image(image, own, *truth, found.of_image(image))
-        texts = [
-            text.format(name if times == 1 else f"{name} {times} times")
-            for text, cases in zip(said, parts, strict=True)
-            for name, times in Counter(classes[case.label] for case in cases).items()
-        ]
-        if texts:
-            notes[image] = ", ".join(texts)
-    return notes
+    notes: dict[int, list[str]] = {}
+    for text, cases in zip(said, _contradictions(found, true.image, true.boxes, true.labels, true.crowd), strict=True):
+        names: dict[int, Counter[str]] = {}
+        for case in cases:
+            names.setdefault(case.row, Counter())[classes[case.label]] += 1
+        for row, counts in names.items():
+            notes.setdefault(row, []).extend(
+                text.format(name if times == 1 else f"{name} {times} times") for name, times in counts.items()
+            )
+    return {row: ", ".join(notes[row]) for row in sorted(notes)}
 
 
-def _cases_of_image(
-    row: int,
-    own: NDArray[np.int64],
+def _contradictions(
+    found: Detections,
+    image: NDArray[np.int64],
     boxes: NDArray[np.float64],
     labels: NDArray[Any],
     is_crowd: NDArray[np.bool_],
-    predictions: Detections,
-) -> tuple[list[_Case], ...]:
-    """The contradictions in one image.
+) -> tuple[list[_Case], list[_Case], list[_Case]]:
+    """Overlooked, badly placed and swapped objects, by image, then by detection or object.
 
     Args:
-        row: of the image.
-        own: (boxes,), numbers of its objects.
-        boxes, labels, is_crowd: of these.
-        predictions: in this image.
+        found: detections.
+        image, boxes, labels, is_crowd: of the labelled objects, ascending by image.
     """
-    label, score = predictions.labels, predictions.scores
-    overlap = overlaps(boxes[:, None], predictions.boxes)  # (boxes, detections)
-    alike: Any = labels[:, None] == label[None, :]
-    confirmed: Any = (alike & (overlap >= SAME)).any(axis=0)  # detections of a labelled object
-    held: Any = (alike & (overlap >= SAME) & (score >= FAIR)).any(axis=1)  # boxes that a detection confirms
-    hidden: Any = overlaps(predictions.boxes[:, None], boxes[is_crowd], True).max(axis=1, initial=0) > SAME
+    score, unlabelled = found.scores, np.full(len(found), -1)
+    a, b, overlap = overlapping(found.image, found.boxes, image, boxes)
+    alike = found.labels[a] == labels[b]
+    confirmed, held = np.zeros(len(found), bool), np.zeros(len(image), bool)
+    confirmed[a[alike & (overlap >= SAME)]] = True  # detections of a labelled object
+    held[b[alike & (overlap >= SAME) & (score[a] >= FAIR)]] = True  # boxes that a detection confirms
+    hidden, apart = np.zeros(len(found), bool), np.ones(len(found), bool)
+    in_crowd = is_crowd[b]
+    hidden[a[in_crowd][overlaps(found.boxes[a[in_crowd]], boxes[b[in_crowd]], True) > SAME]] = True
+    apart[a[overlap >= APART]] = False
+    alone = np.flatnonzero((score >= SURE) & apart & ~hidden)
+    open_ = ~held[b] & ~in_crowd & ~confirmed[a]
+    swapped = _nearest(a, b, overlap, open_ & ~alike & (overlap >= SAME) & (score[a] >= SURE), len(image))
+    near = open_ & alike & (overlap >= TOUCHING) & (overlap < SAME) & (score[a] >= FAIR)
+    placed = _nearest(a, b, overlap, near, len(image))
+    placed[swapped >= 0] = -1
 
-    def case(box: int, detection: int) -> _Case:
-        index = int(own[box]) if box >= 0 else -1
-        shared = float(overlap[box, detection]) if box >= 0 else 0.0
-        return _Case(row, index, float(score[detection]), int(label[detection]), shared)
+    def cases(detections: NDArray[np.int64], objects: NDArray[np.int64], shared: NDArray[np.float64]) -> list[_Case]:
+        columns = (found.image[detections], objects, score[detections], found.labels[detections], shared)
+        return [_Case(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
-    alone = (score >= SURE) & (overlap.max(axis=0, initial=0) < APART) & ~hidden
-    overlooked = [case(-1, detection) for detection in np.flatnonzero(alone).tolist()]
-    near: Any = alike & (overlap >= TOUCHING) & (overlap < SAME) & (score >= FAIR) & ~confirmed
-    other: Any = ~alike & (overlap >= SAME) & (score >= SURE) & ~confirmed
-    placed, swapped = [], []
-    for box in np.flatnonzero(~held & ~is_crowd).tolist():
-        if other[box].any():
-            swapped.append(case(box, int(np.where(other[box], overlap[box], -1).argmax())))
-        elif near[box].any():
-            placed.append(case(box, int(np.where(near[box], overlap[box], -1).argmax())))
-    return overlooked, placed, swapped
+    def of_pairs(pair_of: NDArray[np.int64]) -> list[_Case]:
+        pairs = pair_of[pair_of >= 0]
+        return cases(a[pairs], b[pairs], overlap[pairs])
+
+    return cases(alone, unlabelled[alone], np.zeros(len(alone))), of_pairs(placed), of_pairs(swapped)
+
+
+def _nearest(
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    overlap: NDArray[np.float64],
+    possible: NDArray[np.bool_],
+    objects: int,
+) -> NDArray[np.int64]:
+    """(objects,), the pair of each object with the highest overlap, the first one of equal ones; -1 for none.
+
+    Args:
+        a, b, overlap, possible: (pairs,), positions of detections and objects, and which pairs may be chosen.
+        objects: how many there are.
+    """
+    chosen = np.flatnonzero(possible)
+    order = chosen[np.lexsort((a[chosen], -overlap[chosen], b[chosen]))]
+    first = np.flatnonzero(np.diff(b[order], prepend=-1))
+    pair_of = np.full(objects, -1)
+    pair_of[b[order[first]]] = order[first]
+    return pair_of

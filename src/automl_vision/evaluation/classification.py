@@ -14,13 +14,12 @@ from automl_vision.evaluation.calibration import expected_calibration_error, rel
 from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.intervals import RESAMPLES, Floats, wilson_interval
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
+from automl_vision.evaluation.rankings import Rankings
 from automl_vision.evaluation.weighted import (
     TINY,
     Counts,
-    Ranking,
     Remembered,
     mean_of_known,
-    rankings,
     ratio,
     sums_by_class,
 )
@@ -102,9 +101,9 @@ class ClassificationCases:
         return Remembered(self._counts)
 
     @cached_property
-    def rankings(self) -> dict[str, Ranking]:
+    def rankings(self) -> Rankings:
         """AUC and average precision by class."""
-        return rankings(self.probabilities, self.onehot)
+        return Rankings(self.probabilities, self.onehot)
 
     def _counts(self, weights: Floats) -> Counts:
         classes = self.probabilities.shape[1]
@@ -164,8 +163,8 @@ def averaged_metrics() -> list[Metric]:
         return counts.averaged(name, average)
 
     def ranked(name: str, average: str, cases: Any, weights: Floats) -> Floats:
-        rankings: dict[str, Ranking] = cases.rankings
-        return rankings[name].averaged(average, weights)
+        rankings: Rankings = cases.rankings
+        return rankings.averaged(name, average, weights)
 
     return [
         Metric(
@@ -184,7 +183,7 @@ def averaged_metrics() -> list[Metric]:
 METRICS = by_name(
     mean_metric(
         "accuracy", "share of the images whose class is right", "scikit-learn", lambda cases: cases.right.astype(float),
-        closed_interval=lambda cases: wilson_interval(int(cases.right.sum()), len(cases)),
+        closed_interval=lambda right: wilson_interval(int(right.sum()), len(right)),
     ),
     Metric("balanced_accuracy", "mean of the classes' recalls", "scikit-learn", _balanced_accuracy),
     mean_metric(

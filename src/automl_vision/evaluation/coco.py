@@ -6,15 +6,21 @@ images. A bootstrap needs hundreds of sets, so here detections are matched once 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.data.detections import Detections, GroundTruth
+from automl_vision.evaluation.chunks import by_image, for_each, in_chunks
 from automl_vision.evaluation.intervals import Floats
-from automl_vision.evaluation.weighted import TINY, mean_of_known, ratio
+from automl_vision.evaluation.precision import envelope, shown_so_far
+from automl_vision.evaluation.weighted import mean_of_known, ratio
+
+Positions = NDArray[np.intp]
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -23,6 +29,8 @@ AREAS = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
 
 MAX_DETECTIONS = (1, 10, 100)
 """Best detections of a class in an image that count, for the recalls; for all else the last one."""
+
+_AT_ONCE = 4_000_000  # numbers in a temporary array
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,9 @@ class CocoMatches:
 
     def take(self, images: NDArray[np.intp]) -> CocoMatches:
         """Those of some images, in ascending order, which become images 0, 1, 2, ..."""
-        mine = np.flatnonzero(np.isin(self.image, images))
+        mine, image = those_of(self.image, images)
         return CocoMatches(
-            np.searchsorted(images, self.image[mine]),
+            image,
             self.label[mine],
             self.rank[mine],
             self.right[..., mine],
@@ -57,12 +65,26 @@ class CocoMatches:
         )
 
 
+def those_of(image: Positions, images: Positions) -> tuple[Positions, Positions]:
+    """The positions of what is in some images, and in which of them it is.
+
+    Args:
+        image: (n,), of each.
+        images: ascending.
+    """
+    place = np.full(max(image.max(initial=-1), images.max(initial=-1)) + 1, -1)
+    place[images] = np.arange(len(images))
+    mine = np.flatnonzero(place[image] >= 0)
+    return mine, place[image[mine]]
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Detections and objects of the same image and class.
+    """Detections and objects of the same image.
 
     Attributes:
-        found: (pairs,), positions of detections; those of an image and class follow each other, the best ones first.
+        found: (pairs,), positions of detections; for matching, those of an image and class follow each other, the best
+            ones first.
         true: (pairs,), positions of objects.
         overlap: (pairs,).
     """
@@ -171,93 +193,162 @@ def coco_figures(matches: CocoMatches, weights: Floats) -> Floats:
         matches: of all images.
         weights: how often each image counts, whole numbers (resamples, images).
     """
-    classes = matches.positives.shape[2]
-    shape = (len(AREAS), len(OVERLAPS), classes, len(weights))
+    members = _members(matches)
+    width = max(map(len, members), default=0)
+    return in_chunks(partial(_figures, matches, members), weights, width, size=_AT_ONCE, threads=1)
+
+
+def _figures(matches: CocoMatches, members: list[Positions], weights: Floats) -> Floats:
+    """(resamples, 12), for few resamples."""
+    limits = MAX_DETECTIONS[:-1]
+    shape = (len(members), len(AREAS), len(OVERLAPS), len(weights))
     precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
-    first = np.full((len(MAX_DETECTIONS) - 1, *shape[1:]), np.nan)  # recalls of the best detections
-    for label in range(classes):
-        mine = np.flatnonzero(matches.label == label)
-        for area in range(len(AREAS)):
-            total = weights @ matches.positives[area, :, label]
-            if not total.any():
-                continue
-            for level in range(len(OVERLAPS)):
-                curve = _curve(matches, weights, mine, (area, level), total)
-                precision[area, level, label] = curve.mean_precision()
-                recall[area, level, label] = curve.recall()
-            if area == 0:
-                first[:, :, label] = _first_recalls(matches, weights, mine, total)
-    averages = [_mean(precision[0]), _mean(precision[0, :1]), _mean(precision[0, 5:6]), *map(_mean, precision[1:])]
-    recalls = [*map(_mean, first), *map(_mean, recall)]
+    first = np.full((shape[0], len(limits), *shape[2:]), np.nan)  # recalls of the best detections
+    of_image = by_image(weights, len(matches.image))
+
+    def fill(label: int) -> None:
+        totals = weights @ matches.positives[:, :, label].T  # (resamples, areas)
+        for area in np.flatnonzero(totals.any(axis=0)).tolist():
+            curves = _curves(matches, members[label], area, of_image, totals[:, area])
+            for level, curve in enumerate(curves):
+                precision[label, area, level] = curve.mean_precision()
+                recall[label, area, level] = curve.recall()
+        if totals[:, 0].any():
+            first[label] = _first_recalls(matches, members[label], of_image, totals[:, 0])
+
+    for_each(fill, range(len(members)), max(map(len, members), default=0) * len(weights))
+    everywhere = precision[:, 0]
+    averages = [_mean(everywhere), _mean(everywhere[:, :1]), _mean(everywhere[:, 5:6])]
+    averages += [_mean(precision[:, area]) for area in range(1, len(AREAS))]
+    recalls = [_mean(first[:, limit]) for limit in range(len(limits))]
+    recalls += [_mean(recall[:, area]) for area in range(len(AREAS))]
     return np.stack([*averages, *recalls], axis=1)
 
 
-def coco_curves(matches: CocoMatches) -> Floats:
-    """Precision at 101 recalls of all objects, (overlaps, 101, classes); NaN for classes without objects."""
+def coco_curves(matches: CocoMatches, levels: Sequence[int] = range(len(OVERLAPS))) -> Floats:
+    """Precision at 101 recalls of all objects, (levels, 101, classes); NaN for classes without objects.
+
+    Args:
+        matches: of all images.
+        levels: positions of the overlaps in `OVERLAPS`.
+    """
     weights = np.ones((1, matches.positives.shape[1]))
-    curves = np.full((len(OVERLAPS), len(RECALLS), matches.positives.shape[2]), np.nan)
-    for label in range(curves.shape[2]):
+    curves = np.full((len(levels), len(RECALLS), matches.positives.shape[2]), np.nan)
+    of_image = by_image(weights, len(matches.image))
+    for label, mine in enumerate(_members(matches)):
         total = weights @ matches.positives[0, :, label]
-        mine = np.flatnonzero(matches.label == label)
-        for level in range(len(OVERLAPS)) if total.any() else ():
-            curves[level, :, label] = _curve(matches, weights, mine, (0, level), total).precisions()[0]
+        if total.any():
+            found = _curves(matches, mine, 0, of_image, total, levels)
+            curves[:, :, label] = np.stack([curve.precisions()[0] for curve in found])
     return curves
 
 
+def _members(matches: CocoMatches) -> list[Positions]:
+    """The positions of the detections of each class, best first."""
+    order = np.argsort(matches.label, kind="stable")
+    return np.split(order, np.searchsorted(matches.label[order], np.arange(1, matches.positives.shape[2])))
+
+
 def _mean(values: Floats) -> Floats:
-    """Mean over overlaps and classes of what is known, (resamples,)."""
-    return mean_of_known(values.reshape(-1, values.shape[-1]).T)
+    """Mean over overlaps and classes of what is known, (resamples,).
+
+    Args:
+        values: (classes, overlaps, resamples).
+    """
+    return mean_of_known(values.swapaxes(0, 1).reshape(-1, values.shape[-1]).T)
+
+
+class _Recalls:
+    """How many objects of a class must be found for each recall, in each resample.
+
+    Attributes:
+        total: (resamples,), number of objects.
+        offset: (resamples, 1), by which counts of the resamples are put one above the other in a single rising line.
+        sought: (resamples, counts), numbers to find, on that line: those of the recalls, or all of them if they are
+            fewer.
+        of_recall: (resamples, 101), the place in `sought` of each recall.
+    """
+
+    def __init__(self, total: Floats) -> None:
+        needed = np.ceil(RECALLS * total[:, None] - 0.5)
+        needed += needed / np.maximum(total[:, None], 1) < RECALLS
+        self.total = total
+        self.offset = (total.max() + 2) * np.arange(len(total))[:, None]
+        self.of_recall = needed.astype(np.intp)
+        counts = np.arange(total.max() + 1)
+        if len(counts) >= len(RECALLS):
+            counts, self.of_recall = needed, np.broadcast_to(np.arange(len(RECALLS)), needed.shape)
+        self.sought = counts + self.offset
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """The detections of a class, best first, for one range of areas and one overlap.
+    """The right detections of a class, best first, for one range of areas and one overlap.
 
     Attributes:
-        right, shown: (resamples, n), how many are right among the first ones, and how many there are.
-        total: (resamples,), number of objects.
+        found: (n, resamples), how many are right up to each of them.
+        precision: (n, resamples), the highest one at each of them or at a worse one.
+        recalls: of the objects to find.
     """
 
-    right: NDArray[np.int64]
-    shown: NDArray[np.int64]
-    total: Floats
+    found: NDArray[Any]
+    precision: Floats
+    recalls: _Recalls
 
     def recall(self) -> Floats:
         """Of all detections, (resamples,)."""
-        right = self.right[:, -1:].sum(axis=1).astype(np.float64)  # nothing shown finds nothing
-        return ratio(right, self.total, otherwise=np.nan)
+        found = self.found[-1:].sum(axis=0, dtype=np.float64)  # nothing shown finds nothing
+        return ratio(found, self.recalls.total, otherwise=np.nan)
 
     def precisions(self) -> Floats:
         """Highest precision at each recall or beyond, (resamples, 101); 0 beyond the last one."""
-        rows, points = self.right.shape
-        precision = np.zeros((rows, points + 1))
-        precision[:, :points] = self.right / np.maximum(self.shown, TINY)
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        needed = np.ceil(RECALLS * self.total[:, None] - 0.5)  # objects found, from which a recall is reached
-        needed += needed / np.maximum(self.total[:, None], 1) < RECALLS
-        step = int(self.total.max()) + 2  # one line of all rows, each above the one before
-        offset = step * np.arange(rows)[:, None]
-        line, sought = (self.right + offset).ravel(), (needed.astype(np.int64) + offset).ravel()
-        place = np.searchsorted(line, sought).reshape(rows, -1) - points * np.arange(rows)[:, None]
-        return np.take_along_axis(envelope, place.clip(0, points), axis=1)
+        points, rows = self.found.shape
+        line = np.add(self.found.T, self.recalls.offset, dtype=np.float64).ravel()
+        row = np.arange(rows)[:, None]
+        place = np.searchsorted(line, self.recalls.sought.ravel()).reshape(rows, -1) - points * row
+        values, reached = np.zeros(place.shape), place < points
+        values[reached] = self.precision.ravel()[(place * rows + row)[reached]]
+        return np.take_along_axis(values, self.recalls.of_recall, axis=1)
 
     def mean_precision(self) -> Floats:
         """Average precision, (resamples,); NaN without objects."""
-        return np.where(self.total > 0, self.precisions().mean(axis=1), np.nan)
+        return np.where(self.recalls.total > 0, self.precisions().mean(axis=1), np.nan)
 
 
-def _curve(matches: CocoMatches, weights: Floats, mine: NDArray[np.intp], of: tuple[int, int], total: Floats) -> _Curve:
-    counted = mine[matches.counted[of][mine]]
-    weight = weights[:, matches.image[counted]].astype(np.int32)
-    right = (weight * matches.right[of][counted]).cumsum(axis=1, dtype=np.int64)
-    return _Curve(right, weight.cumsum(axis=1, dtype=np.int64), total)
+def _curves(
+    matches: CocoMatches,
+    mine: Positions,
+    area: int,
+    weights: NDArray[Any],
+    total: Floats,
+    levels: Sequence[int] = range(len(OVERLAPS)),
+) -> Iterator[_Curve]:
+    """The curves of a class and a range of areas, one for each overlap.
+
+    Args:
+        matches: of all images.
+        mine: positions of the detections of the class, best first.
+        area: position of the range in `AREAS`.
+        weights: (images, resamples).
+        total: (resamples,), number of objects.
+        levels: positions of the overlaps in `OVERLAPS`.
+    """
+    images, recalls = matches.image[mine], _Recalls(total)
+    last, shown = np.zeros(0, bool), weights[:0]
+    for level in levels:
+        counted = matches.counted[area, level][mine]
+        if not np.array_equal(counted, last):  # without crowds and other ranges they are the same at all overlaps
+            last, shown = counted, shown_so_far(images[counted], weights)
+        right = np.flatnonzero(matches.right[area, level][mine][counted])
+        found = shown_so_far(images[counted][right], weights)
+        yield _Curve(found, envelope(found, shown[right]), recalls)
 
 
-def _first_recalls(matches: CocoMatches, weights: Floats, mine: NDArray[np.intp], total: Floats) -> Floats:
+def _first_recalls(matches: CocoMatches, mine: Positions, weights: NDArray[Any], total: Floats) -> Floats:
     """Recalls of the best detections of each image, (limits, overlaps, resamples)."""
-    found = []
+    recalls = []
     for limit in MAX_DETECTIONS[:-1]:
         best = mine[matches.rank[mine] < limit]
-        right = matches.right[0][:, best] @ weights[:, matches.image[best]].T
-        found.append(ratio(right, np.broadcast_to(total, right.shape), otherwise=np.nan))
-    return np.stack(found)
+        found = (matches.right[0][:, best].astype(weights.dtype) @ weights[matches.image[best]]).astype(np.float64)
+        recalls.append(ratio(found, np.broadcast_to(total, found.shape), otherwise=np.nan))
+    return np.stack(recalls)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.evaluation.detection import DetectionCases, overlap_table
+from automl_vision.evaluation.coco import Pairs
+from automl_vision.evaluation.detection import DetectionCases
+
+Positions = NDArray[np.int64]
 
 
 def object_confusion(cases: DetectionCases) -> NDArray[np.intp]:
@@ -21,38 +24,46 @@ def object_confusion(cases: DetectionCases) -> NDArray[np.intp]:
     """
     found, true, classes = cases.found, cases.true, cases.thresholds.classes
     shown, plain = found.scores >= cases.thresholds.score, ~(true.crowd | true.difficult)
+    pairs = _some(cases.pairs, shown[cases.pairs.found] & (cases.pairs.overlap >= cases.thresholds.iou))
+    same, to_find = found.labels[pairs.found] == true.labels[pairs.true], plain[pairs.true]
+    partner, free = np.full(len(found), -1), np.ones(len(true), bool)
+    for allowed in (same, ~same):
+        _take_turns(_some(pairs, allowed & to_find), found.image, partner, free)
+    is_excused = np.zeros(len(found), bool)
+    is_excused[pairs.found[same & ~to_find]] = True
+    counted = np.flatnonzero(shown & ((partner >= 0) | ~is_excused))
     matrix = np.zeros((classes + 1, classes + 1), np.intp)
-    for image in range(len(cases)):
-        mine = np.arange(*np.searchsorted(found.image, [image, image + 1]))
-        mine = mine[shown[mine]]
-        mine = mine[np.argsort(-found.scores[mine], kind="stable")]
-        theirs = np.arange(*np.searchsorted(true.image, [image, image + 1]))
-        overlap = overlap_table(found, true, mine, theirs)
-        reached = overlap >= cases.thresholds.iou
-        same = found.labels[mine][:, None] == true.labels[theirs]
-        partner = _partners(np.where(reached & plain[theirs], overlap, -1.0), same)
-        excused = (partner < 0) & (reached & same & ~plain[theirs]).any(axis=1)
-        labels = np.append(true.labels[theirs], classes)[partner]  # -1 is the background
-        np.add.at(matrix, (labels[~excused], found.labels[mine][~excused]), 1)
-        missed = np.setdiff1d(np.flatnonzero(plain[theirs]), partner)
-        np.add.at(matrix[:, classes], true.labels[theirs][missed], 1)
+    labels = np.append(true.labels, classes)[partner[counted]]  # -1 is the background
+    np.add.at(matrix, (labels, found.labels[counted]), 1)
+    np.add.at(matrix[:, classes], true.labels[plain & free], 1)
     return matrix
 
 
-def _partners(overlap: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The object of each detection, -1 for none; first among those of its class, then among the others.
+def _some(pairs: Pairs, chosen: NDArray[np.bool_]) -> Pairs:
+    return Pairs(pairs.found[chosen], pairs.true[chosen], pairs.overlap[chosen])
+
+
+def _take_turns(pairs: Pairs, image: Positions, partner: Positions, free: NDArray[np.bool_]) -> None:
+    """Each detection without an object takes the free one that it overlaps most: in each image the best detection
+    first, in all images at once.
 
     Args:
-        overlap: (detections, objects), best detection first, negative where a pair is not possible.
-        same: (detections, objects), whether the class is the same.
+        pairs: that are possible, sorted by detection and then by object.
+        image: (detections,).
+        partner: (detections,), the object of each, -1 for none; changed.
+        free: (objects,), whether nothing has taken it; changed.
     """
-    partner = np.full(len(overlap), -1)
-    free = overlap.copy()
-    for allowed in (same, ~same):
-        for i in np.flatnonzero((partner < 0) & ((free >= 0) & allowed).any(axis=1)).tolist():
-            row = np.where(allowed[i], free[i], -1.0)
-            best = int(row.argmax())
-            if row[best] >= 0:
-                partner[i] = best
-                free[:, best] = -1.0
-    return partner
+    pairs = _some(pairs, (partner[pairs.found] < 0) & free[pairs.true])
+    detections, counts = np.unique(pairs.found, return_counts=True)
+    turn = np.arange(len(detections)) - np.searchsorted(image[detections], image[detections])
+    turns = np.repeat(turn, counts)
+    order = np.argsort(turns, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(turns[order])) + 1) if len(order) else ():
+        a, b = pairs.found[part], pairs.true[part]
+        starts = np.flatnonzero(np.diff(a, prepend=-1))
+        worth = np.where(free[b], pairs.overlap[part], -1.0)
+        best = np.repeat(np.maximum.reduceat(worth, starts), np.diff(np.append(starts, len(a))))
+        chosen = np.minimum.reduceat(np.where((worth == best) & free[b], np.arange(len(a)), len(a)), starts)
+        has_one = chosen < len(a)
+        partner[a[starts[has_one]]] = b[chosen[has_one]]
+        free[b[chosen[has_one]]] = False

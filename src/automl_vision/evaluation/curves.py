@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.threads import map_in_order
+from automl_vision.evaluation.chunks import THREADS
 from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.coco import OVERLAPS, coco_curves
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.multi_label import MultiLabelCases
-from automl_vision.evaluation.weighted import area_under_roc, average_precision, mean_of_known, ratio
+from automl_vision.evaluation.weighted import mean_of_known, ratio
 
 COCO_OVERLAPS = tuple(OVERLAPS.round(2).tolist())
 """The overlaps over which COCO averages."""
@@ -57,6 +62,20 @@ class ThresholdSweep:
     def false_positive_rate(self) -> Floats:
         """(n,), share of the cases that are not true that are taken."""
         return ratio(self.taken - self.right, np.full_like(self.right, self.negatives))
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve; equal scores count half. NaN without both values."""
+        wrong, found = self.taken - self.right, np.diff(self.right, prepend=0)
+        above = wrong - np.diff(wrong, prepend=0) / 2
+        pairs = self.positives * self.negatives
+        return float((found * (self.negatives - above)).sum() / pairs) if pairs else math.nan
+
+    @property
+    def average_precision(self) -> float:
+        """Area under the precision-recall curve in steps; NaN without positives."""
+        steps = np.diff(self.right, prepend=0) * self.precision
+        return float(steps.sum() / self.positives) if self.positives else math.nan
 
     def thinned(self, most: int) -> ThresholdSweep:
         """At most `most` of the thresholds, spread evenly over what is taken, with the first and the last one.
@@ -108,20 +127,20 @@ class ClassSweep:
     average_precision: float
 
 
-def class_sweeps(cases: LabelCases, classes: tuple[str, ...]) -> list[ClassSweep]:
+def class_sweeps(cases: LabelCases, classes: tuple[str, ...], *, most: int = sys.maxsize) -> list[ClassSweep]:
     """Every class against the others, with the areas of `METRICS`.
 
     Args:
         cases: predictions beside their truth.
         classes: their names.
+        most: thresholds that are kept of each.
     """
-    once = np.ones((1, len(cases)))
-    found = []
-    for label, name in enumerate(classes):
-        scores, truth = cases.probabilities[:, label], cases.onehot[:, label]
-        auc, precision = area_under_roc(scores, truth, once), average_precision(scores, truth, once)
-        found.append(ClassSweep(name, sweep(scores, truth), float(auc[0]), float(precision[0])))
-    return found
+
+    def of_class(label: int) -> ClassSweep:
+        whole = sweep(np.ascontiguousarray(cases.probabilities[:, label]), cases.onehot[:, label])
+        return ClassSweep(classes[label], whole.thinned(most), whole.auc, whole.average_precision)
+
+    return list(map_in_order(of_class, range(len(classes)), threads=THREADS, window=2 * THREADS))
 
 
 def decision_sweep(cases: LabelCases | DetectionCases) -> ThresholdSweep:
@@ -140,9 +159,13 @@ def decision_sweep(cases: LabelCases | DetectionCases) -> ThresholdSweep:
     return sweep(cases.probabilities.max(axis=1), cases.right, positives=len(cases))
 
 
-def coco_precisions(cases: DetectionCases) -> Floats:
-    """Precision at 101 recalls for each of `COCO_OVERLAPS`, (10, 101): mean over the classes with objects, by COCO.
+def coco_precisions(cases: DetectionCases, levels: Sequence[int] = range(len(OVERLAPS))) -> Floats:
+    """Precision at 101 recalls for some overlaps, (levels, 101): mean over the classes with objects, by COCO.
 
     NaN without objects.
+
+    Args:
+        cases: detections beside their truth.
+        levels: positions in `COCO_OVERLAPS`; all of them unless some are named.
     """
-    return mean_of_known(coco_curves(cases.coco))
+    return mean_of_known(coco_curves(cases.coco, levels))

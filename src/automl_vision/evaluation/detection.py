@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.numbers import finite
+from automl_vision.data.box_pairs import overlapping
 from automl_vision.data.boxes import overlaps
 from automl_vision.data.detections import Columns, Detections, GroundTruth
 from automl_vision.data.ragged import ranges, starts_of
 from automl_vision.evaluation.candidates import Candidates
-from automl_vision.evaluation.coco import CocoMatches, Pairs, coco_figures, match_coco
+from automl_vision.evaluation.chunks import by_image, for_each, in_chunks, running
+from automl_vision.evaluation.coco import CocoMatches, Pairs, coco_figures, match_coco, those_of
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name
-from automl_vision.evaluation.overlaps import mask_area, mask_overlaps
-from automl_vision.evaluation.weighted import TINY, Remembered, in_chunks
+from automl_vision.evaluation.overlaps import mask_areas, overlapping_masks
+from automl_vision.evaluation.precision import envelope, shown_so_far
+from automl_vision.evaluation.weighted import TINY, Remembered
 
 COCO_MEANINGS = {
     "coco_map": "average precision, mean over classes and the overlaps 0.5, 0.55, ..., 0.95",
@@ -39,7 +42,7 @@ COCO_MEANINGS = {
 
 COCO_NAMES = tuple(COCO_MEANINGS)
 CURVE_POINTS = 101
-_AT_ONCE = 500_000  # numbers in a temporary array
+_AT_ONCE = 800_000  # numbers in a temporary array
 _PAIRS = 1_000_000  # of detections and objects, whose overlaps are computed at once
 
 
@@ -78,9 +81,9 @@ class Matches:
 
     def take(self, images: NDArray[np.intp]) -> Matches:
         """Those of some images, in ascending order, which become images 0, 1, 2, ..."""
-        mine = np.flatnonzero(np.isin(self.image, images))
+        mine, image = those_of(self.image, images)
         return Matches(
-            np.searchsorted(images, self.image[mine]),
+            image,
             self.label[mine],
             self.score[mine],
             self.right[mine],
@@ -119,8 +122,11 @@ def match_objects(
 def pairs_of(found: Detections, true: GroundTruth, classes: int) -> Iterator[Pairs]:
     """Detections and objects of the same image and class with their overlaps; all of an object are in one part.
 
-    They are sorted by image and class, then by detection, best first.
+    They are sorted by image and class, then by detection, best first. Those of masks are only pairs that overlap.
     """
+    if found.masks is not None and true.masks is not None:
+        yield _of_a_class(Pairs(*overlapping_masks(found, true)), found, true, classes)
+        return
     keys, others = found.image * classes + found.labels, true.image * classes + true.labels
     ours, theirs = np.argsort(keys, kind="stable"), np.argsort(others, kind="stable")
     first, end = (np.searchsorted(others[theirs], keys[ours], side=side) for side in ("left", "right"))
@@ -129,7 +135,15 @@ def pairs_of(found: Detections, true: GroundTruth, classes: int) -> Iterator[Pai
     for chosen in np.split(np.arange(len(ours)), np.flatnonzero(np.diff(part)) + 1):
         counts = end[chosen] - first[chosen]
         a, b = np.repeat(ours[chosen], counts), theirs[ranges(first[chosen], counts)]
-        yield Pairs(a, b, _overlaps(found, true, a, b))
+        yield Pairs(a, b, overlaps(found.boxes[a], true.boxes[b], true.crowd[b]))
+
+
+def _of_a_class(pairs: Pairs, found: Detections, true: GroundTruth, classes: int) -> Pairs:
+    """The pairs of the same class, sorted as by `pairs_of`."""
+    same = np.flatnonzero(found.labels[pairs.found] == true.labels[pairs.true])
+    key = found.image[pairs.found[same]] * classes + found.labels[pairs.found[same]]
+    order = same[np.argsort(key, kind="stable")]
+    return Pairs(pairs.found[order], pairs.true[order], pairs.overlap[order])
 
 
 def _match(pairs: Pairs, true: GroundTruth, iou: float, right: NDArray[np.bool_], counted: NDArray[np.bool_]) -> None:
@@ -150,26 +164,6 @@ def _match(pairs: Pairs, true: GroundTruth, iou: float, right: NDArray[np.bool_]
     counted[in_crowd[~right[in_crowd]]] = False
 
 
-def _overlaps(found: Detections, true: GroundTruth, a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
-    """(pairs,), of the masks where both have some, else of the boxes."""
-    if found.masks is None or true.masks is None:
-        return overlaps(found.boxes[a], true.boxes[b], true.crowd[b])
-    overlap = np.zeros(len(a))
-    key = true.image[b] * (true.labels.max(initial=0) + 1) + true.labels[b]
-    for group in np.split(np.arange(len(a)), np.flatnonzero(np.diff(key)) + 1) if len(a) else ():
-        ours, theirs = np.unique(a[group]), np.unique(b[group])
-        table = overlap_table(found, true, ours, theirs)
-        overlap[group] = table[np.searchsorted(ours, a[group]), np.searchsorted(theirs, b[group])]
-    return overlap
-
-
-def overlap_table(found: Detections, true: GroundTruth, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
-    """Intersection over union of some detections with some objects, (a, b): of masks where both have them."""
-    if found.masks is None or true.masks is None:
-        return overlaps(found.boxes[a][:, None], true.boxes[b], true.crowd[b])
-    return mask_overlaps([found.masks[i] for i in a.tolist()], [true.masks[i] for i in b.tolist()], true.crowd[b])
-
-
 def average_precisions(matches: Matches, weights: Floats | None = None) -> Floats:
     """Average precision of each class, (resamples, classes): the area under precision's upper envelope (VOC 2010).
 
@@ -180,34 +174,36 @@ def average_precisions(matches: Matches, weights: Floats | None = None) -> Float
         weights: how often each image counts, (resamples, images); None counts each once.
     """
     weights = np.ones((1, len(matches.positives))) if weights is None else weights
-    width = int(matches.right.sum())
-    return in_chunks(partial(_average_precisions, matches), weights, width, size=_AT_ONCE)
+    counted = np.flatnonzero(matches.counted)
+    order = counted[np.argsort(matches.label[counted], kind="stable")]
+    members = np.split(order, np.searchsorted(matches.label[order], np.arange(1, matches.positives.shape[1])))
+    width = max(map(len, members), default=0)
+    return in_chunks(partial(_average_precisions, matches, members), weights, width, size=_AT_ONCE, threads=1)
 
 
-def _average_precisions(matches: Matches, weights: Floats) -> Floats:
-    """(resamples, classes), for few resamples."""
-    from scipy.sparse import csr_array
+def _average_precisions(matches: Matches, members: list[NDArray[np.intp]], weights: Floats) -> Floats:
+    """(resamples, classes), for few resamples.
 
+    Args:
+        matches: of detections and ground truth.
+        members: positions of the detections of each class that count, best first.
+        weights: how often each image counts, (resamples, images).
+    """
     totals = weights @ matches.positives
     values = np.full(totals.shape, np.nan)
-    of_image = np.ascontiguousarray(weights.T)  # (images, resamples)
-    order = np.argsort(matches.label, kind="stable")
-    order = order[matches.counted[order]]
-    right, image, label = matches.right[order], matches.image[order], matches.label[order]
-    # precision only falls between one right detection and the next: its envelope follows from these alone
-    step = right.cumsum() - right  # the right detection that comes next, of whatever class
-    before = np.append(label[right], -1)[step] == label  # not those below the last right one of their class
-    shape = (int(right.sum()), len(of_image))
-    seen = csr_array((np.ones(before.sum()), (step[before], image[before])), shape=shape) @ of_image
-    gains = of_image[image[right]]
-    bounds = np.searchsorted(label[right], np.arange(totals.shape[1] + 1))
-    for each in np.flatnonzero(matches.positives.any(axis=0)).tolist():
-        mine = slice(bounds[each], bounds[each + 1])
-        gained = gains[mine]
-        precision = gained.cumsum(axis=0) / np.maximum(seen[mine].cumsum(axis=0), TINY)
-        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        total = totals[:, each]
-        values[:, each] = (gained * envelope).sum(axis=0) / np.where(total > 0, total, np.nan)
+    of_image = by_image(weights, len(matches.image))
+
+    def fill(label: int) -> None:
+        mine, total = members[label], totals[:, label]
+        images, right = matches.image[mine], np.flatnonzero(matches.right[mine])
+        gained = of_image[images[right]]
+        shown = shown_so_far(images, of_image)[right]
+        precision = envelope(running(np.add, gained.copy()), shown)
+        precision *= gained
+        values[:, label] = precision.sum(axis=0) / np.where(total > 0, total, np.nan)
+
+    known = np.flatnonzero(matches.positives.any(axis=0)).tolist()
+    for_each(fill, known, max(map(len, members), default=0) * len(weights))
     return values
 
 
@@ -247,7 +243,7 @@ def _areas(objects: Columns, by_mask: bool) -> Floats:
     if not by_mask or objects.masks is None:
         width, height = (objects.boxes[:, 2:] - objects.boxes[:, :2]).T
         return np.asarray(width * height)
-    return np.array([mask_area(mask) for mask in objects.masks], np.float64)
+    return mask_areas(objects.masks)
 
 
 @dataclass(frozen=True)
@@ -308,8 +304,25 @@ class DetectionCases:
         return self.found.masks is not None and self.true.masks is not None
 
     @cached_property
+    def box_pairs(self) -> Pairs:
+        """Detections and objects of an image whose boxes overlap, of whatever classes; sorted by detection."""
+        found, true, every = self.found, self.true, self.thresholds.iou <= 0
+        return Pairs(*overlapping(found.image, found.boxes, true.image, true.boxes, true.crowd, every=every))
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The same by masks, where there are some."""
+        if not self._by_mask:
+            return self.box_pairs
+        return Pairs(*overlapping_masks(self.found, self.true, every=self.thresholds.iou <= 0))
+
+    @cached_property
     def _pairs(self) -> tuple[Pairs, ...]:
-        return tuple(pairs_of(self.found, self.true, self.thresholds.classes))
+        """As `pairs_of` makes them."""
+        classes = self.thresholds.classes
+        if self._by_mask:
+            return (_of_a_class(self.pairs, self.found, self.true, classes),)
+        return tuple(pairs_of(self.found, self.true, classes))
 
     @cached_property
     def coco_figures(self) -> Remembered[Floats]:
@@ -319,9 +332,8 @@ class DetectionCases:
 
 def _of_images(objects: Columns, images: NDArray[np.intp]) -> Columns:
     """The objects of some images, which become images 0, 1, 2, ..."""
-    mine = np.isin(objects.image, images)
+    mine, position = those_of(objects.image, images)
     part = objects.take(mine)
-    position = np.searchsorted(images, part.image)
     if isinstance(part, Detections):
         return replace(part, images=len(images), image=position)
     return replace(part, sizes=part.sizes[images], image=position)

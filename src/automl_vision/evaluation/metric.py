@@ -34,7 +34,8 @@ class Metric:
         higher_is_better: its direction.
         of_image: takes the cases and returns one value an image, (images,), where the metric is their mean.
         resamples: of its bootstrap; fewer for metrics that take long.
-        closed_interval: its interval by a formula, where one is better than the bootstrap.
+        closed_interval: takes one value an image and returns the interval of their mean by a formula, where one is
+            better than the bootstrap.
         is_biased: whether resamples lie to one side of the value, as those of calibration errors do; its interval then
             comes from resamples that are shifted by their mean distance from the value.
     """
@@ -48,7 +49,7 @@ class Metric:
     higher_is_better: bool = True
     of_image: Callable[[Any], Floats] | None = None
     resamples: int = RESAMPLES
-    closed_interval: Callable[[Any], Interval] | None = None
+    closed_interval: Callable[[Floats], Interval] | None = None
     is_biased: bool = False
 
     @property
@@ -75,9 +76,12 @@ class Metric:
         """Its value with a 95 % interval, from resamples that are made here unless they are given."""
         if not len(cases):
             return Interval(math.nan, math.nan, math.nan)
-        if self.closed_interval is not None:
-            return self.closed_interval(cases)
-        values = self.resampled(cases) if resampled is None else resampled
+        if self.closed_interval is not None and self.of_image is not None:
+            return self.closed_interval(self.of_image(cases))
+        return self.interval_of(self.resampled(cases) if resampled is None else resampled)
+
+    def interval_of(self, values: Floats) -> Interval:
+        """The interval of its values on all images, then on each resample of them, (1 + resamples,)."""
         if self.is_biased:
             shifted = np.clip(values[1:] - (mean_of_known(values[1:]) - values[0]), self.low, self.high)
             values = np.append(values[0], shifted)

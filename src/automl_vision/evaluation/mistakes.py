@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.data.boxes import overlaps
 from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.detection import DetectionCases
 from automl_vision.evaluation.multi_label import MultiLabelCases
@@ -131,52 +130,41 @@ def object_errors(cases: DetectionCases) -> ObjectErrors:
         cases: detections beside their truth.
     """
     found, true, iou = cases.found, cases.true, cases.thresholds.iou
-    kind = np.full(len(found), "", dtype="<U10")
+    shown, pairs = found.scores >= cases.thresholds.score, cases.box_pairs
+    a, b, overlap = pairs.found, pairs.true, pairs.overlap
+    same, crowd = found.labels[a] == true.labels[b], true.crowd[b]
+    own, nearest = _most(a, b, np.where(same & ~crowd, overlap, -1.0), len(found))
+    other, stranger = _most(a, b, np.where(same, -1.0, overlap), len(found))
+    found_own, found_other = own >= iou, other >= iou
+    names = np.select(
+        [found_own, found_other, own >= BACKGROUND_IOU, other >= BACKGROUND_IOU], ["", "class", "place", "both"],
+        "background",
+    )  # fmt: skip
+    finders = np.flatnonzero(shown & found_own)  # best first within an image
+    first = np.unique(nearest[finders], return_index=True)[1]
+    names[np.delete(finders, first)] = "duplicate"
+    # a detection of a difficult object or in a crowd is no error
+    is_excused = np.zeros(len(found), bool)
+    is_excused[a[(crowd | true.difficult[b]) & same & (overlap >= iou)]] = True
+    covered = np.where((names == "class") | (names == "both"), stranger, nearest)[shown & (names != "background")]
     missed = ~(true.crowd | true.difficult)
-    shown = found.scores >= cases.thresholds.score
-    for image in range(len(cases)):
-        mine = np.arange(*np.searchsorted(found.image, [image, image + 1]))
-        mine, theirs = mine[shown[mine]], np.arange(*np.searchsorted(true.image, [image, image + 1]))
-        overlap = overlaps(found.boxes[mine][:, None], true.boxes[theirs], true.crowd[theirs])
-        same = found.labels[mine][:, None] == true.labels[theirs]
-        # a detection of a difficult object or in a crowd is no error
-        excused = ((true.crowd[theirs] | true.difficult[theirs]) & same & (overlap >= iou)).any(axis=1)
-        taken = np.zeros(len(theirs), bool)
-        for i, detection in enumerate(mine.tolist()):
-            name, covered = _kind_of(overlap[i], same[i], taken, true.crowd[theirs], iou)
-            kind[detection] = "" if excused[i] else name
-            if covered is not None:
-                missed[theirs[covered]] = False
-                taken[covered] |= not name
-    return ObjectErrors(kind, missed)
+    missed[covered] = False
+    return ObjectErrors(np.where(shown & ~is_excused, names, ""), missed)
 
 
-def _kind_of(
-    overlap: NDArray[np.float64],
-    same: NDArray[np.bool_],
-    taken: NDArray[np.bool_],
-    crowd: NDArray[np.bool_],
-    iou: float,
-) -> tuple[str, int | None]:
-    """The kind of a detection, and the object that it shows in some way.
+def _most(
+    found: NDArray[np.int64], true: NDArray[np.int64], overlap: NDArray[np.float64], detections: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The highest overlap of each detection, -1 where it has none, and the first object that it has it with.
 
     Args:
-        overlap: (objects,), with each object of its image.
-        same: (objects,), whether the class is the same.
-        taken: (objects,), whether a better detection found it.
-        crowd: (objects,).
-        iou: minimum overlap of a right detection.
+        found, true, overlap: (pairs,), sorted by detection and then by object; -1 for a pair that does not count.
+        detections: how many there are.
     """
-    if not len(overlap):
-        return "background", None
-    own, other = np.where(same & ~crowd, overlap, -1.0), np.where(same, -1.0, overlap)
-    nearest, stranger = int(own.argmax()), int(other.argmax())
-    if own[nearest] >= iou:
-        return ("duplicate" if taken[nearest] else ""), nearest
-    if other[stranger] >= iou:
-        return "class", stranger
-    if own[nearest] >= BACKGROUND_IOU:
-        return "place", nearest
-    if other[stranger] >= BACKGROUND_IOU:
-        return "both", stranger
-    return "background", None
+    highest, place = np.full(detections, -1.0), np.full(detections, -1)
+    starts = np.flatnonzero(np.diff(found, prepend=-1))
+    if len(starts):
+        highest[found[starts]] = np.maximum.reduceat(overlap, starts)
+        best = np.where(overlap == highest[found], np.arange(len(found)), len(found))
+        place[found[starts]] = true[np.minimum.reduceat(best, starts)]
+    return highest, place

@@ -14,7 +14,8 @@ from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.classification import averaged_metrics
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.metric import Metric, by_name, mean_metric
-from automl_vision.evaluation.weighted import TINY, Counts, Ranking, Remembered, rankings
+from automl_vision.evaluation.rankings import Rankings
+from automl_vision.evaluation.weighted import TINY, Counts, Remembered, sums_by_label
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -86,13 +87,13 @@ class MultiLabelCases:
         return Remembered(self._counts)
 
     @cached_property
-    def rankings(self) -> dict[str, Ranking]:
+    def rankings(self) -> Rankings:
         """AUC and average precision by label."""
-        return rankings(self.probabilities, self.onehot)
+        return Rankings(self.probabilities, self.onehot)
 
     def _counts(self, weights: Floats) -> Counts:
         tables = (self.predicted & self.onehot, self.predicted, self.onehot)
-        right, predicted, true = (weights @ table.astype(float) for table in tables)
+        right, predicted, true = (sums_by_label(weights, table) for table in tables)
         return Counts(right, predicted, true, only_seen=False)
 
 

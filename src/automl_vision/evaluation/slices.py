@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.doctor.pixel_statistics import FIGURES, PixelStatistics
-from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
+from automl_vision.doctor.pixel_statistics import PixelStatistics
+from automl_vision.doctor.stats_file import FIGURES
+from automl_vision.evaluation.intervals import Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
-from automl_vision.evaluation.weighted import resample_weights
+from automl_vision.evaluation.parts import on_parts
 
 MIN_IMAGES = 10
 """Smaller slices are left out: their intervals say nothing."""
@@ -76,38 +77,28 @@ def find_slices(cases: Any, metric: Metric, attributes: Mapping[str, ArrayLike])
         metric: of the task.
         attributes: (images,) by name, the value of each image as text; an empty text is no value.
     """
-    weights, found = resample_weights(len(cases))[: 1 + metric.resamples], []
+    found: list[Slice] = []
     for attribute, column in attributes.items():
-        values = np.asarray(column, dtype=object)
-        for value in dict.fromkeys(values.tolist()):
-            mine = values == value
-            if value and min(mine.sum(), (~mine).sum()) >= MIN_IMAGES:
-                found.append(_slice(cases, metric, weights, (attribute, str(value)), mine))
+        number, names = numbered(column)
+        sizes = np.bincount(number, minlength=len(names))
+        chosen = [i for i, name in enumerate(names) if name and min(sizes[i], len(cases) - sizes[i]) >= MIN_IMAGES]
+        if not chosen:
+            continue
+        sides = (on_parts(cases, metric, number, chosen, outside=outside) for outside in (False, True))
+        for i, inside, outside in zip(chosen, *sides, strict=True):
+            difference = paired_difference(outside.resampled, inside.resampled)
+            figures = (inside.interval, outside.interval, difference.interval, difference.p_value)
+            found.append(Slice(attribute, str(names[i]), int(sizes[i]), *figures))
     adjusted = holm([part.p_value for part in found])
-    parts = [Slice(**{**vars(part), "p_value": p}) for part, p in zip(found, adjusted, strict=True)]
+    parts = [replace(part, p_value=p) for part, p in zip(found, adjusted, strict=True)]
     return sorted(parts, key=lambda part: metric.score(part.difference.value))
 
 
-def _slice(cases: Any, metric: Metric, weights: Floats, name: tuple[str, str], mine: NDArray[np.bool_]) -> Slice:
-    inside, outside = cases.take(np.flatnonzero(mine)), cases.take(np.flatnonzero(~mine))
-    resampled, rest = (_resampled(metric, part, weights[:, of]) for part, of in ((inside, mine), (outside, ~mine)))
-    difference = paired_difference(rest, resampled)
-    return Slice(
-        *name,
-        int(mine.sum()),
-        metric.interval(inside, resampled),
-        metric.interval(outside, rest),
-        difference.interval,
-        difference.p_value,
-    )
-
-
-def _resampled(metric: Metric, cases: Any, weights: Floats) -> Floats:
-    """The metric on a part of each resample, (1 + resamples,); NaN where the resample has no image of the part."""
-    some = weights.any(axis=1)
-    values = np.full(len(weights), np.nan)
-    values[some] = metric.compute(cases, weights[some])
-    return values
+def numbered(column: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
+    """The number of each image's value, (images,), and the values in the order in which they occur first."""
+    values = np.asarray(column, dtype=object).tolist()
+    place = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([place[value] for value in values], np.intp), list(place)
 
 
 def slice_table(slices: Sequence[Slice], metric: Metric) -> tuple[list[str], list[list[str]]]:
@@ -229,10 +220,13 @@ def _objects_of(dataset: Dataset, rows: NDArray[np.intp]) -> tuple[NDArray[np.fl
     """Number of objects and their median side in pixels (NaN without objects), both by image."""
     objects = dataset.objects
     sides = np.sqrt(np.maximum(objects.bbox[:, 2:] - objects.bbox[:, :2], 0).prod(axis=1))
-    spans = [objects.rows_of(int(row)) for row in rows]
-    counts = np.array([len(span) for span in spans], np.float64)
-    medians = [np.median(sides[span.start : span.stop]) if len(span) else np.nan for span in spans]
-    return counts, np.array(medians, np.float64)
+    first, end = (np.searchsorted(objects.image, rows, side=side) for side in ("left", "right"))
+    ordered = sides[np.lexsort((sides, objects.image))]
+    medians, some = np.full(len(rows), np.nan), end > first
+    middle = [first[some] + (end - first - 1)[some] // 2, first[some] + (end - first)[some] // 2]
+    known = np.isfinite(ordered[end[some] - 1])  # unknown ones are last
+    medians[some] = np.where(known, (ordered[middle[0]] + ordered[middle[1]]) / 2, np.nan)
+    return (end - first).astype(np.float64), medians
 
 
 def _sizes(sides: NDArray[np.float64]) -> NDArray[np.object_]:

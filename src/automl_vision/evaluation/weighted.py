@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -15,13 +15,22 @@ from automl_vision.evaluation.intervals import RESAMPLES, Floats, bootstrap_weig
 Value = TypeVar("Value")
 
 TINY = 1e-12
-_CHUNK = 20_000_000  # numbers in a temporary array
-_CACHED = 250_000  # numbers in a temporary array that stays in a processor's cache
+_DENSE = 1 / 16  # of a table is filled, from which a plain matrix product is faster
 
 
 @lru_cache(maxsize=4)
 def resample_weights(images: int, resamples: int = RESAMPLES) -> Floats:
-    """Weights of one for all images, then those of the resamples, (1 + resamples, images), read-only."""
+    """Weights of one for all images, then those of the resamples, (1 + resamples, images), read-only.
+
+    Fewer resamples are the first of more of them.
+    """
+    if resamples < RESAMPLES:
+        return _resample_weights(images, RESAMPLES)[: 1 + resamples]
+    return _resample_weights(images, resamples)
+
+
+@lru_cache(maxsize=2)
+def _resample_weights(images: int, resamples: int) -> Floats:
     weights = np.concatenate([np.ones((1, images)), bootstrap_weights(images, resamples=resamples)])
     weights.flags.writeable = False
     return weights
@@ -89,6 +98,20 @@ def sums_by_class(weights: Floats, labels: NDArray[np.intp], classes: int) -> Fl
     return sums
 
 
+def sums_by_label(weights: Floats, table: NDArray[np.bool_]) -> Floats:
+    """Sum of the weights of the images with each label, (resamples, labels).
+
+    Args:
+        weights: (resamples, images).
+        table: (images, labels), which images have which labels.
+    """
+    if np.count_nonzero(table) > _DENSE * table.size:
+        return weights @ table.astype(np.float64)
+    from scipy.sparse import csr_array
+
+    return np.ascontiguousarray((csr_array(table.T, dtype=np.float64) @ weights.T).T)
+
+
 @dataclass(frozen=True)
 class Counts:
     """What was predicted and what was true, by class.
@@ -135,104 +158,3 @@ class Counts:
             return ratio((values * self.true).sum(axis=1), self.true.sum(axis=1))
         seen = (self.predicted + self.true > 0) if self.only_seen else np.ones(values.shape, bool)
         return ratio((values * seen).sum(axis=1), seen.sum(axis=1).astype(float))
-
-
-def area_under_roc(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Area under the ROC curve, (resamples,); equal scores count half. NaN without both values.
-
-    Args:
-        scores, truth: (cases,).
-        weights: (resamples, cases).
-    """
-    order = np.argsort(scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    ranked = weights[:, order]
-    positives = np.diff((ranked * truth[order]).cumsum(axis=1)[:, ends], axis=1, prepend=0)
-    negatives = np.diff((ranked * ~truth[order]).cumsum(axis=1)[:, ends], axis=1, prepend=0)
-    below = negatives.cumsum(axis=1) - negatives / 2
-    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-    return ratio((positives * below).sum(axis=1), pairs, otherwise=float("nan"))
-
-
-def average_precision(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Average precision, (resamples,); equal scores are one step. NaN without positives.
-
-    Args:
-        scores, truth: (cases,).
-        weights: (resamples, cases).
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.diff(scores[order]) != 0, True)
-    ranked = weights[:, order]
-    positives = (ranked * truth[order]).cumsum(axis=1)[:, ends]
-    precision = positives / np.maximum(ranked.cumsum(axis=1)[:, ends], TINY)
-    steps = np.diff(positives, axis=1, prepend=0)
-    return ratio((steps * precision).sum(axis=1), positives[:, -1], otherwise=float("nan"))
-
-
-RANKINGS = {"auc": area_under_roc, "average_precision": average_precision}
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """How well scores tell cases with a label from those without it, by label.
-
-    Attributes:
-        figure: such as `area_under_roc`.
-        scores, truth: (images, labels), of the labels that some images have and some have not.
-    """
-
-    figure: Callable[[Floats, NDArray[np.bool_], Floats], Floats]
-    scores: Floats
-    truth: NDArray[np.bool_]
-
-    @staticmethod
-    def of(name: str, scores: Floats, truth: NDArray[np.bool_]) -> Ranking:
-        """The labels that can be ranked.
-
-        Args:
-            name: "auc" or "average_precision".
-            scores, truth: (images, labels).
-        """
-        usable = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
-        return Ranking(RANKINGS[name], scores[:, usable], truth[:, usable])
-
-    def averaged(self, average: str, weights: Floats) -> Floats:
-        """Average over the labels, (resamples,), as in `Counts.averaged`; NaN if none can be ranked."""
-        if not self.scores.shape[1]:
-            return np.full(len(weights), np.nan)
-        if average == "micro":
-            return in_chunks(self._of_all, weights, self.scores.size)
-        return mean_of_known(self.by_label(weights), weights @ self.truth if average == "weighted" else None)
-
-    @cached_property
-    def by_label(self) -> Remembered[Floats]:
-        """Takes weights, returns the figure of each label, (resamples, labels)."""
-        return Remembered(self._by_label)
-
-    def _by_label(self, weights: Floats) -> Floats:
-        columns = (map(np.ascontiguousarray, column) for column in zip(self.scores.T, self.truth.T, strict=True))
-        figures = [in_chunks(partial(self.figure, *c), weights, len(self.scores), size=_CACHED) for c in columns]
-        return np.stack(figures, axis=1)
-
-    def _of_all(self, weights: Floats) -> Floats:
-        repeated = np.repeat(weights, self.scores.shape[1], axis=1)
-        return self.figure(self.scores.ravel(), self.truth.ravel(), repeated)
-
-
-def rankings(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, Ranking]:
-    """AUC and average precision of scores, by name; scores and truth are (images, labels)."""
-    return {name: Ranking.of(name, scores, truth) for name in RANKINGS}
-
-
-def in_chunks(compute: Callable[[Floats], Floats], weights: Floats, width: int, *, size: int = _CHUNK) -> Floats:
-    """Compute some resamples at a time, so that temporary arrays stay small.
-
-    Args:
-        compute: takes weights (resamples, images), and returns values by resample.
-        weights: (resamples, images).
-        width: columns of the temporary arrays.
-        size: numbers in one of them.
-    """
-    rows = max(1, size // max(1, width))
-    return np.concatenate([compute(weights[start : start + rows]) for start in range(0, len(weights), rows)])

@@ -10,7 +10,8 @@ import numpy as np
 from automl_vision.core.errors import DataError
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.paired import Comparison, comparable, compare, compare_resamples, holm
-from automl_vision.evaluation.slices import MIN_IMAGES, image_attributes
+from automl_vision.evaluation.parts import on_parts
+from automl_vision.evaluation.slices import MIN_IMAGES, image_attributes, numbered
 from automl_vision.experiment.evaluated import Evaluated
 
 
@@ -113,11 +114,13 @@ def compare_slices(first: Evaluated, second: Evaluated, metric: str | None = Non
     used = first.metric(metric)
     found = []
     for attribute, values in image_attributes(first.dataset, first.rows, first.pixel_statistics()).items():
-        for value in dict.fromkeys(values.tolist() if attribute != "class" else ()):
-            mine = np.flatnonzero(values == value)
-            if value and MIN_IMAGES <= len(mine) < len(values):
-                parts = [used.resampled(evaluated.cases.take(mine)) for evaluated in (first, second)]
-                found.append(_part(f"{attribute} {value}", len(mine), *parts))
+        number, names = numbered(values)
+        sizes = np.bincount(number, minlength=len(names)).tolist()
+        chosen = [i for i, name in enumerate(names) if name and MIN_IMAGES <= sizes[i] < len(values)]
+        if chosen and attribute != "class":
+            parts = (on_parts(evaluated.cases, used, number, chosen) for evaluated in (first, second))
+            for i, one, two in zip(chosen, *parts, strict=True):
+                found.append(_part(f"{attribute} {names[i]}", sizes[i], one.resampled, two.resampled))
     return _adjusted(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from automl_vision.charts.marks import CannotDrawError
 from automl_vision.core.text import did_you_mean
 from automl_vision.evaluation.classification import ClassificationCases, confusion_matrix
 from automl_vision.evaluation.confusion import object_confusion
-from automl_vision.evaluation.curves import COCO_OVERLAPS, class_sweeps, coco_precisions, decision_sweep
+from automl_vision.evaluation.curves import COCO_OVERLAPS, ClassSweep, class_sweeps, coco_precisions, decision_sweep
 from automl_vision.evaluation.detection import CURVE_POINTS, DetectionCases, per_class, precision_recall_curves
 from automl_vision.evaluation.intervals import wilson_interval
 from automl_vision.evaluation.metric import find_metric
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Builder = Callable[[], "Figure"]
 
 _POINTS = 200  # of a curve
-_OVERLAPS = COCO_OVERLAPS[::2]  # that are drawn: 0.5, 0.6, ..., 0.9
+_LEVELS = range(0, len(COCO_OVERLAPS), 2)  # overlaps that are drawn: 0.5, 0.6, ..., 0.9
 
 
 class Figures(Mapping[str, "Figure"]):
@@ -127,6 +127,11 @@ class PredictedSplit:
     cases: Any
     uncalibrated: Callable[[], Any]
 
+    @cached_property
+    def sweeps(self) -> list[ClassSweep]:
+        """Each class against the others, of labels of whole images."""
+        return class_sweeps(self.cases, self.classes, most=_POINTS)
+
 
 Draw = Callable[[PredictedSplit], "Figure"]
 
@@ -179,12 +184,12 @@ def _label_outcomes(predicted: PredictedSplit) -> Figure:
 
 
 def _roc(predicted: PredictedSplit) -> Figure:
-    sweeps = class_sweeps(predicted.cases, predicted.classes)
+    sweeps = predicted.sweeps
     if isinstance(predicted.cases, ClassificationCases) and len(sweeps) == 2:
         sweeps = sweeps[1:]  # the curve of the other class is its mirror image
     curves = []
     for found in sweeps:
-        part = found.sweep.thinned(_POINTS)
+        part = found.sweep
         x, y = np.append(0.0, part.false_positive_rate), np.append(0.0, part.recall)
         curves.append(curve_charts.Curve(found.name, x, y, found.auc, np.append(np.nan, part.thresholds)))
     return curve_charts.roc(curves)
@@ -192,8 +197,8 @@ def _roc(predicted: PredictedSplit) -> Figure:
 
 def _precision_recall(predicted: PredictedSplit) -> Figure:
     curves = []
-    for found in class_sweeps(predicted.cases, predicted.classes):
-        part = found.sweep.thinned(_POINTS)
+    for found in predicted.sweeps:
+        part = found.sweep
         x, y = np.append(0.0, part.recall), np.append(part.precision[:1], part.precision)
         thresholds = np.append(np.nan, part.thresholds)
         curves.append(curve_charts.Curve(found.name, x, y, found.average_precision, thresholds))
@@ -215,9 +220,9 @@ def _object_precision_recall(predicted: PredictedSplit) -> Figure:
 
 def _by_overlap(predicted: PredictedSplit) -> Figure:
     noun = "boxes" if predicted.cases.found.masks is None else "masks"
-    precision = coco_precisions(predicted.cases)[::2]
+    precision = coco_precisions(predicted.cases, _LEVELS)
     recall = np.linspace(0, 1, CURVE_POINTS)
-    return curve_charts.precision_recall_by_overlap(recall, precision, _OVERLAPS, noun=noun)
+    return curve_charts.precision_recall_by_overlap(recall, precision, [COCO_OVERLAPS[i] for i in _LEVELS], noun=noun)
 
 
 def _thresholds(predicted: PredictedSplit, operating: Callable[[Any], float | None] = lambda _: None) -> Figure:

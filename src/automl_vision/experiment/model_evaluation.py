@@ -69,7 +69,9 @@ def evaluate(
     if not found:
         raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
     kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
-    return _evaluated(Path(model), dataset.excluding(problems), name, settings, kept, predicted_columns(found))
+    predictions = _predictions(description, dataset, name, kept, predicted_columns(found))
+    title = _title(description, model)
+    return Evaluated(dataset.excluding(problems), predictions, name, settings, title)
 
 
 def evaluate_scored(
@@ -108,7 +110,8 @@ def evaluate_scored(
         raise DataError(f'no image of the split "{name}" was predicted')
     found = pa.concat_tables(chunks)
     columns = {column: found[column].combine_chunks() for column in found.column_names}
-    return _evaluated(Path(plan.model), dataset, name, settings or ScoringSettings(), np.array(kept, np.intp), columns)
+    predictions = _predictions(description, dataset, name, np.array(kept, np.intp), columns)
+    return Evaluated(dataset, predictions, name, settings or ScoringSettings(), _title(description, plan.model))
 
 
 def scored_metrics(
@@ -147,21 +150,23 @@ def _opened(
     return dataset, name, _rows(dataset, name)
 
 
-def _evaluated(
-    model: Path,
+def _predictions(
+    description: ModelDescription,
     dataset: Dataset,
     split: str,
-    settings: ScoringSettings,
     rows: NDArray[np.intp],
     columns: Mapping[str, pa.Array],
-) -> Evaluated:
-    """Predictions for some rows beside their labels."""
-    description = ModelDescription.load(model)
+) -> Predictions:
+    """What a model predicted for some rows, with its calibration."""
     calibration = Calibration(temperature=description.temperature, thresholds=description.thresholds)
     images = dataset.table["image"].take(rows).combine_chunks()
     table = prediction_table(split, rows, images, columns)
-    predictions = Predictions(table, description.task, description.classes, calibration)
-    return Evaluated(dataset, predictions, split, settings, f"{description.model_name} in {model.resolve()}")
+    return Predictions(table, description.task, description.classes, calibration)
+
+
+def _title(description: ModelDescription, model: str | PathLike[str]) -> str:
+    """What people call the model."""
+    return f"{description.model_name} in {Path(model).resolve()}"
 
 
 def _rows(dataset: Dataset, split: str) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.core.records import Calibration
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections, GroundTruth
+from automl_vision.data.ragged import ranges
 from automl_vision.evaluation import detection as evaluation
 from automl_vision.evaluation.intervals import Floats
 from automl_vision.evaluation.predictions import Predictions, object_columns
@@ -99,11 +100,11 @@ class DetectionScoring(Scoring[DetectionOutputs]):
 
     def ground_truth(self, rows: Rows) -> GroundTruth:
         """The labelled objects of some images, in the order of the rows."""
-        spans = [self.objects.rows_of(int(row)) for row in rows]
-        index = np.concatenate([np.arange(span.start, span.stop) for span in spans]) if len(rows) else np.zeros(0, int)
+        first, end = (np.searchsorted(self.objects.image, rows, side=side) for side in ("left", "right"))
+        index = ranges(first, end - first)
         return GroundTruth(
             sizes=self.sizes[rows],
-            image=np.repeat(np.arange(len(rows)), [len(span) for span in spans]),
+            image=np.repeat(np.arange(len(rows)), end - first),
             labels=self.objects.label[index].astype(np.int64),
             boxes=self.objects.bbox[index],
             crowd=self.objects.iscrowd[index],

@@ -85,7 +85,7 @@ def report_run(
             *evaluation_sections(
                 evaluated, findings, [training_figures(chosen.folder), evaluated.figures(), run.figures()]
             ),
-            data_section(evaluated.dataset, run.folder.path, pixels=pixels, progress=progress),
+            data_section(evaluated.dataset, run.folder, pixels=pixels, progress=progress),
             settings_section(chosen),
             *model_sections(run, chosen),
         ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from automl_vision.core.files import read_json, write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
@@ -13,12 +11,13 @@ from automl_vision.experiment.reports.blocks import Block, Code, Markdown, Secti
 from automl_vision.experiment.run import Run
 from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import CARD_FILE, DESCRIPTION_FILE
+from automl_vision.workspace.run_folder import RunFolder
 
 _FINDINGS_FILE = "data_report.json"
 _MAX_ROWS = 50  # of classes and of records that were left out
 
 
-def data_section(dataset: Dataset, folder: Path | None, *, pixels: bool, progress: Progress | None) -> Section:
+def data_section(dataset: Dataset, folder: RunFolder | None, *, pixels: bool, progress: Progress | None) -> Section:
     """What the data is, what was left out of it, and what its check found."""
     counts = dataset.class_counts
     splits = list(next(iter(counts.values()), {}))
@@ -47,18 +46,20 @@ def _findings_block(report: DataReport) -> Block:
     return Table(["", "finding", "what was found", "what to do"], rows, f"{len(report.checks)} checks ran")
 
 
-def _findings(dataset: Dataset, folder: Path | None, *, pixels: bool, progress: Progress | None) -> DataReport | None:
+def _findings(
+    dataset: Dataset, folder: RunFolder | None, *, pixels: bool, progress: Progress | None
+) -> DataReport | None:
     """What the check of the data found; kept in the run's folder, so that the next report need not read the images."""
     if folder is None:
         return None
-    file = folder / _FINDINGS_FILE
+    file = folder.path / _FINDINGS_FILE
     if file.exists():
         kept = DataReport.from_json(read_json(file))
         if kept.identity == identity_of(dataset):
             return kept
     if not pixels:
         return None
-    found = dataset.check(features=False, progress=progress)
+    found = dataset.check(features=False, statistics=folder.pixel_statistics, progress=progress)
     write_json(file, found.to_json())
     return found
 
