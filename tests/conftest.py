@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,6 +16,9 @@ from typing import Any
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "AUTOML_VISION_CACHE" not in os.environ:  # a runtime that another process chose must not predict here
+    os.environ["AUTOML_VISION_CACHE"] = tempfile.mkdtemp(prefix="automl-vision-cache-")
+    atexit.register(shutil.rmtree, os.environ["AUTOML_VISION_CACHE"], ignore_errors=True)
 
 import numpy as np
 import pytest

@@ -103,8 +103,21 @@ def rescore(folder: Path, dataset: Dataset, rows: NDArray[np.intp], *, runtime: 
         ModelFolderError: the format cannot be loaded.
         DataError: no image can be read.
     """
-    description = ModelDescription.load(folder)
-    predictor = Predictor(folder, score_threshold=MIN_SCORE, runtime=runtime)
+    return rescored(Predictor(folder, score_threshold=MIN_SCORE, runtime=runtime), dataset, rows)
+
+
+def rescored(predictor: Predictor, dataset: Dataset, rows: NDArray[np.intp]) -> Rescored:
+    """Predict images with a predictor, and score the predictions.
+
+    Args:
+        predictor: of a model; a detector's should return objects of low scores too.
+        dataset: with the classes of the model in their order.
+        rows: of the images.
+
+    Raises:
+        DataError: no image can be read.
+    """
+    description = ModelDescription.load(predictor.folder)  # a predictor may show more than the model does
     found, problems = predict_files(predictor, dataset, rows)
     if not found:
         raise DataError(

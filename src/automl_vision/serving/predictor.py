@@ -68,10 +68,10 @@ class Predictor:
     ) -> None:
         folder = Path(folder)
         description = ModelDescription.load(folder)
+        selection = Selection(folder, description, runtime=runtime, precision=precision, threads=threads)
         if score_threshold is not None and description.objects is not None:
             thresholds = (score_threshold,) * len(description.classes)
             description = replace(description, thresholds=thresholds, operating_point=None)
-        selection = Selection(folder, description, runtime=runtime, precision=precision, threads=threads)
         self._set(folder, description, selection, error_rate)
         self._decoders = decoders or _decoders(threads)
 
