@@ -19,6 +19,7 @@ from PIL import Image
 from automl_vision.core.errors import ImageError, ModelFolderError
 from automl_vision.core.tasks import TASKS
 from automl_vision.packaging.exporters import EXPORTERS, Exported
+from automl_vision.recipes.catalog import family_of
 from automl_vision.serving import device
 from automl_vision.serving.agreement import disagreement
 from automl_vision.serving.model_folder import ModelDescription
@@ -208,10 +209,6 @@ NETWORKS = [
 @needs_openvino
 @pytest.mark.parametrize(("task", "name", "settings"), NETWORKS, ids=[task for task, *_ in NETWORKS])
 def test_runtimes_in_single_precision_agree(tmp_path: Path, task: str, name: str, settings: dict[str, Any]):
-    from automl_vision.tasks.deployment import create_deployment
-
-    from automl_vision.models.networks import create_model
-    from automl_vision.recipes.catalog import family_of
 
     torch.manual_seed(0)
     typed = family_of(task, name).model_validate({"pretrained": False, **settings})
