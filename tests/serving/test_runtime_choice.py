@@ -18,8 +18,11 @@ from PIL import Image
 
 from automl_vision.core.errors import ImageError, ModelFolderError
 from automl_vision.core.tasks import TASKS
+from automl_vision.models.registry import create_model
 from automl_vision.packaging.exporters import EXPORTERS, Exported
 from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.deployment import create_deployment
+from automl_vision.recipes.geometry import Geometry
 from automl_vision.serving import device
 from automl_vision.serving.agreement import disagreement
 from automl_vision.serving.model_folder import ModelDescription
@@ -212,7 +215,8 @@ def test_runtimes_in_single_precision_agree(tmp_path: Path, task: str, name: str
 
     torch.manual_seed(0)
     typed = family_of(task, name).model_validate({"pretrained": False, **settings})
-    model = create_model(name, task=task, classes=3, hyperparameters=typed)
+    geometry = Geometry(64, 96, highest=5, detections=20) if TASKS[task].labels_objects else None
+    model = create_model(name, task=task, classes=3, hyperparameters=typed, geometry=geometry)
     network = model.network.eval()
     with torch.no_grad():
         for parameter in network.parameters():
