@@ -2,7 +2,7 @@
 
     python benchmarks/formats.py RUN_FOLDER... [--seconds 240] [--formats openvino-int8 ...] [--keep]
 
-Each run folder holds `manifest.parquet` and `model`, which is copied first, unless `--keep` adds to it what is accepted.
+Each run folder holds `manifest.parquet` and `model`, which is copied first unless `--keep` adds to it what is accepted.
 Latencies are of one thread, in processor time, measured together with those in single precision; a refused format is
 listed with the figures of its last attempt, and one that cannot be made with the reason.
 """
