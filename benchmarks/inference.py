@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=0.6, help="per measurement")
     parser.add_argument("--images", type=int, default=64, help="for arrays and files")
+    parser.add_argument("--ways", nargs="+", help="names of ways, all by default; the first one is the ratio's 1.0")
     parser.add_argument("--no-metric", action="store_true", help="only measure times")
     options = parser.parse_args()
     print(f"{processor_name()}; torch {torch.__version__}")
@@ -95,6 +96,8 @@ def measured(run: Path, cores: int, options: argparse.Namespace) -> None:
     decoding = len(files) / clock.best(partial(decoded, first, files, cores))
     eager = 0.0
     for name, make in ways(model, cores, files).items():
+        if options.ways and name not in options.ways:
+            continue
         try:
             predictor = make()
             speeds = network_speeds(predictor.run, views, options.batches, clock)
