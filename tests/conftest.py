@@ -16,8 +16,12 @@ from typing import Any
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# runs of tests do not wait for those of other tests, nor for the user's own
-os.environ["AUTOML_VISION_QUEUE"] = tempfile.mkdtemp(prefix="automl-vision-test-queue-")
+for variable in (
+    "AUTOML_VISION_QUEUE",  # runs of tests do not wait for those of other tests, nor for the user's own
+    "AUTOML_VISION_CACHE",  # a runtime that another process chose must not predict here
+):
+    os.environ[variable] = tempfile.mkdtemp(prefix="automl-vision-test-")
+    atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl_vision.compute.local import LocalCompute
-from automl_vision.core.errors import DataError, ScoringError
+from automl_vision.core.errors import DataError, ModelFolderError, ScoringError
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import json_text
 from automl_vision.data.dataset import Dataset
@@ -242,6 +242,47 @@ def test_two_processes_do_not_score_into_one_file(classifier: Path, photos: Path
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ScoringError, match="another process is scoring"):
             score(classifier, photos, tmp_path / "out.csv")
+
+
+def test_one_runtime_predicts_all_images_and_is_recorded(classifier: Path, photos: Path, tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    score(classifier, photos, out)
+    record = read_json(beside(out, "score.json"))
+    assert record["runtime"] in ("onnx", "openvino")
+    assert record["precision"] == "fp32"
+    assert score(classifier, photos, out, precision="fp32").was_done
+    assert score(classifier, photos, out, runtime=record["runtime"]).was_done
+    with pytest.raises(ScoringError, match=r"was begun with another precision \(fp32\)"):
+        score(classifier, photos, out, precision="int8")
+    with pytest.raises(ScoringError, match=r"was begun with another runtime \((onnx|openvino)\)"):
+        score(classifier, photos, out, runtime="cuda")
+    with pytest.raises(ModelFolderError, match=r"has no model\.int8\.onnx; write it with: automl-vision export"):
+        score(classifier, photos, tmp_path / "other.jsonl", precision="int8")
+
+
+def test_an_unreadable_image_may_stop_a_scoring_which_then_goes_on(classifier: Path, photos: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    done = run_command("score", str(classifier), str(photos), "--out", str(out), "--on-unreadable", "error")
+    assert done.returncode != 0
+    assert "03.png: the image is broken or truncated" in done.stderr
+    assert "skip such images with --on-unreadable skip" in done.stderr
+    assert not out.exists()
+    done = run_command("score", str(classifier), str(photos), "--out", str(out), "--runtime", "onnx")
+    assert "18 of 20 images are scored" in done.stdout, done.stderr
+    with pytest.raises(ValueError, match='unreadable is one of skip, error, not "raise"'):
+        score(classifier, photos, out, unreadable="raise")
+
+
+def test_predict_goes_on_or_stops_at_an_unreadable_file(classifier: Path, photos: Path):
+    done = run_command("predict", str(classifier), str(photos), "--runtime", "onnx", "--precision", "fp32")
+    lines = done.stdout.splitlines()
+    assert [Path(line.partition(":")[0]).name for line in lines] == sorted(file.name for file in photos.iterdir())
+    assert (done.returncode, sum(": error: " in line for line in lines)) == (2, 2)
+    done = run_command("predict", str(classifier), str(photos), "--on-unreadable", "error")
+    assert done.returncode != 0
+    assert "03.png: the image is broken or truncated" in done.stderr
+    done = run_command("predict", str(classifier), str(photos), "--precision", "int8")
+    assert "has no model.int8.onnx; write it with: automl-vision export" in done.stderr
 
 
 def test_a_file_that_is_gone_or_unreadable_in_all_parts(classifier: Path, tmp_path: Path):

@@ -15,9 +15,15 @@ from onnx import numpy_helper
 
 from automl_vision import Dataset, Predictor, export
 from automl_vision.core.errors import AutoMLVisionError, DataError, ModelFolderError, PackagingError, ParityError
-from automl_vision.packaging.formats import FORMATS, Int8, Source, add_format
+from automl_vision.evaluation.intervals import Interval
+from automl_vision.evaluation.metric import find_metric
+from automl_vision.packaging.formats import FORMATS, Int8, Source, _problem, add_format
 from automl_vision.packaging.package import package
+from automl_vision.packaging.rescoring import Rescored
+from automl_vision.serving.device import sums_8_bit_exactly
 from automl_vision.serving.model_folder import ModelDescription
+from automl_vision.serving.predictions import Prediction
+from automl_vision.serving.runtimes import RUNTIMES
 from automl_vision.training.trial import train
 from command_line import run_command
 from conftest import RecordingReporter, draw_shapes, small_trial
@@ -58,8 +64,8 @@ def _entry(model: Path, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_a_format_is_written_measured_and_loaded(model: Path, dataset: Dataset, name: str) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino")
+    if (absent := RUNTIMES[name].absent()) is not None:
+        pytest.skip(absent)
     file = add_format(model, name, dataset, max_loss=0.5)
     entry, image = _entry(model, name), dataset[0].read()
     assert entry["bytes"] == file.stat().st_size
@@ -67,7 +73,10 @@ def test_a_format_is_written_measured_and_loaded(model: Path, dataset: Dataset, 
     assert entry["parity"]["images"] == 54
     assert entry["parity"]["mean_difference"] <= entry["parity"]["limit"]
     assert {"batch 1", "batch 8"} <= entry["latency"].keys()
-    mine, single = (Predictor(model, runtime=runtime)(image)[0].probs for runtime in (name, None))
+    mine, single = (Predictor(model, runtime=runtime)(image)[0].probs for runtime in (name, "onnx"))
+    chosen = Predictor(model).choose([image])  # accepted, so it may be chosen
+    if RUNTIMES[name].is_candidate and (RUNTIMES[name].precision != "int8" or sums_8_bit_exactly()):
+        assert name in {timing.runtime for timing in chosen.measured}
     assert np.abs(mine - single).max() <= max(0.01, 3 * entry["parity"]["largest_difference"])
     assert f"| {name} | {file.name} |" in (model / "card.md").read_text()
 
@@ -159,3 +168,47 @@ def test_safetensors_are_copied_by_the_command(model: Path, tmp_path: Path) -> N
     done = run_command("export", str(model), "--format", "safetensors", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["network.json", "weights.safetensors"]
+
+
+def test_the_layer_of_the_outputs_stays_in_float(model: Path, dataset: Dataset) -> None:
+    network = onnx.load(add_format(model, "onnx-int8", dataset, max_loss=0.5))
+    makers = {output: node for node in network.graph.node for output in node.output}
+    last = makers[network.graph.output[0].name]
+    assert last.op_type in ("Gemm", "MatMul")
+    assert all(makers[name].op_type != "DequantizeLinear" for name in last.input if name in makers and "weight" in name)
+    assert last.input[1] in {tensor.name for tensor in network.graph.initializer}
+    assert any(node.op_type == "QuantizeLinear" for node in network.graph.node)
+
+
+def _answers(probs: list[list[float]], metric: str = "accuracy") -> Rescored:
+    task = "image-classification" if metric == "accuracy" else "image-classification-multi-label"
+    found = [Prediction(("a", "b"), np.array(each), ("a",), np.zeros(2, np.float32)) for each in probs]
+    rows = np.arange(len(found))
+    return Rescored(rows, [str(row) for row in rows], list(found), find_metric(task, metric), None)
+
+
+def test_the_expected_loss_is_that_of_ties() -> None:
+    single = _answers([[0.9, 0.1]] * 98 + [[0.51, 0.49]] * 2)
+    assert _answers([[0.8, 0.2]] * 98 + [[0.49, 0.51]] * 2).expected_loss(single).value == pytest.approx(0.0004)
+    wrong = _answers([[0.2, 0.8]] * 2 + [[0.8, 0.2]] * 98).expected_loss(single)
+    assert wrong.value == pytest.approx(0.016)
+    assert wrong.low < wrong.value < wrong.high
+    several = _answers([[0.9, 0.1]], "iou")
+    assert several.expected_loss(several) is None
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected", "refused"),
+    [
+        ((0.0, -0.005, 0.01), None, False),
+        ((-0.015, -0.0376, 0.0), None, True),
+        ((-0.015, -0.0376, 0.0), (0.0003, 0.0, 0.001), False),
+        ((-0.015, -0.0376, 0.0), (0.003, 0.0, 0.006), True),
+        ((-0.03, -0.06, -0.007), (0.0003, 0.0, 0.001), True),  # the labels show a loss
+    ],
+)
+def test_few_images_are_judged_by_the_expected_loss(gain: Any, expected: Any, refused: bool) -> None:
+    parity = {"images": 133, "largest_difference": 0.1, "largest_in": "a.jpg", "mean_difference": 0.01, "limit": 0.05}
+    loss = None if expected is None else Interval(*expected)
+    problem = _problem("accuracy", Interval(*gain), -0.01, parity, loss)
+    assert (problem is not None) == refused

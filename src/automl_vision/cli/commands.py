@@ -19,6 +19,10 @@ from automl_vision.cli.model_commands import ListByDefault, add_models
 from automl_vision.cli.options import (
     JsonOption,
     ModelFolderArgument,
+    PrecisionOption,
+    RuntimeOption,
+    Unreadable,
+    UnreadableOption,
     WorkspaceOption,
     open_model,
     open_run,
@@ -238,26 +242,28 @@ def _show_board(board: Leaderboard, verdict: Verdict | None) -> None:
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913 - each one is an option of the command
     model: ModelFolderArgument,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    *,
     as_json: JsonOption = False,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
     draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the detected objects.")] = None,
     error_rate: Annotated[
         float | None, typer.Option(help="Show sets of labels that miss at most this share of the truth.")
     ] = None,
-    runtime: Annotated[
-        str | None, typer.Option(help="onnx, onnx-int8, onnx-fp16 or openvino; single precision by default.")
-    ] = None,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    on_unreadable: UnreadableOption = Unreadable.SKIP,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Predict the labels or objects of images with a trained model."""
     from automl_vision.serving.command import predict_files, write_predictions
 
     rows = predict_files(
-        open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate, runtime=runtime
-    )
+        open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate, runtime=runtime,
+        precision=precision, stop_at_unreadable=on_unreadable is Unreadable.ERROR,
+    )  # fmt: skip
     if write_predictions(rows, sys.stdout, as_json=as_json):
         raise typer.Exit(2)
 

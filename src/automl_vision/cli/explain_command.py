@@ -91,7 +91,8 @@ def _explainer(model: str, folder: Path | None, trial: int | None, workspace: Pa
     """Of a model folder, or of a run's trial; by default the best one."""
     from automl_vision.serving.explainer import Explainer
     from automl_vision.serving.predictor import Predictor
+    from automl_vision.serving.runtimes import REFERENCE
 
     if folder is not None:
-        return Explainer(Predictor(folder))
+        return Explainer(Predictor(folder, runtime=REFERENCE))
     return open_trial(model, trial, workspace).explainer()

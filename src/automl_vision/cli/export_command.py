@@ -10,7 +10,10 @@ import typer
 
 def export(
     model: Annotated[Path, typer.Argument(help="The model folder.")],
-    format_: Annotated[str, typer.Option("--format", help="onnx-int8, onnx-fp16, openvino or safetensors.")],
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="Such as openvino-int8 or onnx-int8; or safetensors."),
+    ],
     data: Annotated[
         str | None, typer.Option(help="Labelled images that calibrate and judge; those of the model's run by default.")
     ] = None,

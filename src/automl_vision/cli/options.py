@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -31,6 +32,22 @@ ModelFolderArgument = Annotated[
     str, typer.Argument(help="A model folder, or a registered model as NAME:VERSION or NAME@ALIAS.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Unreadable(StrEnum):
+    """What to do with images that cannot be read."""
+
+    SKIP = "skip"
+    ERROR = "error"
+
+
+RuntimeOption = Annotated[
+    str | None, typer.Option(help="onnx, openvino, cuda or tensorrt; by default the fastest that is proven.")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help="fp32, bf16, fp16 or int8; by default what the model folder proves.")
+]
+UnreadableOption = Annotated[Unreadable, typer.Option(help="Go on without images that cannot be read, or stop.")]
 
 _WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
 

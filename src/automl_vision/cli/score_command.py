@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import JsonOption, ModelFolderArgument, WorkspaceOption, open_model, open_workspace
+from automl_vision.cli.options import (
+    JsonOption,
+    ModelFolderArgument,
+    PrecisionOption,
+    RuntimeOption,
+    Unreadable,
+    UnreadableOption,
+    WorkspaceOption,
+    open_model,
+    open_workspace,
+)
 
 if TYPE_CHECKING:
     from automl_vision.data.image_list import ImageList
@@ -43,6 +53,9 @@ def score(  # noqa: PLR0913 - each one is an option of the command
         str | None, typer.Option(help="Where to work, such as ray or ray://HOST:PORT; here by default.")
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use, or cores per job; 0 uses all.")] = 0,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    on_unreadable: UnreadableOption = Unreadable.SKIP,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,6 +79,9 @@ def score(  # noqa: PLR0913 - each one is an option of the command
             resume=not restart,
             compute=compute,
             threads=threads,
+            runtime=runtime,
+            precision=precision,
+            unreadable=on_unreadable.value,
             keep_outputs=images.labelled,
             progress=progress,
         )

@@ -142,11 +142,14 @@ def load_pixels(data: bytes, *, size: PixelSize | None = None, max_pixels: int =
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, MemoryError, ...
         raise ImageError(f"the image is broken or truncated ({error})") from error
+    return np.asarray(resized(rgb, size))
+
+
+def resized(rgb: Image.Image, size: PixelSize | None) -> Image.Image:
+    """An upright RGB image in a wanted size, as `load_pixels` returns it; None keeps the size."""
     if isinstance(size, tuple):
-        rgb = rgb.resize(fitted_size(rgb.width, rgb.height, size), Image.Resampling.BICUBIC)
-    elif size is not None:
-        rgb = _resize_short_side(rgb, size)
-    return np.asarray(rgb)
+        return rgb.resize(fitted_size(rgb.width, rgb.height, size), Image.Resampling.BICUBIC)
+    return rgb if size is None else _resize_short_side(rgb, size)
 
 
 def fitted_size(width: int, height: int, canvas: tuple[int, int]) -> tuple[int, int]:

@@ -7,8 +7,9 @@ import fcntl
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,25 @@ from typing import Any
 import pyarrow.compute as pc
 
 from automl_vision.compute.targets import create_compute
-from automl_vision.core.errors import DataError, ScoringError
+from automl_vision.core.errors import DataError, ImageError, ScoringError
 from automl_vision.core.files import atomic_path, read_json, write_json, write_text
 from automl_vision.core.numbers import json_text
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
 from automl_vision.data.scan import Progress
 from automl_vision.deployment.cluster import PRELOADED, score_on
-from automl_vision.deployment.parts import Parts, Plan, score_parts
+from automl_vision.deployment.parts import Parts, Plan, open_predictor, score_parts
 from automl_vision.deployment.rows import Rows, rows_of
 from automl_vision.deployment.writers import Writer, find_output_format, predicted_rows
 from automl_vision.formats.listing import list_images
+from automl_vision.serving.choice import MEASURED_FROM
 from automl_vision.serving.model_folder import ModelDescription, model_fingerprint
+from automl_vision.serving.predictor import Predictor
 
+UNREADABLE = ("skip", "error")
+"""What may be done with images that cannot be read."""
+
+_MEASURED_ON = 4  # images
 _LOCK = ".lock"
 _SHOWN = 5  # reasons in a report
 
@@ -102,6 +109,9 @@ def score(  # noqa: PLR0913 - each one is an option of the command
     resume: bool = True,
     compute: str | None = None,
     threads: int = 0,
+    runtime: str | None = None,
+    precision: str | None = None,
+    unreadable: str = "skip",
     keep_outputs: bool = False,
     progress: Progress | None = None,
 ) -> ScoreReport:
@@ -119,21 +129,29 @@ def score(  # noqa: PLR0913 - each one is an option of the command
         resume: whether to go on with what an earlier call left; False starts again and overwrites.
         compute: a compute target such as "ray"; None works in this process.
         threads: cores to use, or cores per job of the compute target; 0 uses all, or divides them.
+        runtime: see `Predictor`. Where neither it nor a precision is asked for, this process measures and keeps to its
+            choice for all images; on a compute target every node chooses among those in single precision.
+        precision: see `Predictor`.
+        unreadable: "skip" lists images that cannot be read and goes on; "error" stops at one.
         keep_outputs: whether the parts stay, with what an evaluation needs; `ScoreReport.record_metrics` drops them.
         progress: called with (images done, images in all).
 
     Raises:
         ScoringError: the file or its parts belong to another model or other images, the format does not suit, another
             process is scoring into the file, or a cluster cannot do it.
-        ModelFolderError: the folder is not a usable model folder.
+        ModelFolderError: the folder is not a usable model folder, or the runtime cannot be used.
         DataError: the data cannot be opened, or holds no images.
+        ImageError: an image cannot be read, and is not to be skipped.
         StorageError: the disk is full.
     """
+    if unreadable not in UNREADABLE:
+        raise ValueError(f'unreadable is one of {", ".join(UNREADABLE)}, not "{unreadable}"')
     folder, path = Path(model).resolve(), Path(out).expanduser().absolute()
     rows = rows_of(ModelDescription.load(folder))
     output = find_output_format(path, format, rows)
     images = _listed(data)
-    plan = Plan(str(folder), model_fingerprint(folder), images.fingerprint, len(images), keep_outputs)
+    plan = Plan(str(folder), model_fingerprint(folder), images.fingerprint, len(images), keep_outputs,
+                runtime, precision, unreadable)  # fmt: skip
     parts = Parts(beside(path, "parts"))
     finished = _finished(path, plan) if resume else None
     if finished is not None:
@@ -141,24 +159,35 @@ def score(  # noqa: PLR0913 - each one is an option of the command
     with _held(parts.folder):
         if not resume:
             _discard(path)
-        plan = _begun(parts, plan, images, path)
+        plan = _begun(parts, plan, path)
+        predictor = open_predictor(plan, threads=threads) if compute is None else None
+        plan = _with_runtime(plan, predictor, images)
+        if parts.plan() is None:
+            parts.create(plan, images)
+        parts.save_plan(plan)
         begin, missing = time.monotonic(), parts.missing(plan)
         resumed = len(images) - sum(len(plan.range_of(part)) for part in missing)
         if progress is not None:
             progress(resumed, len(images))
-        _score(parts, plan, missing, compute, threads, progress)
+        if predictor is not None:
+            done = None if progress is None else partial(_report, progress, resumed, len(images), 1)
+            score_parts(str(parts.folder), missing, done=done, predictor=predictor)
+        else:
+            _score_on(str(compute), parts, plan, threads, progress)
         for ending, write in output.further.items():
             _join(parts, plan, rows, write, beside(path, ending))
         _join(parts, plan, rows, output.write, path)
-        unreadable = _write_errors(parts, plan, path)
+        unreadable_images = _write_errors(parts, plan, path)
         facts = {"model": plan.model, "model_fingerprint": plan.model_fingerprint,
-                 "data_fingerprint": plan.data_fingerprint, "images": len(images), "unreadable": unreadable,
-                 "metrics": {}}  # fmt: skip
+                 "data_fingerprint": plan.data_fingerprint, "images": len(images), "unreadable": unreadable_images,
+                 "runtime": plan.runtime, "precision": plan.precision, "metrics": {}}  # fmt: skip
         write_json(beside(path, "score.json"), facts)
         if not plan.keep_outputs:
             shutil.rmtree(parts.folder)
     kept = parts if plan.keep_outputs else None
-    return ScoreReport(path, len(images), unreadable, _reasons(path), resumed, time.monotonic() - begin, kept, {})
+    return ScoreReport(
+        path, len(images), unreadable_images, _reasons(path), resumed, time.monotonic() - begin, kept, {}
+    )
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -204,7 +233,8 @@ def _finished(path: Path, plan: Plan) -> ScoreReport | None:
             return None  # a crash came between the file and its record
         raise ScoringError(f"{path} exists and was not written by a scoring; choose another name, or restart")
     facts = read_json(record)
-    before = Plan(facts["model"], facts["model_fingerprint"], facts["data_fingerprint"], facts["images"], False)
+    before = Plan(facts["model"], facts["model_fingerprint"], facts["data_fingerprint"], facts["images"], False,
+                  facts.get("runtime"), facts.get("precision"))  # fmt: skip
     _require_same(path, before, plan)
     kept = parts if parts.plan() is not None and not facts["metrics"] else None
     if kept is None:
@@ -221,38 +251,52 @@ def _require_same(path: Path, before: Plan, plan: Plan) -> None:
         )
 
 
-def _begun(parts: Parts, plan: Plan, images: ImageList, path: Path) -> Plan:
-    """The plan of the parts, written where there is none yet.
+def _begun(parts: Parts, plan: Plan, path: Path) -> Plan:
+    """The plan of the parts, if there is one already; what cannot be read may be skipped or not from now on.
 
     Raises:
         ScoringError: the parts belong to another model or other images.
     """
     before = parts.plan()
     if before is None:
-        parts.create(plan, images)
         return plan
     _require_same(path, before, plan)
-    return before
+    return replace(before, unreadable=plan.unreadable)
 
 
-def _score(
-    parts: Parts, plan: Plan, missing: list[int], compute: str | None, threads: int, progress: Progress | None
-) -> None:
-    """Score the missing parts, here or on a compute target."""
-    before = plan.images - sum(len(plan.range_of(part)) for part in missing)
-    if compute is None:
-        done = None if progress is None else (lambda count: progress(before + count, plan.images))
-        score_parts(str(parts.folder), missing, threads=threads, done=done)
-        return
+def _with_runtime(plan: Plan, predictor: Predictor | None, images: ImageList) -> Plan:
+    """The plan with the runtime of a predictor, which is measured if there are images enough; on a cluster only with
+    the precision, for not every node may have the same.
+    """
+    if predictor is None:
+        return replace(plan, precision=plan.precision or (None if plan.runtime else "fp32"))
+    if len(images) >= MEASURED_FROM:
+        readable: list[bytes] = []
+        for position in range(MEASURED_FROM):
+            with suppress(ImageError):
+                data = images.read(position)
+                predictor.preprocess(data)
+                readable.append(data)
+            if len(readable) == _MEASURED_ON:
+                break
+        predictor.choose(readable)
+    return replace(plan, runtime=predictor.choice.runtime, precision=predictor.choice.precision)
+
+
+def _score_on(compute: str, parts: Parts, plan: Plan, threads: int, progress: Progress | None) -> None:
+    """Score the missing parts on a compute target."""
+    before = plan.images - sum(len(plan.range_of(part)) for part in parts.missing(plan))
     target = create_compute(compute, PRELOADED)
     try:
-        size = plan.part_images
-        report = None if progress is None else (
-            lambda count: progress(min(plan.images, before + count * size), plan.images)
-        )  # fmt: skip
+        report = None if progress is None else partial(_report, progress, before, plan.images, plan.part_images)
         score_on(target, parts, plan, threads=threads, progress=report)
     finally:
         target.close()
+
+
+def _report(progress: Progress, before: int, images: int, size: int, count: int) -> None:
+    """Report so many more parts or images of some size."""
+    progress(min(images, before + count * size), images)
 
 
 def _join(parts: Parts, plan: Plan, rows: Rows, write: Writer, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from automl_vision.core.errors import ScoringError
+from automl_vision.core.errors import ImageError, ScoringError
 from automl_vision.core.files import atomic_path, read_json, write_json
 from automl_vision.data.image_list import ImageList
 from automl_vision.deployment.rows import rows_of
@@ -36,6 +36,9 @@ class Plan:
         data_fingerprint: of the list of images.
         images: their number.
         keep_outputs: whether the parts also keep what an evaluation needs.
+        runtime: that predicts, so that one predicts all images; None leaves it to each machine.
+        precision: that it computes in; None for that of the runtime.
+        unreadable: "skip" to list images that cannot be read, "error" to stop at one.
         part_images: images per part.
     """
 
@@ -44,6 +47,9 @@ class Plan:
     data_fingerprint: str
     images: int
     keep_outputs: bool
+    runtime: str | None = None
+    precision: str | None = None
+    unreadable: str = "skip"
     part_images: int = PART_IMAGES
 
     @property
@@ -63,6 +69,10 @@ class Plan:
             found.append(f"another model ({other.model})")
         if other.data_fingerprint != self.data_fingerprint:
             found.append(f"other images ({other.images:,} then, {self.images:,} now; or files have changed)")
+        if self.runtime not in (None, other.runtime) and not (other.runtime or "").startswith(f"{self.runtime}-"):
+            found.append(f"another runtime ({other.runtime or 'none named'})")
+        if self.precision not in (None, other.precision):
+            found.append(f"another precision ({other.precision or 'none named'})")
         return found
 
 
@@ -81,6 +91,10 @@ class Parts:
         about = {"root": images.root, "refused": {str(key): reason for key, reason in images.refused.items()}}
         table = pa.table({"image": images.references}, metadata={_METADATA: json.dumps(about)})
         _write(self.folder / _IMAGES, table)
+        self.save_plan(plan)
+
+    def save_plan(self, plan: Plan) -> None:
+        """Write the plan."""
         write_json(self.folder / _PLAN, asdict(plan))
 
     def plan(self) -> Plan | None:
@@ -119,8 +133,29 @@ class Parts:
             yield table
 
 
+def open_predictor(plan: Plan, *, threads: int = 0) -> Predictor:
+    """The predictor of a plan.
+
+    Raises:
+        ModelFolderError: the model folder is not usable, or the runtime cannot be used on this machine.
+    """
+    score_threshold = MIN_SCORE if plan.keep_outputs else None
+    return Predictor(
+        plan.model,
+        threads=threads,
+        score_threshold=score_threshold,
+        runtime=plan.runtime,
+        precision=plan.precision,
+    )
+
+
 def score_parts(
-    folder: str, parts: Sequence[int], *, threads: int = 0, done: Callable[[int], None] | None = None
+    folder: str,
+    parts: Sequence[int],
+    *,
+    threads: int = 0,
+    done: Callable[[int], None] | None = None,
+    predictor: Predictor | None = None,
 ) -> None:
     """Score some parts; those that exist are left alone. This is also the function of a job on a cluster.
 
@@ -131,9 +166,11 @@ def score_parts(
         parts: their numbers, ascending.
         threads: cores to use; 0 uses all.
         done: called with the number of images done after each part, and several times within it.
+        predictor: of the plan, where there is one already.
 
     Raises:
         ModelFolderError: the model folder is not usable.
+        ImageError: an image cannot be read, and the plan does not skip such images.
         StorageError: the disk is full.
     """
     place = Parts(Path(folder))
@@ -142,14 +179,17 @@ def score_parts(
         raise ScoringError(f"{folder} holds no plan of a scoring")
     wanted = [part for part in parts if not place.path(part).exists()]
     rows = rows_of(ModelDescription.load(Path(plan.model)))
-    predictor = Predictor(plan.model, threads=threads, score_threshold=MIN_SCORE if plan.keep_outputs else None)
+    predictor = predictor or open_predictor(plan, threads=threads)
     readers = (partial(images.read, position) for part in wanted for position in plan.range_of(part))
     answers = predictor.stream_all(readers)
     count = 0
     for part in wanted:
         positions = plan.range_of(part)
         found = []
-        for answer in islice(answers, len(positions)):
+        for position, answer in zip(positions, islice(answers, len(positions)), strict=True):
+            if isinstance(answer, ImageError) and plan.unreadable == "error":
+                reference = images.references[position].as_py()
+                raise ImageError(f"{reference}: {answer}; skip such images with --on-unreadable skip")
             found.append(answer)
             count += 1
             if done is not None:

@@ -28,6 +28,7 @@ from automl_vision.recipes.predicted_files import predict_files, predicted_colum
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import MIN_SCORE
 from automl_vision.serving.predictor import Predictor
+from automl_vision.serving.runtimes import REFERENCE
 
 ALL = "all"
 """Name of the split that holds every image of a dataset."""
@@ -63,7 +64,7 @@ def evaluate(
     description = ModelDescription.load(Path(model))
     if settings.primary_metric is not None:
         find_metric(description.task, settings.primary_metric)
-    predictor = Predictor(Path(model), threads=threads, score_threshold=MIN_SCORE)
+    predictor = Predictor(Path(model), threads=threads, score_threshold=MIN_SCORE, runtime=REFERENCE)
     dataset, name, rows = _opened(description, data, split)
     found, problems = predict_files(predictor, dataset, rows, progress)
     if not found:

@@ -29,7 +29,8 @@ def export(
 
     Args:
         model: the model folder.
-        format: "onnx-int8", "onnx-fp16" or "openvino", which `Predictor(folder, runtime=...)` loads; or "safetensors".
+        format: one of `packaging.formats.FORMATS`, such as "onnx-int8" or "openvino-int8", which
+            `Predictor(folder, runtime=...)` loads; or "safetensors".
         data: a dataset, or what `Dataset.open` takes, with images that calibrate and judge the format. None takes the
             images of the run that the folder lies in. Where it has no validation images, a fifth is held out.
         out: folder for safetensors, which needs one; other formats are written into the model folder.

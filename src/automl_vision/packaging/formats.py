@@ -20,17 +20,27 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError, PackagingError, ParityError
+from automl_vision.core.errors import DataError, ModelFolderError, PackagingError, ParityError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.packaging.quantization import Inputs, Quantizer
 from automl_vision.packaging.rescoring import Rescored, rescore
 from automl_vision.serving.card import write_card
+from automl_vision.serving.device import computes_bfloat16, processor_name
 from automl_vision.serving.model_folder import DESCRIPTION_FILE, ModelDescription
 from automl_vision.serving.predictor import Predictor
-from automl_vision.serving.runtimes import EXPORT_COMMAND, FP16_FILE, INT8_FILE, ONNX_FILE, find_runtime
-from automl_vision.serving.speed import BATCHES, measure_latency, processor_name
+from automl_vision.serving.runtimes import (
+    EXPORT_COMMAND,
+    FP16_FILE,
+    INT8_FILE,
+    ONNX_FILE,
+    OPENVINO_INT8_FILE,
+    REFERENCE,
+    RUNTIMES,
+    find_runtime,
+)
+from automl_vision.serving.speed import BATCHES, measure_latency
 
 MAX_LOSS = 0.01
 """Share of the primary metric's range that a format may lose: with it, one answer more that is wrong passes from 300
@@ -41,7 +51,6 @@ _MOST_IMAGES = 1000
 _CALIBRATION_IMAGES = 32
 _ROUNDS, _SHARE_PER_ROUND = 4, 0.1  # of layers put back to float; more looks would fit the validation images
 _LATENCY_SECONDS = 0.5
-_REFERENCE = "onnx"
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,13 @@ class Int8(Format):
 
 
 @register_format
+class OpenVinoInt8(Int8):
+    """8-bit integers for OpenVINO; layers left in float are computed in bfloat16 where the processor has it."""
+
+    name, file = "openvino-int8", OPENVINO_INT8_FILE
+
+
+@register_format
 class Fp16(Format):
     """Half precision of weights and feature maps; coordinates of boxes stay in single precision."""
 
@@ -146,6 +162,13 @@ class OpenVino(Format):
         yield {}
 
 
+@register_format
+class OpenVinoBf16(OpenVino):
+    """OpenVINO in bfloat16, from `model.onnx`; nothing is written, but what it computes is proven."""
+
+    name, limit = "openvino-bf16", 0.05
+
+
 def add_format(
     folder: str | Path,
     name: str,
@@ -158,8 +181,9 @@ def add_format(
 
     Every attempt is scored on the validation images, at most 1000 of them. It is accepted if the lower end of the
     paired bootstrap interval (95 %) of the primary metric's difference is not below the allowed loss, and the outputs
-    differ by no more than the format's limit on average. What was measured goes into `model.json` and the card, a
-    refusal too.
+    differ by no more than the format's limit on average. Few images make that interval too wide to tell anything; a
+    classifier with one class per image is then judged by `Rescored.expected_loss`. What was measured goes into
+    `model.json` and the card, a refusal too.
 
     Args:
         folder: the model folder.
@@ -181,16 +205,17 @@ def add_format(
     description = ModelDescription.load(folder)
     dataset = dataset.as_task(description.task).with_classes(description.classes)
     end = time.monotonic() + seconds
-    find_runtime(folder, _REFERENCE)
+    find_runtime(folder, REFERENCE)
+    absent = RUNTIMES[name].absent()
+    if absent is not None:  # named before anything is measured
+        raise ModelFolderError(absent)
     rows = _judging_rows(dataset)
     with tempfile.TemporaryDirectory(prefix=".format-", dir=folder.parent) as staging:
         place = Path(staging)
         for needed in dict.fromkeys((DESCRIPTION_FILE, ONNX_FILE)):
             shutil.copyfile(folder / needed, place / needed)
-        if format_.file == ONNX_FILE:  # a missing library is named before anything is measured
-            find_runtime(place, name)
         start = time.monotonic()
-        judge = _Judge(place, dataset, rescore(place, dataset, rows, runtime=_REFERENCE), format_, max_loss)
+        judge = _Judge(place, dataset, rescore(place, dataset, rows, runtime=REFERENCE), format_, max_loss)
         took = time.monotonic() - start
         if time.monotonic() + 4 * took > end:
             command = EXPORT_COMMAND.format(folder=folder, name=name)
@@ -205,8 +230,8 @@ def add_format(
                 break
         if refusal is None and format_.file != ONNX_FILE:
             (place / format_.file).replace(folder / format_.file)
-        reference = {**description.formats.get(_REFERENCE, {}), **judge.reference_figures}
-    _record(folder, description, {_REFERENCE: reference, name: entry}, refused=refusal, format_=format_)
+        reference = {**description.formats.get(REFERENCE, {}), **judge.reference_figures}
+    _record(folder, description, {REFERENCE: reference, name: entry}, refused=refusal, format_=format_)
     if refusal is not None:
         raise ParityError(f"no {name} was written: {refusal}")
     return folder / format_.file
@@ -249,6 +274,7 @@ class _Judge:
         apart = mine.differences(self.reference, ModelDescription.load(self.place).thresholds)
         worst, gain = int(apart.argmax()), mine.gain_over(self.reference)
         least = -self.max_loss * (metric.high - metric.low)
+        expected = mine.expected_loss(self.reference)
         figures = {
             **self._file_figures(name, self.format.file),
             "parity": {
@@ -260,14 +286,17 @@ class _Judge:
             },
             "metric": {"name": metric.name, **mine.interval.to_json()},
             "difference": {**gain.to_json(), "at_least": least},
+            "bfloat16": computes_bfloat16(),
         }
-        return figures, _problem(metric.words, gain, least, figures["parity"])
+        if expected is not None:
+            figures["expected_loss"] = {**expected.to_json(), "at_most": -least / 2}
+        return figures, _problem(metric.words, gain, least, figures["parity"], expected)
 
     @cached_property
     def reference_figures(self) -> dict[str, Any]:
         """Of the file in single precision."""
         metric = {"name": self.reference.metric.name, **self.reference.interval.to_json()}
-        return {**self._file_figures(_REFERENCE, ONNX_FILE), "metric": metric}
+        return {**self._file_figures(REFERENCE, ONNX_FILE), "metric": metric}
 
     def _file_figures(self, name: str, file: str) -> dict[str, Any]:
         images = [self.dataset[row].read() for row in self.reference.rows[: max(BATCHES)].tolist()]
@@ -277,11 +306,14 @@ class _Judge:
         return {"file": file, "bytes": size, "latency": latency, "processor": processor_name()}
 
 
-def _problem(words: str, gain: Interval, least: float, parity: dict[str, Any]) -> str | None:
+def _problem(
+    words: str, gain: Interval, least: float, parity: dict[str, Any], expected: Interval | None = None
+) -> str | None:
     """Why a format is refused, in a sentence without its end; None where it is accepted."""
+    is_small = expected is not None and expected.high <= -least / 2 and gain.high >= 0
     where = f"the largest difference of outputs is {parity['largest_difference']:.3f}, in {parity['largest_in']}"
     images = parity["images"]
-    if not gain.low >= least:  # also where it is not a number
+    if not gain.low >= least and not is_small:  # also where it is not a number
         return (
             f"on {images} validation images {words} changes by {gain.text(4)} against single precision, and the lower "
             f"end may not be below {least:g}; {where}"
@@ -317,7 +349,7 @@ def _calibration_inputs(folder: Path, dataset: Dataset) -> list[Inputs]:
         )
     random = np.random.default_rng(0)
     chosen = random.choice(rows, min(len(rows), _CALIBRATION_IMAGES), replace=False)
-    predictor = Predictor(folder, runtime=_REFERENCE)
+    predictor = Predictor(folder, runtime=REFERENCE)
     views = (predictor.preprocess(dataset[int(row)].read()) for row in chosen)
     return [each[k : k + 1] for each in views for k in (random.integers(len(each)),)]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from automl_vision.core.records import BatchLatency, Speed
 from automl_vision.packaging.exporters import EXPORTERS
 from automl_vision.packaging.finished_trial import read_finished_trial
-from automl_vision.serving.speed import BATCHES, measure_latency, processor_name, usable_cores
+from automl_vision.serving.device import processor_name, usable_cores
+from automl_vision.serving.speed import BATCHES, measure_latency
 
 _IMAGES = max(BATCHES)
 _THREADS = 1

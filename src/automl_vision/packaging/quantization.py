@@ -2,7 +2,9 @@
 
 Weights are symmetric per output channel, activations asymmetric per tensor (Jacob et al. 2018), in ONNX Runtime's QDQ
 form. Convolutions and layers with fixed weights are quantised, and what passes on feature maps between them. Decoding
-of boxes, suppression and attention stay in float: coordinates in pixels have no use for 256 steps.
+of boxes, suppression and attention stay in float: coordinates in pixels have no use for 256 steps. So does a layer
+whose output is the network's: on a trained EfficientNet-Lite0 the classifier alone made two thirds of the noise of all
+50 layers (noise-to-signal ratio of the logits 0.026 with it, 0.008 without), at no measurable gain in speed.
 """
 
 from __future__ import annotations
@@ -192,8 +194,11 @@ class Quantizer:
 
     @cached_property
     def _layers(self) -> dict[str, Any]:
-        """The nodes with fixed weights, by name, in the order of computation."""
-        return {node.name: node for node in self._model.graph.node if self._is_layer(node)}
+        """The nodes with fixed weights that may be quantised, by name, in the order of computation."""
+        last = {output.name for output in self._model.graph.output}
+        layers = {node.name: node for node in self._model.graph.node if self._is_layer(node)}
+        inner = {name: node for name, node in layers.items() if node.output[0] not in last}
+        return inner or layers
 
     def _is_layer(self, node: Any) -> bool:
         if node.op_type not in _LAYERS or len(node.input) < 2 or node.input[1] not in self._weights:

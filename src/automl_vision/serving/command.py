@@ -26,8 +26,10 @@ def predict_files(
     drawings: str | Path | None = None,
     error_rate: float | None = None,
     runtime: str | None = None,
+    precision: str | None = None,
+    stop_at_unreadable: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Predict image files and folders of them, one after another.
+    """Predict image files and folders of them, in their order; the next ones are decoded beside inference.
 
     Args:
         model: the model folder.
@@ -35,25 +37,28 @@ def predict_files(
         threads: cores to use; 0 uses all.
         drawings: folder for pictures with the objects that a detector finds, one for each image.
         error_rate: share of the truth that a classifier's prediction sets may miss; None makes no sets.
-        runtime: name of the runtime; None takes the first one that reads the folder.
+        runtime: see `Predictor`.
+        precision: see `Predictor`.
+        stop_at_unreadable: whether an image that cannot be read is an error; otherwise it gets a row that says so.
 
     Yields:
         For each image `filename`, the prediction's values, `predicted` and `figures`, or `filename` and `error`.
 
     Raises:
         ModelFolderError: the folder is not a usable model folder.
-        ImageError: there is no image to predict.
+        ImageError: there is no image to predict, or one cannot be read.
     """
-    predictor = Predictor(model, threads=threads, error_rate=error_rate, runtime=runtime)
+    predictor = Predictor(model, threads=threads, error_rate=error_rate, runtime=runtime, precision=precision)
     if drawings is not None and predictor.description.objects is None:
         raise ModelFolderError(
             f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"
         )
-    for number, file in enumerate(list(image_files(images))):
-        try:
-            (prediction,) = predictor(file)
-        except ImageError as error:
-            yield {"filename": str(file), "error": str(error)}
+    files = list(image_files(images))
+    for number, (file, prediction) in enumerate(zip(files, predictor.stream_all(files), strict=True)):
+        if isinstance(prediction, ImageError):
+            if stop_at_unreadable:
+                raise ImageError(f"{file}: {prediction}; skip such images with --on-unreadable skip")
+            yield {"filename": str(file), "error": str(prediction)}
             continue
         if drawings is not None:
             Path(drawings).mkdir(parents=True, exist_ok=True)
@@ -88,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--draw", metavar="FOLDER", help="folder for pictures with the objects that are found")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; 0 uses all")
     parser.add_argument("--error-rate", type=float, help="share of the truth that prediction sets may miss")
+    parser.add_argument("--runtime", help="such as onnx or openvino; the fastest one by default")
+    parser.add_argument("--precision", help="fp32, bf16, fp16 or int8; what the folder proves by default")
+    parser.add_argument("--on-unreadable", choices=("skip", "error"), default="skip")
     values = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(values[1:] if values[:1] == ["predict"] else values)
     try:
@@ -97,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads=options.threads,
             drawings=options.draw,
             error_rate=options.error_rate,
+            runtime=options.runtime,
+            precision=options.precision,
+            stop_at_unreadable=options.on_unreadable == "error",
         )
         return 2 if write_predictions(rows, sys.stdout, as_json=options.json) else 0
     except AutoMLVisionError as error:

@@ -26,6 +26,7 @@ from automl_vision.serving.occlusion import (
 from automl_vision.serving.predictions import Prediction
 from automl_vision.serving.predictor import ImageSource, Predictor
 from automl_vision.serving.processors import create_processor
+from automl_vision.serving.runtimes import REFERENCE
 
 OCCLUSION = "occlusion"
 _OF_NETWORK = "automl_vision.models.attributions:"
@@ -161,7 +162,7 @@ def explain(
         ModelFolderError: the folder is not a usable model folder.
         ImageError: the image cannot be read.
     """
-    return best(Explainer(Predictor(model_folder), masks=masks)(image, method, label), label)
+    return best(Explainer(Predictor(model_folder, runtime=REFERENCE), masks=masks)(image, method, label), label)
 
 
 def best(found: list[Explanation], label: str | None) -> Explanation:

@@ -1,11 +1,11 @@
-"""The predictor: a model folder and images in, predictions out; NumPy, Pillow and ONNX Runtime only."""
+"""The predictor: a model folder and images in, predictions out; NumPy, Pillow and a runtime only."""
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,43 @@ from PIL import Image
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import map_in_order
 from automl_vision.data.images import to_rgb
+from automl_vision.serving.choice import MEASURED_FROM, Choice, Selection, handed_over
+from automl_vision.serving.device import usable_cores
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
-from automl_vision.serving.processors import Inputs, LabelProcessor, create_processor
-from automl_vision.serving.runtimes import Network, find_runtime
+from automl_vision.serving.processors import Inputs, LabelProcessor, Source, create_processor
+from automl_vision.serving.runtimes import Network
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8] | Callable[[], bytes]
 """A path, a file's bytes, decoded pixels, or a function that reads the bytes, which is called in a decoding thread."""
 
-_BATCH = 16  # views; ONNX Runtime gains nothing on a CPU beyond this
-_AHEAD = 2 * _BATCH  # views that are decoded while a batch is predicted; with that batch, 3 batches are in memory
+_AHEAD = 2  # batches that are decoded while a batch is predicted; with that batch, 3 batches are in memory
 _MOST_DECODERS = 8
+_MEASURED_ON = 4  # images
 
 
 class Predictor:
     """A packaged model, ready to predict.
 
+    Where no runtime is asked for, the predictor uses the one that was fastest when this model was measured on this
+    machine. If it never was, it uses ONNX Runtime in single precision, and measures as soon as 16 images come at once;
+    `choose` measures at once. Only runtimes that are proven to answer as the trained network does take part.
+
     Args:
         folder: the model folder.
-        threads: cores to use; 0 uses all.
+        threads: cores to use; 0 uses all that this process may use, or fewer where that is faster.
         score_threshold: score from which objects are shown; it replaces the model's own and a saved operating point,
             so the scores are the detector's own.
         error_rate: share of the truth that the `label_set` of a classifier's prediction may miss; None makes no sets.
             Between the error rates that the folder has, the next stricter one is taken.
-        runtime: name of the runtime in `serving.runtimes`; None takes the first one that reads the folder.
+        runtime: name of a runtime in `serving.runtimes`, which fixes its precision: "onnx" is single precision; or of a
+            family of them beside `precision`. None chooses.
+        precision: "fp32", "bf16", "fp16" or "int8"; None chooses, or takes that of the runtime.
         decoders: threads that decode images beside inference; 0 takes one per core that inference uses, at most 8.
 
     Raises:
-        ModelFolderError: the folder is not a usable model folder, or makes no prediction sets as strict as that.
+        ModelFolderError: the folder is not a usable model folder, makes no prediction sets as strict as that, or the
+            runtime or precision cannot be used here; the message names the way out.
     """
 
     def __init__(
@@ -54,15 +63,16 @@ class Predictor:
         score_threshold: float | None = None,
         error_rate: float | None = None,
         runtime: str | None = None,
+        precision: str | None = None,
         decoders: int = 0,
     ) -> None:
         folder = Path(folder)
         description = ModelDescription.load(folder)
+        selection = Selection(folder, description, runtime=runtime, precision=precision, threads=threads)
         if score_threshold is not None and description.objects is not None:
             thresholds = (score_threshold,) * len(description.classes)
             description = replace(description, thresholds=thresholds, operating_point=None)
-        network = find_runtime(folder, runtime).open(folder, threads=threads)
-        self._set(folder, description, network, error_rate)
+        self._set(folder, description, selection, error_rate)
         self._decoders = decoders or _decoders(threads)
 
     @classmethod
@@ -78,13 +88,45 @@ class Predictor:
         predictor._set(Path(folder), description, network)
         return predictor
 
+    def __repr__(self) -> str:
+        choice = self.choice
+        return f"Predictor({str(self.folder)!r}, runtime={choice.runtime!r}, precision={choice.precision!r})"
+
+    @property
+    def choice(self) -> Choice:
+        """The runtime that is used, and why; printed, it shows how fast each one was and why others were left out."""
+        return self._selection.choice if self._selection is not None else handed_over()
+
+    def choose(self, images: Sequence[ImageSource] = ()) -> Choice:
+        """Measure the runtimes now, unless that is done, such as when a server starts.
+
+        Args:
+            images: to measure with, the first four; without any it is noise.
+
+        Raises:
+            ImageError: an image cannot be read.
+        """
+        if self._selection is not None and self._selection.is_open:
+            views = [self.preprocess(image) for image in images[:_MEASURED_ON]]
+            self._selection.measure(np.concatenate(views) if views else self._noise())
+        return self.choice
+
+    def _noise(self) -> NDArray[np.float32]:
+        size = self.description.preprocessing.input_size
+        return np.random.default_rng(0).normal(size=(_MEASURED_ON, 3, *size)).astype(np.float32)
+
     def _set(
-        self, folder: Path, description: ModelDescription, network: Network, error_rate: float | None = None
+        self,
+        folder: Path,
+        description: ModelDescription,
+        network: Network | Selection,
+        error_rate: float | None = None,
     ) -> None:
         self.folder = folder
         self.description = description
         self._processor = create_processor(description, error_rate=error_rate)
-        self._network = network
+        self._selection = network if isinstance(network, Selection) else None
+        self._given = network if not isinstance(network, Selection) else None
         self._decoders = _decoders(0)
 
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:
@@ -126,23 +168,41 @@ class Predictor:
         Threads read and decode the next images while a batch is predicted. At most 3 batches of 16 views are in memory,
         however many images come; a tiled image has several views. Closing the generator ends the threads.
 
+        Where the runtime is still to be chosen and 16 images come, runtimes are measured on the first of them, so that
+        one runtime predicts the whole stream.
+
         Args:
             images: may be endless.
         """
-        window = max(self._decoders, _AHEAD // self._processor.views_per_image)
+        images = iter(images)
+        if self._selection is not None and self._selection.is_open:
+            images = self._measured_on(images)
+        batch = self.choice.batch
+        ahead = _AHEAD * batch
+        window = max(self._decoders, ahead // self._processor.views_per_image)
         waiting: list[Inputs | ImageError] = []
         views = 0
         for inputs in map_in_order(self._inputs, images, threads=self._decoders, window=window):
             waiting.append(inputs)
             views += 0 if isinstance(inputs, ImageError) else len(inputs.views)
-            if views >= _BATCH or len(waiting) >= _AHEAD:
+            if views >= batch or len(waiting) >= ahead:
                 yield from self._predict(waiting)
                 waiting, views = [], 0
         yield from self._predict(waiting)
 
+    def _measured_on(self, images: Iterator[ImageSource]) -> Iterator[ImageSource]:
+        """The images again, after runtimes were measured on the first ones, if there are enough."""
+        first = list(islice(images, MEASURED_FROM))
+        if len(first) == MEASURED_FROM:
+            inputs = (self._inputs(image) for image in first)
+            views = [each.views for each in islice((i for i in inputs if isinstance(i, Inputs)), _MEASURED_ON)]
+            if views and self._selection is not None:
+                self._selection.measure(np.concatenate(views))
+        return chain(first, images)
+
     def _inputs(self, image: ImageSource) -> Inputs | ImageError:
         try:
-            return self._processor.preprocess(image_bytes(image))
+            return self._processor.preprocess(image_source(image))
         except ImageError as error:
             return error
 
@@ -152,11 +212,13 @@ class Predictor:
         Raises:
             ImageError: the image cannot be read.
         """
-        return self._processor.preprocess(image_bytes(image)).views
+        return self._processor.preprocess(image_source(image)).views
 
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The network's outputs for normalised inputs (n, 3, height, width)."""
-        return self._network(inputs)
+        network = self._given if self._selection is None else self._selection.network
+        assert network is not None
+        return network(inputs)
 
     def decode(self, logits: NDArray[np.float32]) -> list[Prediction]:
         """A classifier's predictions from its logits (n, classes)."""
@@ -179,11 +241,11 @@ class Predictor:
 
 def _decoders(threads: int) -> int:
     """Threads that decode beside inference on a number of cores; 0 for all."""
-    return min(_MOST_DECODERS, threads or os.cpu_count() or 1)
+    return min(_MOST_DECODERS, threads or usable_cores())
 
 
-def image_bytes(image: ImageSource) -> bytes:
-    """The bytes of an image file, whatever the image came as.
+def image_source(image: ImageSource) -> Source:
+    """What a processor takes: the bytes of a file, or the pixels of an image that is decoded already.
 
     Raises:
         ImageError: a path cannot be read, or an array has the wrong shape or type.
@@ -198,12 +260,24 @@ def image_bytes(image: ImageSource) -> bytes:
         except OSError as error:
             raise ImageError(f"{image} cannot be read ({error.strerror})") from error
     if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ImageError(f"an array must be (height, width, 3) of uint8, not {image.shape} of {image.dtype}")
-        image = Image.fromarray(image)
-    buffer = io.BytesIO()
+        return Image.fromarray(image)
     try:
-        to_rgb(image).save(buffer, "PNG", compress_level=1)  # upright, for a PNG says nothing of orientation
+        return to_rgb(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"the image cannot be read ({error})") from error
+
+
+def image_bytes(image: ImageSource) -> bytes:
+    """The bytes of an image file, whatever the image came as.
+
+    Raises:
+        ImageError: a path cannot be read, or an array has the wrong shape or type.
+    """
+    source = image_source(image)
+    if isinstance(source, bytes):
+        return source
+    buffer = io.BytesIO()
+    source.save(buffer, "PNG", compress_level=1)  # upright, for a PNG says nothing of orientation
     return buffer.getvalue()

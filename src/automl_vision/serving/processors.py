@@ -9,15 +9,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from automl_vision.data.detections import Detections
-from automl_vision.data.images import center_crop, load_pixels, open_image, seen_by_center_crop, upright_size
+from automl_vision.data.images import (
+    PixelSize,
+    center_crop,
+    load_pixels,
+    open_image,
+    resized,
+    seen_by_center_crop,
+    upright_size,
+)
 from automl_vision.data.score_map import ScoreMap
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.objects import Postprocessing, placed_size, postprocess, view_pixels, views
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
 Floats = NDArray[np.float32]
+
+Source = bytes | Image.Image
+"""The bytes of an image file, or an upright RGB image."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class Processor(ABC):
         return 1
 
     @abstractmethod
-    def preprocess(self, data: bytes) -> Inputs:
-        """The network's input for the bytes of an image file.
+    def preprocess(self, data: Source) -> Inputs:
+        """The network's input for an image.
 
         Raises:
             ImageError: the image cannot be read.
@@ -87,9 +99,11 @@ class Processor(ABC):
     def normalized(self, pixels: NDArray[np.uint8]) -> Floats:
         """Pixels (height, width, 3) as the network takes them, (3, height, width)."""
         settings = self.description.preprocessing
-        scaled = pixels.astype(np.float32) / np.float32(255)
-        values = (scaled - np.asarray(settings.mean, np.float32)) / np.asarray(settings.std, np.float32)
-        return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
+        values = np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float32)  # channels first: 4 times as fast
+        values /= np.float32(255)
+        values -= np.asarray(settings.mean, np.float32)[:, None, None]
+        values /= np.asarray(settings.std, np.float32)[:, None, None]
+        return values
 
 
 class LabelProcessor(Processor):
@@ -104,10 +118,10 @@ class LabelProcessor(Processor):
         super().__init__(description)
         self.set_threshold = set_threshold
 
-    def preprocess(self, data: bytes) -> Inputs:
+    def preprocess(self, data: Source) -> Inputs:
         """The middle of the image."""
         settings = self.description.preprocessing
-        pixels = load_pixels(data, size=settings.short_side)
+        pixels = _pixels(data, settings.short_side)
         size = (pixels.shape[0], pixels.shape[1])
         return Inputs(self.normalized(center_crop(pixels, settings.input_size[0]))[None], size, size)
 
@@ -165,11 +179,11 @@ class ObjectProcessor(Processor):
         grid = self._settings.grid
         return 1 if grid is None else 1 + grid.across * grid.down
 
-    def preprocess(self, data: bytes) -> Inputs:
+    def preprocess(self, data: Source) -> Inputs:
         """The image on its canvas, and its tiles."""
         canvas, grid = self._settings.canvas, self._settings.grid
-        width, height = upright_size(open_image(data))
-        pixels = load_pixels(data, size=canvas if grid is None else grid.whole_size(canvas))
+        width, height = data.size if isinstance(data, Image.Image) else upright_size(open_image(data))
+        pixels = _pixels(data, canvas if grid is None else grid.whole_size(canvas))
         kept = (pixels.shape[0], pixels.shape[1])
         parts = [self.normalized(view_pixels(pixels, view, canvas)) for view in views(*kept, grid)]
         return Inputs(np.stack(parts), kept, (height, width))
@@ -199,6 +213,11 @@ class ObjectProcessor(Processor):
         scores = thresholds if score_map is None else score_map.scores_of(thresholds)
         min_score = float(scores.min(initial=1.0))
         return settings.postprocessing(self.description.preprocessing.input_size, min_score=min_score)
+
+
+def _pixels(data: Source, size: PixelSize | None) -> NDArray[np.uint8]:
+    """Pixels of a wanted size, (height, width, 3)."""
+    return load_pixels(data, size=size) if isinstance(data, bytes) else np.asarray(resized(data, size))
 
 
 def decided(found: Detections, description: ModelDescription) -> Detections:

@@ -15,7 +15,9 @@ from automl_vision.core.errors import ImageError
 from automl_vision.serving.predictor import Predictor
 
 IMAGE_COLUMN = "image"
-SETTINGS: dict[str, Any] = {"error_rate": None, "image_folder": None, "score_threshold": None, "threads": 0}
+SETTINGS: dict[str, Any] = {
+    "error_rate": None, "image_folder": None, "precision": None, "runtime": None, "score_threshold": None, "threads": 0,
+}  # fmt: skip
 """What `model_config` of `mlflow.pyfunc.load_model` may change. `image_folder` is the folder whose images may be asked
 for by their paths, None for no folder; the others are arguments of `Predictor`."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.serving.predictor import ImageSource, Predictor
+from automl_vision.serving.runtimes import find_runtime
 
 BATCHES = (1, 8)
 """Images per batch that are measured: a single request, and a queue of them."""
@@ -71,25 +70,10 @@ def measure_latency(
     """
     if not images:
         raise ValueError("a network is measured on real images, and there is none")
-    predictor = Predictor(folder, threads=threads, runtime=runtime)
+    predictor = Predictor(folder, threads=threads, runtime=find_runtime(Path(folder), runtime).name)
     views = [predictor.preprocess(image) for image in images]
     clock = time.process_time if threads == 1 else time.perf_counter
     return {batch: _time(predictor.run, _inputs(views, batch), seconds, clock) for batch in batches}
-
-
-def processor_name() -> str:
-    """The model name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _inputs(views: Sequence[NDArray[np.float32]], batch: int) -> list[NDArray[np.float32]]:
