@@ -16,12 +16,10 @@ from typing import Any
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for variable in (
-    "AUTOML_VISION_QUEUE",  # runs of tests do not wait for those of other tests, nor for the user's own
-    "AUTOML_VISION_CACHE",  # a runtime that another process chose must not predict here
-):
-    os.environ[variable] = tempfile.mkdtemp(prefix="automl-vision-test-")
-    atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
+# runs of tests do not wait for those of other tests, nor for the user's own
+os.environ["AUTOML_VISION_QUEUE"] = tempfile.mkdtemp(prefix="automl-vision-test-queue-")
+# a runtime that another process chose must not predict here
+os.environ["AUTOML_VISION_CACHE"] = tempfile.mkdtemp(prefix="automl-vision-test-cache-")
 
 import numpy as np
 import pytest
@@ -38,6 +36,9 @@ from automl_vision.recipes.hyperparameters import ClassificationHyperparameters,
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from processes import PRELOADED
+
+for variable in ("AUTOML_VISION_QUEUE", "AUTOML_VISION_CACHE"):
+    atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 pytest_plugins = ["studio_site"]
 atexit.register(shutil.rmtree, os.environ["AUTOML_VISION_QUEUE"], ignore_errors=True)
