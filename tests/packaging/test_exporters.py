@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from automl_vision.recipes.parity import label_parity
 from automl_vision.serving.runtimes import RUNTIMES, Network, Runtime, register_runtime
 from automl_vision.training.trial import train
 from conftest import RecordingReporter
+from model_folders import write_classifier
 
 FILE = "model.ts"
 
@@ -85,6 +87,13 @@ def trial(shapes: Dataset, make_spec: Callable[..., Any]) -> Path:
     return Path(spec.folder)
 
 
+def test_activations_work_in_place_again_after_an_export(tmp_path: Path):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU6(inplace=True)).eval()
+    file = EXPORTERS["onnx"].export(Exported("small", network, (8, 8), ["maps"]), tmp_path)
+    assert [node.op_type for node in onnx.load(file).graph.node] == ["Conv", "Clip"]
+    assert network[1].inplace is True
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_a_registered_format_is_written_compared_and_run(trial: Path, tmp_path: Path):
     register_exporter(TorchScriptExporter)
@@ -94,8 +103,8 @@ def test_a_registered_format_is_written_compared_and_run(trial: Path, tmp_path: 
     assert parity["largest_difference"] <= parity["tolerance"]
     assert parity["torchscript"]["largest_difference"] <= parity["torchscript"]["tolerance"]
     image = np.full((40, 48, 3), 120, np.uint8)
-    onnx, script = (Predictor(folder, runtime=name)(image)[0].probs for name in ("onnx", "torchscript"))
-    np.testing.assert_allclose(onnx, script, atol=1e-4)
+    ours, script = (Predictor(folder, runtime=name)(image)[0].probs for name in ("onnx", "torchscript"))
+    np.testing.assert_allclose(ours, script, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
@@ -103,6 +112,7 @@ def test_the_gate_refuses_a_registered_format_that_differs(trial: Path, tmp_path
     class Wrong(TorchScriptExporter):
         offset = 0.5
 
+    EXPORTERS.clear()
     register_exporter(Wrong)
     register_runtime(TorchScript)
     with pytest.raises(ParityError, match="probabilities differ by up to"):
@@ -110,8 +120,8 @@ def test_the_gate_refuses_a_registered_format_that_differs(trial: Path, tmp_path
     assert not (tmp_path / "model").exists()
 
 
-def test_an_unknown_or_absent_runtime_is_named(trial: Path, tmp_path: Path):
-    folder = package(trial, tmp_path / "model")
+def test_an_unknown_or_absent_runtime_is_named(tmp_path: Path):
+    folder = write_classifier(tmp_path / "model")
     with pytest.raises(ModelFolderError, match=r'no runtime is named "onx"\. Did you mean "onnx"'):
         Predictor(folder, runtime="onx")
     (folder / "model.onnx").unlink()
@@ -147,6 +157,7 @@ def test_the_gate_tells_a_small_fault_from_rounding(trial: Path, tmp_path: Path)
     class SlightlyWrong(TorchScriptExporter):
         offset = 0.01
 
+    EXPORTERS.clear()
     register_exporter(SlightlyWrong)
     register_runtime(TorchScript)
     with pytest.raises(ParityError, match="in double precision the trained network's are"):

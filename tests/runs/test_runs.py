@@ -43,14 +43,15 @@ from automl_vision.core.errors import (
 from automl_vision.core.files import read_json, write_json
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
 from automl_vision.experiment.evaluated import Evaluated
-from automl_vision.experiment.experiment import run_spec
+from automl_vision.experiment.experiment import prepared_run, run_spec
 from automl_vision.packaging.package import package
+from automl_vision.runs.controller import work_on_run
 from automl_vision.serving.command import main as predict_main
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.training.checkpoint import load_weights
 from conftest import CLASSES, SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 from processes import wait_for
-from runs_here import work_here
+from runs_here import resume_here, work_here
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -481,6 +482,16 @@ def test_submit_returns_at_once_and_ctrl_c_cancels_the_run_and_ends_its_processe
         run.wait_for_completion()
 
 
+def test_a_run_that_is_canceled_before_it_begins_prepares_nothing(workspace: Workspace, shapes_folder: Path):
+    experiment = Experiment(workspace, "too late")
+    with prepared_run(small_config(shapes_folder), experiment) as (folder, lock):
+        folder.cancel_request.set()
+        work_on_run(folder, os.dup(lock))
+    assert Run(workspace, folder.id).get_status() == "Canceled"
+    assert not folder.manifest.exists()
+    assert not folder.cancel_request.is_set()  # of the next resume
+
+
 def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Workspace, tmp_path: Path):
     data = write_shape_folders(tmp_path / "data")
     good = (data / "circle" / "circle-0.png").read_bytes()
@@ -495,7 +506,8 @@ def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Wo
     wait_for(lambda: run.get_status() == "Interrupted")
     with pytest.raises(RunFailedError, match="automl-vision resume"):
         run.wait_for_completion()
-    run.resume().wait_for_completion()
+    resume_here(run)
+    assert run.wait_for_completion()["status"] == "Completed"
     assert [e.epoch for e in run.get_children()[0].get_evaluations()] == list(range(5))
     assert run.model_path.exists()
     left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}

@@ -49,7 +49,7 @@ from automl_vision.workspace.trial_folder import TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
 from processes import PRELOADED, wait_for
 from reporting import report_trial
-from runs_here import start_here, work_here
+from runs_here import resume_here, start_here, work_here
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 
@@ -533,14 +533,20 @@ def kill_controller(run: Run) -> bool:
 
 
 def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> tuple[Run, int]:
-    """A sweep whose controller is killed again and again at random moments, and resumed at once; with the kills."""
+    """A sweep whose controller is killed again and again at random moments, and resumed at once; with the kills.
+
+    This process works on it after the last one.
+    """
     moments, done = random.Random(seed), 0
     run = Experiment(workspace, f"killed {seed}").submit(sweep_config(data))
     while done < kills and run.get_status() not in ("Completed", "Failed"):
         time.sleep(moments.uniform(0.2, 5.0))
         if kill_controller(run):
             done += 1
-            run.resume()
+            if done < kills:
+                run.resume()
+    if done == kills:
+        resume_here(run)
     run.wait_for_completion()
     return run, done
 

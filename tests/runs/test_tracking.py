@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Run, Workspace, choice
 from automl_vision.compute.compute import Job
@@ -26,7 +27,7 @@ from automl_vision.core.errors import RunFailedError, StorageError
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import append_json_line, persistently, read_lines, write_json
 from automl_vision.core.records import Message
-from automl_vision.workspace.tracking import Tracking
+from automl_vision.workspace.tracking import Tracking, flushed_once
 from conftest import SMALL_MODEL
 from processes import finish
 
@@ -67,8 +68,8 @@ def test_a_silent_server_is_given_up_after_the_patience(tmp_path: Path):
 
 
 def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path):
-    """Another process holds the file's lock for longer than SQLite itself waits."""
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    """Another process holds the file's lock for longer than SQLite itself waits, which is a second here."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}?timeout=1"
     tracking = make_tracking(uri, tmp_path, patience=60)
     tracking.start("run", name="r")
     tracking.flush()
@@ -77,7 +78,7 @@ def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path):
         f"db = sqlite3.connect({str(tmp_path / 'mlflow.db')!r}, isolation_level=None)\n"
         "db.execute('BEGIN EXCLUSIVE')\n"
         "print('locked', flush=True)\n"
-        "time.sleep(7)\n"
+        "time.sleep(3)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
@@ -120,6 +121,20 @@ def test_a_store_that_two_make_at_once_and_one_does_not_finish_is_whole(tmp_path
     tracking.close()
     assert tracking.problem is None
     assert histories(f"sqlite:///{file}") == {"r": [0.5]}
+
+
+def test_only_a_store_that_is_being_made_is_not_flushed_at_once(tmp_path: Path):
+    made, other = tmp_path / "made.db", tmp_path / "other.db"
+
+    def synchronous(file: Path) -> int:
+        engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+        with engine.connect() as connection:
+            return int(connection.execute(text("PRAGMA synchronous")).scalar_one())
+
+    normal = synchronous(other)
+    with flushed_once(made):
+        assert (synchronous(made), synchronous(other)) == (0, normal)
+    assert synchronous(made) == normal > 0
 
 
 def test_a_run_that_a_killed_process_made_is_found_again(tmp_path: Path):

@@ -18,7 +18,8 @@ from automl_vision.core.files import read_json
 from automl_vision.core.records import EvaluationEvent
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
-from automl_vision.packaging.exporters import EXPORTERS, Exported, OnnxExporter
+from automl_vision.packaging.exporters import EXPORTERS, Exported, Exporter
+from automl_vision.packaging.finished_trial import read_finished_trial
 from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
@@ -27,6 +28,7 @@ from processes import wait_for
 from runs_here import resume_here, start_here
 
 DETECTION = "image-object-detection"
+FCOS = "fcos_test_efficientnet_fpn"
 MakeDetectorSpec = Callable[..., TrialSpec]
 
 
@@ -65,13 +67,12 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     truncate(data.parent / "4.png")
     (data.parent / "5.png").write_bytes(b"no image")
     change_line(data, 7, DEGENERATE)
+    epochs_planned = 8
     arguments = {
-        "pretrained": False, "number_of_epochs": 4, "image_size": 96, "model_size": "small", "precision": "fp32",
+        "pretrained": False, "number_of_epochs": epochs_planned, "min_size": 64, "precision": "fp32",
         "training_batch_size": 4, "early_stopping": False,
     }  # fmt: skip
-    config = AutoMLVisionConfig(
-        task=DETECTION, training_data=data, model_name="yolov5", arguments=arguments, threads=1
-    )  # fmt: skip
+    config = AutoMLVisionConfig(task=DETECTION, training_data=data, model_name=FCOS, arguments=arguments, threads=1)
     run, worker = start_here(Experiment(Workspace(tmp_path / "workspace"), "boxes"), config)
     wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) > 1)
     run.cancel()
@@ -84,13 +85,13 @@ def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
         run.wait_for_completion()
     with pytest.raises(RunFailedError, match="has no model"):
         _ = run.model_path
-    assert trial.get_evaluations()[-1].epoch < 4
+    assert trial.get_evaluations()[-1].epoch < epochs_planned
 
     resume_here(run)
     assert run.wait_for_completion()["status"] == "Completed"
     epochs = [event.epoch for event in trial.folder.events.read()[0] if isinstance(event, EvaluationEvent)]
-    assert sorted(set(epochs)) == list(range(5))
-    assert len(epochs) <= 5 + 1  # what was saved was not trained again
+    assert sorted(set(epochs)) == list(range(epochs_planned + 1))
+    assert len(epochs) <= epochs_planned + 2  # what was saved was not trained again
     reasons = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
     assert {place: reason.partition(" (")[0] for place, reason in reasons.items()} == {
         "4.png": "the image is broken or truncated",
@@ -132,13 +133,38 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained detector, whose images lie in the folder `data` beside it."""
     root = tmp_path_factory.mktemp("trained")
     dataset = Dataset.open(write_objects(root / "data", images=18)).with_validation(0.3)
-    spec = small_detector_trial(root, dataset, model_name="fcos_test_efficientnet_fpn", number_of_epochs=1)
+    spec = small_detector_trial(root, dataset, model_name=FCOS, number_of_epochs=1)
     train(spec, RecordingReporter())
     return Path(spec.folder)
 
 
-def test_validation_images_that_vanish_after_training_cost_no_model(trained: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that is exported of it."""
+    return read_finished_trial(trained).export(EXPORTERS["onnx"], tmp_path_factory.mktemp("exported"))
+
+
+class _Copied(Exporter):
+    """Writes what was exported before, which takes seconds less."""
+
+    runtime = "onnx"
+
+    def __init__(self, file: Path, change: Callable[[onnx.ModelProto], None] | None = None) -> None:
+        self._file, self._change = file, change
+
+    def export(self, exported: Exported, folder: Path) -> Path:
+        model = onnx.load(self._file)
+        if self._change is not None:
+            self._change(model)
+        onnx.save(model, folder / self._file.name)
+        return folder / self._file.name
+
+
+def test_validation_images_that_vanish_after_training_cost_no_model(
+    trained: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Nor do changed ones; those that are as they were suffice to prove the export. Without any there is no model."""
+    monkeypatch.setitem(EXPORTERS, "onnx", _Copied(exported))
     images = trained.parent / "data"
     rows = Predictions.load(trained / PREDICTIONS_FILE).rows.tolist()
     kept = {row: (images / f"{row}.png").read_bytes() for row in rows}
@@ -161,19 +187,10 @@ def _move_boxes(model: onnx.ModelProto) -> None:
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(2.0), bias.name))
 
 
-class _OtherBoxes(OnnxExporter):
-    """Writes boxes that are off."""
-
-    def export(self, exported: Exported, folder: Path) -> Path:
-        file = super().export(exported, folder)
-        model = onnx.load(file)
-        _move_boxes(model)
-        onnx.save(model, file)
-        return file
-
-
-def test_an_export_with_other_boxes_is_refused(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(EXPORTERS, "onnx", _OtherBoxes())
+def test_an_export_with_other_boxes_is_refused(
+    trained: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(EXPORTERS, "onnx", _Copied(exported, _move_boxes))
     with pytest.raises(ParityError, match=r"no model folder was written.* finds other objects"):
         package(trained, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,7 @@ from automl_vision.data.objects import OBJECT_TYPE
 from automl_vision.experiment.job_file import read_job
 from automl_vision.workspace.workspace import Workspace
 from conftest import SMALL_MODEL, draw_shapes, write_shape_folders
+from runs_here import work_here
 
 
 @pytest.fixture
@@ -180,6 +181,7 @@ def test_a_workspace_that_cannot_be_written(root: Path, tmp_path: Path) -> None:
         Workspace(tmp_path / "workspace").datasets.register(Dataset.open(root), "shapes")
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Path, workspace: Workspace) -> None:
     version = workspace.datasets.register(Dataset.open(root), "shapes")
     draw_shapes(("cross",), 99).save(root / "circle" / "circle-3.png")
@@ -191,7 +193,7 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
         f"arguments: {arguments}\n"
     )
     _, config = read_job(job)
-    run = Experiment(workspace, "versions").submit(config)
+    run = work_here(Experiment(workspace, "versions"), config)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     folder = workspace.run_folder(run.id)
@@ -202,7 +204,7 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
     for i in range(12):
         draw_shapes(("cross",), 200 + i).save(root / "square" / f"square-{i}.png")
     shutil.rmtree(workspace.cache_path)
-    refused = Experiment(workspace, "versions").submit(config)
+    refused = work_here(Experiment(workspace, "versions"), config)
     with pytest.raises(RunFailedError, match="13 of 24 records cannot be used"):
         refused.wait_for_completion()
 

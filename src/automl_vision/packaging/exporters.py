@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -80,7 +81,7 @@ class OnnxExporter(Exporter):
         level = exporter_log.level
         exporter_log.setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _out_of_place(network):
                 # the exporter warns of its own deprecated internals, about which a user can do nothing
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
@@ -101,6 +102,23 @@ class OnnxExporter(Exporter):
         if exported.exact:
             _write_sigmoids_out(file)
         return file
+
+
+@contextmanager
+def _out_of_place(network: nn.Module) -> Iterator[None]:
+    """Let activations return new tensors for a while.
+
+    The exporter undoes operations in place one by one, which took 28 % of EfficientNet-Lite0's export (8.4 s, 6.0 s
+    without them), and writes the same file.
+    """
+    in_place = [module for module in network.modules() if getattr(module, "inplace", False) is True]
+    for module in in_place:
+        vars(module)["inplace"] = False
+    try:
+        yield
+    finally:
+        for module in in_place:
+            vars(module)["inplace"] = True
 
 
 def _write_sigmoids_out(file: Path) -> None:
