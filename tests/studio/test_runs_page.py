@@ -223,9 +223,7 @@ def test_a_thousand_trials_are_as_few_rows_as_are_in_sight(browser: Browser, tmp
         assert rows.count() < 60
         expect(page.get_by_role("table").first).to_have_attribute("aria-rowcount", "301")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.locator("tr[data-trial]").first.focus()
-        last = page.evaluate("document.querySelector('tr[data-trial]').closest('div').scrollTo(0, 1e6)")
-        assert last is None
+        page.get_by_role("group", name="board").evaluate("board => { board.scrollTop = 1e6; }")
         expect(page.locator("tr[aria-rowindex='301']")).to_be_visible()
         assert rows.count() < 60
 

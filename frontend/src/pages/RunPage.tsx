@@ -116,7 +116,7 @@ function BoardTab({ run }: { run: RunDetails }) {
   return (
     <div className="stack">
       <Board run={run} />
-      {run.finished > 0 && (
+      {run.finished > 1 && (
         <Section
           title={`Metric against ${cost}`}
           aside={
