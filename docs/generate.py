@@ -174,7 +174,7 @@ def schema_text() -> str:
 
 
 API = {
-    "Data": ["Dataset", "Columns", "export_dataset"],
+    "Data": ["Dataset", "Columns", "export_dataset", "what_if"],
     "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
     "Models and predictions": ["Predictor", "set_operating_point", "load_torch", "list_models"],
     "Registered models": ["register", "compare_models", "promote", "PromotionRule"],

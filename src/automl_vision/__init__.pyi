@@ -17,6 +17,7 @@ from automl_vision.experiment.reports.contents import report_evaluation as repor
 from automl_vision.experiment.reports.contents import report_run as report_run
 from automl_vision.experiment.run import Run as Run
 from automl_vision.experiment.trial import Trial as Trial
+from automl_vision.experiment.what_if import what_if as what_if
 from automl_vision.formats.export import export_dataset as export_dataset
 from automl_vision.models.networks import load_torch as load_torch
 from automl_vision.recipes.catalog import list_models as list_models

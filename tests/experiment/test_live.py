@@ -15,7 +15,7 @@ from rich.console import Console
 
 from automl_vision.core.files import append_json_line
 from automl_vision.core.numbers import json_text
-from automl_vision.core.records import EvaluationEvent, Progress
+from automl_vision.core.records import EvaluationEvent, PlaceInLine, Progress
 from automl_vision.experiment.live import LiveRun, Position, duration, sparkline
 from automl_vision.experiment.progress import show_progress
 from automl_vision.runs.board_reader import read_leaderboard
@@ -236,3 +236,16 @@ def test_a_trial_that_failed_is_followed_again_when_its_run_goes_on(folder: RunF
     write_trial(folder, 4, [0.3, 0.6], "Running", reason=None)
     assert {new.trial for new in run.update()} == {4}
     assert (run.lines[4].status, run.lines[4].curve) == ("Running", [0.3, 0.6])
+
+
+def test_a_queued_run_says_what_it_waits_for_and_keeps_its_time(folder: RunFolder):
+    place = PlaceInLine(place=1, run="chest-1", workspace="/ws")
+    folder.update(status="Queued", in_line=place, seconds=100.0)
+    with folder.lock.hold():
+        live = LiveRun(folder)
+        live.update()
+        assert live.to_json()["status"] == "Queued"
+        assert live.to_json()["in_line"] == {"place": 1, "run": "chest-1", "workspace": "/ws"}
+        assert live.budget_left == 500.0
+    live.update()
+    assert (live.status, live.in_line) == ("Interrupted", None)

@@ -157,6 +157,29 @@ def compare(
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
 
+def what_if(
+    old: DataArgument,
+    new: DataArgument,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Tell what a change of a dataset would bring, by a linear probe with and without it; nothing is trained."""
+    from automl_vision.experiment.what_if import what_if as compare_probes
+
+    found = compare_probes(open_dataset(old, workspace), open_dataset(new, workspace))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+        return
+    typer.echo(found.sentence)
+    typer.echo(f"{found.training[0]} and {found.training[1]} training images, {found.relabelled} with other labels")
+    if found.changed is not None:
+        old_labels, new_labels = found.changed.old_labels, found.changed.new_labels
+        typer.echo(
+            f"apart: {found.changed.images} validation images have other labels; {found.metric} by the old ones "
+            f"{old_labels[0]:.3f} and {old_labels[1]:.3f}, by the new ones {new_labels[0]:.3f} and {new_labels[1]:.3f}"
+        )
+
+
 def convert(
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
@@ -209,5 +232,5 @@ def _print_summary(dataset: Any) -> None:
 
 def add_data(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (check, show, advise, convert, register, versions, compare):
+    for command in (check, show, advise, convert, register, versions, compare, what_if):
         app.command()(command)

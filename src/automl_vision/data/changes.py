@@ -66,7 +66,7 @@ def changes_between(
         old, new: manifests.
         old_classes, new_classes: their classes.
     """
-    old_rows, new_rows = _matched(old, new)
+    old_rows, new_rows = matched_rows(old, new)
     before, after = old.take(pa.array(old_rows, pa.int64())), new.take(pa.array(new_rows, pa.int64()))
     same_labels = np.ones(len(old_rows), bool)
     for name in ("labels", "objects"):
@@ -84,8 +84,8 @@ def changes_between(
     )
 
 
-def _matched(old: pa.Table, new: pa.Table) -> tuple[list[int], list[int]]:
-    """The rows of the same images in two manifests."""
+def matched_rows(old: pa.Table, new: pa.Table) -> tuple[list[int], list[int]]:
+    """The rows of the same images in two manifests: those of equal contents, of several copies those of equal path."""
     keys = [list(zip(t["digest"].to_pylist(), t["image"].to_pylist(), strict=True)) for t in (old, new)]
     row_of = {key: row for row, key in enumerate(keys[0])}
     pairs = {row: row_of.pop(key) for row, key in enumerate(keys[1]) if key in row_of}

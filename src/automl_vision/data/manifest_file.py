@@ -41,6 +41,19 @@ def read_manifest(path: str | PathLike[str]) -> tuple[pa.Table, dict[str, Any]]:
         raise DataError(f"{path} is not a manifest of a dataset ({error})") from error
 
 
+def manifest_facts(path: str | PathLike[str]) -> tuple[int, dict[str, Any]]:
+    """The number of images of a manifest and its metadata, without reading its rows.
+
+    Raises:
+        DataError: the file is not a manifest.
+    """
+    try:
+        found = pq.read_metadata(Path(path))
+        return found.num_rows, json.loads(found.metadata[_METADATA])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not a manifest of a dataset ({error})") from error
+
+
 def is_manifest(path: str | PathLike[str]) -> bool:
     """Whether a path is a Parquet file that `write_manifest` wrote."""
     file = Path(path)

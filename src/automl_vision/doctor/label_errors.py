@@ -178,7 +178,7 @@ def out_of_fold(
     """
     from sklearn.linear_model import LogisticRegression
 
-    inputs = _components(features)
+    inputs = principal_components(features)
     folds = _folds(labels, keys)
     chances = np.zeros((len(labels), classes))
     for fold in range(_FOLDS):
@@ -192,8 +192,12 @@ def out_of_fold(
     return chances
 
 
-def _components(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The principal components of the features, scaled to a mean square of 1."""
+def principal_components(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The first principal components of features, scaled to a mean square of 1, (images, components).
+
+    Args:
+        features: (images, features), finite.
+    """
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
     centred = (unit - unit.mean(axis=0)).astype(np.float64)
     sample = centred[np.random.default_rng(0).permutation(len(centred))[:_FIT_IMAGES]]

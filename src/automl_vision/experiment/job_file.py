@@ -31,11 +31,37 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     subject = f"The job {path}"
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
     except OSError as error:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
+    experiment, values, root = _parsed(text, subject, path.parent.resolve())
+    try:
+        return experiment, AutoMLVisionConfig(**values)
+    except ConfigError as error:
+        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
+
+
+def read_job_values(text: str, folder: Path) -> dict[str, Any]:
+    """The values of a job file's text, which need not keep the config's rules.
+
+    Args:
+        text: of the file.
+        folder: that relative data paths are taken from.
+
+    Raises:
+        ConfigError: the text is not valid YAML, or not a mapping.
+    """
+    experiment, values, _ = _parsed(text, "The job", folder)
+    return {"experiment": experiment, **values}
+
+
+def _parsed(text: str, subject: str, folder: Path) -> tuple[str, dict[str, Any], yaml.Node | None]:
+    """Experiment name, values and nodes of a job file's text."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
@@ -45,11 +71,8 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
         if isinstance(values.get(name), str):
-            values[name] = _data(values[name], path.parent.resolve())
-    try:
-        return experiment, AutoMLVisionConfig(**values)
-    except ConfigError as error:
-        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
+            values[name] = _data(values[name], folder)
+    return experiment, values, root
 
 
 def job_of(spec: RunSpec) -> str:

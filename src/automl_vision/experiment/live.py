@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import EvaluationEvent, Event, Progress, RunStatus, TrialStatus
+from automl_vision.core.records import EvaluationEvent, Event, PlaceInLine, Progress, RunStatus, TrialStatus
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -97,6 +97,7 @@ class LiveRun:
         metric: the primary metric.
         lines: by trial.
         status: of the run.
+        in_line: what the run waits for while it is queued.
         phase: progress of the run itself, such as decoding or packaging.
 
     Args:
@@ -110,6 +111,7 @@ class LiveRun:
         self._outline = outline
         self.lines: dict[int, TrialLine] = {}
         self.status = RunStatus.NOT_STARTED
+        self.in_line: PlaceInLine | None = None
         self.phase: Progress | None = None
         self._seconds, self._seconds_at = 0.0, time.time()
         self._offset = 0
@@ -124,6 +126,11 @@ class LiveRun:
         return self.status.is_at_rest
 
     @property
+    def is_working(self) -> bool:
+        """Whether the run's time passes: it has begun and not ended."""
+        return not self.has_ended and self.status not in (RunStatus.NOT_STARTED, RunStatus.QUEUED)
+
+    @property
     def best(self) -> TrialLine | None:
         """The best trial so far."""
         scored = [line for line in self.lines.values() if line.value is not None]
@@ -134,13 +141,13 @@ class LiveRun:
         """Seconds to the run's deadline."""
         return max(
             0.0,
-            self._outline.budget_seconds - self._seconds - (0.0 if self.has_ended else time.time() - self._seconds_at),
+            self._outline.budget_seconds - self._seconds - (time.time() - self._seconds_at if self.is_working else 0.0),
         )
 
     def update(self) -> list[NewEvent]:
         """Read what is new, and return the new events in order of time."""
         record = self.folder.record()
-        self.status = record.status
+        self.status, self.in_line = record.status, record.in_line
         self._seconds, self._seconds_at = record.seconds, record.seconds_at or time.time()
         events, self._offset = self.folder.events.read(self._offset)
         for event in events:
@@ -207,7 +214,7 @@ class LiveRun:
             "trials": len(self.lines),
             "best": None if best is None else {"trial": best.trial, self.metric: best.value},
             "budget_left": round(self.budget_left, 1),
-        }
+        } | ({} if self.in_line is None else {"in_line": self.in_line.model_dump()})
 
 
 def _is_closed(line: TrialLine) -> bool:

@@ -59,7 +59,8 @@ class Run:
     def get_status(self) -> RunStatus:
         """Return the run's status, which is a `str`.
 
-        `NotStarted`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or `Interrupted`.
+        `NotStarted`, `Queued`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or
+        `Interrupted`. What a queued run waits for is in `get_details()["in_line"]`.
         """
         return self.folder.record().status
 
@@ -73,7 +74,7 @@ class Run:
         """Wait until the run ends; Ctrl-C cancels it, and a second Ctrl-C stops waiting for the cancellation.
 
         Args:
-            show_output: show live progress.
+            show_output: show live progress: a card in a notebook, lines elsewhere.
             raise_on_error: raise if the run does not complete.
             as_json: show the progress as JSON lines.
 
@@ -85,9 +86,7 @@ class Run:
         """
         try:
             if show_output:
-                from automl_vision.experiment.progress import show_progress
-
-                show_progress(self.folder, as_json=as_json)
+                self._show(as_json=as_json)
             else:
                 while not self.get_status().is_at_rest:
                     time.sleep(_POLL)
@@ -99,6 +98,13 @@ class Run:
             raise RunFailedError(self._failure(record))
         return _details(record)
 
+    def watch(self) -> None:
+        """Show the run live until it ends: a card that changes in a notebook, lines elsewhere.
+
+        Interrupting this leaves the run as it is.
+        """
+        self._show()
+
     def cancel(self, *, timeout: float = 30.0) -> None:
         """End the run and its trials, and wait until it has ended."""
         if self.get_status().is_final:
@@ -108,13 +114,18 @@ class Run:
         while time.monotonic() < end and not (status := self.get_status()).is_final:
             if status is RunStatus.INTERRUPTED:
                 self.folder.cancel_request.clear()
-                self.folder.update(status=RunStatus.CANCELED, reason="canceled by the user", ended=time.time())
+                self.folder.update(
+                    status=RunStatus.CANCELED, reason="canceled by the user", in_line=None, ended=time.time()
+                )
             time.sleep(_POLL)
 
-    def resume(self) -> Run:
+    def resume(self, *, queue: bool = True) -> Run:
         """Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
 
-        A completed run is left alone.
+        A completed run is left alone. On this machine the run goes to the end of the line, behind those that wait.
+
+        Args:
+            queue: wait until the runs before this one have ended; if not, it goes on at once beside them.
 
         Returns:
             The run itself.
@@ -125,7 +136,7 @@ class Run:
         """
         if self.get_status() is not RunStatus.COMPLETED:
             with reopened_run(self.folder) as lock:
-                start_run(self.folder, lock)
+                start_run(self.folder, lock, queue=queue)
         return self
 
     def leaderboard(
@@ -294,6 +305,28 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.get_status()})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        """The run's card for a notebook, and one line for what shows only text."""
+        from automl_vision.experiment.notebook import CardReader
+
+        card = CardReader(self.folder).read()
+        return {"text/html": card._repr_html_(), "text/plain": repr(card)}
+
+    def _repr_html_(self) -> str:
+        """The run's card as HTML."""
+        return self._repr_mimebundle_()["text/html"]
+
+    def _show(self, *, as_json: bool = False) -> None:
+        """Show the run live until it ends."""
+        from automl_vision.experiment.notebook import notebook_display, show_card
+        from automl_vision.experiment.progress import show_progress
+
+        display = None if as_json else notebook_display()
+        if display is None:
+            show_progress(self.folder, as_json=as_json)
+        else:
+            show_card(self.folder, display)
+
     def _trial(self, number: int) -> Trial:
         return Trial(self.folder.trial(number))
 
@@ -339,7 +372,7 @@ def reopened_run(folder: RunFolder) -> Iterator[int]:
         for trial in folder.trials():
             if not trial.record().status.has_result:
                 trial.update(status=TrialStatus.NOT_STARTED, reason=None)
-        folder.update(status=RunStatus.NOT_STARTED, reason=None)
+        folder.update(status=RunStatus.NOT_STARTED, reason=None, in_line=None)
         yield lock
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +17,7 @@ from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
+from automl_vision.studio.places import NewData, Places
 from automl_vision.studio.problems import RESPONSES, add_problems
 from automl_vision.studio.work import BackgroundWork
 
@@ -25,13 +27,20 @@ if TYPE_CHECKING:
 API = "/api/v1"
 
 
-def create_app(workspaces: Sequence[Workspace], *, access: Access | None = None, root_path: str = "") -> FastAPI:
+def create_app(
+    workspaces: Sequence[Workspace],
+    *,
+    access: Access | None = None,
+    root_path: str = "",
+    new_data: NewData | None = None,
+) -> FastAPI:
     """The studio of one or several workspaces.
 
     Args:
         workspaces: at least one; requests that name none are about the first.
         access: who may ask; by default this machine alone.
         root_path: the path under which a reverse proxy shows the studio, such as "/studio".
+        new_data: where it may come from.
     """
 
     @asynccontextmanager
@@ -53,6 +62,10 @@ def create_app(workspaces: Sequence[Workspace], *, access: Access | None = None,
     app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
+    new_data = new_data or NewData()
+    app.state.places = Places([Path.cwd(), Path.home(), *(space.path for space in workspaces), *new_data.roots])
+    app.state.uploads = {}  # by name of the workspace, made when they are first asked for
+    app.state.most_upload_bytes = int(new_data.max_upload_gb * 2**30)
     app.state.live = LiveReaders()
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:

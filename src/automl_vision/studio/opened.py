@@ -6,15 +6,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query, Request
 
+from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.experiment.run import Run
 from automl_vision.experiment.run_figures import run_figures
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
+from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
 from automl_vision.studio.problems import NotFoundError
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
 _MOST_DATASETS = 4
+_MOST_COMPARED = 4
+
+UNREGISTERED = "~"
+"""Begins the name of a dataset that is not registered; its fingerprint follows."""
 _MOST_VERDICTS = 32  # of one run, by limits
 
 Key = TypeVar("Key", bound=Hashable)
@@ -126,7 +133,13 @@ class OpenedWorkspace:
     workspace: Workspace
     run_list: RunList = field(init=False)
     _runs: dict[str, OpenedRun] = field(default_factory=dict)
-    _evaluated: Recent[tuple[str, int, str | None], Evaluated] = field(default_factory=lambda: Recent(_MOST_EVALUATED))
+    _evaluated: Recent[tuple[str, int, str | None], OpenedEvaluation] = field(
+        default_factory=lambda: Recent(_MOST_EVALUATED)
+    )
+    _compared: Recent[tuple[tuple[str, int], tuple[str, int], str | None], OpenedComparison] = field(
+        default_factory=lambda: Recent(_MOST_COMPARED)
+    )
+    _data_of_run: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     _datasets: Recent[str, Dataset] = field(default_factory=lambda: Recent(_MOST_DATASETS))
 
     def __post_init__(self) -> None:
@@ -166,8 +179,25 @@ class OpenedWorkspace:
         Raises:
             AutoMLVisionError: the trial has no predictions, or none of the split; the message says why.
         """
+        return self.evaluation(run_id, number, split).evaluated
+
+    def evaluation(self, run_id: str, number: int, split: str | None) -> OpenedEvaluation:
+        """The same with everything that was computed from it.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does.
+        """
         trial = self.trial(run_id, number)
-        return self._evaluated.get((run_id, number, split), lambda: trial.evaluated(split))
+        return self._evaluated.get((run_id, number, split), lambda: OpenedEvaluation.of(trial, split))
+
+    def comparison(self, first: tuple[str, int], second: tuple[str, int], split: str | None) -> OpenedComparison:
+        """Two trials, each as run and number, on the same images; the ones used last are kept.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does, or the trials were not evaluated on the same images.
+        """
+        one, two = (self.evaluation(*trial, split) for trial in (first, second))
+        return self._compared.get((first, second, split), lambda: OpenedComparison.of(one, two))
 
     def run_dataset(self, run_id: str) -> Dataset:
         """The dataset of a run as it was prepared for it."""
@@ -179,11 +209,47 @@ class OpenedWorkspace:
         return self._datasets.get(str(manifest), lambda: Dataset.load(manifest))
 
     def version_dataset(self, name: str, number: int) -> Dataset:
-        """A version of a registered dataset."""
+        """A version of a registered dataset, or a dataset that is not registered: "~" and its fingerprint.
+
+        Raises:
+            NotFoundError: there is no such version or dataset.
+        """
         from automl_vision.data.dataset import Dataset
 
-        manifest = self.workspace.datasets.get(name, number).manifest
-        return self._datasets.get(manifest, lambda: Dataset.load(manifest))
+        manifest = self.manifest_of(name, number)
+        # a manifest may be written again with the same images elsewhere
+        key = f"{manifest} {manifest.stat().st_mtime_ns}"
+        return self._datasets.get(key, lambda: Dataset.load(manifest))
+
+    def manifest_of(self, name: str, number: int) -> Path:
+        """The manifest of a version, or of a dataset that is not registered.
+
+        Raises:
+            NotFoundError: there is no such version or dataset.
+        """
+        if name.startswith(UNREGISTERED):
+            known = {manifest.stem: manifest for manifest in self.workspace.kept_manifests()}
+            if name[1:] not in known:
+                raise NotFoundError(f'no dataset "{name}" is in the workspace')
+            return known[name[1:]]
+        registry = self.workspace.datasets
+        if name not in registry.names():
+            raise NotFoundError(f'no dataset is registered as "{name}".{did_you_mean(name, registry.names())}')
+        try:
+            return Path(registry.get(name, number).manifest)
+        except DataError as error:
+            raise NotFoundError(str(error)) from None
+
+    def data_of_run(self, run_id: str) -> tuple[str | None, str]:
+        """What a run was given: the id of the registered version, if it was one, and the dataset's fingerprint."""
+        if run_id not in self._data_of_run:
+            spec = self.run(run_id).run.folder.spec()
+            self._data_of_run[run_id] = (spec.get("data_version"), Path(spec["manifest"]).stem)
+        return self._data_of_run[run_id]
+
+    def runs_of_data(self, fingerprint: str) -> list[str]:
+        """Ids of the runs that were given a dataset, the newest first."""
+        return [run_id for run_id in reversed(self.workspace.run_ids()) if self.data_of_run(run_id)[1] == fingerprint]
 
 
 def opened_workspaces(workspaces: Sequence[Workspace]) -> dict[str, OpenedWorkspace]:

@@ -15,6 +15,7 @@ from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.studio.access import Access, is_loopback
 
 if TYPE_CHECKING:
+    from automl_vision.studio.places import NewData
     from automl_vision.workspace.workspace import Workspace
 
 DEFAULT_PORT = 8787
@@ -48,6 +49,7 @@ def serve(
     workspaces: Sequence[Workspace],
     address: Address = Address(),
     *,
+    new_data: NewData | None = None,
     token: str | None = None,
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
@@ -57,6 +59,7 @@ def serve(
     Args:
         workspaces: that it shows, at least one.
         address: where; on any other than loopback the studio wants a token.
+        new_data: where it may come from.
         token: that callers need; where one is needed and none is given, a new one is made and announced.
         open_browser: open the studio in the browser once it answers.
         announce: called with what the user should read: the address, the token, and a warning where HTTP is spoken to
@@ -77,7 +80,7 @@ def serve(
         scheme = "http" if address.certificate is None else "https"
         url = f"{scheme}://{_shown(address.host)}:{listener.getsockname()[1]}{address.root_path}/"
         config = uvicorn.Config(
-            create_app(workspaces, access=access, root_path=address.root_path),
+            create_app(workspaces, access=access, root_path=address.root_path, new_data=new_data),
             log_level="warning",
             access_log=False,
             server_header=False,

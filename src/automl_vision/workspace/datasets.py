@@ -35,6 +35,7 @@ class DatasetVersion:
         created: seconds since 1970.
         summary: counts of images and classes.
         description: free text of the person who registered it.
+        parent: id of the version that it was made from; empty if it was not made from one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DatasetVersion:
     created: float
     summary: dict[str, Any]
     description: str = ""
+    parent: str = ""
 
     @property
     def id(self) -> str:
@@ -73,6 +75,7 @@ class DatasetRegistry:
         name: str,
         *,
         description: str = "",
+        parent: str = "",
         split_ratio: float | None = SPLIT_RATIO,
         seed: int = 0,
     ) -> DatasetVersion:
@@ -85,6 +88,7 @@ class DatasetRegistry:
             dataset: to register.
             name: letters, digits, `-`, `_` and `.`, at most 60.
             description: free text.
+            parent: id of the version that it was made from.
             split_ratio: fraction of the images without a split to hold out for validation; None assigns no splits.
             seed: of the choice of these images.
 
@@ -109,7 +113,12 @@ class DatasetRegistry:
             number = known[-1].number + 1 if known else 1
             folder = self.folder / name / str(number)
             dataset.save(folder / _MANIFEST)
-            facts: dict[str, Any] = {"created": time.time(), "summary": dataset.summary(), "description": description}
+            facts: dict[str, Any] = {
+                "created": time.time(),
+                "summary": dataset.summary(),
+                "description": description,
+                "parent": parent,
+            }
             version = DatasetVersion(name, number, dataset.fingerprint, str(folder / _MANIFEST), **facts)
             # written last: the version exists as soon as this file does
             write_json(folder / _FACTS, {**asdict(version), "manifest": _MANIFEST})

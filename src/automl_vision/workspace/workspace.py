@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
@@ -15,6 +16,10 @@ from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking, sqlite_uri
+
+if TYPE_CHECKING:
+    from automl_vision.data.dataset import Dataset
+    from automl_vision.workspace.data_reports import DataReports
 
 DEFAULT_FOLDER = ".automl-vision"
 
@@ -59,6 +64,23 @@ class Workspace:
     def datasets(self) -> DatasetRegistry:
         """The registered datasets and their versions."""
         return DatasetRegistry(self.path / "datasets")
+
+    @property
+    def data_reports(self) -> DataReports:
+        """What the doctor found in datasets, as far as it is kept."""
+        from automl_vision.workspace.data_reports import DataReports
+
+        return DataReports(self.cache_path / "data_reports")
+
+    def kept_manifests(self) -> list[Path]:
+        """The datasets that runs were given, registered or not, as manifests named by their fingerprints."""
+        return sorted((self.path / "datasets").glob("*.parquet"))
+
+    def keep_manifest(self, dataset: Dataset) -> Path:
+        """Write a dataset's manifest among those that runs were given, and return the file."""
+        manifest = self.path / "datasets" / f"{dataset.fingerprint}.parquet"
+        dataset.save(manifest)  # also for a known fingerprint: the same images may be elsewhere by now
+        return manifest
 
     @property
     def models(self) -> ModelRegistry:
