@@ -145,7 +145,7 @@ def test_the_board_by_keys(page: Page, studio_workspace: StudioWorkspace) -> Non
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys of this page")
     expect(keys).to_contain_text("Compare the two that are selected")
-    keys.get_by_label("Keys work on every page").uncheck()
+    keys.get_by_label("Single letters are keys").uncheck()
     keys.get_by_role("button", name="Close").click()
     page.keyboard.press("x")
     page.keyboard.press("?")

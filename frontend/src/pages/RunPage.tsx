@@ -79,7 +79,7 @@ function RunContent({ run }: { run: RunDetails }) {
   const live = useLiveRun(run.id, works);
   return (
     <>
-      {works && <LiveStrip live={live} reason={run.reason} />}
+      {works && <LiveStrip live={live} />}
       {canResume(run.status) && <Ended run={run} />}
       <Verdict run={run} />
       <Tabs

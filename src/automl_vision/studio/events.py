@@ -63,6 +63,7 @@ class LiveState(BaseModel):
 
     status: RunStatus
     metric: str = Field(description="that ranks its trials")
+    waits: str | None = Field(description="what a queued run waits for, in a sentence")
     phase: LivePhase | None
     budget_left: float | None = Field(description="seconds to the deadline; null if that is more than two days away")
     trials: int = Field(description="that were started")
@@ -118,6 +119,7 @@ class LiveReader:
             best, left = live.best, live.budget_left
             return LiveState(
                 status=live.status,
+                waits=None if live.in_line is None else live.in_line.sentence,
                 metric=live.metric,
                 phase=None if phase is None else LivePhase(phase=phase.phase, done=phase.done, total=phase.total),
                 budget_left=left if left < _LONG_BUDGET else None,
@@ -160,7 +162,7 @@ class View:
             reader.refresh()
             state, position = reader.state(), reader.live.position
             lines, messages = self._new_lines(), self._new_messages()
-            key = (state.status, state.phase, state.trials, state.best, state.best_trial, reader.revision)
+            key = (state.status, state.waits, state.phase, state.trials, state.best, state.best_trial, reader.revision)
             if key == self._sent and not lines and not messages:
                 return None, position
             self._sent = key
