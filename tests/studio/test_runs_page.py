@@ -162,7 +162,7 @@ def test_a_link_shows_the_same_board(
     page.get_by_role("dialog", name="Columns").get_by_label("Weights, millions").check()
     page.keyboard.press("Escape")
     page.get_by_label("Under … ms per image").fill("1000")
-    expect(page.get_by_role("region", name="verdict")).to_contain_text("best with at most 1000 ms per image")
+    expect(page.get_by_role("region", name="verdict")).to_contain_text("Best with at most 1000 ms per image")
     page.get_by_role("button", name="MB", exact=True).click()
     expect(page.get_by_role("columnheader", name="MB")).to_have_attribute("aria-sort", "ascending")
     shown = page.get_by_role("table").inner_text()
