@@ -69,6 +69,7 @@ class LiveState(BaseModel):
     trials: int = Field(description="that were started")
     best: float | None = Field(description="value of the metric")
     best_trial: int | None
+    is_canceling: bool = Field(description="whether the run was asked to end and has not ended yet")
     has_ended: bool = Field(description="whether nothing more happens unless the run is resumed")
 
 
@@ -93,6 +94,7 @@ class LiveReader:
         self.messages: list[RunMessage] = []
         self.revision = 0
         self.reads = 0
+        self._is_canceling = False
         self._read_at = -_EVERY
 
     def refresh(self) -> None:
@@ -104,6 +106,7 @@ class LiveReader:
             events = self.live.update()
             if self.live.has_ended:
                 events += self.live.update()  # what was written between the reading of the record and the end
+            self._is_canceling = not self.live.has_ended and self.live.folder.cancel_request.is_set()
             self._read_at, self.reads = time.monotonic(), self.reads + 1
             self.messages += _messages(events)
             if self._board_state() != before or any(isinstance(new.event, EvaluationEvent) for new in events):
@@ -126,6 +129,7 @@ class LiveReader:
                 trials=len(live.lines),
                 best=None if best is None else best.value,
                 best_trial=None if best is None else best.trial,
+                is_canceling=self._is_canceling,
                 has_ended=live.has_ended,
             )
 
@@ -162,7 +166,16 @@ class View:
             reader.refresh()
             state, position = reader.state(), reader.live.position
             lines, messages = self._new_lines(), self._new_messages()
-            key = (state.status, state.waits, state.phase, state.trials, state.best, state.best_trial, reader.revision)
+            key = (
+                state.status,
+                state.is_canceling,
+                state.waits,
+                state.phase,
+                state.trials,
+                state.best,
+                state.best_trial,
+                reader.revision,
+            )
             if key == self._sent and not lines and not messages:
                 return None, position
             self._sent = key
