@@ -231,6 +231,7 @@ def test_what_works_is_listed(workspace: Workspace, api: TestClient) -> None:
     assert active["leader"]["trial"] == active["live"]["best_trial"]
     assert active["messages"][-1]["text"] == "plan: about 14 trials"
     assert 0 < active["live"]["budget_left"] <= 3600
+    assert active["live"]["is_canceling"] is False
 
 
 def test_further_metrics_have_both_splits(workspace: Workspace, api: TestClient) -> None:

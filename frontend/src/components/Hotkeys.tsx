@@ -1,19 +1,16 @@
 // The keys of a page, and their list, which `?` shows.
-import { useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
+import { setKeys, useKeys } from "../look/keys";
 import { Button, Dialog } from "./controls";
-import { hotkeyOf, hotkeysAreOn, setHotkeys, subscribeHotkeys, type Hotkey } from "./hotkeys";
+import { hotkeyOf, type Hotkey } from "./hotkeys";
 import styles from "./Hotkeys.module.css";
 
-/** Whether the keys work, for pages that show or change it. */
-export const useHotkeysAreOn = () => useSyncExternalStore(subscribeHotkeys, hotkeysAreOn);
-
-/** Lets keys work while it is on the page, unless they are turned off or something else needs them.
+/** Lets keys work while it is on the page, unless letters are turned off or something else needs the key.
  *
  * It shows a button that lists them. A page has one of these.
  */
 export function Hotkeys({ hotkeys }: { hotkeys: Hotkey[] }) {
   const [listed, setListed] = useState(false);
-  const on = useHotkeysAreOn();
   const all = [...hotkeys, { keys: ["?"], title: "List the keys", run: () => setListed(true) }];
   const press = useEffectEvent((event: KeyboardEvent) => {
     const hotkey = hotkeyOf(event, all);
@@ -22,11 +19,10 @@ export function Hotkeys({ hotkeys }: { hotkeys: Hotkey[] }) {
     hotkey.run(event);
   });
   useEffect(() => {
-    if (!on) return;
     const listener = (event: KeyboardEvent) => press(event);
     window.addEventListener("keydown", listener);
     return () => window.removeEventListener("keydown", listener);
-  }, [on]);
+  }, []);
   return (
     <>
       <Button kind="quiet" onPress={() => setListed(true)}>
@@ -58,13 +54,13 @@ export function Hotkeys({ hotkeys }: { hotkeys: Hotkey[] }) {
   );
 }
 
-/** Turns the keys on and off. */
+/** Turns keys of one letter on and off. */
 export function HotkeySwitch() {
-  const on = useHotkeysAreOn();
+  const on = useKeys();
   return (
     <label className={styles.switch}>
-      <input type="checkbox" checked={on} onChange={(event) => setHotkeys(event.target.checked)} />
-      Keys work on every page (kept in this browser)
+      <input type="checkbox" checked={on} onChange={(event) => setKeys(event.target.checked)} />
+      Single letters are keys, on every page
     </label>
   );
 }

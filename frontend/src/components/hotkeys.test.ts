@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { hotkeyOf, hotkeysAreOn, isTaken, setHotkeys, type Hotkey } from "./hotkeys";
+import { setKeys } from "../look/keys";
+import { hotkeyOf, isTaken, type Hotkey } from "./hotkeys";
 
 const pressed: string[] = [];
 const keys: Hotkey[] = [
@@ -14,7 +15,7 @@ function press(key: string, on: string, options: KeyboardEventInit = {}): Keyboa
   return event;
 }
 
-afterEach(() => setHotkeys(true));
+afterEach(() => setKeys(true));
 
 test.each([
   ["j", "<p id='here'></p>", "Next"],
@@ -37,9 +38,8 @@ test("a key with Ctrl, Alt or the command key is the browser's", () => {
   expect(isTaken(press("?", "<p></p>", { shiftKey: true }))).toBe(false);
 });
 
-test("keys are kept off in the browser", () => {
-  expect(hotkeysAreOn()).toBe(true);
-  setHotkeys(false);
-  expect(hotkeysAreOn()).toBe(false);
-  expect(window.localStorage.getItem("automl-vision-hotkeys")).toBe("off");
+test("letters can be turned off, other keys stay", () => {
+  setKeys(false);
+  expect(hotkeyOf(press("j", "<p id='here'></p>"), keys)).toBeUndefined();
+  expect(hotkeyOf(press("ArrowDown", "<p id='here'></p>"), keys)?.title).toBe("Next");
 });

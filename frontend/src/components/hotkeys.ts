@@ -1,4 +1,5 @@
-// Keys of the pages: which there are, whether they work, and when a key is meant for something else.
+// Keys of a page: which there are, and when a key is meant for something else. `look/keys.ts` turns letters off.
+import { keysAreOn } from "../look/keys";
 
 export interface Hotkey {
   /** As `KeyboardEvent.key` says it: "j", "Enter", "ArrowDown", "?". */
@@ -6,24 +7,6 @@ export interface Hotkey {
   /** What the key does, for the list of keys. */
   title: string;
   run: (event: KeyboardEvent) => void;
-}
-
-const KEY = "automl-vision-hotkeys";
-const listeners = new Set<() => void>();
-
-/** Whether the keys work; kept in this browser. */
-export const hotkeysAreOn = (): boolean => window.localStorage.getItem(KEY) !== "off";
-
-/** Turn the keys on or off, for those who speak or whose hand may slip (WCAG 2.2, 2.1.4). */
-export function setHotkeys(on: boolean) {
-  if (on) window.localStorage.removeItem(KEY);
-  else window.localStorage.setItem(KEY, "off");
-  for (const listener of listeners) listener();
-}
-
-export function subscribeHotkeys(listener: () => void) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
 }
 
 const TYPES_TEXT = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]";
@@ -41,5 +24,6 @@ export function isTaken(event: KeyboardEvent): boolean {
 
 /** The hotkey that an event means, if any. */
 export function hotkeyOf(event: KeyboardEvent, hotkeys: Hotkey[]): Hotkey | undefined {
-  return isTaken(event) ? undefined : hotkeys.find(({ keys }) => keys.includes(event.key));
+  const isLetter = event.key.length === 1;
+  return isTaken(event) || (isLetter && !keysAreOn()) ? undefined : hotkeys.find(({ keys }) => keys.includes(event.key));
 }

@@ -60,7 +60,7 @@ function ActiveJob({ active, at }: { active: ActiveRun; at: number }) {
           <Countdown seconds={live.budget_left} at={at} />
           <ButtonLink to="/runs/$runId" params={{ runId: run.id }} search={{ workspace }}>Open</ButtonLink>
           <ButtonLink kind="quiet" to="/runs/$runId" params={{ runId: run.id }} search={{ workspace, tab: "log" }}>Log</ButtonLink>
-          <CancelButton runId={run.id} isCanceling={false} workspace={workspace} />
+          <CancelButton runId={run.id} isCanceling={live.is_canceling} workspace={workspace} />
         </span>
       }
     >

@@ -79,7 +79,7 @@ function RunContent({ run }: { run: RunDetails }) {
   const live = useLiveRun(run.id, works);
   return (
     <>
-      {works && <LiveStrip live={live} reason={run.reason} />}
+      {works && <LiveStrip live={live} />}
       {canResume(run.status) && <Ended run={run} />}
       <Verdict run={run} />
       <Tabs
@@ -116,7 +116,7 @@ function BoardTab({ run }: { run: RunDetails }) {
   return (
     <div className="stack">
       <Board run={run} />
-      {run.finished > 0 && (
+      {run.finished > 1 && (
         <Section
           title={`Metric against ${cost}`}
           aside={

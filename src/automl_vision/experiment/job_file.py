@@ -9,11 +9,9 @@ from typing import Any
 import yaml
 
 from automl_vision.core.errors import ConfigError, Problem
-from automl_vision.core.tasks import TASKS
 from automl_vision.core.validation import names_of
-from automl_vision.experiment.config import MAX_ITERATIONS, AutoMLVisionConfig
+from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.recipes.catalog import families
-from automl_vision.runs.spec import RunSpec
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
@@ -73,42 +71,6 @@ def _parsed(text: str, subject: str, folder: Path) -> tuple[str, dict[str, Any],
         if isinstance(values.get(name), str):
             values[name] = _data(values[name], folder)
     return experiment, values, root
-
-
-def job_of(spec: RunSpec) -> str:
-    """The job file that submits a run's configuration again, as YAML.
-
-    Args:
-        spec: of the run.
-    """
-    arguments = dict(spec.arguments)
-    model_name = arguments.pop("model_name", None)
-    searches = spec.automode or spec.sampling is not None
-    values = {
-        "experiment": spec.experiment,
-        "task": spec.task,
-        "training_data": spec.data_version or spec.manifest,
-        "model_name": model_name,
-        "primary_metric": spec.primary_metric,
-        "experiment_timeout_hours": spec.budget_seconds / 3600,
-        "iterations": spec.iterations,
-        "max_concurrent_iterations": spec.concurrent,
-        "hyperparameter_sampling": spec.sampling,
-        "policy": spec.policy,
-        "arguments": arguments,
-        "compute_target": spec.compute_target,
-        "threads": spec.threads,
-        "processes_per_trial": spec.processes,
-        "max_bad_share": spec.max_bad_share,
-        "seed": spec.seed,
-    }
-    fields = AutoMLVisionConfig.model_fields
-    without = {name: field.default for name, field in fields.items()} | {"arguments": {}}
-    without["primary_metric"] = TASKS[spec.task].primary_metric if spec.task in TASKS else None
-    if searches:
-        without["iterations"] = MAX_ITERATIONS
-    kept = {name: value for name, value in values.items() if value is not None and value != without.get(name)}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
 def _data(text: str, folder: Path) -> str:

@@ -63,11 +63,13 @@ class LiveState(BaseModel):
 
     status: RunStatus
     metric: str = Field(description="that ranks its trials")
+    waits: str | None = Field(description="what a queued run waits for, in a sentence")
     phase: LivePhase | None
     budget_left: float | None = Field(description="seconds to the deadline; null if that is more than two days away")
     trials: int = Field(description="that were started")
     best: float | None = Field(description="value of the metric")
     best_trial: int | None
+    is_canceling: bool = Field(description="whether the run was asked to end and has not ended yet")
     has_ended: bool = Field(description="whether nothing more happens unless the run is resumed")
 
 
@@ -92,6 +94,7 @@ class LiveReader:
         self.messages: list[RunMessage] = []
         self.revision = 0
         self.reads = 0
+        self._is_canceling = False
         self._read_at = -_EVERY
 
     def refresh(self) -> None:
@@ -103,6 +106,7 @@ class LiveReader:
             events = self.live.update()
             if self.live.has_ended:
                 events += self.live.update()  # what was written between the reading of the record and the end
+            self._is_canceling = not self.live.has_ended and self.live.folder.cancel_request.is_set()
             self._read_at, self.reads = time.monotonic(), self.reads + 1
             self.messages += _messages(events)
             if self._board_state() != before or any(isinstance(new.event, EvaluationEvent) for new in events):
@@ -118,12 +122,14 @@ class LiveReader:
             best, left = live.best, live.budget_left
             return LiveState(
                 status=live.status,
+                waits=None if live.in_line is None else live.in_line.sentence,
                 metric=live.metric,
                 phase=None if phase is None else LivePhase(phase=phase.phase, done=phase.done, total=phase.total),
                 budget_left=left if left < _LONG_BUDGET else None,
                 trials=len(live.lines),
                 best=None if best is None else best.value,
                 best_trial=None if best is None else best.trial,
+                is_canceling=self._is_canceling,
                 has_ended=live.has_ended,
             )
 
@@ -160,7 +166,16 @@ class View:
             reader.refresh()
             state, position = reader.state(), reader.live.position
             lines, messages = self._new_lines(), self._new_messages()
-            key = (state.status, state.phase, state.trials, state.best, state.best_trial, reader.revision)
+            key = (
+                state.status,
+                state.is_canceling,
+                state.waits,
+                state.phase,
+                state.trials,
+                state.best,
+                state.best_trial,
+                reader.revision,
+            )
             if key == self._sent and not lines and not messages:
                 return None, position
             self._sent = key

@@ -74,5 +74,5 @@ export function phaseOf({ run, live, working }: ActiveRun): string {
     return `trial ${trial.trial}, ${trial.model_name}: ${trial.phase || "starts"}${more}`;
   }
   if (live.status === "NotStarted") return "starts";
-  return live.phase?.phase ?? run.reason ?? "";
+  return live.waits ?? live.phase?.phase ?? run.reason ?? "";
 }

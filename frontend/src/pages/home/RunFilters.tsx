@@ -9,10 +9,10 @@ import { listPart, textOf, useSettled, useView } from "../../components/view";
 import styles from "./Home.module.css";
 import { COLUMNS, shownColumns } from "./runColumns";
 
-const STATUSES = ["NotStarted", "Preparing", "Running", "Finalizing", "Completed", "Failed", "Canceled", "Interrupted"];
+const STATUSES = ["NotStarted", "Queued", "Preparing", "Running", "Finalizing", "Completed", "Failed", "Canceled", "Interrupted"];
 const TASKS = ["image-classification", "image-classification-multi-label", "image-object-detection", "image-instance-segmentation"];
 const GROUPS = [
-  { value: "Preparing,Running,Finalizing,NotStarted", title: "waiting or working" },
+  { value: "Queued,Preparing,Running,Finalizing,NotStarted", title: "waiting or working" },
   { value: "Failed,Interrupted", title: "failed or interrupted" },
 ];
 

@@ -12,7 +12,7 @@ const MOST_TRIALS = 12;
 const MOST_MESSAGES = 3;
 
 /** The live part of the page of a run. */
-export function LiveStrip({ live, reason }: { live: LiveRun; reason: string | null }) {
+export function LiveStrip({ live }: { live: LiveRun }) {
   const { state } = live;
   const working = Object.values(live.trials).filter((trial) => trial.status === "Running" || trial.status === "NotStarted");
   if (state === null) return <p className="muted" role="status">Connecting to the run …</p>;
@@ -21,7 +21,7 @@ export function LiveStrip({ live, reason }: { live: LiveRun; reason: string | nu
       <div className="line spread">
         <span className="line">
           <Status status={state.status} />
-          <PhaseText state={state} reason={reason} trials={working.length} />
+          <PhaseText state={state} trials={working.length} />
         </span>
         <span className="line muted">
           {state.best !== null && (
@@ -39,10 +39,10 @@ export function LiveStrip({ live, reason }: { live: LiveRun; reason: string | nu
   );
 }
 
-function PhaseText({ state, reason, trials }: { state: Schemas["LiveState"]; reason: string | null; trials: number }) {
+function PhaseText({ state, trials }: { state: Schemas["LiveState"]; trials: number }) {
   if (state.status === "NotStarted") return <span>starts</span>;
   if (trials > 0) return <span>{count(trials, "trial")} at work, {count(state.trials, "trial")} begun</span>;
-  return <span>{state.phase?.phase ?? reason ?? ""}</span>;
+  return <span>{state.waits ?? state.phase?.phase ?? ""}</span>;
 }
 
 /** Time to the deadline of a run, which passes while nothing is received. */

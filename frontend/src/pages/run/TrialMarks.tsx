@@ -13,13 +13,13 @@ const MARKS: Record<Mark, [sign: string, meaning: string]> = {
 };
 
 /** The marks of a trial. */
-export function marksOf(row: Schemas["BoardRow"], run: Pick<Schemas["RunDetails"], "verdict" | "model_trial" | "has_model">): Mark[] {
-  const { verdict } = run;
+export function marksOf(row: Schemas["BoardRow"], run: Pick<Schemas["RunDetails"], "verdict" | "model_trial" | "has_model" | "finished">): Mark[] {
+  const verdict = run.finished > 1 ? run.verdict : null; // one trial is not the best of any
   const found: (Mark | false)[] = [
     row.trial === verdict?.recommended && "recommended",
     row.trial === verdict?.best && "best",
     verdict?.not_distinguishable.includes(row.trial) === true && "tied",
-    row.on_front === true && "front",
+    verdict !== null && row.on_front === true && "front",
     run.has_model && row.trial === run.model_trial && "model",
   ];
   return found.filter((mark) => mark !== false);

@@ -25,8 +25,8 @@ export function Verdict({ run }: { run: RunDetails }) {
       <Facts run={run} row={row} />
       <div className={styles.why}>
         <LongText text={sentenceOf(run)} />
-        {run.decision !== null && <p>AutoMode: {run.decision}.</p>}
-        {run.note !== "" && <p>{run.note}.</p>}
+        {run.decision !== null && <p>AutoMode: {run.decision.replace(/\.$/, "")}.</p>}
+        {run.note !== "" && <p>{asSentence(run.note)}</p>}
         {run.model_trial !== null && run.model_trial !== row.trial && (
           <p className="muted">The model that this run has packaged is trial {run.model_trial}.</p>
         )}
@@ -65,11 +65,16 @@ function Fact({ name, value }: { name: string; value: string }) {
   );
 }
 
+/** A text that begins with a capital letter and ends with a full stop. */
+function asSentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+}
+
 /** What the tests say; of a run with one result there is nothing to compare. */
 function sentenceOf(run: RunDetails): string {
   const { verdict } = run;
   if (verdict === null) return "";
-  if (verdict.sentence !== "") return `${verdict.sentence.charAt(0).toUpperCase()}${verdict.sentence.slice(1)}${verdict.sentence.endsWith(".") ? "" : "."}`;
+  if (verdict.sentence !== "") return asSentence(verdict.sentence);
   return run.finished > 1 ? "The trials cannot be compared in pairs: their predictions are not kept." : "It is the only trial with a result, so there is nothing to compare it with.";
 }
 
@@ -88,7 +93,7 @@ function LongText({ text }: { text: string }) {
 }
 
 function NoVerdict({ run }: { run: RunDetails }) {
-  if (run.note !== "") return <p className={styles.take}>{run.note}.</p>;
+  if (run.note !== "") return <p className={styles.take}>{asSentence(run.note)}</p>;
   const begun = run.trials > 0 ? `${count(run.trials, "trial")} begun, none has a result yet.` : "No trial has begun yet.";
   return <p className="muted">{begun} The verdict comes with the first result.</p>;
 }

@@ -53,13 +53,13 @@ export function columnsOf(run: RunDetails, axis: Axis, metrics: string[]): Board
         </Link>
       ),
     },
-    { id: "score", title: `${name}, validation`, name: `${name}, validation`, value: (row) => row.score?.value, width: 172, cell: (row) => <Score found={row.score} /> },
-    hasTest && { id: "test", title: `${name}, test`, name: `${name}, test`, value: (row) => row.test_score?.value, width: 172, cell: (row) => <Score found={row.test_score} /> },
+    { id: "score", title: <Split name={name} split="validation" />, name: `${name}, validation`, value: (row) => row.score?.value, width: 172, cell: (row) => <Score found={row.score} /> },
+    hasTest && { id: "test", title: <Split name={name} split="test" />, name: `${name}, test`, value: (row) => row.test_score?.value, width: 172, cell: (row) => <Score found={row.test_score} /> },
     {
-      id: "dot", title: <AxisTicks axis={axis} />, name: "Intervals on one axis", width: 230,
+      id: "dot", title: <><span className="hidden-text">Intervals on one axis</span><AxisTicks axis={axis} /></>, name: "Intervals on one axis", width: 230,
       cell: (row) => <IntervalDot found={row.score} test={row.test_score} axis={axis} reference={best} emphasis={emphasisOf(row, run)} />,
     },
-    { id: "marks", title: <span className="hidden-text">Marks</span>, name: "Marks", width: run.rows.some((row) => marksOf(row, run).length > 2) ? 250 : 170, cell: (row) => <TrialMarks marks={marksOf(row, run)} /> },
+    { id: "marks", title: <span className="hidden-text">Marks</span>, name: "Marks", width: marksWidth(run), cell: (row) => <TrialMarks marks={marksOf(row, run)} /> },
     ...metrics.map((metric): BoardColumn => ({
       id: `metric-${metric}`, title: metricName(metric), name: metricName(metric), width: 172,
       value: (row) => row.metrics?.[metric]?.val?.value,
@@ -68,15 +68,6 @@ export function columnsOf(run: RunDetails, axis: Axis, metrics: string[]): Board
     { id: "ms", title: "ms", name: "Latency, ms per image", isNumber: true, width: 64, value: (row) => row.latency_ms, cell: (row) => <Cost value={row.latency_ms} why={row.not_measurable} /> },
     { id: "batch", title: "ms in batches", name: "Latency in batches of 8", isNumber: true, isExtra: true, width: 100, value: (row) => row.batch_latency_ms, cell: (row) => <Cost value={row.batch_latency_ms} /> },
     { id: "mb", title: "MB", name: "Size, MB", isNumber: true, width: 64, value: (row) => row.size_mb, cell: (row) => <Cost value={row.size_mb} /> },
-    ...run.differing.map((setting): BoardColumn => ({
-      id: `setting-${setting}`, title: metricName(setting), name: metricName(setting), width: 110,
-      value: (row) => settingValue(row, setting),
-      cell: (row) => <span className={styles.setting}>{settingText(row.drawn?.[setting])}</span>,
-    })),
-    { id: "role", title: "Role", name: "Role", isExtra: !run.rows.some((row) => row.role), width: 130, cell: (row) => row.role },
-    { id: "epochs", title: "Best epoch", name: "Best epoch", isNumber: true, isExtra: true, width: 90, value: (row) => row.best_epoch, cell: (row) => (row.best_epoch === null ? "–" : `${row.best_epoch} of ${row.epochs}`) },
-    { id: "parameters", title: "Weights", name: "Weights, millions", isNumber: true, isExtra: true, width: 80, value: (row) => row.parameters, cell: (row) => (row.parameters === null ? "–" : `${figure(row.parameters / 1e6, 1)} M`) },
-    { id: "time", title: "Time", name: "Time of work", isNumber: true, width: 64, value: (row) => row.seconds, cell: (row) => (row.seconds === null ? "–" : duration(row.seconds)) },
     {
       id: "status", title: "Status", name: "Status", value: (row) => row.status, width: 150,
       cell: (row) => (
@@ -86,8 +77,28 @@ export function columnsOf(run: RunDetails, axis: Axis, metrics: string[]): Board
         </span>
       ),
     },
+    ...run.differing.map((setting): BoardColumn => ({
+      id: `setting-${setting}`, title: metricName(setting), name: metricName(setting), width: 110,
+      value: (row) => settingValue(row, setting),
+      cell: (row) => <span className={styles.setting}>{settingText(row.drawn?.[setting])}</span>,
+    })),
+    { id: "role", title: "Role", name: "Role", isExtra: !run.rows.some((row) => row.role), width: 130, cell: (row) => row.role },
+    { id: "epochs", title: "Best epoch", name: "Best epoch", isNumber: true, isExtra: true, width: 90, value: (row) => row.best_epoch, cell: (row) => (row.best_epoch === null ? "–" : `${row.best_epoch} of ${row.epochs}`) },
+    { id: "parameters", title: "Weights", name: "Weights, millions", isNumber: true, isExtra: true, width: 80, value: (row) => row.parameters, cell: (row) => (row.parameters === null ? "–" : `${figure(row.parameters / 1e6, 1)} M`) },
+    { id: "time", title: "Time", name: "Time of work", isNumber: true, width: 64, value: (row) => row.seconds, cell: (row) => (row.seconds === null ? "–" : duration(row.seconds)) },
   ];
   return found.filter((column) => column !== false);
+}
+
+/** A metric over the words for a split. */
+function Split({ name, split }: { name: string; split: string }) {
+  return <span className={styles.split}>{name}, <span>{split}</span></span>;
+}
+
+/** Room for the marks of the trial that has most of them. */
+function marksWidth(run: RunDetails): number {
+  const most = run.rows.reduce((found, row) => Math.max(found, marksOf(row, run).length), 0);
+  return [40, 110, 170, 235, 300][most] ?? 300;
 }
 
 function Cost({ value, why }: { value: number | null | undefined; why?: string | null | undefined }) {

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { withChange, type LiveRun, type RunChange } from "./useLiveRun";
 
 const change = (parts: Partial<RunChange>): RunChange => ({
-  status: "Running", metric: "accuracy", phase: null, budget_left: 60, trials: 1, best: null, best_trial: null,
-  has_ended: false, lines: [], messages: [], revision: 1, ...parts,
+  status: "Running", waits: null, metric: "accuracy", phase: null, budget_left: 60, trials: 1, best: null, best_trial: null,
+  is_canceling: false, has_ended: false, lines: [], messages: [], revision: 1, ...parts,
 });
 const line = (trial: number, epoch: number) => ({
   trial, epoch, model_name: "m", status: "Running" as const, phase: "", epochs: 3, value: 0.5, curve: [], seconds_left: null, reason: null,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from fastapi import APIRouter, Query
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.core.records import Message
 from automl_vision.experiment.downloads import FolderEntry
-from automl_vision.experiment.job_file import job_of
+from automl_vision.experiment.job_texts import job_of_run
 from automl_vision.runs.spec import read_run_spec
 from automl_vision.studio.events import RunMessage
 from automl_vision.studio.opened import Opened
@@ -60,11 +60,15 @@ def get_run_settings(opened: Opened, run_id: str) -> RunSettings:
     folder = opened.run(run_id).run.folder
     values, job, problem = folder.spec(), None, None
     try:
-        job = job_of(read_run_spec(run_id, values))
+        job = _yaml(job_of_run(read_run_spec(run_id, values)))
     except ConfigError as error:
         problem = str(error)
-    specification = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    return RunSettings(job=job, job_problem=problem, specification=specification)
+    return RunSettings(job=job, job_problem=problem, specification=_yaml(values))
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 @router.get("/files")
