@@ -318,4 +318,6 @@ def _part(part: Any) -> ComparedPart:
 def _text(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)
