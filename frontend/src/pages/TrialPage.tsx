@@ -18,6 +18,7 @@ import { Settings } from "./trial/Settings";
 import { Slices } from "./trial/Slices";
 import { SplitChoice } from "./trial/SplitChoice";
 import { OperatingPoint } from "./trial/threshold/OperatingPoint";
+import styles from "./trial/trial.module.css";
 
 type TrialDetails = Schemas["TrialDetails"];
 
@@ -125,16 +126,25 @@ function Evaluated({ name, split }: { name: TrialName; split: string | undefined
 
 /** A trial that has no predictions: it runs, it failed, or it was never started. */
 function Unscored({ trial, name }: { trial: TrialDetails; name: TrialName }) {
+  const list = $api.useQuery("get", "/api/v1/runs/{run_id}/trials/{number}/figures", {
+    params: { path: { run_id: name.runId, number: name.number } },
+  });
   return (
     <>
       {trial.reason !== null && (
         <Empty title={trial.status === "Failed" ? "The trial failed" : "The trial ended early"}>{trial.reason}</Empty>
       )}
       {trial.reason === null && <Empty title="No predictions yet">Metrics, mistakes and thresholds appear here when the trial has finished.</Empty>}
-      {trial.log !== null && <pre>{trial.log}</pre>}
-      <section className="panel" aria-label="learning curves">
-        <FigureOf trial={name} split={undefined} name="learning_curves" />
-      </section>
+      {trial.log !== null && (
+        <pre className={styles.log} tabIndex={0} aria-label="end of the log">
+          {trial.log}
+        </pre>
+      )}
+      {list.data?.names.includes("learning_curves") === true && (
+        <section className="panel" aria-label="learning curves">
+          <FigureOf trial={name} split={undefined} name="learning_curves" />
+        </section>
+      )}
     </>
   );
 }

@@ -27,9 +27,10 @@ def compared_curves(first: TrialFolder, second: TrialFolder) -> Figure:
     metric = RunFolder(first.path.parents[1]).outline().primary_metric
     one_run = first.path.parents[1] == second.path.parents[1]
     curves = [_Curve.of(trial, metric, one_run=one_run) for trial in (first, second)]
+    longest = max(curve.epochs[-1] for curve in curves)
     figure = empty_figure(
         "Learning curves", f"{_sentence(curves)}.", x="epoch", y=metric.replace("_", " "), height=340,
-        xaxis={"tickformat": "d", "nticks": 8},
+        xaxis={"tickformat": "d", "nticks": 8, "dtick": 1 if longest < 8 else None},
     )  # fmt: skip
     for number, curve in enumerate(curves, start=1):
         role = f"series-{number}"

@@ -71,5 +71,5 @@ def _fields(task: str, model_name: str) -> dict[str, tuple[Any, str]]:
         family = family_of(task, model_name)
     except (KeyError, UnknownModelError):
         return {}
-    defaults = family().model_dump(mode="json")
+    defaults = family.model_validate({}).model_dump(mode="json")
     return {name: (defaults[name], field.description or "") for name, field in family.model_fields.items()}

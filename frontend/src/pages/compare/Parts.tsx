@@ -63,7 +63,7 @@ function Table({ parts, what, by, names }: { parts: Part[]; what: string; by: st
             </th>
             <th className="number">{names.second}</th>
             <th>Difference</th>
-            <th className={trialStyles.dotColumn} />
+            <td className={trialStyles.dotColumn} />
             <th className="number">p (Holm)</th>
           </tr>
         </thead>

@@ -80,7 +80,7 @@ export function Counts({ found, names, shown, onShow }: {
         <caption className="hidden-text">On how many of {count(found.images, "image")} each of the two makes no mistake</caption>
         <thead>
           <tr>
-            <th />
+            <td />
             <th>{names.second} right</th>
             <th>{names.second} wrong</th>
           </tr>

@@ -61,7 +61,7 @@ function BeforeAfter({ found }: { found: Schemas["CalibrationFigures"] }) {
         <table>
           <thead>
             <tr>
-              <th />
+              <td />
               <th>Before</th>
               <th>After</th>
             </tr>

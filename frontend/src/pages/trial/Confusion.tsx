@@ -114,7 +114,7 @@ function Pairs({ found, chosen, onChoose }: {
               <th>True → predicted</th>
               <th className="number">{found.noun}s</th>
               <th className="number">of</th>
-              <th className={styles.barCell} />
+              <td className={styles.barCell} />
             </tr>
           </thead>
           <tbody>

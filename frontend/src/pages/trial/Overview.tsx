@@ -131,7 +131,7 @@ function Metrics({ evaluation }: { evaluation: Evaluation }) {
             <tr>
               <th>Metric</th>
               <th>Value [interval]</th>
-              <th className={styles.dotColumn} />
+              <td className={styles.dotColumn} />
               <th>Better</th>
               <th>Meaning</th>
             </tr>
@@ -166,7 +166,7 @@ function Kinds({ trial, evaluation, split }: { trial: TrialName; evaluation: Eva
             <tr>
               <th>Kind</th>
               <th className="number">Errors</th>
-              <th className={styles.barCell} />
+              <td className={styles.barCell} />
               <th>Meaning</th>
             </tr>
           </thead>

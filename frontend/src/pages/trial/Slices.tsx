@@ -78,7 +78,7 @@ function SliceTable({ slices, metric, is, onChoose }: {
             <th>{metricName(metric)}</th>
             <th>Elsewhere</th>
             <th>Difference</th>
-            <th className={styles.dotColumn} />
+            <td className={styles.dotColumn} />
             <th className="number">p</th>
           </tr>
         </thead>

@@ -44,7 +44,7 @@ def two_trials(
     found = [_NAME.fullmatch(name) for name in trials.split(",")]
     if len(found) != 2 or None in found:
         sentence = f'two trials are compared, as RUN:TRIAL,RUN:TRIAL, not "{trials}"'
-        raise ConfigError([Problem(sentence, ("query", "trials"))], subject="The comparison")
+        raise ConfigError([Problem(("query", "trials"), sentence)], subject="The comparison")
     first, second = ((match["run"], int(match["trial"])) for match in found if match is not None)
     return first, second
 
@@ -318,4 +318,6 @@ def _part(part: Any) -> ComparedPart:
 def _text(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)

@@ -108,7 +108,7 @@ def save_operating_point(
         with found.lock:
             points = fixed_operating_points(found.evaluated, point.thresholds, point.wanted)
     except ValueError as error:
-        raise ConfigError([Problem(str(error), ("thresholds",))], subject="The operating point") from None
+        raise ConfigError([Problem(("thresholds",), str(error))], subject="The operating point") from None
     set_operating_point(opened.trial(run_id, number), points)
     return _state(opened, run_id, number)
 

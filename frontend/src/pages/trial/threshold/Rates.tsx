@@ -23,7 +23,7 @@ function Shown({ title, note, rate, before }: { title: string; note: string; rat
     <div className={styles.rate}>
       <span className="muted small">{title}</span>
       <b>
-        {known ? rate.value.toFixed(4) : "–"}
+        {known ? rate.value.toFixed(4) : "–"}{" "}
         {known && (
           <small>
             [{rate.low.toFixed(4)}, {rate.high.toFixed(4)}]
