@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,6 +16,8 @@ from typing import Any
 # before torch is loaded: two tests at a time share two cores with each other and with the processes that they start
 os.environ["GOMP_SPINCOUNT"] = "1000"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# runs of tests do not wait for those of other tests, nor for the user's own
+os.environ["AUTOML_VISION_QUEUE"] = tempfile.mkdtemp(prefix="automl-vision-test-queue-")
 
 import numpy as np
 import pytest
@@ -31,6 +36,7 @@ from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_
 from processes import PRELOADED
 
 pytest_plugins = ["studio_site"]
+atexit.register(shutil.rmtree, os.environ["AUTOML_VISION_QUEUE"], ignore_errors=True)
 pytest.register_assert_rewrite("automl_vision.testing")  # before any test imports a part of it directly
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 

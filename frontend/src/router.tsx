@@ -43,6 +43,7 @@ const tree = root.addChildren([
   page("/new", () => import("./pages/NewJobPage")),
   page("/activity", () => import("./pages/ActivityPage")),
   page("/settings", () => import("./pages/SettingsPage")),
+  page("/api/v1/docs", () => import("./pages/settings/ApiPage")),
 ]);
 
 export const router = createRouter({

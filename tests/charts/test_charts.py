@@ -17,7 +17,7 @@ from automl_vision.charts.curves import reliability, roc, thresholds
 from automl_vision.charts.look import MODES, dressed, look
 from automl_vision.charts.marks import CannotDrawError, distinct, shortened
 from automl_vision.charts.page import bundle, page
-from automl_vision.charts.search import board, importance, parallel_coordinates, trade_off
+from automl_vision.charts.search import TrialScore, board, importance, parallel_coordinates, trade_off
 from automl_vision.charts.training import learning_curves
 
 CARTESIAN = {"bar", "box", "contour", "heatmap", "histogram", "image", "scatter", "violin"}
@@ -98,6 +98,15 @@ def test_the_front_depends_on_the_direction():
         list(trade_off(SCORES, "m", "milliseconds", lower_is_better=is_lower).data[0].x) for is_lower in (False, True)
     ]
     assert fronts == [[9.0, 30.0], [9.0, 20.0]]
+
+
+def test_of_a_crowd_only_the_front_has_numbers_and_intervals():
+    beaten = [TrialScore(i, "m", 0.5, 0.4, 0.6, milliseconds=10.0 + i) for i in range(41)]
+    few, many = (trade_off(beaten[:n], "m", "milliseconds") for n in (40, 41))
+    assert [(trace.mode, trace.error_y.array is not None) for trace in few.data[1:]] == [("markers+text", True)] * 2
+    assert [(trace.mode, trace.error_y.array is not None) for trace in many.data[1:]] == [
+        ("markers", False), ("markers+text", True),
+    ]  # fmt: skip
 
 
 def test_parallel_lines_pass_below_what_a_trial_does_not_have():

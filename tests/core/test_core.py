@@ -95,6 +95,8 @@ def test_json_lines_are_read_on_from_where_they_ended(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"1}\n\n")
     assert read_lines(path, offset)[0] == [b'{"half": 1}']
+    assert read_lines(path, 0, offset) == (found, offset)
+    assert read_lines(path, offset, offset) == ([], offset)
 
 
 def test_threads_append_whole_lines(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from rich.console import Console
 
 from automl_vision.core.files import append_json_line
 from automl_vision.core.numbers import json_text
-from automl_vision.core.records import EvaluationEvent, Progress
-from automl_vision.experiment.live import LiveRun, duration, sparkline
+from automl_vision.core.records import EvaluationEvent, PlaceInLine, Progress
+from automl_vision.experiment.live import LiveRun, Position, duration, sparkline
 from automl_vision.experiment.progress import show_progress
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.workspace.run_folder import RunFolder
@@ -194,3 +195,57 @@ def test_a_flat_curve_is_low():
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (5999, "99:59"), (7260, "2 h 01")])
 def test_durations(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_a_reader_goes_on_where_another_one_stopped(folder: RunFolder):
+    first = LiveRun(folder)
+    first.update()
+    text = first.position.text
+    assert re.fullmatch(r"\d+:3:2=\d+", text)  # the others have results and were read to their ends
+    assert Position.parse(text) == first.position
+
+    append_json_line(folder.events.path, {"event": "message", "time": 1.0, "text": "half"})
+    with folder.events.path.open("a") as file:
+        file.write('{"event": "message", "time": 2.0, "te')  # a line that is being written
+    write_trial(folder, 2, [0.4], "Running")
+    write_trial(folder, 3, [0.1], "Running")
+    second = LiveRun(folder)
+    second.update()
+    missed = second.events_since(Position.parse(text))
+    expected = [new for new in first.update() if not isinstance(new.event, Progress)]
+    assert [new for new in missed if not isinstance(new.event, Progress)] == expected
+    assert [(type(new.event).__name__, new.trial) for new in expected] == [
+        ("Message", None), ("EvaluationEvent", 2), ("EvaluationEvent", 3),
+    ]  # fmt: skip
+    assert second.events_since(second.position) == []
+    assert len(second.events_since(Position())) > len(missed)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1:2", "1:2:3", "1:2:3=4x", "-1:0:", "1:2:3=4\n", "9" * 40])
+def test_a_position_that_cannot_be_read_is_refused(text: str):
+    with pytest.raises(ValueError, match="is not a position in the events of a run"):
+        Position.parse(text)
+
+
+def test_a_trial_that_failed_is_followed_again_when_its_run_goes_on(folder: RunFolder):
+    failed = write_trial(folder, 4, [0.3], "Failed", reason="a bad value")
+    run = LiveRun(folder)
+    run.update()
+    assert (run.lines[4].status, run.lines[4].reason) == ("Failed", "a bad value")
+    failed.update(status="Running", reason=None)
+    write_trial(folder, 4, [0.3, 0.6], "Running", reason=None)
+    assert {new.trial for new in run.update()} == {4}
+    assert (run.lines[4].status, run.lines[4].curve) == ("Running", [0.3, 0.6])
+
+
+def test_a_queued_run_says_what_it_waits_for_and_keeps_its_time(folder: RunFolder):
+    place = PlaceInLine(place=1, run="chest-1", workspace="/ws")
+    folder.update(status="Queued", in_line=place, seconds=100.0)
+    with folder.lock.hold():
+        live = LiveRun(folder)
+        live.update()
+        assert live.to_json()["status"] == "Queued"
+        assert live.to_json()["in_line"] == {"place": 1, "run": "chest-1", "workspace": "/ws"}
+        assert live.budget_left == 500.0
+    live.update()
+    assert (live.status, live.in_line) == ("Interrupted", None)

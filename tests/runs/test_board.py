@@ -171,3 +171,15 @@ def test_holm(p_values: list[float], adjusted: list[float]):
 
 def test_a_test_that_was_not_possible_does_not_count():
     assert holm([float("nan"), 0.03]) == pytest.approx([float("nan"), 0.03], nan_ok=True)
+
+
+def test_a_board_knows_its_metrics_and_which_settings_differ(folder: RunFolder):
+    for number, rate in enumerate((0.1, 0.2)):
+        trial = finished(folder, number, right(0.5))
+        trial.write_plan({"drawn": {"learning_rate": rate, "optimizer": "sgd", "model_name": "a"}})
+    settle(folder)
+    board = read_leaderboard(folder)
+    assert board.known_metrics == ["accuracy", "auc_macro"]
+    assert board.differing == ["learning_rate"]
+    finished(folder, 2, right(0.5)).write_plan({"drawn": {"learning_rate": 0.1}})
+    assert read_leaderboard(folder).differing == ["learning_rate", "optimizer"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ def test_operation(operation: Any, studio_address: str) -> None:
         case.call_and_validate(base_url=studio_address.rstrip("/"), headers={"X-Studio": "1"}, checks=CHECKS)
 
     try_it()
+
+
+def test_every_name_of_the_description_is_used_once() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # FastAPI warns of operations with the same name
+        description = create_app([]).openapi()
+    assert not [name for name in description["components"]["schemas"] if "__" in name]
 
 
 @pytest.mark.parametrize("text", ["../../spec.json", "..%2f..%2fspec.json", "%00", "a" * 3000, "<script>", "💥", "-1"])

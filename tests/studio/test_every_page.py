@@ -24,7 +24,9 @@ PAGES = {
     "try": "try",
     "new job": "new",
     "activity": "activity",
+    "new job, advanced": "new?data=shapes:1&advanced=1",
     "settings": "settings",
+    "api": "api/v1/docs?open=post%20/api/v1/jobs/check",
     "nothing": "there/is/no/such/page",
 }
 WIDTHS = {"desk": 1440, "phone": 390}

@@ -52,6 +52,266 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Machine
+         * @description Return the machine, what is installed, and where the workspace lies.
+         */
+        get: operations["get_machine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Storage
+         * @description Return the folders of the workspace and its caches with their sizes, which takes a moment for many files.
+         */
+        get: operations["get_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Form
+         * @description Return what a form for a job offers, derived from the product's own tables.
+         */
+        get: operations["get_job_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/algorithms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Algorithms
+         * @description List a task's algorithms with size and licence; the first call for a task takes some seconds.
+         */
+        get: operations["list_algorithms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Sources
+         * @description List the data that a job can be about: registered versions, and what the last runs were about.
+         */
+        get: operations["list_data_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Places
+         * @description List what is in a folder of this machine: folders with their images, files that may describe a dataset.
+         */
+        get: operations["list_data_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Job Data
+         * @description Begin to look at data, or return what was found before; ask again with its id until it has ended.
+         */
+        post: operations["check_job_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/data/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Data
+         * @description Return how far a look at data is, and what it found.
+         */
+        get: operations["get_job_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Return all mistakes of a job by field, the ranges of its search space, its texts and its plan.
+         */
+        post: operations["check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Job
+         * @description Start the run of a job; mistakes are answered by field.
+         */
+        post: operations["start_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Job File
+         * @description Return the values of a job file's text; relative data paths are taken from the workspace's folder.
+         */
+        post: operations["read_job_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Of Run
+         * @description Return the job that a run was started with, to start it again or to change it.
+         */
+        get: operations["get_job_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queue
+         * @description List the runs that work or wait on this machine, in the order in which they were submitted.
+         */
+        get: operations["list_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -61,9 +321,29 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description List the runs of a workspace, the newest first.
+         * @description List the runs of a workspace, by default the newest first.
          */
         get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Experiments
+         * @description List the experiments with their numbers of runs, the one with the newest run first.
+         */
+        get: operations["list_experiments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -81,9 +361,29 @@ export interface paths {
         };
         /**
          * Get Run
-         * @description Return a run with its board, and what paired tests say of it.
+         * @description Return a run with its board, and what paired tests say of it; with limits, of the trials that keep them.
          */
         get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Figures
+         * @description Return figures of a run's trials, and why others cannot be drawn.
+         */
+        get: operations["get_run_figures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -172,6 +472,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/trials/{number}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trial Log
+         * @description Return the last lines that a trial's process wrote.
+         */
+        get: operations["get_trial_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trial Files
+         * @description List a trial's files.
+         */
+        get: operations["list_trial_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trial File
+         * @description Download one of a trial's files.
+         */
+        get: operations["get_trial_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/images/{row}": {
         parameters: {
             query?: never;
@@ -192,10 +552,2157 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/trials/{number}/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluation
+         * @description Return every metric of a trial with its interval, and how many images it gets wrong.
+         */
+        get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/confusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Confusion
+         * @description Return what is taken for what; each cell's images are those of `cases` with the same `true` and `predicted`.
+         */
+        get: operations["get_confusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/calibration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calibration
+         * @description Return how far probabilities or scores can be trusted, and what conformal sets hold.
+         */
+        get: operations["get_calibration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Slices
+         * @description Return the metric on parts of the images; the first request begins the work, later ones say how far it is.
+         */
+        get: operations["get_slices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cases
+         * @description List the images of a split that a filter leaves, the worst first.
+         */
+        get: operations["list_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/cases/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case
+         * @description Return one image with its probabilities or objects.
+         */
+        get: operations["get_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thresholds
+         * @description Return the score of every answer, from which a page computes what each threshold does.
+         */
+        get: operations["get_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/operating-point": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Operating Point
+         * @description Return the operating point that the run's model decides by, if it was made of this trial.
+         */
+        get: operations["get_operating_point"];
+        /**
+         * Save Operating Point
+         * @description Save thresholds into the run's model, with what they do on the images of a split.
+         */
+        put: operations["save_operating_point"];
+        post?: never;
+        /**
+         * Remove Operating Point
+         * @description Let the run's model decide by its own thresholds again.
+         */
+        delete: operations["remove_operating_point"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/explanations/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Explanation
+         * @description Return whether an image is explained; the first request begins the work, later ones say how far it is.
+         */
+        get: operations["get_explanation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trials/{number}/explanations/{row}/overlay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Explanation Overlay
+         * @description Return the picture of an explanation as WebP: what the prediction depends on in colour over the grey image.
+         */
+        get: operations["get_explanation_overlay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Reviews
+         * @description List the decisions that hold.
+         */
+        get: operations["list_reviews"];
+        put?: never;
+        /**
+         * Add Review
+         * @description Record a decision about an image; the verdict "undone" takes the one before back.
+         */
+        post: operations["add_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Comparison
+         * @description Compare two trials by a paired test, with what only one of them gets right and where their settings differ.
+         */
+        get: operations["get_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Compared Classes
+         * @description Compare two trials class by class, with p-values that hold for all classes at once.
+         */
+        get: operations["get_compared_classes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Compared Slices
+         * @description Compare two trials slice by slice; the first request begins the work, later ones say how far it is.
+         */
+        get: operations["get_compared_slices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Flipped Cases
+         * @description List the images that only one trial gets right, or both, or neither, worst first.
+         */
+        get: operations["list_flipped_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/cases/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Flipped Case
+         * @description Return one image with what both trials predict for it.
+         */
+        get: operations["get_flipped_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Compared Figure
+         * @description Return a figure of two trials as Plotly's JSON, without colours.
+         */
+        get: operations["get_compared_figure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datasets
+         * @description List the registered datasets, then those that runs were given without a name.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        /**
+         * Register Dataset
+         * @description Register data that was looked at as the next version of a name.
+         */
+        post: operations["register_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description Return what is in a version: counts, classes, further columns, and the runs that used it.
+         */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/left-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Left Out
+         * @description List the records that could not be used, with place and reason.
+         */
+        get: operations["list_left_out"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Changes
+         * @description Return what differs from another version of the same name, by image.
+         */
+        get: operations["get_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Images
+         * @description List images that meet all conditions, and how many there are.
+         */
+        get: operations["list_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/images/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image
+         * @description Return an image with all of its annotations, further columns and findings.
+         */
+        get: operations["get_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/images/{row}/pixels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image Pixels
+         * @description Return an image as WebP, upright.
+         */
+        get: operations["get_image_pixels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Version
+         * @description Check a version in the background; asking again while it runs returns the same work.
+         */
+        post: operations["check_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description Return what the doctor found, as far as it was checked.
+         */
+        get: operations["get_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/report/{check}/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Finding Cases
+         * @description List the cases of a finding, of the doctor or of people, worst first.
+         */
+        get: operations["list_finding_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/fixes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fixes
+         * @description Return what can be done about a version.
+         */
+        get: operations["get_fixes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/fixes/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Fixes
+         * @description Return what chosen changes come to, without making them.
+         */
+        post: operations["preview_fixes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/fixes/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Effect
+         * @description Compute what chosen changes do to a linear probe, in the background.
+         *
+         *     It is at `/effects/{work_id}` once the work is done.
+         */
+        post: operations["start_effect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/fixes/effects/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Effect
+         * @description Return what changes do to a linear probe, once the work that computed it is done.
+         */
+        get: operations["get_effect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/fixes/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Version
+         * @description Register a version with chosen changes; equal contents are the version that they are already.
+         */
+        post: operations["make_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Place
+         * @description List what is in a folder of this machine, below those that the studio may read.
+         */
+        get: operations["list_place"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Upload
+         * @description Make room for files that will be sent.
+         */
+        post: operations["begin_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upload
+         * @description Return how far an upload has come.
+         */
+        get: operations["get_upload"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Upload
+         * @description Delete the files of an upload that no registered version needs.
+         */
+        delete: operations["remove_upload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write Upload
+         * @description Write a part of a file: the body of the request, at most 64 MiB.
+         */
+        put: operations["write_upload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Import
+         * @description Look at new data in the background: its format, task, classes, and what cannot be used.
+         *
+         *     What it finds is at `/imports/{work_id}` once the work is done.
+         */
+        post: operations["start_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Import
+         * @description Return what is in new data, once the work that looked at it is done.
+         */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description End a run and its trials; what has a result is kept, and the run can be resumed.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Run
+         * @description Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
+         */
+        post: operations["resume_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register Run Model
+         * @description Register the model of a run as the next version of a name.
+         */
+        post: operations["register_run_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Run Report
+         * @description Begin to write the report of a run, one HTML page; once the work is done, the page is its file.
+         */
+        post: operations["write_run_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Messages
+         * @description List what a run and its trials said, the newest first.
+         */
+        get: operations["list_run_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Log
+         * @description Return the last lines of the log of the process that works on a run.
+         */
+        get: operations["get_run_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Settings
+         * @description Return what a run was asked to do.
+         */
+        get: operations["get_run_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Files
+         * @description List the files and folders directly in a folder of a run, folders first.
+         */
+        get: operations["list_run_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run File
+         * @description Download a file of a run.
+         */
+        get: operations["get_run_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/model.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Model
+         * @description Download the model folder of a run as a zip file.
+         */
+        get: operations["get_run_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Activity
+         * @description Return the runs that wait or work; each is read at most once a second, however often this is asked.
+         */
+        get: operations["get_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Run
+         * @description Follow a run: an event `change` for all that is new, until the run ends.
+         *
+         *     The `id` of an event is the position in the event files of the run and its trials up to which it tells; from there
+         *     another connection goes on, which loses and repeats nothing.
+         */
+        get: operations["follow_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Work
+         * @description List the work of this server, the newest first, without results.
+         */
+        get: operations["list_work"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Work
+         * @description Return a piece of work as it is now, with its result once it is done.
+         */
+        get: operations["get_work"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Work
+         * @description Cancel a piece of work; one that has ended stays as it is.
+         */
+        delete: operations["cancel_work"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{work_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Work File
+         * @description Return the file that a piece of work has made.
+         */
+        get: operations["get_work_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ActionOption
+         * @description What can be done about a finding.
+         */
+        ActionOption: {
+            /** Name */
+            name: string;
+            /** Meaning */
+            meaning: string;
+        };
+        /**
+         * ActiveRun
+         * @description A run that waits or works.
+         */
+        ActiveRun: {
+            /**
+             * Workspace
+             * @description its name
+             */
+            workspace: string;
+            run: components["schemas"]["RunSummary"];
+            live: components["schemas"]["LiveState"];
+            /**
+             * Working
+             * @description trials that have not ended
+             */
+            working: components["schemas"]["LiveTrial"][];
+            /** @description the best trial so far */
+            leader: components["schemas"]["LiveTrial"] | null;
+            /**
+             * Messages
+             * @description the last ones
+             */
+            messages: components["schemas"]["RunMessage"][];
+        };
+        /**
+         * Activity
+         * @description What the machine does.
+         */
+        Activity: {
+            /**
+             * Runs
+             * @description those that wait or work, of all open workspaces, the newest first
+             */
+            runs: components["schemas"]["ActiveRun"][];
+        };
+        /**
+         * AlgorithmFacts
+         * @description An algorithm in a list to choose from.
+         */
+        AlgorithmFacts: {
+            /** Name */
+            name: string;
+            /**
+             * Parameters
+             * @description number of weights, with a head of 1000 classes
+             */
+            parameters: number;
+            /**
+             * Licence
+             * @description of the pretrained weights, as their source states it
+             */
+            licence: string | null;
+            /**
+             * Weights
+             * @description "package" when they are installed, "hub" when they are fetched, "none"
+             */
+            weights: string;
+        };
+        /**
+         * BoardRow
+         * @description A trial on the board.
+         */
+        BoardRow: {
+            /**
+             * Rank
+             * @description from 1; None without a score
+             */
+            rank?: number | null;
+            /**
+             * Trial
+             * @description its number in the run
+             */
+            trial: number;
+            /** Model Name */
+            model_name: string;
+            status: components["schemas"]["TrialStatus"];
+            /** @description the primary metric on the validation images; None before the first validation */
+            score: components["schemas"]["MetricInterval"] | null;
+            /** @description on the test images, if there are any */
+            test_score: components["schemas"]["MetricInterval"] | null;
+            /**
+             * Best Epoch
+             * @description epoch whose weights were kept; 0 is the probe
+             */
+            best_epoch: number | null;
+            /**
+             * Epochs
+             * @description epochs trained
+             */
+            epochs: number | null;
+            /**
+             * Seconds
+             * @description of work
+             */
+            seconds: number | null;
+            /**
+             * Parameters
+             * @description number of weights
+             */
+            parameters: number | null;
+            /**
+             * Reason
+             * @description why the trial ended early or failed
+             */
+            reason: string | null;
+            /**
+             * Latency Ms
+             * @description median milliseconds per image of the exported network, one image per batch
+             */
+            latency_ms?: number | null;
+            /**
+             * Batch Latency Ms
+             * @description the same in batches of eight images
+             */
+            batch_latency_ms?: number | null;
+            /**
+             * Size Mb
+             * @description of the exported file, in units of 10^6 bytes
+             */
+            size_mb?: number | null;
+            /**
+             * Measured On
+             * @description runtime, threads and processor of these figures
+             */
+            measured_on?: string | null;
+            /**
+             * Not Measurable
+             * @description why the network cannot be exported or measured
+             */
+            not_measurable?: string | null;
+            /**
+             * On Front
+             * @description whether no other trial is as good in metric, latency and size and better in one
+             * @default false
+             */
+            on_front: boolean;
+            /**
+             * Drawn
+             * @description the sampler's choices
+             */
+            drawn?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Role
+             * @description such as "default recipe"
+             * @default
+             */
+            role: string;
+            /**
+             * Metrics
+             * @description the further metrics that were asked for, by name and split; absent if none was
+             */
+            metrics?: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricInterval"];
+                };
+            };
+        };
+        /**
+         * CalibrationFigures
+         * @description How far probabilities or scores can be trusted, before and after calibration.
+         */
+        CalibrationFigures: {
+            /** Split */
+            split: string;
+            /** Images */
+            images: number;
+            /** Method */
+            method: string;
+            error_before: components["schemas"]["MetricInterval"] | null;
+            error_after: components["schemas"]["MetricInterval"] | null;
+            loss_before: components["schemas"]["MetricInterval"] | null;
+            loss_after: components["schemas"]["MetricInterval"] | null;
+            sets: components["schemas"]["SetsFigures"] | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Case
+         * @description An image with what is right and what is predicted.
+         */
+        Case: {
+            /**
+             * Row
+             * @description of the run's dataset; in addresses of its image
+             */
+            row: number;
+            /**
+             * Image
+             * @description path, as in the dataset
+             */
+            image: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Truth */
+            truth: string;
+            /** Predicted */
+            predicted: string;
+            /** Loss */
+            loss: number | null;
+            /** Is Mistake */
+            is_mistake: boolean;
+            /**
+             * Suspected
+             * @description why the label may be wrong; empty where nothing speaks against it
+             */
+            suspected: string;
+            /**
+             * Suggested
+             * @description the class that the label should be, if it is wrong and there is one
+             */
+            suggested: string | null;
+        };
+        /**
+         * CaseDetails
+         * @description One image with all that is predicted for it.
+         */
+        CaseDetails: {
+            /**
+             * Row
+             * @description of the run's dataset; in addresses of its image
+             */
+            row: number;
+            /**
+             * Image
+             * @description path, as in the dataset
+             */
+            image: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Truth */
+            truth: string;
+            /** Predicted */
+            predicted: string;
+            /** Loss */
+            loss: number | null;
+            /** Is Mistake */
+            is_mistake: boolean;
+            /**
+             * Suspected
+             * @description why the label may be wrong; empty where nothing speaks against it
+             */
+            suspected: string;
+            /**
+             * Suggested
+             * @description the class that the label should be, if it is wrong and there is one
+             */
+            suggested: string | null;
+            /** Digest */
+            digest: string;
+            /**
+             * Labels
+             * @description the most probable classes and the true ones
+             */
+            labels: components["schemas"]["LabelScore"][];
+            /** True Objects */
+            true_objects: components["schemas"]["DrawnObject"][];
+            /**
+             * Found Objects
+             * @description at the operating threshold
+             */
+            found_objects: components["schemas"]["DrawnObject"][];
+        };
+        /**
+         * ChangeCounts
+         * @description What the changes come to.
+         */
+        ChangeCounts: {
+            /**
+             * Left Out
+             * @description images that leave their split
+             */
+            left_out: number;
+            /**
+             * Relabelled
+             * @description images with other labels or objects
+             */
+            relabelled: number;
+            /**
+             * By Split
+             * @description images of each split
+             */
+            by_split: {
+                [key: string]: components["schemas"]["CountPair"];
+            };
+            /**
+             * By Class
+             * @description images, or objects, of each class that changes
+             */
+            by_class: {
+                [key: string]: components["schemas"]["CountPair"];
+            };
+        };
+        /**
+         * ChangedImage
+         * @description One image that differs.
+         */
+        ChangedImage: {
+            /** Image */
+            image: string;
+            /**
+             * Row
+             * @description in this version; null if it was removed
+             */
+            row: number | null;
+            /**
+             * Row Before
+             * @description in the other version; null if it was added
+             */
+            row_before: number | null;
+            /**
+             * Before
+             * @description labels, or classes of its objects, in the other version
+             */
+            before: string[];
+            /** After */
+            after: string[];
+            /** Split Before */
+            split_before: string;
+            /** Split After */
+            split_after: string;
+        };
+        /**
+         * ChangedLabels
+         * @description Validation images whose labels change: they cannot tell whether the data got better.
+         */
+        ChangedLabels: {
+            /** Images */
+            images: number;
+            /** @description by the old labels */
+            old_labels: components["schemas"]["FigurePair"];
+            new_labels: components["schemas"]["FigurePair"];
+        };
+        /**
+         * CheckRequest
+         * @description How to check.
+         */
+        CheckRequest: {
+            /**
+             * Features
+             * @description also find outliers and wrong labels by a network's features, which takes most time
+             * @default true
+             */
+            features: boolean;
+            /**
+             * Again
+             * @description check again though there is a report
+             * @default false
+             */
+            again: boolean;
+        };
+        /**
+         * Choice
+         * @description What to do about one finding.
+         */
+        Choice: {
+            /**
+             * Check
+             * @description name of the finding
+             * @example leak
+             */
+            check: string;
+            /**
+             * Action
+             * @description one of the finding's
+             * @example exclude
+             */
+            action: string;
+            /**
+             * Left
+             * @description positions of cases to leave as they are
+             */
+            left?: number[];
+        };
+        /**
+         * ClassCount
+         * @description How often a class is there.
+         */
+        ClassCount: {
+            /** Name */
+            name: string;
+            /**
+             * Counts
+             * @description images by split; objects where objects are labelled
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+        };
+        /**
+         * ColumnSummary
+         * @description A further column, such as camera or day.
+         */
+        ColumnSummary: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description "number" or "text"
+             */
+            kind: string;
+            /**
+             * Known
+             * @description images that have a value
+             */
+            known: number;
+            /**
+             * Values
+             * @description different values
+             */
+            values: number;
+            /**
+             * Examples
+             * @description the most frequent texts, or the smallest and largest number
+             */
+            examples: string[];
+        };
+        /**
+         * ComparedClasses
+         * @description Two trials class by class.
+         */
+        ComparedClasses: {
+            /**
+             * Figure
+             * @description by which classes are compared
+             * @example f1
+             */
+            figure: string;
+            /** Parts */
+            parts: components["schemas"]["ComparedPart"][];
+        };
+        /**
+         * ComparedMetric
+         * @description A metric of both trials; without a test of its own.
+         */
+        ComparedMetric: {
+            /** Name */
+            name: string;
+            /** Lower Is Better */
+            lower_is_better: boolean;
+            first: components["schemas"]["MetricInterval"] | null;
+            second: components["schemas"]["MetricInterval"] | null;
+        };
+        /**
+         * ComparedPart
+         * @description Two trials on a class or slice.
+         */
+        ComparedPart: {
+            /** Name */
+            name: string;
+            /** Images */
+            images: number;
+            /** First */
+            first: number | null;
+            /** Second */
+            second: number | null;
+            /** @description second minus first */
+            difference: components["schemas"]["MetricInterval"] | null;
+            /**
+             * P Value
+             * @description Holm-corrected
+             */
+            p_value: number | null;
+        };
+        /**
+         * ComparedSetting
+         * @description A setting that differs.
+         */
+        ComparedSetting: {
+            /** Name */
+            name: string;
+            /** First */
+            first: string;
+            /** Second */
+            second: string;
+        };
+        /**
+         * ComparedSlices
+         * @description Two trials slice by slice; the images are read once for it, in the background.
+         */
+        ComparedSlices: {
+            progress: components["schemas"]["WorkProgress"];
+            /** Metric */
+            metric: string;
+            /**
+             * Parts
+             * @description empty until the work is done
+             */
+            parts: components["schemas"]["ComparedPart"][];
+        };
+        /**
+         * ComparedTrial
+         * @description One of two trials.
+         */
+        ComparedTrial: {
+            /** Run */
+            run: string;
+            /** Trial */
+            trial: number;
+            /** Model Name */
+            model_name: string;
+            /** @description the compared metric on the images */
+            score: components["schemas"]["MetricInterval"] | null;
+            /** Latency Ms */
+            latency_ms: number | null;
+            /** Size Mb */
+            size_mb: number | null;
+        };
+        /**
+         * ComparedTrials
+         * @description Two trials on the same images.
+         */
+        ComparedTrials: {
+            first: components["schemas"]["ComparedTrial"];
+            second: components["schemas"]["ComparedTrial"];
+            /** Split */
+            split: string;
+            /** Images */
+            images: number;
+            /** Metric */
+            metric: string;
+            /** Lower Is Better */
+            lower_is_better: boolean;
+            /** @description second minus first */
+            difference: components["schemas"]["MetricInterval"] | null;
+            /**
+             * P Value
+             * @description two-sided, of no difference
+             */
+            p_value: number | null;
+            /** Test */
+            test: string;
+            /** Is Different */
+            is_different: boolean;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Only First
+             * @description images that only the first trial gets right
+             */
+            only_first: number;
+            /** Only Second */
+            only_second: number;
+            /** Both */
+            both: number;
+            /** Neither */
+            neither: number;
+            /** Metrics */
+            metrics: components["schemas"]["ComparedMetric"][];
+            /**
+             * Settings
+             * @description that differ
+             */
+            settings: components["schemas"]["ComparedSetting"][];
+        };
+        /**
+         * ConfusedPair
+         * @description How often one class is taken for another.
+         */
+        ConfusedPair: {
+            /** True */
+            true: string;
+            /** Predicted */
+            predicted: string;
+            /** Count */
+            count: number;
+            /**
+             * Of
+             * @description how many there are of the true class
+             */
+            of: number;
+        };
+        /**
+         * Confusion
+         * @description What is taken for what.
+         */
+        Confusion: {
+            /** Sentence */
+            sentence: string;
+            /**
+             * Noun
+             * @description what is counted, in the singular
+             */
+            noun: string;
+            /**
+             * Rows
+             * @description true classes, and for detectors no object
+             */
+            rows: string[];
+            /**
+             * Columns
+             * @description predicted classes, and for detectors not found
+             */
+            columns: string[];
+            /**
+             * Matrix
+             * @description (true, predicted); null above 100 classes and for many labels
+             */
+            matrix: number[][] | null;
+            /**
+             * Pairs
+             * @description the most frequent confusions
+             */
+            pairs: components["schemas"]["ConfusedPair"][];
+            /**
+             * Outcomes
+             * @description with many labels per image
+             */
+            outcomes: components["schemas"]["LabelOutcome"][];
+        };
+        /**
+         * CountPair
+         * @description A count without and with the changes.
+         */
+        CountPair: {
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+        };
+        /**
+         * DataCheck
+         * @description What a quick look at data found.
+         */
+        DataCheck: {
+            /**
+             * Data
+             * @description as it was given
+             */
+            data: string;
+            /**
+             * Version
+             * @description name and number, if it is a registered version
+             */
+            version: string | null;
+            /** Format */
+            format: string;
+            /**
+             * Task
+             * @description that it was opened for
+             */
+            task: string;
+            /**
+             * Tasks
+             * @description that it can be used for
+             */
+            tasks: string[];
+            /** Images */
+            images: number;
+            /**
+             * Splits
+             * @description images by split; "" are those without one
+             */
+            splits: {
+                [key: string]: number;
+            };
+            /** Classes */
+            classes: number;
+            /**
+             * Largest
+             * @description the most frequent classes with their counts
+             */
+            largest: {
+                [key: string]: number;
+            };
+            /**
+             * Left Out
+             * @description records that cannot be used
+             */
+            left_out: number;
+            /**
+             * Examples
+             * @description the first of them
+             */
+            examples: components["schemas"]["LeftOut"][];
+            /**
+             * Problem
+             * @description why it cannot be trained on, and the way out; null if it can
+             */
+            problem: string | null;
+        };
+        /**
+         * DataImage
+         * @description An image with its labels.
+         */
+        DataImage: {
+            /** Row */
+            row: number;
+            /**
+             * Image
+             * @description path or URL as in the manifest
+             */
+            image: string;
+            /**
+             * Width
+             * @description in pixels, upright
+             */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Digest
+             * @description of its contents; pass it on with the address of the pixels
+             */
+            digest: string;
+            /** Split */
+            split: string;
+            /**
+             * Labels
+             * @description of the image; for objects, each class that occurs in it
+             */
+            labels: string[];
+            /**
+             * Objects
+             * @description in lists at most 80
+             */
+            objects: components["schemas"]["LabelledObject"][];
+            /** Objects Total */
+            objects_total: number;
+        };
+        /**
+         * DataImageDetails
+         * @description An image with everything that is known of it.
+         */
+        DataImageDetails: {
+            /** Row */
+            row: number;
+            /**
+             * Image
+             * @description path or URL as in the manifest
+             */
+            image: string;
+            /**
+             * Width
+             * @description in pixels, upright
+             */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Digest
+             * @description of its contents; pass it on with the address of the pixels
+             */
+            digest: string;
+            /** Split */
+            split: string;
+            /**
+             * Labels
+             * @description of the image; for objects, each class that occurs in it
+             */
+            labels: string[];
+            /**
+             * Objects
+             * @description in lists at most 80
+             */
+            objects: components["schemas"]["LabelledObject"][];
+            /** Objects Total */
+            objects_total: number;
+            /**
+             * Columns
+             * @description further columns of the source
+             */
+            columns: {
+                [key: string]: string | number | null;
+            };
+            /**
+             * Findings
+             * @description of the kept report, if there is one
+             */
+            findings: components["schemas"]["ImageFinding"][];
+            /**
+             * Location
+             * @description where the file is
+             */
+            location: string;
+        };
+        /**
+         * DataLook
+         * @description A look at data.
+         */
+        DataLook: {
+            work: components["schemas"]["WorkDetails"];
+            /** @description once the work is done */
+            found: components["schemas"]["DataCheck"] | null;
+        };
+        /**
+         * DataQuestion
+         * @description Data to look at.
+         */
+        DataQuestion: {
+            /**
+             * Data
+             * @description path, URL or registered name
+             */
+            data: string;
+            /**
+             * Task
+             * @description by default as the labels suggest
+             */
+            task?: string | null;
+            /**
+             * Again
+             * @description also if it was looked at before
+             * @default false
+             */
+            again: boolean;
+        };
+        /**
+         * DataSources
+         * @description Data that a job can be about.
+         */
+        DataSources: {
+            /**
+             * Versions
+             * @description the newest version of each name, the newest first
+             */
+            versions: components["schemas"]["RegisteredData"][];
+            /**
+             * Recent
+             * @description folders and files of the last runs
+             */
+            recent: string[];
+            /**
+             * Start
+             * @description folder from which to choose another one
+             */
+            start: string;
+        };
+        /**
+         * DataVersion
+         * @description A registered version of a dataset.
+         */
+        DataVersion: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+        };
+        /**
+         * DatasetSummary
+         * @description A dataset in a list, by its newest version.
+         */
+        DatasetSummary: {
+            /**
+             * Name
+             * @description registered name, or "~" and the fingerprint of one that is not
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Number
+             * @description of the newest version; 0 if it is not registered
+             */
+            number: number;
+            /** Versions */
+            versions: number;
+            /** Is Registered */
+            is_registered: boolean;
+            /** Task */
+            task: string;
+            /**
+             * Format
+             * @description that it was read from
+             */
+            format: string;
+            /**
+             * Source
+             * @description folder, archive or URL
+             */
+            source: string;
+            /** Images */
+            images: number;
+            /** Classes */
+            classes: number;
+            /**
+             * Left Out
+             * @description records that could not be used
+             */
+            left_out: number;
+            /**
+             * Created
+             * @description seconds since 1970
+             */
+            created: number;
+            /** Description */
+            description: string;
+            /** Fingerprint */
+            fingerprint: string;
+            /**
+             * Findings
+             * @description of the doctor, by severity; null if it was not checked
+             */
+            findings: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Runs
+             * @description ids of runs that were given the newest version, the newest first
+             */
+            runs: string[];
+        };
+        /**
+         * DrawnObject
+         * @description An object, labelled or detected.
+         */
+        DrawnObject: {
+            /** Label */
+            label: string;
+            /**
+             * Box
+             * @description x1, y1, x2, y2 in pixels
+             */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /**
+             * Polygons
+             * @description x, y, x, y, ... in pixels
+             */
+            polygons: number[][];
+            /** Score */
+            score: number | null;
+            /**
+             * Error
+             * @description kind of error; empty where it is right
+             */
+            error: string;
+        };
+        /**
+         * ErrorKind
+         * @description A kind of a detector's errors.
+         */
+        ErrorKind: {
+            /** Name */
+            name: string;
+            /** Count */
+            count: number;
+            /** Meaning */
+            meaning: string;
+        };
+        /**
+         * EvaluationSummary
+         * @description How good a trial is on the images of one split.
+         */
+        EvaluationSummary: {
+            /** Run */
+            run: string;
+            /** Trial */
+            trial: number;
+            /** Split */
+            split: string;
+            /** Images */
+            images: number;
+            /**
+             * Sentence
+             * @description the primary metric with its interval, and on which images
+             */
+            sentence: string;
+            /**
+             * Metrics
+             * @description all of the task
+             */
+            metrics: components["schemas"]["MetricFigure"][];
+            /**
+             * Classes
+             * @description figures of each class
+             */
+            classes: {
+                [key: string]: string | number | null;
+            }[];
+            /**
+             * Mistakes
+             * @description images that the model gets wrong
+             */
+            mistakes: number;
+            /**
+             * Suspected
+             * @description of these, those whose label may be wrong
+             */
+            suspected: number;
+            /**
+             * Suspicion
+             * @description how far that was right where it was measured
+             */
+            suspicion: string;
+            /**
+             * Kinds
+             * @description of a detector's errors
+             */
+            kinds: components["schemas"]["ErrorKind"][];
+        };
+        /**
+         * ExperimentSummary
+         * @description The runs of an experiment, counted.
+         */
+        ExperimentSummary: {
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: number;
+            /**
+             * Active
+             * @description runs that wait or work
+             */
+            active: number;
+            /**
+             * Needs Care
+             * @description runs that failed or were interrupted
+             */
+            needs_care: number;
+            /**
+             * Last
+             * @description when its newest run was made, in seconds since 1970
+             */
+            last: number | null;
+        };
+        /**
+         * ExplanationState
+         * @description Whether an explanation is there, and what it explains.
+         */
+        ExplanationState: {
+            /** @description null where the trial is not packaged */
+            progress: components["schemas"]["WorkProgress"] | null;
+            /**
+             * Reason
+             * @description why there can be none
+             */
+            reason: string | null;
+            /** Label */
+            label: string | null;
+            /** Probability */
+            probability: number | null;
+            /** Method */
+            method: string | null;
+        };
         /**
          * FieldProblem
          * @description One mistake in what was sent.
@@ -228,6 +2735,747 @@ export interface components {
             };
         };
         /**
+         * FigurePair
+         * @description A metric of the probe without and with the changes.
+         */
+        FigurePair: {
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+        };
+        /**
+         * FilePart
+         * @description How far a file has come.
+         */
+        FilePart: {
+            /**
+             * Length
+             * @description of the file now, in bytes
+             */
+            length: number;
+        };
+        /**
+         * FindingCase
+         * @description One case of a finding.
+         */
+        FindingCase: {
+            /**
+             * Position
+             * @description in the finding
+             */
+            position: number;
+            /** Note */
+            note: string;
+            /**
+             * Suggestion
+             * @description another class that is likely
+             */
+            suggestion: string | null;
+            /**
+             * Object
+             * @description number of the object in the dataset, where the case is one
+             */
+            object: number | null;
+            image: components["schemas"]["DataImage"];
+            /** @description for copies, the image that is kept */
+            partner: components["schemas"]["DataImage"] | null;
+        };
+        /**
+         * FindingSummary
+         * @description What one check found.
+         */
+        FindingSummary: {
+            /**
+             * Check
+             * @description its name
+             * @example wrong-label
+             */
+            check: string;
+            /**
+             * Severity
+             * @description "error", "warning" or "hint"
+             */
+            severity: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /** Advice */
+            advice: string;
+            /**
+             * Count
+             * @description images, objects or records
+             */
+            count: number;
+            /**
+             * Cases
+             * @description that can be looked at, and left one by one
+             */
+            cases: number;
+            /**
+             * Actions
+             * @description the proposed one first
+             */
+            actions: components["schemas"]["ActionOption"][];
+            /** @description null if it was not measured */
+            measured: components["schemas"]["MeasuredCheck"] | null;
+            /**
+             * Renames
+             * @description new name by old name of a class
+             */
+            renames: {
+                [key: string]: string;
+            };
+            /**
+             * Places
+             * @description the first records that were left out
+             */
+            places: string[];
+        };
+        /**
+         * FixEffect
+         * @description What changes of the data do to a linear probe on frozen features; nothing is trained further.
+         */
+        FixEffect: {
+            /** Sentence */
+            sentence: string;
+            /** Metric */
+            metric: string;
+            before: components["schemas"]["MetricInterval"];
+            after: components["schemas"]["MetricInterval"];
+            difference: components["schemas"]["MetricInterval"];
+            /** P Value */
+            p_value: number;
+            /** Test */
+            test: string;
+            /**
+             * Images
+             * @description validation images that are the same in both, labels included
+             */
+            images: number;
+            /** @description training images */
+            training: components["schemas"]["CountPair"];
+            /**
+             * Relabelled
+             * @description training images with other labels
+             */
+            relabelled: number;
+            changed: components["schemas"]["ChangedLabels"] | null;
+            /**
+             * Only In One
+             * @description validation images that only one version has
+             */
+            only_in_one: number;
+            /**
+             * Is Subset
+             * @description whether only a part of the training images was used
+             */
+            is_subset: boolean;
+            /**
+             * Labels Objects
+             * @description whether boxes count only by the classes that occur in an image
+             */
+            labels_objects: boolean;
+        };
+        /**
+         * FixesRequest
+         * @description The changes to make.
+         */
+        FixesRequest: {
+            /** Choices */
+            choices: components["schemas"]["Choice"][];
+        };
+        /**
+         * FlippedCase
+         * @description An image with what both trials say.
+         */
+        FlippedCase: {
+            first: components["schemas"]["Case"];
+            second: components["schemas"]["Case"];
+        };
+        /**
+         * FlippedCaseDetails
+         * @description One image with all that both trials predict for it.
+         */
+        FlippedCaseDetails: {
+            first: components["schemas"]["CaseDetails"];
+            second: components["schemas"]["CaseDetails"];
+        };
+        /**
+         * FolderEntry
+         * @description A file or a folder in the folder of a run.
+         */
+        FolderEntry: {
+            /**
+             * Name
+             * @description relative to the folder of the run
+             */
+            name: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /**
+             * Bytes
+             * @description size of a file; null for a folder
+             */
+            bytes: number | null;
+            /**
+             * Changed
+             * @description seconds since 1970
+             */
+            changed: number;
+        };
+        /**
+         * FolderUse
+         * @description A folder or file with its size.
+         */
+        FolderUse: {
+            /**
+             * Name
+             * @description what it holds, in a few words
+             */
+            name: string;
+            /** Path */
+            path: string;
+            /** Files */
+            files: number;
+            /**
+             * Bytes
+             * @description of all files, each counted once
+             */
+            bytes: number;
+            /**
+             * Is Cache
+             * @description whether it may be deleted at any time, and is made again
+             */
+            is_cache: boolean;
+        };
+        /**
+         * FormTask
+         * @description A task that a job can be for.
+         */
+        FormTask: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Primary Metric
+             * @description that ranks the trials unless another one is named
+             */
+            primary_metric: string;
+            /** Metrics */
+            metrics: string[];
+            /** Default Model */
+            default_model: string;
+            /**
+             * Algorithms
+             * @description names with the family of their hyperparameters
+             */
+            algorithms: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ImageFinding
+         * @description A finding about an image.
+         */
+        ImageFinding: {
+            /** Check */
+            check: string;
+            /** Title */
+            title: string;
+            /** Severity */
+            severity: string;
+            /** Note */
+            note: string;
+        };
+        /**
+         * ImportRequest
+         * @description What to look at: a path of this machine or an upload.
+         */
+        ImportRequest: {
+            /**
+             * Path
+             * @description folder, archive or annotation file
+             */
+            path?: string | null;
+            /**
+             * Upload
+             * @description id of an upload
+             */
+            upload?: string | null;
+            /**
+             * Task
+             * @description null: as the labels suggest
+             */
+            task?: string | null;
+        };
+        /**
+         * Job
+         * @description A job that may have mistakes.
+         */
+        Job: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Images
+             * @description of its data, for the plan
+             */
+            images?: number | null;
+        };
+        /**
+         * JobForm
+         * @description What a form for a job offers.
+         */
+        JobForm: {
+            /**
+             * Job
+             * @description JSON Schema of a job file
+             */
+            job: {
+                [key: string]: unknown;
+            };
+            /** Tasks */
+            tasks: components["schemas"]["FormTask"][];
+            /**
+             * Families
+             * @description hyperparameters of each family: JSON Schema properties by name
+             */
+            families: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Distributions
+             * @description JSON Schema of each distribution
+             */
+            distributions: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Samplings
+             * @description JSON Schema of each sampling
+             */
+            samplings: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Policies
+             * @description JSON Schema of each early termination policy
+             */
+            policies: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Targets
+             * @description compute targets that need no address
+             */
+            targets: string[];
+        };
+        /**
+         * JobProblem
+         * @description A mistake in a job.
+         */
+        JobProblem: {
+            /**
+             * Path
+             * @description keys and indices that lead to the value; empty for the whole
+             */
+            path: (string | number)[];
+            /**
+             * Sentence
+             * @description the rule, what came, and the way out
+             */
+            sentence: string;
+        };
+        /**
+         * JobStart
+         * @description A job to start.
+         */
+        JobStart: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
+            /**
+             * Queue
+             * @description wait until the runs before it on this machine have ended
+             * @default true
+             */
+            queue: boolean;
+        };
+        /**
+         * JobText
+         * @description The text of a job file.
+         */
+        JobText: {
+            /**
+             * Text
+             * @example task: image-classification
+             *     training_data: clothes:1
+             */
+            text: string;
+        };
+        /**
+         * JobTexts
+         * @description A job as others can use it.
+         */
+        JobTexts: {
+            /** Yaml */
+            yaml: string;
+            /** Python */
+            python: string;
+            /** Command */
+            command: string;
+        };
+        /**
+         * JobValues
+         * @description A job's values.
+         */
+        JobValues: {
+            /**
+             * Values
+             * @description as a job file holds them: the config's fields, and the experiment's name
+             * @example {
+             *       "experiment_timeout_hours": 0.33,
+             *       "task": "image-classification",
+             *       "training_data": "clothes:1"
+             *     }
+             */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * LabelOutcome
+         * @description How often a label is found, missed and predicted wrongly.
+         */
+        LabelOutcome: {
+            /** Label */
+            label: string;
+            /** Found */
+            found: number;
+            /** Missed */
+            missed: number;
+            /** Wrong */
+            wrong: number;
+        };
+        /**
+         * LabelReview
+         * @description One decision about one image.
+         */
+        LabelReview: {
+            /**
+             * Time
+             * @description seconds since 1970
+             */
+            time: number;
+            /**
+             * Digest
+             * @description of the image's contents, by which it is found in other versions of the data
+             */
+            digest: string;
+            /**
+             * Image
+             * @description its path, as in the run's dataset
+             */
+            image: string;
+            /**
+             * Row
+             * @description of the image in the run's dataset
+             */
+            row: number;
+            /**
+             * Trial
+             * @description whose prediction was looked at
+             */
+            trial: number;
+            /**
+             * Verdict
+             * @description "label": the label is wrong; "model": the model is; "skip": left open; "undone": taken back
+             * @enum {string}
+             */
+            verdict: "label" | "model" | "skip" | "undone";
+            /**
+             * Suggested
+             * @description the right class, where the label is wrong and it is known
+             */
+            suggested?: string | null;
+            /**
+             * Who
+             * @description who decided
+             * @default
+             */
+            who: string;
+        };
+        /**
+         * LabelScore
+         * @description The probability of a class.
+         */
+        LabelScore: {
+            /** Label */
+            label: string;
+            /** Probability */
+            probability: number;
+            /** Is True */
+            is_true: boolean;
+            /** Is Predicted */
+            is_predicted: boolean;
+        };
+        /**
+         * LabelledObject
+         * @description A labelled object.
+         */
+        LabelledObject: {
+            /** Label */
+            label: string;
+            /**
+             * Box
+             * @description x1, y1, x2, y2 in pixels
+             */
+            box: number[] | null;
+            /**
+             * Polygons
+             * @description each x, y, x, y, ... in pixels; in lists with at most 24 points
+             */
+            polygons: number[][];
+            /**
+             * Index
+             * @description of the object in the dataset
+             */
+            index: number;
+        };
+        /**
+         * LeftOut
+         * @description A record of the data that cannot be used.
+         */
+        LeftOut: {
+            /** Place */
+            place: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LineEntry
+         * @description A run that works or waits on this machine.
+         */
+        LineEntry: {
+            /** Run */
+            run: string;
+            /**
+             * Workspace
+             * @description its folder
+             */
+            workspace: string;
+            /**
+             * Is Here
+             * @description whether it belongs to the workspace of the request
+             */
+            is_here: boolean;
+            /**
+             * Place
+             * @description in line; 0 works now
+             */
+            place: number;
+        };
+        /**
+         * LivePhase
+         * @description How far the run itself is, such as with decoding or packaging.
+         */
+        LivePhase: {
+            /** Phase */
+            phase: string;
+            /** Done */
+            done: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * LiveState
+         * @description A run as it is now.
+         */
+        LiveState: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Metric
+             * @description that ranks its trials
+             */
+            metric: string;
+            phase: components["schemas"]["LivePhase"] | null;
+            /**
+             * Budget Left
+             * @description seconds to the deadline; null if that is more than two days away
+             */
+            budget_left: number | null;
+            /**
+             * Trials
+             * @description that were started
+             */
+            trials: number;
+            /**
+             * Best
+             * @description value of the metric
+             */
+            best: number | null;
+            /** Best Trial */
+            best_trial: number | null;
+            /**
+             * Has Ended
+             * @description whether nothing more happens unless the run is resumed
+             */
+            has_ended: boolean;
+        };
+        /**
+         * LiveTrial
+         * @description A trial while its run works.
+         */
+        LiveTrial: {
+            /** Trial */
+            trial: number;
+            /** Model Name */
+            model_name: string;
+            status: components["schemas"]["TrialStatus"];
+            /**
+             * Phase
+             * @description what it is doing
+             * @example epoch 3/15
+             */
+            phase: string;
+            /**
+             * Epoch
+             * @description the last one validated; 0 is the probe
+             */
+            epoch: number | null;
+            /**
+             * Epochs
+             * @description planned
+             */
+            epochs: number | null;
+            /**
+             * Value
+             * @description best value of the primary metric so far
+             */
+            value: number | null;
+            /**
+             * Curve
+             * @description the metric over the validations
+             */
+            curve: number[];
+            /**
+             * Seconds Left
+             * @description as the trial estimates it
+             */
+            seconds_left: number | null;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * Machine
+         * @description The machine that the studio runs on, and what is installed.
+         */
+        Machine: {
+            /**
+             * System
+             * @example Linux 6.1
+             */
+            system: string;
+            /**
+             * Cores
+             * @description that the studio may use
+             */
+            cores: number;
+            /**
+             * Gpus
+             * @description that are visible
+             */
+            gpus: string[];
+            /**
+             * Versions
+             * @description by package
+             */
+            versions: {
+                [key: string]: string;
+            };
+            /**
+             * Workspace
+             * @description folder of the workspace
+             */
+            workspace: string;
+            /**
+             * Tracking
+             * @description the MLflow store, without secrets
+             */
+            tracking: string;
+        };
+        /**
+         * MeasuredCheck
+         * @description How well a check did on faults that were put into real datasets.
+         */
+        MeasuredCheck: {
+            /**
+             * Recall
+             * @description lowest and highest share of the faults that it found
+             */
+            recall: number[];
+            /**
+             * Precision
+             * @description lowest and highest share of its cases that were faults
+             */
+            precision: number[];
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * MetricFigure
+         * @description A metric on the images of a split.
+         */
+        MetricFigure: {
+            /** Name */
+            name: string;
+            /** @description null where it is undefined on these images */
+            value: components["schemas"]["MetricInterval"] | null;
+            /** Meaning */
+            meaning: string;
+            /**
+             * Source
+             * @description library or paper that defines it
+             */
+            source: string;
+            /** Lower Is Better */
+            lower_is_better: boolean;
+            /**
+             * Is Primary
+             * @description whether it ranks the run's trials
+             */
+            is_primary: boolean;
+        };
+        /**
          * MetricInterval
          * @description A metric with its 95 % confidence interval; without one, `low` and `high` are None and left out of the JSON.
          */
@@ -238,6 +3486,280 @@ export interface components {
             low?: number | null;
             /** High */
             high?: number | null;
+        };
+        /**
+         * NewOperatingPoint
+         * @description Thresholds to be saved into the run's model.
+         */
+        NewOperatingPoint: {
+            /**
+             * Thresholds
+             * @description (classes,)
+             */
+            thresholds: number[];
+            /**
+             * Wanted
+             * @description why these, in words
+             * @default
+             */
+            wanted: string;
+        };
+        /**
+         * NewReview
+         * @description A decision about an image.
+         */
+        NewReview: {
+            /**
+             * Row
+             * @description of the image in the run's dataset
+             */
+            row: number;
+            /**
+             * Trial
+             * @description whose prediction was looked at
+             */
+            trial: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "label" | "model" | "skip" | "undone";
+            /**
+             * Suggested
+             * @description the right class, where the label is wrong and it is known
+             */
+            suggested?: string | null;
+        };
+        /**
+         * NewVersion
+         * @description A model that was registered.
+         */
+        NewVersion: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * NewVersionRequest
+         * @description The changes to make, and what for.
+         */
+        NewVersionRequest: {
+            /** Choices */
+            choices: components["schemas"]["Choice"][];
+            /**
+             * Name
+             * @description of the dataset; the version's own, or a new one
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Reason
+             * @description kept with the version
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * OperatingPointState
+         * @description Whether the trial is packaged as its run's model, and which operating point that has.
+         */
+        OperatingPointState: {
+            /**
+             * Model
+             * @description its folder; null where the run's model is of another trial
+             */
+            model: string | null;
+            /**
+             * Reason
+             * @description why nothing can be saved
+             */
+            reason: string | null;
+            /** @description null where the model decides by its own thresholds */
+            saved: components["schemas"]["SavedPoint"] | null;
+        };
+        /**
+         * PackedTable
+         * @description Answers of a model with their scores, image by image, as compact arrays.
+         */
+        PackedTable: {
+            /** Images */
+            images: number;
+            /**
+             * Rows
+             * @description int32, (images,), of the run's dataset
+             */
+            rows: string;
+            /**
+             * Answers
+             * @description uint32, (images,), number of answers for each image
+             */
+            answers: string;
+            /**
+             * Label
+             * @description uint16, (answers,), position of the class
+             */
+            label: string;
+            /**
+             * Score
+             * @description float64, (answers,), 0 to 1
+             */
+            score: string;
+            /**
+             * Right
+             * @description uint8, (answers,), 1 where the answer is right
+             */
+            right: string;
+            /**
+             * True Image
+             * @description uint32, (truths,), positions of images that have something to find
+             */
+            true_image: string;
+            /**
+             * True Label
+             * @description uint16, (truths,), of which class
+             */
+            true_label: string;
+            /**
+             * True Number
+             * @description uint16, (truths,), how many
+             */
+            true_number: string;
+        };
+        /** Page[Case] */
+        Page_Case_: {
+            /** Items */
+            items: components["schemas"]["Case"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[DataImage] */
+        Page_DataImage_: {
+            /** Items */
+            items: components["schemas"]["DataImage"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[DatasetSummary] */
+        Page_DatasetSummary_: {
+            /** Items */
+            items: components["schemas"]["DatasetSummary"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[ExperimentSummary] */
+        Page_ExperimentSummary_: {
+            /** Items */
+            items: components["schemas"]["ExperimentSummary"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[FindingCase] */
+        Page_FindingCase_: {
+            /** Items */
+            items: components["schemas"]["FindingCase"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[FlippedCase] */
+        Page_FlippedCase_: {
+            /** Items */
+            items: components["schemas"]["FlippedCase"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[FolderEntry] */
+        Page_FolderEntry_: {
+            /** Items */
+            items: components["schemas"]["FolderEntry"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[PlaceReason] */
+        Page_PlaceReason_: {
+            /** Items */
+            items: components["schemas"]["PlaceReason"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[RunMessage] */
+        Page_RunMessage_: {
+            /** Items */
+            items: components["schemas"]["RunMessage"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
         };
         /** Page[RunSummary] */
         Page_RunSummary_: {
@@ -253,6 +3775,156 @@ export interface components {
              * @description cursor of the next page; null on the last one
              */
             next: number | null;
+        };
+        /** Page[WorkDetails] */
+        Page_WorkDetails_: {
+            /** Items */
+            items: components["schemas"]["WorkDetails"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /**
+         * PlaceEntry
+         * @description A folder, archive or annotation file.
+         */
+        PlaceEntry: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /**
+             * Size
+             * @description in bytes; null for a folder
+             */
+            size: number | null;
+        };
+        /**
+         * PlaceReason
+         * @description A record that was left out, or kept with a remark.
+         */
+        PlaceReason: {
+            /** Place */
+            place: string;
+            /** Reason */
+            reason: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
+         * Places
+         * @description What is in a folder, for choosing data.
+         */
+        Places: {
+            /** Path */
+            path: string;
+            /** Parent */
+            parent: string | null;
+            /** @description the folder itself */
+            here: components["schemas"]["automl_vision__experiment__data_check__Place"];
+            /**
+             * Places
+             * @description folders with images first
+             */
+            places: components["schemas"]["automl_vision__experiment__data_check__Place"][];
+        };
+        /**
+         * Plan
+         * @description What a run will do with its time.
+         */
+        Plan: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "one trial" | "sweep" | "AutoMode";
+            /**
+             * Wanted
+             * @description maximum number of trials
+             */
+            wanted: number;
+            /**
+             * Epochs
+             * @description of a full trial
+             */
+            epochs: number;
+            /**
+             * Budget Seconds
+             * @description the run's whole time
+             */
+            budget_seconds: number;
+            /** @description of a full trial; null if nothing is known of the algorithm's speed */
+            trial_seconds: components["schemas"]["Span"] | null;
+            /** @description number of trials; below 1 the first one is cut short */
+            trials: components["schemas"]["Span"] | null;
+            /**
+             * First Epochs
+             * @description epochs of the first trial where no full one fits
+             */
+            first_epochs: number | null;
+            /** @description from the start to the model */
+            seconds: components["schemas"]["Span"] | null;
+            /**
+             * Basis
+             * @description where the speed is known from
+             */
+            basis: string;
+            /**
+             * Reasons
+             * @description what makes it uncertain, in sentences
+             */
+            reasons?: string[];
+        };
+        /**
+         * PlannedJob
+         * @description What can be said of a job before it is started.
+         */
+        PlannedJob: {
+            /**
+             * Problems
+             * @description all mistakes; empty if the job can be started
+             */
+            problems: components["schemas"]["JobProblem"][];
+            /** Ranges */
+            ranges: components["schemas"]["SpaceRange"][];
+            /**
+             * Mode
+             * @description "one trial", "sweep" or "AutoMode"; empty while there are mistakes
+             */
+            mode: string;
+            /** @description null while there are mistakes */
+            texts: components["schemas"]["JobTexts"] | null;
+            /** @description null while there are mistakes, or the images are not counted */
+            plan: components["schemas"]["Plan"] | null;
+            /**
+             * Algorithm
+             * @description the first one that is tried; empty while there are mistakes
+             */
+            algorithm: string;
+            /**
+             * Sentence
+             * @description the plan; empty while there is none
+             */
+            sentence: string;
+            /**
+             * Ready
+             * @description when the model is ready, in words; empty while there is no plan
+             */
+            ready: string;
+            /**
+             * Waits For
+             * @description runs that a run submitted now would wait for
+             */
+            waits_for: string[];
         };
         /**
          * ProblemDetails
@@ -282,6 +3954,215 @@ export interface components {
              * @description the mistakes by field, if there are any
              */
             problems?: components["schemas"]["FieldProblem"][];
+        };
+        /**
+         * ProposedFixes
+         * @description What can be done about a version.
+         */
+        ProposedFixes: {
+            /**
+             * Findings
+             * @description of the doctor and of people, about which something can be done
+             */
+            findings: components["schemas"]["FindingSummary"][];
+            /**
+             * Proposed
+             * @description what they propose
+             */
+            proposed: components["schemas"]["Choice"][];
+            /**
+             * Is Checked
+             * @description whether the doctor has looked at the version
+             */
+            is_checked: boolean;
+            /**
+             * Reviews
+             * @description labels that people called wrong
+             */
+            reviews: number;
+        };
+        /**
+         * QuickCheck
+         * @description What is in new data.
+         */
+        QuickCheck: {
+            /**
+             * Name
+             * @description "~" and its fingerprint: its name until it is registered
+             */
+            name: string;
+            /**
+             * Suggested Name
+             * @description from the folder or archive
+             */
+            suggested_name: string;
+            /** Task */
+            task: string;
+            /** Format */
+            format: string;
+            /** Source */
+            source: string;
+            /** Images */
+            images: number;
+            /** Splits */
+            splits: {
+                [key: string]: number;
+            };
+            /**
+             * Classes
+             * @description images or objects of each
+             */
+            classes: {
+                [key: string]: number;
+            };
+            /** Records */
+            records: number;
+            /**
+             * Left Out
+             * @description records that cannot be used, by the rule that they break
+             */
+            left_out: {
+                [key: string]: number;
+            };
+            /**
+             * Problem
+             * @description why it cannot be trained on as it is
+             */
+            problem: string | null;
+            /**
+             * Registered As
+             * @description a version with the same contents
+             */
+            registered_as: string | null;
+        };
+        /**
+         * RegisterRequest
+         * @description A name for new data.
+         */
+        RegisterRequest: {
+            /**
+             * Source
+             * @description "~" and the fingerprint
+             */
+            source: string;
+            /**
+             * Name
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Split Ratio
+             * @description of images without a split to hold out
+             * @default 0.2
+             */
+            split_ratio: number;
+        };
+        /**
+         * RegisteredData
+         * @description A registered version of a dataset.
+         */
+        RegisteredData: {
+            /**
+             * Id
+             * @example clothes:1
+             */
+            id: string;
+            /** Images */
+            images: number;
+            /** Classes */
+            classes: number;
+            /** Task */
+            task: string;
+            /**
+             * Created
+             * @description seconds since 1970
+             */
+            created: number;
+        };
+        /**
+         * RegisteredVersion
+         * @description A version that was registered.
+         */
+        RegisteredVersion: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Id */
+            id: string;
+        };
+        /**
+         * Registration
+         * @description Under which name a model is registered.
+         */
+        Registration: {
+            /**
+             * Name
+             * @description letters, digits, `-`, `_` and `.`, at most 60
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Tags
+             * @description kept with the version
+             */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ReportSummary
+         * @description What the doctor found in a version.
+         */
+        ReportSummary: {
+            /**
+             * Checked
+             * @description seconds since 1970; null if it was not checked yet
+             */
+            checked: number | null;
+            /**
+             * Findings
+             * @description errors first
+             */
+            findings: components["schemas"]["FindingSummary"][];
+            /**
+             * Passed
+             * @description checks that found nothing
+             */
+            passed: string[];
+            /**
+             * Skipped
+             * @description reason by name of a check that could not run
+             */
+            skipped: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Reviews
+         * @description The decisions about a run's images.
+         */
+        Reviews: {
+            /**
+             * Path
+             * @description the file that keeps them
+             */
+            path: string;
+            /**
+             * Reviews
+             * @description the ones that hold, the newest last
+             */
+            reviews: components["schemas"]["LabelReview"][];
+            /**
+             * Wrong Labels
+             * @description how many labels are called wrong
+             */
+            wrong_labels: number;
         };
         /**
          * Row
@@ -376,6 +4257,56 @@ export interface components {
             role: string;
         };
         /**
+         * RunChange
+         * @description What has changed of a run since the event before; `id` of the event is the position in the run's event files.
+         */
+        RunChange: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Metric
+             * @description that ranks its trials
+             */
+            metric: string;
+            phase: components["schemas"]["LivePhase"] | null;
+            /**
+             * Budget Left
+             * @description seconds to the deadline; null if that is more than two days away
+             */
+            budget_left: number | null;
+            /**
+             * Trials
+             * @description that were started
+             */
+            trials: number;
+            /**
+             * Best
+             * @description value of the metric
+             */
+            best: number | null;
+            /** Best Trial */
+            best_trial: number | null;
+            /**
+             * Has Ended
+             * @description whether nothing more happens unless the run is resumed
+             */
+            has_ended: boolean;
+            /**
+             * Lines
+             * @description trials that have changed, whole
+             */
+            lines: components["schemas"]["LiveTrial"][];
+            /**
+             * Messages
+             * @description new ones; none is sent twice
+             */
+            messages: components["schemas"]["RunMessage"][];
+            /**
+             * Revision
+             * @description changes with the board
+             */
+            revision: number;
+        };
+        /**
          * RunDetails
          * @description A run with its board.
          */
@@ -400,7 +4331,7 @@ export interface components {
             budget_seconds: number;
             /**
              * Seconds
-             * @description spent on the run
+             * @description spent on the run, over all interruptions
              */
             seconds: number;
             /**
@@ -408,8 +4339,23 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
-            /** Trials */
+            /**
+             * Lower Is Better
+             * @description direction of the metric
+             * @default false
+             */
+            lower_is_better: boolean;
+            /**
+             * Trials
+             * @description that were started
+             */
             trials: number;
+            /**
+             * Finished
+             * @description of these, how many have a result; a resumed run keeps them
+             * @default 0
+             */
+            finished: number;
             /** @description of the best trial */
             best: components["schemas"]["MetricInterval"] | null;
             /** Best Trial */
@@ -420,22 +4366,37 @@ export interface components {
              */
             reason: string | null;
             /**
-             * Lower Is Better
-             * @description direction of the metric
-             */
-            lower_is_better: boolean;
-            /**
              * Rows
              * @description the trials, best first
              */
-            rows: components["schemas"]["Row"][];
-            /** @description null before a trial has a result */
+            rows: components["schemas"]["BoardRow"][];
+            /**
+             * Note
+             * @description what the limits leave, in a sentence; empty without limits
+             */
+            note: string;
+            /**
+             * Metric Names
+             * @description metrics that can be asked for, the primary one first
+             */
+            metric_names: string[];
+            /**
+             * Differing
+             * @description sampled settings that differ between the trials
+             */
+            differing: string[];
+            /** @description null before a trial has a result, or where none keeps the limits */
             verdict: components["schemas"]["RunVerdict"] | null;
             /**
              * Decision
              * @description what AutoMode kept, and why
              */
             decision: string | null;
+            /**
+             * Model Trial
+             * @description the trial that became the model of the run
+             */
+            model_trial: number | null;
             /**
              * Measured On
              * @description how latency was measured
@@ -446,13 +4407,118 @@ export interface components {
              * @description whether a model was packaged
              */
             has_model: boolean;
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
+            /**
+             * Workspace Path
+             * @description folder of the workspace
+             */
+            workspace_path: string;
+        };
+        /**
+         * RunFigures
+         * @description Figures of a run, as far as they can be drawn.
+         */
+        RunFigures: {
+            /**
+             * Figures
+             * @description by name, as Plotly's JSON without colours
+             */
+            figures: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * Missing
+             * @description why the others cannot be drawn, by name
+             */
+            missing: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * RunLog
+         * @description The log of the process that works on a run.
+         */
+        RunLog: {
+            /**
+             * Text
+             * @description its last lines; empty if it wrote none
+             */
+            text: string;
+        };
+        /**
+         * RunMessage
+         * @description Something that a run or a trial said.
+         */
+        RunMessage: {
+            /**
+             * Time
+             * @description seconds since 1970
+             */
+            time: number;
+            /** Text */
+            text: string;
+            /**
+             * Trial
+             * @description null for the run itself
+             */
+            trial: number | null;
+        };
+        /**
+         * RunOfData
+         * @description A run that was given a version.
+         */
+        RunOfData: {
+            /** Id */
+            id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Created */
+            created: number | null;
+        };
+        /**
+         * RunSettings
+         * @description What a run was asked to do.
+         */
+        RunSettings: {
+            /**
+             * Job
+             * @description job file that submits it again, as YAML; null if another version made the run
+             */
+            job: string | null;
+            /**
+             * Job Problem
+             * @description why there is no job file
+             */
+            job_problem: string | null;
+            /**
+             * Specification
+             * @description everything that the run depends on, as YAML
+             */
+            specification: string;
+        };
+        /**
+         * RunState
+         * @description The state of a run after it was asked to do something.
+         */
+        RunState: {
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
         };
         /**
          * RunStatus
          * @description The state of a run, in the order in which a run passes through them.
          * @enum {string}
          */
-        RunStatus: "NotStarted" | "Preparing" | "Running" | "Finalizing" | "Completed" | "Failed" | "Canceled" | "Interrupted";
+        RunStatus: "NotStarted" | "Queued" | "Preparing" | "Running" | "Finalizing" | "Completed" | "Failed" | "Canceled" | "Interrupted";
         /**
          * RunSummary
          * @description A run in a list.
@@ -478,7 +4544,7 @@ export interface components {
             budget_seconds: number;
             /**
              * Seconds
-             * @description spent on the run
+             * @description spent on the run, over all interruptions
              */
             seconds: number;
             /**
@@ -486,8 +4552,23 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
-            /** Trials */
+            /**
+             * Lower Is Better
+             * @description direction of the metric
+             * @default false
+             */
+            lower_is_better: boolean;
+            /**
+             * Trials
+             * @description that were started
+             */
             trials: number;
+            /**
+             * Finished
+             * @description of these, how many have a result; a resumed run keeps them
+             * @default 0
+             */
+            finished: number;
             /** @description of the best trial */
             best: components["schemas"]["MetricInterval"] | null;
             /** Best Trial */
@@ -510,12 +4591,32 @@ export interface components {
              * @description the fastest or smallest of those that cannot be told from the best
              */
             recommended: number;
-            /** Sentence */
+            /**
+             * Reason
+             * @description why it is recommended, in a few words
+             */
+            reason: string;
+            /**
+             * Sentence
+             * @description empty if no other trial has a result
+             */
             sentence: string;
             /** Not Distinguishable */
             not_distinguishable: number[];
             /** Tests */
             tests: components["schemas"]["TrialComparison"][];
+        };
+        /**
+         * SavedPoint
+         * @description The operating point that a model decides by.
+         */
+        SavedPoint: {
+            /** Wanted */
+            wanted: string;
+            /** Thresholds */
+            thresholds: number[];
+            /** Sentences */
+            sentences: string[];
         };
         /**
          * Session
@@ -531,6 +4632,24 @@ export interface components {
             signed_in: boolean;
         };
         /**
+         * SetsFigures
+         * @description Sets of labels that hold the truth in all but a share of the cases (conformal prediction).
+         */
+        SetsFigures: {
+            /** Error Rate */
+            error_rate: number;
+            /**
+             * Threshold
+             * @description a label is in a set if its probability is at least this
+             */
+            threshold: number;
+            covered: components["schemas"]["MetricInterval"];
+            /** Mean Size */
+            mean_size: number;
+            /** Images */
+            images: number;
+        };
+        /**
          * SignIn
          * @description What the studio printed when it started.
          */
@@ -540,6 +4659,104 @@ export interface components {
              * Format: password
              */
             token: string;
+        };
+        /**
+         * SliceFigures
+         * @description A metric on a part of the images.
+         */
+        SliceFigures: {
+            /**
+             * Attribute
+             * @example brightness
+             */
+            attribute: string;
+            /** Value */
+            value: string;
+            /** Images */
+            images: number;
+            metric: components["schemas"]["MetricInterval"] | null;
+            /** @description on all other images */
+            rest: components["schemas"]["MetricInterval"] | null;
+            /** @description of the slice minus the rest */
+            difference: components["schemas"]["MetricInterval"] | null;
+            /**
+             * P Value
+             * @description Holm-corrected
+             */
+            p_value: number | null;
+            /** Is Different */
+            is_different: boolean;
+        };
+        /**
+         * Slices
+         * @description Where a trial is worse than elsewhere; the images are read once for it, in the background.
+         */
+        Slices: {
+            progress: components["schemas"]["WorkProgress"];
+            /** Metric */
+            metric: string;
+            /** Lower Is Better */
+            lower_is_better: boolean;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Slices
+             * @description the worst first; empty until the work is done
+             */
+            slices: components["schemas"]["SliceFigures"][];
+        };
+        /**
+         * SpaceRange
+         * @description What a distribution of the search space means.
+         */
+        SpaceRange: {
+            /**
+             * Path
+             * @description keys and indices from the space on
+             */
+            path: (string | number)[];
+            /**
+             * Text
+             * @description the range of its values
+             * @example 0.0001 to 0.01 on a logarithmic scale
+             */
+            text: string;
+        };
+        /**
+         * Span
+         * @description An estimate: the true value lies between `low` and `high` in most cases.
+         */
+        Span: {
+            /** Low */
+            low: number;
+            /** Likely */
+            likely: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * StartedJob
+         * @description The run of a job that was started.
+         */
+        StartedJob: {
+            /**
+             * Run
+             * @description its id
+             */
+            run: string;
+        };
+        /**
+         * Storage
+         * @description What lies on this machine for a workspace.
+         */
+        Storage: {
+            /** Folders */
+            folders: components["schemas"]["FolderUse"][];
+            /**
+             * Bytes
+             * @description of all of them
+             */
+            bytes: number;
         };
         /**
          * System
@@ -556,6 +4773,39 @@ export interface components {
              * @description the first one is the default
              */
             workspaces: components["schemas"]["WorkspaceSummary"][];
+        };
+        /**
+         * ThresholdTables
+         * @description From which score an answer is shown: images to choose it on, and others to show what it does.
+         */
+        ThresholdTables: {
+            /**
+             * Kind
+             * @description what is labelled
+             * @enum {string}
+             */
+            kind: "label" | "labels" | "boxes" | "masks";
+            /** Classes */
+            classes: string[];
+            /**
+             * Own
+             * @description (classes,), the thresholds of the model itself
+             */
+            own: number[];
+            choose: components["schemas"]["PackedTable"];
+            show: components["schemas"]["PackedTable"];
+            /**
+             * Chosen On
+             * @description what the first images are
+             * @example validation images
+             */
+            chosen_on: string;
+            /**
+             * Shown On
+             * @description what the others are
+             * @example test images
+             */
+            shown_on: string;
         };
         /**
          * TrialComparison
@@ -631,6 +4881,50 @@ export interface components {
             splits: string[];
             /** Classes */
             classes: string[];
+            /** @description of the run's board: rank, latency, size; null before the trial started */
+            row: components["schemas"]["Row"] | null;
+            /**
+             * Measured On
+             * @description how latency was measured
+             */
+            measured_on: string;
+            /** Primary Metric */
+            primary_metric: string;
+            /**
+             * Settings
+             * @description those that the sampler chose first, then those that differ
+             */
+            settings: components["schemas"]["TrialSetting"][];
+            /**
+             * Is Packaged
+             * @description whether the run's model was made of this trial
+             */
+            is_packaged: boolean;
+            /** @description that the run was trained on, if it is registered */
+            data_version: components["schemas"]["DataVersion"] | null;
+        };
+        /**
+         * TrialFile
+         * @description A file of a trial.
+         */
+        TrialFile: {
+            /** Name */
+            name: string;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
+         * TrialLog
+         * @description What a trial's process wrote.
+         */
+        TrialLog: {
+            /** Text */
+            text: string;
+            /**
+             * Is Cut
+             * @description whether only the last lines are here
+             */
+            is_cut: boolean;
         };
         /**
          * TrialResult
@@ -701,11 +4995,304 @@ export interface components {
             learning_rate: number;
         };
         /**
+         * TrialSetting
+         * @description A hyperparameter of a trial.
+         */
+        TrialSetting: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: unknown;
+            /**
+             * Default
+             * @description of the algorithm
+             */
+            default: unknown;
+            /** Meaning */
+            meaning: string;
+            /** Is Default */
+            is_default: boolean;
+            /**
+             * Is Sampled
+             * @description whether the sampler chose it
+             */
+            is_sampled: boolean;
+        };
+        /**
          * TrialStatus
          * @description The state of a trial.
          * @enum {string}
          */
         TrialStatus: "NotStarted" | "Running" | "Completed" | "Terminated" | "Failed" | "Canceled";
+        /**
+         * UploadRequest
+         * @description What will be sent.
+         */
+        UploadRequest: {
+            /**
+             * Name
+             * @description of what was chosen
+             */
+            name: string;
+            /**
+             * Bytes
+             * @description of all files
+             */
+            bytes: number;
+            /** Files */
+            files: number;
+        };
+        /**
+         * UploadState
+         * @description An upload as far as it has come.
+         */
+        UploadState: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Bytes */
+            bytes: number;
+            /** Files */
+            files: number;
+            /**
+             * Most Bytes
+             * @description of one upload
+             */
+            most_bytes: number;
+        };
+        /**
+         * VersionChanges
+         * @description What differs from another version, by image.
+         */
+        VersionChanges: {
+            /** Since */
+            since: number;
+            /**
+             * Counts
+             * @description "added", "removed", "relabelled", "moved" to another split, "unchanged"
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /** Classes Added */
+            classes_added: string[];
+            /** Classes Removed */
+            classes_removed: string[];
+            /** Items */
+            items: components["schemas"]["ChangedImage"][];
+            /**
+             * Total
+             * @description of this kind
+             */
+            total: number;
+            /** Next */
+            next: number | null;
+        };
+        /**
+         * VersionDetails
+         * @description What is in a version.
+         */
+        VersionDetails: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /**
+             * Id
+             * @description as Python and the command line take it
+             * @example helmets:2
+             */
+            id: string;
+            /** Is Registered */
+            is_registered: boolean;
+            /** Task */
+            task: string;
+            /** Labels Objects */
+            labels_objects: boolean;
+            /** Format */
+            format: string;
+            /** Source */
+            source: string;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Created */
+            created: number;
+            /** Description */
+            description: string;
+            /** Parent */
+            parent: string;
+            /** Images */
+            images: number;
+            /**
+             * Objects
+             * @description null where whole images are labelled
+             */
+            objects: number | null;
+            /**
+             * Splits
+             * @description images by split; "unsplit" are those without one
+             */
+            splits: {
+                [key: string]: number;
+            };
+            /** Classes */
+            classes: components["schemas"]["ClassCount"][];
+            /** Columns */
+            columns: components["schemas"]["ColumnSummary"][];
+            /**
+             * Records
+             * @description that were read
+             */
+            records: number;
+            /**
+             * Left Out
+             * @description records that could not be used, by the rule that they break
+             */
+            left_out: {
+                [key: string]: number;
+            };
+            /**
+             * Noted
+             * @description remarks on records that were kept, by kind
+             */
+            noted: {
+                [key: string]: number;
+            };
+            /**
+             * Versions
+             * @description of this name, oldest first
+             */
+            versions: components["schemas"]["VersionSummary"][];
+            /** Findings */
+            findings: {
+                [key: string]: number;
+            } | null;
+            /** Runs */
+            runs: components["schemas"]["RunOfData"][];
+        };
+        /**
+         * VersionSummary
+         * @description A version of a dataset.
+         */
+        VersionSummary: {
+            /** Number */
+            number: number;
+            /** Created */
+            created: number;
+            /** Description */
+            description: string;
+            /**
+             * Parent
+             * @description id of the version that it was made from; empty if it was not made from one
+             */
+            parent: string;
+            /**
+             * Images
+             * @description by split
+             */
+            images: {
+                [key: string]: number;
+            };
+            /** Classes */
+            classes: number;
+        };
+        /**
+         * WorkDetails
+         * @description A piece of work of the server.
+         */
+        WorkDetails: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description what is done
+             * @example doctor
+             */
+            kind: string;
+            /**
+             * Title
+             * @description in words
+             * @example Check helmets:2
+             */
+            title: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "canceled";
+            /**
+             * Created
+             * @description seconds since 1970, as are the other times
+             */
+            created: number;
+            /** Started */
+            started: number | null;
+            /** Ended */
+            ended: number | null;
+            /**
+             * Done
+             * @description steps, such as images
+             */
+            done: number;
+            /**
+             * Total
+             * @description null while it is not known
+             */
+            total: number | null;
+            /**
+             * Phase
+             * @description what it is doing, in a few words
+             */
+            phase: string;
+            /**
+             * Seconds Left
+             * @description if it goes on at this pace; null while that is not known
+             */
+            seconds_left: number | null;
+            /**
+             * Result
+             * @description of work that is done; null if it is a file
+             */
+            result: unknown;
+            /**
+             * Has File
+             * @description whether `/work/{id}/file` returns its result
+             */
+            has_file: boolean;
+            /**
+             * Reason
+             * @description why it failed
+             */
+            reason: string | null;
+            /** Workspace */
+            workspace: string | null;
+            /**
+             * Page
+             * @description path of the page that shows the result
+             */
+            page: string | null;
+        };
+        /**
+         * WorkProgress
+         * @description How far something is that takes longer than a request.
+         */
+        WorkProgress: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "canceled";
+            /** Done */
+            done: number;
+            /** Total */
+            total: number | null;
+            /**
+             * Reason
+             * @description why it failed
+             */
+            reason: string | null;
+        };
         /**
          * WorkspaceSummary
          * @description A workspace that the studio shows.
@@ -727,6 +5314,61 @@ export interface components {
              * @description how many there are
              */
             runs: number;
+        };
+        /**
+         * Place
+         * @description A folder or file that may hold data.
+         */
+        automl_vision__experiment__data_check__Place: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /**
+             * Images
+             * @description in it and in its folders, as far as was looked
+             */
+            images: number;
+            /**
+             * More
+             * @description whether there may be more than was counted
+             */
+            more: boolean;
+        };
+        /**
+         * Place
+         * @description What is in a folder of the server.
+         */
+        automl_vision__studio__api__data_uploads__Place: {
+            /** Path */
+            path: string;
+            /**
+             * Parent
+             * @description null at the top of what may be seen
+             */
+            parent: string | null;
+            /**
+             * Roots
+             * @description folders below which data may be
+             */
+            roots: string[];
+            /**
+             * Entries
+             * @description folders first; without hidden ones and images
+             */
+            entries: components["schemas"]["PlaceEntry"][];
+            /**
+             * Images
+             * @description images in the folder itself
+             */
+            images: number;
+            /**
+             * More
+             * @description entries that are not listed
+             */
+            more: number;
         };
     };
     responses: never;
@@ -896,6 +5538,554 @@ export interface operations {
             };
         };
     };
+    get_machine: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Machine"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_storage: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Storage"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobForm"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_algorithms: {
+        parameters: {
+            query: {
+                task: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlgorithmFacts"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_data_sources: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSources"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_data_places: {
+        parameters: {
+            query?: {
+                /** @description by default that of the workspace */
+                folder?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Places"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check_job_data: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataLook"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataLook"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Job"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlannedJob"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_job: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobStart"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    read_job_file: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobValues"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_job_of_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobValues"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_queue: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineEntry"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: {
@@ -905,6 +6095,18 @@ export interface operations {
                 cursor?: number;
                 /** @description its name, as `/workspaces` lists it; by default the first one */
                 workspace?: string | null;
+                /** @description one of these */
+                status?: components["schemas"]["RunStatus"][] | null;
+                /** @description its name */
+                experiment?: string | null;
+                /** @description its name */
+                task?: string | null;
+                /** @description words in id, experiment, task or reason */
+                text?: string;
+                /** @description by what they are sorted */
+                order?: "created" | "ended" | "id" | "experiment" | "task" | "status" | "trials" | "best" | "seconds";
+                /** @description whether the greatest come first */
+                descending?: boolean;
             };
             header?: never;
             path?: never;
@@ -941,9 +6143,60 @@ export interface operations {
             };
         };
     };
+    list_experiments: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExperimentSummary_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_run: {
         parameters: {
             query?: {
+                /** @description further metrics of the task that get columns */
+                metric?: string[] | null;
+                /** @description most milliseconds per image */
+                max_latency_ms?: number | null;
+                /** @description largest exported file, in units of 10^6 bytes */
+                max_size_mb?: number | null;
                 /** @description its name, as `/workspaces` lists it; by default the first one */
                 workspace?: string | null;
             };
@@ -962,6 +6215,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_figures: {
+        parameters: {
+            query: {
+                /** @description which figures */
+                name: ("board" | "latency" | "size" | "parallel_coordinates" | "importance")[];
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFigures"];
                 };
             };
             /** @description The request failed; the answer says why. */
@@ -1169,6 +6467,137 @@ export interface operations {
             };
         };
     };
+    get_trial_log: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialLog"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_trial_files: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialFile"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_trial_file: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_run_image: {
         parameters: {
             query?: {
@@ -1194,6 +6623,2712 @@ export interface operations {
                 content: {
                     "image/webp": unknown;
                 };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_evaluation: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationSummary"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_confusion: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confusion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_calibration: {
+        parameters: {
+            query?: {
+                /** @description that prediction sets may have */
+                error_rate?: number;
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalibrationFigures"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_slices: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slices"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_cases: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description only images that the model gets wrong */
+                mistakes?: boolean;
+                /** @description only images whose label may be wrong */
+                suspected?: boolean;
+                /** @description a class that the image has, or "no object" */
+                true?: string | null;
+                /** @description a class that is predicted, or "not found" */
+                predicted?: string | null;
+                /** @description a label, with many labels per image */
+                label?: string | null;
+                /** @description what happens to the label */
+                outcome?: ("found" | "missed" | "wrong") | null;
+                /** @description a kind of a detector's errors */
+                kind?: string | null;
+                /** @description of a slice, with its value */
+                attribute?: string | null;
+                /** @description of the slice's attribute */
+                value?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Case_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_case: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                row: number;
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_thresholds: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdTables"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_operating_point: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatingPointState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    save_operating_point: {
+        parameters: {
+            query?: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOperatingPoint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatingPointState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_operating_point: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatingPointState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_explanation: {
+        parameters: {
+            query?: {
+                /** @description the class to explain; by default the most probable one */
+                label?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplanationState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_explanation_overlay: {
+        parameters: {
+            query?: {
+                /** @description the class to explain; by default the most probable one */
+                label?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                number: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_reviews: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reviews"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    add_review: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reviews"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_comparison: {
+        parameters: {
+            query: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedTrials"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_compared_classes: {
+        parameters: {
+            query: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedClasses"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_compared_slices: {
+        parameters: {
+            query: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedSlices"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_flipped_cases: {
+        parameters: {
+            query: {
+                /** @description which trial gets the images right, alone or not */
+                right: "first" | "second" | "both" | "neither";
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlippedCase_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_flipped_case: {
+        parameters: {
+            query: {
+                /** @description "val" or "test"; by default the test images if there are any */
+                split?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path: {
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlippedCaseDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_compared_figure: {
+        parameters: {
+            query: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+                /** @description two trials as RUN:TRIAL,RUN:TRIAL */
+                trials: string;
+            };
+            header?: never;
+            path: {
+                name: "learning_curves";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DatasetSummary_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    register_dataset: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_left_out: {
+        parameters: {
+            query?: {
+                /** @description list remarks on records that were kept instead */
+                notes?: boolean;
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlaceReason_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_changes: {
+        parameters: {
+            query: {
+                /** @description number of the other version */
+                since: number;
+                kind?: string;
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionChanges"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_images: {
+        parameters: {
+            query?: {
+                /** @description "train", "val", "test", "left_out", or "unsplit" */
+                split?: string | null;
+                /** @description a class; "" for images without any */
+                label?: string | null;
+                /** @description part of the path */
+                text?: string;
+                /** @description name of a check that found something about them */
+                finding?: string | null;
+                order?: "rows" | "name" | "pixels" | "objects" | "label";
+                descending?: boolean;
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DataImage_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_image: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataImageDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_image_pixels: {
+        parameters: {
+            query?: {
+                /** @description longest side in pixels; smaller images are not enlarged */
+                side?: number;
+                /** @description of the contents, so that the address changes with them */
+                digest?: string;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_report: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSummary"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_finding_cases: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+                check: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FindingCase_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_fixes: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposedFixes"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    preview_fixes: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FixesRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeCounts"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_effect: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FixesRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_effect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FixEffect"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    make_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_place: {
+        parameters: {
+            query?: {
+                /** @description absolute; null: the first */
+                path?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["automl_vision__studio__api__data_uploads__Place"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    begin_upload: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_upload: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_upload: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    write_upload: {
+        parameters: {
+            query: {
+                /** @description of the file, with forward slashes */
+                path: string;
+                /** @description of the first byte; 0 begins the file anew */
+                offset?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilePart"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_import: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuickCheck"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    resume_run: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    register_run_model: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    write_run_report: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_run_messages: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunMessage_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_log: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunLog"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_settings: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSettings"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_run_files: {
+        parameters: {
+            query?: {
+                /** @description relative to that of the run */
+                folder?: string;
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FolderEntry_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_file: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_model: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_activity: {
+        parameters: {
+            query?: {
+                /** @description its name; by default all that are open */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_run: {
+        parameters: {
+            query?: {
+                /** @description id of the last event that is known */
+                after?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: {
+                /** @description the same, as browsers send it */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events, whose data are these */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["RunChange"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_work: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkDetails_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_work: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cancel_work: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_work_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                work_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request failed; the answer says why. */
             422: {

@@ -1,21 +1,24 @@
 // A grid of any number of images of which only those in sight are in the page.
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import styles from "./Gallery.module.css";
 
 const GAP = 12;
 
 /** A grid whose tiles are drawn when they come into sight.
  *
- * `onNear` is called with the position of the last tile in sight, so that the next page can be asked for.
+ * `onNear` is called with the position of the last tile in sight, so that the next page can be asked for; `onColumns`
+ * with the number of columns, for keys that move by a row; `reveal` is scrolled into sight when it changes.
  */
-export function Gallery({ total, tile, tileWidth = 180, tileHeight = 196, label, onNear }: {
+export function Gallery({ total, tile, tileWidth = 180, tileHeight = 196, label, onNear, onColumns, reveal }: {
   total: number;
   tile: (position: number) => ReactNode;
   tileWidth?: number;
   tileHeight?: number;
   label: string;
   onNear?: (position: number) => void;
+  onColumns?: (columns: number) => void;
+  reveal?: number | undefined;
 }) {
   const element = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
@@ -30,6 +33,7 @@ export function Gallery({ total, tile, tileWidth = 180, tileHeight = 196, label,
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(place);
+    observer.observe(document.body); // what is above it may have grown
     return () => observer.disconnect();
   }, []);
   const columns = Math.max(1, Math.floor((width + GAP) / (tileWidth + GAP)));
@@ -43,6 +47,16 @@ export function Gallery({ total, tile, tileWidth = 180, tileHeight = 196, label,
       if (last !== undefined) onNear?.(Math.min(total, (last.index + 1) * columns) - 1);
     },
   });
+  useEffect(() => {
+    if (width > 0) onColumns?.(columns);
+  }, [columns, width, onColumns]);
+  useEffect(() => {
+    if (reveal === undefined || width === 0) return;
+    const begin = top + Math.floor(reveal / columns) * (tileHeight + GAP);
+    const above = begin - 72 < window.scrollY;
+    const below = begin + tileHeight > window.scrollY + window.innerHeight;
+    if (above || below) window.scrollTo({ top: above ? begin - 84 : begin + tileHeight - window.innerHeight + 24 });
+  }, [reveal, columns, top, width, tileHeight]);
   return (
     <div ref={element} className={styles.gallery} style={{ height: rows.getTotalSize() }} role="list" aria-label={label}>
       {width > 0 &&

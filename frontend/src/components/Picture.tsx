@@ -32,7 +32,7 @@ export function Picture({ src, width, height, alt, objects = [], labels = true, 
               {found.polygons?.map((points, k) => <polygon key={k} points={points.join(" ")} />)}
               <rect x={found.box[0]} y={found.box[1]} width={found.box[2] - found.box[0]} height={found.box[3] - found.box[1]} />
               {labels && (
-                <text x={found.box[0]} y={Math.max(found.box[1] - unit, 3 * unit)} fontSize={3.4 * unit}>
+                <text x={found.box[0]} y={Math.max(found.box[1] - 0.6 * unit, 2.2 * unit)} fontSize={2.2 * unit}>
                   {found.label}
                   {found.score !== null && found.score !== undefined && ` ${Math.round(found.score * 100)} %`}
                 </text>

@@ -13,6 +13,7 @@ const PLACES = [
   { to: "/models", title: "Models" },
   { to: "/try", title: "Try" },
   { to: "/activity", title: "Activity" },
+  { to: "/settings", title: "Settings" },
 ] as const;
 
 export function Shell() {

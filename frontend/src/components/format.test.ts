@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { count, duration, figure, interval, moment } from "./format";
+import { count, duration, figure, interval, moment, significant } from "./format";
 
 test.each([
   [{ value: 0.91344, low: 0.8841, high: 0.93789 }, "0.913 [0.884, 0.938]"],
@@ -17,6 +17,7 @@ test.each([
 
 test("figures, counts and moments", () => {
   expect(figure(0)).toBe("0.000");
+  expect([24.4936, 0.09691, 4, 1234.5].map(significant)).toEqual(["24.5", "0.0969", "4", "1230"]);
   expect(count(1, "image")).toBe("1 image");
   expect(count(1200, "image")).toBe("1,200 images");
   const noon = new Date(2026, 10, 29, 12).getTime();

@@ -11,6 +11,11 @@ export function figure(value: number | null | undefined, digits = 3): string {
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
+/** A number to three digits, such as 24.5 or 0.0969. */
+export function significant(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
 /** A metric with its interval, such as 0.913 [0.884, 0.938]. */
 export function interval(found: MetricInterval | null | undefined, digits = 3): string {
   if (found === null || found === undefined) return "–";

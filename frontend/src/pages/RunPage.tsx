@@ -1,83 +1,133 @@
+import { keepPreviousData } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { $api, type Schemas } from "../api/client";
-import { Figure } from "../charts/Figure";
-import { axisOf, IntervalDot } from "../charts/IntervalDot";
-import type { FigureJson } from "../charts/plotly";
-import { CopyView } from "../components/CopyView";
-import { figure, interval, metricName } from "../components/format";
+import { $api } from "../api/client";
+import { Button, Tabs } from "../components/controls";
+import { count, duration, moment } from "../components/format";
 import { Page, Section } from "../components/Page";
-import { Scrolls } from "../components/Scrolls";
-import { Answer } from "../components/states";
-import { Status } from "./HomePage";
+import { Answer, Skeleton } from "../components/states";
+import { canResume, isAtRest, Status } from "../components/Status";
+import { listOf, textOf, useView } from "../components/view";
+import { Board } from "./run/Board";
+import type { RunDetails } from "./run/columns";
+import { limitsOf } from "./run/copies";
+import { LiveStrip } from "./run/LiveStrip";
+import { LogTab } from "./run/LogTab";
+import { ResumeButton, RunActions } from "./run/RunActions";
+import { RunFigure } from "./run/RunFigures";
+import { SearchTab } from "./run/SearchTab";
+import { SettingsTab } from "./run/SettingsTab";
+import { useLiveRun } from "./run/useLiveRun";
+import { Verdict } from "./run/Verdict";
 
-type RunDetails = Schemas["RunDetails"];
+const AT_REST = 20_000; // milliseconds; another program may resume the run
 
 export default function RunPage() {
   const { runId } = useParams({ from: "/runs/$runId" });
-  const run = $api.useQuery("get", "/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } });
+  const [view] = useView();
+  const query = $api.useQuery(
+    "get",
+    "/api/v1/runs/{run_id}",
+    { params: { path: { run_id: runId }, query: { metric: listOf(view.metrics), ...Object.fromEntries(limitsOf(view)) } } },
+    { placeholderData: keepPreviousData, refetchInterval: AT_REST },
+  );
+  const run = query.data?.id === runId ? query.data : undefined;
   return (
     <Page
       title={runId}
-      trail={<Link to="/">Runs</Link>}
-      actions={<CopyView copies={{ command: `automl-vision leaderboard ${runId}` }} />}
+      trail={<Trail run={run} />}
+      actions={run !== undefined && <RunActions run={run} />}
+      summary={run !== undefined && <Summary run={run} />}
     >
-      <Answer query={run}>
-        {(details) => (
-          <>
-            {details.verdict?.sentence && <p>{details.verdict.sentence}</p>}
-            <Board run={details} />
-            <Section title="Metric against latency">
-              <RunFigure runId={runId} name="latency" />
-            </Section>
-          </>
-        )}
+      <Answer query={{ ...query, data: run } as typeof query} loading={<Skeleton heights={[120, 48, 420]} />}>
+        {(details) => <RunContent run={details} />}
       </Answer>
     </Page>
   );
 }
 
-function RunFigure({ runId, name }: { runId: string; name: string }) {
-  const query = $api.useQuery("get", "/api/v1/runs/{run_id}/figures/{name}", {
-    params: { path: { run_id: runId, name } },
-  });
-  return <Answer query={query}>{(found) => <Figure figure={found as unknown as FigureJson} label={name} />}</Answer>;
+function Trail({ run }: { run: RunDetails | undefined }) {
+  return (
+    <>
+      <Link to="/">Runs</Link>
+      {run !== undefined && (
+        <>
+          <span aria-hidden>/</span>
+          <Link to="/" search={{ experiment: run.experiment }}>
+            {run.experiment}
+          </Link>
+        </>
+      )}
+    </>
+  );
 }
 
-function Board({ run }: { run: RunDetails }) {
-  const axis = axisOf(run.rows.map((row) => row.score));
+function Summary({ run }: { run: RunDetails }) {
   return (
-    <Section title="Board">
-      <Scrolls label="board">
-        <table>
-          <thead>
-            <tr>
-              <th className="number">Rank</th>
-              <th>Trial</th>
-              <th colSpan={2}>{metricName(run.metric)}</th>
-              <th className="number">ms</th>
-              <th>Status</th>
-            </tr>
-          </thead>
-          <tbody>
-            {run.rows.map((row) => (
-              <tr key={row.trial}>
-                <td className="number">{row.rank ?? ""}</td>
-                <td>
-                  {row.trial} {row.model_name}
-                </td>
-                <td className="numbers">{interval(row.score)}</td>
-                <td>
-                  <IntervalDot found={row.score} axis={axis} />
-                </td>
-                <td className="number">{figure(row.latency_ms, 1)}</td>
-                <td>
-                  <Status status={row.status} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scrolls>
-    </Section>
+    <p className="line muted">
+      <Status status={run.status} />
+      <span>{run.task}</span>
+      <span>{count(run.trials, "trial")}{run.finished < run.trials && `, ${run.finished} with a result`}</span>
+      {run.created !== null && <span>made {moment(run.created)}</span>}
+      {isAtRest(run.status) && run.seconds > 0 && <span>worked {duration(run.seconds)}</span>}
+    </p>
+  );
+}
+
+function RunContent({ run }: { run: RunDetails }) {
+  const [view, setView] = useView();
+  const works = !isAtRest(run.status);
+  const live = useLiveRun(run.id, works);
+  return (
+    <>
+      {works && <LiveStrip live={live} reason={run.reason} />}
+      {canResume(run.status) && <Ended run={run} />}
+      <Verdict run={run} />
+      <Tabs
+        label="parts of the run"
+        shown={textOf(view.tab) || "board"}
+        onShow={(tab) => setView({ tab: tab === "board" ? undefined : tab })}
+        tabs={[
+          { id: "board", title: "Board", content: () => <BoardTab run={run} /> },
+          { id: "search", title: "Search", content: () => <SearchTab run={run} /> },
+          { id: "log", title: "Log and files", content: () => <LogTab runId={run.id} works={works} /> },
+          { id: "settings", title: "Settings", content: () => <SettingsTab runId={run.id} /> },
+        ]}
+      />
+    </>
+  );
+}
+
+/** Of a run that did not complete: why, and what Resume keeps. */
+function Ended({ run }: { run: RunDetails }) {
+  const why = run.reason ?? (run.status === "Interrupted" ? "its process is gone" : "no reason is recorded");
+  return (
+    <section className="panel line spread" aria-label="why the run ended">
+      <span>
+        <strong>{run.status}</strong>: {why}. Resume keeps {count(run.finished, "finished trial")} and goes on with the rest.
+      </span>
+      <ResumeButton runId={run.id} />
+    </section>
+  );
+}
+
+function BoardTab({ run }: { run: RunDetails }) {
+  const [view, setView] = useView();
+  const cost = view.cost === "size" ? "size" : "latency";
+  return (
+    <div className="stack">
+      <Board run={run} />
+      {run.finished > 0 && (
+        <Section
+          title={`Metric against ${cost}`}
+          aside={
+            <Button kind="quiet" onPress={() => setView({ cost: cost === "latency" ? "size" : undefined })}>
+              Against {cost === "latency" ? "size" : "latency"}
+            </Button>
+          }
+        >
+          <RunFigure runId={run.id} name={cost} label={`metric against ${cost}`} />
+        </Section>
+      )}
+    </div>
   );
 }

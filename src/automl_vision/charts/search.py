@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _SHOWN = 40  # trials of the board
+_CROWD = 40  # points from which only those on the front have their numbers and intervals
 _STEPS = 5  # shades from the worst to the best trial
 _LOG_RATIO = 30.0  # a positive hyperparameter that varies by more has a logarithmic axis
 _UNSET = -0.14  # where a line passes an axis whose hyperparameter the trial does not have
@@ -153,7 +154,7 @@ def trade_off(
         line([c for c, _ in front], [s.value for _, s in front], "front", "series-1", line={"shape": "hv", "width": 1},
              showlegend=False, hoverinfo="skip")
     )  # fmt: skip
-    chosen = {s.trial for _, s in front}
+    chosen, is_crowd = {s.trial for _, s in front}, len(points) > _CROWD
     for is_front, role, mark, text in (
         (False, "muted", "circle-open", "beaten in both"),
         (True, "series-1", "diamond", "not beaten in both"),
@@ -162,9 +163,11 @@ def trade_off(
         if part:
             figure.add_trace(
                 go.Scatter(
-                    x=[c for c, _ in part], y=[s.value for _, s in part], mode="markers+text", name=text,
+                    x=[c for c, _ in part], y=[s.value for _, s in part], name=text,
+                    mode="markers+text" if is_front or not is_crowd else "markers",
                     text=[str(s.trial) for _, s in part], textposition="top right", cliponaxis=False,
-                    marker={"symbol": mark, "size": 10}, error_y=_bars([s for _, s in part]),
+                    marker={"symbol": mark, "size": 10 if is_front or not is_crowd else 6},
+                    error_y=_bars([s for _, s in part]) if is_front or not is_crowd else None,
                     customdata=[[s.trial, s.name] for _, s in part], meta={"role": role},
                     hovertemplate=f"trial %{{customdata[0]}}, %{{customdata[1]}}<br>{title} %{{y:.4f}}<br>%{{x:.3g}}"
                     "<extra></extra>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +29,10 @@ from automl_vision.cli.studio_command import studio
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
+    from automl_vision.core.records import RunRecord
     from automl_vision.experiment.run import Run
     from automl_vision.runs.leaderboard import Leaderboard
+    from automl_vision.runs.plan import Plan
     from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
@@ -78,7 +81,10 @@ JsonLinesOption = Annotated[
 ]
 
 
-def train(
+NowOption = Annotated[bool, typer.Option("--now", help="Start at once, without waiting for the runs before it.")]
+
+
+def train(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     job: Annotated[Path | None, typer.Argument(help="A job file in YAML, instead of the options.")] = None,
     experiment: Annotated[str | None, typer.Option(help="Name of the experiment.")] = None,
     set_: Annotated[
@@ -86,6 +92,8 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated."),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
+    now: NowOption = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would run and for how long.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
     settings: dict[str, Any] | None = None,
@@ -95,7 +103,12 @@ def train(
     from automl_vision.experiment.experiment import Experiment
 
     name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
-    run = Experiment(open_workspace(workspace), name).submit(config)
+    found = Experiment(open_workspace(workspace), name)
+    if plan:
+        planned = found.plan(config)
+        typer.echo(json_text(planned.model_dump()) if as_json else _plan_text(planned))
+        return
+    run = found.submit(config, queue=not now)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
     if not detach:
         _follow(run, as_json=as_json)
@@ -114,11 +127,12 @@ def add_train(*, called: bool) -> None:
 @app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(help="Id of the run.")],
+    now: NowOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Continue a run that was interrupted, canceled or failed; finished work is kept."""
-    _follow(open_run(run_id, workspace).resume(), as_json=as_json)
+    _follow(open_run(run_id, workspace).resume(queue=not now), as_json=as_json)
 
 
 @app.command()
@@ -156,12 +170,12 @@ def runs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     for run_id in space.run_ids():
         run = Run(space, run_id)
         best = next((row.score for row in run.leaderboard() if row.score is not None), None)
-        outline = run.folder.outline()
+        outline, record = run.folder.outline(), run.folder.record()
         rows.append(
             {
                 "run": run_id,
                 "task": outline.task,
-                "status": run.get_status(),
+                "status": record.status if as_json else _status(record),
                 outline.primary_metric: None if best is None else round(best.value, 4),
             }
         )
@@ -262,6 +276,16 @@ def version() -> None:
     from automl_vision.core.version import VERSION
 
     typer.echo(VERSION)
+
+
+def _plan_text(plan: Plan) -> str:
+    """A plan in sentences, for a run that would start now."""
+    return "\n".join([f"{plan.sentence}; {plan.ready(time.time())}", *(f"  {reason}" for reason in plan.reasons)])
+
+
+def _status(record: RunRecord) -> str:
+    """The status of a run, of a queued one with what it waits for."""
+    return record.status if record.in_line is None else f"{record.status} ({record.in_line.sentence})"
 
 
 def _follow(run: Run, *, as_json: bool = False) -> None:

@@ -58,18 +58,20 @@ class Target:
         require: raises `ComputeError` if this machine lacks something the target needs.
         address: pattern of what may follow the name; empty: nothing.
         forms: how an address is written, for messages.
+        is_here: whether it uses this machine's cores or GPUs, so that its runs wait for one another.
     """
 
     create: Callable[[str, Sequence[str]], Compute]
     require: Callable[[], None] = lambda: None
     address: str = ""
     forms: tuple[str, ...] = ()
+    is_here: bool = False
 
 
 TARGETS = {
-    "local": Target(partial(_local, device="auto")),  # uses GPUs if there are any
-    "cpu": Target(partial(_local, device="cpu")),
-    "cuda": Target(partial(_local, device="cuda"), _require_gpu),
+    "local": Target(partial(_local, device="auto"), is_here=True),  # uses GPUs if there are any
+    "cpu": Target(partial(_local, device="cpu"), is_here=True),
+    "cuda": Target(partial(_local, device="cuda"), _require_gpu, is_here=True),
     # the cluster of `RAY_ADDRESS`, or one that is started here, unless an address names one
     "ray": Target(_ray, _require_ray, r":(//)?[\w.\-\[\]:]+:\d+", ("ray://HOST:PORT", "ray:HOST:PORT")),
 }
@@ -105,6 +107,15 @@ def require_target(name: str) -> None:
         ComputeError: the machine lacks something the target needs.
     """
     _find(name).require()
+
+
+def uses_this_machine(name: str) -> bool:
+    """Whether runs on a compute target use this machine's cores or GPUs.
+
+    Raises:
+        ValueError: no target has this name.
+    """
+    return _find(name).is_here
 
 
 def create_compute(target: str, preload: Sequence[str] = ()) -> Compute:

@@ -126,15 +126,15 @@ def append_json_line(path: Path, value: Any) -> None:
     persistently(write)
 
 
-def read_lines(path: Path, offset: int = 0) -> tuple[list[bytes], int]:
+def read_lines(path: Path, offset: int = 0, end: int | None = None) -> tuple[list[bytes], int]:
     """Read the complete, non-empty lines from byte `offset` on; returns them and the offset for the next call.
 
-    A last line that is still being written is left for the next call.
+    A last line that is still being written is left for the next call. With `end`, no byte from there on is read.
     """
     if not path.exists():
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
-        data = file.read()
-    end = data.rfind(b"\n") + 1
-    return [line for line in data[:end].splitlines() if line.strip()], offset + end
+        data = file.read() if end is None else file.read(max(0, end - offset))
+    complete = data.rfind(b"\n") + 1
+    return [line for line in data[:complete].splitlines() if line.strip()], offset + complete

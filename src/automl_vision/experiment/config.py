@@ -128,8 +128,12 @@ class AutoMLVisionConfig(BaseModel):
 
     @field_validator("training_data", "validation_data", mode="before")
     @classmethod
-    def _path_as_text(cls, value: Any) -> Any:
-        return fspath(value) if isinstance(value, PathLike) else value
+    def _path_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+        value = fspath(value) if isinstance(value, PathLike) else value
+        is_missing = value is None and info.field_name == "validation_data"
+        if not isinstance(value, str | Dataset) and not is_missing:
+            raise ValueError(f"a path, a registered name or an opened Dataset is expected, not {value!r}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

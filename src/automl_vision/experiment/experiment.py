@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automl_vision.compute.targets import require_target
+from automl_vision.compute.local import visible_gpus
+from automl_vision.compute.targets import require_target, uses_this_machine
 from automl_vision.core.errors import ConfigError, RunFailedError
 from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
@@ -19,6 +20,9 @@ from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.recipes.hyperparameters import Hyperparameters
+from automl_vision.runs.budget import packaging_seconds
+from automl_vision.runs.pace import find_pace
+from automl_vision.runs.plan import Plan, plan_run
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.start import start_run
 from automl_vision.search.planned_trial import PlannedTrial
@@ -49,13 +53,16 @@ class Experiment:
         self.workspace = workspace
         self.name = name
 
-    def submit(self, config: AutoMLVisionConfig) -> Run:
+    def submit(self, config: AutoMLVisionConfig, *, queue: bool = True) -> Run:
         """Start a run and return at once; the run goes on after this process ends.
 
-        The data is opened here, so that mistakes in it are reported at once.
+        The data is opened here, so that mistakes in it are reported at once. Runs that use this machine work one after
+        another, in the order in which they were submitted; until its turn a run is `Queued`, and its time does not
+        begin. Runs on a cluster leave that to the cluster.
 
         Args:
             config: what to run.
+            queue: wait until the runs before this one have ended; if not, it starts at once beside them.
 
         Raises:
             ComputeError: the compute target is not available.
@@ -63,8 +70,35 @@ class Experiment:
             RunNotFoundError: `checkpoint_run_id` names no run.
         """
         with prepared_run(config, self) as (folder, lock):
-            start_run(folder, lock)
+            start_run(folder, lock, queue=queue)
         return Run(self.workspace, folder.id)
+
+    def plan(self, config: AutoMLVisionConfig, *, images: int | None = None) -> Plan:
+        """Estimate what a run of a config would do with its time; nothing is started.
+
+        The speed of the algorithm is taken from earlier runs of the workspace, else from the benchmarks.
+
+        Args:
+            config: what to run.
+            images: of its data; by default the data is opened and counted.
+
+        Raises:
+            DataError: the data cannot be used.
+            RunNotFoundError: `checkpoint_run_id` names no run.
+        """
+        if images is None:
+            images = len(open_training_data(config, self.workspace))
+        spec = run_spec(config, self, Path())
+        first = spec.trials[0]
+        pace = find_pace(self.workspace, spec.task, first.model_name, first.hyperparameters.model_dump(mode="json"))
+        gpus = len(visible_gpus()) if uses_this_machine(config.compute_target) else config.max_concurrent_iterations
+        return plan_run(
+            spec,
+            pace,
+            images=images,
+            lanes=max(1, min(gpus, config.max_concurrent_iterations)),
+            packaging=packaging_seconds(self.workspace.cache_path, spec.task),
+        )
 
     def runs(self) -> list[Run]:
         """The experiment's runs, oldest first."""

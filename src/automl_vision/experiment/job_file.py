@@ -9,9 +9,11 @@ from typing import Any
 import yaml
 
 from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.tasks import TASKS
 from automl_vision.core.validation import names_of
-from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.experiment.config import MAX_ITERATIONS, AutoMLVisionConfig
 from automl_vision.recipes.catalog import families
+from automl_vision.runs.spec import RunSpec
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
@@ -29,11 +31,37 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     subject = f"The job {path}"
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
     except OSError as error:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
+    experiment, values, root = _parsed(text, subject, path.parent.resolve())
+    try:
+        return experiment, AutoMLVisionConfig(**values)
+    except ConfigError as error:
+        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
+
+
+def read_job_values(text: str, folder: Path) -> dict[str, Any]:
+    """The values of a job file's text, which need not keep the config's rules.
+
+    Args:
+        text: of the file.
+        folder: that relative data paths are taken from.
+
+    Raises:
+        ConfigError: the text is not valid YAML, or not a mapping.
+    """
+    experiment, values, _ = _parsed(text, "The job", folder)
+    return {"experiment": experiment, **values}
+
+
+def _parsed(text: str, subject: str, folder: Path) -> tuple[str, dict[str, Any], yaml.Node | None]:
+    """Experiment name, values and nodes of a job file's text."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
@@ -43,11 +71,44 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
         if isinstance(values.get(name), str):
-            values[name] = _data(values[name], path.parent.resolve())
-    try:
-        return experiment, AutoMLVisionConfig(**values)
-    except ConfigError as error:
-        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
+            values[name] = _data(values[name], folder)
+    return experiment, values, root
+
+
+def job_of(spec: RunSpec) -> str:
+    """The job file that submits a run's configuration again, as YAML.
+
+    Args:
+        spec: of the run.
+    """
+    arguments = dict(spec.arguments)
+    model_name = arguments.pop("model_name", None)
+    searches = spec.automode or spec.sampling is not None
+    values = {
+        "experiment": spec.experiment,
+        "task": spec.task,
+        "training_data": spec.data_version or spec.manifest,
+        "model_name": model_name,
+        "primary_metric": spec.primary_metric,
+        "experiment_timeout_hours": spec.budget_seconds / 3600,
+        "iterations": spec.iterations,
+        "max_concurrent_iterations": spec.concurrent,
+        "hyperparameter_sampling": spec.sampling,
+        "policy": spec.policy,
+        "arguments": arguments,
+        "compute_target": spec.compute_target,
+        "threads": spec.threads,
+        "processes_per_trial": spec.processes,
+        "max_bad_share": spec.max_bad_share,
+        "seed": spec.seed,
+    }
+    fields = AutoMLVisionConfig.model_fields
+    without = {name: field.default for name, field in fields.items()} | {"arguments": {}}
+    without["primary_metric"] = TASKS[spec.task].primary_metric if spec.task in TASKS else None
+    if searches:
+        without["iterations"] = MAX_ITERATIONS
+    kept = {name: value for name, value in values.items() if value is not None and value != without.get(name)}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
 def _data(text: str, folder: Path) -> str:

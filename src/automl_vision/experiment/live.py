@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import EvaluationEvent, Event, Progress, RunStatus, TrialStatus
+from automl_vision.core.records import EvaluationEvent, Event, PlaceInLine, Progress, RunStatus, TrialStatus
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -52,6 +53,43 @@ class NewEvent(NamedTuple):
     trial: int | None = None
 
 
+@dataclass(frozen=True)
+class Position:
+    """How far the event files of a run were read; as a text, it lets a reader go on later, in any process.
+
+    Attributes:
+        run: bytes of the run's own events.
+        started: numbers below it were read too; those not in `trials` to their end.
+        trials: bytes by trial, of those that have no result yet.
+    """
+
+    run: int = 0
+    started: int = 0
+    trials: Mapping[int, int] = field(default_factory=dict)
+
+    def offset(self, trial: int) -> int | None:
+        """Where the new events of a trial begin; None if it has none, for it was read to its end."""
+        return 0 if trial >= self.started else self.trials.get(trial)
+
+    @property
+    def text(self) -> str:
+        """The position as a text, such as "1381:3:2=5120"."""
+        return f"{self.run}:{self.started}:" + ",".join(f"{n}={offset}" for n, offset in sorted(self.trials.items()))
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """The position that a text says.
+
+        Raises:
+            ValueError: it is not a position.
+        """
+        found = re.fullmatch(r"(\d{1,15}):(\d{1,6}):((?:\d{1,6}=\d{1,15}(?:,|$))*)", text, re.ASCII)
+        if found is None:
+            raise ValueError(f'"{text[:80]}" is not a position in the events of a run')
+        pairs = (pair.split("=") for pair in found[3].split(",") if pair)
+        return cls(int(found[1]), int(found[2]), {int(number): int(offset) for number, offset in pairs})
+
+
 class LiveRun:
     """The state of a run as far as it was read.
 
@@ -59,6 +97,7 @@ class LiveRun:
         metric: the primary metric.
         lines: by trial.
         status: of the run.
+        in_line: what the run waits for while it is queued.
         phase: progress of the run itself, such as decoding or packaging.
 
     Args:
@@ -72,6 +111,7 @@ class LiveRun:
         self._outline = outline
         self.lines: dict[int, TrialLine] = {}
         self.status = RunStatus.NOT_STARTED
+        self.in_line: PlaceInLine | None = None
         self.phase: Progress | None = None
         self._seconds, self._seconds_at = 0.0, time.time()
         self._offset = 0
@@ -86,6 +126,11 @@ class LiveRun:
         return self.status.is_at_rest
 
     @property
+    def is_working(self) -> bool:
+        """Whether the run's time passes: it has begun and not ended."""
+        return not self.has_ended and self.status not in (RunStatus.NOT_STARTED, RunStatus.QUEUED)
+
+    @property
     def best(self) -> TrialLine | None:
         """The best trial so far."""
         scored = [line for line in self.lines.values() if line.value is not None]
@@ -96,13 +141,13 @@ class LiveRun:
         """Seconds to the run's deadline."""
         return max(
             0.0,
-            self._outline.budget_seconds - self._seconds - (0.0 if self.has_ended else time.time() - self._seconds_at),
+            self._outline.budget_seconds - self._seconds - (time.time() - self._seconds_at if self.is_working else 0.0),
         )
 
     def update(self) -> list[NewEvent]:
         """Read what is new, and return the new events in order of time."""
         record = self.folder.record()
-        self.status = record.status
+        self.status, self.in_line = record.status, record.in_line
         self._seconds, self._seconds_at = record.seconds, record.seconds_at or time.time()
         events, self._offset = self.folder.events.read(self._offset)
         for event in events:
@@ -111,8 +156,25 @@ class LiveRun:
         found = [NewEvent(event) for event in events]
         for trial in self.folder.trials():
             line = self.lines.setdefault(trial.number, TrialLine(trial.number))
-            if not line.status.is_final or line.epoch is None:
+            if not _is_closed(line):
                 found += self._read_trial(trial, line)
+        return sorted(found, key=lambda new: new.event.time)
+
+    @property
+    def position(self) -> Position:
+        """How far the files were read."""
+        started = max(self.lines, default=-1) + 1
+        open_trials = [n for n in range(started) if n not in self.lines or not _is_closed(self.lines[n])]
+        return Position(self._offset, started, {n: self._offsets.get(n, 0) for n in open_trials})
+
+    def events_since(self, start: Position) -> list[NewEvent]:
+        """The events from an earlier position up to this one, in order of time."""
+        found = [NewEvent(event) for event in self.folder.events.read(start.run, self._offset)[0]]
+        for number in self.lines:
+            offset = start.offset(number)
+            if offset is not None:
+                events, _ = self.folder.trial(number).events.read(offset, self._offsets.get(number, 0))
+                found += [NewEvent(event, number) for event in events]
         return sorted(found, key=lambda new: new.event.time)
 
     def _read_trial(self, trial: TrialFolder, line: TrialLine) -> list[NewEvent]:
@@ -152,7 +214,12 @@ class LiveRun:
             "trials": len(self.lines),
             "best": None if best is None else {"trial": best.trial, self.metric: best.value},
             "budget_left": round(self.budget_left, 1),
-        }
+        } | ({} if self.in_line is None else {"in_line": self.in_line.model_dump()})
+
+
+def _is_closed(line: TrialLine) -> bool:
+    """Whether nothing more comes from a trial; one that failed or was canceled goes on when its run is resumed."""
+    return line.status.has_result and line.epoch is not None
 
 
 def line_to_json(line: TrialLine) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class _JsonLines:
                 self._shown[line.trial] = key
                 self._print(line_to_json(line))
         state = self._run.to_json()
-        run_key = (state["status"], state["trials"], json_text(state["best"]))
+        run_key = (state["status"], state["trials"], json_text(state["best"]), json_text(state.get("in_line")))
         if run_key != self._shown_run:
             self._shown_run = run_key
             self._print(state)
@@ -114,6 +114,7 @@ class _Terminal:
     def _footer(self) -> Table:
         run, table = self._run, Table.grid(padding=(0, 2))
         parts: list[Any] = [Text(run.status)]
+        parts += [Text(run.in_line.sentence)] if run.in_line is not None else []
         working = any(not line.status.is_final for line in run.lines.values())
         if run.phase and not working:
             phase = run.phase

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from automl_vision.compute.local import last_lines
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import RunRecord, RunStatus, TrialStatus
-from automl_vision.experiment.downloads import copy_file, copy_files, file_names
+from automl_vision.experiment.downloads import (
+    FolderEntry,
+    copy_file,
+    copy_files,
+    file_names,
+    find_file,
+    list_folder,
+)
+from automl_vision.experiment.live import NewEvent
 from automl_vision.experiment.trial import Trial
 from automl_vision.runs.board_reader import BoardReader
 from automl_vision.runs.leaderboard import Leaderboard
@@ -51,7 +59,8 @@ class Run:
     def get_status(self) -> RunStatus:
         """Return the run's status, which is a `str`.
 
-        `NotStarted`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or `Interrupted`.
+        `NotStarted`, `Queued`, `Preparing`, `Running`, `Finalizing`, `Completed`, `Failed`, `Canceled` or
+        `Interrupted`. What a queued run waits for is in `get_details()["in_line"]`.
         """
         return self.folder.record().status
 
@@ -65,7 +74,7 @@ class Run:
         """Wait until the run ends; Ctrl-C cancels it, and a second Ctrl-C stops waiting for the cancellation.
 
         Args:
-            show_output: show live progress.
+            show_output: show live progress: a card in a notebook, lines elsewhere.
             raise_on_error: raise if the run does not complete.
             as_json: show the progress as JSON lines.
 
@@ -77,9 +86,7 @@ class Run:
         """
         try:
             if show_output:
-                from automl_vision.experiment.progress import show_progress
-
-                show_progress(self.folder, as_json=as_json)
+                self._show(as_json=as_json)
             else:
                 while not self.get_status().is_at_rest:
                     time.sleep(_POLL)
@@ -91,6 +98,13 @@ class Run:
             raise RunFailedError(self._failure(record))
         return _details(record)
 
+    def watch(self) -> None:
+        """Show the run live until it ends: a card that changes in a notebook, lines elsewhere.
+
+        Interrupting this leaves the run as it is.
+        """
+        self._show()
+
     def cancel(self, *, timeout: float = 30.0) -> None:
         """End the run and its trials, and wait until it has ended."""
         if self.get_status().is_final:
@@ -100,13 +114,18 @@ class Run:
         while time.monotonic() < end and not (status := self.get_status()).is_final:
             if status is RunStatus.INTERRUPTED:
                 self.folder.cancel_request.clear()
-                self.folder.update(status=RunStatus.CANCELED, reason="canceled by the user", ended=time.time())
+                self.folder.update(
+                    status=RunStatus.CANCELED, reason="canceled by the user", in_line=None, ended=time.time()
+                )
             time.sleep(_POLL)
 
-    def resume(self) -> Run:
+    def resume(self, *, queue: bool = True) -> Run:
         """Continue a run whose process is gone, or that was canceled or failed; finished trials are kept.
 
-        A completed run is left alone.
+        A completed run is left alone. On this machine the run goes to the end of the line, behind those that wait.
+
+        Args:
+            queue: wait until the runs before this one have ended; if not, it goes on at once beside them.
 
         Returns:
             The run itself.
@@ -117,7 +136,7 @@ class Run:
         """
         if self.get_status() is not RunStatus.COMPLETED:
             with reopened_run(self.folder) as lock:
-                start_run(self.folder, lock)
+                start_run(self.folder, lock, queue=queue)
         return self
 
     def leaderboard(
@@ -203,9 +222,42 @@ class Run:
         best = self.get_best_child()
         return best.get_metrics() if best else {}
 
+    def get_messages(self) -> list[NewEvent]:
+        """Return what the run and its trials said, in order of time; the `trial` of the run's own messages is None."""
+        found = [NewEvent(message) for message in self.folder.events.messages()]
+        for trial in self.folder.trials():
+            found += [NewEvent(message, trial.number) for message in trial.events.messages()]
+        return sorted(found, key=lambda new: new.event.time)
+
+    def get_log(self) -> str:
+        """Return the last lines that the run's process wrote to its log; empty if it wrote none."""
+        return last_lines(self.folder.path / "controller.log")
+
     def get_file_names(self) -> list[str]:
         """List the run's files, relative to its folder."""
         return file_names(self.folder.path)
+
+    def list_files(self, folder: str = "") -> list[FolderEntry]:
+        """List the files and folders directly in one of the run's folders, with their sizes.
+
+        Args:
+            folder: relative to the folder of the run; empty for itself.
+
+        Raises:
+            RunFailedError: the run has no such folder.
+        """
+        return list_folder(self.folder.path, folder, owner=f'run "{self.id}"')
+
+    def get_file(self, name: str) -> Path:
+        """Return where one of the run's files is.
+
+        Args:
+            name: as `get_file_names` lists it.
+
+        Raises:
+            RunFailedError: the run has no such file.
+        """
+        return find_file(self.folder.path, name, owner=f'run "{self.id}"')
 
     def download_file(self, name: str, output_file_path: str | Path = ".") -> Path:
         """Copy one of the run's files and return the copy.
@@ -253,6 +305,28 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.get_status()})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        """The run's card for a notebook, and one line for what shows only text."""
+        from automl_vision.experiment.notebook import CardReader
+
+        card = CardReader(self.folder).read()
+        return {"text/html": card._repr_html_(), "text/plain": repr(card)}
+
+    def _repr_html_(self) -> str:
+        """The run's card as HTML."""
+        return self._repr_mimebundle_()["text/html"]
+
+    def _show(self, *, as_json: bool = False) -> None:
+        """Show the run live until it ends."""
+        from automl_vision.experiment.notebook import notebook_display, show_card
+        from automl_vision.experiment.progress import show_progress
+
+        display = None if as_json else notebook_display()
+        if display is None:
+            show_progress(self.folder, as_json=as_json)
+        else:
+            show_card(self.folder, display)
+
     def _trial(self, number: int) -> Trial:
         return Trial(self.folder.trial(number))
 
@@ -280,7 +354,7 @@ class Run:
                 logs.setdefault(failed.reason or "", f"Last lines of trial {trial.number}:\n{failed.log}")
         lines += list(logs.values())[:_MAX_LOGS]
         if record.status is RunStatus.INTERRUPTED:
-            log = last_lines(self.folder.path / "controller.log")
+            log = self.get_log()
             lines.append(f"{log}\nContinue it with: automl-vision resume {self.id}")
         return "\n".join(lines)
 
@@ -298,7 +372,7 @@ def reopened_run(folder: RunFolder) -> Iterator[int]:
         for trial in folder.trials():
             if not trial.record().status.has_result:
                 trial.update(status=TrialStatus.NOT_STARTED, reason=None)
-        folder.update(status=RunStatus.NOT_STARTED, reason=None)
+        folder.update(status=RunStatus.NOT_STARTED, reason=None, in_line=None)
         yield lock
 
 

@@ -28,6 +28,9 @@ def parse_arguments(arguments: Sequence[Any] | Mapping[str, Any] | None) -> dict
         return {}
     if isinstance(arguments, Mapping):
         return {str(name).removeprefix("--").replace("-", "_"): value for name, value in arguments.items()}
+    if isinstance(arguments, str) or not isinstance(arguments, Sequence):
+        sentence = f'a mapping, or a list of pairs of "--name" and value, is expected, not {arguments!r}'
+        raise InvalidValueError([Problem((), sentence)], subject="The arguments")
     problems = []
     if len(arguments) % 2:
         sentence = f'pairs of "--name" and value are expected; {arguments[-1]!r} has no partner'

@@ -1,10 +1,10 @@
-"""`python -m automl_vision.runs FOLDER [LOCK]` works on the run of that folder, whose lock it may inherit.
+"""`python -m automl_vision.runs FOLDER` works on the run of that folder, whose lock and ticket it may inherit.
 
 A module of this name is not imported again by each trial's process, as any other main module would be.
 """
 
 from __future__ import annotations
 
-from automl_vision.runs.controller import main
+from automl_vision.runs.entry import main
 
 main()

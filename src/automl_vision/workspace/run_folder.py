@@ -97,7 +97,7 @@ class RunFolder:
             if not record.status.is_final and not self.is_active():
                 record = self._written()  # its process may have ended it just now
                 if not record.status.is_final:
-                    record = record.model_copy(update={"status": RunStatus.INTERRUPTED})
+                    record = _interrupted(record)
         except FileNotFoundError:
             self.require()
             raise
@@ -151,3 +151,9 @@ class RunFolder:
 
     def _written(self) -> RunRecord:
         return RunRecord.model_validate_json((self.path / _STATUS).read_bytes())
+
+
+def _interrupted(record: RunRecord) -> RunRecord:
+    """The record of a run whose process is gone; it has also lost its place in the line."""
+    waited = {"reason": None, "in_line": None} if record.in_line is not None else {}
+    return record.model_copy(update={"status": RunStatus.INTERRUPTED, **waited})

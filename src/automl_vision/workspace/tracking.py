@@ -120,6 +120,10 @@ class Tracking:
 
         self._queue.put(log)
 
+    def status(self, key: str, status: str) -> None:
+        """Set the status of a run that has not ended: `RUNNING` or `SCHEDULED`."""
+        self._queue.put(lambda: self._client.update_run(self._ids[key], status=status))
+
     def end(self, key: str, status: str) -> None:
         """End the run of a key with status `FINISHED`, `FAILED` or `KILLED`."""
         self._queue.put(lambda: self._client.set_terminated(self._ids[key], status))

@@ -98,7 +98,8 @@ class Workspace:
         Raises:
             RunNotFoundError: no run has this id.
         """
-        if run_id in self.run_ids():
+        status = f"{self.runs_path}/{run_id}/status.json"
+        if run_id == Path(run_id).name and os.path.exists(status):  # noqa: PTH110 - it bears what is no file name
             return RunFolder(self.runs_path / run_id)
         hint = did_you_mean(run_id, self.run_ids())
         raise RunNotFoundError(f'no run "{run_id}" is in {self.path}.{hint} List them with: automl-vision runs')

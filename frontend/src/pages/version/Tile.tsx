@@ -44,7 +44,7 @@ function captionOf(image: DataImage): string {
 }
 
 /** All boxes and polygons as one path. */
-export function outline(objects: Schemas["DrawnObject"][]): string {
+export function outline(objects: Schemas["LabelledObject"][]): string {
   return objects
     .map(({ box, polygons }) => {
       if (polygons.length > 0) return polygons.map((points) => `M${points.join(" ")}Z`).join("");

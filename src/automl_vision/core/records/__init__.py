@@ -13,6 +13,7 @@ from automl_vision.core.records.results import (
 from automl_vision.core.records.runs import (
     Decision,
     PairedTest,
+    PlaceInLine,
     Published,
     Ranking,
     RunOutline,
@@ -34,6 +35,7 @@ __all__ = [
     "Message",
     "MetricInterval",
     "PairedTest",
+    "PlaceInLine",
     "Progress",
     "Published",
     "Ranking",

@@ -56,6 +56,21 @@ class Ranking:
         return max(known, key=self.score, default=None)
 
 
+class PlaceInLine(Record):
+    """What a queued run waits for."""
+
+    place: int = Field(description="in line: the run with place 1 starts next")
+    run: str = Field(description="id of the run at the head of the line, which works now")
+    workspace: str = Field(description="folder of that run's workspace")
+
+    @property
+    def sentence(self) -> str:
+        """What the run waits for, such as "waits for chest-1; 1 more run is before it"."""
+        others = self.place - 1
+        more = f"; {others} more {'run is' if others == 1 else 'runs are'} before it" if others else ""
+        return f"waits for {self.run}{more}"
+
+
 class RunOutline(Record):
     """The part of a run's specification, `spec.json`, that is shown with the run."""
 
@@ -80,7 +95,8 @@ class RunRecord(Record):
     created: float | None = Field(default=None, description="seconds since 1970, as are the other times")
     started: float | None = None
     ended: float | None = None
-    reason: str | None = Field(default=None, description="why the run failed or was canceled")
+    reason: str | None = Field(default=None, description="why the run failed, was canceled or waits")
+    in_line: PlaceInLine | None = Field(default=None, description="of a queued run")
     pid: int | None = Field(default=None, description="of the process that works on the run")
     seconds: float = Field(default=0.0, description="spent on the run, over all interruptions")
     seconds_at: float | None = Field(default=None, description="when `seconds` was recorded")

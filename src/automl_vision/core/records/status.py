@@ -9,6 +9,8 @@ class RunStatus(StrEnum):
     """The state of a run, in the order in which a run passes through them."""
 
     NOT_STARTED = "NotStarted"
+    QUEUED = "Queued"
+    """The run waits until the runs that were submitted before it on this machine have ended."""
     PREPARING = "Preparing"
     RUNNING = "Running"
     FINALIZING = "Finalizing"

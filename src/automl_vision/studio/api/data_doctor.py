@@ -124,7 +124,7 @@ def get_report(opened: Opened, name: str, number: int) -> ReportSummary:
 
 
 @router.get("/report/{check}/cases")
-def list_cases(
+def list_finding_cases(
     opened: Opened, name: str, number: int, check: str, limit: Limit = 24, cursor: Cursor = 0
 ) -> Page[FindingCase]:
     """List the cases of a finding, of the doctor or of people, worst first."""

@@ -27,7 +27,7 @@ _MOST_POINTS = 24  # of a polygon in a gallery
 _MOST_OBJECTS = 80  # drawn on an image of a gallery
 
 
-class DrawnObject(BaseModel):
+class LabelledObject(BaseModel):
     """A labelled object."""
 
     label: str
@@ -46,7 +46,7 @@ class DataImage(BaseModel):
     digest: str = Field(description="of its contents; pass it on with the address of the pixels")
     split: str
     labels: list[str] = Field(description="of the image; for objects, each class that occurs in it")
-    objects: list[DrawnObject] = Field(description="in lists at most 80")
+    objects: list[LabelledObject] = Field(description="in lists at most 80")
     objects_total: int
 
 
@@ -163,7 +163,7 @@ def _fields(dataset: Dataset, row: int, *, whole: bool) -> dict[str, Any]:
     image = dataset[row]
     numbers = dataset.objects.rows_of(row) if has_objects(dataset.task) else range(0)
     drawn = [
-        DrawnObject(
+        LabelledObject(
             label=found.label,
             box=None if found.bbox is None else list(found.bbox),
             polygons=[list(points) if whole else _thinned(points) for points in found.segments],

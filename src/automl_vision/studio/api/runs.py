@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Hashable, Sequence
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.records import MetricInterval, RunStatus
-from automl_vision.runs.leaderboard import Row
-from automl_vision.studio.opened import Opened, OpenedRun
+from automl_vision.experiment.figures import Figures
+from automl_vision.experiment.run_list import ExperimentSummary, RunOrder, RunQuery, RunSummary
+from automl_vision.runs.leaderboard import Leaderboard, Row
+from automl_vision.runs.verdict import Verdict
+from automl_vision.studio.opened import Opened, OpenedRun, Recent
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
+from automl_vision.studio.problems import NotFoundError
 
 router = APIRouter(tags=["runs"])
 
+FigureName = Literal["board", "latency", "size", "parallel_coordinates", "importance"]
 
-class RunSummary(BaseModel):
-    """A run in a list."""
+_MOST_FIGURES = 64
 
-    id: str
-    experiment: str
-    task: str
-    status: RunStatus
-    created: float | None = Field(description="seconds since 1970, as are the other times")
-    started: float | None
-    ended: float | None
-    budget_seconds: float
-    seconds: float = Field(description="spent on the run")
-    metric: str = Field(description="that ranks its trials")
-    trials: int
-    best: MetricInterval | None = Field(description="of the best trial")
-    best_trial: int | None
-    reason: str | None = Field(description="why it failed or was canceled")
+Metrics = Annotated[list[str] | None, Query(description="further metrics of the task that get columns")]
+MaxLatency = Annotated[float | None, Query(gt=0, le=1e9, description="most milliseconds per image")]
+MaxSize = Annotated[float | None, Query(gt=0, le=1e9, description="largest exported file, in units of 10^6 bytes")]
+
+
+class BoardRow(Row):
+    """A trial on the board."""
+
+    metrics: dict[str, dict[str, MetricInterval]] = Field(
+        default_factory=dict,
+        exclude_if=lambda metrics: not metrics,
+        description="the further metrics that were asked for, by name and split; absent if none was",
+    )
 
 
 class TrialComparison(BaseModel):
@@ -48,7 +54,8 @@ class RunVerdict(BaseModel):
 
     best: int
     recommended: int = Field(description="the fastest or smallest of those that cannot be told from the best")
-    sentence: str
+    reason: str = Field(description="why it is recommended, in a few words")
+    sentence: str = Field(description="empty if no other trial has a result")
     not_distinguishable: list[int]
     tests: list[TrialComparison]
 
@@ -56,79 +63,146 @@ class RunVerdict(BaseModel):
 class RunDetails(RunSummary):
     """A run with its board."""
 
-    lower_is_better: bool = Field(description="direction of the metric")
-    rows: list[Row] = Field(description="the trials, best first")
-    verdict: RunVerdict | None = Field(description="null before a trial has a result")
+    rows: list[BoardRow] = Field(description="the trials, best first")
+    note: str = Field(description="what the limits leave, in a sentence; empty without limits")
+    metric_names: list[str] = Field(description="metrics that can be asked for, the primary one first")
+    differing: list[str] = Field(description="sampled settings that differ between the trials")
+    verdict: RunVerdict | None = Field(description="null before a trial has a result, or where none keeps the limits")
     decision: str | None = Field(description="what AutoMode kept, and why")
+    model_trial: int | None = Field(description="the trial that became the model of the run")
     measured_on: str = Field(description="how latency was measured")
     has_model: bool = Field(description="whether a model was packaged")
+    is_canceling: bool = Field(description="whether the run was asked to end and has not ended yet")
+    workspace_path: str = Field(description="folder of the workspace")
+
+
+class RunFigures(BaseModel):
+    """Figures of a run, as far as they can be drawn."""
+
+    figures: dict[str, dict[str, Any]] = Field(description="by name, as Plotly's JSON without colours")
+    missing: dict[str, str] = Field(description="why the others cannot be drawn, by name")
+
+
+def _query(
+    status: Annotated[list[RunStatus] | None, Query(description="one of these")] = None,
+    experiment: Annotated[str | None, Query(description="its name")] = None,
+    task: Annotated[str | None, Query(description="its name", examples=["image-classification"])] = None,
+    text: Annotated[str, Query(max_length=200, description="words in id, experiment, task or reason")] = "",
+    order: Annotated[RunOrder, Query(description="by what they are sorted")] = "created",
+    descending: Annotated[bool, Query(description="whether the greatest come first")] = True,
+) -> RunQuery:
+    return RunQuery(frozenset(status or ()), experiment, task, text, order, descending)
 
 
 @router.get("/runs")
-def list_runs(opened: Opened, limit: Limit = 50, cursor: Cursor = 0) -> Page[RunSummary]:
-    """List the runs of a workspace, the newest first."""
-    page = page_of(list(reversed(opened.workspace.run_ids())), cursor, limit)
-    items = [RunSummary(**_summary(opened.run(run_id))) for run_id in page.items]
-    return Page(items=items, total=page.total, next=page.next)
+def list_runs(
+    opened: Opened, query: Annotated[RunQuery, Depends(_query)], limit: Limit = 50, cursor: Cursor = 0
+) -> Page[RunSummary]:
+    """List the runs of a workspace, by default the newest first."""
+    return page_of(opened.run_list.select(query), cursor, limit)
+
+
+@router.get("/experiments")
+def list_experiments(opened: Opened, limit: Limit = 50, cursor: Cursor = 0) -> Page[ExperimentSummary]:
+    """List the experiments with their numbers of runs, the one with the newest run first."""
+    return page_of(opened.run_list.experiments(), cursor, limit)
 
 
 @router.get("/runs/{run_id}")
-def get_run(opened: Opened, run_id: str) -> RunDetails:
-    """Return a run with its board, and what paired tests say of it."""
+def get_run(
+    opened: Opened,
+    run_id: str,
+    metric: Metrics = None,
+    max_latency_ms: MaxLatency = None,
+    max_size_mb: MaxSize = None,
+) -> RunDetails:
+    """Return a run with its board, and what paired tests say of it; with limits, of the trials that keep them."""
     run = opened.run(run_id)
-    board, decision = run.board(), run.run.folder.record().decision
+    try:
+        board = run.board(metric or (), max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
+    except ValueError as error:
+        raise ConfigError([Problem(("query", "metric"), str(error))], subject="The request") from None
+    folder = run.run.folder
+    record = folder.record()
     return RunDetails(
-        **_summary(run),
-        lower_is_better=run.run.folder.outline().lower_is_better,
-        rows=list(board),
-        verdict=_verdict(run),
-        decision=None if decision is None else decision.reason,
+        **dict(run.summary()),
+        rows=_rows(board),
+        note=board.note,
+        metric_names=run.board().known_metrics,
+        differing=board.differing,
+        verdict=_verdict(run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)),
+        decision=None if record.decision is None else record.decision.reason,
+        model_trial=record.best_trial,
         measured_on=board.measured_on,
-        has_model=run.run.folder.model.exists(),
+        has_model=folder.model.exists(),
+        is_canceling=not record.status.is_at_rest and folder.cancel_request.is_set(),
+        workspace_path=str(opened.workspace.path),
     )
+
+
+@router.get("/runs/{run_id}/figures")
+def get_run_figures(
+    opened: Opened, run_id: str, name: Annotated[list[FigureName], Query(description="which figures")]
+) -> RunFigures:
+    """Return figures of a run's trials, and why others cannot be drawn."""
+    run = opened.run(run_id)
+    found, missing = {}, {}
+    for each in name:
+        figure = _figure(run, each)
+        if isinstance(figure, str):
+            missing[each] = figure
+        else:
+            found[each] = figure
+    return RunFigures(figures=found, missing=missing)
 
 
 @router.get("/runs/{run_id}/figures/{name}")
 def get_run_figure(opened: Opened, run_id: str, name: str) -> dict[str, Any]:
     """Return a figure of a run's trials as Plotly's JSON, without colours."""
-    return figure_json(opened.run(run_id).run.figures(), name)
+    found = _figure(opened.run(run_id), name)
+    if isinstance(found, str):
+        raise NotFoundError(found)
+    return found
 
 
-def figure_json(figures: Any, name: str) -> dict[str, Any]:
-    """A figure as Plotly's JSON, or the reason why there is none."""
-    import json
+def figure_json(figures: Figures, name: str) -> dict[str, Any]:
+    """A figure as Plotly's JSON, without colours.
 
-    from automl_vision.studio.problems import NotFoundError
-
-    bare = figures.in_mode(None)
+    Raises:
+        NotFoundError: there is none; the message says why.
+    """
     try:
-        found: dict[str, Any] = json.loads(bare[name].to_json())
+        found: dict[str, Any] = json.loads(str(figures.in_mode(None)[name].to_json()))
     except KeyError as error:
         raise NotFoundError(str(error.args[0])) from None
     return found
 
 
-def _summary(opened: OpenedRun) -> dict[str, Any]:
-    folder = opened.run.folder
-    record, outline, board = folder.record(), folder.outline(), opened.board()
-    best = next((row for row in board if row.score is not None), None)
-    return {
-        "id": folder.id,
-        "task": outline.task,
-        "budget_seconds": outline.budget_seconds,
-        "metric": outline.primary_metric,
-        "trials": len(board),
-        "best": best.score if best else None,
-        "best_trial": best.trial if best else None,
-        **{
-            name: getattr(record, name)
-            for name in ("experiment", "status", "created", "started", "ended", "seconds", "reason")
-        },
-    }
+_drawn: Recent[Hashable, dict[str, Any] | str] = Recent(_MOST_FIGURES)
 
 
-def _verdict(run: OpenedRun) -> RunVerdict | None:
-    found = run.verdict()
+def _figure(run: OpenedRun, name: str) -> dict[str, Any] | str:
+    """A figure of the board as it is now, which is drawn once; or why it cannot be drawn."""
+
+    def draw() -> dict[str, Any] | str:
+        try:
+            return figure_json(run.figures(), name)
+        except NotFoundError as error:
+            return str(error).removeprefix(f'there is no figure "{name}": ')
+
+    return _drawn.get((str(run.run.folder.path), name, run.state()), draw)
+
+
+def _rows(board: Leaderboard) -> list[BoardRow]:
+    """The rows with the metrics that have columns."""
+    return [BoardRow.model_construct(**{**dict(row), "metrics": _shown(row, board.shown)}) for row in board]
+
+
+def _shown(row: Row, names: Sequence[str]) -> dict[str, dict[str, MetricInterval]]:
+    return {name: {split: report[name] for split, report in row.metrics.items() if name in report} for name in names}
+
+
+def _verdict(found: Verdict | None) -> RunVerdict | None:
     if found is None:
         return None
     tests = [
@@ -143,6 +217,7 @@ def _verdict(run: OpenedRun) -> RunVerdict | None:
     return RunVerdict(
         best=found.best,
         recommended=found.recommended,
+        reason=found.reason,
         sentence=found.sentence,
         not_distinguishable=list(found.not_distinguishable),
         tests=tests,

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
+from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import MetricInterval, TrialResult, TrialStatus
-from automl_vision.experiment.figures import Figures
+from automl_vision.experiment.downloads import file_names
+from automl_vision.experiment.figures import Figures, no_figures, training_figures
+from automl_vision.experiment.trial_settings import trial_settings
+from automl_vision.runs.leaderboard import Row
 from automl_vision.studio.api.runs import figure_json
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.packaged import packaged_model
+from automl_vision.studio.problems import NotFoundError
 
 router = APIRouter(tags=["trials"], prefix="/runs/{run_id}")
 
 Split = Annotated[str | None, Query(description='"val" or "test"; by default the test images if there are any')]
+
+
+_LOG_LINES = 500
+_LOG_BYTES = 200_000
+
+
+class TrialSetting(BaseModel):
+    """A hyperparameter of a trial."""
+
+    name: str
+    value: Any
+    default: Any = Field(description="of the algorithm")
+    meaning: str
+    is_default: bool
+    is_sampled: bool = Field(description="whether the sampler chose it")
+
+
+class DataVersion(BaseModel):
+    """A registered version of a dataset."""
+
+    name: str
+    number: int
 
 
 class TrialDetails(BaseModel):
@@ -36,6 +65,26 @@ class TrialDetails(BaseModel):
     metrics: dict[str, dict[str, MetricInterval]] = Field(description="by split and name; intervals where known")
     splits: list[str] = Field(description="that were predicted")
     classes: list[str]
+    row: Row | None = Field(description="of the run's board: rank, latency, size; null before the trial started")
+    measured_on: str = Field(description="how latency was measured")
+    primary_metric: str
+    settings: list[TrialSetting] = Field(description="those that the sampler chose first, then those that differ")
+    is_packaged: bool = Field(description="whether the run's model was made of this trial")
+    data_version: DataVersion | None = Field(description="that the run was trained on, if it is registered")
+
+
+class TrialLog(BaseModel):
+    """What a trial's process wrote."""
+
+    text: str
+    is_cut: bool = Field(description="whether only the last lines are here")
+
+
+class TrialFile(BaseModel):
+    """A file of a trial."""
+
+    name: str
+    bytes: int
 
 
 class FigureList(BaseModel):
@@ -50,11 +99,12 @@ def get_trial(opened: Opened, run_id: str, number: int) -> TrialDetails:
     """Return a trial with its settings and metrics."""
     trial = opened.trial(run_id, number)
     plan, record = trial.folder.plan(), trial.folder.record()
-    row = next((row for row in opened.run(run_id).board() if row.trial == number), None)
+    board, folder = opened.run(run_id).board(), opened.run(run_id).run.folder
+    row = next((row for row in board if row.trial == number), None)
     return TrialDetails(
         run=run_id,
         trial=number,
-        task=opened.run(run_id).run.folder.outline().task,
+        task=folder.outline().task,
         model_name=plan.model_name,
         status=record.status,
         reason=record.reason,
@@ -66,6 +116,12 @@ def get_trial(opened: Opened, run_id: str, number: int) -> TrialDetails:
         metrics=row.metrics if row else {},
         splits=list(row.metrics) if row else [],
         classes=list(opened.run_dataset(run_id).classes),
+        row=row,
+        measured_on=board.measured_on,
+        primary_metric=folder.outline().primary_metric,
+        settings=[TrialSetting(**vars(setting)) for setting in trial_settings(trial.folder)],
+        is_packaged=packaged_model(opened, run_id, number)[0] is not None,
+        data_version=_data_version(folder.spec().get("data_version")),
     )
 
 
@@ -82,6 +138,33 @@ def get_trial_figure(opened: Opened, run_id: str, number: int, name: str, split:
     return figure_json(_figures(opened, run_id, number, split), name)
 
 
+@router.get("/trials/{number}/log")
+def get_trial_log(opened: Opened, run_id: str, number: int) -> TrialLog:
+    """Return the last lines that a trial's process wrote."""
+    file = opened.trial(run_id, number).path / "log.txt"
+    if not file.exists():
+        return TrialLog(text="", is_cut=False)
+    text, is_cut = _last_lines(file)
+    return TrialLog(text=text, is_cut=is_cut)
+
+
+@router.get("/trials/{number}/files")
+def list_trial_files(opened: Opened, run_id: str, number: int) -> list[TrialFile]:
+    """List a trial's files."""
+    path = opened.trial(run_id, number).path
+    return [TrialFile(name=name, bytes=(path / name).stat().st_size) for name in file_names(path)]
+
+
+@router.get("/trials/{number}/files/{name:path}", response_class=Response)
+def get_trial_file(opened: Opened, run_id: str, number: int, name: str) -> Response:
+    """Download one of a trial's files."""
+    path = opened.trial(run_id, number).path
+    if name not in file_names(path):
+        raise NotFoundError(f'trial {number} has no file "{name}"')
+    file = path / name
+    return FileResponse(file, filename=file.name, content_disposition_type="attachment")
+
+
 @router.get("/images/{row}", response_class=Response, responses={200: {"content": {"image/webp": {}}}})
 def get_run_image(opened: Opened, run_id: str, row: int, side: Side = 256) -> Response:
     """Return an image of the run's dataset as WebP, upright."""
@@ -89,4 +172,24 @@ def get_run_image(opened: Opened, run_id: str, row: int, side: Side = 256) -> Re
 
 
 def _figures(opened: Opened, run_id: str, number: int, split: str | None) -> Figures:
-    return opened.trial(run_id, number).figures(split)
+    trial = opened.trial(run_id, number)
+    try:
+        predicted = opened.evaluation(run_id, number, split).figures
+    except RunFailedError as error:  # it has not finished
+        predicted = no_figures(str(error))
+    return training_figures(trial.folder) | predicted
+
+
+def _data_version(found: Any) -> DataVersion | None:
+    """The version that a run's specification names."""
+    name, _, number = str(found or "").rpartition(":")
+    return DataVersion(name=name, number=int(number)) if name and number.isdigit() else None
+
+
+def _last_lines(file: Path) -> tuple[str, bool]:
+    """The end of a log, and whether it begins earlier."""
+    with file.open("rb") as log:
+        size = log.seek(0, 2)
+        log.seek(max(0, size - _LOG_BYTES))
+        lines = log.read().decode("utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_LINES:]), size > _LOG_BYTES or len(lines) > _LOG_LINES

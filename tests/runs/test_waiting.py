@@ -1,0 +1,158 @@
+"""Runs on one machine work one after another, in the order of submission, whatever happens to those before them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
+from automl_vision.compute.turns import WaitingLine
+from automl_vision.core.errors import ComputeError
+from automl_vision.core.records import PlaceInLine
+from automl_vision.runs.waiting import draw_ticket
+from automl_vision.workspace.run_folder import RunFolder
+from command_line import run_command
+from conftest import SMALL_MODEL, write_shape_folders
+from processes import is_alive, wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
+
+LONG = {"number_of_epochs": 100_000, "early_stopping": False}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_shape_folders(tmp_path / "data")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Experiment]:
+    """An experiment on a machine of its own; whatever still runs at the end is killed."""
+    monkeypatch.setenv("AUTOML_VISION_QUEUE", str(tmp_path / "queue"))
+    found = Experiment(Workspace(tmp_path / "ws"), "e")
+    yield found
+    for run in found.runs():
+        if run.folder.is_active() and (pid := run.folder.record().pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def config(data: Path, **arguments: object) -> AutoMLVisionConfig:
+    return AutoMLVisionConfig(
+        task="image-classification",
+        training_data=str(data),
+        model_name=SMALL_MODEL,
+        arguments={"number_of_epochs": 1, "pretrained": False, "validation_crop_size": 32,
+                   "validation_resize_size": 32, "training_crop_size": 32, "linear_probe": False, **arguments},
+    )  # fmt: skip
+
+
+def kill(run: Run) -> None:
+    pid = run.folder.record().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(pid))
+
+
+def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Experiment, data: Path):
+    first = experiment.submit(config(data, **LONG))
+    second = experiment.submit(config(data))
+    third = experiment.submit(config(data))
+    wait_for(lambda: first.get_status() == "Running" and third.get_status() == "Queued")
+    wait_for(lambda: second.get_status() == "Queued")
+    record = third.folder.record()
+    assert record.in_line == PlaceInLine(place=2, run=first.id, workspace=str(experiment.workspace.path))
+    assert record.reason == f"waits for {first.id}; 1 more run is before it"
+    assert (record.seconds, record.started) == (0.0, None)
+    assert second.folder.record().reason == f"waits for {first.id}"
+    assert [h.run for h in WaitingLine().holders()] == [first.id, second.id, third.id]
+    kill(first)
+    second.wait_for_completion()
+    third.wait_for_completion()
+    assert first.get_status() == "Interrupted"
+    done, later = second.folder.record(), third.folder.record()
+    assert done.in_line is None and done.reason is None
+    assert done.ended is not None and later.started is not None and later.started >= done.ended
+    wait_for(lambda: not WaitingLine().holders())
+
+
+def test_a_waiting_run_is_canceled_or_killed_without_being_missed(experiment: Experiment, data: Path):
+    first = experiment.submit(config(data, **LONG))
+    runs = [experiment.submit(config(data)) for _ in range(3)]
+    wait_for(lambda: all(run.get_status() == "Queued" for run in runs))
+    canceled, killed, last = runs
+    canceled.cancel()
+    assert (canceled.get_status(), canceled.folder.record().reason) == ("Canceled", "canceled by the user")
+    kill(killed)
+    wait_for(lambda: killed.get_status() == "Interrupted")
+    assert killed.folder.record().reason is None
+    wait_for(lambda: last.folder.record().reason == f"waits for {first.id}")
+    canceled.resume()  # to the end of the line
+    wait_for(lambda: canceled.folder.record().reason == f"waits for {first.id}; 1 more run is before it")
+    first.cancel()
+    canceled.wait_for_completion()
+    assert (last.folder.record().ended or 0) <= (canceled.folder.record().started or 0)
+
+
+def test_a_run_that_does_not_queue_starts_beside_the_others(experiment: Experiment, data: Path):
+    first = experiment.submit(config(data, **LONG))
+    wait_for(lambda: first.get_status() == "Running")
+    beside = experiment.submit(config(data), queue=False)
+    beside.wait_for_completion()
+    assert not first.get_status().is_final
+
+
+def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(experiment: Experiment, data: Path):
+    from mlflow.tracking import MlflowClient
+
+    first = experiment.submit(config(data, **LONG))
+    second = experiment.submit(config(data))
+    wait_for(lambda: second.get_status() == "Queued" and second.folder.record().mlflow)
+    client = MlflowClient(experiment.workspace.tracking_uri)
+    entry = second.folder.record().mlflow["run"]
+    wait_for(lambda: client.get_run(entry).info.status == "SCHEDULED")
+    place = ["--workspace", str(experiment.workspace.path)]
+    assert f"Queued (waits for {first.id})" in run_command("runs", *place).stdout
+    command = [sys.executable, "-c", "from automl_vision.cli.main import main; main()", "watch", second.id, *place]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    assert watching.stdout.readline().strip() == f"queued: waits for {first.id}"
+    first.cancel()
+    second.wait_for_completion()
+    watching.communicate(timeout=60)
+    assert client.get_run(entry).info.status == "FINISHED"
+
+
+def test_the_folder_of_tickets_must_be_the_users_own(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ComputeError, match="AUTOML_VISION_QUEUE"):
+        WaitingLine(tmp_path / "file" / "queue")
+
+
+def test_tickets_are_numbered_and_freed_with_their_last_holder(tmp_path: Path):
+    line = WaitingLine(tmp_path)
+    first, second = line.draw("a", tmp_path), line.draw("b", tmp_path)
+    holder = subprocess.Popen(["sleep", "60"], pass_fds=[first.descriptor])
+    first.close()
+    assert [h.run for h in second.ahead()] == ["a"]
+    holder.kill()
+    holder.wait()
+    assert second.ahead() == []
+    assert line.draw("c", tmp_path).number == 3
+    second.close()
+
+
+def test_only_runs_on_this_machine_draw_a_ticket(experiment: Experiment):
+    folder = RunFolder(experiment.workspace.runs_path / "a")
+    for target in ("ray", "ray://host:10001", "ray:host:6379"):
+        assert draw_ticket(folder, target) is None
+    tickets = [draw_ticket(folder, target) for target in ("local", "cpu", "cuda")]
+    assert [ticket.number for ticket in tickets if ticket is not None] == [1, 2, 3]
+    for ticket in tickets:
+        assert ticket is not None
+        ticket.close()
