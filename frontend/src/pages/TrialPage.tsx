@@ -5,7 +5,7 @@ import { ButtonLink, Tabs, type TabOf } from "../components/controls";
 import { CopyView } from "../components/CopyView";
 import { Page } from "../components/Page";
 import { Answer, Empty, Problem, Skeleton } from "../components/states";
-import { Status } from "./HomePage";
+import { Status } from "../components/Status";
 import { splitOf, textOf, useTrialName, useView, type TrialName } from "./trial/address";
 import { Calibration } from "./trial/Calibration";
 import { mistakesSearch } from "./trial/CaseGallery";

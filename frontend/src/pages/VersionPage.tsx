@@ -13,7 +13,7 @@ import { Doctor } from "./version/Doctor";
 import { FindingCounts } from "./version/FindingCounts";
 import { Images } from "./version/Images";
 import { LeftOut } from "./version/LeftOut";
-import { Status } from "./HomePage";
+import { Status } from "../components/Status";
 
 type VersionDetails = Schemas["VersionDetails"];
 
