@@ -218,7 +218,8 @@ function Counts({ counts }: { counts: Schemas["ChangeCounts"] }) {
 }
 
 function NewVersion({ name, number, choices }: { name: string; number: number; choices: Choice[] }) {
-  const { from } = useSearch({ strict: false });
+  const { from, run } = useSearch({ strict: false });
+  const settings = from ?? run; // the run whose settings the next one begins with
   const navigate = useNavigate();
   const [wanted, setWanted] = useState(number === 0 ? "" : name);
   const [reason, setReason] = useState("");
@@ -231,7 +232,7 @@ function NewVersion({ name, number, choices }: { name: string; number: number; c
     onSuccess: (made) => {
       if (made === undefined) return;
       void queries.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[1]).includes("/datasets") });
-      if (made.train) void navigate({ to: "/new", search: { data: made.id, ...(from === undefined ? {} : { from }) } });
+      if (made.train) void navigate({ to: "/new", search: { data: made.id, ...(settings === undefined ? {} : { from: settings }) } });
       else void navigate({ to: "/data/$name/$version", params: { name: made.name, version: String(made.number) }, search: { tab: "changes" } });
     },
   });

@@ -7,6 +7,7 @@ import { count, moment } from "../components/format";
 import { Page } from "../components/Page";
 import { Scrolls } from "../components/Scrolls";
 import { Answer, Empty, Skeleton } from "../components/states";
+import { RegisterForm } from "./data/RegisterForm";
 import { Changes } from "./version/Changes";
 import { Contents } from "./version/Contents";
 import { Doctor } from "./version/Doctor";
@@ -37,7 +38,12 @@ export default function VersionPage() {
       actions={query.data && <Actions data={query.data} />}
     >
       <Answer query={query} loading={<Skeleton heights={[36, 60, 420]} />}>
-        {(data) => <Parts data={data} />}
+        {(data) => (
+          <>
+            {!data.is_registered && <RegisterForm source={data.name} suggested={shown.toLowerCase()} />}
+            <Parts data={data} />
+          </>
+        )}
       </Answer>
     </Page>
   );

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from automl_vision.core.errors import ConfigError, RunNotFoundError
 from automl_vision.data.dataset import Dataset
@@ -32,7 +33,6 @@ class FixChoice:
 
 def reviews_of(workspace: Workspace, dataset: Dataset) -> list[LabelReview]:
     """The decisions that hold about images of a dataset, of all runs of a workspace, oldest first."""
-    digests = set(dataset.table["digest"].to_pylist())
     found: list[LabelReview] = []
     for run_id in workspace.run_ids():
         try:
@@ -40,9 +40,12 @@ def reviews_of(workspace: Workspace, dataset: Dataset) -> list[LabelReview]:
         except RunNotFoundError:  # deleted just now
             continue
         if reviews.path.exists():
-            found += [review for review in reviews.standing().values() if review.digest in digests]
-    newest = {review.digest: review for review in sorted(found, key=lambda review: review.time)}
-    return sorted(newest.values(), key=lambda review: review.time)
+            found += reviews.standing().values()
+    if not found:
+        return []
+    digests = set(dataset.table["digest"].to_pylist())
+    newest = {review.digest: review for review in sorted(found, key=_time)}
+    return sorted((review for review in newest.values() if review.digest in digests), key=_time)
 
 
 def proposed_fixes(dataset: Dataset, report: DataReport, reviews: Sequence[LabelReview] = ()) -> DataReport:
@@ -56,13 +59,16 @@ def proposed_fixes(dataset: Dataset, report: DataReport, reviews: Sequence[Label
         reviews: decisions that hold, such as `reviews_of` returns.
     """
     right = {review.digest for review in reviews if review.verdict == "model"}
-    digests = dataset.table["digest"].to_pylist()
 
     def open_cases(finding: Finding) -> Finding:
-        kept = np.array([digests[row] not in right for row in finding.rows.tolist()], bool)
-        return finding if finding.check != WRONG_LABEL or kept.all() else finding.only(kept)
+        if finding.check != WRONG_LABEL or not right:
+            return finding
+        digests = dataset.table["digest"].take(pa.array(finding.rows)).to_pylist()
+        kept = np.array([digest not in right for digest in digests], bool)
+        return finding if kept.all() else finding.only(kept)
 
-    findings = [*map(open_cases, report.findings), *review_report(dataset, reviews).findings]
+    said = review_report(dataset, reviews).findings if reviews else ()
+    findings = [*map(open_cases, report.findings), *said]
     return replace(report, findings=tuple(f for f in findings if f.count and set(f.actions) != {"none"}))
 
 
@@ -103,3 +109,7 @@ def _narrowed(finding: Finding, left: Sequence[int]) -> Finding:
     kept = np.ones(cases, bool)
     kept[list(left)] = False
     return finding if kept.all() else finding.only(kept)
+
+
+def _time(review: LabelReview) -> float:
+    return review.time

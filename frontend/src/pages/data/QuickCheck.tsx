@@ -1,26 +1,15 @@
-import { useMutation } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
-import { api, queries, type Schemas } from "../../api/client";
-import { Button, TextField } from "../../components/controls";
+import { Link } from "@tanstack/react-router";
+import { type Schemas } from "../../api/client";
+import { Button } from "../../components/controls";
 import { count } from "../../components/format";
-import { Problem } from "../../components/states";
 import { LeftOut } from "../version/LeftOut";
 import { Tile } from "../version/Tile";
 import { useImages } from "../version/images";
+import { RegisterForm } from "./RegisterForm";
 import versionStyles from "../version/version.module.css";
 
 /** What is in new data, its first pictures, and the form that gives it a name. */
 export function QuickCheck({ found, onAgain }: { found: Schemas["QuickCheck"]; onAgain: () => void }) {
-  const [name, setName] = useState(found.suggested_name);
-  const navigate = useNavigate();
-  const register = useMutation({
-    mutationFn: async () => (await api.POST("/api/v1/datasets", { body: { source: found.name, name, description: "", split_ratio: 0.2 } })).data,
-    onSuccess: (made) => {
-      void queries.invalidateQueries();
-      if (made) void navigate({ to: "/data/$name/$version", params: { name: made.name, version: String(made.number) } });
-    },
-  });
   const images = useImages(found.name, 0, {});
   const classes = Object.entries(found.classes);
   const leftOut = Object.values(found.left_out).reduce((sum, one) => sum + one, 0);
@@ -60,23 +49,11 @@ export function QuickCheck({ found, onAgain }: { found: Schemas["QuickCheck"]; o
           .
         </p>
       )}
-      <form
-        className="line"
-        style={{ alignItems: "end" }}
-        onSubmit={(event) => {
-          event.preventDefault();
-          register.mutate();
-        }}
-      >
-        <TextField label="Name" value={name} onChange={setName} maxLength={60} isRequired />
-        <Button kind="primary" type="submit" isDisabled={register.isPending || found.problem !== null}>
-          Register
-        </Button>
+      <RegisterForm source={found.name} suggested={found.suggested_name} isDisabled={found.problem !== null}>
         <Button kind="quiet" onPress={onAgain}>
           Choose something else
         </Button>
-      </form>
-      {register.error !== null && <Problem error={register.error} />}
+      </RegisterForm>
     </div>
   );
 }

@@ -19,6 +19,7 @@ export function Tile({ name, number, image, onOpen, caption, marked, side = 256 
       <img src={pixelsOf(name, number, image, side)} alt={`${image.image}: ${said}`} loading="lazy" decoding="async" />
       {image.objects.length > 0 && (
         <svg viewBox={`0 0 ${image.width} ${image.height}`} aria-hidden>
+          <path d={outline(image.objects)} data-under />
           <path d={outline(image.objects.filter(({ index }) => index !== marked))} />
           {marked !== null && marked !== undefined && (
             <path d={outline(image.objects.filter(({ index }) => index === marked))} data-marked />

@@ -21,7 +21,7 @@ from automl_vision.studio.work import Background, Progress
 router = APIRouter(tags=["new data"])
 
 
-class PlaceEntry(BaseModel):
+class ServerFolderEntry(BaseModel):
     """A folder, archive or annotation file."""
 
     name: str
@@ -30,13 +30,13 @@ class PlaceEntry(BaseModel):
     size: int | None = Field(description="in bytes; null for a folder")
 
 
-class Place(BaseModel):
+class ServerFolder(BaseModel):
     """What is in a folder of the server."""
 
     path: str
     parent: str | None = Field(description="null at the top of what may be seen")
     roots: list[str] = Field(description="folders below which data may be")
-    entries: list[PlaceEntry] = Field(description="folders first; without hidden ones and images")
+    entries: list[ServerFolderEntry] = Field(description="folders first; without hidden ones and images")
     images: int = Field(description="images in the folder itself")
     more: int = Field(description="entries that are not listed")
 
@@ -126,12 +126,12 @@ UploadsHere = Annotated[Uploads, Depends(_uploads)]
 @router.get("/places")
 def list_place(
     places: PlacesHere, path: Annotated[str | None, Query(description="absolute; null: the first")] = None
-) -> Place:
+) -> ServerFolder:
     """List what is in a folder of this machine, below those that the studio may read."""
     found = places.listing(path if path is not None else str(places.roots[0]))
-    entries = [PlaceEntry(**vars(entry)) for entry in found.entries]
+    entries = [ServerFolderEntry(**vars(entry)) for entry in found.entries]
     roots = [str(root) for root in places.roots]
-    return Place(
+    return ServerFolder(
         path=found.path, parent=found.parent, roots=roots, entries=entries, images=found.images, more=found.more
     )
 
