@@ -144,7 +144,7 @@ class _Writer:
         return self._call(name, [("" if is_distribution else key, part) for key, part in parts.items()], indent)
 
     def _is_public(self, name: str) -> bool:
-        found = name in automl_vision.__all__
+        found = name in dir(automl_vision)  # its public names
         self.names |= {name} if found else set()
         return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from automl_vision.charts.look import look
+from automl_vision.core.late import load
 from automl_vision.core.records import RunStatus
 from automl_vision.experiment.live import LiveRun, duration
 from automl_vision.runs.board_reader import BoardReader
@@ -157,9 +158,7 @@ def notebook_display() -> Display | None:
     shell = package.get_ipython() if package is not None else None
     if shell is None or getattr(shell, "kernel", None) is None:
         return None
-    from IPython.display import display
-
-    found: Display = display
+    found: Display = load("IPython.display:display")
     return found
 
 

@@ -23,9 +23,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     folder = RunFolder(given.folder)
     ticket = None if given.ticket is None else _inherited(given.ticket)
-    for descriptor in (given.lock, ticket and ticket.descriptor):
-        if descriptor is not None:
-            os.set_inheritable(descriptor, False)  # what this process starts must not hold the run after it
+    inherited = [given.lock] if given.lock is not None else []
+    for descriptor in inherited if ticket is None else [*inherited, ticket.descriptor]:
+        os.set_inheritable(descriptor, False)  # what this process starts must not hold the run after it
     if ticket is None or given.now or wait_for_turn(folder, ticket):
         from automl_vision.core.plugins import load_plugins
         from automl_vision.runs.controller import work_on_run

@@ -57,6 +57,8 @@ def wait_for_turn(folder: RunFolder, ticket: Ticket) -> bool:
                 _announce(folder, "SCHEDULED")
             shown = place
         time.sleep(_POLL)
+    if shown is not None:
+        folder.update(status=RunStatus.NOT_STARTED, reason=None, in_line=None)
     return True
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from automl_vision.compute.turns import WaitingLine
+from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.tasks import TASKS
 from automl_vision.experiment.data_check import DataCheck, Places, check_data, list_places, recent_data
 from automl_vision.experiment.job_check import JobCheck, check_job, needs_timm, submit_job
@@ -198,6 +199,9 @@ def check(opened: Opened, job: Job) -> PlannedJob:
 @router.post("/jobs", status_code=201)
 def start_job(opened: Opened, job: JobStart) -> StartedJob:
     """Start the run of a job; mistakes are answered by field."""
+    mistakes = _checked(opened, Job(values=job.values)).problems
+    if mistakes:
+        raise ConfigError([Problem(mistake.path, mistake.sentence) for mistake in mistakes], subject="The job")
     arguments = {"values": job.values, "workspace": str(opened.workspace.path), "queue": job.queue}
     with _children:
         return StartedJob(run=call_in_child(_SUBMIT, arguments))
