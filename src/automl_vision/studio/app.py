@@ -15,6 +15,7 @@ from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
 from automl_vision.studio.problems import RESPONSES, add_problems
+from automl_vision.studio.work import BackgroundWork
 
 if TYPE_CHECKING:
     from automl_vision.workspace.workspace import Workspace
@@ -31,8 +32,9 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
     """
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.work.close()
 
     app = FastAPI(
         title="AutoML Vision",
@@ -46,6 +48,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
         lifespan=lifespan,
     )
     app.state.workspaces = opened_workspaces(workspaces)
+    app.state.work = BackgroundWork()
     api = APIRouter(prefix=API, responses=RESPONSES)
     for router in ROUTERS:
         api.include_router(router)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, system, trials
+from automl_vision.studio.api import runs, system, trials, work
 
-ROUTERS = (system.router, runs.router, trials.router)
+ROUTERS = (system.router, runs.router, trials.router, work.router)
