@@ -30,6 +30,7 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.object_targets import ImageObjects, ObjectTargets, pad_objects
 from processes import PRELOADED
 
+pytest_plugins = ["studio_site"]
 pytest.register_assert_rewrite("automl_vision.testing")  # before any test imports a part of it directly
 settings.load_profile("ci")  # the same examples each time, on no clock; `--hypothesis-profile default` tries others
 

@@ -22,17 +22,10 @@ export function currentWorkspace(): string | null {
   return new URLSearchParams(window.location.search).get("workspace");
 }
 
-const conventions: Middleware = {
-  onRequest({ request }) {
-    const url = new URL(request.url);
-    const workspace = currentWorkspace();
-    if (workspace !== null && !url.searchParams.has("workspace")) url.searchParams.set("workspace", workspace);
-    const changed = new Request(url, request);
-    changed.headers.set("X-Studio", "1"); // no other site can set it, so that no other site can act for the user
-    return changed;
-  },
+const problems: Middleware = {
   async onResponse({ response }) {
     if (response.ok) return response;
+    if (response.status === 401) void queries.invalidateQueries({ queryKey: ["get", "/api/v1/session"] });
     throw new ApiError(await problemOf(response));
   },
 };
@@ -44,8 +37,12 @@ async function problemOf(response: Response): Promise<ProblemDetails> {
   return { title: "ServerError", status: response.status, detail, problems: [] };
 }
 
-export const api = createFetchClient<paths>({ baseUrl: new URL(ROOT, window.location.href).href.replace(/\/$/, "") });
-api.use(conventions);
+export const api = createFetchClient<paths>({
+  baseUrl: new URL(ROOT, window.location.href).href.replace(/\/$/, ""),
+  headers: { "X-Studio": "1" }, // no other site can set it, so that no other site can act for the user
+  querySerializer: (query) => searchOf(query as Search),
+});
+api.use(problems);
 
 /** `$api.useQuery("get", "/api/v1/runs/{run_id}", { params: { path: { run_id } } })` and the like. */
 export const $api = createQueryHooks(api);
@@ -60,12 +57,22 @@ export const queries = new QueryClient({
   },
 });
 
-/** The address of something that an element loads itself, such as an image. */
-export function addressOf(path: string, search: Record<string, string | number | undefined> = {}): string {
+type Search = Record<string, string | number | boolean | null | undefined | string[]>;
+
+/** What follows the question mark of a request, the shown workspace included. */
+function searchOf(search: Search): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(search)) if (value !== undefined) query.set(name, String(value));
+  for (const [name, value] of Object.entries(search)) {
+    if (Array.isArray(value)) for (const one of value) query.append(name, one);
+    else if (value !== undefined && value !== null) query.set(name, String(value));
+  }
   const workspace = currentWorkspace();
-  if (workspace !== null) query.set("workspace", workspace);
-  const text = query.toString();
+  if (workspace !== null && !query.has("workspace")) query.set("workspace", workspace);
+  return query.toString();
+}
+
+/** The address of something that an element loads itself, such as an image. */
+export function addressOf(path: string, search: Search = {}): string {
+  const text = searchOf(search);
   return `${ROOT}api/v1/${path}${text ? `?${text}` : ""}`;
 }

@@ -1,9 +1,10 @@
 // What surrounds every page: where one can go, which workspace is shown, and whether the server answers.
 import { Link, Outlet, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { $api, queries } from "../api/client";
+import { $api, ApiError, queries } from "../api/client";
 import { setPreference, usePreference, type Preference } from "../look/theme";
 import styles from "./Shell.module.css";
+import { SignIn } from "./SignIn";
 import { StaleBanner } from "./states";
 
 const PLACES = [
@@ -41,10 +42,17 @@ export function Shell() {
       </header>
       <StaleBanner since={useSilence()} />
       <main id="content" className={styles.main} tabIndex={-1}>
-        <Outlet />
+        <Guarded />
       </main>
     </div>
   );
+}
+
+/** The page, or the sign-in where the studio wants its token. */
+function Guarded() {
+  const session = $api.useQuery("get", "/api/v1/session", {}, { staleTime: 60_000 });
+  if (session.data !== undefined && !session.data.signed_in) return <SignIn />;
+  return <Outlet />;
 }
 
 function Mark() {
@@ -60,7 +68,7 @@ function Mark() {
 /** When the server answered last, if it does not answer now. */
 function useSilence(): number | null {
   const system = $api.useQuery("get", "/api/v1/system", {}, { refetchInterval: 5_000, retry: false });
-  const silent = system.isError;
+  const silent = system.isError && !(system.error instanceof ApiError);
   useEffect(() => {
     if (!silent) void queries.invalidateQueries({ predicate: (query) => query.state.status === "error" });
   }, [silent]);

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
+from automl_vision.studio.access import Access, Gate
 from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 API = "/api/v1"
 
 
-def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastAPI:
+def create_app(workspaces: Sequence[Workspace], *, access: Access | None = None, root_path: str = "") -> FastAPI:
     """The studio of one or several workspaces.
 
     Args:
         workspaces: at least one; requests that name none are about the first.
+        access: who may ask; by default this machine alone.
         root_path: the path under which a reverse proxy shows the studio, such as "/studio".
     """
 
@@ -47,6 +49,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
     )
+    app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
     app.state.work = BackgroundWork()
     api = APIRouter(prefix=API, responses=RESPONSES)
@@ -56,6 +59,7 @@ def create_app(workspaces: Sequence[Workspace], *, root_path: str = "") -> FastA
     app.include_router(pages.router)
     add_problems(app)
     app.add_middleware(EntityTags)
+    app.add_middleware(Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
     return app
 

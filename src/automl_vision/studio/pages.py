@@ -27,7 +27,7 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # the name 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/assets/{name}")
+@router.get("/assets/{name:path}")
 def asset(name: str) -> Response:
     """A built file."""
     file = STATIC / "assets" / name
@@ -36,7 +36,7 @@ def asset(name: str) -> Response:
     return FileResponse(file, media_type=_TYPES.get(file.suffix), headers=_FOREVER)
 
 
-@router.get("/charts/{name}")
+@router.get("/charts/{name:path}")
 def chart_file(name: str) -> Response:
     """The script that draws charts, and the one that gives them their colours."""
     if name not in _CHART_FILES:

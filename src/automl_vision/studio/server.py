@@ -1,14 +1,18 @@
-"""Serves the studio: on loopback, and opens the browser."""
+"""Serves the studio: on loopback unless told otherwise, and opens the browser."""
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.studio.access import Access, is_loopback
 
 if TYPE_CHECKING:
     from automl_vision.workspace.workspace import Workspace
@@ -20,12 +24,31 @@ class AddressTakenError(AutoMLVisionError):
     """Another program listens on the studio's port."""
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where the studio is served.
+
+    Attributes:
+        host: address to listen on.
+        port: to listen on; 0 takes a free one.
+        root_path: the path under which a reverse proxy shows the studio, such as "/studio".
+        hosts: further names under which a proxy shows it.
+        certificate, key: PEM files for HTTPS; without them HTTP is spoken.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    root_path: str = ""
+    hosts: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 def serve(
     workspaces: Sequence[Workspace],
+    address: Address = Address(),
     *,
-    host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
-    root_path: str = "",
+    token: str | None = None,
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
 ) -> None:
@@ -33,30 +56,44 @@ def serve(
 
     Args:
         workspaces: that it shows, at least one.
-        host: address to listen on.
-        port: to listen on; 0 takes a free one.
-        root_path: the path under which a reverse proxy shows the studio.
+        address: where; on any other than loopback the studio wants a token.
+        token: that callers need; where one is needed and none is given, a new one is made and announced.
         open_browser: open the studio in the browser once it answers.
-        announce: called with the studio's address.
+        announce: called with what the user should read: the address, the token, and a warning where HTTP is spoken to
+            other machines.
 
     Raises:
         AddressTakenError: another program listens on the port.
+        TokenError: the token is too short.
     """
     import uvicorn
 
     from automl_vision.studio.app import create_app
 
-    with _listening(host, port) as listener:
-        address = f"http://{_shown(host)}:{listener.getsockname()[1]}{root_path}/"
+    is_local = is_loopback(address.host)
+    made = secrets.token_urlsafe(24) if token is None and not is_local else None
+    access = Access(token or made, address.hosts)
+    with _listening(address.host, address.port) as listener:
+        scheme = "http" if address.certificate is None else "https"
+        url = f"{scheme}://{_shown(address.host)}:{listener.getsockname()[1]}{address.root_path}/"
         config = uvicorn.Config(
-            create_app(workspaces, root_path=root_path),
+            create_app(workspaces, access=access, root_path=address.root_path),
             log_level="warning",
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=3,  # live views never end by themselves
+            ssl_certfile=address.certificate,
+            ssl_keyfile=address.key,
         )
-        announce(address)
+        announce(f"studio  {url}  (Ctrl-C ends it)")
+        if made is not None:
+            announce(f"token   {made}")
+        if not is_local and address.certificate is None:
+            announce(
+                "warning: tokens and images travel unencrypted; give --certificate and --key, or use an SSH tunnel"
+            )
         if open_browser:
-            threading.Timer(0.5, webbrowser.open, [address]).start()
+            threading.Timer(0.5, webbrowser.open, [url]).start()
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, system, trials, work
+from automl_vision.studio.api import runs, session, system, trials, work
 
-ROUTERS = (system.router, runs.router, trials.router, work.router)
+ROUTERS = (system.router, session.router, runs.router, trials.router, work.router)

@@ -1,0 +1,1 @@
+import{Et as e,a as t,n}from"./index-bfLEioez.js";var r=e();function i(){return(0,r.jsx)(t,{title:`Models`,children:(0,r.jsx)(n,{title:`This page is not here yet`})})}export{i as default};

@@ -1,1 +1,0 @@
-import{t as e}from"./Page-BYL7vWyc.js";import{n as t,yt as n}from"./index-D4dylggc.js";var r=n();function i(){return(0,r.jsx)(e,{title:`Try`,children:(0,r.jsx)(t,{title:`This page is not here yet`})})}export{i as default};
