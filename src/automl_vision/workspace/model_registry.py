@@ -119,7 +119,7 @@ class ModelRegistry:
             ModelFolderError: what was registered is not a model folder.
             WorkspaceError: the file cannot be read.
         """
-        here = self._place(version)
+        here = self.place(version)
         if _local_path(version.source) is None and not here.exists():
             here = self._cache / "passports" / version.name / f"{version.number}-{1000 * version.created:.0f}"
             if not here.exists():
@@ -244,7 +244,7 @@ class ModelRegistry:
             ModelFolderError: what was registered is not a model folder.
             WorkspaceError: the files cannot be read.
         """
-        here = self._place(version)
+        here = self.place(version)
         if _local_path(version.source) is None and not here.exists():
             self._download(version.source, here)
         if not (here / DESCRIPTION_FILE).exists():
@@ -276,10 +276,11 @@ class ModelRegistry:
         runs = dict.fromkeys((version.lineage.mlflow_run, version.stored_in))
         return next((found for run in runs if run and (found := self._stored_manifest(run)) is not None), None)
 
-    def _place(self, version: ModelVersion) -> Path:
+    def place(self, version: ModelVersion) -> Path:
         """Where the model folder of a version lies, or will lie once it is downloaded."""
         cached = self._cache / "models" / version.name / f"{version.number}-{1000 * version.created:.0f}"
-        return _local_path(version.source) or cached
+        here = _local_path(version.source)
+        return cached if here is None else here
 
     @cached_property
     def _client(self) -> Any:

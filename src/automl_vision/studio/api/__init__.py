@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from automl_vision.studio.api import runs, session, system, trials, work
+from automl_vision.studio.api import gates, models, predictions, queue, runs, session, system, trials, work
 
-ROUTERS = (system.router, session.router, runs.router, trials.router, work.router)
+ROUTERS = (
+    system.router,
+    session.router,
+    runs.router,
+    trials.router,
+    work.router,
+    models.router,
+    gates.router,
+    predictions.router,
+    queue.router,
+)
