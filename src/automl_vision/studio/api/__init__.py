@@ -12,6 +12,7 @@ ROUTERS = (
     work.router,
     models.router,
     gates.router,
+    gates.data_router,
     predictions.router,
     queue.router,
 )

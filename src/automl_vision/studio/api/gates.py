@@ -25,6 +25,7 @@ from automl_vision.studio.work import Background, BackgroundWork, Progress, Work
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, ModelVersion
 
 router = APIRouter(tags=["models"], prefix="/models/{name}")
+data_router = APIRouter(tags=["models"])
 
 _KIND = "gate"
 
@@ -80,6 +81,14 @@ class RuleDetails(BaseModel):
     yaml: str
     settings: list[RuleSetting]
     problem: str | None = Field(description="why the kept file cannot be used; `rule` is then the default one")
+
+
+@data_router.get("/labelled-data")
+def list_labelled_data(opened: Opened) -> list[str]:
+    """List the versions of registered datasets that models can be compared on, as `NAME:VERSION`, newest first."""
+    registry = opened.workspace.datasets
+    versions = [version for name in registry.names() for version in registry.versions(name)]
+    return [version.id for version in sorted(versions, key=lambda version: -version.created)]
 
 
 @router.get("/versions/{version}/gate")
