@@ -133,12 +133,12 @@ def test_the_queue_from_photo_to_dataset(client: TestClient, studio_workspace: S
     assert client.get(f"/api/v1/queue/{added[0]['id']}/image").content == photos[0].read_bytes()
     wrong = client.patch(f"/api/v1/queue/{added[0]['id']}", json={"correction": ["circle"]})
     assert wrong.status_code == 400 and "the name of a class" in wrong.json()["detail"]
-    for photo in added:
-        client.patch(f"/api/v1/queue/{photo['id']}", json={"correction": "square"})
+    for i, photo in enumerate(added):
+        client.patch(f"/api/v1/queue/{photo['id']}", json={"correction": ("square", "cross")[i % 2]})
     task = {"task": "image-classification"}
     archive = client.get("/api/v1/queue/export.zip", params=task)
     zipfile.ZipFile(io.BytesIO(archive.content)).extractall(tmp_path)
-    assert Dataset.open(tmp_path).classes == ("square",)
+    assert Dataset.open(tmp_path).classes == ("cross", "square")
     made = client.post("/api/v1/queue/datasets", json={"name": "corrected-photos", **task})
     assert made.status_code == 201 and made.json()["images"] == 12
     for photo in added:

@@ -116,10 +116,10 @@ def test_objects_become_a_dataset(tmp_path: Path):
     queue = LabelQueue(tmp_path / "queue")
     said = {"boxes": [{"box": BOX, "label": "cat", "score": 0.9}]}
     task = "image-object-detection"
-    for shade in range(3):
+    for shade in range(10):
         added = add(queue, photo(shade), task=task, prediction=said)
     queue.correct(added.id, [{"label": "dog", "isCrowd": 0, **BOX}])
     text, photos = queue.lines(task, "all")
-    assert len(photos) == 3 and {json.loads(line)["label"][0]["label"] for line in text.splitlines()} == {"cat", "dog"}
+    assert len(photos) == 10 and {json.loads(line)["label"][0]["label"] for line in text.splitlines()} == {"cat", "dog"}
     dataset = Dataset.open(queue.export(tmp_path / "out", task, "all"), task=task)
     assert dataset[0].objects[0].bbox == (10.0, 5.0, 30.0, 10.0)
