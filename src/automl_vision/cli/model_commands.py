@@ -225,7 +225,10 @@ def promote(  # noqa: PLR0913 - each one is an option of the command
     alias: AliasOption = "champion",
     data: DataOption = None,
     split: ImagesOption = None,
-    rule: Annotated[Path | None, typer.Option(help="YAML file with the rule; see the guide for its settings.")] = None,
+    rule: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with the rule; by default the one kept for the model, or that of the guide."),
+    ] = None,
     reason: ReasonOption = "",
     force: Annotated[bool, typer.Option("--force", help="Move the alias against the rule; the log says so.")] = False,
     threads: ThreadsOption = 0,
@@ -318,7 +321,10 @@ def _print_comparison(found: ModelComparison, most: int) -> None:
 
 def _print_promotion(done: Promotion) -> None:
     for verdict in done.verdicts:
-        typer.echo(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.setting}: {verdict.text}")
+        word = "passed" if verdict.passed else verdict.outcome.upper()
+        typer.echo(f"{word}  {verdict.setting}: {verdict.text}")
+        if verdict.more_images is not None:
+            typer.echo(f"        about {verdict.more_images:,} more images like these would decide it")
     if done.current is None:
         typer.echo(f"no version is the {done.alias} yet, so there was none to compare with")
     if done.change is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -12,10 +12,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automl_vision.core.errors import ConfigError, WorkspaceError
+from automl_vision.core.errors import ConfigError, Problem, WorkspaceError
+from automl_vision.core.files import write_text
 from automl_vision.core.validation import problems_of
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.metric import find_metric, metrics_of
+from automl_vision.evaluation.deciding import further_images
+from automl_vision.evaluation.intervals import Interval
+from automl_vision.evaluation.metric import Metric, find_metric, metrics_of
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.model_comparison import (
     Contender,
@@ -31,8 +34,11 @@ from automl_vision.workspace.model_version import CHAMPION, AliasChange
 from automl_vision.workspace.workspace import Workspace
 
 LEVEL = 0.05
-_CALIBRATION = "expected_calibration_error"
-_LATENCY = "1 thread"  # comparable between machines with different numbers of cores
+CALIBRATION = "expected_calibration_error"
+LATENCY = "1 thread"  # comparable between machines with different numbers of cores
+
+Outcome = Literal["passed", "failed", "undecided"]
+"""Of a sentence of a rule: it holds, it does not, or there are too few images to tell."""
 
 
 class PromotionRule(BaseModel):
@@ -81,11 +87,58 @@ def read_rule(path: str | PathLike[str]) -> PromotionRule:
         raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     if not isinstance(values, dict):
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
+    return check_rule(values, subject=subject)
+
+
+def check_rule(values: Mapping[Any, Any], *, subject: str = "The rule") -> PromotionRule:
+    """A rule from its settings by name.
+
+    Raises:
+        ConfigError: they break the rules of a rule; all mistakes at once, each with the name of its setting.
+    """
     try:
         return PromotionRule(**{str(key): value for key, value in values.items()})
     except ValidationError as error:
         problems = problems_of(error, list(PromotionRule.model_fields), noun="setting")
         raise ConfigError(problems, subject=subject) from None
+
+
+def rule_file(workspace: Workspace, name: str) -> Path:
+    """The YAML file of the rule that a workspace keeps for a registered model; it need not exist."""
+    return workspace.path / "promotion" / f"{name}.yaml"
+
+
+def kept_rule(workspace: Workspace, name: str) -> PromotionRule:
+    """The rule that a workspace keeps for a registered model, or the default one.
+
+    Raises:
+        ConfigError: its file breaks the rules of a rule.
+    """
+    file = rule_file(workspace, name)
+    return read_rule(file) if file.exists() else PromotionRule()
+
+
+def keep_rule(workspace: Workspace, name: str, rule: PromotionRule) -> Path:
+    """Keep a rule for a registered model as a YAML file; `promote` judges by it from now on.
+
+    Raises:
+        ModelNotFoundError: no model has this name.
+        ConfigError: the rule does not suit the task of the model.
+    """
+    versions = workspace.models.versions(name)
+    if versions:
+        require_suited(rule, workspace.models.passport(versions[-1]).task)
+    file = rule_file(workspace, name)
+    write_text(file, rule_yaml(rule))
+    return file
+
+
+def rule_yaml(rule: PromotionRule) -> str:
+    """A rule as a YAML file, each setting below what it means."""
+    lines = []
+    for name, value in rule.model_dump().items():
+        lines += [f"# {PromotionRule.model_fields[name].description}", yaml.safe_dump({name: value}).rstrip()]
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -96,11 +149,20 @@ class Verdict:
         setting: of the rule.
         passed: whether it holds.
         text: the sentence with its numbers.
+        undecided: it does not hold because there are too few images to tell.
+        more_images: about how many more would tell; None if that is not known, or nothing is left open.
     """
 
     setting: str
     passed: bool
     text: str
+    undecided: bool = False
+    more_images: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the sentence holds, as a word."""
+        return "passed" if self.passed else "undecided" if self.undecided else "failed"
 
 
 @dataclass(frozen=True)
@@ -162,7 +224,7 @@ def promote(  # noqa: PLR0913 - each is a choice with a default
         version: such as `clothing:2` or `clothing@candidate`.
         data: labelled images; None for the test images of the current version's run, or else of the version's own.
         alias: to move.
-        rule: None for the default one.
+        rule: None for the one that the workspace keeps for the model, or else the default one.
         why: the reason, for the log.
         force: move the alias even if the rule forbids it; the log says so.
         workspace: whose registry is used; None for the default one.
@@ -176,14 +238,68 @@ def promote(  # noqa: PLR0913 - each is a choice with a default
         ConfigError: the rule does not suit the task.
         DataError: the data cannot be opened, or the models do not have the same classes.
     """
-    rule = rule or PromotionRule()
-    registry = as_workspace(workspace).models
+    space = as_workspace(workspace)
+    assessed = assess(
+        version, data, alias=alias, rule=rule, workspace=space, split=split, threads=threads, progress=progress
+    )
+    done = assessed.promotion
+    if not done.passed and not force:
+        return done
+    return replace(done, change=move_alias(space, done.version, alias, done.passed, why))
+
+
+def move_alias(workspace: Workspace, version: str, alias: str, passed: bool, why: str) -> AliasChange | None:
+    """Point an alias to a version that was judged; the log says whether the rule allowed it."""
+    found = workspace.models.get(version)
+    action: Literal["promoted", "forced"] = "promoted" if passed else "forced"
+    return workspace.models.alias(found.name, alias, found.number, why=why, action=action)
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A version that was measured and judged; no alias has moved.
+
+    Attributes:
+        promotion: what the rule says.
+        rule: that it was judged by.
+        model: the version.
+        current: the version that the alias points to; None if it is not set.
+        evaluated: the version on the images.
+        seen: how many of the images it was trained on; None if that is not known.
+    """
+
+    promotion: Promotion
+    rule: PromotionRule
+    model: Contender
+    current: Contender | None
+    evaluated: Evaluated
+    seen: int | None
+
+
+def assess(
+    version: str,
+    data: Dataset | str | PathLike[str] | None = None,
+    *,
+    alias: str = CHAMPION,
+    rule: PromotionRule | None = None,
+    workspace: Workspace | str | PathLike[str] | None = None,
+    split: str | None = None,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Assessed:
+    """Measure a version against the one that an alias points to, and judge it by a rule; nothing is changed.
+
+    The arguments, and what is raised, are those of `promote`.
+    """
+    space = as_workspace(workspace)
+    registry = space.models
     found = registry.get(version)
     if alias in found.aliases:
         raise WorkspaceError(f"{found} is the {alias} already")
+    rule = rule or kept_rule(space, found.name)
     current = registry.aliased(found.name, alias)
     new = Contender.find(found.id, registry)
-    _require_suited(rule, new.passport.task)
+    require_suited(rule, new.passport.task)
     old = None if current is None else Contender.find(current.id, registry)
     dataset = data if data is not None else run_test_images(old or new, registry)
 
@@ -195,10 +311,7 @@ def promote(  # noqa: PLR0913 - each is a choice with a default
     seen = seen_images(new, evaluated, registry) if comparison is None else comparison.seen[new.name]
     verdicts = tuple(judge(rule, new, evaluated, seen, comparison))
     done = Promotion(found.id, alias, None if current is None else current.id, verdicts, None, comparison)
-    if not done.passed and not force:
-        return done
-    action: Literal["promoted", "forced"] = "promoted" if done.passed else "forced"
-    return replace(done, change=registry.alias(found.name, alias, found.number, why=why, action=action))
+    return Assessed(done, rule, new, old, evaluated, seen)
 
 
 def judge(
@@ -222,12 +335,11 @@ def judge(
         if rule.worst_class_margin is not None:
             yield _by_class(rule.worst_class_margin, comparison)
     if rule.min_images is not None:
-        images = len(evaluated.rows)
-        yield Verdict("min_images", images >= rule.min_images, f"{images} images, at least {rule.min_images}")
+        yield _enough(rule.min_images, len(evaluated.rows))
     if rule.max_seen_images is not None:
         yield _unseen(rule.max_seen_images, seen, model.name)
     if rule.max_calibration_error is not None:
-        error = evaluated.metric(_CALIBRATION).value(evaluated.cases)
+        error = evaluated.metric(CALIBRATION).value(evaluated.cases)
         text = f"expected calibration error {error:.4f}, at most {rule.max_calibration_error:g}"
         yield Verdict("max_calibration_error", error <= rule.max_calibration_error, text)
     if rule.max_latency_ms is not None:
@@ -241,18 +353,32 @@ def judge(
 def _against_current(rule: PromotionRule, comparison: ModelComparison) -> Verdict:
     """Better beyond chance, or with an interval that excludes a loss of more than the margin."""
     test, metric = comparison.overall.comparison, comparison.first.metric(rule.metric)
-    difference = test.difference
-    worst_end = difference.low if metric.higher_is_better else -difference.high
+    score = _as_score(test.difference, metric)
     figures = (
-        f"difference to {comparison.first.name} {difference.text(4)}, p {test.p_value:.2g} "
+        f"difference to {comparison.first.name} {test.difference.text(4)}, p {test.p_value:.2g} "
         f"({test.test}, {test.images} images)"
     )
     if rule.at_least == "better":
-        passed = test.p_value < LEVEL and metric.score(difference.value) > 0
-        return Verdict("at_least", passed, f"{metric.name} is better beyond chance: {figures}")
-    return Verdict(
-        "at_least", worst_end >= -rule.margin, f"{metric.name} is not worse by more than {rule.margin:g}: {figures}"
-    )
+        bound, passed = 0.0, test.p_value < LEVEL and score.value > 0
+        text = f"{metric.name} is better beyond chance: {figures}"
+    else:
+        bound, passed = -rule.margin, score.low >= -rule.margin
+        text = f"{metric.name} is not worse by more than {rule.margin:g}: {figures}"
+    if passed or score.high < bound:
+        return Verdict("at_least", passed, text)
+    return Verdict("at_least", False, text, undecided=True, more_images=further_images(score, test.images, bound))
+
+
+def _as_score(difference: Interval, metric: Metric) -> Interval:
+    """A difference of which more is better."""
+    if metric.higher_is_better:
+        return difference
+    return Interval(-difference.value, -difference.high, -difference.low)
+
+
+def _enough(least: int, images: int) -> Verdict:
+    text, passed = f"{images} images, at least {least}", images >= least
+    return Verdict("min_images", passed, text, undecided=not passed, more_images=None if passed else least - images)
 
 
 def _by_class(margin: float, comparison: ModelComparison) -> Verdict:
@@ -285,22 +411,23 @@ def _unseen(most: int, seen: int | None, name: str) -> Verdict:
 
 
 def _latency(most: float, model: Contender) -> Verdict:
-    figures = model.passport.latency.get(_LATENCY)
+    figures = model.passport.latency.get(LATENCY)
     if figures is None:
         return Verdict("max_latency_ms", False, f"the latency of {model.name} was not measured, at most {most:g} ms")
     median = figures["median_ms"]
-    return Verdict("max_latency_ms", median <= most, f"{median:.1f} ms for one image ({_LATENCY}), at most {most:g}")
+    return Verdict("max_latency_ms", median <= most, f"{median:.1f} ms for one image ({LATENCY}), at most {most:g}")
 
 
-def _require_suited(rule: PromotionRule, task: str) -> None:
+def require_suited(rule: PromotionRule, task: str) -> None:
     """Raise `ConfigError` for metrics that the task does not have."""
     problems = []
     if rule.metric is not None:
         try:
             find_metric(task, rule.metric)
         except ValueError as error:
-            problems.append(f"metric: {error}")
-    if rule.max_calibration_error is not None and _CALIBRATION not in metrics_of(task):
-        problems.append(f"max_calibration_error: {task} has no calibration error; leave it out")
+            problems.append(Problem(("metric",), f"metric: {error}"))
+    if rule.max_calibration_error is not None and CALIBRATION not in metrics_of(task):
+        sentence = f"max_calibration_error: {task} has no calibration error; leave it out"
+        problems.append(Problem(("max_calibration_error",), sentence))
     if problems:
         raise ConfigError(problems, subject="The rule")

@@ -73,6 +73,19 @@ class Explanation:
             ImageDraw.Draw(picture).rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=_BOX, width=width)
         return picture
 
+    def heat(self, max_side: int) -> Image.Image:
+        """The strong attributions in colour with an alpha channel, to be laid over the image.
+
+        Args:
+            max_side: pixels of the longer side at most.
+        """
+        alpha = (255 * np.sqrt(self.strength))[..., None]
+        picture = Image.fromarray(
+            np.concatenate([_coloured(self.strength), alpha], -1).round().astype(np.uint8), "RGBA"
+        )
+        picture.thumbnail((max_side, max_side))
+        return picture
+
     def beside(self) -> Image.Image:
         """The image, and right of it the overlay."""
         height, width = self.image.shape[:2]

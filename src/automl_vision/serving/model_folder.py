@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.core.files import write_text
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.score_map import ScoreMap
 from automl_vision.serving.objects import Postprocessing, TileGrid
 
@@ -193,6 +194,19 @@ class ModelDescription:
     def decision_thresholds(self) -> tuple[float, ...]:
         """(classes,), those of the operating point, or the model's own; empty if there are none."""
         return self.thresholds if self.operating_point is None else self.operating_point.thresholds
+
+    @property
+    def headline(self) -> tuple[str, str, dict[str, float]] | None:
+        """Metric, split, and the value with its interval, of the figure that ranked; None in a folder without metrics.
+
+        It is of the test images if there are any.
+        """
+        split = next((name for name in ("test", "val") if name in self.metrics), None)
+        if split is None:
+            return None
+        report, metric = self.metrics[split], self.scoring.get("primary_metric") or TASKS[self.task].primary_metric
+        found = report.get("intervals", {}).get(metric) or {"value": report["metrics"].get(metric)}
+        return None if found["value"] is None else (metric, split, found)
 
     def set_threshold(self, error_rate: float) -> float:
         """The threshold of prediction sets that miss at most this share of the truth.

@@ -17,6 +17,7 @@ from automl_vision.experiment.run import Run
 from automl_vision.experiment.run_figures import run_figures
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
+from automl_vision.serving.model_folder import DESCRIPTION_FILE
 from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
 from automl_vision.studio.problems import NotFoundError
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from automl_vision.experiment.figures import Figures
     from automl_vision.runs.leaderboard import Leaderboard
     from automl_vision.runs.verdict import Verdict
+    from automl_vision.serving.model_folder import ModelDescription
+    from automl_vision.workspace.model_registry import ModelRegistry
+    from automl_vision.workspace.model_version import ModelVersion
     from automl_vision.workspace.workspace import Workspace
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
@@ -35,6 +39,7 @@ _MOST_COMPARED = 4
 UNREGISTERED = "~"
 """Begins the name of a dataset that is not registered; its fingerprint follows."""
 _MOST_VERDICTS = 32  # of one run, by limits
+_MOST_PASSPORTS = 1000  # of three classes 8 kB each
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -141,6 +146,36 @@ class OpenedWorkspace:
     )
     _data_of_run: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     _datasets: Recent[str, Dataset] = field(default_factory=lambda: Recent(_MOST_DATASETS))
+    _passports: Recent[tuple[str, float, int], ModelDescription] = field(
+        default_factory=lambda: Recent(_MOST_PASSPORTS)
+    )
+    _registry: ModelRegistry | None = None
+    _connecting: threading.Lock = field(default_factory=threading.Lock)
+
+    def registry(self) -> ModelRegistry:
+        """The registered models; the first call loads MLflow, which takes seconds.
+
+        Raises:
+            WorkspaceError: the registry does not answer.
+        """
+        with self._connecting:
+            if self._registry is None:
+                registry = self.workspace.models
+                registry.connect()
+                self._registry = registry
+            return self._registry
+
+    def passport(self, version: ModelVersion) -> ModelDescription:
+        """The `model.json` of a version; it is read again when it has changed.
+
+        Raises:
+            ModelFolderError: what was registered is not a model folder.
+            WorkspaceError: the file cannot be read.
+        """
+        registry = self.registry()
+        file = registry.place(version) / DESCRIPTION_FILE
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        return self._passports.get((version.id, version.created, changed), lambda: registry.passport(version))
 
     def __post_init__(self) -> None:
         self.run_list = RunList(self.workspace)
@@ -206,6 +241,12 @@ class OpenedWorkspace:
         manifest = self.run(run_id).run.folder.manifest
         if not manifest.exists():
             raise NotFoundError(f'run "{run_id}" has not prepared its images yet')
+        return self._datasets.get(str(manifest), lambda: Dataset.load(manifest))
+
+    def dataset_at(self, manifest: Path) -> Dataset:
+        """The dataset of a manifest; the ones used last are kept."""
+        from automl_vision.data.dataset import Dataset
+
         return self._datasets.get(str(manifest), lambda: Dataset.load(manifest))
 
     def version_dataset(self, name: str, number: int) -> Dataset:

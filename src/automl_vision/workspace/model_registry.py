@@ -91,6 +91,41 @@ class ModelRegistry:
         self.alias(name, CANDIDATE, int(version.version), action="registered")
         return self.get(f"{name}:{version.version}")
 
+    def connect(self) -> None:
+        """Load MLflow and open its store, which takes seconds the first time; the next calls then answer at once.
+
+        Raises:
+            WorkspaceError: the registry does not answer.
+        """
+        self.names()
+
+    def listing(self) -> dict[str, list[ModelVersion]]:
+        """Every name with its versions, oldest first, in two queries however many there are."""
+        with self._answering() as client:
+            aliases = {
+                model.name: {alias: int(number) for alias, number in model.aliases.items()}
+                for model in _pages(client.search_registered_models)
+            }
+            found: dict[str, list[ModelVersion]] = {name: [] for name in sorted(aliases)}
+            for one in _pages(client.search_model_versions):
+                if one.name in found:  # not of a name that was registered between the two queries
+                    found[one.name].append(_version(one, aliases[one.name]))
+        return {name: sorted(versions, key=lambda version: version.number) for name, versions in found.items()}
+
+    def passport(self, version: ModelVersion) -> ModelDescription:
+        """A version's `model.json`; of files that do not lie on this machine it is the only one that is fetched.
+
+        Raises:
+            ModelFolderError: what was registered is not a model folder.
+            WorkspaceError: the file cannot be read.
+        """
+        here = self.place(version)
+        if _local_path(version.source) is None and not here.exists():
+            here = self._cache / "passports" / version.name / f"{version.number}-{1000 * version.created:.0f}"
+            if not here.exists():
+                self._download(f"{version.source}/{DESCRIPTION_FILE}", here / DESCRIPTION_FILE)
+        return ModelDescription.load(here)
+
     def names(self) -> list[str]:
         """All names."""
         with self._answering() as client:
@@ -209,11 +244,9 @@ class ModelRegistry:
             ModelFolderError: what was registered is not a model folder.
             WorkspaceError: the files cannot be read.
         """
-        here = _local_path(version.source)
-        if here is None:
-            here = self._cache / "models" / version.name / f"{version.number}-{1000 * version.created:.0f}"
-            if not here.exists():
-                self._download(version.source, here)
+        here = self.place(version)
+        if _local_path(version.source) is None and not here.exists():
+            self._download(version.source, here)
         if not (here / DESCRIPTION_FILE).exists():
             raise ModelFolderError(f"{version} is not a model folder: {version.source} has no {DESCRIPTION_FILE}")
         return here
@@ -242,6 +275,12 @@ class ModelRegistry:
             return here
         runs = dict.fromkeys((version.lineage.mlflow_run, version.stored_in))
         return next((found for run in runs if run and (found := self._stored_manifest(run)) is not None), None)
+
+    def place(self, version: ModelVersion) -> Path:
+        """Where the model folder of a version lies, or will lie once it is downloaded."""
+        cached = self._cache / "models" / version.name / f"{version.number}-{1000 * version.created:.0f}"
+        here = _local_path(version.source)
+        return cached if here is None else here
 
     @cached_property
     def _client(self) -> Any:

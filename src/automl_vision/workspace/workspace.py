@@ -13,6 +13,7 @@ from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
 from automl_vision.core.text import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
+from automl_vision.workspace.label_queue import LabelQueue
 from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking, sqlite_uri
@@ -86,6 +87,11 @@ class Workspace:
     def models(self) -> ModelRegistry:
         """The registered models and their versions, in the MLflow store."""
         return ModelRegistry(self.tracking_uri, artifacts=self._artifacts, cache=self.cache_path, runs=self.runs_path)
+
+    @property
+    def label_queue(self) -> LabelQueue:
+        """Photos that wait for a person's label."""
+        return LabelQueue(self.path / "queue")
 
     @property
     def tracking_uri(self) -> str:

@@ -44,7 +44,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["markdown"] = _from_markdown
+    environment.filters["markdown"] = from_markdown
     environment.tests["number"] = lambda text: _NUMBER.fullmatch(text) is not None
     macros = environment.get_template("blocks.html.j2").module
 
@@ -60,5 +60,6 @@ def _finalized(value: object) -> object:
     return visible(value) if type(value) is str else value  # Markup is another type, and ready
 
 
-def _from_markdown(text: str) -> Markup:
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+def from_markdown(text: str) -> Markup:
+    """HTML of a text in Markdown; markup in it is shown as text, and pictures, which a page would fetch, as links."""
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text))
