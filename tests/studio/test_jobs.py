@@ -184,7 +184,7 @@ def test_a_job_of_an_earlier_run_starts_and_waits_in_line(client: TestClient, st
     assert started.status_code == 201, started.text
     run = Run(Workspace(studio_workspace.workspace.path), started.json()["run"])
     try:
-        line = client.get(f"{API}/queue").json()
+        line = client.get(f"{API}/jobs/line").json()
         assert [(entry["run"], entry["is_here"]) for entry in line if entry["run"] == run.id] == [(run.id, True)]
         assert run.id in checked(client, values)["waits_for"]
     finally:

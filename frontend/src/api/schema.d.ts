@@ -292,7 +292,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/queue": {
+    "/api/v1/jobs/line": {
         parameters: {
             query?: never;
             header?: never;
@@ -300,10 +300,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Queue
+         * List Line Of Runs
          * @description List the runs that work or wait on this machine, in the order in which they were submitted.
          */
-        get: operations["list_queue"];
+        get: operations["list_line_of_runs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1643,6 +1643,410 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Models
+         * @description List the registered models with their aliases and newest versions.
+         */
+        get: operations["list_models"];
+        put?: never;
+        /**
+         * Register Model
+         * @description Register the model of a run as the next version of a name; the alias `candidate` moves to it.
+         */
+        post: operations["register_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/unregistered-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Unregistered Models
+         * @description List the models of runs that have no version yet, the newest run first.
+         */
+        get: operations["list_unregistered_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Versions
+         * @description List the versions of a model, the newest first.
+         */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Model Version
+         * @description Return a version with its passport, card and lineage.
+         */
+        get: operations["get_model_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/files.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Version
+         * @description Return the model folder as a zip archive, which is sent while it is made.
+         */
+        get: operations["download_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alias Changes
+         * @description List every change of a model's aliases, the newest first: when, by whom, how and why.
+         */
+        get: operations["list_alias_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Point an alias to the version that it pointed to before; once more goes one step further back.
+         */
+        post: operations["roll_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/gate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Gate
+         * @description Return what is known of a version as a challenger of the one in use.
+         */
+        get: operations["get_gate"];
+        put?: never;
+        /**
+         * Start Gate
+         * @description Compare a version with the one in use, on the same images, in the background.
+         */
+        post: operations["start_gate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Version
+         * @description Point the alias to a version that was compared with the one in use; the log keeps the reason.
+         */
+        post: operations["promote_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Rule
+         * @description Return the rule by which versions of a model are judged.
+         */
+        get: operations["get_rule"];
+        /**
+         * Put Rule
+         * @description Keep a rule for a model as a YAML file; mistakes are named with their settings.
+         */
+        put: operations["put_rule"];
+        post?: never;
+        /**
+         * Delete Rule
+         * @description Go back to the default rule.
+         */
+        delete: operations["delete_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labelled-data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Labelled Data
+         * @description List the versions of registered datasets that models can be compared on, as `NAME:VERSION`, newest first.
+         */
+        get: operations["list_labelled_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Predict
+         * @description Predict one image, which is sent as it is and kept nowhere.
+         */
+        post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triable-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Triable Models
+         * @description List what can be tried: registered versions, those in use first, then models of runs.
+         */
+        get: operations["list_triable_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/explanations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Explanation
+         * @description Find out what a prediction depends on, by hiding parts of the image, in the background.
+         */
+        post: operations["start_explanation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queue
+         * @description List the photos of the labelling queue, those that were added last first.
+         */
+        get: operations["list_queue"];
+        put?: never;
+        /**
+         * Add To Queue
+         * @description Keep a photo with what a model says of it, for a person to label.
+         */
+        post: operations["add_to_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue/{photo_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Queued
+         * @description Take a photo out of the queue, and delete it.
+         */
+        delete: operations["remove_queued"];
+        options?: never;
+        head?: never;
+        /**
+         * Correct Queued
+         * @description Keep a person's label of a photo.
+         */
+        patch: operations["correct_queued"];
+        trace?: never;
+    };
+    "/api/v1/queue/{photo_id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Queued Image
+         * @description Return a photo of the queue as it was sent.
+         */
+        get: operations["get_queued_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue/export.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Queue
+         * @description Return photos with their labels as JSON lines in a zip archive, which every command reads as a dataset.
+         */
+        get: operations["export_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register Queue
+         * @description Make photos of the queue the next version of a dataset.
+         */
+        post: operations["register_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1715,6 +2119,41 @@ export interface components {
              * @description "package" when they are installed, "hub" when they are fetched, "none"
              */
             weights: string;
+        };
+        /**
+         * AliasChange
+         * @description An alias of a model was moved.
+         *
+         *     Attributes:
+         *         alias: such as "champion".
+         *         version: number that it points to since then.
+         *         previous: number that it pointed to before; None if it was not set.
+         *         time: seconds since 1970.
+         *         user: who moved it.
+         *         action: how: by registering a version, by hand, by a rule, against a rule, or back to where it was.
+         *         why: the reason that was given.
+         */
+        AliasChange: {
+            /** Alias */
+            alias: string;
+            /** Version */
+            version: number;
+            /** Previous */
+            previous: number | null;
+            /** Time */
+            time: number;
+            /** User */
+            user: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "registered" | "set" | "promoted" | "forced" | "rolled back";
+            /**
+             * Why
+             * @default
+             */
+            why: string;
         };
         /**
          * BoardRow
@@ -1816,6 +2255,20 @@ export interface components {
                     [key: string]: components["schemas"]["MetricInterval"];
                 };
             };
+        };
+        /**
+         * Box
+         * @description A place in fractions of width and height.
+         */
+        Box: {
+            /** Topx */
+            topX: number;
+            /** Topy */
+            topY: number;
+            /** Bottomx */
+            bottomX: number;
+            /** Bottomy */
+            bottomY: number;
         };
         /**
          * CalibrationFigures
@@ -2274,6 +2727,22 @@ export interface components {
              * @description with many labels per image
              */
             outcomes: components["schemas"]["LabelOutcome"][];
+        };
+        /**
+         * Correction
+         * @description A person's label of a photo.
+         */
+        Correction: {
+            /**
+             * Correction
+             * @description a class; for several labels a list; for objects a list of boxes with labels; null takes it back
+             */
+            correction: unknown;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
         };
         /**
          * CountPair
@@ -2977,6 +3446,261 @@ export interface components {
             };
         };
         /**
+         * FoundObject
+         * @description An object that a detector reports.
+         */
+        FoundObject: {
+            box: components["schemas"]["Box"];
+            /** Label */
+            label: string;
+            /** Score */
+            score: number;
+            /**
+             * Polygon
+             * @description x, y, x, y, ... in fractions; of masks
+             */
+            polygon?: number[][] | null;
+        };
+        /**
+         * Gate
+         * @description A challenger judged against the version that an alias points to.
+         */
+        Gate: {
+            /**
+             * Version
+             * @description the challenger
+             */
+            version: string;
+            /** Alias */
+            alias: string;
+            /**
+             * Current
+             * @description that the alias pointed to; null if it was not set
+             */
+            current: string | null;
+            /**
+             * Answer
+             * @description may the alias move? `undecided`: there are too few images to tell
+             * @enum {string}
+             */
+            answer: "yes" | "no" | "undecided";
+            /** Sentence */
+            sentence: string;
+            /**
+             * More Images
+             * @description about how many more images would tell
+             */
+            more_images: number | null;
+            rule: components["schemas"]["PromotionRule"];
+            /** Sentences */
+            sentences: components["schemas"]["GateSentence"][];
+            /** Metric */
+            metric: string;
+            /**
+             * Data
+             * @description what both were measured on
+             */
+            data: string;
+            /** Split */
+            split: string;
+            /** Images */
+            images: number;
+            challenger: components["schemas"]["GateModel"];
+            champion: components["schemas"]["GateModel"] | null;
+            overall: components["schemas"]["GateDifference"] | null;
+            /** Class Figure */
+            class_figure: string;
+            /**
+             * Classes
+             * @description the largest losses first
+             */
+            classes: components["schemas"]["GatePart"][];
+            /**
+             * Slices
+             * @description the largest losses first
+             */
+            slices: components["schemas"]["GatePart"][];
+            /**
+             * Made
+             * @description seconds since 1970
+             */
+            made: number;
+            /**
+             * Seconds
+             * @description that it took
+             */
+            seconds: number;
+        };
+        /**
+         * GateDifference
+         * @description The paired test over all images.
+         */
+        GateDifference: {
+            /** Metric */
+            metric: string;
+            /** Lower Is Better */
+            lower_is_better: boolean;
+            /** @description challenger minus current */
+            difference: components["schemas"]["MetricInterval"] | null;
+            /** P Value */
+            p_value: number | null;
+            /** Test */
+            test: string;
+            /** Images */
+            images: number;
+            /**
+             * Only Current
+             * @description images that only the current version gets right
+             */
+            only_current: number;
+            /**
+             * Only Challenger
+             * @description images that only the challenger gets right
+             */
+            only_challenger: number;
+            /** Both */
+            both: number;
+            /** Neither */
+            neither: number;
+        };
+        /**
+         * GateModel
+         * @description What a promotion weighs of one model.
+         */
+        GateModel: {
+            /** Version */
+            version: string;
+            /** @description the metric on the images of the gate */
+            score: components["schemas"]["MetricInterval"] | null;
+            /** @description on these images; null for detectors */
+            calibration_error: components["schemas"]["MetricInterval"] | null;
+            /**
+             * Latency Ms
+             * @description median of one image with one thread, measured at packaging
+             */
+            latency_ms: number | null;
+            /**
+             * Size Mb
+             * @description of model.onnx
+             */
+            size_mb: number | null;
+            /**
+             * Seen
+             * @description images of the gate that it was trained or validated on; null: not known
+             */
+            seen: number | null;
+        };
+        /**
+         * GatePart
+         * @description Both models on a class, or on a slice of the images.
+         */
+        GatePart: {
+            /** Name */
+            name: string;
+            /** Images */
+            images: number;
+            /** Current */
+            current: number | null;
+            /** Challenger */
+            challenger: number | null;
+            /** @description challenger minus current */
+            difference: components["schemas"]["MetricInterval"] | null;
+            /**
+             * P Value
+             * @description adjusted for the number of classes or slices (Holm)
+             */
+            p_value: number | null;
+            /**
+             * Lost
+             * @description worse beyond chance, p < 0.05
+             */
+            lost: boolean;
+        };
+        /**
+         * GateSentence
+         * @description One sentence of the rule, judged.
+         */
+        GateSentence: {
+            /**
+             * Setting
+             * @description of the rule
+             */
+            setting: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "passed" | "failed" | "undecided";
+            /**
+             * Text
+             * @description the sentence with its numbers
+             */
+            text: string;
+            /**
+             * More Images
+             * @description about how many more would tell; null if that is not known
+             */
+            more_images: number | null;
+        };
+        /**
+         * GateState
+         * @description What is known of a version as a challenger.
+         */
+        GateState: {
+            /** Alias */
+            alias: string;
+            /**
+             * Current
+             * @description version that the alias points to now
+             */
+            current: string | null;
+            /**
+             * Is Current
+             * @description whether this version is that one
+             */
+            is_current: boolean;
+            /** @description what came out last; null if it was never judged */
+            gate: components["schemas"]["Gate"] | null;
+            /**
+             * Outdated
+             * @description why `gate` says nothing of a promotion now
+             */
+            outdated: string | null;
+            /** @description the comparison that waits or runs, or failed last */
+            work: components["schemas"]["WorkDetails"] | null;
+            /**
+             * Images
+             * @description test images that a comparison would use; null if there are none
+             */
+            images: number | null;
+            /**
+             * No Images
+             * @description why it needs to be told which images to use
+             */
+            no_images: string | null;
+            /**
+             * Can Roll Back
+             * @description whether the alias pointed to another version before
+             */
+            can_roll_back: boolean;
+        };
+        /**
+         * GateWanted
+         * @description A comparison that is to be made.
+         */
+        GateWanted: {
+            /**
+             * Alias
+             * @default champion
+             */
+            alias: string;
+            /**
+             * Data
+             * @description a registered dataset of labelled images, as `NAME:VERSION`; null for the test images of the run
+             */
+            data?: string | null;
+        };
+        /**
          * ImageFinding
          * @description A finding about an image.
          */
@@ -2989,6 +3713,59 @@ export interface components {
             severity: string;
             /** Note */
             note: string;
+        };
+        /**
+         * ImagePrediction
+         * @description What a model says of an image: `probs` and `labels`, or `boxes`, as batch scoring and endpoints answer.
+         */
+        ImagePrediction: {
+            /**
+             * Probs
+             * @description of every class, in the order of `labels`
+             */
+            probs?: number[] | null;
+            /** Labels */
+            labels?: string[] | null;
+            /**
+             * Set
+             * @description labels that hold the truth as often as was asked
+             */
+            set?: string[] | null;
+            /**
+             * Boxes
+             * @description best first, at or above the thresholds
+             */
+            boxes?: components["schemas"]["FoundObject"][] | null;
+            /**
+             * Predicted
+             * @description the answer; empty where the model abstains or finds nothing
+             */
+            predicted: string[];
+            /**
+             * Answered
+             * @description false where the model abstains
+             * @default true
+             */
+            answered: boolean;
+            /** Model */
+            model: string;
+            /** Task */
+            task: string;
+            /** Classes */
+            classes: string[];
+            /**
+             * Thresholds
+             * @description by class; empty where the most probable class is the answer
+             */
+            thresholds: number[];
+            /**
+             * Width
+             * @description of the upright image in pixels
+             */
+            width: number;
+            /** Height */
+            height: number;
+            milliseconds: components["schemas"]["Milliseconds"];
         };
         /**
          * ImportRequest
@@ -3305,6 +4082,68 @@ export interface components {
             place: number;
         };
         /**
+         * Lineage
+         * @description Where a version comes from; empty texts are not known.
+         *
+         *     Attributes:
+         *         run: id of the run that trained it.
+         *         trial: number of the trial.
+         *         experiment: of the run.
+         *         mlflow_run: MLflow's id of the run.
+         *         data_version: registered dataset that the run used, such as `clothing:2`.
+         *         data_fingerprint: digest of the dataset as the run used it.
+         *         code_version: of the software that packaged it.
+         *         parent: number of the version that was the champion when this one was registered.
+         *         user: who registered it.
+         */
+        Lineage: {
+            /**
+             * Run
+             * @default
+             */
+            run: string;
+            /**
+             * Trial
+             * @default
+             */
+            trial: string;
+            /**
+             * Experiment
+             * @default
+             */
+            experiment: string;
+            /**
+             * Mlflow Run
+             * @default
+             */
+            mlflow_run: string;
+            /**
+             * Data Version
+             * @default
+             */
+            data_version: string;
+            /**
+             * Data Fingerprint
+             * @default
+             */
+            data_fingerprint: string;
+            /**
+             * Code Version
+             * @default
+             */
+            code_version: string;
+            /**
+             * Parent
+             * @default
+             */
+            parent: string;
+            /**
+             * User
+             * @default
+             */
+            user: string;
+        };
+        /**
          * LivePhase
          * @description How far the run itself is, such as with decoding or packaging.
          */
@@ -3327,6 +4166,11 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
+            /**
+             * Waits
+             * @description what a queued run waits for, in a sentence
+             */
+            waits: string | null;
             phase: components["schemas"]["LivePhase"] | null;
             /**
              * Budget Left
@@ -3345,6 +4189,11 @@ export interface components {
             best: number | null;
             /** Best Trial */
             best_trial: number | null;
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
             /**
              * Has Ended
              * @description whether nothing more happens unless the run is resumed
@@ -3488,6 +4337,239 @@ export interface components {
             high?: number | null;
         };
         /**
+         * Milliseconds
+         * @description How long a prediction took.
+         */
+        Milliseconds: {
+            /**
+             * Decode
+             * @description from the file to the network's input
+             */
+            decode: number;
+            /** Network */
+            network: number;
+            /**
+             * Total
+             * @description with what turns outputs into the answer
+             */
+            total: number;
+        };
+        /**
+         * ModelDetails
+         * @description A version with its passport, card and lineage; what its folder does not tell is empty.
+         */
+        ModelDetails: {
+            version: components["schemas"]["ModelVersionSummary"];
+            champion: components["schemas"]["ModelVersionSummary"] | null;
+            /** Folder */
+            folder: string | null;
+            /** Files */
+            files: components["schemas"]["ModelFile"][];
+            /** Classes */
+            classes: string[];
+            /**
+             * Preprocessing
+             * @description in a sentence
+             */
+            preprocessing: string | null;
+            /**
+             * Metrics
+             * @description by split and name; intervals where known
+             */
+            metrics: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricInterval"];
+                };
+            };
+            /**
+             * Per Class
+             * @description by split
+             */
+            per_class: {
+                [key: string]: {
+                    [key: string]: unknown;
+                }[];
+            };
+            /**
+             * Thresholds
+             * @description by class; empty where the most probable class is the answer
+             */
+            thresholds: number[];
+            /** Temperature */
+            temperature: number | null;
+            /** Prediction Sets */
+            prediction_sets: components["schemas"]["SetThreshold"][];
+            operating_point: components["schemas"]["OperatingPointDetails"] | null;
+            /** Formats */
+            formats: components["schemas"]["ModelFormat"][];
+            /**
+             * Latency
+             * @description median_ms and p95_ms by threads
+             */
+            latency: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /**
+             * Parity
+             * @description differences between the exported and the trained model
+             */
+            parity: {
+                [key: string]: unknown;
+            };
+            /**
+             * Weights
+             * @description source and licence of the pretrained weights
+             */
+            weights: {
+                [key: string]: unknown;
+            };
+            /**
+             * Data
+             * @description fingerprint, format and counts of the training data
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Packages
+             * @description versions of the software that packaged it
+             */
+            packages: {
+                [key: string]: string;
+            };
+            lineage: components["schemas"]["Lineage"];
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * Card Html
+             * @description the model card; markup in it was shown as text
+             */
+            card_html: string | null;
+        };
+        /**
+         * ModelFile
+         * @description A file of a model folder.
+         */
+        ModelFile: {
+            /** Name */
+            name: string;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
+         * ModelFormat
+         * @description A network file of a model folder, as it was measured.
+         */
+        ModelFormat: {
+            /** Runtime */
+            runtime: string;
+            /** File */
+            file: string | null;
+            /** Size Mb */
+            size_mb: number | null;
+            /**
+             * Latency Ms
+             * @description one image, one thread
+             */
+            latency_ms: number | null;
+            /** Metric */
+            metric: string | null;
+            /** Score */
+            score: number | null;
+            /** @description of the metric, against the first format */
+            change: components["schemas"]["MetricInterval"] | null;
+            /**
+             * Refused
+             * @description why there is no such file
+             */
+            refused: string | null;
+        };
+        /**
+         * ModelVersionSummary
+         * @description A version of a registered model.
+         */
+        ModelVersionSummary: {
+            /**
+             * Id
+             * @description name and number
+             * @example clothing:2
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Aliases */
+            aliases: string[];
+            /**
+             * Created
+             * @description seconds since 1970
+             */
+            created: number;
+            /**
+             * User
+             * @description who registered it; empty if that is not known
+             */
+            user: string;
+            /**
+             * Task
+             * @description null where the model folder cannot be read
+             */
+            task: string | null;
+            /**
+             * Model Name
+             * @description the algorithm
+             */
+            model_name: string | null;
+            /**
+             * Metric
+             * @description that ranked its run's trials
+             */
+            metric: string | null;
+            /**
+             * Split
+             * @description of the images that `score` was measured on
+             */
+            split: string | null;
+            score: components["schemas"]["MetricInterval"] | null;
+            /**
+             * Latency Ms
+             * @description median of one image with one thread, measured at packaging
+             */
+            latency_ms: number | null;
+            /**
+             * Size Mb
+             * @description of model.onnx
+             */
+            size_mb: number | null;
+            /**
+             * Run
+             * @description that trained it; empty if that is not known
+             */
+            run: string;
+            /** Trial */
+            trial: string;
+            /**
+             * Run Is Here
+             * @description whether this workspace has the run
+             */
+            run_is_here: boolean;
+            /**
+             * Data Version
+             * @description registered dataset of the run, such as clothing:2; empty if there is none
+             */
+            data_version: string;
+            /**
+             * Problem
+             * @description why its folder cannot be used
+             */
+            problem: string | null;
+        };
+        /**
          * NewOperatingPoint
          * @description Thresholds to be saved into the run's model.
          */
@@ -3561,6 +4643,29 @@ export interface components {
             reason: string;
         };
         /**
+         * OperatingPointDetails
+         * @description Decisions that were chosen for a purpose.
+         */
+        OperatingPointDetails: {
+            /** Wanted */
+            wanted: string;
+            /**
+             * Thresholds
+             * @description in the order of the classes
+             */
+            thresholds: number[];
+            /**
+             * Fitted On
+             * @description images that they were chosen on
+             */
+            fitted_on: number;
+            /**
+             * Sentences
+             * @description what was measured on other images
+             */
+            sentences: string[];
+        };
+        /**
          * OperatingPointState
          * @description Whether the trial is packaged as its run's model, and which operating point that has.
          */
@@ -3625,6 +4730,21 @@ export interface components {
              * @description uint16, (truths,), how many
              */
             true_number: string;
+        };
+        /** Page[AliasChange] */
+        Page_AliasChange_: {
+            /** Items */
+            items: components["schemas"]["AliasChange"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
         };
         /** Page[Case] */
         Page_Case_: {
@@ -3731,10 +4851,55 @@ export interface components {
              */
             next: number | null;
         };
+        /** Page[ModelVersionSummary] */
+        Page_ModelVersionSummary_: {
+            /** Items */
+            items: components["schemas"]["ModelVersionSummary"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
         /** Page[PlaceReason] */
         Page_PlaceReason_: {
             /** Items */
             items: components["schemas"]["PlaceReason"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[QueuedPhoto] */
+        Page_QueuedPhoto_: {
+            /** Items */
+            items: components["schemas"]["QueuedPhoto"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[RegisteredModel] */
+        Page_RegisteredModel_: {
+            /** Items */
+            items: components["schemas"]["RegisteredModel"][];
             /**
              * Total
              * @description items in all
@@ -3776,6 +4941,21 @@ export interface components {
              */
             next: number | null;
         };
+        /** Page[UnregisteredModel] */
+        Page_UnregisteredModel_: {
+            /** Items */
+            items: components["schemas"]["UnregisteredModel"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
         /** Page[WorkDetails] */
         Page_WorkDetails_: {
             /** Items */
@@ -3792,10 +4972,10 @@ export interface components {
             next: number | null;
         };
         /**
-         * PlaceEntry
-         * @description A folder, archive or annotation file.
+         * Place
+         * @description A folder or file that may hold data.
          */
-        PlaceEntry: {
+        Place: {
             /** Name */
             name: string;
             /** Path */
@@ -3803,10 +4983,15 @@ export interface components {
             /** Is Folder */
             is_folder: boolean;
             /**
-             * Size
-             * @description in bytes; null for a folder
+             * Images
+             * @description in it and in its folders, as far as was looked
              */
-            size: number | null;
+            images: number;
+            /**
+             * More
+             * @description whether there may be more than was counted
+             */
+            more: boolean;
         };
         /**
          * PlaceReason
@@ -3830,12 +5015,12 @@ export interface components {
             /** Parent */
             parent: string | null;
             /** @description the folder itself */
-            here: components["schemas"]["automl_vision__experiment__data_check__Place"];
+            here: components["schemas"]["Place"];
             /**
              * Places
              * @description folders with images first
              */
-            places: components["schemas"]["automl_vision__experiment__data_check__Place"][];
+            places: components["schemas"]["Place"][];
         };
         /**
          * Plan
@@ -3956,6 +5141,86 @@ export interface components {
             problems?: components["schemas"]["FieldProblem"][];
         };
         /**
+         * Promoted
+         * @description An alias that is to move to a version.
+         */
+        Promoted: {
+            /**
+             * Alias
+             * @default champion
+             */
+            alias: string;
+            /**
+             * Why
+             * @description for the log
+             * @default
+             */
+            why: string;
+            /**
+             * Force
+             * @description although the rule does not allow it; the log says so
+             * @default false
+             */
+            force: boolean;
+        };
+        /**
+         * PromotionRule
+         * @description What a version must fulfil to be promoted; a sentence that is null is not asked.
+         */
+        PromotionRule: {
+            /**
+             * Metric
+             * @description that decides; by default the primary one of the task
+             */
+            metric?: string | null;
+            /**
+             * At Least
+             * @description `better`: a paired test finds it better than the current version (p < 0.05); `not_worse`: the 95 % interval of the difference excludes a loss of more than `margin`
+             * @default not_worse
+             * @enum {string}
+             */
+            at_least: "better" | "not_worse";
+            /**
+             * Margin
+             * @description loss of the metric that `not_worse` allows
+             * @default 0.05
+             */
+            margin: number;
+            /**
+             * Worst Class Margin
+             * @description loss that one class may have (F1, or average precision of objects); a larger one counts if it cannot be chance (p < 0.05 after Holm's adjustment)
+             * @default 0.1
+             */
+            worst_class_margin: number | null;
+            /**
+             * Min Images
+             * @description images that it is measured on
+             * @default 50
+             */
+            min_images: number | null;
+            /**
+             * Max Seen Images
+             * @description of them, those that the version was trained or validated on
+             * @default 0
+             */
+            max_seen_images: number | null;
+            /**
+             * Max Calibration Error
+             * @description expected calibration error; for labels of whole images
+             */
+            max_calibration_error?: number | null;
+            /**
+             * Max Latency Ms
+             * @description median of one image with one thread, as measured when it was packaged
+             */
+            max_latency_ms?: number | null;
+            /**
+             * Max Size Mb
+             * @description of `model.onnx`, in units of 1,000,000 bytes
+             */
+            max_size_mb?: number | null;
+        };
+        /**
          * ProposedFixes
          * @description What can be done about a version.
          */
@@ -3980,6 +5245,86 @@ export interface components {
              * @description labels that people called wrong
              */
             reviews: number;
+        };
+        /**
+         * QueueDataset
+         * @description Photos of the queue that are to become a version of a dataset.
+         */
+        QueueDataset: {
+            /**
+             * Name
+             * @example corrected
+             */
+            name: string;
+            /** Task */
+            task: string;
+            /**
+             * Which
+             * @default corrected
+             * @enum {string}
+             */
+            which: "all" | "corrected" | "waiting";
+        };
+        /**
+         * QueuedPhoto
+         * @description A photo in the queue.
+         */
+        QueuedPhoto: {
+            /**
+             * Id
+             * @description digest of the photo's contents
+             */
+            id: string;
+            /**
+             * File
+             * @description of the photo, below the queue's folder
+             */
+            file: string;
+            /**
+             * Name
+             * @description that the photo had, or empty
+             */
+            name: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Added
+             * @description seconds since 1970
+             */
+            added: number;
+            /**
+             * Model
+             * @description that predicted, such as `clothing:2`
+             */
+            model: string;
+            /** Task */
+            task: string;
+            /** Classes */
+            classes: string[];
+            /**
+             * Prediction
+             * @description what it said, as `Prediction.to_json` has it
+             */
+            prediction: {
+                [key: string]: unknown;
+            };
+            /**
+             * Predicted
+             * @description classes that it answered; empty where it abstained
+             */
+            predicted: string[];
+            /**
+             * Correction
+             * @description the true label as a line of training data has it: a name, names, or objects; null: not corrected
+             */
+            correction?: unknown;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
         };
         /**
          * QuickCheck
@@ -4036,6 +5381,23 @@ export interface components {
             registered_as: string | null;
         };
         /**
+         * Reason
+         * @description Why an alias moves.
+         */
+        Reason: {
+            /**
+             * Alias
+             * @default champion
+             */
+            alias: string;
+            /**
+             * Why
+             * @description for the log
+             * @default
+             */
+            why: string;
+        };
+        /**
          * RegisterRequest
          * @description A name for new data.
          */
@@ -4085,6 +5447,40 @@ export interface components {
             created: number;
         };
         /**
+         * RegisteredDataset
+         * @description A version of a dataset.
+         */
+        RegisteredDataset: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Images */
+            images: number;
+        };
+        /**
+         * RegisteredModel
+         * @description A name with its versions.
+         */
+        RegisteredModel: {
+            /** Name */
+            name: string;
+            /** @description the version in use */
+            champion: components["schemas"]["ModelVersionSummary"] | null;
+            /**
+             * Versions
+             * @description the newest first, at most 10
+             */
+            versions: components["schemas"]["ModelVersionSummary"][];
+            /**
+             * Total
+             * @description versions in all
+             */
+            total: number;
+        };
+        /**
          * RegisteredVersion
          * @description A version that was registered.
          */
@@ -4095,25 +5491,6 @@ export interface components {
             number: number;
             /** Id */
             id: string;
-        };
-        /**
-         * Registration
-         * @description Under which name a model is registered.
-         */
-        Registration: {
-            /**
-             * Name
-             * @description letters, digits, `-`, `_` and `.`, at most 60
-             * @example helmets
-             */
-            name: string;
-            /**
-             * Tags
-             * @description kept with the version
-             */
-            tags?: {
-                [key: string]: string;
-            };
         };
         /**
          * ReportSummary
@@ -4257,6 +5634,51 @@ export interface components {
             role: string;
         };
         /**
+         * RuleDetails
+         * @description The rule by which versions of a model are judged.
+         */
+        RuleDetails: {
+            rule: components["schemas"]["PromotionRule"];
+            /** Is Default */
+            is_default: boolean;
+            /**
+             * File
+             * @description in which the workspace keeps it
+             */
+            file: string;
+            /** Yaml */
+            yaml: string;
+            /** Settings */
+            settings: components["schemas"]["RuleSetting"][];
+            /**
+             * Problem
+             * @description why the kept file cannot be used; `rule` is then the default one
+             */
+            problem: string | null;
+        };
+        /**
+         * RuleSetting
+         * @description A setting of a rule.
+         */
+        RuleSetting: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Kind
+             * @description "number", "choice" or "text"
+             */
+            kind: string;
+            /** Choices */
+            choices: string[];
+            /**
+             * Optional
+             * @description whether null, which means that it is not asked, is allowed
+             */
+            optional: boolean;
+        };
+        /**
          * RunChange
          * @description What has changed of a run since the event before; `id` of the event is the position in the run's event files.
          */
@@ -4267,6 +5689,11 @@ export interface components {
              * @description that ranks its trials
              */
             metric: string;
+            /**
+             * Waits
+             * @description what a queued run waits for, in a sentence
+             */
+            waits: string | null;
             phase: components["schemas"]["LivePhase"] | null;
             /**
              * Budget Left
@@ -4285,6 +5712,11 @@ export interface components {
             best: number | null;
             /** Best Trial */
             best_trial: number | null;
+            /**
+             * Is Canceling
+             * @description whether the run was asked to end and has not ended yet
+             */
+            is_canceling: boolean;
             /**
              * Has Ended
              * @description whether nothing more happens unless the run is resumed
@@ -4619,6 +6051,56 @@ export interface components {
             sentences: string[];
         };
         /**
+         * ServerFolder
+         * @description What is in a folder of the server.
+         */
+        ServerFolder: {
+            /** Path */
+            path: string;
+            /**
+             * Parent
+             * @description null at the top of what may be seen
+             */
+            parent: string | null;
+            /**
+             * Roots
+             * @description folders below which data may be
+             */
+            roots: string[];
+            /**
+             * Entries
+             * @description folders first; without hidden ones and images
+             */
+            entries: components["schemas"]["ServerFolderEntry"][];
+            /**
+             * Images
+             * @description images in the folder itself
+             */
+            images: number;
+            /**
+             * More
+             * @description entries that are not listed
+             */
+            more: number;
+        };
+        /**
+         * ServerFolderEntry
+         * @description A folder, archive or annotation file.
+         */
+        ServerFolderEntry: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /**
+             * Size
+             * @description in bytes; null for a folder
+             */
+            size: number | null;
+        };
+        /**
          * Session
          * @description Whether the studio wants a token, and whether it knows this browser.
          */
@@ -4630,6 +6112,31 @@ export interface components {
             needs_token: boolean;
             /** Signed In */
             signed_in: boolean;
+        };
+        /**
+         * SetThreshold
+         * @description From which probability a label belongs to a prediction set.
+         *
+         *     Attributes:
+         *         error_rate: share of the truth that the sets may miss.
+         *         threshold: probability from which a label is in the set.
+         *         fitted_on: number of images that the threshold was fitted on.
+         *         covered: share of the truth that the sets hold on test images, with its interval; None without any.
+         *         mean_size: labels in a set of a test image, on average.
+         */
+        SetThreshold: {
+            /** Error Rate */
+            error_rate: number;
+            /** Threshold */
+            threshold: number;
+            /** Fitted On */
+            fitted_on: number;
+            /** Covered */
+            covered?: {
+                [key: string]: number;
+            } | null;
+            /** Mean Size */
+            mean_size?: number | null;
         };
         /**
          * SetsFigures
@@ -4806,6 +6313,51 @@ export interface components {
              * @example test images
              */
             shown_on: string;
+        };
+        /**
+         * TriableModel
+         * @description A model that can be tried.
+         */
+        TriableModel: {
+            /**
+             * Id
+             * @description for `model=`
+             * @example clothing:2
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Aliases */
+            aliases: string[];
+            /** Task */
+            task: string;
+            /** Model Name */
+            model_name: string;
+            /** Metric */
+            metric: string | null;
+            score: components["schemas"]["MetricInterval"] | null;
+            /** Classes */
+            classes: number;
+            /**
+             * Error Rates
+             * @description for which there are prediction sets, rising; empty without any
+             */
+            error_rates: number[];
+            /** Registered */
+            registered: boolean;
+        };
+        /**
+         * TriableModels
+         * @description What can be tried.
+         */
+        TriableModels: {
+            /** Items */
+            items: components["schemas"]["TriableModel"][];
+            /**
+             * Problem
+             * @description why registered versions are missing; the models of runs are there
+             */
+            problem: string | null;
         };
         /**
          * TrialComparison
@@ -5024,6 +6576,34 @@ export interface components {
          * @enum {string}
          */
         TrialStatus: "NotStarted" | "Running" | "Completed" | "Terminated" | "Failed" | "Canceled";
+        /**
+         * UnregisteredModel
+         * @description The model of a run that has no version yet.
+         */
+        UnregisteredModel: {
+            /** Run */
+            run: string;
+            /** Experiment */
+            experiment: string;
+            /** Task */
+            task: string;
+            /** Model Name */
+            model_name: string;
+            /** Metric */
+            metric: string | null;
+            /** Split */
+            split: string | null;
+            score: components["schemas"]["MetricInterval"] | null;
+            /** Latency Ms */
+            latency_ms: number | null;
+            /**
+             * Ended
+             * @description seconds since 1970
+             */
+            ended: number | null;
+            /** Data Version */
+            data_version: string;
+        };
         /**
          * UploadRequest
          * @description What will be sent.
@@ -5316,59 +6896,44 @@ export interface components {
             runs: number;
         };
         /**
-         * Place
-         * @description A folder or file that may hold data.
+         * Registration
+         * @description A run whose model is to be registered.
          */
-        automl_vision__experiment__data_check__Place: {
-            /** Name */
+        automl_vision__studio__api__models__Registration: {
+            /** Run */
+            run: string;
+            /**
+             * Name
+             * @description letters, digits, - _ and ., at most 60
+             * @example clothing
+             */
             name: string;
-            /** Path */
-            path: string;
-            /** Is Folder */
-            is_folder: boolean;
             /**
-             * Images
-             * @description in it and in its folders, as far as was looked
+             * Tags
+             * @description kept with the version
              */
-            images: number;
-            /**
-             * More
-             * @description whether there may be more than was counted
-             */
-            more: boolean;
+            tags?: {
+                [key: string]: string;
+            };
         };
         /**
-         * Place
-         * @description What is in a folder of the server.
+         * Registration
+         * @description Under which name a model is registered.
          */
-        automl_vision__studio__api__data_uploads__Place: {
-            /** Path */
-            path: string;
+        automl_vision__studio__api__run_control__Registration: {
             /**
-             * Parent
-             * @description null at the top of what may be seen
+             * Name
+             * @description letters, digits, `-`, `_` and `.`, at most 60
+             * @example helmets
              */
-            parent: string | null;
+            name: string;
             /**
-             * Roots
-             * @description folders below which data may be
+             * Tags
+             * @description kept with the version
              */
-            roots: string[];
-            /**
-             * Entries
-             * @description folders first; without hidden ones and images
-             */
-            entries: components["schemas"]["PlaceEntry"][];
-            /**
-             * Images
-             * @description images in the folder itself
-             */
-            images: number;
-            /**
-             * More
-             * @description entries that are not listed
-             */
-            more: number;
+            tags?: {
+                [key: string]: string;
+            };
         };
     };
     responses: never;
@@ -6045,7 +7610,7 @@ export interface operations {
             };
         };
     };
-    list_queue: {
+    list_line_of_runs: {
         parameters: {
             query?: {
                 /** @description its name, as `/workspaces` lists it; by default the first one */
@@ -8367,7 +9932,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["automl_vision__studio__api__data_uploads__Place"];
+                    "application/json": components["schemas"]["ServerFolder"];
                 };
             };
             /** @description The request failed; the answer says why. */
@@ -8757,7 +10322,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Registration"];
+                "application/json": components["schemas"]["automl_vision__studio__api__run_control__Registration"];
             };
         };
         responses: {
@@ -9329,6 +10894,1171 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RegisteredModel_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    register_model: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["automl_vision__studio__api__models__Registration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersionSummary"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_unregistered_models: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UnregisteredModel_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ModelVersionSummary_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_model_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+                /** @description a number, or an alias */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    download_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+                /** @description a number, or an alias */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_alias_changes: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AliasChange_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    roll_back: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasChange"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_gate: {
+        parameters: {
+            query?: {
+                /** @description that would move */
+                alias?: string;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+                /** @description a number, or an alias */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateState"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_gate: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+                /** @description a number, or an alias */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GateWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    promote_version: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+                /** @description a number, or an alias */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promoted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasChange"] | null;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_rule: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    put_rule: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    delete_rule: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of a registered model */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_labelled_data: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    predict: {
+        parameters: {
+            query: {
+                /** @description `NAME:VERSION`, `NAME@ALIAS`, or the id of a run */
+                model: string;
+                /** @description share of the truth that the set may miss; without it there is no set */
+                error_rate?: number | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description the image file itself, at most 32 MB */
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/bmp": string;
+                "image/tiff": string;
+                "image/gif": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagePrediction"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_triable_models: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriableModels"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    start_explanation: {
+        parameters: {
+            query: {
+                /** @description `NAME:VERSION`, `NAME@ALIAS`, or the id of a run */
+                model: string;
+                /** @description the class; by default the most probable one */
+                label?: string | null;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description the image file itself, at most 32 MB */
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/bmp": string;
+                "image/tiff": string;
+                "image/gif": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_queue: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description corrected ones, or those that wait for a person */
+                which?: "all" | "corrected" | "waiting";
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QueuedPhoto_"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    add_to_queue: {
+        parameters: {
+            query: {
+                /** @description `NAME:VERSION`, `NAME@ALIAS`, or the id of a run */
+                model: string;
+                /** @description that the photo had */
+                name?: string;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedPhoto"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_queued: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    correct_queued: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedPhoto"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_queued_image: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    export_queue: {
+        parameters: {
+            query: {
+                /** @description of the photos */
+                task: string;
+                which?: "all" | "corrected" | "waiting";
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    register_queue: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueDataset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredDataset"];
+                };
             };
             /** @description The request failed; the answer says why. */
             422: {

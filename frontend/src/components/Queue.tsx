@@ -4,7 +4,7 @@ import { $api } from "../api/client";
 
 /** The line of runs; nothing where no run works. */
 export function Queue() {
-  const line = $api.useQuery("get", "/api/v1/queue", {}, { refetchInterval: 5_000 });
+  const line = $api.useQuery("get", "/api/v1/jobs/line", {}, { refetchInterval: 5_000 });
   if (line.data === undefined || line.data.length === 0) return null;
   return (
     <ol className="small" aria-label="runs in line">

@@ -7,7 +7,7 @@ import { interval, metricName, moment, splitName } from "../../components/format
 import { addressParts, megabytes, milliseconds } from "./figures";
 import styles from "./models.module.css";
 
-export type VersionSummary = Schemas["VersionSummary"];
+export type VersionSummary = Schemas["ModelVersionSummary"];
 
 /** The aliases of a version; the one in use is marked. */
 export function Aliases({ aliases }: { aliases: string[] }) {

@@ -220,8 +220,8 @@ def get_job_of_run(opened: Opened, run_id: str) -> JobValues:
     return JobValues(values=job_of_run(read_run_spec(run_id, folder.spec())))
 
 
-@router.get("/queue")
-def list_queue(opened: Opened) -> list[LineEntry]:
+@router.get("/jobs/line")
+def list_line_of_runs(opened: Opened) -> list[LineEntry]:
     """List the runs that work or wait on this machine, in the order in which they were submitted."""
     here = str(opened.workspace.path)
     return [

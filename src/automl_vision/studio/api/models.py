@@ -33,7 +33,7 @@ Name = Annotated[str, PathParameter(description="of a registered model", example
 Version = Annotated[str, PathParameter(description="a number, or an alias", examples=["2", "champion"])]
 
 
-class VersionSummary(BaseModel):
+class ModelVersionSummary(BaseModel):
     """A version of a registered model."""
 
     id: str = Field(description="name and number", examples=["clothing:2"])
@@ -60,8 +60,8 @@ class RegisteredModel(BaseModel):
     """A name with its versions."""
 
     name: str
-    champion: VersionSummary | None = Field(description="the version in use")
-    versions: list[VersionSummary] = Field(description=f"the newest first, at most {_MOST_LISTED}")
+    champion: ModelVersionSummary | None = Field(description="the version in use")
+    versions: list[ModelVersionSummary] = Field(description=f"the newest first, at most {_MOST_LISTED}")
     total: int = Field(description="versions in all")
 
 
@@ -120,8 +120,8 @@ class OperatingPointDetails(BaseModel):
 class ModelDetails(BaseModel):
     """A version with its passport, card and lineage; what its folder does not tell is empty."""
 
-    version: VersionSummary
-    champion: VersionSummary | None
+    version: ModelVersionSummary
+    champion: ModelVersionSummary | None
     folder: str | None
     files: list[ModelFile]
     classes: list[str]
@@ -160,7 +160,7 @@ def list_models(opened: Opened, limit: Limit = 50, cursor: Cursor = 0) -> Page[R
 
 
 @router.post("/models", status_code=201)
-def register_model(opened: Opened, wanted: Registration) -> VersionSummary:
+def register_model(opened: Opened, wanted: Registration) -> ModelVersionSummary:
     """Register the model of a run as the next version of a name; the alias `candidate` moves to it."""
     folder = opened.run(wanted.run).run.model_path
     return version_summary(opened, opened.registry().register(folder, wanted.name, tags=wanted.tags))
@@ -179,7 +179,7 @@ def list_unregistered_models(opened: Opened, limit: Limit = 50, cursor: Cursor =
 
 
 @router.get("/models/{name}/versions")
-def list_versions(opened: Opened, name: Name, limit: Limit = 50, cursor: Cursor = 0) -> Page[VersionSummary]:
+def list_versions(opened: Opened, name: Name, limit: Limit = 50, cursor: Cursor = 0) -> Page[ModelVersionSummary]:
     """List the versions of a model, the newest first."""
     page = page_of(opened.registry().versions(name)[::-1], cursor, limit)
     items = [version_summary(opened, version) for version in page.items]
@@ -187,7 +187,7 @@ def list_versions(opened: Opened, name: Name, limit: Limit = 50, cursor: Cursor 
 
 
 @router.get("/models/{name}/versions/{version}")
-def get_version(opened: Opened, name: Name, version: Version) -> ModelDetails:
+def get_model_version(opened: Opened, name: Name, version: Version) -> ModelDetails:
     """Return a version with its passport, card and lineage."""
     registry = opened.registry()
     found = find_version(registry, name, version)
@@ -245,14 +245,14 @@ def find_version(registry: ModelRegistry, name: str, version: str) -> ModelVersi
     return registry.get(f"{name}{':' if version.isdecimal() else '@'}{version}")
 
 
-def version_summary(opened: OpenedWorkspace, version: ModelVersion) -> VersionSummary:
+def version_summary(opened: OpenedWorkspace, version: ModelVersion) -> ModelVersionSummary:
     """A version as an answer; a folder that cannot be read is said in `problem`."""
     passport, problem = None, None
     try:
         passport = opened.passport(version)
     except (AutoMLVisionError, OSError) as error:
         problem = str(error)
-    return VersionSummary(
+    return ModelVersionSummary(
         id=version.id,
         name=version.name,
         number=version.number,
