@@ -193,6 +193,7 @@ def test_the_expected_loss_is_that_of_ties() -> None:
     wrong = _answers([[0.2, 0.8]] * 2 + [[0.8, 0.2]] * 98).expected_loss(single)
     assert wrong.value == pytest.approx(0.016)
     assert wrong.low < wrong.value < wrong.high
+    assert _answers([[0.2, 0.8]] * 6 + [[0.8, 0.2]] * 94).expected_loss(single) is None  # too many to be ties
     several = _answers([[0.9, 0.1]], "iou")
     assert several.expected_loss(several) is None
 

@@ -33,8 +33,8 @@ BATCH = 16
 """Views per batch where nothing was measured."""
 
 _VERSION = 1
-_MEASURED = 4  # images per batch while runtimes are compared
-_SLOW_SECONDS = 0.03  # per image; from here on single images are compared, for batches gain nothing
+_MEASURED = 4  # views per batch while runtimes are compared
+_SLOW_SECONDS = 0.03  # per view; from here on single views are compared, for batches gain nothing
 _BATCHES = (1, 4, 16)
 _SECONDS, _LEAST_CALLS, _MOST_CALLS = 0.06, 2, 10  # per measurement, after a call that warms up
 _WORTH = 1.1  # a lower precision must be faster by this factor, or a larger batch by the next one
@@ -120,7 +120,6 @@ class Selection:
         usable = asked_runtimes(folder, runtime, precision)
         self._left_out = {} if runtime or precision else _left_out(folder, description)
         self._candidates = [each for each in usable if each.name not in self._left_out] or usable[:1]
-        self._reference: Network | None = None
         known = None if len(self._candidates) == 1 else self._cached()
         self.is_open = known is None and len(self._candidates) > 1
         if known is not None:
@@ -145,8 +144,9 @@ class Selection:
         with self._lock:
             if not self.is_open:
                 return
+            views = inputs[:_MEASURED]  # a tiled image has more
             self.network, self.choice = _measured(
-                self._folder, self._description, self._candidates, inputs, self._threads, dict(self._left_out)
+                self._folder, self._description, self._candidates, views, self._threads, dict(self._left_out)
             )
             self.is_open = False
             with suppress(OSError):  # without a home the next process measures again

@@ -15,6 +15,7 @@ from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolder
 from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.images import load_pixels
 from automl_vision.serving.drawing import draw_objects
+from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.serving.predictor import Predictor
 
 
@@ -60,7 +61,7 @@ def predict_files(
                 raise ImageError(f"{file}: {prediction}; skip such images with --on-unreadable skip")
             yield {"filename": str(file), "error": str(prediction)}
             continue
-        if drawings is not None:
+        if drawings is not None and isinstance(prediction, ObjectPrediction):
             Path(drawings).mkdir(parents=True, exist_ok=True)
             picture = draw_objects(Image.fromarray(load_pixels(file.read_bytes())), prediction)
             picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
