@@ -1,1 +1,0 @@
-import{An as e,n as t,s as n}from"./states-DIhhn8z5.js";var r=e();function i(){return(0,r.jsx)(n,{title:`Activity`,children:(0,r.jsx)(t,{title:`This page is not here yet`})})}export{i as default};

@@ -1,1 +1,0 @@
-import{Un as e,n as t,o as n}from"./states-CxEN3r54.js";var r=e();function i(){return(0,r.jsx)(n,{title:`Model`,children:(0,r.jsx)(t,{title:`This page is not here yet`})})}export{i as default};

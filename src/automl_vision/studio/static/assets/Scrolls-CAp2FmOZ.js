@@ -1,1 +1,0 @@
-import{An as e}from"./states-DIhhn8z5.js";var t=e();function n({label:e,children:n}){return(0,t.jsx)(`div`,{className:`scrolls`,role:`group`,"aria-label":e,tabIndex:0,children:n})}export{n as t};

@@ -1,0 +1,1 @@
+var e={facts:`_facts_1w83b_1`,versions:`_versions_1w83b_4`,command:`_command_1w83b_5`,operation:`_operation_1w83b_6`,method:`_method_1w83b_7`,example:`_example_1w83b_8`,parameters:`_parameters_1w83b_10`,find:`_find_1w83b_11`};export{e as t};
