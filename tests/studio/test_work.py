@@ -109,6 +109,7 @@ def test_the_api_shows_work(tmp_path: Path) -> None:
     file = tmp_path / "made.txt"
     file.write_text("made")
     with TestClient(app, base_url="http://127.0.0.1") as client:
+        client.headers["X-Studio"] = "1"
         background: BackgroundWork = app.state.work
         counted = ended(background, background.start("count", "Count", counting, page="/data"))
         made = ended(background, background.start("make", "Make", lambda _progress: file))

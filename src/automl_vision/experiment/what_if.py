@@ -167,9 +167,9 @@ def _compared(before: _Side, after: _Side, *, one_label: bool) -> WhatIf:
     inputs = _inputs(before, after)
     fit = _fit_one if one_label else _fit_several
     rows = (before.training(), after.training())
-    strength = _strength(inputs[0][rows[0]], before.truth[rows[0]], fit)
     predicts = [
-        fit(values[chosen], side.truth[chosen], strength)
+        # each with the penalty that suits it, as a trial's probe has; one for both made a change look larger than it is
+        fit(values[chosen], side.truth[chosen], _strength(values[chosen], side.truth[chosen], fit))
         for values, side, chosen in zip(inputs, (before, after), rows, strict=True)
     ]
     score = _rightness if one_label else _overlap
@@ -291,7 +291,7 @@ def _regression(strength: float) -> Any:
 
 
 def _strength(inputs: Floats, truth: Truth, fit: Fit) -> float:
-    """The penalty whose probe is most certain of held-out training images of the unchanged version."""
+    """The penalty whose probe is most certain of held-out training images."""
     held_out = holdout(Targets.from_dense(truth), [str(i) for i in range(len(truth))], _HELD_OUT, seed=0)
 
     def loss(strength: float) -> float:
