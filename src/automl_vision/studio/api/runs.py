@@ -146,7 +146,8 @@ def get_run_figures(
 ) -> RunFigures:
     """Return figures of a run's trials, and why others cannot be drawn."""
     run = opened.run(run_id)
-    found, missing = {}, {}
+    found: dict[str, dict[str, Any]] = {}
+    missing: dict[str, str] = {}
     for each in name:
         figure = _figure(run, each)
         if isinstance(figure, str):
