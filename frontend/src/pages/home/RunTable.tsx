@@ -43,12 +43,12 @@ export function RunTable({ visit }: { visit: number | null }) {
     <section className="stack" aria-label="all runs">
       <h2>All runs</h2>
       <RunFilters />
-      <Answer query={runs}>{(page) => <Rows page={page} visit={visit} />}</Answer>
+      <Answer query={runs}>{(page) => <Rows page={page} visit={visit} isGrouped={view.group === "experiment" && !runs.isPlaceholderData} />}</Answer>
     </section>
   );
 }
 
-function Rows({ page, visit }: { page: Schemas["Page_RunSummary_"]; visit: number | null }) {
+function Rows({ page, visit, isGrouped }: { page: Schemas["Page_RunSummary_"]; visit: number | null; isGrouped: boolean }) {
   const [view, setView] = useView();
   const shown = shownColumns(view.columns);
   const columns = COLUMNS.filter((column) => column.id === "id" || shown.includes(column.id));
@@ -67,7 +67,7 @@ function Rows({ page, visit }: { page: Schemas["Page_RunSummary_"]; visit: numbe
           <tbody>
             {page.items.map((run, i) => (
               <Fragment key={run.id}>
-                {view.group === "experiment" && run.experiment !== page.items[i - 1]?.experiment && (
+                {isGrouped && run.experiment !== page.items[i - 1]?.experiment && (
                   <tr className={styles.group}>
                     <th colSpan={columns.length} scope="rowgroup">{run.experiment}</th>
                   </tr>
