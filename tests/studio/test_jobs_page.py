@@ -112,7 +112,7 @@ def test_a_form_filled_by_keyboard_alone_starts_a_run(page: Page, studio_workspa
     page.get_by_label("Folder, file, address or registered version").focus()
     page.keyboard.insert_text(str(studio_workspace.photos))
     page.keyboard.press("Enter")
-    expect(page.get_by_text("circle 14, square 14, cross 14")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("circle 14, cross 14, square 14")).to_be_visible(timeout=30_000)
     page.get_by_role("radio", name="20 min").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("radio", name="5 min", exact=True)).to_be_checked()
