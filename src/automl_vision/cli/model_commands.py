@@ -225,7 +225,10 @@ def promote(  # noqa: PLR0913 - each one is an option of the command
     alias: AliasOption = "champion",
     data: DataOption = None,
     split: ImagesOption = None,
-    rule: Annotated[Path | None, typer.Option(help="YAML file with the rule; by default the one kept for the model, or that of the guide.")] = None,
+    rule: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with the rule; by default the one kept for the model, or that of the guide."),
+    ] = None,
     reason: ReasonOption = "",
     force: Annotated[bool, typer.Option("--force", help="Move the alias against the rule; the log says so.")] = False,
     threads: ThreadsOption = 0,
