@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automl_vision.core.errors import ConfigError, Problem, WorkspaceError
+from automl_vision.core.errors import ConfigError, ModelFolderError, Problem, WorkspaceError
 from automl_vision.core.files import write_text
 from automl_vision.core.validation import problems_of
 from automl_vision.data.dataset import Dataset
@@ -125,9 +126,11 @@ def keep_rule(workspace: Workspace, name: str, rule: PromotionRule) -> Path:
         ModelNotFoundError: no model has this name.
         ConfigError: the rule does not suit the task of the model.
     """
-    versions = workspace.models.versions(name)
-    if versions:
-        require_suited(rule, workspace.models.passport(versions[-1]).task)
+    registry = workspace.models
+    for version in reversed(registry.versions(name)):
+        with suppress(ModelFolderError):  # a damaged version does not say its task
+            require_suited(rule, registry.passport(version).task)
+            break
     file = rule_file(workspace, name)
     write_text(file, rule_yaml(rule))
     return file

@@ -130,7 +130,7 @@ def export_queue(
 def register_queue(opened: Opened, wanted: QueueDataset) -> RegisteredDataset:
     """Make photos of the queue the next version of a dataset."""
     version = _queue(opened).register(opened.workspace.datasets, wanted.name, wanted.task, wanted.which)
-    images = int(version.summary.get("images", 0)) if isinstance(version.summary.get("images"), int) else 0
+    images = sum(version.summary["images"].values())
     return RegisteredDataset(id=version.id, name=version.name, number=version.number, images=images)
 
 
