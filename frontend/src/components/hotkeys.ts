@@ -25,5 +25,6 @@ export function isTaken(event: KeyboardEvent): boolean {
 /** The hotkey that an event means, if any. */
 export function hotkeyOf(event: KeyboardEvent, hotkeys: Hotkey[]): Hotkey | undefined {
   const isLetter = event.key.length === 1;
-  return isTaken(event) || (isLetter && !keysAreOn()) ? undefined : hotkeys.find(({ keys }) => keys.includes(event.key));
+  const key = isLetter ? event.key.toLowerCase() : event.key; // Caps Lock changes nothing
+  return isTaken(event) || (isLetter && !keysAreOn()) ? undefined : hotkeys.find(({ keys }) => keys.includes(key));
 }

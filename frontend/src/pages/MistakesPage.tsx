@@ -1,13 +1,14 @@
 // The images that a trial gets wrong: is the model wrong, or the label, or the picture?
 import { Link } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { $api, type Schemas } from "../api/client";
 import { ButtonLink, Tag } from "../components/controls";
 import { CopyView } from "../components/CopyView";
 import { count } from "../components/format";
 import { Gallery } from "../components/Gallery";
 import { runImage, TileButton, TileWait } from "../components/ImageTile";
-import { setLetterKeys, useKeys, useLetterKeys } from "../components/keys";
+import { Hotkeys } from "../components/Hotkeys";
+import type { Hotkey } from "../components/hotkeys";
 import { Page } from "../components/Page";
 import { Answer, Empty, Problem, Skeleton } from "../components/states";
 import { Filters, filterOf } from "./mistakes/Filters";
@@ -120,21 +121,16 @@ function Images({ trial, name, split, suspicion }: { trial: TrialDetails; name: 
   };
   const current = row === undefined || position < 0 ? undefined : at(position);
   const guess = current?.suggested ?? null;
-  const actions = useMemo(
-    () => ({
-      ArrowRight: () => go(position + 1),
-      ArrowLeft: () => go(position - 1),
-      ArrowDown: () => go(position + columns),
-      ArrowUp: () => go(position - columns),
-      l: () => decide("label", guess),
-      m: () => decide("model", null),
-      s: () => decide("skip", null),
-      u: undo,
-    }),
-    // the functions see the newest position whenever one of these changes
-    [position, columns, row, guess, total, reviews.reviews], // eslint-disable-line react-hooks/exhaustive-deps
-  );
-  useKeys(actions);
+  const hotkeys: Hotkey[] = [
+    { keys: ["ArrowRight"], title: "Next image", run: () => go(position + 1) },
+    { keys: ["ArrowLeft"], title: "Previous image", run: () => go(position - 1) },
+    { keys: ["ArrowDown"], title: "Image below", run: () => go(position + columns) },
+    { keys: ["ArrowUp"], title: "Image above", run: () => go(position - columns) },
+    { keys: ["l"], title: "The label is wrong; go on", run: () => decide("label", guess) },
+    { keys: ["m"], title: "The model is wrong; go on", run: () => decide("model", null) },
+    { keys: ["s"], title: "Skip", run: () => decide("skip", null) },
+    { keys: ["u"], title: "Undo the last decision", run: undo },
+  ];
   if (error !== null) return <Problem error={error} />;
   if (total === undefined) return <Skeleton heights={[420]} />;
   if (total === 0) return <Empty title="No image is left by this filter">Choose other classes, or show all images.</Empty>;
@@ -192,7 +188,7 @@ function Images({ trial, name, split, suspicion }: { trial: TrialDetails; name: 
             canUndo={reviews.reviews.length > 0}
           />
         )}
-        <Keys />
+        <Hotkeys hotkeys={hotkeys} />
       </section>
     </div>
   );
@@ -224,23 +220,6 @@ function Reviewed({ trial, wrongLabels, reviewed, total }: { trial: TrialDetails
           }}
         />
       )}
-    </div>
-  );
-}
-
-function Keys() {
-  const on = useLetterKeys();
-  return (
-    <div className={`${styles.keys} muted small`}>
-      <span>
-        <kbd>←</kbd> <kbd>→</kbd> <kbd>↑</kbd> <kbd>↓</kbd> another image
-      </span>
-      <span>
-        <kbd>L</kbd> <kbd>M</kbd> <kbd>S</kbd> decide and go on, <kbd>U</kbd> undo
-      </span>
-      <label className="line">
-        <input type="checkbox" checked={on} onChange={(event) => setLetterKeys(event.target.checked)} /> letter keys
-      </label>
     </div>
   );
 }
