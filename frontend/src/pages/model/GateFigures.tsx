@@ -3,6 +3,7 @@ import { axisOf, IntervalDot } from "../../charts/IntervalDot";
 import { count, figure, interval, metricName } from "../../components/format";
 import { megabytes, milliseconds } from "../models/figures";
 import type { Gate } from "./Gate";
+import { Scrolls } from "../../components/Scrolls";
 import styles from "./model.module.css";
 
 export function GateFigures({ gate }: { gate: Gate }) {
@@ -20,7 +21,7 @@ export function GateFigures({ gate }: { gate: Gate }) {
           {gate.overall.neither}.
         </p>
       )}
-      <div className="scrolls">
+      <Scrolls label="parts">
         <table>
           <caption className="hidden-text">Both models</caption>
           <thead>
@@ -51,7 +52,7 @@ export function GateFigures({ gate }: { gate: Gate }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       <Parts title={`Classes, by ${metricName(gate.class_figure)}`} what="class" parts={gate.classes} />
       <Parts title={`Slices, by ${metricName(gate.metric)}`} what="slice" parts={gate.slices} />
     </>
@@ -71,7 +72,7 @@ function Parts({ title, what, parts }: { title: string; what: string; parts: Gat
         {title}:{" "}
         {lost === 0 ? "none lost beyond chance" : <span className={styles.lost}>{lost} lost beyond chance</span>}
       </summary>
-      <div className="scrolls">
+      <Scrolls label="rules">
         <table>
           <thead>
             <tr>
@@ -102,7 +103,7 @@ function Parts({ title, what, parts }: { title: string; what: string; parts: Gat
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       {shown.length < parts.length && (
         <p className="muted small">The {shown.length} largest losses of {parts.length} are shown.</p>
       )}

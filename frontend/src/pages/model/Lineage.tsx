@@ -4,6 +4,7 @@ import { $api, type Schemas } from "../../api/client";
 import { CopyButton } from "../../components/CopyButton";
 import { count, moment } from "../../components/format";
 import { Section } from "../../components/Page";
+import { Scrolls } from "../../components/Scrolls";
 import { Answer } from "../../components/states";
 import { addressParts } from "../models/figures";
 import { Facts } from "./Passport";
@@ -82,7 +83,7 @@ export function AliasLog({ name }: { name: string }) {
     <Answer query={log}>
       {(page) => (
         <Section title="Changes of aliases" aside={<span className="muted">{count(page.total, "change")}</span>}>
-          <div className="scrolls">
+          <Scrolls label="changes of aliases">
             <table>
               <thead>
                 <tr>
@@ -109,7 +110,7 @@ export function AliasLog({ name }: { name: string }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scrolls>
         </Section>
       )}
     </Answer>

@@ -3,6 +3,7 @@ import type { Schemas } from "../../api/client";
 import { count, figure, interval, metricName, splitName } from "../../components/format";
 import { Section } from "../../components/Page";
 import { fileSize, megabytes, milliseconds, percent } from "../models/figures";
+import { Scrolls } from "../../components/Scrolls";
 import styles from "./model.module.css";
 
 type ModelDetails = Schemas["ModelDetails"];
@@ -28,7 +29,7 @@ function Metrics({ model }: { model: ModelDetails }) {
   const names = [...new Set(splits.flatMap((split) => Object.keys(model.metrics[split] ?? {})))];
   return (
     <Section title="Metrics">
-      <div className="scrolls">
+      <Scrolls label="metrics by split">
         <table>
           <thead>
             <tr>
@@ -51,7 +52,7 @@ function Metrics({ model }: { model: ModelDetails }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
     </Section>
   );
 }
@@ -79,7 +80,7 @@ function Decisions({ model }: { model: ModelDetails }) {
         </p>
       )}
       {model.prediction_sets.length > 0 && (
-        <div className="scrolls">
+        <Scrolls label="formats">
           <table>
             <caption className="hidden-text">Prediction sets</caption>
             <thead>
@@ -99,7 +100,7 @@ function Decisions({ model }: { model: ModelDetails }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scrolls>
       )}
     </Section>
   );
@@ -148,7 +149,7 @@ function Formats({ model }: { model: ModelDetails }) {
   ]);
   return (
     <Section title="Formats, latency and parity">
-      <div className="scrolls">
+      <Scrolls label="parity">
         <table>
           <thead>
             <tr>
@@ -171,7 +172,7 @@ function Formats({ model }: { model: ModelDetails }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       <h3>Latency of one image, measured at packaging</h3>
       <Facts facts={latency} />
       <h3>Exported against trained</h3>

@@ -6,6 +6,7 @@ import { Button, ButtonLink, Dialog, TextField } from "../../components/controls
 import { interval, metricName, moment } from "../../components/format";
 import { Section } from "../../components/Page";
 import { milliseconds } from "./figures";
+import { Scrolls } from "../../components/Scrolls";
 import styles from "./models.module.css";
 
 type UnregisteredModel = Schemas["UnregisteredModel"];
@@ -19,7 +20,7 @@ export function Unregistered({ models, total }: { models: UnregisteredModel[]; t
         A run's model can be tried at once. A version gives it a name that programs can ask for, and a gate that says
         whether it may replace the one in use.
       </p>
-      <div className="scrolls">
+      <Scrolls label="models of runs">
         <table>
           <thead>
             <tr>
@@ -61,7 +62,7 @@ export function Unregistered({ models, total }: { models: UnregisteredModel[]; t
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolls>
       {total > models.length && <p className="muted small">The newest {models.length} of {total} are shown.</p>}
       {chosen !== null && <RegisterDialog key={chosen.run} model={chosen} onClose={() => choose(null)} />}
     </Section>

@@ -5,6 +5,7 @@ import { axisOf, IntervalDot } from "../../charts/IntervalDot";
 import { Tag } from "../../components/controls";
 import { interval, metricName, moment, splitName } from "../../components/format";
 import { addressParts, megabytes, milliseconds } from "./figures";
+import { Scrolls } from "../../components/Scrolls";
 import styles from "./models.module.css";
 
 export type VersionSummary = Schemas["ModelVersionSummary"];
@@ -52,7 +53,7 @@ export function VersionTable({ name, versions }: { name: string; versions: Versi
   const first = versions.find((version) => version.metric !== null);
   const what = first === undefined ? "Metric" : `${metricName(first.metric ?? "")}, ${splitName(first.split ?? "")}`;
   return (
-    <div className="scrolls">
+    <Scrolls label="versions">
       <table className={styles.table}>
         <caption className="hidden-text">Versions of {name}, the newest first</caption>
         <colgroup>
@@ -111,6 +112,6 @@ export function VersionTable({ name, versions }: { name: string; versions: Versi
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolls>
   );
 }
