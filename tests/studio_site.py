@@ -48,6 +48,11 @@ class StudioWorkspace:
     model: str
     photos: Path
 
+    @property
+    def root(self) -> Path:
+        """The folder of this and all other tests' files, in which the studio may look for data."""
+        return self.workspace.path.parents[1]
+
     def run(self, run_id: str) -> Run:
         """A run by its id."""
         return Run(self.workspace, run_id)
@@ -117,8 +122,11 @@ def client(studio_workspace: StudioWorkspace) -> Iterator[TestClient]:
     from starlette.testclient import TestClient
 
     from automl_vision.studio.app import create_app
+    from automl_vision.studio.places import NewData
 
-    with TestClient(create_app([studio_workspace.workspace]), base_url="http://127.0.0.1") as found:
+    data = NewData(roots=(studio_workspace.root,))
+    app = create_app([studio_workspace.workspace], new_data=data)
+    with TestClient(app, base_url="http://127.0.0.1") as found:
         found.headers["X-Studio"] = "1"
         yield found
 
@@ -128,7 +136,7 @@ def studio_address(studio_workspace: StudioWorkspace) -> Iterator[str]:
     """The address of the studio on the workspace, with a slash at its end."""
     from studio_browser import served
 
-    with served([studio_workspace.workspace.path]) as address:
+    with served([studio_workspace.workspace.path], "--data-root", str(studio_workspace.root)) as address:
         yield address
 
 

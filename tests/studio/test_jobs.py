@@ -84,8 +84,21 @@ def test_places_and_sources_are_offered(client: TestClient, studio_workspace: St
     shapes = next(place for place in places["places"] if place["name"] == studio_workspace.photos.name)
     assert (shapes["images"], shapes["is_folder"]) == (42, True)
     assert places["parent"] == str(folder.parent)
+    assert client.get(f"{API}/jobs/places", params={"folder": str(studio_workspace.root)}).json()["parent"] is None
     missing = client.get(f"{API}/jobs/places", params={"folder": str(tmp_path / "nothing")})
-    assert missing.status_code == 400 and "choose another folder" in missing.json()["detail"]
+    assert missing.status_code == 400 and "does not exist" in missing.json()["detail"]
+
+
+def test_data_outside_of_the_allowed_folders_is_refused(client: TestClient, studio_workspace: StudioWorkspace):
+    sentence = "is outside of the folders that the studio may read"
+    listed = client.get(f"{API}/jobs/places", params={"folder": "/etc"})
+    assert listed.status_code == 400 and sentence in listed.json()["detail"]
+    assert sentence in looked(client, "/etc")["work"]["reason"]
+    values = job(studio_workspace, training_data="/etc/../etc", validation_data="/usr/share")
+    checked = client.post(f"{API}/jobs/check", json={"values": values}).json()
+    wrong = {problem["path"][0] for problem in checked["problems"] if sentence in problem["sentence"]}
+    assert wrong == {"training_data", "validation_data"}
+    assert client.post(f"{API}/jobs", json={"values": values}).status_code == 422
 
 
 MISTAKES: list[tuple[dict[str, Any], list[str | int]]] = [

@@ -7307,10 +7307,8 @@ export interface operations {
     list_data_places: {
         parameters: {
             query?: {
-                /** @description by default that of the workspace */
+                /** @description by default the first allowed one */
                 folder?: string | null;
-                /** @description its name, as `/workspaces` lists it; by default the first one */
-                workspace?: string | null;
             };
             header?: never;
             path?: never;

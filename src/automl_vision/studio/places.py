@@ -6,10 +6,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES
+from automl_vision.storage.urls import is_url
+
+if TYPE_CHECKING:
+    from automl_vision.workspace.workspace import Workspace
 
 DATA_SUFFIXES = (*ARCHIVE_SUFFIXES, ".csv", ".tsv", ".json", ".jsonl", ".xml", ".parquet", ".yaml", ".yml")
 _MOST_LISTED = 1000
@@ -64,6 +71,10 @@ class Listing:
     more: int
 
 
+class OutsideError(DataError):
+    """A path is not below the folders that the studio may read."""
+
+
 class Places:
     """Folders below which data may be, whatever links and `..` say.
 
@@ -92,13 +103,32 @@ class Places:
             raise DataError(f"the path cannot be read ({error})") from None
         if not self._is_inside(real):
             known = ", ".join(map(str, self.roots))
-            raise DataError(
+            raise OutsideError(
                 f"{path} is outside of the folders that the studio may read: {known}. "
                 "Start it with --data-root DIR to add one"
             )
         if not exists:
             raise DataError(f"{path} does not exist.{self._near(real)}")
         return real
+
+    def require(self, data: str, workspace: Workspace) -> None:
+        """Check that data may be read: a registered name, a URL, or a path below the roots.
+
+        Raises:
+            OutsideError: it is a path outside of the roots.
+        """
+        if is_url(data):
+            return
+        try:
+            is_registered = workspace.datasets.resolve(data) != data
+        except DataError:
+            return  # nothing is there; who opens it says so
+        if not is_registered and os.path.lexists(data):
+            self.resolve(data)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is below the roots."""
+        return self._is_inside(path)
 
     def listing(self, path: str) -> Listing:
         """What is in a folder, folders first.
@@ -141,3 +171,12 @@ class Places:
         names = [entry.name for entry in self.listing(str(folder)).entries]
         hint = did_you_mean(missing.name, names)
         return f"{hint} Looked in {folder}" if hint else f" {folder} has: {', '.join(names[:8]) or 'nothing'}"
+
+
+def _allowed(request: Request) -> Places:
+    found: Places = request.app.state.places
+    return found
+
+
+AllowedPlaces = Annotated[Places, Depends(_allowed)]
+"""The folders that requests may name."""

@@ -13,7 +13,7 @@ from automl_vision.data.defaults import SPLIT_RATIO
 from automl_vision.data.usability import require_usable
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import UNREGISTERED, Opened
-from automl_vision.studio.places import Places
+from automl_vision.studio.places import AllowedPlaces
 from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.uploads import Upload, Uploads
 from automl_vision.studio.work import Background, Progress
@@ -107,11 +107,6 @@ class RegisteredVersion(BaseModel):
     id: str
 
 
-def _places(request: Request) -> Places:
-    found: Places = request.app.state.places
-    return found
-
-
 def _uploads(request: Request, opened: Opened) -> Uploads:
     kept: dict[str, Uploads] = request.app.state.uploads
     if opened.name not in kept:
@@ -119,13 +114,12 @@ def _uploads(request: Request, opened: Opened) -> Uploads:
     return kept[opened.name]
 
 
-PlacesHere = Annotated[Places, Depends(_places)]
 UploadsHere = Annotated[Uploads, Depends(_uploads)]
 
 
 @router.get("/places")
 def list_place(
-    places: PlacesHere, path: Annotated[str | None, Query(description="absolute; null: the first")] = None
+    places: AllowedPlaces, path: Annotated[str | None, Query(description="absolute; null: the first")] = None
 ) -> ServerFolder:
     """List what is in a folder of this machine, below those that the studio may read."""
     found = places.listing(path if path is not None else str(places.roots[0]))
@@ -182,7 +176,7 @@ def remove_upload(opened: Opened, uploads: UploadsHere, upload_id: str) -> Uploa
 
 @router.post("/imports")
 def start_import(
-    opened: Opened, background: Background, places: PlacesHere, uploads: UploadsHere, request: ImportRequest
+    opened: Opened, background: Background, places: AllowedPlaces, uploads: UploadsHere, request: ImportRequest
 ) -> WorkDetails:
     """Look at new data in the background: its format, task, classes, and what cannot be used.
 

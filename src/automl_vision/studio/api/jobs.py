@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from automl_vision.compute.turns import WaitingLine
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.tasks import TASKS
 from automl_vision.experiment.data_check import DataCheck, Places, check_data, list_places, recent_data
-from automl_vision.experiment.job_check import JobCheck, check_job, needs_timm, submit_job
+from automl_vision.experiment.job_check import JobCheck, JobProblem, check_job, needs_timm, submit_job
 from automl_vision.experiment.job_file import read_job_values
 from automl_vision.experiment.job_form import AlgorithmFacts, JobForm, job_form
 from automl_vision.experiment.job_texts import job_of_run
@@ -22,8 +23,10 @@ from automl_vision.runs.spec import read_run_spec
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.child import call_in_child
 from automl_vision.studio.opened import Opened, OpenedWorkspace, Recent
+from automl_vision.studio.places import AllowedPlaces, OutsideError
+from automl_vision.studio.places import Places as AllowedFolders
 from automl_vision.studio.problems import NotFoundError
-from automl_vision.studio.work import Background, Work
+from automl_vision.studio.work import Background, Progress, Work
 
 router = APIRouter(tags=["jobs"])
 
@@ -155,20 +158,28 @@ def list_data_sources(opened: Opened) -> DataSources:
 
 @router.get("/jobs/places")
 def list_data_places(
-    opened: Opened, folder: Annotated[str | None, Query(description="by default that of the workspace")] = None
+    allowed: AllowedPlaces, folder: Annotated[str | None, Query(description="by default the first allowed one")] = None
 ) -> Places:
     """List what is in a folder of this machine: folders with their images, files that may describe a dataset."""
-    return list_places(opened.workspace.path.parent if folder is None else Path(folder))
+    found = list_places(allowed.resolve(folder) if folder is not None else allowed.roots[0])
+    if found.parent is not None and not allowed.holds(found.parent):
+        found = found.model_copy(update={"parent": None})
+    return found
 
 
 @router.post("/jobs/data", status_code=202)
-def check_job_data(opened: Opened, background: Background, question: DataQuestion) -> DataLook:
+def check_job_data(opened: Opened, allowed: AllowedPlaces, background: Background, question: DataQuestion) -> DataLook:
     """Begin to look at data, or return what was found before; ask again with its id until it has ended."""
     workspace = opened.workspace
+
+    def look(progress: Progress) -> DataCheck:
+        allowed.require(question.data, workspace)
+        return check_data(question.data, workspace, task=question.task, progress=progress)
+
     work = background.start(
         "data-check",
         f"Look at {question.data}",
-        lambda progress: check_data(question.data, workspace, task=question.task, progress=progress),
+        look,
         key=None if question.again else (opened.name, question.data, question.task, _changed(question.data)),
         light=True,
         workspace=opened.name,
@@ -183,9 +194,9 @@ def get_job_data(background: Background, work_id: str) -> DataLook:
 
 
 @router.post("/jobs/check")
-def check(opened: Opened, job: Job) -> PlannedJob:
+def check(opened: Opened, allowed: AllowedPlaces, job: Job) -> PlannedJob:
     """Return all mistakes of a job by field, the ranges of its search space, its texts and its plan."""
-    found = _checked(opened, job)
+    found = _checked(opened, allowed, job)
     plan = found.plan
     waits_for = [holder.run for holder in WaitingLine().holders()]
     return PlannedJob(
@@ -197,9 +208,9 @@ def check(opened: Opened, job: Job) -> PlannedJob:
 
 
 @router.post("/jobs", status_code=201)
-def start_job(opened: Opened, job: JobStart) -> StartedJob:
+def start_job(opened: Opened, allowed: AllowedPlaces, job: JobStart) -> StartedJob:
     """Start the run of a job; mistakes are answered by field."""
-    mistakes = _checked(opened, Job(values=job.values)).problems
+    mistakes = _checked(opened, allowed, Job(values=job.values)).problems
     if mistakes:
         raise ConfigError([Problem(mistake.path, mistake.sentence) for mistake in mistakes], subject="The job")
     arguments = {"values": job.values, "workspace": str(opened.workspace.path), "queue": job.queue}
@@ -234,13 +245,27 @@ _SUBMIT = f"{submit_job.__module__}:{submit_job.__name__}"
 _CHECK = f"{check_job.__module__}:check_job_here"
 
 
-def _checked(opened: OpenedWorkspace, job: Job) -> JobCheck:
+def _checked(opened: OpenedWorkspace, allowed: AllowedFolders, job: Job) -> JobCheck:
     """The check of a job, in another process if it names an algorithm that only timm knows."""
-    if not needs_timm(job.values):
-        return check_job(job.values, opened.workspace, images=job.images)
-    arguments = {"values": job.values, "workspace": str(opened.workspace.path), "images": job.images}
-    with _children:
-        return JobCheck.model_validate(call_in_child(_CHECK, arguments))
+    if needs_timm(job.values):
+        arguments = {"values": job.values, "workspace": str(opened.workspace.path), "images": job.images}
+        with _children:
+            found = JobCheck.model_validate(call_in_child(_CHECK, arguments))
+    else:
+        found = check_job(job.values, opened.workspace, images=job.images)
+    outside = list(_outside(opened, allowed, job.values))
+    return found.model_copy(update={"problems": [*found.problems, *outside]}) if outside else found
+
+
+def _outside(opened: OpenedWorkspace, allowed: AllowedFolders, values: dict[str, Any]) -> Iterator[JobProblem]:
+    """The data of a job that the studio must not read."""
+    for name in ("training_data", "validation_data"):
+        value = values.get(name)
+        if isinstance(value, str):
+            try:
+                allowed.require(value, opened.workspace)
+            except OutsideError as error:
+                yield JobProblem(path=(name,), sentence=str(error))
 
 
 def _look(work: Work) -> DataLook:
