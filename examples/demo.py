@@ -7,7 +7,6 @@ one, from the PyPI package conformal-clip-data (MIT).
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +25,8 @@ def textile_images(folder: Path) -> Path:
         "global fault": textiles.global_dir(),
     }
     for name, source in sources.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(source, target_is_directory=True)
     return folder
 
@@ -36,31 +37,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="labelled images in any known format")
     parser.add_argument("--minutes", type=float, default=4.0, help="time for the whole run")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        data = options.data or textile_images(Path(temporary))
-        dataset = Dataset.open(data, allow_outside=options.data is None)
-        print(dataset)
-        run = Experiment(Workspace(), "demo").submit(
-            AutoMLVisionConfig(task=dataset.task, training_data=dataset, experiment_timeout_hours=options.minutes / 60)
+    workspace = Workspace()
+    data = options.data or textile_images(workspace.path / "demo-images")
+    dataset = Dataset.open(data, allow_outside=options.data is None)
+    print(dataset)
+    run = Experiment(workspace, "demo").submit(
+        AutoMLVisionConfig(task=dataset.task, training_data=dataset, experiment_timeout_hours=options.minutes / 60)
+    )
+    run.wait_for_completion(show_output=True)
+    board = run.leaderboard()
+    print()
+    print_table(board.columns(), board.cells())
+    trained = Dataset.load(run.folder.manifest)
+    shown = [row for row, split in enumerate(trained.splits) if split in ("val", "test")]
+    rows = [shown[i * len(shown) // 3] for i in range(3)]
+    files = [Path(trained.root) / trained.table["image"][row].as_py() for row in rows]
+    print("\nThree predictions on images that the model was not trained on:")
+    for row, file, prediction in zip(rows, files, Predictor(run.model_path)(files), strict=True):
+        truth = ", ".join(trained.table["labels"][row].as_py()) or "(none)"
+        print(
+            f"  {file.parent.name}/{file.name}: {prediction.label} ({prediction.confidence:.1%}), labelled {truth}"
         )
-        run.wait_for_completion(show_output=True)
-        board = run.leaderboard()
-        print()
-        print_table(board.columns(), board.cells())
-        trained = Dataset.load(run.folder.manifest)
-        shown = [row for row, split in enumerate(trained.splits) if split in ("val", "test")]
-        rows = [shown[i * len(shown) // 3] for i in range(3)]
-        files = [Path(trained.root) / trained.table["image"][row].as_py() for row in rows]
-        print("\nThree predictions on images that the model was not trained on:")
-        for row, file, prediction in zip(rows, files, Predictor(run.model_path)(files), strict=True):
-            truth = ", ".join(trained.table["labels"][row].as_py()) or "(none)"
-            print(
-                f"  {file.parent.name}/{file.name}: {prediction.label} ({prediction.confidence:.1%}), labelled {truth}"
-            )
     Console().print(f"\nmodel    {run.model_path}", soft_wrap=True)
     print(f"predict  .venv/bin/automl-vision predict {run.model_path} IMAGES...")
     print(f"details  .venv/bin/automl-vision leaderboard {run.id}")
-    print(f"studio   .venv/bin/mlflow ui --backend-store-uri {run.workspace.tracking_uri}")
+    print(f"studio   .venv/bin/automl-vision studio -w {workspace.path}")
 
 
 if __name__ == "__main__":

@@ -19,15 +19,15 @@ def automl_vision(*arguments: str) -> Done:
         (
             (),
             "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare "
-            "explain export runs watch resume cancel data models schema version",
+            "explain export studio runs watch resume cancel data models schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),
-        (("data",), "check show advise convert register versions compare"),
+        (("data",), "check show advise convert register versions compare what-if"),
     ],
 )
 def test_commands_are_listed_in_the_order_of_use(group: tuple[str, ...], commands: str) -> None:
     listed = automl_vision(*group, "--help").stdout.partition("Commands")[2]
-    assert re.findall(r"^│ (\w+)", listed, re.MULTILINE) == commands.split()
+    assert re.findall(r"^│ ([\w-]+)", listed, re.MULTILINE) == commands.split()
 
 
 @pytest.fixture(scope="module")

@@ -4489,6 +4489,27 @@ export interface components {
             refused: string | null;
         };
         /**
+         * ModelRegistration
+         * @description A run whose model is to be registered.
+         */
+        ModelRegistration: {
+            /** Run */
+            run: string;
+            /**
+             * Name
+             * @description letters, digits, - _ and ., at most 60
+             * @example clothing
+             */
+            name: string;
+            /**
+             * Tags
+             * @description kept with the version
+             */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ModelVersionSummary
          * @description A version of a registered model.
          */
@@ -5491,6 +5512,25 @@ export interface components {
             number: number;
             /** Id */
             id: string;
+        };
+        /**
+         * Registration
+         * @description Under which name a model is registered.
+         */
+        Registration: {
+            /**
+             * Name
+             * @description letters, digits, `-`, `_` and `.`, at most 60
+             * @example helmets
+             */
+            name: string;
+            /**
+             * Tags
+             * @description kept with the version
+             */
+            tags?: {
+                [key: string]: string;
+            };
         };
         /**
          * ReportSummary
@@ -6894,46 +6934,6 @@ export interface components {
              * @description how many there are
              */
             runs: number;
-        };
-        /**
-         * Registration
-         * @description A run whose model is to be registered.
-         */
-        automl_vision__studio__api__models__Registration: {
-            /** Run */
-            run: string;
-            /**
-             * Name
-             * @description letters, digits, - _ and ., at most 60
-             * @example clothing
-             */
-            name: string;
-            /**
-             * Tags
-             * @description kept with the version
-             */
-            tags?: {
-                [key: string]: string;
-            };
-        };
-        /**
-         * Registration
-         * @description Under which name a model is registered.
-         */
-        automl_vision__studio__api__run_control__Registration: {
-            /**
-             * Name
-             * @description letters, digits, `-`, `_` and `.`, at most 60
-             * @example helmets
-             */
-            name: string;
-            /**
-             * Tags
-             * @description kept with the version
-             */
-            tags?: {
-                [key: string]: string;
-            };
         };
     };
     responses: never;
@@ -10320,7 +10320,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["automl_vision__studio__api__run_control__Registration"];
+                "application/json": components["schemas"]["Registration"];
             };
         };
         responses: {
@@ -10970,7 +10970,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["automl_vision__studio__api__models__Registration"];
+                "application/json": components["schemas"]["ModelRegistration"];
             };
         };
         responses: {

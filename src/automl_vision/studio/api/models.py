@@ -80,7 +80,7 @@ class UnregisteredModel(BaseModel):
     data_version: str
 
 
-class Registration(BaseModel):
+class ModelRegistration(BaseModel):
     """A run whose model is to be registered."""
 
     run: str
@@ -160,7 +160,7 @@ def list_models(opened: Opened, limit: Limit = 50, cursor: Cursor = 0) -> Page[R
 
 
 @router.post("/models", status_code=201)
-def register_model(opened: Opened, wanted: Registration) -> ModelVersionSummary:
+def register_model(opened: Opened, wanted: ModelRegistration) -> ModelVersionSummary:
     """Register the model of a run as the next version of a name; the alias `candidate` moves to it."""
     folder = opened.run(wanted.run).run.model_path
     return version_summary(opened, opened.registry().register(folder, wanted.name, tags=wanted.tags))
