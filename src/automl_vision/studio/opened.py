@@ -285,7 +285,7 @@ class OpenedWorkspace:
         """What a run was given: the id of the registered version, if it was one, and the dataset's fingerprint."""
         if run_id not in self._data_of_run:
             spec = self.run(run_id).run.folder.spec()
-            self._data_of_run[run_id] = (spec.get("data_version"), Path(spec["manifest"]).stem)
+            self._data_of_run[run_id] = (spec.get("data_version"), Path(spec.get("manifest", "")).stem)
         return self._data_of_run[run_id]
 
     def runs_of_data(self, fingerprint: str) -> list[str]:
