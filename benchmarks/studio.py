@@ -165,7 +165,13 @@ def measure(workspace: Workspace) -> None:
         )
         largest = workspace.run_ids()[-1]
         show("ready", f"{ready:.2f} s", "1.5 s")
-        for name in ("runs?limit=50", f"runs/{largest}", "datasets", "datasets/photos/versions/1/images?limit=100", "models"):
+        for name in (
+            "runs?limit=50",
+            f"runs/{largest}",
+            "datasets",
+            "datasets/photos/versions/1/images?limit=100",
+            "models",
+        ):
             first, median, high = answers(f"{address}api/v1/{name}")
             show(f"/{name}: first, p50, p95", f"{first:.0f}, {median:.0f}, {high:.0f} ms", "p50 50, p95 150 ms")
         show("script of the first route, compressed", f"{first_route():.0f} kB", "180 kB")

@@ -55,9 +55,7 @@ def main() -> None:
     print("\nThree predictions on images that the model was not trained on:")
     for row, file, prediction in zip(rows, files, Predictor(run.model_path)(files), strict=True):
         truth = ", ".join(trained.table["labels"][row].as_py()) or "(none)"
-        print(
-            f"  {file.parent.name}/{file.name}: {prediction.label} ({prediction.confidence:.1%}), labelled {truth}"
-        )
+        print(f"  {file.parent.name}/{file.name}: {prediction.label} ({prediction.confidence:.1%}), labelled {truth}")
     Console().print(f"\nmodel    {run.model_path}", soft_wrap=True)
     print(f"predict  .venv/bin/automl-vision predict {run.model_path} IMAGES...")
     print(f"details  .venv/bin/automl-vision leaderboard {run.id}")

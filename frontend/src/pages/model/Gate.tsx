@@ -88,7 +88,7 @@ function Challenge({ name, version, state, usable }: {
   const against = state.current ?? "no version in use";
   return (
     <Section
-      title={`May it replace ${state.current ?? "nothing yet"}?`}
+      title={state.current === null || state.current === undefined ? "May it be the champion?" : `May it replace ${state.current}?`}
       aside={
         <PromoteButton name={name} version={version} state={state} disabled={runs || !usable} />
       }

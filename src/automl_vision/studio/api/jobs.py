@@ -20,6 +20,7 @@ from automl_vision.experiment.job_file import read_job_values
 from automl_vision.experiment.job_form import AlgorithmFacts, JobForm, job_form
 from automl_vision.experiment.job_texts import job_of_run
 from automl_vision.runs.spec import read_run_spec
+from automl_vision.storage.urls import is_url
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.child import call_in_child
 from automl_vision.studio.opened import Opened, OpenedWorkspace, Recent
@@ -140,7 +141,7 @@ def list_algorithms(task: str) -> list[AlgorithmFacts]:
 
 
 @router.get("/jobs/sources")
-def list_data_sources(opened: Opened) -> DataSources:
+def list_data_sources(opened: Opened, allowed: AllowedPlaces) -> DataSources:
     """List the data that a job can be about: registered versions, and what the last runs were about."""
     versions = [opened.workspace.datasets.versions(name)[-1] for name in opened.workspace.datasets.names()]
     found = [
@@ -153,7 +154,8 @@ def list_data_sources(opened: Opened) -> DataSources:
         )
         for version in sorted(versions, key=lambda version: -version.created)
     ]
-    return DataSources(versions=found, recent=recent_data(opened.workspace), start=str(opened.workspace.path.parent))
+    recent = [data for data in recent_data(opened.workspace) if is_url(data) or allowed.holds(data)]
+    return DataSources(versions=found, recent=recent, start=str(allowed.roots[0]))
 
 
 @router.get("/jobs/places")
