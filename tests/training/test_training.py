@@ -654,7 +654,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(shapes: Dataset, make_spec: 
     large = spec.hyperparameters.model_copy(update={"training_crop_size": 512, "training_batch_size": 18})
     child = multiprocessing.get_context("spawn").Process(
         target=run_trial_with_little_memory,
-        args=(spec.model_copy(update={"hyperparameters": large}).model_dump(), 550_000_000),
+        args=(spec.model_copy(update={"hyperparameters": large}).model_dump(), 640_000_000),
     )
     child.start()
     child.join()
