@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
+NO_REGISTRY = r"ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|SOCKET_TIMEOUT|npm error (network|code E[45]\d\d)"
 STATIC = ROOT / "src" / "automl_vision" / "studio" / "static"
 
 
 def npm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["npm", *arguments], cwd=FRONTEND, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(["npm", *arguments], cwd=FRONTEND, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +26,12 @@ def packages() -> None:
     if shutil.which("npm") is None:
         pytest.skip("Node and npm are not installed")
     if not (FRONTEND / "node_modules" / ".package-lock.json").exists():
-        installed = npm("ci", "--no-audit", "--no-fund")
-        if "ENOTFOUND" in installed.stderr or "ECONNREFUSED" in installed.stderr or "EAI_AGAIN" in installed.stderr:
-            pytest.skip("the packages of the web app cannot be fetched: no npm registry answers")
+        try:
+            installed = npm("ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+        except subprocess.TimeoutExpired:
+            pytest.skip("the packages of the web app cannot be fetched: the npm registry does not answer in time")
+        if installed.returncode != 0 and re.search(NO_REGISTRY, installed.stderr):
+            pytest.skip(f"the packages of the web app cannot be fetched: {installed.stderr.strip().splitlines()[0]}")
         assert installed.returncode == 0, installed.stderr[-2000:]
 
 
