@@ -187,9 +187,6 @@ def _remember(file: Path, choice: Choice) -> None:
     part.replace(file)
 
 
-_MASKS = "image-instance-segmentation"
-
-
 def _left_out(folder: Path, description: ModelDescription) -> dict[str, str]:
     """Why runtimes are not used unasked, by name, without those for GPUs where there is none."""
     found = {}
@@ -197,8 +194,6 @@ def _left_out(folder: Path, description: ModelDescription) -> dict[str, str]:
         if runtime.on_gpu and not gpu_names():
             continue
         doubt = runtime.doubt(description) if runtime.is_candidate else "only used when asked for"
-        if runtime.name.startswith("openvino") and description.task == _MASKS:
-            doubt = "it fails on masks where the number of objects differs from image to image"
         if doubt is None and not runtime.reads(folder):
             doubt = runtime.refusal(folder)
         if doubt is not None:
