@@ -41,7 +41,8 @@ def zip_stream(members: Iterable[tuple[str, Path | bytes]]) -> Iterator[bytes]:
                 archive.writestr(name, content)
                 yield sink.taken()
                 continue
-            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member, content.open("rb") as file:
+            entry = zipfile.ZipInfo.from_file(content, name, strict_timestamps=False)
+            with archive.open(entry, "w", force_zip64=True) as member, content.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     member.write(chunk)
                     yield sink.taken()

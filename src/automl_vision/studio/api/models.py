@@ -18,8 +18,10 @@ from automl_vision.core.records import MetricInterval
 from automl_vision.core.records.speed import MEGABYTE
 from automl_vision.serving.model_folder import ModelDescription, SetThreshold
 from automl_vision.serving.runtimes import ONNX_FILE
+from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
+from automl_vision.studio.zipped import zip_response
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, Lineage, ModelVersion
 
 if TYPE_CHECKING:
@@ -214,14 +216,10 @@ def get_model_version(opened: Opened, name: Name, version: Version) -> ModelDeta
 )
 def download_version(opened: Opened, name: Name, version: Version) -> StreamingResponse:
     """Return the model folder as a zip archive, which is sent while it is made."""
-    from automl_vision.storage.zip_stream import folder_members, zip_stream
-
     registry = opened.registry()
     found = find_version(registry, name, version)
     top = f"{found.name}-{found.number}"
-    stream = zip_stream(folder_members(registry.download(found), top))
-    headers = {"Content-Disposition": f'attachment; filename="{_ascii(top)}.zip"'}
-    return StreamingResponse(stream, media_type="application/zip", headers=headers)
+    return zip_response(folder_members(registry.download(found), top), top)
 
 
 @router.get("/models/{name}/log")
@@ -382,10 +380,3 @@ def _size_mb(folder: Path) -> float | None:
         return (folder / ONNX_FILE).stat().st_size / MEGABYTE
     except OSError:
         return None
-
-
-def _ascii(name: str) -> str:
-    """A file's name for a header."""
-    return "".join(
-        letter if letter.isascii() and letter.isprintable() and letter not in '"\\' else "_" for letter in name
-    )

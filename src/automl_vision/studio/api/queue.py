@@ -14,6 +14,7 @@ from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.predictors import model_folder
 from automl_vision.studio.problems import NotFoundError
+from automl_vision.studio.zipped import zip_response
 from automl_vision.workspace.label_queue import LINES_FILE, LabelQueue, QueuedPhoto, Which
 
 router = APIRouter(tags=["labelling queue"], prefix="/queue")
@@ -114,16 +115,13 @@ def export_queue(
     which: Which = "corrected",
 ) -> StreamingResponse:
     """Return photos with their labels as JSON lines in a zip archive, which every command reads as a dataset."""
-    from automl_vision.storage.zip_stream import zip_stream
-
     queue = _queue(opened)
     text, photos = queue.lines(task, which)
     members: list[tuple[str, Path | bytes]] = [
         (LINES_FILE, text.encode()),
         *((photo.file, queue.folder / photo.file) for photo in photos),
     ]
-    headers = {"Content-Disposition": 'attachment; filename="labelling-queue.zip"'}
-    return StreamingResponse(zip_stream(members), media_type="application/zip", headers=headers)
+    return zip_response(members, "labelling-queue")
 
 
 @router.post("/datasets", status_code=201)

@@ -14,6 +14,7 @@ from automl_vision.core.records import Message
 from automl_vision.experiment.downloads import FolderEntry
 from automl_vision.experiment.job_texts import job_of_run
 from automl_vision.runs.spec import read_run_spec
+from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.events import RunMessage
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
@@ -103,4 +104,4 @@ def get_run_model(opened: Opened, run_id: str) -> StreamingResponse:
         folder = opened.run(run_id).run.model_path
     except RunFailedError as error:
         raise NotFoundError(str(error)) from None
-    return zip_response(folder, f"{run_id}.zip")
+    return zip_response(folder_members(folder, folder.name), run_id)
