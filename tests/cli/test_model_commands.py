@@ -11,8 +11,6 @@ from automl_vision import Dataset, Workspace
 from colour_models import COLOUR_BLIND, GOOD, WORTHLESS, write_colour_images, write_colour_model
 from command_line import Done, run_command
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -37,7 +37,6 @@ def by_submitting(data: str, workspace: Workspace) -> Run:
     return start_here(Experiment(workspace, "shapes"), config)[0]
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 @pytest.mark.parametrize("start", [by_command, by_command_with_a_task, by_submitting])
 def test_the_data_of_a_run_is_opened_once(
     start: Callable[[str, Workspace], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,6 @@ from automl_vision.experiment.promotion import read_rule
 from automl_vision.experiment.reports.contents import report_comparison
 from colour_models import COLOUR_BLIND, GOOD, WORTHLESS, write_colour_images, write_colour_model
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 NAME = "colours"
 RUN = "colours-1"
 

@@ -270,7 +270,6 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_automode_searches_tests_and_says_so(tmp_path: Path):
     """With the pretrained weights that are installed, on drawn shapes."""
     arguments = {

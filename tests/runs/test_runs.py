@@ -53,8 +53,6 @@ from conftest import CLASSES, SMALL_MODEL, draw_shapes, write_multi_label_csv, w
 from processes import wait_for
 from runs_here import resume_here, work_here
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 SMALL = {
     "pretrained": False,
     "training_crop_size": 32,
@@ -286,7 +284,6 @@ def test_thresholds_are_chosen_and_saved_into_the_model_of_the_trial(
         set_operating_point(trial, trial.evaluated().operating_points(), model)
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_mlflow_shows_the_run_and_its_trial(completed: Run, workspace: Workspace):
     from mlflow.tracking import MlflowClient
 

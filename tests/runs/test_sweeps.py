@@ -51,8 +51,6 @@ from processes import PRELOADED, wait_for
 from reporting import report_trial
 from runs_here import resume_here, start_here, work_here
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 SMALL = {
     "pretrained": False,
     "training_crop_size": 32,

@@ -31,8 +31,6 @@ from automl_vision.workspace.tracking import Tracking, flushed_once
 from conftest import SMALL_MODEL
 from processes import finish
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 
 def make_tracking(uri: str, tmp_path: Path, *, patience: float, known: dict[str, str] | None = None) -> Tracking:
     ids: dict[str, str] = {}

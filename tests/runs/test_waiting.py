@@ -21,8 +21,6 @@ from command_line import run_command
 from conftest import SMALL_MODEL, write_shape_folders
 from processes import is_alive, wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 LONG = {"number_of_epochs": 100_000, "early_stopping": False}
 
 

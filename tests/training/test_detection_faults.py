@@ -60,7 +60,6 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_canceled_detection_run_ends_and_goes_on(tmp_path: Path):
     """With images that cannot be decoded and one whose boxes are none, which it tells and leaves out."""
     data = write_objects(tmp_path / "data", images=18)

@@ -186,7 +186,6 @@ def test_a_mistake_in_one_process_is_told_once(compute: LocalCompute, shapes: Da
     assert "changed since the trial was planned" in failure.reason
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_run_asks_for_processes(shapes_folder: Path, tmp_path: Path):
     small = {"training_crop_size": 32, "validation_resize_size": 32, "validation_crop_size": 32, "precision": "fp32"}
     config = AutoMLVisionConfig(

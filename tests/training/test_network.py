@@ -153,7 +153,6 @@ def test_the_gate_refuses_a_classifier_whose_weights_changed(tmp_path: Path, sha
         package(trial, tmp_path / "model")
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_controller_and_trial_decode_at_one_size(tmp_path: Path):
     """The shapes of the images decide the canvas, and of all images others are typical than of those that train."""
     splits_differ = None

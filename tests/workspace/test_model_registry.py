@@ -17,8 +17,6 @@ from automl_vision.workspace.run_folder import RunFolder
 from colour_models import write_colour_images, write_colour_model
 from model_stores import mlflow_on_postgresql
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
-
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def workspace(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:

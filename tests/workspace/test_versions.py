@@ -181,7 +181,6 @@ def test_a_workspace_that_cannot_be_written(root: Path, tmp_path: Path) -> None:
         Workspace(tmp_path / "workspace").datasets.register(Dataset.open(root), "shapes")
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own use of SQLAlchemy
 def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Path, workspace: Workspace) -> None:
     version = workspace.datasets.register(Dataset.open(root), "shapes")
     draw_shapes(("cross",), 99).save(root / "circle" / "circle-3.png")
