@@ -80,18 +80,18 @@ def test_places_and_sources_are_offered(client: TestClient, studio_workspace: St
     sources = client.get(f"{API}/jobs/sources").json()
     assert {"shapes:1", "boxes:1"} <= {version["id"] for version in sources["versions"]}
     folder = studio_workspace.photos.parent
-    places = client.get(f"{API}/jobs/places", params={"folder": str(folder)}).json()
-    shapes = next(place for place in places["places"] if place["name"] == studio_workspace.photos.name)
+    places = client.get(f"{API}/places", params={"path": str(folder)}).json()
+    shapes = next(place for place in places["entries"] if place["name"] == studio_workspace.photos.name)
     assert (shapes["images"], shapes["is_folder"]) == (42, True)
     assert places["parent"] == str(folder.parent)
-    assert client.get(f"{API}/jobs/places", params={"folder": str(studio_workspace.root)}).json()["parent"] is None
-    missing = client.get(f"{API}/jobs/places", params={"folder": str(tmp_path / "nothing")})
+    assert client.get(f"{API}/places", params={"path": str(studio_workspace.root)}).json()["parent"] is None
+    missing = client.get(f"{API}/places", params={"path": str(tmp_path / "nothing")})
     assert missing.status_code == 400 and "does not exist" in missing.json()["detail"]
 
 
 def test_data_outside_of_the_allowed_folders_is_refused(client: TestClient, studio_workspace: StudioWorkspace):
     sentence = "is outside of the folders that the studio may read"
-    listed = client.get(f"{API}/jobs/places", params={"folder": "/etc"})
+    listed = client.get(f"{API}/places", params={"path": "/etc"})
     assert listed.status_code == 400 and sentence in listed.json()["detail"]
     assert sentence in looked(client, "/etc")["work"]["reason"]
     values = job(studio_workspace, training_data="/etc/../etc", validation_data="/usr/share")

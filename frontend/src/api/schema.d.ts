@@ -152,26 +152,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/places": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Data Places
-         * @description List what is in a folder of this machine: folders with their images, files that may describe a dataset.
-         */
-        get: operations["list_data_places"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/jobs/data": {
         parameters: {
             query?: never;
@@ -4993,28 +4973,6 @@ export interface components {
             next: number | null;
         };
         /**
-         * Place
-         * @description A folder or file that may hold data.
-         */
-        Place: {
-            /** Name */
-            name: string;
-            /** Path */
-            path: string;
-            /** Is Folder */
-            is_folder: boolean;
-            /**
-             * Images
-             * @description in it and in its folders, as far as was looked
-             */
-            images: number;
-            /**
-             * More
-             * @description whether there may be more than was counted
-             */
-            more: boolean;
-        };
-        /**
          * PlaceReason
          * @description A record that was left out, or kept with a remark.
          */
@@ -5025,23 +4983,6 @@ export interface components {
             reason: string;
             /** Kind */
             kind: string;
-        };
-        /**
-         * Places
-         * @description What is in a folder, for choosing data.
-         */
-        Places: {
-            /** Path */
-            path: string;
-            /** Parent */
-            parent: string | null;
-            /** @description the folder itself */
-            here: components["schemas"]["Place"];
-            /**
-             * Places
-             * @description folders with images first
-             */
-            places: components["schemas"]["Place"][];
         };
         /**
          * Plan
@@ -6117,6 +6058,8 @@ export interface components {
              * @description images in the folder itself
              */
             images: number;
+            /** @description the folder itself, with the images below it */
+            here: components["schemas"]["ServerFolderEntry"];
             /**
              * More
              * @description entries that are not listed
@@ -6139,6 +6082,16 @@ export interface components {
              * @description in bytes; null for a folder
              */
             size: number | null;
+            /**
+             * Images
+             * @description in a folder and in those below it, as far as was looked
+             */
+            images: number;
+            /**
+             * Has More
+             * @description whether there may be more images than were counted
+             */
+            has_more: boolean;
         };
         /**
          * Session
@@ -7282,47 +7235,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DataSources"];
-                };
-            };
-            /** @description The request failed; the answer says why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description The request failed; the answer says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    list_data_places: {
-        parameters: {
-            query?: {
-                /** @description by default the first allowed one */
-                folder?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Places"];
                 };
             };
             /** @description The request failed; the answer says why. */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +12,14 @@ from automl_vision.core.errors import AutoMLVisionError, DataError
 from automl_vision.core.records import Record
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.image_names import is_image
 from automl_vision.data.manifest_file import manifest_facts
 from automl_vision.data.scan import Progress
 from automl_vision.data.usability import require_usable
-from automl_vision.storage.locations import ARCHIVE_SUFFIXES
 from automl_vision.storage.urls import is_url
 from automl_vision.workspace.workspace import Workspace
 
 _EXAMPLES = 5
 _SHOWN_CLASSES = 12
-_MOST_ENTRIES = 3_000  # of a folder that are looked at before it is shown
-_ANNOTATIONS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", *ARCHIVE_SUFFIXES)
 
 
 class LeftOut(Record):
@@ -117,75 +112,6 @@ def recent_data(workspace: Workspace, *, runs: int = 8) -> list[str]:
         if root is not None and root not in found and (is_url(root) or Path(root).exists()):
             found.append(root)
     return found
-
-
-class Place(Record):
-    """A folder or file that may hold data."""
-
-    name: str
-    path: str
-    is_folder: bool
-    images: int = Field(description="in it and in its folders, as far as was looked")
-    more: bool = Field(description="whether there may be more than was counted")
-
-
-class Places(Record):
-    """What is in a folder, for choosing data."""
-
-    path: str
-    parent: str | None
-    here: Place = Field(description="the folder itself")
-    places: list[Place] = Field(description="folders with images first")
-
-
-def list_places(folder: Path) -> Places:
-    """What is in a folder: its folders, and files that may describe a dataset.
-
-    Raises:
-        DataError: it is not a folder, or cannot be read.
-    """
-    folder = folder.expanduser().absolute()
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name.lower())
-    except (OSError, ValueError) as error:  # a text with a null byte is not a path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{folder} cannot be opened ({reason}); choose another folder") from None
-    shown = [entry for entry in entries if not entry.name.startswith(".")]
-    folders = [_place(Path(entry.path)) for entry in shown if entry.is_dir()]
-    files = [
-        Place(name=entry.name, path=entry.path, is_folder=False, images=0, more=False)
-        for entry in shown
-        if entry.name.lower().endswith(_ANNOTATIONS) and entry.is_file()
-    ]
-    parent = None if folder.parent == folder else str(folder.parent)
-    places = sorted(folders, key=lambda place: place.images == 0) + files
-    return Places(path=str(folder), parent=parent, here=_place(folder), places=places)
-
-
-def _place(folder: Path) -> Place:
-    images, looked = 0, 0
-    for name in _names(folder, depth=3):
-        looked += 1
-        images += is_image(name)
-        if looked >= _MOST_ENTRIES:
-            break
-    return Place(
-        name=folder.name or str(folder), path=str(folder), is_folder=True, images=images, more=looked >= _MOST_ENTRIES
-    )
-
-
-def _names(folder: Path, *, depth: int) -> Iterator[str]:
-    """Names of files in a folder and the folders in it."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_file(follow_symlinks=False):
-            yield entry.name
-    for entry in entries:
-        if depth > 1 and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-            yield from _names(Path(entry.path), depth=depth - 1)
 
 
 def _root(manifest: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
+from automl_vision.data.image_names import is_image
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES
 from automl_vision.storage.urls import is_url
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DATA_SUFFIXES = (*ARCHIVE_SUFFIXES, ".csv", ".tsv", ".json", ".jsonl", ".xml", ".parquet", ".yaml", ".yml")
 _MOST_LISTED = 1000
+_MOST_COUNTED = 3_000  # files of a folder that are looked at before it is shown
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,16 @@ class Entry:
         path: absolute.
         is_folder: whether it can be entered.
         size: in bytes; None for a folder.
+        images: in a folder and in those below it, as far as was looked.
+        has_more: whether there may be more images than were counted.
     """
 
     name: str
     path: str
     is_folder: bool
     size: int | None = None
+    images: int = 0
+    has_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Listing:
         parent: of the folder above, or None if that is not to be seen.
         entries: folders first; hidden ones, images and other files are not listed.
         images: how many images are in it.
+        here: the folder itself.
         more: how many entries are not listed because there are too many.
     """
 
@@ -68,6 +75,7 @@ class Listing:
     parent: str | None
     entries: list[Entry]
     images: int
+    here: Entry
     more: int
 
 
@@ -145,17 +153,17 @@ class Places:
                 if found.name.startswith("."):
                     continue
                 if found.is_dir() and self._is_inside(found.path):
-                    entries.append(Entry(found.name, found.path, True))
+                    entries.append(_folder(Path(found.path)))
                 elif found.is_file() and found.name.lower().endswith(DATA_SUFFIXES):
                     entries.append(Entry(found.name, found.path, False, found.stat().st_size))
-                elif found.name.lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")):
+                elif is_image(found.name):
                     images += 1
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror})") from None
         entries.sort(key=lambda entry: (not entry.is_folder, entry.name.lower()))
         parent = None if folder in self.roots else str(folder.parent)
         more = max(0, len(entries) - _MOST_LISTED)
-        return Listing(str(folder), parent, entries[:_MOST_LISTED], images, more)
+        return Listing(str(folder), parent, entries[:_MOST_LISTED], images, _folder(folder), more)
 
     def _is_inside(self, path: str | Path) -> bool:
         real = Path(os.path.realpath(path))
@@ -171,6 +179,31 @@ class Places:
         names = [entry.name for entry in self.listing(str(folder)).entries]
         hint = did_you_mean(missing.name, names)
         return f"{hint} Looked in {folder}" if hint else f" {folder} has: {', '.join(names[:8]) or 'nothing'}"
+
+
+def _folder(folder: Path) -> Entry:
+    """A folder with the images in it and in those below it."""
+    images = looked = 0
+    for name in _names(folder, depth=3):
+        looked += 1
+        images += is_image(name)
+        if looked >= _MOST_COUNTED:
+            break
+    return Entry(folder.name or str(folder), str(folder), True, None, images, looked >= _MOST_COUNTED)
+
+
+def _names(folder: Path, *, depth: int) -> Iterator[str]:
+    """Names of files in a folder and the folders in it."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_file(follow_symlinks=False):
+            yield entry.name
+    for entry in entries:
+        if depth > 1 and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield from _names(Path(entry.path), depth=depth - 1)
 
 
 def _allowed(request: Request) -> Places:

@@ -13,7 +13,7 @@ import { Fault, fieldId } from "./fields";
 import styles from "./job.module.css";
 
 export type DataCheck = Schemas["DataCheck"];
-type Places = Schemas["Places"];
+type Places = Schemas["ServerFolder"];
 
 export function DataPart({ data, task, onChoose, onFound, fault }: {
   data: string;
@@ -55,8 +55,8 @@ function Sources({ onChoose }: { onChoose: (data: string) => void }) {
   const [folder, setFolder] = useState<string | null>(null);
   const places = $api.useQuery(
     "get",
-    "/api/v1/jobs/places",
-    { params: { query: folder === null ? {} : { folder } } },
+    "/api/v1/places",
+    { params: { query: folder === null ? {} : { path: folder } } },
     { placeholderData: keepPreviousData },
   );
   if (sources.error !== null) return <Problem error={sources.error} onRetry={() => void sources.refetch()} />;
@@ -85,9 +85,9 @@ function Sources({ onChoose }: { onChoose: (data: string) => void }) {
 }
 
 function PlacesOf({ places, onOpen, onChoose }: { places: Places; onOpen: (folder: string) => void; onChoose: (data: string) => void }) {
-  const folders = places.places.filter((place) => place.is_folder);
-  const offered = places.places.filter((place) => place.images > 0 || !place.is_folder);
-  const images = (place: Schemas["Place"]) => (place.is_folder ? `${place.more ? "over " : ""}${count(place.images, "image")}` : "file");
+  const folders = places.entries.filter((place) => place.is_folder);
+  const offered = places.entries.filter((place) => place.images > 0 || !place.is_folder);
+  const images = (place: Schemas["ServerFolderEntry"]) => (place.is_folder ? `${place.has_more ? "over " : ""}${count(place.images, "image")}` : "file");
   return (
     <div className="stack">
       <div className="line spread">

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -28,6 +29,8 @@ class ServerFolderEntry(BaseModel):
     path: str
     is_folder: bool
     size: int | None = Field(description="in bytes; null for a folder")
+    images: int = Field(description="in a folder and in those below it, as far as was looked")
+    has_more: bool = Field(description="whether there may be more images than were counted")
 
 
 class ServerFolder(BaseModel):
@@ -38,6 +41,7 @@ class ServerFolder(BaseModel):
     roots: list[str] = Field(description="folders below which data may be")
     entries: list[ServerFolderEntry] = Field(description="folders first; without hidden ones and images")
     images: int = Field(description="images in the folder itself")
+    here: ServerFolderEntry = Field(description="the folder itself, with the images below it")
     more: int = Field(description="entries that are not listed")
 
 
@@ -123,11 +127,8 @@ def list_place(
 ) -> ServerFolder:
     """List what is in a folder of this machine, below those that the studio may read."""
     found = places.listing(path if path is not None else str(places.roots[0]))
-    entries = [ServerFolderEntry(**vars(entry)) for entry in found.entries]
     roots = [str(root) for root in places.roots]
-    return ServerFolder(
-        path=found.path, parent=found.parent, roots=roots, entries=entries, images=found.images, more=found.more
-    )
+    return ServerFolder.model_validate({**asdict(found), "roots": roots})
 
 
 @router.post("/uploads")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.compute.turns import WaitingLine
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.tasks import TASKS
-from automl_vision.experiment.data_check import DataCheck, Places, check_data, list_places, recent_data
+from automl_vision.experiment.data_check import DataCheck, check_data, recent_data
 from automl_vision.experiment.job_check import JobCheck, JobProblem, check_job, needs_timm, submit_job
 from automl_vision.experiment.job_file import read_job_values
 from automl_vision.experiment.job_form import AlgorithmFacts, JobForm, job_form
@@ -24,8 +24,7 @@ from automl_vision.storage.urls import is_url
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.child import call_in_child
 from automl_vision.studio.opened import Opened, OpenedWorkspace, Recent
-from automl_vision.studio.places import AllowedPlaces, OutsideError
-from automl_vision.studio.places import Places as AllowedFolders
+from automl_vision.studio.places import AllowedPlaces, OutsideError, Places
 from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress, Work
 
@@ -158,17 +157,6 @@ def list_data_sources(opened: Opened, allowed: AllowedPlaces) -> DataSources:
     return DataSources(versions=found, recent=recent, start=str(allowed.roots[0]))
 
 
-@router.get("/jobs/places")
-def list_data_places(
-    allowed: AllowedPlaces, folder: Annotated[str | None, Query(description="by default the first allowed one")] = None
-) -> Places:
-    """List what is in a folder of this machine: folders with their images, files that may describe a dataset."""
-    found = list_places(allowed.resolve(folder) if folder is not None else allowed.roots[0])
-    if found.parent is not None and not allowed.holds(found.parent):
-        found = found.model_copy(update={"parent": None})
-    return found
-
-
 @router.post("/jobs/data", status_code=202)
 def check_job_data(opened: Opened, allowed: AllowedPlaces, background: Background, question: DataQuestion) -> DataLook:
     """Begin to look at data, or return what was found before; ask again with its id until it has ended."""
@@ -247,7 +235,7 @@ _SUBMIT = f"{submit_job.__module__}:{submit_job.__name__}"
 _CHECK = f"{check_job.__module__}:check_job_here"
 
 
-def _checked(opened: OpenedWorkspace, allowed: AllowedFolders, job: Job) -> JobCheck:
+def _checked(opened: OpenedWorkspace, allowed: Places, job: Job) -> JobCheck:
     """The check of a job, in another process if it names an algorithm that only timm knows."""
     if needs_timm(job.values):
         arguments = {"values": job.values, "workspace": str(opened.workspace.path), "images": job.images}
@@ -259,7 +247,7 @@ def _checked(opened: OpenedWorkspace, allowed: AllowedFolders, job: Job) -> JobC
     return found.model_copy(update={"problems": [*found.problems, *outside]}) if outside else found
 
 
-def _outside(opened: OpenedWorkspace, allowed: AllowedFolders, values: dict[str, Any]) -> Iterator[JobProblem]:
+def _outside(opened: OpenedWorkspace, allowed: Places, values: dict[str, Any]) -> Iterator[JobProblem]:
     """The data of a job that the studio must not read."""
     for name in ("training_data", "validation_data"):
         value = values.get(name)
