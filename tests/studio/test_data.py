@@ -56,7 +56,10 @@ def test_registered_data_and_those_of_runs_are_listed(client: TestClient, studio
     items = {item["name"]: item for item in client.get(f"{API}/datasets").json()["items"]}
     shapes = items["shapes"]
     assert (shapes["task"], shapes["images"], shapes["classes"]) == ("image-classification", 42, 3)
-    assert shapes["runs"] == [studio_workspace.sweep]
+    workspace = studio_workspace.workspace
+    given = {run: workspace.run_folder(run).spec().get("data_version") for run in reversed(workspace.run_ids())}
+    assert shapes["runs"] == [run for run, version in given.items() if version == "shapes:1"]
+    assert studio_workspace.sweep in shapes["runs"]
     assert items["boxes"]["task"] == "image-object-detection"
 
 
@@ -337,8 +340,10 @@ def test_hostile_uploads_end_in_a_sentence(own: TestClient, folder: Path, files:
 
 
 def test_an_effect_is_computed_once_for_the_same_choice(own: TestClient) -> None:
+    version = f"{API}/datasets/photos/versions/1"
+    assert finished(own, own.post(f"{version}/check", json={"features": False}).json())["state"] == "done"
     chosen = {"choices": [{"check": "contradicting-copies", "action": "exclude"}]}
-    address = f"{API}/datasets/photos/versions/1/fixes"
+    address = f"{version}/fixes"
     first = own.post(f"{address}/effect", json=chosen).json()
     assert own.post(f"{address}/effect", json=chosen).json()["id"] == first["id"]
     work = finished(own, first)

@@ -193,7 +193,8 @@ def test_a_job_of_an_earlier_run_starts_and_waits_in_line(client: TestClient, st
     values = client.get(f"{API}/runs/{studio_workspace.sweep}/job").json()["values"]
     assert values["model_name"] == SMALL_MODEL and values["training_data"] == "shapes:1"
     assert checked(client, values)["mode"] == "sweep"
-    started = client.post(f"{API}/jobs", json={"values": {**values, "experiment": "again"}})
+    arguments = {**values["arguments"], "number_of_epochs": 10_000, "early_stopping": 0}  # it does not end by itself
+    started = client.post(f"{API}/jobs", json={"values": {**values, "arguments": arguments, "experiment": "again"}})
     assert started.status_code == 201, started.text
     run = Run(Workspace(studio_workspace.workspace.path), started.json()["run"])
     try:

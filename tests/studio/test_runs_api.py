@@ -181,13 +181,13 @@ def test_what_has_no_model_is_not_downloaded(workspace: Workspace, api: TestClie
 
 
 def test_a_model_is_registered(client: TestClient, studio_workspace: StudioWorkspace) -> None:
-    path = f"/api/v1/runs/{studio_workspace.sweep}/register"
-    bad = client.post(path, json={"name": "two words"})
+    path, run = "/api/v1/models", {"run": studio_workspace.sweep}
+    bad = client.post(path, json={**run, "name": "two words"})
     assert bad.status_code == 409, bad.text
-    done = client.post(path, json={"name": "from-the-page", "tags": {"why": "a test"}})
-    assert done.json() == {"name": "from-the-page", "version": 1}
+    done = client.post(path, json={**run, "name": "from-the-page", "tags": {"why": "a test"}}).json()
+    assert (done["name"], done["number"]) == ("from-the-page", 1)
     assert studio_workspace.workspace.models.get("from-the-page:1").lineage.run == studio_workspace.sweep
-    assert client.post(path, json={"name": "from-the-page"}).json()["version"] == 2
+    assert client.post(path, json={**run, "name": "from-the-page"}).json()["number"] == 2
 
 
 def test_a_report_is_written_in_the_background(client: TestClient, studio_workspace: StudioWorkspace) -> None:
