@@ -1356,26 +1356,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Register Run Model
-         * @description Register the model of a run as the next version of a name.
-         */
-        post: operations["register_run_model"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/runs/{run_id}/report": {
         parameters: {
             query?: never;
@@ -4614,16 +4594,6 @@ export interface components {
             suggested?: string | null;
         };
         /**
-         * NewVersion
-         * @description A model that was registered.
-         */
-        NewVersion: {
-            /** Name */
-            name: string;
-            /** Version */
-            version: number;
-        };
-        /**
          * NewVersionRequest
          * @description The changes to make, and what for.
          */
@@ -5453,25 +5423,6 @@ export interface components {
             number: number;
             /** Id */
             id: string;
-        };
-        /**
-         * Registration
-         * @description Under which name a model is registered.
-         */
-        Registration: {
-            /**
-             * Name
-             * @description letters, digits, `-`, `_` and `.`, at most 60
-             * @example helmets
-             */
-            name: string;
-            /**
-             * Tags
-             * @description kept with the version
-             */
-            tags?: {
-                [key: string]: string;
-            };
         };
         /**
          * ReportSummary
@@ -10196,53 +10147,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunState"];
-                };
-            };
-            /** @description The request failed; the answer says why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description The request failed; the answer says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    register_run_model: {
-        parameters: {
-            query?: {
-                /** @description its name, as `/workspaces` lists it; by default the first one */
-                workspace?: string | null;
-            };
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Registration"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewVersion"];
                 };
             };
             /** @description The request failed; the answer says why. */

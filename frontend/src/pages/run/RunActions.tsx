@@ -93,7 +93,7 @@ function RegisterButton({ run }: { run: RunDetails }) {
   const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState(run.experiment.replaceAll(/[^\w.-]+/g, "-"));
   const register = useMutation({
-    mutationFn: () => api.POST("/api/v1/runs/{run_id}/register", { params: { path: { run_id: run.id } }, body: { name, tags: {} } }),
+    mutationFn: () => api.POST("/api/v1/models", { body: { run: run.id, name, tags: {} } }),
     onSuccess: () => void queries.invalidateQueries({ predicate: ({ queryKey }) => textOf(queryKey[1] as string).includes("/models") }),
   });
   const made = register.data?.data;
@@ -126,8 +126,8 @@ function RegisterButton({ run }: { run: RunDetails }) {
           <>
             <p>
               Registered as{" "}
-              <Link to="/models/$name/$version" params={{ name: made.name, version: String(made.version) }}>
-                {made.name}:{made.version}
+              <Link to="/models/$name/$version" params={{ name: made.name, version: String(made.number) }}>
+                {made.id}
               </Link>
             </p>
             <div className="line">

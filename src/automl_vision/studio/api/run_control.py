@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.core.records import RunStatus
-from automl_vision.experiment.registration import register
 from automl_vision.experiment.reports.contents import report_run
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened
@@ -27,20 +25,6 @@ class RunState(BaseModel):
     is_canceling: bool = Field(description="whether the run was asked to end and has not ended yet")
 
 
-class NewVersion(BaseModel):
-    """A model that was registered."""
-
-    name: str
-    version: int
-
-
-class Registration(BaseModel):
-    """Under which name a model is registered."""
-
-    name: str = Field(description="letters, digits, `-`, `_` and `.`, at most 60", examples=["helmets"])
-    tags: dict[str, str] = Field(default_factory=dict, description="kept with the version")
-
-
 @router.post("/cancel")
 def cancel_run(opened: Opened, run_id: str) -> RunState:
     """End a run and its trials; what has a result is kept, and the run can be resumed."""
@@ -55,13 +39,6 @@ def resume_run(opened: Opened, run_id: str) -> RunState:
     run = opened.run(run_id).run
     run.resume()
     return _state(run.get_status(), run.folder.cancel_request.is_set())
-
-
-@router.post("/register")
-def register_run_model(opened: Opened, run_id: str, registration: Annotated[Registration, Body()]) -> NewVersion:
-    """Register the model of a run as the next version of a name."""
-    version = register(opened.run(run_id).run, registration.name, tags=registration.tags)
-    return NewVersion(name=version.name, version=version.number)
 
 
 @router.post("/report", status_code=202)
