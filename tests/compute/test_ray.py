@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -62,11 +64,48 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
+    complete(cluster)
     yield cluster
     cluster.shutdown()
     environment.undo()
+
+
+def complete(cluster: Any) -> None:
+    """Add nodes until there are two."""
+    while len(cluster.worker_nodes) < 2:
+        cluster.add_node(num_cpus=1)
+
+
+@pytest.fixture
+def mortal(cluster: Any) -> Iterator[Any]:
+    """The cluster for a test that loses a node; afterwards there are two again."""
+    yield cluster
+    complete(cluster)
+
+
+def processes_of(node: Any) -> list[psutil.Process]:
+    """All that a node runs."""
+    (raylet,) = node.all_processes["raylet"]
+    return psutil.Process(raylet.process.pid).children(recursive=True)
+
+
+def writes_below(folder: Path, process: psutil.Process) -> bool:
+    """Whether a process has a file of a folder open."""
+    with suppress(psutil.NoSuchProcess):
+        return any(Path(file.path).is_relative_to(folder) for file in process.open_files())
+    return False
+
+
+def lose_a_node(cluster: Any, working_in: Path) -> None:
+    """Kill a node that has a file of a folder open, with all that it runs, which stops first: it would work on."""
+    running = {node: processes_of(node) for node in cluster.worker_nodes}
+    node = next(node for node in running if any(writes_below(working_in, process) for process in running[node]))
+    for process in running[node]:
+        process.suspend()
+    cluster.remove_node(node, allow_graceful=False)
+    for process in running[node]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -145,28 +184,28 @@ def test_one_trial_on_two_nodes_gives_the_metrics_of_one_process(
     np.testing.assert_allclose(*outputs, atol=1e-3)
 
 
-def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Path, tmp_path: Path):
-    """Three trials, two at once; when both have come to their second epoch, a node is killed with all that it runs."""
+def test_a_sweep_that_loses_a_node_ends_complete(mortal: Any, shapes_folder: Path, tmp_path: Path):
+    """Three trials, two at once; when one has come to its second epoch, its node is killed with all that it runs."""
     sampling = GridParameterSampling({"learning_rate": choice(0.003, 0.01, 0.03)})
     config = AutoMLVisionConfig(
         task="image-classification",
         training_data=shapes_folder,
-        compute_target=f"ray:{cluster.address}",
+        compute_target=f"ray:{mortal.address}",
         model_name=SMALL_MODEL,
         hyperparameter_sampling=sampling,
         max_concurrent_iterations=2,
-        arguments={**SMALL, "number_of_epochs": 30, "early_stopping": 0},
+        arguments={**SMALL, "number_of_epochs": 60, "early_stopping": 0},
     )
     run = Experiment(Workspace(tmp_path), "ray").submit(config)
     trials = [run.folder.trial(number) for number in range(2)]
-    wait_for(lambda: all(len(trial.evaluations()) > 2 for trial in trials), 120)
-    (node, *_) = cluster.worker_nodes
-    cluster.remove_node(node, allow_graceful=False)
+    in_its_middle: list[Path] = []
+    wait_for(lambda: in_its_middle.extend(t.path for t in trials if 2 < len(t.evaluations()) < 40) or in_its_middle)
+    lose_a_node(mortal, in_its_middle[0])
     assert run.wait_for_completion()["status"] == "Completed"
     rows = run.leaderboard()
     assert sorted(row.trial for row in rows) == [0, 1, 2]
     assert {row.status for row in rows} == {"Completed"}
-    assert {row.epochs for row in rows} == {30}
+    assert {row.epochs for row in rows} == {60}
     assert (run.model_path / "model.onnx").exists()
     events, _ = run.folder.events.read()
     again = [event.text for event in events if isinstance(event, Message) and "is started again" in event.text]
@@ -175,11 +214,10 @@ def test_a_sweep_that_loses_a_node_ends_complete(cluster: Any, shapes_folder: Pa
     for trial in trials:  # what was trained before the loss was not trained again
         events, _ = trial.events.read()
         epochs = [event.epoch for event in events if isinstance(event, EvaluationEvent)]
-        assert len(epochs) <= 31 + 1
-    cluster.add_node(num_cpus=1)
+        assert len(epochs) <= 61 + 1
 
 
-def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(cluster: Any, tmp_path: Path):
+def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(mortal: Any, tmp_path: Path):
     """The command on the cluster; a node is killed in the middle of its parts."""
     count, photos, out = 16 * PART_IMAGES + 7, tmp_path / "photos", tmp_path / "out.parquet"
     photos.mkdir()
@@ -190,13 +228,12 @@ def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(cluster: Any, t
             os.link(photos / f"{i % 10}.png", photos / f"{i}.png")
     (photos / "broken.png").write_bytes(b"")
     model, parts = write_classifier(tmp_path / "model"), tmp_path / "out.parquet.parts"
-    options = ["--compute", f"ray:{cluster.address}", "--workspace", str(tmp_path / "ws")]
+    options = ["--compute", f"ray:{mortal.address}", "--workspace", str(tmp_path / "ws")]
     program = Path(sys.executable).with_name("automl-vision")
     command = [program, "score", model, photos, "--out", out, *options]
     scoring = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wait_for(lambda: len(list(parts.glob("*.arrow"))) >= 2, 120)
-    (node, *_) = cluster.worker_nodes
-    cluster.remove_node(node, allow_graceful=False)
+    lose_a_node(mortal, tmp_path)
     there = len(list(parts.glob("*.arrow")))
     output, _ = scoring.communicate(timeout=180)
     assert there < 15, "the node was to be killed in the middle"
@@ -205,18 +242,16 @@ def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(cluster: Any, t
     images = pq.read_table(out)["image"].to_pylist()
     assert len(images) == len(set(images)) == count
     assert not parts.exists()
-    cluster.add_node(num_cpus=1)
 
 
 @pytest.mark.slow
-def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(cluster: Any, compute: RayCompute, tmp_path: Path):
-    """The last test of the cluster: it has one node less, which is replaced."""
+def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(mortal: Any, compute: RayCompute, tmp_path: Path):
     jobs = [compute.submit(sleeping(tmp_path, number), ONE) for number in range(2)]
     pids = [tmp_path / f"{number}.pids" for number in range(2)]
     wait_for(lambda: all(file.exists() for file in pids))
     time.sleep(0.1)
     running = [[int(pid) for pid in file.read_text().split()] for file in pids]
-    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    lose_a_node(mortal, tmp_path)
     wait_for(lambda: any(not job.is_running() for job in jobs), 60)
     (lost,) = [number for number, job in enumerate(jobs) if not job.is_running()]
     failure = jobs[lost].failure()
@@ -228,7 +263,6 @@ def test_a_job_whose_node_is_lost_is_lost_and_runs_again_elsewhere(cluster: Any,
     jobs[1 - lost].cancel()
     again = compute.submit(Job("test_ray:work", {"behaviour": "succeed"}, tmp_path / str(lost)), ONE)
     assert finish(compute, again) is None
-    cluster.add_node(num_cpus=1)
 
 
 @pytest.mark.parametrize(
