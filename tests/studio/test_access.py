@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
 from automl_vision import Workspace
-from automl_vision.studio.access import Access, TokenError, is_loopback
+from automl_vision.studio.access import Access, TokenError
 from automl_vision.studio.app import create_app
+from automl_vision.web.listening import is_loopback
 from studio_browser import Complaints, served
 from studio_site import StudioWorkspace
 

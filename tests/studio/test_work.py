@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from automl_vision.core.errors import DataError
 from automl_vision.studio.app import create_app
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import BackgroundWork, Progress, Work
+from automl_vision.web.problems import NotFoundError
 from automl_vision.workspace.workspace import Workspace
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from collections import deque
@@ -17,7 +16,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from automl_vision.core.errors import AutoMLVisionError
-from automl_vision.studio.problems import problem
+from automl_vision.web.listening import is_loopback
+from automl_vision.web.problems import problem
 
 COOKIE = "automl-vision-session"
 CLIENT_HEADER = "x-studio"
@@ -25,7 +25,6 @@ SESSION_SECONDS = 7 * 24 * 3600
 MIN_TOKEN = 16  # characters
 _FAILURES, _WINDOW = 10, 60.0  # wrong tokens in so many seconds, of all callers together
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_LOOPBACK_NAMES = ("localhost",)
 _OPEN = ("/api/v1/session",)  # where one signs in; the app itself holds no data
 
 
@@ -149,16 +148,6 @@ class Gate:
         elif self._access.knows_session(request.cookies.get(COOKIE, "")):
             return None
         return HTTPStatus.UNAUTHORIZED, "sign in with the token that the studio printed when it started"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is of this machine alone."""
-    if host.lower() in _LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_from_elsewhere(headers: Headers, host: str) -> bool:

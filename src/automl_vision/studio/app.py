@@ -17,11 +17,12 @@ from automl_vision.studio import pages
 from automl_vision.studio.access import Access, Gate
 from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.events import LiveReaders
-from automl_vision.studio.headers import EntityTags, SecurityHeaders
+from automl_vision.studio.headers import SECURITY, EntityTags
 from automl_vision.studio.opened import opened_workspaces
 from automl_vision.studio.places import NewData, Places
-from automl_vision.studio.problems import RESPONSES, add_problems
 from automl_vision.studio.work import BackgroundWork
+from automl_vision.web.headers import SecurityHeaders
+from automl_vision.web.problems import RESPONSES, add_problems
 
 if TYPE_CHECKING:
     from automl_vision.workspace.workspace import Workspace
@@ -78,7 +79,7 @@ def create_app(
     add_problems(app)
     app.add_middleware(EntityTags)
     app.add_middleware(Gate, access=app.state.access)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, headers=SECURITY)
     return app
 
 

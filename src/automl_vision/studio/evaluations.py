@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 if TYPE_CHECKING:
     from automl_vision.evaluation.intervals import Interval

@@ -1,4 +1,4 @@
-"""Headers that keep the browser from doing what no page of the studio asks for, and answers that have not changed."""
+"""What the browser may load and run on the studio's pages, and answers that have not changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from automl_vision.web.headers import NOTHING_RUNS
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -21,35 +23,11 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_SECURITY = {
+SECURITY = {
+    **NOTHING_RUNS,
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
 }
-
-
-class SecurityHeaders:
-    """Adds the security headers to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY.items():
-                    headers.setdefault(name, value)
-                if "cache-control" not in headers:
-                    headers["cache-control"] = "no-cache"
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
 
 
 class EntityTags:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from automl_vision.core.files import atomic_path
 from automl_vision.data.images import load_pixels
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset

@@ -19,7 +19,7 @@ from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import DESCRIPTION_FILE
 from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -11,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_vision.core.errors import AutoMLVisionError
-from automl_vision.studio.access import Access, is_loopback
+from automl_vision.studio.access import Access
+from automl_vision.web.listening import address_of, is_loopback, listening_socket
 
 if TYPE_CHECKING:
     from automl_vision.studio.places import NewData
     from automl_vision.workspace.workspace import Workspace
 
 DEFAULT_PORT = 8787
-
-
-class AddressTakenError(AutoMLVisionError):
-    """Another program listens on the studio's port."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +71,9 @@ def serve(
     is_local = is_loopback(address.host)
     made = secrets.token_urlsafe(24) if token is None and not is_local else None
     access = Access(token or made, address.hosts)
-    with _listening(address.host, address.port) as listener:
-        scheme = "http" if address.certificate is None else "https"
-        url = f"{scheme}://{_shown(address.host)}:{listener.getsockname()[1]}{address.root_path}/"
+    with listening_socket(address.host, address.port) as listener:
+        here = address_of(listener, address.host, is_encrypted=address.certificate is not None)
+        url = f"{here}{address.root_path}/"
         config = uvicorn.Config(
             create_app(workspaces, access=access, root_path=address.root_path, new_data=new_data),
             log_level="warning",
@@ -98,22 +93,3 @@ def serve(
         if open_browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()  # so that who reads the address may ask at once, and waits until the server answers
-    except OSError as error:
-        listener.close()
-        raise AddressTakenError(
-            f"the studio cannot listen on {host}:{port} ({error.strerror}); choose another port with --port"
-        ) from error
-    return listener
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -16,7 +16,7 @@ from automl_vision.core.errors import DataError, StorageError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.text import visible
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 MOST_FILES = 1_000_000
 MOST_AT_ONCE = 64 * 2**20  # bytes of a piece

@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.text import did_you_mean
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 WorkState = Literal["waiting", "running", "done", "failed", "canceled"]
 

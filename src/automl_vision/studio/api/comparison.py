@@ -26,8 +26,8 @@ from automl_vision.studio.api.trials import Split
 from automl_vision.studio.evaluations import OpenedComparison
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.paging import Cursor, Limit, Page
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["comparison"], prefix="/compare")
 

@@ -15,7 +15,7 @@ from automl_vision.data.manifest_file import manifest_facts
 from automl_vision.data.report import Problem
 from automl_vision.studio.opened import UNREGISTERED, Opened, OpenedWorkspace
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 from automl_vision.workspace.datasets import DatasetVersion
 
 router = APIRouter(tags=["data"], prefix="/datasets")

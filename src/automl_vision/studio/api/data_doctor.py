@@ -19,8 +19,8 @@ from automl_vision.studio.api.data_images import DataImage, data_images
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}")
 

@@ -17,8 +17,8 @@ from automl_vision.studio.api.data_doctor import FindingSummary, finding_summary
 from automl_vision.studio.api.data_uploads import RegisteredVersion
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}/fixes")
 

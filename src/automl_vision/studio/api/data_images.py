@@ -19,7 +19,7 @@ from automl_vision.studio.api.data import VERSION
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.paging import MAX_ITEMS, Page
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}")
 

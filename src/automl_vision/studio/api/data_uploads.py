@@ -15,9 +15,9 @@ from automl_vision.data.usability import require_usable
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import UNREGISTERED, Opened
 from automl_vision.studio.places import AllowedPlaces
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.uploads import Upload, Uploads
 from automl_vision.studio.work import Background, Progress
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["new data"])
 

@@ -14,8 +14,8 @@ from automl_vision.studio.api.trials import Split
 from automl_vision.studio.evaluations import OpenedEvaluation
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.paging import Cursor, Limit, Page
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress, Work
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["evaluation"], prefix="/runs/{run_id}/trials/{number}")
 

@@ -14,8 +14,8 @@ from automl_vision.studio.api.evaluation import WorkProgress, progress_of
 from automl_vision.studio.explanations import ExplainedImage
 from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.packaged import packaged_model
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["explanations"], prefix="/runs/{run_id}/trials/{number}")
 

@@ -25,8 +25,8 @@ from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.child import call_in_child
 from automl_vision.studio.opened import Opened, OpenedWorkspace, Recent
 from automl_vision.studio.places import AllowedPlaces, OutsideError, Places
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Progress, Work
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["jobs"])
 

@@ -13,8 +13,8 @@ from automl_vision.studio.api.predictions import ImageBody, Model, OpenModels, p
 from automl_vision.studio.opened import Opened, OpenedWorkspace
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.predictors import model_folder
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.zipped import zip_response
+from automl_vision.web.problems import NotFoundError
 from automl_vision.workspace.label_queue import LINES_FILE, LabelQueue, QueuedPhoto, Which
 
 router = APIRouter(tags=["labelling queue"], prefix="/queue")

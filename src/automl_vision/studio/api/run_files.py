@@ -18,8 +18,8 @@ from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.events import RunMessage
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.zipped import zip_response
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["runs"], prefix="/runs/{run_id}")
 

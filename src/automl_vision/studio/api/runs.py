@@ -17,7 +17,7 @@ from automl_vision.runs.leaderboard import Leaderboard, Row
 from automl_vision.runs.verdict import Verdict
 from automl_vision.studio.opened import Opened, OpenedRun, Recent
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["runs"])
 

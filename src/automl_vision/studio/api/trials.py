@@ -19,7 +19,7 @@ from automl_vision.studio.api.runs import figure_json
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.packaged import packaged_model
-from automl_vision.studio.problems import NotFoundError
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["trials"], prefix="/runs/{run_id}")
 

@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
-from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.work import Background, Work, WorkState
+from automl_vision.web.problems import NotFoundError
 
 router = APIRouter(tags=["work"], prefix="/work")
 

@@ -1,0 +1,1 @@
+"""What every HTTP server of ours shares: problem details, security headers, and the socket that it listens on."""
