@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from automl_vision.cli.data_commands import add_data
+from automl_vision.cli.endpoint_commands import add_endpoints
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
 from automl_vision.cli.export_command import export
@@ -79,6 +80,7 @@ app.command()(explain)
 app.command()(score)
 app.command()(export)
 app.command()(studio)
+add_endpoints(app)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

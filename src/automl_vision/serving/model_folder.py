@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -207,6 +207,16 @@ class ModelDescription:
         report, metric = self.metrics[split], self.scoring.get("primary_metric") or TASKS[self.task].primary_metric
         found = report.get("intervals", {}).get(metric) or {"value": report["metrics"].get(metric)}
         return None if found["value"] is None else (metric, split, found)
+
+    def with_threshold(self, score: float) -> ModelDescription:
+        """The description of the same detector that reports objects from a score of its own, uncalibrated, on.
+
+        Raises:
+            ModelFolderError: the model does not find objects.
+        """
+        if self.objects is None:
+            raise ModelFolderError(f"a score threshold is for models that find objects; this one is for {self.task}")
+        return replace(self, thresholds=(score,) * len(self.classes), operating_point=None)
 
     def set_threshold(self, error_rate: float) -> float:
         """The threshold of prediction sets that miss at most this share of the truth.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -70,8 +69,7 @@ class Predictor:
         description = ModelDescription.load(folder)
         selection = Selection(folder, description, runtime=runtime, precision=precision, threads=threads)
         if score_threshold is not None and description.objects is not None:
-            thresholds = (score_threshold,) * len(description.classes)
-            description = replace(description, thresholds=thresholds, operating_point=None)
+            description = description.with_threshold(score_threshold)
         self._set(folder, description, selection, error_rate)
         self._decoders = decoders or _decoders(threads)
 

@@ -79,10 +79,12 @@ def _with_problem_type(description: dict[str, Any]) -> dict[str, Any]:
     return description
 
 
-def problem(status: int, title: str, detail: str, problems: list[FieldProblem] | None = None) -> JSONResponse:
-    """An answer that says why a request failed."""
+def problem(
+    status: int, title: str, detail: str, problems: list[FieldProblem] | None = None, **extensions: str
+) -> JSONResponse:
+    """An answer that says why a request failed; extensions are further members."""
     body = ProblemDetails(title=title, status=status, detail=detail, problems=problems or [])
-    return JSONResponse(body.model_dump(mode="json"), status_code=status, media_type=PROBLEM_TYPE)
+    return JSONResponse({**body.model_dump(mode="json"), **extensions}, status_code=status, media_type=PROBLEM_TYPE)
 
 
 async def _own(_request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,58 @@
+"""From a registered model, or a model folder, to a deployment of an endpoint."""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from pathlib import Path
+
+from automl_vision.deployment.online.endpoint_folder import Deployed, Endpoints
+from automl_vision.workspace.model_version import is_model_address
+from automl_vision.workspace.workspace import Workspace
+
+
+def deploy(
+    model: str | PathLike[str],
+    endpoint: str,
+    *,
+    name: str | None = None,
+    traffic: int | None = None,
+    mirror: int | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    workspace: Workspace | str | PathLike[str] | None = None,
+) -> Deployed:
+    """Serve a model from an endpoint, which is made if there is none; a server that runs takes it up by itself.
+
+    An alias is resolved now: the deployment keeps the version when the alias moves on.
+
+    Args:
+        model: `NAME:VERSION`, `NAME@ALIAS`, or a model folder.
+        endpoint: its name: letters, digits and -, at most 60.
+        name: of the deployment; by default made from the model's. One of the same name is replaced.
+        traffic: percent of requests that it answers; the others keep their proportions. None keeps its share, which is
+            0 for a new deployment and 100 for the first one.
+        mirror: percent of requests that it answers for the record only.
+        runtime, precision: as of a predictor.
+        workspace: that has the endpoint; None for the default one.
+
+    Returns:
+        The deployment, with the endpoint's keys if it is new.
+
+    Raises:
+        EndpointError: a name or a share cannot be.
+        ModelNotFoundError: no such version is registered.
+        ModelFolderError: the folder is not a usable model folder.
+    """
+    space = workspace if isinstance(workspace, Workspace) else Workspace(None if workspace is None else str(workspace))
+    address = os.fspath(model)
+    if is_model_address(address) and not Path(address).exists():
+        version = space.models.get(address)
+        folder, shown = space.models.download(version), version.id
+    else:
+        folder, shown = Path(address), Path(address).resolve().name
+    return (
+        Endpoints(space.path)
+        .folder(endpoint)
+        .deploy(folder, shown, name=name, share=traffic, mirror=mirror, runtime=runtime, precision=precision)
+    )
