@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +44,6 @@ def asking(endpoint: EndpointFolder, key: str | None, log: list[dict[str, Any]] 
     """A client of an endpoint whose models are open."""
     app = create_app(endpoint.path, threads=1, log=(log if log is not None else []).append)
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        while client.get("/health/ready").status_code == 503:
-            time.sleep(0.01)
         if key is not None:
             client.headers["Authorization"] = f"Bearer {key}"
         yield client

@@ -27,7 +27,7 @@ _SHADOW = "shadow"
 
 
 def create_app(folder: Path, *, threads: int = 0, shared: Path | None = None, log: Log | None = None) -> FastAPI:
-    """The server of an endpoint; it opens its models once it runs, and is ready then.
+    """The server of an endpoint; it opens its models before it takes requests.
 
     Args:
         folder: of the endpoint.
@@ -40,6 +40,7 @@ def create_app(folder: Path, *, threads: int = 0, shared: Path | None = None, lo
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(endpoint.open)
         following = asyncio.create_task(endpoint.follow())
         app.state.explaining = scoring_api.Explaining()
         try:

@@ -71,8 +71,8 @@ class Serving:
 class LiveEndpoint:
     """Keeps an endpoint's deployments open as its files say, and changes them while requests are answered.
 
-    Its life: `follow` beside the server, then `close`. A new definition is taken up as a whole once all its models are
-    open; deployments that are gone finish what they accepted. A definition that cannot be used changes nothing.
+    Its life: `open`, then `follow` beside the server, then `close`. A new definition is taken up as a whole once all
+    its models are open; those that are gone finish what they accepted. One that cannot be used changes nothing.
 
     Args:
         folder: of the endpoint.
@@ -93,19 +93,24 @@ class LiveEndpoint:
         assert self._serving is not None, "the endpoint is opened before it is asked"
         return self._serving
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can answer."""
-        return self._serving is not None
+    def open(self) -> None:
+        """Open all deployments of the definition.
+
+        Raises:
+            EndpointError: the definition cannot be used.
+            ModelFolderError: a model cannot be opened.
+        """
+        self._seen = self._signature()
+        self._serving = self._made()
 
     async def follow(self) -> None:
-        """Take up the files, and each change of them, until it is canceled."""
+        """Take up changes of the files until it is canceled."""
         while True:
+            await asyncio.sleep(_EVERY)
             seen = self._signature()
             if seen != self._seen:
                 self._seen = seen
                 await asyncio.to_thread(self.refresh)
-            await asyncio.sleep(_EVERY)
 
     def refresh(self) -> None:
         """Take up the files as they are now; what is wrong with them is in `problem`."""
@@ -115,9 +120,9 @@ class LiveEndpoint:
             self.problem = str(error)
             _log.error("the endpoint stays as it is: %s", error)
             return
-        old, self._serving, self.problem = self._serving, new, None
+        old, self._serving, self.problem = self.serving, new, None
         kept = set(map(id, new.deployments.values()))
-        for deployment in old.deployments.values() if old is not None else ():
+        for deployment in old.deployments.values():
             if id(deployment) not in kept:
                 thread = threading.Thread(target=deployment.close, name=f"end-{deployment.name}", daemon=True)
                 thread.start()
@@ -125,7 +130,7 @@ class LiveEndpoint:
 
     def close(self) -> None:
         """Finish what was accepted, and end all threads."""
-        for deployment in self._serving.deployments.values() if self._serving is not None else ():
+        for deployment in self.serving.deployments.values():
             deployment.close()
         for thread in self._ending:
             thread.join()

@@ -97,8 +97,6 @@ class Gate:
     def _refusal(self, path: str, headers: Headers, visit: Visit) -> Response | None:
         if path in _OPEN:
             return None
-        if not self._endpoint.is_open:
-            return problem(503, "NotReady", "the models are still being opened; ask /health/ready")
         serving = self._endpoint.serving
         if serving.definition.auth_mode == "none":
             return None

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 
 from automl_vision.deployment.online.asking import AnyService
 from automl_vision.deployment.online.metrics import CONTENT_TYPE
@@ -50,10 +47,7 @@ async def is_live() -> State:
 
 @router.get("/health/ready")
 async def is_ready(service: AnyService) -> State:
-    """Tell whether the models are open, so that requests are answered; it needs no key."""
-    if not service.endpoint.is_open:
-        why = "the definition cannot be used" if service.endpoint.problem else "the models are still being opened"
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, why)
+    """Tell that requests are answered: the models are open before the first request is taken; it needs no key."""
     return State(status="ready", problem=service.endpoint.problem and "the newest definition cannot be used")
 
 

@@ -158,10 +158,8 @@ async def v2_is_live() -> Readiness:
 
 
 @router.get("/health/ready")
-async def v2_is_ready(service: AnyService) -> Readiness:
-    """Tell whether the models are open."""
-    if not service.endpoint.is_open:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the models are still being opened")
+async def v2_is_ready() -> Readiness:
+    """Tell that requests are answered."""
     return Readiness()
 
 
