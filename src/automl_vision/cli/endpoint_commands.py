@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_vision.cli.model_commands import ListByDefault
-from automl_vision.cli.options import JsonOption, PrecisionOption, RuntimeOption, WorkspaceOption, open_workspace
+from automl_vision.cli.options import JsonOption, RuntimeOption, WorkspaceOption, open_workspace
 
 if TYPE_CHECKING:
     from automl_vision.deployment.online.definition import EndpointDefinition
@@ -31,7 +31,9 @@ def deploy(
         int | None, typer.Option(min=0, max=100, help="Percent of requests that it answers for the record only.")
     ] = None,
     runtime: RuntimeOption = None,
-    precision: PrecisionOption = None,
+    backend: Annotated[
+        str | None, typer.Option(help="triton://host:port/MODEL of a server that runs the network.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve a model from an endpoint; a server that runs takes it up without failing a request."""
@@ -44,7 +46,7 @@ def deploy(
         traffic=traffic,
         mirror=mirror,
         runtime=runtime,
-        precision=precision,
+        backend=backend,
         workspace=open_workspace(workspace),
     )
     typer.echo(f"{endpoint}: {done.name} takes {done.share} % of the traffic")

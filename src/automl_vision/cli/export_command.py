@@ -12,12 +12,12 @@ def export(
     model: Annotated[Path, typer.Argument(help="The model folder.")],
     format_: Annotated[
         str,
-        typer.Option("--format", help="Such as openvino-int8 or onnx-int8; or safetensors."),
+        typer.Option("--format", help="Such as openvino-int8 or onnx-int8; or safetensors, or triton."),
     ],
     data: Annotated[
         str | None, typer.Option(help="Labelled images that calibrate and judge; those of the model's run by default.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for safetensors.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for safetensors or Triton's repositories.")] = None,
     max_loss: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of the metric's range that may be lost; 0.01 by default."),

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from automl_vision.core.errors import DataError, ModelFolderError, PackagingError
 from automl_vision.data.dataset import Dataset
+from automl_vision.deployment.triton import export_triton
 from automl_vision.packaging.formats import MAX_LOSS, add_format, find_format
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.serving.model_folder import WEIGHTS_FILE, ModelDescription
 from automl_vision.workspace.run_folder import RunFolder
 
-SAFETENSORS = "safetensors"
+SAFETENSORS, TRITON = "safetensors", "triton"
 _HELD_OUT = 0.2  # of data without validation images
 
 
@@ -30,14 +31,14 @@ def export(
     Args:
         model: the model folder.
         format: one of `packaging.formats.FORMATS`, such as "onnx-int8" or "openvino-int8", which
-            `Predictor(folder, runtime=...)` loads; or "safetensors".
+            `Predictor(folder, runtime=...)` loads; or "safetensors", or "triton" for model repositories.
         data: a dataset, or what `Dataset.open` takes, with images that calibrate and judge the format. None takes the
             images of the run that the folder lies in. Where it has no validation images, a fifth is held out.
-        out: folder for safetensors, which needs one; other formats are written into the model folder.
+        out: folder for safetensors or repositories, which need one; other formats are written into the model folder.
         max_loss: share of the primary metric's range that may be lost.
 
     Returns:
-        The file, or the folder of safetensors.
+        The file, or the folder of what was copied.
 
     Raises:
         PackagingError: no format has the name, or the network cannot be converted.
@@ -48,9 +49,13 @@ def export(
     folder = Path(model)
     if format == SAFETENSORS:
         return _copy_weights(folder, out)
+    if format == TRITON:
+        if out is None:
+            raise PackagingError("repositories are written into a folder of their own; name one with: --out FOLDER")
+        return export_triton(folder, out)
     find_format(format)
     if out is not None:
-        raise PackagingError(f"{format} is written into the model folder; only {SAFETENSORS} takes --out")
+        raise PackagingError(f"{format} is written into the model folder; only {SAFETENSORS} and {TRITON} take --out")
     description = ModelDescription.load(folder)
     return add_format(folder, format, _dataset(folder, description, data), max_loss=max_loss)
 

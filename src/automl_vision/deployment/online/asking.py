@@ -21,6 +21,7 @@ from automl_vision.deployment.online.gate import Visit, visit_of
 from automl_vision.deployment.online.live import Answered, LiveDeployment, Outputs, QueueFullError
 from automl_vision.deployment.online.metrics import Metrics
 from automl_vision.deployment.online.shadow import ShadowRecord
+from automl_vision.deployment.online.triton_backend import BackendError
 from automl_vision.serving.predictions import AnyPrediction
 
 DEPLOYMENT_HEADER = "x-deployment"
@@ -123,6 +124,8 @@ class Service:
             raise HTTPException(
                 HTTPStatus.GATEWAY_TIMEOUT, f"there was no answer within {timeout:g} s; send fewer images at once"
             ) from None
+        except BackendError as error:
+            raise HTTPException(HTTPStatus.BAD_GATEWAY, str(error)) from None
         except (NoAnswerError, ModelFolderError) as error:
             raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from None
 

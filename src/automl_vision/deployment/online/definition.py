@@ -36,8 +36,12 @@ class DeploymentDefinition(_Part):
 
     model: str = Field(description="what was deployed, such as clothing:3; the answers say it")
     folder: str = Field(description="the model folder, below the folder of the endpoint")
-    runtime: str | None = Field(default=None, description="as of a predictor; by default the fastest that is proven")
-    precision: str | None = Field(default=None, description="fp32, bf16, fp16 or int8")
+    runtime: str | None = Field(
+        default=None, description="as of a predictor, such as onnx-int8; by default the fastest that is proven"
+    )
+    backend: str | None = Field(
+        default=None, description="triton://host:port/MODEL of a server that runs the network; by default this one does"
+    )
 
 
 class RequestLimits(_Part):

@@ -19,7 +19,7 @@ def deploy(
     traffic: int | None = None,
     mirror: int | None = None,
     runtime: str | None = None,
-    precision: str | None = None,
+    backend: str | None = None,
     workspace: Workspace | str | PathLike[str] | None = None,
 ) -> Deployed:
     """Serve a model from an endpoint, which is made if there is none; a server that runs takes it up by itself.
@@ -33,7 +33,9 @@ def deploy(
         traffic: percent of requests that it answers; the others keep their proportions. None keeps its share, which is
             0 for a new deployment and 100 for the first one.
         mirror: percent of requests that it answers for the record only.
-        runtime, precision: as of a predictor.
+        runtime: as of a predictor.
+        backend: `triton://host:port/MODEL` of a Triton server that runs the network, from a repository that
+            `export --format triton` wrote; keys, limits and formats stay those of the endpoint.
         workspace: that has the endpoint; None for the default one.
 
     Returns:
@@ -51,8 +53,5 @@ def deploy(
         folder, shown = space.models.download(version), version.id
     else:
         folder, shown = Path(address), Path(address).resolve().name
-    return (
-        Endpoints(space.path)
-        .folder(endpoint)
-        .deploy(folder, shown, name=name, share=traffic, mirror=mirror, runtime=runtime, precision=precision)
-    )
+    place = Endpoints(space.path).folder(endpoint)
+    return place.deploy(folder, shown, name=name, share=traffic, mirror=mirror, runtime=runtime, backend=backend)

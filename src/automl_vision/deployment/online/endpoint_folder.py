@@ -112,7 +112,7 @@ class EndpointFolder:
         share: int | None = None,
         mirror: int | None = None,
         runtime: str | None = None,
-        precision: str | None = None,
+        backend: str | None = None,
     ) -> Deployed:
         """Serve a model; a running server takes it up by itself, without failing a request.
 
@@ -122,7 +122,8 @@ class EndpointFolder:
             name: of the deployment; by default made from `model`. One of the same name is replaced.
             share: of the traffic in percent; None keeps the share that it has, or is all of a new endpoint's.
             mirror: percent of requests that it answers for the record only.
-            runtime, precision: as of a predictor.
+            runtime: as of a predictor.
+            backend: `triton://host:port/MODEL` of a server that runs the network.
 
         Raises:
             EndpointError: a name or share cannot be.
@@ -135,7 +136,7 @@ class EndpointFolder:
         is_new = not self.exists
         before = EndpointDefinition() if is_new else self.definition()
         folder = self._keep(model_folder, name)
-        deployment = DeploymentDefinition(model=model, folder=folder, runtime=runtime, precision=precision)
+        deployment = DeploymentDefinition(model=model, folder=folder, runtime=runtime, backend=backend)
         after = before.with_deployment(name, deployment, share=share, mirror=mirror)
         keys = {} if not is_new else {each: self.renew_key(each) for each in KEY_NAMES}
         self.change(after, f"deployed {model} as {name}")

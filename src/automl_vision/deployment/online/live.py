@@ -18,9 +18,13 @@ from automl_vision.core.errors import AutoMLVisionError, ImageError
 from automl_vision.data.images import open_image
 from automl_vision.deployment.online.batching import Batcher
 from automl_vision.deployment.online.definition import DeploymentDefinition, RequestLimits
-from automl_vision.deployment.online.plan import open_planned
+from automl_vision.deployment.online.plan import Plan, open_planned, open_remote
+from automl_vision.deployment.online.triton_backend import TritonNetwork
+from automl_vision.deployment.triton import NETWORK
+from automl_vision.serving.device import usable_cores
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction
+from automl_vision.serving.predictor import Predictor
 from automl_vision.serving.processors import Inputs, Processor, create_processor
 
 Answer = TypeVar("Answer")
@@ -104,21 +108,20 @@ class LiveDeployment:
 
     Raises:
         ModelFolderError: the folder is not a usable model folder, or the runtime cannot be used here.
+        BackendError: the server that is to run its network does not.
     """
 
     def __init__(
         self, name: str, definition: DeploymentDefinition, folder: Path, limits: RequestLimits, *, threads: int = 0
     ) -> None:
         self.name, self.definition, self.folder = name, definition, folder
-        self.predictor, self.plan = open_planned(
-            folder, threads=threads, runtime=definition.runtime, precision=definition.precision
-        )
+        self.predictor, self.plan = _opened(definition, folder, threads)
         self._processor = create_processor(self.description)
         self._most_waiting, self._most_pixels = limits.max_queue, int(limits.max_image_megapixels * 1e6)
         self._lock = threading.Lock()
         self._waiting = self._decoding = 0
         self._seconds_per_image = 1 / self.plan.images_per_second
-        cores = self.plan.threads * self.plan.runners
+        cores = usable_cores() if threads == 0 else threads
         self._pool = ThreadPoolExecutor(min(_MOST_DECODERS, max(2, cores)), thread_name_prefix=f"images-{name}")
         self._batcher = Batcher(
             self._run,
@@ -223,6 +226,15 @@ class LiveDeployment:
     def _left(self, images: int) -> None:
         with self._lock:
             self._waiting -= images
+
+
+def _opened(definition: DeploymentDefinition, folder: Path, threads: int) -> tuple[Predictor, Plan]:
+    """The predictor of a deployment, and how it is run."""
+    if definition.backend is None:
+        return open_planned(folder, threads=threads, runtime=definition.runtime)
+    name = definition.model.partition(":")[0]
+    network = TritonNetwork(definition.backend, ModelDescription.load(folder), model=f"{name}{NETWORK}")
+    return open_remote(folder, definition.backend, network)
 
 
 @dataclass
