@@ -18,7 +18,13 @@ from automl_vision.deployment.online.answers import Body, NoAnswerError, all_pre
 from automl_vision.deployment.online.definition import EndpointError
 from automl_vision.deployment.online.endpoint import LiveEndpoint, Serving
 from automl_vision.deployment.online.gate import Visit, visit_of
-from automl_vision.deployment.online.live import Answered, LiveDeployment, Outputs, QueueFullError
+from automl_vision.deployment.online.live import (
+    Answered,
+    ClosedDeploymentError,
+    LiveDeployment,
+    Outputs,
+    QueueFullError,
+)
 from automl_vision.deployment.online.metrics import Metrics
 from automl_vision.deployment.online.shadow import ShadowRecord
 from automl_vision.deployment.online.triton_backend import BackendError
@@ -94,6 +100,8 @@ class Service:
         visit.facts |= {"deployment": deployment.name, "model": deployment.definition.model, "images": len(images)}
         try:
             answered = await self._asked(deployment, images, make, options, serving.definition.limits.request_timeout_s)
+        except ClosedDeploymentError:  # replaced at this very moment
+            return await self.answer(request, images, make, options)
         except HTTPException as error:
             self.metrics.requests.labels(deployment.name, str(error.status_code)).inc()
             raise
@@ -140,6 +148,8 @@ class Service:
             try:
                 asked = await self._asked(mirror, images, _only_predictions, Options(), _MIRRORED_SECONDS)
                 outcome, found = "answered", asked.answer.predictions
+            except ClosedDeploymentError:
+                outcome = "dropped"
             except HTTPException as error:
                 outcome = "dropped" if error.status_code == HTTPStatus.TOO_MANY_REQUESTS else "failed"
             self.metrics.mirrored.labels(mirror.name, outcome).inc()

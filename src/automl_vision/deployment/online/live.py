@@ -33,6 +33,10 @@ _SMOOTHING = 0.1  # weight of the newest batch in the seconds per image
 _MOST_DECODERS = 16
 
 
+class ClosedDeploymentError(AutoMLVisionError):
+    """A deployment was asked after it had been replaced or removed."""
+
+
 class QueueFullError(AutoMLVisionError):
     """More images wait than a deployment takes.
 
@@ -120,6 +124,7 @@ class LiveDeployment:
         self._most_waiting, self._most_pixels = limits.max_queue, int(limits.max_image_megapixels * 1e6)
         self._lock = threading.Lock()
         self._waiting = self._decoding = 0
+        self._closed = False
         self._seconds_per_image = 1 / self.plan.images_per_second
         cores = usable_cores() if threads == 0 else threads
         self._pool = ThreadPoolExecutor(min(_MOST_DECODERS, max(2, cores)), thread_name_prefix=f"images-{name}")
@@ -153,8 +158,11 @@ class LiveDeployment:
 
         Raises:
             QueueFullError: too many images wait already.
+            ClosedDeploymentError: it takes no more; what is served now does.
         """
         with self._lock:
+            if self._closed:
+                raise ClosedDeploymentError(f"{self.name} has ended")
             if self._waiting + len(images) > self._most_waiting and self._waiting:
                 cores = self.plan.runners
                 raise QueueFullError(self.name, max(1.0, math.ceil(self._waiting * self._seconds_per_image / cores)))
@@ -183,7 +191,7 @@ class LiveDeployment:
 
     def close(self) -> None:
         """Finish what was accepted, and end the threads."""
-        while self._waiting:
+        while not self._ended():
             time.sleep(0.01)
         self._batcher.close()
         self._pool.shutdown()
@@ -201,10 +209,13 @@ class LiveDeployment:
                 self._decoding -= 1
         if found is None:
             return
-        if request.decoded(number, found, time.perf_counter() - begun):
+        seconds = time.perf_counter() - begun
+        if isinstance(found, ImageError):
+            if request.unreadable(number, found, seconds):
+                self._finish(request)
+        else:
+            request.decoded(number, found, seconds)
             self._batcher.put(_Image(request, number, self._finish))
-        elif request.is_complete:
-            self._finish(request)
 
     def _inputs(self, data: bytes) -> Inputs | ImageError:
         try:
@@ -222,6 +233,12 @@ class LiveDeployment:
 
     def _finish(self, request: _Request[Any]) -> None:
         self._pool.submit(request.finish)
+
+    def _ended(self) -> bool:
+        """Take no more, once nothing waits."""
+        with self._lock:
+            self._closed = self._waiting == 0
+            return self._closed
 
     def _left(self, images: int) -> None:
         with self._lock:
@@ -252,21 +269,20 @@ class _Request(Generic[Answer]):
         self._lock = threading.Lock()
         self._decoded_at = 0.0
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether no image is under way."""
-        return self._left == 0
-
-    def decoded(self, number: int, found: Inputs | ImageError, seconds: float) -> bool:
-        """Note a decoded image; whether it is one for the network."""
+    def decoded(self, number: int, found: Inputs, seconds: float) -> None:
+        """Note an image that goes to the network."""
         with self._lock:
             self.inputs[number] = found
             self.stages.decode += seconds
             self._decoded_at = time.perf_counter()
-            if isinstance(found, ImageError):
-                self._left -= 1
-                return False
-            return True
+
+    def unreadable(self, number: int, error: ImageError, seconds: float) -> bool:
+        """Note an image that does not; whether no other one is under way."""
+        with self._lock:
+            self.inputs[number] = error
+            self.stages.decode += seconds
+            self._left -= 1
+            return self._left == 0
 
     def came_back(self, number: int, outputs: list[NDArray[Any]], begun: float, batch: int) -> bool:
         """Note the outputs of an image; whether they were the last ones."""
