@@ -29,7 +29,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from itertools import chain
@@ -95,7 +95,8 @@ def process(command: list[str], ready: Callable[[], bool], environment: dict[str
                 time.sleep(0.1)
             yield child.pid
         finally:
-            os.killpg(child.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
             try:
                 child.wait(20)
             except subprocess.TimeoutExpired:
@@ -129,7 +130,7 @@ class Target:
         port: of loopback.
         path: of the requests.
         headers: of the requests.
-        form: "bytes" for the image itself, or "mlflow".
+        form: "bytes" for the image itself, "litserve" or "mlflow".
     """
 
     name: str
@@ -143,6 +144,8 @@ class Target:
         if self.form == "bytes":
             return image
         text = base64.b64encode(image).decode()
+        if self.form == "litserve":
+            return json.dumps({"image": text}).encode()
         return json.dumps({"dataframe_split": {"columns": ["image"], "data": [[text]]}}).encode()
 
 
@@ -166,15 +169,14 @@ def litserve(model: Path) -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "api.py"
         script.write_text(
-            "import sys, litserve\n"
+            "import base64, sys, litserve\n"
             "from pathlib import Path\n"
-            "from fastapi import Request\n"
             "from automl_vision.deployment.online.plan import open_planned\n"
             "class Api(litserve.LitAPI):\n"
             "    def setup(self, device):\n"
             "        self.predictor, _ = open_planned(Path(sys.argv[1]))\n"
-            "    async def decode_request(self, request: Request):\n"
-            "        return await request.body()\n"
+            "    def decode_request(self, request):\n"
+            "        return base64.b64decode(request['image'])\n"
             "    def batch(self, inputs):\n"
             "        return list(inputs)\n"
             "    def predict(self, images):\n"
@@ -184,13 +186,13 @@ def litserve(model: Path) -> Iterator[Target]:
             "    def encode_response(self, output):\n"
             "        return output.to_json()\n"
             "if __name__ == '__main__':\n"
-            "    api = Api(max_batch_size=8, batch_timeout=0.005, enable_async=False)\n"
-            "    server = litserve.LitServer(api, accelerator='cpu', track_requests=False)\n"
+            "    api = Api(max_batch_size=8, batch_timeout=0.005)\n"
+            "    server = litserve.LitServer(api, accelerator='cpu')\n"
             "    server.run(host='127.0.0.1', port=int(sys.argv[2]), generate_client_file=False, log_level='warning')\n"
         )
         command = [sys.executable, str(script), str(model), str(port)]
         with process(command, lambda: answers(port, "/health")):
-            yield Target("litserve", port, "/predict", {"Content-Type": "application/octet-stream"})
+            yield Target("litserve", port, "/predict", {"Content-Type": "application/json"}, "litserve")
 
 
 @contextmanager

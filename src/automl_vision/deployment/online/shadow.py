@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from automl_vision.core.errors import StorageError
 from automl_vision.core.files import append_json_line
 from automl_vision.serving.predictions import AnyPrediction
 
+_log = logging.getLogger(__name__)
 _MOST_BYTES = 64_000_000  # of a file; the one before it is kept
 
 
@@ -48,12 +49,13 @@ class ShadowRecord:
             "mirrored": _plain(mirrored[1]),
         }
         file = self._folder / f"{mirrored[0]}.jsonl"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            if file.stat().st_size > self._most_bytes:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if file.exists() and file.stat().st_size > self._most_bytes:
                 file.replace(file.with_suffix(".jsonl.1"))
-        with suppress(StorageError):  # a full disk must not end the service
             append_json_line(file, entry)
+        except (OSError, StorageError) as error:  # a full or read-only disk must not end the service
+            _log.warning("a mirrored answer is not recorded: %s", error)
 
 
 def _plain(predictions: Sequence[AnyPrediction] | None) -> Any:
