@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,15 @@ from PIL import Image, ImageDraw
 
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.records import Evaluation
+from automl_vision.core.telemetry import switch_off_telemetry
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, TrainingHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from processes import PRELOADED
 
+gc.disable()  # until the tests are collected, which takes less without
+switch_off_telemetry()  # before a test imports MLflow, whose client would call home from the test's own process
 for variable in ("AUTOML_VISION_QUEUE", "AUTOML_VISION_CACHE"):
     atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
@@ -166,6 +170,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take long comes first, so that the processes end together: files whose tests share a fixture, then
     those whose tests train or start processes."""
     items.sort(key=lambda item: 2 if not _works_hard(item.path) else 0 if _shares_fixtures(item.path) else 1)
+
+
+def pytest_collection_finish() -> None:
+    """What the tests have imported stays, and is not visited again when garbage is searched for."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Searches for garbage after a file's tests, so that what they did not close is told there, not in a later test."""
+    yield
+    gc.collect()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -25,6 +26,8 @@ def work(behaviour: str, path: str = "") -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if behaviour == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "collect":
+        Path(path).write_text(f"{gc.isenabled()} {gc.get_freeze_count() > 100_000}")
     if behaviour == "sleep":
         child = subprocess.Popen(["sleep", "60"])
         Path(path).write_text(f"{os.getpid()} {child.pid}")
@@ -59,6 +62,13 @@ def test_a_failure_names_the_signal_and_its_likely_cause(
     failure = _finished(compute, behaviour, tmp_path).failure()
     assert failure is not None
     assert reason in failure.reason
+
+
+def test_a_job_searches_for_garbage_but_not_in_what_was_loaded_before(compute: LocalCompute, tmp_path: Path):
+    arguments = {"behaviour": "collect", "path": str(tmp_path / "found")}
+    job = compute.submit(Job("test_compute:work", arguments, tmp_path / "job"))
+    wait_for(lambda: not job.is_running())
+    assert (tmp_path / "found").read_text() == "True True"
 
 
 @pytest.mark.parametrize(

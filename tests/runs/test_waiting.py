@@ -57,10 +57,15 @@ def kill(run: Run) -> None:
     wait_for(lambda: not is_alive(pid))
 
 
+def cancel_when_it_works(run: Run) -> None:
+    """End a run whose turn has come; its trials are no subject here."""
+    wait_for(lambda: run.get_status() == "Running")
+    run.cancel()
+    assert run.get_status() == "Canceled"
+
+
 def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Experiment, data: Path):
-    first = experiment.submit(config(data, **LONG))
-    second = experiment.submit(config(data))
-    third = experiment.submit(config(data))
+    first, second, third = (experiment.submit(config(data, **LONG)) for _ in range(3))
     wait_for(lambda: first.get_status() == "Running" and third.get_status() == "Queued")
     wait_for(lambda: second.get_status() == "Queued")
     record = third.folder.record()
@@ -70,18 +75,29 @@ def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Ex
     assert second.folder.record().reason == f"waits for {first.id}"
     assert [h.run for h in WaitingLine().holders()] == [first.id, second.id, third.id]
     kill(first)
-    second.wait_for_completion()
-    third.wait_for_completion()
+    cancel_when_it_works(second)
+    cancel_when_it_works(third)
     assert first.get_status() == "Interrupted"
     done, later = second.folder.record(), third.folder.record()
-    assert done.in_line is None and done.reason is None
+    assert done.in_line is None and done.started is not None
     assert done.ended is not None and later.started is not None and later.started >= done.ended
     wait_for(lambda: not WaitingLine().holders())
 
 
-def test_a_waiting_run_is_canceled_or_killed_without_being_missed(experiment: Experiment, data: Path):
-    first = experiment.submit(config(data, **LONG))
-    runs = [experiment.submit(config(data)) for _ in range(3)]
+@pytest.fixture
+def first(experiment: Experiment) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has its turn until it is killed, as one that works on a run."""
+    ticket = WaitingLine().draw("first", experiment.workspace.path)
+    with subprocess.Popen(["sleep", "600"], pass_fds=[ticket.descriptor]) as process:
+        ticket.close()
+        yield process
+        process.kill()
+
+
+def test_a_waiting_run_is_canceled_or_killed_without_being_missed(
+    experiment: Experiment, data: Path, first: subprocess.Popen[bytes]
+):
+    runs = [experiment.submit(config(data, **LONG)) for _ in range(3)]
     wait_for(lambda: all(run.get_status() == "Queued" for run in runs))
     canceled, killed, last = runs
     canceled.cancel()
@@ -89,39 +105,41 @@ def test_a_waiting_run_is_canceled_or_killed_without_being_missed(experiment: Ex
     kill(killed)
     wait_for(lambda: killed.get_status() == "Interrupted")
     assert killed.folder.record().reason is None
-    wait_for(lambda: last.folder.record().reason == f"waits for {first.id}")
+    wait_for(lambda: last.folder.record().reason == "waits for first")
     canceled.resume()  # to the end of the line
-    wait_for(lambda: canceled.folder.record().reason == f"waits for {first.id}; 1 more run is before it")
-    first.cancel()
-    canceled.wait_for_completion()
+    wait_for(lambda: canceled.folder.record().reason == "waits for first; 1 more run is before it")
+    first.kill()
+    cancel_when_it_works(last)
+    cancel_when_it_works(canceled)
     assert (last.folder.record().ended or 0) <= (canceled.folder.record().started or 0)
 
 
-def test_a_run_that_does_not_queue_starts_beside_the_others(experiment: Experiment, data: Path):
-    first = experiment.submit(config(data, **LONG))
-    wait_for(lambda: first.get_status() == "Running")
-    beside = experiment.submit(config(data), queue=False)
-    beside.wait_for_completion()
-    assert not first.get_status().is_final
+def test_a_run_that_does_not_queue_starts_beside_the_others(
+    experiment: Experiment, data: Path, first: subprocess.Popen[bytes]
+):
+    beside = experiment.submit(config(data, **LONG), queue=False)
+    cancel_when_it_works(beside)
+    assert [h.run for h in WaitingLine().holders()][:1] == ["first"]
 
 
-def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(experiment: Experiment, data: Path):
+def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(
+    experiment: Experiment, data: Path, first: subprocess.Popen[bytes]
+):
     from mlflow.tracking import MlflowClient
 
-    first = experiment.submit(config(data, **LONG))
-    second = experiment.submit(config(data))
-    wait_for(lambda: second.get_status() == "Queued" and second.folder.record().mlflow)
+    run = experiment.submit(config(data))
+    wait_for(lambda: run.get_status() == "Queued" and run.folder.record().mlflow)
     client = MlflowClient(experiment.workspace.tracking_uri)
-    entry = second.folder.record().mlflow["run"]
+    entry = run.folder.record().mlflow["run"]
     wait_for(lambda: client.get_run(entry).info.status == "SCHEDULED")
     place = ["--workspace", str(experiment.workspace.path)]
-    assert f"Queued (waits for {first.id})" in run_command("runs", *place).stdout
-    command = [sys.executable, "-c", "from automl_vision.cli.main import main; main()", "watch", second.id, *place]
+    assert "Queued (waits for first)" in run_command("runs", *place).stdout
+    command = [sys.executable, "-c", "from automl_vision.cli.main import main; main()", "watch", run.id, *place]
     watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert watching.stdout is not None
-    assert watching.stdout.readline().strip() == f"queued: waits for {first.id}"
-    first.cancel()
-    second.wait_for_completion()
+    assert watching.stdout.readline().strip() == "queued: waits for first"
+    first.kill()
+    run.wait_for_completion()
     watching.communicate(timeout=60)
     assert client.get_run(entry).info.status == "FINISHED"
 

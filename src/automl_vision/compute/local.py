@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import faulthandler
 import fcntl
+import gc
 import multiprocessing
 import os
 import shutil
@@ -116,7 +117,7 @@ class LocalCompute:
     def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:
         self.device = device
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, *preload])
+        self._context.set_forkserver_preload(["automl_vision.compute.preloading", __name__, *preload])
 
     def warm_up(self) -> None:
         """Start the fork server, so that it imports while the caller does other work."""
@@ -187,6 +188,8 @@ def visible_gpus() -> list[str]:
 
 def _run(job: Job, environment: dict[str, str]) -> None:
     """The main function of a job's process."""
+    gc.freeze()  # what was imported stays, and its memory is shared with the server as long as nothing visits it
+    gc.enable()
     os.setpgid(0, 0)
     die_with_parent(group=True)
     os.environ |= environment

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from automl_vision.evaluation.intervals import Floats, Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
@@ -117,6 +116,8 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     Args:
         first, second: (images,), whether the model is right.
     """
+    from scipy.special import bdtr
+
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     fewer, different = min(only_first, only_second), only_first + only_second
     return float(min(1.0, 2 * bdtr(fewer, different, 0.5))) if different else 1.0

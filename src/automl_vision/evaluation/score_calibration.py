@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from automl_vision.data.score_map import ScoreMap
 from automl_vision.evaluation.calibration import expected_calibration_error
@@ -77,6 +76,8 @@ def _fit(kind: str, candidates: Candidates) -> Floats:
     """a, b and c of least log loss, with Platt's targets (Platt 1999), which keep them finite."""
     if not len(candidates.score):
         return _IDENTITY
+    from scipy.optimize import minimize
+
     score = np.clip(candidates.score, TINY, 1 - 1e-9)
     features = np.stack([np.log(score), -np.log1p(-score), np.ones_like(score)], axis=1) @ _FREEDOM[kind].T
     right = candidates.right.sum()

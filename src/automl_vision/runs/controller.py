@@ -44,6 +44,7 @@ PRELOAD = (
     # what these import when they need it: 1.2 s once per run instead of once per trial and export; names that another
     # version of a library does not have are passed over; none of them starts a thread, as ONNX Runtime does
     "pyarrow.dataset",
+    "scipy.optimize",
     "torchvision.transforms.v2",
     "onnxscript.function_libs.torch_lib.ops",
     "torch._functorch.aot_autograd",
