@@ -231,11 +231,14 @@ def test_a_scoring_that_loses_a_node_has_no_gap_and_no_duplicate(mortal: Any, tm
     options = ["--compute", f"ray:{mortal.address}", "--workspace", str(tmp_path / "ws")]
     program = Path(sys.executable).with_name("automl-vision")
     command = [program, "score", model, photos, "--out", out, *options]
-    scoring = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(lambda: len(list(parts.glob("*.arrow"))) >= 2, 120)
-    lose_a_node(mortal, tmp_path)
-    there = len(list(parts.glob("*.arrow")))
-    output, _ = scoring.communicate(timeout=180)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as scoring:
+        try:
+            wait_for(lambda: len(list(parts.glob("*.arrow"))) >= 2, 120)
+            lose_a_node(mortal, tmp_path)
+            there = len(list(parts.glob("*.arrow")))
+            output, _ = scoring.communicate(timeout=180)
+        finally:
+            scoring.kill()
     assert there < 15, "the node was to be killed in the middle"
     assert scoring.returncode == 2, output
     assert f"{count:,} of {count + 1:,} images are scored" in output
