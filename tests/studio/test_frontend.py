@@ -17,7 +17,7 @@ STATIC = ROOT / "src" / "automl_vision" / "studio" / "static"
 
 
 def npm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["npm", *arguments], cwd=FRONTEND, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(["npm", *arguments], cwd=FRONTEND, capture_output=True, text=True, timeout=280, check=False)
 
 
 @pytest.fixture(scope="module")
