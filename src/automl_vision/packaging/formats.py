@@ -105,10 +105,12 @@ class Int8(Format):
     """8-bit integers; each attempt leaves more layers in float."""
 
     name, file, limit = "onnx-int8", INT8_FILE, 0.1
+    rounds_exits: ClassVar[bool] = True
 
     def attempts(self, source: Source, target: Path) -> Iterator[dict[str, Any]]:
         """All layers at first; then without those that add most noise, a tenth per round."""
-        quantizer = Quantizer(source.file, source.inputs, seconds=(source.end - time.monotonic()) / 3)
+        third = (source.end - time.monotonic()) / 3
+        quantizer = Quantizer(source.file, source.inputs, seconds=third, rounds_exits=self.rounds_exits)
         kept: list[str] = []
         for _ in range(1 + _ROUNDS):
             done = quantizer.quantize(target, left_in_float=kept)
@@ -129,6 +131,7 @@ class OpenVinoInt8(Int8):
     """8-bit integers for OpenVINO; layers left in float are computed in bfloat16 where the processor has it."""
 
     name, file = "openvino-int8", OPENVINO_INT8_FILE
+    rounds_exits = False
 
 
 @register_format

@@ -296,12 +296,6 @@ class OpenVinoRuntime(Runtime):
             return None
         return f"the runtime {self.name} is not installed; install it with: pip install 'automl-vision[openvino]'"
 
-    def doubt(self, description: ModelDescription) -> str | None:
-        """As of any runtime, but masks are never given to it unasked: OpenVINO 2026.4 was seen to fail on them."""
-        if description.task == "image-instance-segmentation":
-            return "it fails on masks where the number of objects differs from image to image"
-        return super().doubt(description)
-
     def reads(self, folder: Path) -> bool:
         """Return whether the folder has the ONNX file and nothing is missing here."""
         return (folder / self.file).exists() and self.absent() is None
