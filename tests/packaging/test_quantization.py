@@ -1,4 +1,4 @@
-"""What leaves the quantised part of a network: rounded for ONNX Runtime, as it is for OpenVINO."""
+"""Quantisation of a small pyramid: what leaves the quantised layers, and calibrations that cannot be made."""
 
 from __future__ import annotations
 
@@ -95,3 +95,24 @@ def test_a_merged_rectifier_is_not_lost(tmp_path: Path, inputs: np.ndarray) -> N
     (wanted,) = RUNTIMES["onnx"].open(tmp_path, threads=1)(inputs)
     assert found[:, : SIDE**2].min() >= 0
     assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
+
+
+def test_a_calibration_that_cannot_be_made_is_left_out(tmp_path: Path, inputs: np.ndarray) -> None:
+    file = write_pyramid(tmp_path)
+    network = onnx.load(file)
+    nearly_constant = {  # no 2048 bins lie between its extremes
+        "coarse.bias": np.array([1e4], np.float32),
+        "coarse.weight": np.full((1, CHANNELS, 1, 1), 1e-4, np.float32),
+    }
+    kept = [each for each in network.graph.initializer if each.name not in nearly_constant]
+    del network.graph.initializer[:]
+    more = [numpy_helper.from_array(value, name) for name, value in nearly_constant.items()]
+    network.graph.initializer.extend([*kept, *more])
+    next(node for node in network.graph.node if node.name == "coarse.conv").input.append("coarse.bias")
+    onnx.save(network, file)
+    done = Quantizer(file, [image[None] for image in inputs]).quantize(tmp_path / INT8_FILE)
+    assert done.layers == 3
+    assert "minmax" in done.noise
+    assert "percentile" not in done.noise
+    (found,) = RUNTIMES["onnx-int8"].open(tmp_path, threads=1)(inputs)
+    assert np.isfinite(found).all()
