@@ -17,6 +17,8 @@ from onnx import numpy_helper
 
 from automl_vision import Dataset, Predictor, export
 from automl_vision.core.errors import AutoMLVisionError, DataError, ModelFolderError, PackagingError, ParityError
+from automl_vision.core.tasks import TASKS
+from automl_vision.data.detections import Detections
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.packaging.formats import FORMATS, Int8, Source, _problem, add_format
@@ -24,7 +26,7 @@ from automl_vision.packaging.package import package
 from automl_vision.packaging.rescoring import Rescored
 from automl_vision.serving.device import sums_8_bit_exactly
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.predictions import Prediction
+from automl_vision.serving.predictions import ObjectPrediction, Prediction
 from automl_vision.serving.runtimes import RUNTIMES
 from automl_vision.training.trial import train
 from command_line import run_command
@@ -272,3 +274,20 @@ def test_few_images_are_judged_by_the_expected_loss(gain: Any, expected: Any, ne
     problem = _problem("accuracy", Interval(*gain), -0.01, parity, loss, needed=needed)
     assert (problem is None) == (refused is None)
     assert refused is None or re.search(refused, problem or "")
+
+
+def _objects(scores: list[float], left: float) -> Rescored:
+    boxes = np.array([[left, 0, left + 10, 10]] * len(scores))
+    found = Detections(1, np.zeros(len(scores), np.int64), np.zeros(len(scores), np.int64), boxes, np.array(scores))
+    task = "image-object-detection"
+    metric = find_metric(task, TASKS[task].primary_metric)
+    return Rescored(np.arange(1), ["a"], [ObjectPrediction(("a",), 40, 40, found)], metric, None)
+
+
+def test_where_no_object_reaches_its_threshold_all_are_compared() -> None:
+    for scores, thresholds, wanted in (([0.02], (0.5,), 1.0), ([0.6], (0.5,), 1.0), ([], (0.5,), 0.0)):
+        one, moved, same = _objects(scores, 0), _objects(scores, 20), _objects(scores, 0)
+        assert one.differences(same, thresholds).tolist() == [0.0]
+        assert moved.differences(one, thresholds).tolist() == [wanted]
+    # an object that is shown hides those that are not
+    assert _objects([0.6, 0.02], 0).differences(_objects([0.6], 0), (0.5,)).tolist() == [0.0]
