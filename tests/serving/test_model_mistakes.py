@@ -37,13 +37,21 @@ def _nothing(folder: Path) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], object], tuple[str, ...], str]] = [
-    (lambda folder: (folder / "model.json").unlink(), (), "is not a model folder: it has no model.json; name the folder "),
+    (
+        lambda folder: (folder / "model.json").unlink(),
+        (),
+        "is not a model folder: it has no model.json; name the folder ",
+    ),
     (_version, (), "model.json has format version 99, this program reads 1; predict with the version of automl-vision"),
     (lambda folder: (folder / "model.json").write_text("{"), (), COPY),
     (lambda folder: (folder / "model.json").write_text('{"format_version": 1}'), (), COPY),
     (lambda folder: (folder / "model.onnx").unlink(), (), f"has no model.onnx{COPY}"),
     (lambda folder: (folder / "model.onnx").write_bytes(b"\x08\x0a\x12"), (), COPY),
-    (_refused, ("--precision", "int8"), "no model.int8.onnx, because it was refused: on 133 validation images accuracy"),
+    (
+        _refused,
+        ("--precision", "int8"),
+        "no model.int8.onnx, because it was refused: on 133 validation images accuracy",
+    ),
     (_refused, ("--runtime", "onnx-int8"), "changes by -0.0752; use the runtime onnx"),
     (_nothing, ("--runtime", "onnx-int8"), "has no model.int8.onnx; write it with: automl-vision export "),
     (_nothing, ("--runtime", "onnxx"), 'no runtime is named "onnxx". Did you mean "onnx"? Runtimes: onnx, '),
@@ -53,7 +61,11 @@ DAMAGES: list[tuple[Callable[[Path], object], tuple[str, ...], str]] = [
 if not device.gpu_names():
     DAMAGES += [
         (_nothing, ("--runtime", "cuda"), "needs an NVIDIA GPU, and this process sees none; use the runtime onnx, or "),
-        (_nothing, ("--runtime", "tensorrt", "--precision", "fp16"), "needs an NVIDIA GPU, and this process sees none;"),
+        (
+            _nothing,
+            ("--runtime", "tensorrt", "--precision", "fp16"),
+            "needs an NVIDIA GPU, and this process sees none;",
+        ),
     ]
 if RUNTIMES["openvino"].absent() is None:
     DAMAGES += [
