@@ -2,12 +2,13 @@
 
     python benchmarks/inference.py RUN_FOLDER... [--cores 1 2] [--batches 1 8 32] [--seconds 0.6] [--images 64]
 
-Each run folder holds `manifest.parquet` and `model`, to which formats were added (`automl-vision export`); of refused
-ones the table says so. "network" is the network alone on inputs that are ready, "arrays" the whole predictor on decoded
-images, "files" on image files; "ratio" is of the network to torch eager at the middle batch size. "share" is that of
-files in the slower of decoding alone and the network alone, each with all cores, and "bound" what these cores allow
-where both have to be done, 1 / (1 / decoding + 1 / network). The metric is the primary one on the test images, read
-from their files. The fastest of the calls counts, on one core in processor time.
+Each run folder holds `manifest.parquet` and `model`, to which formats were added (`benchmarks/formats.py --keep`); of
+refused ones the table says so. "network" is the network alone on inputs that are ready, "arrays" the whole predictor on
+decoded images, "files" on image files, of each as many as take about two seconds; "ratio" is of the network to torch
+eager at the middle batch size. "share" is that of files in the slower of decoding alone and the network alone, each
+with all cores, and "bound" what these cores allow where both have to be done, 1 / (1 / decoding + 1 / network). The
+metric is the primary one on the test images, read from their files; for the predictor's choice it is that of the
+runtime that was chosen. The fastest of the calls counts, on one core in processor time.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ from automl_vision.serving.runtimes import RUNTIMES, Network
 RUNTIME_NAMES = ("onnx", "onnx-int8", "openvino", "openvino-bf16", "openvino-int8")
 CHOICE = "predictor's choice"
 _LEAST, _MOST = 2, 50  # calls
-_LONGEST = 8.0  # seconds of one call, from which on larger batches are left out
+_LONGEST = 4.0  # seconds of one call, from which on larger batches are left out
+_STREAMED = 2.0  # seconds of a call on arrays or files
+_LEAST_STREAMED = 8  # images
 
 
 class Clock:
@@ -68,7 +71,7 @@ def main() -> None:
     parser.add_argument("--cores", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=0.6, help="per measurement")
-    parser.add_argument("--images", type=int, default=64, help="for arrays and files")
+    parser.add_argument("--images", type=int, default=64, help="for arrays and files, at most")
     parser.add_argument("--ways", nargs="+", help="names of ways, all by default; the first one is the ratio's 1.0")
     parser.add_argument("--no-metric", action="store_true", help="only measure times")
     options = parser.parse_args()
@@ -94,7 +97,7 @@ def measured(run: Path, cores: int, options: argparse.Namespace) -> None:
     first = Predictor(model, runtime="onnx", threads=cores)
     views = np.concatenate([first.preprocess(file) for file in files[: max(options.batches)]])
     decoding = len(files) / clock.best(partial(decoded, first, files, cores))
-    eager = 0.0
+    eager, metrics = 0.0, dict[str, str]()
     for name, make in ways(model, cores, files).items():
         if options.ways and name not in options.ways:
             continue
@@ -108,16 +111,20 @@ def measured(run: Path, cores: int, options: argparse.Namespace) -> None:
         eager = eager or middle
         per_image = len(first.preprocess(files[0]))
         alone = max(speed for speed in speeds.values() if speed) / per_image
+        count = max(_LEAST_STREAMED, int(_STREAMED * alone))
         from_arrays, from_files = (
-            len(images) / clock.best(partial(streamed, predictor, images)) for images in (arrays, files)
+            len(images[:count]) / clock.best(partial(streamed, predictor, images[:count]), warm=False)
+            for images in (arrays, files)
         )
         cells = " | ".join("" if speed is None else f"{speed:.1f}" for speed in speeds.values())
         bound = 1 / (1 / alone + 1 / decoding)
-        metric = "" if options.no_metric else quality(predictor, dataset, rows)
+        runs = predictor.choice.runtime if name == CHOICE else name
+        if runs not in metrics:
+            metrics[runs] = "" if options.no_metric else quality(predictor, dataset, rows)
         label = f"{name}: {predictor.choice.runtime}" if name == CHOICE else name
         print(
             f"| {run.name} | {cores} | {label} | {cells} | {middle / eager:.1f} | {from_arrays:.1f} | {from_files:.1f} "
-            f"| {from_files / min(alone, decoding):.2f} | {bound / min(alone, decoding):.2f} | {metric} |",
+            f"| {from_files / min(alone, decoding):.2f} | {bound / min(alone, decoding):.2f} | {metrics[runs]} |",
             flush=True,
         )
     print(f"| {run.name} | {cores} | decoding alone: {decoding:.1f} |", flush=True)

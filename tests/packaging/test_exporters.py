@@ -125,7 +125,7 @@ def test_an_unknown_or_absent_runtime_is_named(tmp_path: Path):
     with pytest.raises(ModelFolderError, match=r'no runtime is named "onx"\. Did you mean "onnx"'):
         Predictor(folder, runtime="onx")
     (folder / "model.onnx").unlink()
-    with pytest.raises(ModelFolderError, match="no network that any runtime here can load"):
+    with pytest.raises(ModelFolderError, match=r"has no model\.onnx; copy the model folder again, or package"):
         Predictor(folder)
 
 

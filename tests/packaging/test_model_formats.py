@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from onnx import numpy_helper
 
 from automl_vision import Dataset, Predictor, export
 from automl_vision.core.errors import AutoMLVisionError, DataError, ModelFolderError, PackagingError, ParityError
+from automl_vision.core.tasks import TASKS
+from automl_vision.data.detections import Detections
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.packaging.formats import FORMATS, Int8, Source, _problem, add_format
@@ -22,7 +26,7 @@ from automl_vision.packaging.package import package
 from automl_vision.packaging.rescoring import Rescored
 from automl_vision.serving.device import sums_8_bit_exactly
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.predictions import Prediction
+from automl_vision.serving.predictions import ObjectPrediction, Prediction
 from automl_vision.serving.runtimes import RUNTIMES
 from automl_vision.training.trial import train
 from command_line import run_command
@@ -81,6 +85,30 @@ def test_a_format_is_written_measured_and_loaded(model: Path, dataset: Dataset, 
     assert f"| {name} | {file.name} |" in (model / "card.md").read_text()
 
 
+class _Failing(Int8):
+    """A network that no runtime can run on an image, though it can be loaded."""
+
+    def attempts(self, source: Source, target: Path) -> Iterator[dict[str, Any]]:
+        network = onnx.load(source.file)
+        network.graph.initializer.append(numpy_helper.from_array(np.array([7, 7]), "other_shape"))
+        output = network.graph.output[0].name
+        for node in network.graph.node:
+            node.output[:] = ["before" if name == output else name for name in node.output]
+        network.graph.node.append(onnx.helper.make_node("Reshape", ["before", "other_shape"], [output], "last"))
+        onnx.save(network, target)
+        yield {}
+
+
+def test_a_format_that_fails_is_refused(model: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, "onnx-int8", _Failing())
+    with pytest.raises(ParityError, match=r"no onnx-int8 was written: it fails to predict \(.*Reshape"):
+        add_format(model, "onnx-int8", dataset)
+    assert _entry(model, "onnx-int8")["refused"].startswith("it fails to predict")
+    assert "onnx-int8 was refused: it fails to predict" in (model / "card.md").read_text()
+    with pytest.raises(ModelFolderError, match=r"because it was refused: it fails to predict .*; use the runtime onnx"):
+        Predictor(model, precision="int8", runtime="onnx")
+
+
 class _Broken(Int8):
     """The weights of one layer are scaled wrongly, in every attempt."""
 
@@ -109,6 +137,32 @@ def test_a_broken_quantisation_is_refused(model: Path, dataset: Dataset, monkeyp
         Predictor(model, runtime="onnx-int8")
 
 
+class _Negated(Int8):
+    """The logits have the wrong sign."""
+
+    def attempts(self, source: Source, target: Path) -> Iterator[dict[str, Any]]:
+        network = onnx.load(source.file)
+        last = network.graph.node[-1]
+        assert last.op_type == "Gemm"
+        for tensor in network.graph.initializer:
+            if tensor.name in last.input[1:]:
+                tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
+        onnx.save(network, target)
+        yield {}
+
+
+def test_a_loss_is_a_share_of_the_value_where_the_metric_has_no_upper_end(
+    model: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description = ModelDescription.load(model)
+    replace(description, scoring={**description.scoring, "primary_metric": "log_loss"}).save(model)
+    monkeypatch.setitem(FORMATS, "onnx-int8", _Negated())
+    with pytest.raises(ParityError, match="on 54 validation images log loss changes by -"):
+        add_format(model, "onnx-int8", dataset, max_loss=0.02)
+    single = _entry(model, "onnx")["metric"]["value"]
+    assert _entry(model, "onnx-int8")["difference"]["at_least"] == pytest.approx(-0.02 * single)
+
+
 def _truncate(model: Path) -> None:
     file = model / "model.onnx"
     file.write_bytes(file.read_bytes()[:5000])
@@ -125,9 +179,11 @@ def _truncate(model: Path) -> None:
             DataError,
             "does not lie in a run, so its images are not known; name some with: --data",
         ),
+        (None, "onnx", {}, PackagingError, "onnx has no format of its own: it loads model.onnx, which every model has"),
+        (None, "cuda-fp16", {}, PackagingError, "no format of its own: it loads the format onnx-fp16; export that"),
         (None, "safetensors", {}, PackagingError, "name one with: --out FOLDER"),
         (None, "onnx-int8", {"out": "x"}, PackagingError, "only safetensors takes --out"),
-        (_truncate, "onnx-int8", {"data": True}, ModelFolderError, "cannot be loaded"),
+        (_truncate, "onnx-int8", {"data": True}, ModelFolderError, "/model/model.onnx cannot be loaded"),
     ],
 )
 def test_mistakes_name_the_way_out(
@@ -199,17 +255,39 @@ def test_the_expected_loss_is_that_of_ties() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "expected", "refused"),
+    ("gain", "expected", "needed", "refused"),
     [
-        ((0.0, -0.005, 0.01), None, False),
-        ((-0.015, -0.0376, 0.0), None, True),
-        ((-0.015, -0.0376, 0.0), (0.0003, 0.0, 0.001), False),
-        ((-0.015, -0.0376, 0.0), (0.003, 0.0, 0.006), True),
-        ((-0.03, -0.06, -0.007), (0.0003, 0.0, 0.001), True),  # the labels show a loss
+        ((0.0, -0.005, 0.01), None, 0, None),
+        ((-0.015, -0.0376, 0.0), None, 0, "accuracy changes by -0.0150"),
+        ((-0.015, -0.0376, 0.0), (0.0003, 0.0, 0.001), 300, None),
+        ((-0.015, -0.0376, 0.0), (0.003, 0.0, 0.006), 300, "accuracy changes by -0.0150"),
+        ((-0.03, -0.06, -0.007), (0.0003, 0.0, 0.001), 300, "accuracy changes by -0.0300"),  # the labels show a loss
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 300, None),
+        ((0.0, 0.0, 0.0), (0.003, 0.0, 0.006), 300, "at most 0.005: it is 0.0030"),
+        ((0.0, 0.0, 0.0), None, 300, "for which 300 are needed, .* more than 5 % of the answers differ"),
+        ((float("nan"),) * 3, None, 0, "accuracy changes by nan"),
     ],
 )
-def test_few_images_are_judged_by_the_expected_loss(gain: Any, expected: Any, refused: bool) -> None:
+def test_few_images_are_judged_by_the_expected_loss(gain: Any, expected: Any, needed: int, refused: str | None) -> None:
     parity = {"images": 133, "largest_difference": 0.1, "largest_in": "a.jpg", "mean_difference": 0.01, "limit": 0.05}
     loss = None if expected is None else Interval(*expected)
-    problem = _problem("accuracy", Interval(*gain), -0.01, parity, loss)
-    assert (problem is not None) == refused
+    problem = _problem("accuracy", Interval(*gain), -0.01, parity, loss, needed=needed)
+    assert (problem is None) == (refused is None)
+    assert refused is None or re.search(refused, problem or "")
+
+
+def _objects(scores: list[float], left: float) -> Rescored:
+    boxes = np.array([[left, 0, left + 10, 10]] * len(scores))
+    found = Detections(1, np.zeros(len(scores), np.int64), np.zeros(len(scores), np.int64), boxes, np.array(scores))
+    task = "image-object-detection"
+    metric = find_metric(task, TASKS[task].primary_metric)
+    return Rescored(np.arange(1), ["a"], [ObjectPrediction(("a",), 40, 40, found)], metric, None)
+
+
+def test_where_no_object_reaches_its_threshold_all_are_compared() -> None:
+    for scores, thresholds, wanted in (([0.02], (0.5,), 1.0), ([0.6], (0.5,), 1.0), ([], (0.5,), 0.0)):
+        one, moved, same = _objects(scores, 0), _objects(scores, 20), _objects(scores, 0)
+        assert one.differences(same, thresholds).tolist() == [0.0]
+        assert moved.differences(one, thresholds).tolist() == [wanted]
+    # an object that is shown hides those that are not
+    assert _objects([0.6, 0.02], 0).differences(_objects([0.6], 0), (0.5,)).tolist() == [0.0]

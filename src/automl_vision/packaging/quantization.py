@@ -62,19 +62,29 @@ class Quantizer:
         source: the file in single precision.
         inputs: (1, 3, height, width) each, of calibration images.
         seconds: after which no further calibration method is tried; the first one always is.
+        rounds_exits: whether a layer's output is rounded where nodes in float alone read it. ONNX Runtime computes the
+            layer with integers only then. OpenVINO does so anyway, and 2026.4 takes the scale of a rounded `Concat`
+            through a `Gather` that drops an axis, with the axis: outputs had the number of anchors as their batch.
 
     Raises:
         PackagingError: the file cannot be read, or has no layer that can be quantised.
     """
 
-    def __init__(self, source: Path, inputs: Sequence[Inputs], *, seconds: float = float("inf")) -> None:
+    def __init__(
+        self,
+        source: Path,
+        inputs: Sequence[Inputs],
+        *,
+        seconds: float = float("inf"),
+        rounds_exits: bool = True,
+    ) -> None:
         import onnx
 
         try:
             self._model = onnx.shape_inference.infer_shapes(onnx.load(source))
         except Exception as error:  # protobuf and onnx raise several kinds
             raise PackagingError(f"{source} is not a readable ONNX file ({error}); package the trial again") from error
-        self._source, self._inputs = source, list(inputs)
+        self._source, self._inputs, self._rounds_exits = source, list(inputs), rounds_exits
         self._end = time.monotonic() + seconds
         if not self._layers:
             raise PackagingError(f"{source} has no layer that can be quantised; use it in single precision")
@@ -125,7 +135,12 @@ class Quantizer:
             for method in METHODS:
                 start = time.monotonic()
                 file = Path(scratch) / f"{method}.onnx"
-                self._write(file, method, set())
+                try:
+                    self._write(file, method, set())
+                except ValueError:  # no histogram of a nearly constant feature map, seen of D-FINE
+                    if not noise:
+                        raise
+                    continue
                 found = self._noise(file)
                 noise[method] = float(np.mean([found[name] for name in self._exits if name in found]))
                 if 2 * time.monotonic() - start > self._end:  # the next one takes as long, or longer
@@ -152,6 +167,8 @@ class Quantizer:
             extra_options={},
         )
         quantizer.quantize_model()
+        if not self._rounds_exits:
+            _read_unrounded(quantizer.model.model, self._model, set(names))
         quantizer.model.save_model_to_file(str(target), False)
 
     def _ranges(self, method: str) -> Any:
@@ -286,6 +303,32 @@ class Quantizer:
             rounded = f"{origin}_DequantizeLinear_Output"
             pairs[meant] = rounded if rounded in there else origin
         return pairs
+
+
+def _read_unrounded(quantized: Any, original: Any, rounded: set[str]) -> None:
+    """Let nodes in float read a tensor as it was, if no quantised node reads it rounded.
+
+    A rectifier that was merged into the range of its output is gone, so that output stays rounded.
+
+    Args:
+        quantized: the network that is changed.
+        original: the network before it was quantised.
+        rounded: names of the quantised nodes.
+    """
+    graph = quantized.graph
+    by_rounded = {name for node in graph.node if node.name in rounded for name in node.input}
+    makers, made_now = _producers(original), _producers(quantized)
+    same = {name for name, node in makers.items() if name in made_now and made_now[name].name == node.name}
+    sources = {node.name: node for node in original.graph.node if node.name not in rounded}
+    for node in graph.node:
+        if node.name in sources:
+            for k, (now, before) in enumerate(zip(node.input, sources[node.name].input, strict=True)):
+                if now != before and before in same and now not in by_rounded:
+                    node.input[k] = before
+    for kind in ("DequantizeLinear", "QuantizeLinear"):  # those that nothing reads any more
+        used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+        for each in [node for node in graph.node if node.op_type == kind and node.output[0] not in used]:
+            graph.node.remove(each)
 
 
 def _reader(feeds: Iterable[dict[str, Inputs]]) -> Any:

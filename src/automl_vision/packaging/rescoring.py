@@ -89,10 +89,14 @@ class Rescored:
         """(images,), how far the outputs are from another format's, in [0, 1].
 
         Of labels the largest difference of a probability; of objects the share of those at or above their thresholds,
-        on either side, that have no object of their class in the same place on the other side.
+        on either side, that have no object of their class in the same place on the other side. Where no object of any
+        image reaches its threshold, all that were found are compared: nothing would equal nothing.
         """
+        least = np.asarray(thresholds)
+        if not any(_shows(each, least) for each in (*self.found, *other.found)):
+            least = np.zeros_like(least)
         pairs = zip(self.found, other.found, strict=True)
-        return np.array([_difference(mine, theirs, np.asarray(thresholds)) for mine, theirs in pairs])
+        return np.array([_difference(mine, theirs, least) for mine, theirs in pairs])
 
 
 def rescore(folder: Path, dataset: Dataset, rows: NDArray[np.intp], *, runtime: str) -> Rescored:
@@ -136,6 +140,14 @@ def rescored(predictor: Predictor, dataset: Dataset, rows: NDArray[np.intp]) -> 
     predictions = Predictions(table, description.task, description.classes, calibration)
     cases = scoring.cases(scoring.from_predictions(predictions.of_split("val")), rows, calibration)
     return Rescored(rows, images.to_pylist(), found, scoring.primary, cases)
+
+
+def _shows(prediction: AnyPrediction, thresholds: NDArray[np.float64]) -> bool:
+    """Whether something of it is compared."""
+    if not isinstance(prediction, ObjectPrediction):
+        return True
+    objects = prediction.objects
+    return bool((objects.scores >= thresholds[objects.labels]).any())
 
 
 def _difference(mine: AnyPrediction, theirs: AnyPrediction, thresholds: NDArray[np.float64]) -> float:

@@ -70,7 +70,9 @@ def _formats(description: ModelDescription) -> list[str]:
         f"| runtime | file | MB | ms per image, 1 thread | {metric} | change, interval | usable |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    refusals = [f"{name} was refused: {entry['refused']}." for name, entry in entries.items() if "refused" in entry]
+    refusals = [
+        f"{name} was refused: {entry['refused']}." for name, entry in description.formats.items() if "refused" in entry
+    ]
     return ["## Formats", "\n".join([*head, *rows]), *([_lines(refusals)] if refusals else [])]
 
 

@@ -19,6 +19,7 @@ FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.md"
+COPY_AGAIN = "copy the model folder again, or package the trial again"
 
 _NOT_PREDICTED_WITH = (".md", ".yaml", ".yml", ".txt", ".lock")
 _CHUNK = 2**20
@@ -250,13 +251,19 @@ class ModelDescription:
         file = folder / DESCRIPTION_FILE
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelFolderError(f"{folder} is not a model folder: it has no {DESCRIPTION_FILE}") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise ModelFolderError(
+                f"{folder} is not a model folder: it has no {DESCRIPTION_FILE}; name the folder model of a run, or a "
+                "registered version such as NAME@champion"
+            ) from None
         except (OSError, ValueError) as error:
-            raise ModelFolderError(f"{file} cannot be read ({error})") from error
+            raise ModelFolderError(f"{file} cannot be read ({error}); {COPY_AGAIN}") from error
         version = value.pop("format_version", None) if isinstance(value, dict) else None
         if version != FORMAT_VERSION:
-            raise ModelFolderError(f"{file} has format version {version}, this program reads {FORMAT_VERSION}")
+            raise ModelFolderError(
+                f"{file} has format version {version}, this program reads {FORMAT_VERSION}; predict with the version "
+                "of automl-vision that wrote it, or package the trial again"
+            )
         try:
             return ModelDescription(
                 preprocessing=Preprocessing(**_with_tuples(value.pop("preprocessing"))),
@@ -266,7 +273,7 @@ class ModelDescription:
                 **_with_tuples(value),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFolderError(f"{file} lacks or misnames an entry ({error})") from error
+            raise ModelFolderError(f"{file} lacks or misnames an entry ({error}); {COPY_AGAIN}") from error
 
 
 def model_fingerprint(folder: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.core.errors import ImageError
+from automl_vision.core.errors import ImageError, ModelFolderError
 from automl_vision.core.threads import map_in_order
 from automl_vision.data.images import to_rgb
 from automl_vision.serving.choice import MEASURED_FROM, Choice, Selection, handed_over
@@ -20,7 +20,7 @@ from automl_vision.serving.device import usable_cores
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, LabelProcessor, Source, create_processor
-from automl_vision.serving.runtimes import Network
+from automl_vision.serving.runtimes import REFERENCE, Network
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8] | Callable[[], bytes]
 """A path, a file's bytes, decoded pixels, or a function that reads the bytes, which is called in a decoding thread."""
@@ -213,10 +213,20 @@ class Predictor:
         return self._processor.preprocess(image_source(image)).views
 
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
-        """The network's outputs for normalised inputs (n, 3, height, width)."""
+        """The network's outputs for normalised inputs (n, 3, height, width).
+
+        Raises:
+            ModelFolderError: the runtime returned another number of rows.
+        """
         network = self._given if self._selection is None else self._selection.network
         assert network is not None
-        return network(inputs)
+        outputs = network(inputs)
+        if any(len(each) != len(inputs) for each in outputs):  # seen of OpenVINO with 8-bit integers
+            name, shapes = self.choice.runtime, ", ".join(str(each.shape) for each in outputs)
+            raise ModelFolderError(
+                f"the runtime {name} returned {shapes} for {len(inputs)} inputs, which are wrong; use {REFERENCE}"
+            )
+        return outputs
 
     def decode(self, logits: NDArray[np.float32]) -> list[Prediction]:
         """A classifier's predictions from its logits (n, classes)."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.core.text import did_you_mean
 from automl_vision.serving.device import cache_folder, computes_bfloat16, gpu_names, sums_8_bit_exactly, usable_cores
-from automl_vision.serving.model_folder import ModelDescription
+from automl_vision.serving.model_folder import COPY_AGAIN, ModelDescription
 
 ONNX_FILE, INT8_FILE, FP16_FILE = "model.onnx", "model.int8.onnx", "model.fp16.onnx"
 OPENVINO_INT8_FILE = "model.openvino-int8.onnx"
@@ -127,6 +127,10 @@ class OnnxRuntime(Runtime):
         """Return whether the folder has the ONNX file; the library is a requirement of the predictor."""
         return (folder / self.file).exists()
 
+    def refusal(self, folder: Path) -> str:
+        """That the file is missing, or why it was refused."""
+        return _missing(folder, self.file, self.name)
+
     def open(self, folder: Path, *, threads: int) -> Network:
         """Load the ONNX file."""
         session = self._session(folder, threads or usable_cores(), ["CPUExecutionProvider"])
@@ -146,15 +150,11 @@ class OnnxRuntime(Runtime):
             raise ModelFolderError(f"{file} cannot be loaded ({error}){self._way_out(folder)}") from error
 
     def _way_out(self, folder: Path) -> str:  # noqa: ARG002 - that of a derived file names the folder
-        return "; copy the model folder again, or package the trial again"
+        return f"; {COPY_AGAIN}"
 
 
 class _DerivedOnnx(OnnxRuntime):
     """ONNX Runtime on a file that was derived from the one in single precision."""
-
-    def refusal(self, folder: Path) -> str:
-        """That the file is missing, or why it was refused."""
-        return _missing(folder, self.file, self.name)
 
     def _way_out(self, folder: Path) -> str:
         return f"; write it with: {EXPORT_COMMAND.format(folder=folder, name=self.name)}"
@@ -163,7 +163,7 @@ class _DerivedOnnx(OnnxRuntime):
 def _missing(folder: Path, file: str, name: str) -> str:
     """That a file is missing, or why it was refused, and the way out."""
     if file == ONNX_FILE:
-        return f"{folder} has no {ONNX_FILE}; copy the model folder again, or package the trial again"
+        return f"{folder} has no {ONNX_FILE}; {COPY_AGAIN}"
     refused = ModelDescription.load(folder).formats.get(name, {}).get("refused")
     if refused:
         return f"{folder} has no {file}, because it was refused: {refused}; use the runtime {REFERENCE}"
@@ -296,12 +296,6 @@ class OpenVinoRuntime(Runtime):
             return None
         return f"the runtime {self.name} is not installed; install it with: pip install 'automl-vision[openvino]'"
 
-    def doubt(self, description: ModelDescription) -> str | None:
-        """As of any runtime, but masks are never given to it unasked: OpenVINO 2026.4 was seen to fail on them."""
-        if description.task == "image-instance-segmentation":
-            return "it fails on masks where the number of objects differs from image to image"
-        return super().doubt(description)
-
     def reads(self, folder: Path) -> bool:
         """Return whether the folder has the ONNX file and nothing is missing here."""
         return (folder / self.file).exists() and self.absent() is None
@@ -321,9 +315,10 @@ class OpenVinoRuntime(Runtime):
         file = folder / self.file
         try:
             compiled = openvino.Core().compile_model(str(file), "CPU", settings)
-        except Exception as error:  # OpenVINO raises RuntimeError and others
+        except Exception as error:  # OpenVINO raises RuntimeError and others, whose last line says what is wrong
+            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
             raise ModelFolderError(
-                f"{file} cannot be compiled by OpenVINO ({error}); use the runtime onnx, or package the trial again"
+                f"{file} cannot be compiled by OpenVINO ({reason[0]}); use the runtime {REFERENCE}, or {COPY_AGAIN}"
             ) from error
         lock = threading.Lock()  # a compiled network has one place for its outputs
 
@@ -384,7 +379,7 @@ def find_runtime(folder: Path, name: str | None = None) -> Runtime:
             return runtime
     if name is not None:
         raise ModelFolderError(RUNTIMES[name].refusal(folder))
-    raise ModelFolderError(f"{folder} has no network that any runtime here can load")
+    raise ModelFolderError(RUNTIMES[REFERENCE].refusal(folder))
 
 
 def asked_runtimes(folder: Path, name: str | None, precision: str | None) -> list[Runtime]:
@@ -406,14 +401,11 @@ def asked_runtimes(folder: Path, name: str | None, precision: str | None) -> lis
         found = [each for each in fitting if each.reads(folder)]
         if found:
             return found
-        first = fitting[0] if precision is not None else None
-        raise ModelFolderError(
-            f"{folder} has no network that any runtime here can load" if first is None else first.refusal(folder)
-        )
+        raise ModelFolderError(fitting[0].refusal(folder))
     if precision is None or name not in RUNTIMES or RUNTIMES[name].precision == precision:
         return [find_runtime(folder, name)]
     in_family = {each.precision: each.name for each in RUNTIMES.values() if each.family == name}
     if precision not in in_family:
         has = ", ".join(in_family) or RUNTIMES[name].precision
-        raise ModelFolderError(f"the runtime {name} computes in {has}, not in {precision}; ask for one of both alone")
+        raise ModelFolderError(f"the runtime {name} computes in {has}, not in {precision}; leave one of the two out")
     return [find_runtime(folder, in_family[precision])]
