@@ -182,7 +182,7 @@ def _truncate(model: Path) -> None:
         (None, "onnx", {}, PackagingError, "onnx has no format of its own: it loads model.onnx, which every model has"),
         (None, "cuda-fp16", {}, PackagingError, "no format of its own: it loads the format onnx-fp16; export that"),
         (None, "safetensors", {}, PackagingError, "name one with: --out FOLDER"),
-        (None, "onnx-int8", {"out": "x"}, PackagingError, "only safetensors takes --out"),
+        (None, "onnx-int8", {"out": "x"}, PackagingError, "only safetensors and triton take --out"),
         (_truncate, "onnx-int8", {"data": True}, ModelFolderError, "/model/model.onnx cannot be loaded"),
     ],
 )
