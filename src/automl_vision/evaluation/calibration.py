@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +22,8 @@ def fit_temperature(loss: Callable[[Floats], float], logits: Floats) -> float:
     Returns:
         A temperature between 0.05 and 20; 1 changes nothing.
     """
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(lambda log_t: loss(logits / np.exp(log_t)), bounds=tuple(np.log(_RANGE)), method="bounded")
     return float(np.exp(found.x)) if found.fun < loss(logits) else 1.0
 

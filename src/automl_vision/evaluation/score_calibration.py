@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from automl_vision.data.score_map import ScoreMap
 from automl_vision.evaluation.calibration import expected_calibration_error
@@ -75,6 +74,8 @@ def _score_map(kind: str, candidates: Candidates) -> ScoreMap:
 
 def _fit(kind: str, candidates: Candidates) -> Floats:
     """a, b and c of least log loss, with Platt's targets (Platt 1999), which keep them finite."""
+    from scipy.optimize import minimize
+
     if not len(candidates.score):
         return _IDENTITY
     score = np.clip(candidates.score, TINY, 1 - 1e-9)
