@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.version import VERSION
@@ -19,14 +18,13 @@ from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import EntityTags, SecurityHeaders
 from automl_vision.studio.opened import opened_workspaces
+from automl_vision.studio.operations import API
 from automl_vision.studio.places import NewData, Places
-from automl_vision.studio.problems import RESPONSES, add_problems
+from automl_vision.studio.problems import add_problems
 from automl_vision.studio.work import BackgroundWork
 
 if TYPE_CHECKING:
     from automl_vision.workspace.workspace import Workspace
-
-API = "/api/v1"
 
 
 def create_app(
@@ -59,8 +57,8 @@ def create_app(
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
-        generate_unique_id_function=_operation_id,
         lifespan=lifespan,
+        routes=[route for router in ROUTERS for route in router.routes],
     )
     app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
@@ -70,10 +68,6 @@ def create_app(
     app.state.uploads = {}  # by name of the workspace, made when they are first asked for
     app.state.most_upload_bytes = int(new_data.max_upload_gb * 2**30)
     app.state.live = LiveReaders()
-    api = APIRouter(prefix=API, responses=RESPONSES)
-    for router in ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
     app.include_router(pages.router)
     add_problems(app)
     app.add_middleware(EntityTags)
@@ -87,7 +81,3 @@ def _open_registries(app: FastAPI) -> None:
     for opened in app.state.workspaces.values():
         with suppress(AutoMLVisionError):  # the page of models says it, and tries again
             opened.registry()
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

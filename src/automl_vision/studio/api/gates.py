@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import AutoMLVisionError, ConfigError
@@ -21,11 +21,12 @@ from automl_vision.experiment.promotion import (
 from automl_vision.studio.api.models import Name, Reason, Version, find_version
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.work import Background, BackgroundWork, Progress, Work
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, ModelVersion
 
-router = APIRouter(tags=["models"], prefix="/models/{name}")
-data_router = APIRouter(tags=["models"])
+router = operations("models", "/models/{name}")
+data_router = operations("models")
 
 _KIND = "gate"
 

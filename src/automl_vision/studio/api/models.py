@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
@@ -20,6 +19,7 @@ from automl_vision.serving.model_folder import ModelDescription, SetThreshold
 from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.zipped import zip_response
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, Lineage, ModelVersion
@@ -27,7 +27,7 @@ from automl_vision.workspace.model_version import CHAMPION, AliasChange, Lineage
 if TYPE_CHECKING:
     from automl_vision.workspace.model_registry import ModelRegistry
 
-router = APIRouter(tags=["models"])
+router = operations("models")
 
 _MOST_LISTED = 10  # versions of a model in the list of models
 

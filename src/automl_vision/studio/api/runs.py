@@ -6,7 +6,7 @@ import json
 from collections.abc import Hashable, Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import ConfigError, Problem
@@ -16,10 +16,11 @@ from automl_vision.experiment.run_list import ExperimentSummary, RunOrder, RunQu
 from automl_vision.runs.leaderboard import Leaderboard, Row
 from automl_vision.runs.verdict import Verdict
 from automl_vision.studio.opened import Opened, OpenedRun, Recent
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.problems import NotFoundError
 
-router = APIRouter(tags=["runs"])
+router = operations("runs")
 
 FigureName = Literal["board", "latency", "size", "parallel_coordinates", "importance"]
 

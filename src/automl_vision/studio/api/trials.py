@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
@@ -18,10 +18,11 @@ from automl_vision.runs.leaderboard import Row
 from automl_vision.studio.api.runs import figure_json
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.packaged import packaged_model
 from automl_vision.studio.problems import NotFoundError
 
-router = APIRouter(tags=["trials"], prefix="/runs/{run_id}")
+router = operations("trials", "/runs/{run_id}")
 
 Split = Annotated[str | None, Query(description='"val" or "test"; by default the test images if there are any')]
 
