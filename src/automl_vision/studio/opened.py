@@ -18,8 +18,10 @@ from automl_vision.experiment.run_figures import run_figures
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import DESCRIPTION_FILE
+from automl_vision.studio.child import Child
 from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
 from automl_vision.studio.problems import NotFoundError
+from automl_vision.studio.registry import StudioRegistry
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
     from automl_vision.runs.verdict import Verdict
     from automl_vision.serving.model_folder import ModelDescription
-    from automl_vision.workspace.model_registry import ModelRegistry
     from automl_vision.workspace.model_version import ModelVersion
     from automl_vision.workspace.workspace import Workspace
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
 _MOST_DATASETS = 4
 _MOST_COMPARED = 4
+_LINGER = 120.0  # seconds; MLflow takes 200 MB
 
 UNREGISTERED = "~"
 """Begins the name of a dataset that is not registered; its fingerprint follows."""
@@ -131,6 +133,7 @@ class OpenedWorkspace:
     Attributes:
         name: in addresses, such as "helmets".
         workspace: its files.
+        child: a process for what is not to stay in the server's memory.
         run_list: its runs in short.
     """
 
@@ -149,21 +152,14 @@ class OpenedWorkspace:
     _passports: Recent[tuple[str, float, int], ModelDescription] = field(
         default_factory=lambda: Recent(_MOST_PASSPORTS)
     )
-    _registry: ModelRegistry | None = None
-    _connecting: threading.Lock = field(default_factory=threading.Lock)
+    child: Child = field(default_factory=lambda: Child(linger=_LINGER))
+    _registry: StudioRegistry | None = None
 
-    def registry(self) -> ModelRegistry:
-        """The registered models; the first call loads MLflow, which takes seconds.
-
-        Raises:
-            WorkspaceError: the registry does not answer.
-        """
-        with self._connecting:
-            if self._registry is None:
-                registry = self.workspace.models
-                registry.connect()
-                self._registry = registry
-            return self._registry
+    def registry(self) -> StudioRegistry:
+        """The registered models; the first question starts a process that loads MLflow, which takes seconds."""
+        if self._registry is None:
+            self._registry = StudioRegistry(self.workspace, self.child)
+        return self._registry
 
     def passport(self, version: ModelVersion) -> ModelDescription:
         """The `model.json` of a version; it is read again when it has changed.

@@ -129,8 +129,13 @@ def start_gate(opened: Opened, background: Background, name: Name, version: Vers
         opened.workspace.datasets.get(wanted.data)
 
     def judge(progress: Progress) -> Gate:
-        return judge_challenger(
-            opened.workspace, found.id, wanted.data, alias=wanted.alias, progress=_of_both(progress)
+        return opened.child.call(
+            judge_challenger,
+            opened.workspace,
+            found.id,
+            wanted.data,
+            alias=wanted.alias,
+            progress=_of_both(progress),
         )
 
     title = _title(found, wanted.alias)
@@ -142,7 +147,9 @@ def start_gate(opened: Opened, background: Background, name: Name, version: Vers
 def promote_version(opened: Opened, name: Name, version: Version, wanted: Promoted) -> AliasChange | None:
     """Point the alias to a version that was compared with the one in use; the log keeps the reason."""
     found = find_version(opened.registry(), name, version)
-    return promote_judged(opened.workspace, found.id, alias=wanted.alias, why=wanted.why, force=wanted.force)
+    return opened.child.call(
+        promote_judged, opened.workspace, found.id, alias=wanted.alias, why=wanted.why, force=wanted.force
+    )
 
 
 @router.get("/rule")

@@ -25,7 +25,7 @@ from automl_vision.studio.zipped import zip_response
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, Lineage, ModelVersion
 
 if TYPE_CHECKING:
-    from automl_vision.workspace.model_registry import ModelRegistry
+    from automl_vision.studio.registry import StudioRegistry
 
 router = operations("models")
 
@@ -234,7 +234,7 @@ def roll_back(opened: Opened, name: Name, reason: Reason) -> AliasChange:
     return opened.registry().rollback(name, reason.alias, why=reason.why)
 
 
-def find_version(registry: ModelRegistry, name: str, version: str) -> ModelVersion:
+def find_version(registry: StudioRegistry, name: str, version: str) -> ModelVersion:
     """A version by its number or alias.
 
     Raises:
