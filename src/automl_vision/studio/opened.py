@@ -14,7 +14,6 @@ from fastapi import Depends, Query, Request
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.experiment.run import Run
-from automl_vision.experiment.run_figures import run_figures
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import DESCRIPTION_FILE
@@ -117,6 +116,8 @@ class OpenedRun:
 
     def figures(self) -> Figures:
         """Figures of the trials as they are now."""
+        from automl_vision.experiment.run_figures import run_figures
+
         return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict)
 
     def state(self) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query
 from fastapi.responses import FileResponse, Response
@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import MetricInterval, TrialResult, TrialStatus
 from automl_vision.experiment.downloads import file_names
-from automl_vision.experiment.figures import Figures, no_figures, training_figures
 from automl_vision.experiment.trial_settings import trial_settings
 from automl_vision.runs.leaderboard import Row
 from automl_vision.studio.api.runs import figure_json
@@ -21,6 +20,9 @@ from automl_vision.studio.opened import Opened
 from automl_vision.studio.operations import operations
 from automl_vision.studio.packaged import packaged_model
 from automl_vision.studio.problems import NotFoundError
+
+if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
 
 router = operations("trials", "/runs/{run_id}")
 
@@ -173,6 +175,8 @@ def get_run_image(opened: Opened, run_id: str, row: int, side: Side = 256) -> Re
 
 
 def _figures(opened: Opened, run_id: str, number: int, split: str | None) -> Figures:
+    from automl_vision.experiment.figures import no_figures, training_figures
+
     trial = opened.trial(run_id, number)
     try:
         predicted = opened.evaluation(run_id, number, split).figures
