@@ -43,6 +43,7 @@ def shown(browser: Browser, colours: str) -> Iterator[Page]:
     """A page of that studio which must not complain, but of answers that refuse a form."""
     context = browser.new_context(base_url=colours, viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     context.set_default_timeout(20_000)
+    expect.set_options(timeout=30_000)  # the first question about models loads MLflow
     page = context.new_page()
     complaints = Complaints(page, colours)
     complaints.expected = ["status of 422"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.version import VERSION
 from automl_vision.studio import pages
 from automl_vision.studio.access import Access, Gate
@@ -43,6 +45,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=_read_registries, args=(app,), name="registries", daemon=True).start()
         yield
         app.state.work.close()
         for opened in app.state.workspaces.values():
@@ -73,3 +76,10 @@ def create_app(
     app.add_middleware(Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _read_registries(app: FastAPI) -> None:
+    """Load MLflow in a process of its own, which takes seconds, before a page asks for models."""
+    for opened in app.state.workspaces.values():
+        with suppress(AutoMLVisionError):  # the page of models says it, and tries again
+            opened.registry().listing()

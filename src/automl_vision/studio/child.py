@@ -43,6 +43,7 @@ class Child:
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self._calls = 0  # that run now
+        self._is_closed = False
         self._timer: threading.Timer | None = None
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -51,9 +52,11 @@ class Child:
         A keyword `progress` is called here; what it raises ends the call, in the process too at its next progress.
 
         Raises:
-            ChildError: the process failed.
+            ChildError: the process failed, or was closed.
         """
         with self._lock:
+            if self._is_closed:
+                raise ChildError("the studio has ended")
             self._stop_timer()
             if self._process is None or not self._process.is_alive:
                 self._process = _Process()
@@ -65,14 +68,15 @@ class Child:
         finally:
             with self._lock:
                 self._calls -= 1
-                if not self._calls:
+                if not self._calls and not self._is_closed:
                     self._timer = threading.Timer(self._linger, self._end_if_idle)
                     self._timer.daemon = True
                     self._timer.start()
 
     def close(self) -> None:
-        """End the process, and with it the calls that run; the next call starts another one."""
+        """End the process for good, and with it the calls that run."""
         with self._lock:
+            self._is_closed = True
             self._stop_timer()
             self._end()
 
