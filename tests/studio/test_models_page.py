@@ -70,6 +70,7 @@ def test_promote_and_roll_back_by_keyboard(shown: Page) -> None:
     focus_and_press(shown, "colours:2", role="link")  # the first of three presses
     expect(shown.get_by_text("Yes: it may replace colours:1.")).to_be_visible(timeout=60_000)
     focus_and_press(shown, "Promote")
+    expect(shown.get_by_role("dialog")).to_be_visible()
     shown.keyboard.type("as good, and newer")  # the field has the focus
     shown.keyboard.press("Enter")
     expect(shown.get_by_text("colours:2 is the champion.")).to_be_visible()

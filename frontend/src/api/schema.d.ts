@@ -1505,7 +1505,7 @@ export interface paths {
         };
         /**
          * Get Activity
-         * @description Return the runs that wait or work; each is read at most once a second, however often this is asked.
+         * @description Return the runs that wait or work; each is read once for all who watch it.
          */
         get: operations["get_activity"];
         put?: never;

@@ -43,7 +43,7 @@ def get_activity(
     readers: Live,
     workspace: Annotated[str | None, Query(description="its name; by default all that are open")] = None,
 ) -> Activity:
-    """Return the runs that wait or work; each is read at most once a second, however often this is asked."""
+    """Return the runs that wait or work; each is read once for all who watch it."""
     spaces: dict[str, OpenedWorkspace] = request.app.state.workspaces
     found = [
         _active(name, run, readers.of(opened, run.id))
