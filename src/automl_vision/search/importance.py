@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MIN_TRIALS = 10
 """Fewer trials leave the estimate to chance."""
 
+MOST_TRIALS = 300
+"""Of more, so many are drawn: 1,000 trials with 64 trees took 23 s, 300 with 16 trees 1 s, and the shares of a drawn
+function differed by 0.03."""
+
 _LOG_RATIO = 30.0  # a positive range that is wider is taken as logarithmic
-_TREES, _SEED = 64, 0
+_TREES, _SEED = 16, 0
 
 Tried = tuple[Mapping[str, Any], float]
 """A trial's hyperparameters and its score."""
@@ -30,6 +35,8 @@ def importances(tried: Sequence[Tried]) -> dict[str, float]:
     known = [(values, score) for values, score in tried if math.isfinite(score)]
     if len(known) < MIN_TRIALS:
         raise ValueError(f"the importance of hyperparameters needs {MIN_TRIALS} trials with a score, not {len(known)}")
+    if len(known) > MOST_TRIALS:
+        known = random.Random(_SEED).sample(known, MOST_TRIALS)
     names = [name for name in known[0][0] if all(name in values for values, _ in known)]
     varied = {name: column for name in names if len(set(map(repr, column := [v[name] for v, _ in known]))) > 1}
     if not varied:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
@@ -19,6 +20,7 @@ from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import DESCRIPTION_FILE
 from automl_vision.studio.child import Child
 from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
+from automl_vision.studio.importance import kept_importances
 from automl_vision.studio.problems import NotFoundError
 from automl_vision.studio.registry import StudioRegistry
 
@@ -80,10 +82,16 @@ class Recent(Generic[Key, Value]):
 
 
 class OpenedRun:
-    """A run whose board and verdict are read again only when they have changed; any number of threads may ask."""
+    """A run whose board and verdict are read again only when they have changed; any number of threads may ask.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: that is opened.
+        child: a process for what is not to stay in the server's memory.
+    """
+
+    def __init__(self, run: Run, child: Child) -> None:
         self.run = run
+        self._child = child
         self._lock = threading.RLock()
         self._judged_state: Hashable = None
         self._judged: dict[tuple[float | None, float | None], Verdict | None] = {}
@@ -118,7 +126,8 @@ class OpenedRun:
         """Figures of the trials as they are now."""
         from automl_vision.experiment.run_figures import run_figures
 
-        return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict)
+        weigh = partial(kept_importances, child=self._child, cache=self.run.workspace.cache_path)
+        return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict, weigh=weigh)
 
     def state(self) -> Hashable:
         """A value that changes with what verdict and figures depend on."""
@@ -185,7 +194,7 @@ class OpenedWorkspace:
         """
         opened = self._runs.get(run_id)
         if opened is None or not opened.run.folder.path.exists():
-            opened = self._runs[run_id] = OpenedRun(Run(self.workspace, run_id))
+            opened = self._runs[run_id] = OpenedRun(Run(self.workspace, run_id), self.child)
         return opened
 
     def runs(self) -> list[OpenedRun]:
