@@ -14,6 +14,7 @@ from fastapi import Depends, Query, Request
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
+from automl_vision.evaluation.weighted import forget_resamples
 from automl_vision.experiment.run import Run
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
@@ -115,6 +116,7 @@ class OpenedRun:
                 if len(self._judged) >= _MOST_VERDICTS:
                     self._judged.clear()
                 self._judged[limits] = self.run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
+                forget_resamples()
             return self._judged[limits]
 
     def summary(self) -> RunSummary:
