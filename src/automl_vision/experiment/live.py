@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -18,6 +18,10 @@ from automl_vision.workspace.trial_folder import TrialFolder
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK_WIDTH = 12  # characters; longer curves are subsampled
+
+
+FileState = tuple[int, int, int] | None
+"""Time of the last change, size and inode; None of a file that does not exist."""
 
 
 @dataclass
@@ -163,8 +167,8 @@ class LiveRun:
                 found += self._read_trial(trial, line)
         return sorted(found, key=lambda new: new.event.time)
 
-    def files_state(self) -> Hashable:
-        """A value that changes when a file of the run changes that `update` reads."""
+    def files_state(self) -> dict[str, FileState]:
+        """The files and folders that `update` would read, each with a value that changes with it."""
         root = str(self.folder.path)
         closed = {str(line.trial) for line in self.lines.values() if _is_closed(line)}
         paths = [root, f"{root}/{EVENTS_FILE}"]  # all files but the events are replaced, which changes their folder
@@ -172,7 +176,7 @@ class LiveRun:
             for name in os.listdir(f"{root}/trials"):  # noqa: PTH208 - for speed
                 if name not in closed:
                     paths += [f"{root}/trials/{name}", f"{root}/trials/{name}/{EVENTS_FILE}"]
-        return tuple(_stat(path) for path in paths)
+        return {path: _file_state(path) for path in paths}
 
     @property
     def position(self) -> Position:
@@ -231,7 +235,7 @@ class LiveRun:
         } | ({} if self.in_line is None else {"in_line": self.in_line.model_dump()})
 
 
-def _stat(path: str) -> tuple[int, int, int] | None:
+def _file_state(path: str) -> FileState:
     try:
         found = os.stat(path)  # noqa: PTH116 - for speed
     except FileNotFoundError:

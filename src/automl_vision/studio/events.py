@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from automl_vision.core.numbers import finite
 from automl_vision.core.records import EvaluationEvent, Message, RunStatus, TrialStatus
-from automl_vision.experiment.live import LiveRun, NewEvent, Position, TrialLine
+from automl_vision.experiment.live import FileState, LiveRun, NewEvent, Position, TrialLine
 from automl_vision.studio.opened import OpenedWorkspace, Recent
 from automl_vision.workspace.run_folder import RunFolder
 
@@ -97,7 +97,7 @@ class LiveReader:
         self.reads = 0
         self._is_canceling = False
         self._read_at = self._looked_at = -_EVERY
-        self._files: Hashable = None
+        self._files: dict[str, FileState] = {}
 
     def refresh(self) -> None:
         """Read what is new; the files are looked at five times a second."""
@@ -107,7 +107,7 @@ class LiveReader:
                 return
             self._looked_at = now
             files = self.live.files_state()
-            if now - self._read_at < _EVERY and files == self._files:
+            if now - self._read_at < _EVERY and files.items() <= self._files.items():
                 return
             self._files = files  # as they were before they are read
             before = self._board_state()
