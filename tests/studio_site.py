@@ -161,11 +161,14 @@ def complaints(page: Page) -> Complaints:
 @pytest.fixture
 def page(browser: Browser, studio_address: str) -> Iterator[Page]:
     """A page with a browser's memory of its own, at 1280 x 800; addresses are relative to the studio."""
+    from playwright.sync_api import expect
+
     from studio_browser import Complaints
 
     size = {"width": 1280, "height": 800}
     context = browser.new_context(base_url=studio_address, viewport=size, reduced_motion="reduce")
     context.set_default_timeout(15_000)
+    expect.set_options(timeout=30_000)  # the first question about models loads MLflow
     found = context.new_page()
     found.complaints = Complaints(found, studio_address)  # type: ignore[attr-defined]
     yield found

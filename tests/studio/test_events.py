@@ -1,4 +1,4 @@
-"""Server-sent events of a run: nothing is lost or repeated, and the disk is read once a second for all who watch."""
+"""Server-sent events of a run: nothing is lost or repeated, and the disk is read once for all who watch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
 def settled(reader: LiveReader) -> None:
     """Let the last reading be a second old."""
     reader._read_at -= 2
+    reader._looked_at -= 2
 
 
 def test_a_view_is_sent_what_has_changed(folder: RunFolder) -> None:
@@ -69,7 +70,7 @@ def test_a_view_is_sent_what_has_changed(folder: RunFolder) -> None:
     assert (last.status, last.has_ended, [line.status for line in last.lines]) == ("Canceled", True, ["Canceled"])
 
 
-def test_any_number_of_views_reads_the_disk_once_a_second(folder: RunFolder) -> None:
+def test_any_number_of_views_reads_the_disk_once(folder: RunFolder) -> None:
     readers = LiveReaders()
     opened = opened_workspaces([Workspace(folder.path.parent.parent)])["workspace"]
     reader = readers.of(opened, "live")
@@ -84,6 +85,28 @@ def test_any_number_of_views_reads_the_disk_once_a_second(folder: RunFolder) -> 
     settled(reader)
     assert [view.next()[0] for view in views] == [None] * 20
     assert reader.reads == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda run: run.message("something"), id="a message"),
+        pytest.param(lambda run: run.update(reason="full disk"), id="the record"),
+        pytest.param(lambda run: run.cancel_request.set(), id="a request to end"),
+        pytest.param(lambda run: evaluate(run.trial(1), 1, 0.8), id="an evaluation"),
+        pytest.param(lambda run: run.trial(1).update(status=TrialStatus.CANCELED), id="the end of a trial"),
+        pytest.param(lambda run: begun_trial(run, 2), id="a new trial"),
+    ],
+)
+def test_what_is_written_changes_the_state_of_the_files(
+    folder: RunFolder, change: Callable[[RunFolder], object]
+) -> None:
+    live = LiveReader(folder).live
+    live.update()
+    before = live.files_state()
+    assert live.files_state() == before
+    change(folder)
+    assert live.files_state() != before
 
 
 class Stream:

@@ -43,6 +43,7 @@ def shown(browser: Browser, colours: str) -> Iterator[Page]:
     """A page of that studio which must not complain, but of answers that refuse a form."""
     context = browser.new_context(base_url=colours, viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     context.set_default_timeout(20_000)
+    expect.set_options(timeout=30_000)  # the first question about models loads MLflow
     page = context.new_page()
     complaints = Complaints(page, colours)
     complaints.expected = ["status of 422"]
@@ -69,6 +70,7 @@ def test_promote_and_roll_back_by_keyboard(shown: Page) -> None:
     focus_and_press(shown, "colours:2", role="link")  # the first of three presses
     expect(shown.get_by_text("Yes: it may replace colours:1.")).to_be_visible(timeout=60_000)
     focus_and_press(shown, "Promote")
+    expect(shown.get_by_role("dialog")).to_be_visible()
     shown.keyboard.type("as good, and newer")  # the field has the focus
     shown.keyboard.press("Enter")
     expect(shown.get_by_text("colours:2 is the champion.")).to_be_visible()

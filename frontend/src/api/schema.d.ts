@@ -1505,7 +1505,7 @@ export interface paths {
         };
         /**
          * Get Activity
-         * @description Return the runs that wait or work; each is read at most once a second, however often this is asked.
+         * @description Return the runs that wait or work; each is read once for all who watch it.
          */
         get: operations["get_activity"];
         put?: never;
@@ -10554,7 +10554,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["ProblemDetails"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description The request failed; the answer says why. */
@@ -10563,7 +10563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["ProblemDetails"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };

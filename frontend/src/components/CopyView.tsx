@@ -1,5 +1,6 @@
 // "Copy as Python, YAML, command, link": a view is what a script can have too.
-import { Button as AriaButton, Menu, MenuItem, MenuTrigger, Popover } from "react-aria-components";
+import { lazy, Suspense, useRef, useState } from "react";
+import { Button as AriaButton } from "react-aria-components";
 import styles from "./controls.module.css";
 
 export interface Copies {
@@ -8,30 +9,22 @@ export interface Copies {
   command?: string;
 }
 
-/** A menu that copies what the page shows in other forms. */
+const CopyMenu = lazy(() => import("./CopyMenu"));
+
+/** A menu, loaded when it is first opened, that copies what the page shows in other forms. */
 export function CopyView({ copies }: { copies: Copies }) {
-  const forms: [string, string | undefined][] = [
-    ["Python", copies.python],
-    ["YAML", copies.yaml],
-    ["Command", copies.command],
-    ["Link", window.location.href],
-  ];
+  const button = useRef<HTMLButtonElement>(null);
+  const [isOpen, setOpen] = useState(false);
   return (
-    <MenuTrigger>
-      <AriaButton className={styles.button ?? ""}>
+    <>
+      <AriaButton ref={button} className={styles.button ?? ""} aria-haspopup="menu" aria-expanded={isOpen} onPress={() => setOpen(true)}>
         Copy as <span aria-hidden>▾</span>
       </AriaButton>
-      <Popover className={styles.popover ?? ""}>
-        <Menu onAction={(key) => void navigator.clipboard.writeText(forms.find(([name]) => name === key)?.[1] ?? "")}>
-          {forms
-            .filter(([, text]) => text !== undefined)
-            .map(([name]) => (
-              <MenuItem key={name} id={name} className={styles.item ?? ""}>
-                {name}
-              </MenuItem>
-            ))}
-        </Menu>
-      </Popover>
-    </MenuTrigger>
+      {isOpen && (
+        <Suspense fallback={null}>
+          <CopyMenu copies={copies} button={button} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </>
   );
 }

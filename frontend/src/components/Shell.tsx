@@ -1,10 +1,9 @@
 // What surrounds every page: where one can go, which workspace is shown, and whether the server answers.
 import { Link, Outlet, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { $api, ApiError, queries } from "../api/client";
 import { setPreference, usePreference, type Preference } from "../look/theme";
 import styles from "./Shell.module.css";
-import { SignIn } from "./SignIn";
 import { StaleBanner } from "./states";
 
 const PLACES = [
@@ -15,6 +14,8 @@ const PLACES = [
   { to: "/activity", title: "Activity" },
   { to: "/settings", title: "Settings" },
 ] as const;
+
+const SignIn = lazy(() => import("./SignIn"));
 
 export function Shell() {
   return (
@@ -52,7 +53,7 @@ export function Shell() {
 /** The page, or the sign-in where the studio wants its token. */
 function Guarded() {
   const session = $api.useQuery("get", "/api/v1/session", {}, { staleTime: 60_000 });
-  if (session.data !== undefined && !session.data.signed_in) return <SignIn />;
+  if (session.data !== undefined && !session.data.signed_in) return <Suspense fallback={null}><SignIn /></Suspense>;
   return <Outlet />;
 }
 

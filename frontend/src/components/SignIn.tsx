@@ -4,7 +4,7 @@ import { Button, TextField } from "./controls";
 import { Page } from "./Page";
 
 /** Where the studio wants its token: one field. */
-export function SignIn() {
+export default function SignIn() {
   const [token, setToken] = useState("");
   const signIn = $api.useMutation("post", "/api/v1/session", { onSuccess: () => queries.invalidateQueries() });
   const submit = (event: FormEvent) => {

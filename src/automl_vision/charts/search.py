@@ -326,13 +326,14 @@ def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) and not isinstance(value, bool) else str(value)
 
 
-def importance(shares: Mapping[str, float], metric: str, *, trials: int) -> Figure:
+def importance(shares: Mapping[str, float], metric: str, *, trials: int, of: int | None = None) -> Figure:
     """How much of the spread of the trials' scores each hyperparameter explains.
 
     Args:
         shares: by hyperparameter, from 0 to 1, with the sum 1.
         metric: name of the primary metric.
         trials: number of trials that this was estimated from.
+        of: number of trials that these were drawn from; None for all of them.
 
     Raises:
         CannotDrawError: there are no hyperparameters.
@@ -343,9 +344,10 @@ def importance(shares: Mapping[str, float], metric: str, *, trials: int) -> Figu
         raise CannotDrawError("no hyperparameter was sampled in all trials")
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
     names, values, title = list(ordered), list(ordered.values()), metric.replace("_", " ")
+    drawn = "" if of is None or of == trials else f", drawn from {of:,}"
     figure = empty_figure(
         "Importance of hyperparameters",
-        f"{names[0]} explains {values[0]:.0%} of the spread of {title} over {trials} trials.",
+        f"{names[0]} explains {values[0]:.0%} of the spread of {title} over {trials} trials{drawn}.",
         x="share of the spread (fANOVA)", y="", height=150 + 34 * max(len(names), 3),
         bargap=0.35,
         yaxis={"autorange": "reversed", "ticks": "", "tickvals": list(range(len(names))),

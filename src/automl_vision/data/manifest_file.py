@@ -32,7 +32,8 @@ def read_manifest(path: str | PathLike[str]) -> tuple[pa.Table, dict[str, Any]]:
         DataError: the file is not a manifest.
     """
     try:
-        table = pq.read_table(Path(path), partitioning=None)
+        with pq.ParquetFile(Path(path), memory_map=True) as file:  # `read_table` imports pandas: 40 MB
+            table = file.read()
         metadata = json.loads(table.schema.metadata[_METADATA])
         further = [table.schema.field(f"{PREFIX}{name}") for name in further_names(table)]
         schema = pa.schema([*SCHEMA, *further])

@@ -22,7 +22,7 @@ def fit_temperature(loss: Callable[[Floats], float], logits: Floats) -> float:
     Returns:
         A temperature between 0.05 and 20; 1 changes nothing.
     """
-    from scipy.optimize import minimize_scalar  # 0.4 s, which a run or a studio that starts does not need
+    from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(lambda log_t: loss(logits / np.exp(log_t)), bounds=tuple(np.log(_RANGE)), method="bounded")
     return float(np.exp(found.x)) if found.fun < loss(logits) else 1.0

@@ -74,9 +74,10 @@ def _score_map(kind: str, candidates: Candidates) -> ScoreMap:
 
 def _fit(kind: str, candidates: Candidates) -> Floats:
     """a, b and c of least log loss, with Platt's targets (Platt 1999), which keep them finite."""
+    from scipy.optimize import minimize
+
     if not len(candidates.score):
         return _IDENTITY
-    from scipy.optimize import minimize
 
     score = np.clip(candidates.score, TINY, 1 - 1e-9)
     features = np.stack([np.log(score), -np.log1p(-score), np.ones_like(score)], axis=1) @ _FREEDOM[kind].T

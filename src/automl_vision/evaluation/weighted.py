@@ -36,6 +36,12 @@ def _resample_weights(images: int, resamples: int) -> Floats:
     return weights
 
 
+def forget_resamples() -> None:
+    """Let go of the weights of resamples, 8 kB for each image; who needs them draws the same ones again."""
+    resample_weights.cache_clear()
+    _resample_weights.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def unit_weights(images: int) -> Floats:
     """Weights by which each image counts once, (1, images), read-only."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from automl_vision.core.event_log import EVENTS_FILE
 from automl_vision.core.numbers import finite
 from automl_vision.core.records import EvaluationEvent, Event, PlaceInLine, Progress, RunStatus, TrialStatus
 from automl_vision.workspace.run_folder import RunFolder
@@ -15,6 +18,10 @@ from automl_vision.workspace.trial_folder import TrialFolder
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK_WIDTH = 12  # characters; longer curves are subsampled
+
+
+FileState = tuple[int, int, int] | None
+"""Time of the last change, size and inode; None of a file that does not exist."""
 
 
 @dataclass
@@ -160,6 +167,17 @@ class LiveRun:
                 found += self._read_trial(trial, line)
         return sorted(found, key=lambda new: new.event.time)
 
+    def files_state(self) -> dict[str, FileState]:
+        """The files and folders that `update` would read, each with a value that changes with it."""
+        root = str(self.folder.path)
+        closed = {str(line.trial) for line in self.lines.values() if _is_closed(line)}
+        paths = [root, f"{root}/{EVENTS_FILE}"]  # all files but the events are replaced, which changes their folder
+        with suppress(FileNotFoundError):
+            for name in os.listdir(f"{root}/trials"):  # noqa: PTH208 - for speed
+                if name not in closed:
+                    paths += [f"{root}/trials/{name}", f"{root}/trials/{name}/{EVENTS_FILE}"]
+        return {path: _file_state(path) for path in paths}
+
     @property
     def position(self) -> Position:
         """How far the files were read."""
@@ -215,6 +233,14 @@ class LiveRun:
             "best": None if best is None else {"trial": best.trial, self.metric: best.value},
             "budget_left": round(self.budget_left, 1),
         } | ({} if self.in_line is None else {"in_line": self.in_line.model_dump()})
+
+
+def _file_state(path: str) -> FileState:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - for speed
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _is_closed(line: TrialLine) -> bool:

@@ -14,7 +14,6 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
 from automl_vision.experiment.compared import Compared, PartCompared, compare_classes, compare_slices, compare_trials
 from automl_vision.experiment.evaluated import Evaluated
-from automl_vision.experiment.model_evaluation import evaluate
 from automl_vision.experiment.registration import as_workspace
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.workspace.model_registry import ModelRegistry
@@ -166,6 +165,8 @@ def measure(
     progress: Callable[[int, int], None] | None,
 ) -> Evaluated:
     """Evaluate one model under its own name; see `evaluate`."""
+    from automl_vision.experiment.model_evaluation import evaluate  # it loads all formats
+
     settings = ScoringSettings(metric)
     found = evaluate(model.folder, data, split=split, settings=settings, threads=threads, progress=progress)
     return replace(found, name=model.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from automl_vision.charts import search as charts
@@ -11,19 +11,30 @@ from automl_vision.core.records import Ranking
 from automl_vision.experiment.figures import Figures
 from automl_vision.runs.leaderboard import Leaderboard
 from automl_vision.runs.verdict import Verdict
-from automl_vision.search.importance import importances
+from automl_vision.search.importance import MOST_TRIALS, Tried, importances
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def run_figures(leaderboard: Leaderboard, ranking: Ranking, verdict: Callable[[], Verdict | None]) -> Figures:
+Weigh = Callable[[Sequence[Tried]], dict[str, float]]
+"""Returns the importance of hyperparameters, as `importances` does."""
+
+
+def run_figures(
+    leaderboard: Leaderboard,
+    ranking: Ranking,
+    verdict: Callable[[], Verdict | None],
+    *,
+    weigh: Weigh = importances,
+) -> Figures:
     """The figures of a run's trials.
 
     Args:
         leaderboard: best first.
         ranking: by which metric.
         verdict: returns what paired tests say of the trials.
+        weigh: `importances`, or what remembers or computes it elsewhere.
     """
     settings = _settings(leaderboard)
     metric, lower = ranking.metric, ranking.lower_is_better
@@ -37,7 +48,7 @@ def run_figures(leaderboard: Leaderboard, ranking: Ranking, verdict: Callable[[]
                 _scores(leaderboard, verdict()), metric, "megabytes", lower_is_better=lower
             ),
             "parallel_coordinates": lambda: charts.parallel_coordinates(settings, metric, lower_is_better=lower),
-            "importance": lambda: _importance(settings, metric),
+            "importance": lambda: _importance(settings, metric, weigh),
         }
     )
 
@@ -77,9 +88,9 @@ def _settings(leaderboard: Leaderboard) -> list[charts.TrialSettings]:
     ]
 
 
-def _importance(settings: list[charts.TrialSettings], metric: str) -> Figure:
+def _importance(settings: list[charts.TrialSettings], metric: str, weigh: Weigh) -> Figure:
     try:
-        shares = importances([(trial.values, trial.score) for trial in settings])
+        shares = weigh([(trial.values, trial.score) for trial in settings])
     except ValueError as error:
         raise CannotDrawError(str(error)) from None
-    return charts.importance(shares, metric, trials=len(settings))
+    return charts.importance(shares, metric, trials=min(len(settings), MOST_TRIALS), of=len(settings))

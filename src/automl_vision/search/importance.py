@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MIN_TRIALS = 10
 """Fewer trials leave the estimate to chance."""
 
+MOST_TRIALS = 600
+"""Of more, so many are drawn. 1,000 trials of 7 settings took 23 s with 64 trees, 600 take 1.2 s with 10; the shares of
+the two that mattered differed by at most 0.03 over three draws, of 300 trials by 0.12."""
+
 _LOG_RATIO = 30.0  # a positive range that is wider is taken as logarithmic
-_TREES, _SEED = 64, 0
+_TREES, _TREES_TIMES_TRIALS, _SEED = 64, 6400, 0
 
 Tried = tuple[Mapping[str, Any], float]
 """A trial's hyperparameters and its score."""
@@ -30,6 +35,8 @@ def importances(tried: Sequence[Tried]) -> dict[str, float]:
     known = [(values, score) for values, score in tried if math.isfinite(score)]
     if len(known) < MIN_TRIALS:
         raise ValueError(f"the importance of hyperparameters needs {MIN_TRIALS} trials with a score, not {len(known)}")
+    if len(known) > MOST_TRIALS:
+        known = random.Random(_SEED).sample(known, MOST_TRIALS)
     names = [name for name in known[0][0] if all(name in values for values, _ in known)]
     varied = {name: column for name in names if len(set(map(repr, column := [v[name] for v, _ in known]))) > 1}
     if not varied:
@@ -49,7 +56,8 @@ def _fanova(columns: Mapping[str, Sequence[Any]], scores: Sequence[float]) -> di
     for row, score in enumerate(scores):
         values = {name: column[row] for name, column in columns.items()}
         study.add_trial(optuna.trial.create_trial(params=values, distributions=kinds, value=score))
-    evaluator = FanovaImportanceEvaluator(n_trees=_TREES, seed=_SEED)
+    trees = min(_TREES, _TREES_TIMES_TRIALS // len(scores))  # of few trials they are the noise, of many the time
+    evaluator = FanovaImportanceEvaluator(n_trees=trees, seed=_SEED)
     return {name: float(share) for name, share in get_param_importances(study, evaluator=evaluator).items()}
 
 

@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.version import VERSION
@@ -19,15 +18,14 @@ from automl_vision.studio.api import ROUTERS
 from automl_vision.studio.events import LiveReaders
 from automl_vision.studio.headers import SECURITY, EntityTags
 from automl_vision.studio.opened import opened_workspaces
+from automl_vision.studio.operations import API
 from automl_vision.studio.places import NewData, Places
 from automl_vision.studio.work import BackgroundWork
 from automl_vision.web.headers import SecurityHeaders
-from automl_vision.web.problems import RESPONSES, add_problems
+from automl_vision.web.problems import add_problems
 
 if TYPE_CHECKING:
     from automl_vision.workspace.workspace import Workspace
-
-API = "/api/v1"
 
 
 def create_app(
@@ -48,9 +46,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=_open_registries, args=(app,), name="registries", daemon=True).start()
+        threading.Thread(target=_read_registries, args=(app,), name="registries", daemon=True).start()
         yield
         app.state.work.close()
+        for opened in app.state.workspaces.values():
+            opened.child.close()
 
     app = FastAPI(
         title="AutoML Vision",
@@ -60,8 +60,8 @@ def create_app(
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
-        generate_unique_id_function=_operation_id,
         lifespan=lifespan,
+        routes=[route for router in ROUTERS for route in router.routes],
     )
     app.state.access = access or Access()
     app.state.workspaces = opened_workspaces(workspaces)
@@ -71,10 +71,6 @@ def create_app(
     app.state.uploads = {}  # by name of the workspace, made when they are first asked for
     app.state.most_upload_bytes = int(new_data.max_upload_gb * 2**30)
     app.state.live = LiveReaders()
-    api = APIRouter(prefix=API, responses=RESPONSES)
-    for router in ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
     app.include_router(pages.router)
     add_problems(app)
     app.add_middleware(EntityTags)
@@ -83,12 +79,8 @@ def create_app(
     return app
 
 
-def _open_registries(app: FastAPI) -> None:
-    """Load MLflow and open its stores, which takes seconds, before a page asks for models."""
+def _read_registries(app: FastAPI) -> None:
+    """Load MLflow in a process of its own, which takes seconds, before a page asks for models."""
     for opened in app.state.workspaces.values():
         with suppress(AutoMLVisionError):  # the page of models says it, and tries again
-            opened.registry()
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
+            opened.registry().listing()

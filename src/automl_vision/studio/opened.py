@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
@@ -13,12 +14,15 @@ from fastapi import Depends, Query, Request
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
+from automl_vision.evaluation.weighted import forget_resamples
 from automl_vision.experiment.run import Run
-from automl_vision.experiment.run_figures import run_figures
 from automl_vision.experiment.run_list import RunList, RunSummary, summary
 from automl_vision.experiment.trial import Trial
 from automl_vision.serving.model_folder import DESCRIPTION_FILE
+from automl_vision.studio.child import Child
 from automl_vision.studio.evaluations import OpenedComparison, OpenedEvaluation
+from automl_vision.studio.importance import kept_importances
+from automl_vision.studio.registry import StudioRegistry
 from automl_vision.web.problems import NotFoundError
 
 if TYPE_CHECKING:
@@ -28,13 +32,13 @@ if TYPE_CHECKING:
     from automl_vision.runs.leaderboard import Leaderboard
     from automl_vision.runs.verdict import Verdict
     from automl_vision.serving.model_folder import ModelDescription
-    from automl_vision.workspace.model_registry import ModelRegistry
     from automl_vision.workspace.model_version import ModelVersion
     from automl_vision.workspace.workspace import Workspace
 
 _MOST_EVALUATED = 4  # of 5,000 images about 40 MB each
 _MOST_DATASETS = 4
 _MOST_COMPARED = 4
+_LINGER = 120.0  # seconds; MLflow takes 200 MB
 
 UNREGISTERED = "~"
 """Begins the name of a dataset that is not registered; its fingerprint follows."""
@@ -79,10 +83,16 @@ class Recent(Generic[Key, Value]):
 
 
 class OpenedRun:
-    """A run whose board and verdict are read again only when they have changed; any number of threads may ask."""
+    """A run whose board and verdict are read again only when they have changed; any number of threads may ask.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: that is opened.
+        child: a process for what is not to stay in the server's memory.
+    """
+
+    def __init__(self, run: Run, child: Child) -> None:
         self.run = run
+        self._child = child
         self._lock = threading.RLock()
         self._judged_state: Hashable = None
         self._judged: dict[tuple[float | None, float | None], Verdict | None] = {}
@@ -106,6 +116,7 @@ class OpenedRun:
                 if len(self._judged) >= _MOST_VERDICTS:
                     self._judged.clear()
                 self._judged[limits] = self.run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
+                forget_resamples()
             return self._judged[limits]
 
     def summary(self) -> RunSummary:
@@ -115,7 +126,10 @@ class OpenedRun:
 
     def figures(self) -> Figures:
         """Figures of the trials as they are now."""
-        return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict)
+        from automl_vision.experiment.run_figures import run_figures
+
+        weigh = partial(kept_importances, child=self._child, cache=self.run.workspace.cache_path)
+        return run_figures(self.board(), self.run.folder.outline().ranking, self.verdict, weigh=weigh)
 
     def state(self) -> Hashable:
         """A value that changes with what verdict and figures depend on."""
@@ -131,6 +145,7 @@ class OpenedWorkspace:
     Attributes:
         name: in addresses, such as "helmets".
         workspace: its files.
+        child: a process for what is not to stay in the server's memory.
         run_list: its runs in short.
     """
 
@@ -149,21 +164,14 @@ class OpenedWorkspace:
     _passports: Recent[tuple[str, float, int], ModelDescription] = field(
         default_factory=lambda: Recent(_MOST_PASSPORTS)
     )
-    _registry: ModelRegistry | None = None
-    _connecting: threading.Lock = field(default_factory=threading.Lock)
+    child: Child = field(default_factory=lambda: Child(linger=_LINGER))
+    _registry: StudioRegistry | None = None
 
-    def registry(self) -> ModelRegistry:
-        """The registered models; the first call loads MLflow, which takes seconds.
-
-        Raises:
-            WorkspaceError: the registry does not answer.
-        """
-        with self._connecting:
-            if self._registry is None:
-                registry = self.workspace.models
-                registry.connect()
-                self._registry = registry
-            return self._registry
+    def registry(self) -> StudioRegistry:
+        """The registered models; the first question starts a process that loads MLflow, which takes seconds."""
+        if self._registry is None:
+            self._registry = StudioRegistry(self.workspace, self.child)
+        return self._registry
 
     def passport(self, version: ModelVersion) -> ModelDescription:
         """The `model.json` of a version; it is read again when it has changed.
@@ -188,7 +196,7 @@ class OpenedWorkspace:
         """
         opened = self._runs.get(run_id)
         if opened is None or not opened.run.folder.path.exists():
-            opened = self._runs[run_id] = OpenedRun(Run(self.workspace, run_id))
+            opened = self._runs[run_id] = OpenedRun(Run(self.workspace, run_id), self.child)
         return opened
 
     def runs(self) -> list[OpenedRun]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import threading
 import webbrowser
@@ -64,9 +65,15 @@ def serve(
         AddressTakenError: another program listens on the port.
         TokenError: the token is too short.
     """
+    gc.disable()  # what imports make stays, and looking through it again and again took a tenth of the start
     import uvicorn
 
     from automl_vision.studio.app import create_app
+    from automl_vision.studio.memory import keep_small
+
+    gc.enable()
+    gc.freeze()
+    keep_small()
 
     is_local = is_loopback(address.host)
     made = secrets.token_urlsafe(24) if token is None and not is_local else None

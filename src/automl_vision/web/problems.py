@@ -43,11 +43,15 @@ class NotFoundError(AutoMLVisionError):
     """Nothing is at this address; the message says what there is instead."""
 
 
-PROBLEM = {"model": ProblemDetails, "description": "The request failed; the answer says why."}
-RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, 422: PROBLEM}
-"""The errors that any operation may answer with, for its OpenAPI description."""
-
 PROBLEM_TYPE = "application/problem+json"
+_SCHEMAS = "#/components/schemas/"
+
+PROBLEM = {
+    "description": "The request failed; the answer says why.",
+    "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{_SCHEMAS}{ProblemDetails.__name__}"}}},
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, 422: PROBLEM}
+"""The errors that any operation may answer with; by "model" FastAPI would build a validator for each of them."""
 
 _STATUS: dict[type[AutoMLVisionError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -65,17 +69,15 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     describe = app.openapi
-    app.openapi = lambda: _with_problem_type(describe())  # type: ignore[method-assign]
+    app.openapi = lambda: _with_problem_schema(describe())  # type: ignore[method-assign]
 
 
-def _with_problem_type(description: dict[str, Any]) -> dict[str, Any]:
-    """An OpenAPI description whose errors have the type with which they are sent."""
-    for path in description["paths"].values():
-        for operation in path.values():
-            for status, answer in operation["responses"].items():
-                content = answer.get("content", {})
-                if status.startswith("4") and "application/json" in content:
-                    content[PROBLEM_TYPE] = content.pop("application/json")
+def _with_problem_schema(description: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI description with the schema of its errors."""
+    components = description["components"]
+    made = ProblemDetails.model_json_schema(mode="serialization", ref_template=f"{_SCHEMAS}{{model}}")
+    found = components["schemas"] | made.pop("$defs") | {ProblemDetails.__name__: made}
+    components["schemas"] = {name: found[name] for name in sorted(found)}
     return description
 
 

@@ -91,14 +91,6 @@ class ModelRegistry:
         self.alias(name, CANDIDATE, int(version.version), action="registered")
         return self.get(f"{name}:{version.version}")
 
-    def connect(self) -> None:
-        """Load MLflow and open its store, which takes seconds the first time; the next calls then answer at once.
-
-        Raises:
-            WorkspaceError: the registry does not answer.
-        """
-        self.names()
-
     def listing(self) -> dict[str, list[ModelVersion]]:
         """Every name with its versions, oldest first, in two queries however many there are."""
         with self._answering() as client:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from automl_vision.workspace.data_reports import DataReports
 
 DEFAULT_FOLDER = ".automl-vision"
+STORE_FILE = "mlflow.db"
+"""In the folder, unless `MLFLOW_TRACKING_URI` names another store."""
 
 
 class Workspace:
@@ -96,7 +98,7 @@ class Workspace:
     @property
     def tracking_uri(self) -> str:
         """The MLflow store: `MLFLOW_TRACKING_URI`, or SQLite in the folder."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.path / "mlflow.db")
+        return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self.path / STORE_FILE)
 
     def run_folder(self, run_id: str) -> RunFolder:
         """A run's files by its id.

@@ -1,9 +1,7 @@
 // Which runs the list shows: by words, status, experiment and task; and which columns it has.
 import { useCallback } from "react";
-import { Button as AriaButton, Dialog, DialogTrigger, Popover } from "react-aria-components";
 import { $api } from "../../api/client";
-import { Button } from "../../components/controls";
-import controls from "../../components/controls.module.css";
+import { Button, DropDown } from "../../components/controls";
 import { statusWord } from "../../components/format";
 import { listPart, textOf, useSettled, useView } from "../../components/view";
 import styles from "./Home.module.css";
@@ -71,18 +69,13 @@ function ColumnChoice() {
   const shown = shownColumns(view.columns);
   const toggle = (id: string) => setView({ columns: listPart(shown.includes(id) ? shown.filter((one) => one !== id) : [...shown, id]) });
   return (
-    <DialogTrigger>
-      <AriaButton className={controls.button ?? ""}>Columns <span aria-hidden>▾</span></AriaButton>
-      <Popover className={controls.popover ?? ""}>
-        <Dialog aria-label="Columns" className={styles.choices ?? ""}>
-          {COLUMNS.filter((column) => column.id !== "id").map((column) => (
-            <label key={column.id} className={styles.check}>
-              <input type="checkbox" checked={shown.includes(column.id)} onChange={() => toggle(column.id)} />
-              {column.title}
-            </label>
-          ))}
-        </Dialog>
-      </Popover>
-    </DialogTrigger>
+    <DropDown title="Columns" className={styles.choices}>
+      {COLUMNS.filter((column) => column.id !== "id").map((column) => (
+        <label key={column.id} className={styles.check}>
+          <input type="checkbox" checked={shown.includes(column.id)} onChange={() => toggle(column.id)} />
+          {column.title}
+        </label>
+      ))}
+    </DropDown>
   );
 }

@@ -1,7 +1,6 @@
 // What the board shows: limits of latency and size, columns, further metrics.
 import { useCallback, type ReactNode } from "react";
-import { Button as AriaButton, Dialog, DialogTrigger, Popover } from "react-aria-components";
-import controls from "../../components/controls.module.css";
+import { Button, DropDown } from "../../components/controls";
 import { metricName } from "../../components/format";
 import { listOf, listPart, positiveOf, textOf, useSettled, useView } from "../../components/view";
 import styles from "./Board.module.css";
@@ -52,34 +51,23 @@ function ColumnChoice({ run, columns, shown }: { run: RunDetails; columns: Board
     });
   };
   return (
-    <DialogTrigger>
-      <AriaButton className={controls.button ?? ""}>
-        Columns <span aria-hidden>▾</span>
-      </AriaButton>
-      <Popover className={controls.popover ?? ""}>
-        <Dialog aria-label="Columns" className={styles.choices ?? ""}>
-          {columns
-            .filter((column) => column.id !== "trial" && !column.id.startsWith("metric-"))
-            .map((column) => (
-              <label key={column.id}>
-                <input type="checkbox" checked={shown.includes(column)} onChange={() => toggleColumn(column.id)} />
-                {column.name}
-              </label>
-            ))}
-          {others.length > 0 && <h3>Further metrics, validation</h3>}
-          {others.map((name) => (
-            <label key={name}>
-              <input type="checkbox" checked={metrics.includes(name)} onChange={() => toggleMetric(name)} />
-              {metricName(name)}
-            </label>
-          ))}
-          {view.columns !== undefined && (
-            <AriaButton className={controls.button ?? ""} onPress={() => setView({ columns: undefined })}>
-              The usual columns
-            </AriaButton>
-          )}
-        </Dialog>
-      </Popover>
-    </DialogTrigger>
+    <DropDown title="Columns" className={styles.choices}>
+      {columns
+        .filter((column) => column.id !== "trial" && !column.id.startsWith("metric-"))
+        .map((column) => (
+          <label key={column.id}>
+            <input type="checkbox" checked={shown.includes(column)} onChange={() => toggleColumn(column.id)} />
+            {column.name}
+          </label>
+        ))}
+      {others.length > 0 && <h3>Further metrics, validation</h3>}
+      {others.map((name) => (
+        <label key={name}>
+          <input type="checkbox" checked={metrics.includes(name)} onChange={() => toggleMetric(name)} />
+          {metricName(name)}
+        </label>
+      ))}
+      {view.columns !== undefined && <Button onPress={() => setView({ columns: undefined })}>The usual columns</Button>}
+    </DropDown>
   );
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
@@ -13,8 +13,9 @@ from automl_vision.experiment.live import Position
 from automl_vision.experiment.run_list import RunSummary
 from automl_vision.studio.events import Live, LiveReader, LiveState, LiveTrial, RunChange, RunMessage, changes
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 
-router = APIRouter()
+router = operations()
 
 _MESSAGES = 3  # of a run, the last ones
 
@@ -42,7 +43,7 @@ def get_activity(
     readers: Live,
     workspace: Annotated[str | None, Query(description="its name; by default all that are open")] = None,
 ) -> Activity:
-    """Return the runs that wait or work; each is read at most once a second, however often this is asked."""
+    """Return the runs that wait or work; each is read once for all who watch it."""
     spaces: dict[str, OpenedWorkspace] = request.app.state.workspaces
     found = [
         _active(name, run, readers.of(opened, run.id))

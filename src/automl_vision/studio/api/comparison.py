@@ -6,7 +6,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import ConfigError, Problem
@@ -25,11 +25,12 @@ from automl_vision.studio.api.evaluation import (
 from automl_vision.studio.api.trials import Split
 from automl_vision.studio.evaluations import OpenedComparison
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page
 from automl_vision.studio.work import Background, Progress
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["comparison"], prefix="/compare")
+router = operations("comparison", "/compare")
 
 TrialName = tuple[str, int]
 """Id of a run and number of a trial."""

@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow.compute as pc
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.records import RunStatus
 from automl_vision.data.manifest_file import manifest_facts
 from automl_vision.data.report import Problem
 from automl_vision.studio.opened import UNREGISTERED, Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.web.problems import NotFoundError
 from automl_vision.workspace.datasets import DatasetVersion
 
-router = APIRouter(tags=["data"], prefix="/datasets")
+router = operations("data", "/datasets")
 VERSION = "/{name}/versions/{number}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
@@ -18,11 +17,12 @@ from automl_vision.studio.api.data import VERSION
 from automl_vision.studio.api.data_images import DataImage, data_images
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.work import Background, Progress
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}")
+router = operations("data", f"/datasets{VERSION}")
 
 _MOST_PLACES = 20
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import DataError
@@ -17,10 +16,11 @@ from automl_vision.studio.api.data_doctor import FindingSummary, finding_summary
 from automl_vision.studio.api.data_uploads import RegisteredVersion
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.work import Background, Progress
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}/fixes")
+router = operations("data", f"/datasets{VERSION}/fixes")
 
 
 class Choice(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
@@ -18,10 +18,11 @@ from automl_vision.data.selection import Order, select
 from automl_vision.studio.api.data import VERSION
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import MAX_ITEMS, Page
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["data"], prefix=f"/datasets{VERSION}")
+router = operations("data", f"/datasets{VERSION}")
 
 _MOST_POINTS = 24  # of a polygon in a gallery
 _MOST_OBJECTS = 80  # drawn on an image of a gallery

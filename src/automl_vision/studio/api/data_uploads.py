@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import DataError
@@ -14,12 +14,13 @@ from automl_vision.data.defaults import SPLIT_RATIO
 from automl_vision.data.usability import require_usable
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import UNREGISTERED, Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.places import AllowedPlaces
 from automl_vision.studio.uploads import Upload, Uploads
 from automl_vision.studio.work import Background, Progress
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["new data"])
+router = operations("new data")
 
 
 class ServerFolderEntry(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.numbers import finite
@@ -13,11 +13,12 @@ from automl_vision.experiment.image_cases import ImageCase, ImageFilter, Outcome
 from automl_vision.studio.api.trials import Split
 from automl_vision.studio.evaluations import OpenedEvaluation
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page
 from automl_vision.studio.work import Background, Progress, Work
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["evaluation"], prefix="/runs/{run_id}/trials/{number}")
+router = operations("evaluation", "/runs/{run_id}/trials/{number}")
 
 MOST_CLASSES = 100
 """Above, a confusion matrix is only listed by its worst pairs."""

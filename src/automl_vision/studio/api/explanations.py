@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
@@ -13,11 +13,12 @@ from automl_vision.core.numbers import finite
 from automl_vision.studio.api.evaluation import WorkProgress, progress_of
 from automl_vision.studio.explanations import ExplainedImage
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.packaged import packaged_model
 from automl_vision.studio.work import Background, Progress
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["explanations"], prefix="/runs/{run_id}/trials/{number}")
+router = operations("explanations", "/runs/{run_id}/trials/{number}")
 
 Label = Annotated[str | None, Query(description="the class to explain; by default the most probable one")]
 _DONE = WorkProgress(state="done", done=1, total=1, reason=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import AutoMLVisionError, ConfigError
@@ -21,11 +21,12 @@ from automl_vision.experiment.promotion import (
 from automl_vision.studio.api.models import Name, Reason, Version, find_version
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.work import Background, BackgroundWork, Progress, Work
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, ModelVersion
 
-router = APIRouter(tags=["models"], prefix="/models/{name}")
-data_router = APIRouter(tags=["models"])
+router = operations("models", "/models/{name}")
+data_router = operations("models")
 
 _KIND = "gate"
 
@@ -128,8 +129,13 @@ def start_gate(opened: Opened, background: Background, name: Name, version: Vers
         opened.workspace.datasets.get(wanted.data)
 
     def judge(progress: Progress) -> Gate:
-        return judge_challenger(
-            opened.workspace, found.id, wanted.data, alias=wanted.alias, progress=_of_both(progress)
+        return opened.child.call(
+            judge_challenger,
+            opened.workspace,
+            found.id,
+            wanted.data,
+            alias=wanted.alias,
+            progress=_of_both(progress),
         )
 
     title = _title(found, wanted.alias)
@@ -141,7 +147,9 @@ def start_gate(opened: Opened, background: Background, name: Name, version: Vers
 def promote_version(opened: Opened, name: Name, version: Version, wanted: Promoted) -> AliasChange | None:
     """Point the alias to a version that was compared with the one in use; the log keeps the reason."""
     found = find_version(opened.registry(), name, version)
-    return promote_judged(opened.workspace, found.id, alias=wanted.alias, why=wanted.why, force=wanted.force)
+    return opened.child.call(
+        promote_judged, opened.workspace, found.id, alias=wanted.alias, why=wanted.why, force=wanted.force
+    )
 
 
 @router.get("/rule")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.compute.turns import WaitingLine
@@ -24,11 +23,12 @@ from automl_vision.storage.urls import is_url
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.child import call_in_child
 from automl_vision.studio.opened import Opened, OpenedWorkspace, Recent
+from automl_vision.studio.operations import operations
 from automl_vision.studio.places import AllowedPlaces, OutsideError, Places
 from automl_vision.studio.work import Background, Progress, Work
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["jobs"])
+router = operations("jobs")
 
 _facts: Recent[str, list[AlgorithmFacts]] = Recent(len(TASKS) + 4)
 _children = threading.BoundedSemaphore(2)  # processes that check or start jobs

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
@@ -20,14 +19,15 @@ from automl_vision.serving.model_folder import ModelDescription, SetThreshold
 from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.zipped import zip_response
 from automl_vision.workspace.model_version import CHAMPION, AliasChange, Lineage, ModelVersion
 
 if TYPE_CHECKING:
-    from automl_vision.workspace.model_registry import ModelRegistry
+    from automl_vision.studio.registry import StudioRegistry
 
-router = APIRouter(tags=["models"])
+router = operations("models")
 
 _MOST_LISTED = 10  # versions of a model in the list of models
 
@@ -234,7 +234,7 @@ def roll_back(opened: Opened, name: Name, reason: Reason) -> AliasChange:
     return opened.registry().rollback(name, reason.alias, why=reason.why)
 
 
-def find_version(registry: ModelRegistry, name: str, version: str) -> ModelVersion:
+def find_version(registry: StudioRegistry, name: str, version: str) -> ModelVersion:
     """A version by its number or alias.
 
     Raises:

@@ -6,7 +6,6 @@ import base64
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
@@ -16,9 +15,10 @@ from automl_vision.experiment.decisions import DecisionTable
 from automl_vision.studio.api.evaluation import Found
 from automl_vision.studio.api.trials import Split
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.packaged import packaged_model
 
-router = APIRouter(tags=["operating point"], prefix="/runs/{run_id}/trials/{number}")
+router = operations("operating point", "/runs/{run_id}/trials/{number}")
 
 Packed = Annotated[str, Field(description="little-endian numbers in Base64")]
 

@@ -7,7 +7,7 @@ import io
 import threading
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError
@@ -18,10 +18,11 @@ from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import Prediction
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.predictors import MAX_BYTES, Predictors, Timed, checked_size, model_folder
 from automl_vision.studio.work import Background, Progress
 
-router = APIRouter(tags=["predictions"])
+router = operations("predictions")
 
 _TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/gif", "application/octet-stream")
 _BINARY: dict[str, Any] = {

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from automl_vision.studio.api.predictions import ImageBody, Model, OpenModels, prediction_answer
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.predictors import model_folder
 from automl_vision.studio.zipped import zip_response
 from automl_vision.web.problems import NotFoundError
 from automl_vision.workspace.label_queue import LINES_FILE, LabelQueue, QueuedPhoto, Which
 
-router = APIRouter(tags=["labelling queue"], prefix="/queue")
+router = operations("labelling queue", "/queue")
 
 _IMAGE = {
     "required": True,

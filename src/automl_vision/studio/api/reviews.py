@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.experiment.label_reviews import LabelReview, LabelReviews, Verdict
 from automl_vision.studio.opened import Opened, OpenedWorkspace
+from automl_vision.studio.operations import operations
 
-router = APIRouter(tags=["reviews"], prefix="/runs/{run_id}")
+router = operations("reviews", "/runs/{run_id}")
 
 
 class Reviews(BaseModel):

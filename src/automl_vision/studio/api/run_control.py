@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.core.records import RunStatus
 from automl_vision.experiment.reports.contents import report_run
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.work import Background, Progress
 
-router = APIRouter(tags=["runs"], prefix="/runs/{run_id}")
+router = operations("runs", "/runs/{run_id}")
 
 _A_MOMENT = 1.0  # seconds that an answer waits for the end of a canceled run
 

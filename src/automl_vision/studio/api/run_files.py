@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import yaml
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -17,11 +17,12 @@ from automl_vision.runs.spec import read_run_spec
 from automl_vision.storage.zip_stream import folder_members
 from automl_vision.studio.events import RunMessage
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.zipped import zip_response
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["runs"], prefix="/runs/{run_id}")
+router = operations("runs", "/runs/{run_id}")
 
 
 class RunLog(BaseModel):

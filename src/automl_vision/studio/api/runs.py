@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.records import MetricInterval, RunStatus
-from automl_vision.experiment.figures import Figures
 from automl_vision.experiment.run_list import ExperimentSummary, RunOrder, RunQuery, RunSummary
 from automl_vision.runs.leaderboard import Leaderboard, Row
 from automl_vision.runs.verdict import Verdict
 from automl_vision.studio.opened import Opened, OpenedRun, Recent
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["runs"])
+if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
+
+router = operations("runs")
 
 FigureName = Literal["board", "latency", "size", "parallel_coordinates", "importance"]
 

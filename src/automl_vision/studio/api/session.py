@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, Field, SecretStr
 from starlette.exceptions import HTTPException
 
 from automl_vision.studio.access import COOKIE, SESSION_SECONDS, Access
+from automl_vision.studio.operations import operations
 
-router = APIRouter(tags=["session"])
+router = operations("session")
 
 
 class Session(BaseModel):

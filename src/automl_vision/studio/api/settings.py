@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import platform
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from automl_vision.compute.local import visible_gpus
 from automl_vision.core.version import installed_versions
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.workspace.storage_use import FolderUse, storage_use
 
-router = APIRouter(tags=["settings"], prefix="/settings")
+router = operations("settings", "/settings")
 
 
 class Machine(BaseModel):

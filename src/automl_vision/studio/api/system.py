@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 
 from automl_vision.core.version import VERSION
+from automl_vision.studio.operations import operations
 
-router = APIRouter(tags=["system"])
+router = operations("system")
 
 
 class WorkspaceSummary(BaseModel):

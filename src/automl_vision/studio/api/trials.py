@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import RunFailedError
 from automl_vision.core.records import MetricInterval, TrialResult, TrialStatus
 from automl_vision.experiment.downloads import file_names
-from automl_vision.experiment.figures import Figures, no_figures, training_figures
 from automl_vision.experiment.trial_settings import trial_settings
 from automl_vision.runs.leaderboard import Row
 from automl_vision.studio.api.runs import figure_json
 from automl_vision.studio.images import Side, image_response
 from automl_vision.studio.opened import Opened
+from automl_vision.studio.operations import operations
 from automl_vision.studio.packaged import packaged_model
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["trials"], prefix="/runs/{run_id}")
+if TYPE_CHECKING:
+    from automl_vision.experiment.figures import Figures
+
+router = operations("trials", "/runs/{run_id}")
 
 Split = Annotated[str | None, Query(description='"val" or "test"; by default the test images if there are any')]
 
@@ -172,6 +175,8 @@ def get_run_image(opened: Opened, run_id: str, row: int, side: Side = 256) -> Re
 
 
 def _figures(opened: Opened, run_id: str, number: int, split: str | None) -> Figures:
+    from automl_vision.experiment.figures import no_figures, training_figures
+
     trial = opened.trial(run_id, number)
     try:
         predicted = opened.evaluation(run_id, number, split).figures

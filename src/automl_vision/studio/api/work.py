@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
+from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.studio.work import Background, Work, WorkState
 from automl_vision.web.problems import NotFoundError
 
-router = APIRouter(tags=["work"], prefix="/work")
+router = operations("work", "/work")
 
 
 class WorkDetails(BaseModel):
