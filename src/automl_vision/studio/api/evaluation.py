@@ -205,14 +205,23 @@ def wanted_images(  # noqa: PLR0913 - each one is a parameter of the address
     true: Annotated[str | None, Query(description='a class that the image has, or "no object"')] = None,
     predicted: Annotated[str | None, Query(description='a class that is predicted, or "not found"')] = None,
     label: Annotated[str | None, Query(description="a label, with many labels per image")] = None,
-    outcome: Annotated[Outcome | None, Query(description="what happens to the label")] = None,
+    outcome: Annotated[Outcome | None, Query(description="what happens to the label, or at `threshold`")] = None,
     kind: Annotated[str | None, Query(description="a kind of a detector's errors")] = None,
     attribute: Annotated[str | None, Query(description="of a slice, with its value")] = None,
     value: Annotated[str | None, Query(description="of the slice's attribute")] = None,
+    threshold: Annotated[
+        float | None, Query(ge=0, le=1, description="from which answers are shown, of `label` or all; see `outcome`")
+    ] = None,
+    lowest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `highest`")] = None,
+    highest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `lowest`")] = None,
+    before_scaling: Annotated[bool, Query(description="the confidence before temperature scaling")] = False,
 ) -> ImageFilter:
     """Which images a request asks for."""
     part = (attribute, value) if attribute is not None and value is not None else None
-    return ImageFilter(mistakes, suspected, true, predicted, label, outcome, kind, part)
+    bounds = (lowest, highest) if lowest is not None and highest is not None else None
+    return ImageFilter(
+        mistakes, suspected, true, predicted, label, outcome, kind, part, threshold, bounds, before_scaling
+    )
 
 
 Wanted = Annotated[ImageFilter, Depends(wanted_images)]
