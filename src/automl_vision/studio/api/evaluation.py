@@ -195,7 +195,13 @@ class CaseDetails(Case):
     digest: str
     labels: list[LabelScore] = Field(description="the most probable classes and the true ones")
     true_objects: list[DrawnObject]
-    found_objects: list[DrawnObject] = Field(description="at the operating threshold")
+    found_objects: list[DrawnObject] = Field(description="at the operating threshold, or the asked one")
+
+
+Threshold = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="probability or score from which answers are shown; without it, the model's own"),
+]
 
 
 def wanted_images(  # noqa: PLR0913 - each one is a parameter of the address
@@ -209,9 +215,7 @@ def wanted_images(  # noqa: PLR0913 - each one is a parameter of the address
     kind: Annotated[str | None, Query(description="a kind of a detector's errors")] = None,
     attribute: Annotated[str | None, Query(description="of a slice, with its value")] = None,
     value: Annotated[str | None, Query(description="of the slice's attribute")] = None,
-    threshold: Annotated[
-        float | None, Query(ge=0, le=1, description="from which answers are shown, of `label` or all; see `outcome`")
-    ] = None,
+    threshold: Threshold = None,
     lowest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `highest`")] = None,
     highest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `lowest`")] = None,
     before_scaling: Annotated[bool, Query(description="the confidence before temperature scaling")] = False,
@@ -346,7 +350,7 @@ def list_cases(found: Found, wanted: Wanted, limit: Limit = 50, cursor: Cursor =
 
 
 @router.get("/cases/{row}")
-def get_case(found: Found, row: int) -> CaseDetails:
+def get_case(found: Found, row: int, threshold: Threshold = None) -> CaseDetails:
     """Return one image with its probabilities or objects."""
     with found.lock:
         cases = found.cases
@@ -356,7 +360,7 @@ def get_case(found: Found, row: int) -> CaseDetails:
             digest=found.evaluated.dataset.table["digest"][row].as_py() or "",
             labels=[LabelScore(**vars(label)) for label in cases.scored_labels(position)],
             true_objects=[_drawn(value) for value in cases.true_objects(position)],
-            found_objects=[_drawn(value) for value in cases.found_objects(position)],
+            found_objects=[_drawn(value) for value in cases.found_objects(position, threshold)],
         )
 
 
