@@ -1,1 +1,0 @@
-import{Sn as e}from"./states-B8ZBNXhC.js";var t=e();function n({label:e,children:n}){return(0,t.jsx)(`div`,{className:`scrolls`,role:`group`,"aria-label":e,tabIndex:0,children:n})}export{n as t};

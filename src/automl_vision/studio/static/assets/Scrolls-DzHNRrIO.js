@@ -1,0 +1,1 @@
+import{Sn as e}from"./states-Cb8i1iTB.js";var t=e();function n({label:e,children:n}){return(0,t.jsx)(`div`,{className:`scrolls`,role:`group`,"aria-label":e,tabIndex:0,children:n})}export{n as t};

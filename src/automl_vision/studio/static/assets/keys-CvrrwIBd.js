@@ -1,1 +1,0 @@
-import{En as e,wn as t}from"./states-B8ZBNXhC.js";var n=e(t(),1),r=`automl-vision-letter-keys`,i=new Set,a=()=>window.localStorage.getItem(r)!==`off`;function o(e){e?window.localStorage.removeItem(r):window.localStorage.setItem(r,`off`);for(let e of i)e()}function s(e){return i.add(e),()=>i.delete(e)}var c=()=>(0,n.useSyncExternalStore)(s,a);export{o as n,c as r,a as t};
