@@ -158,7 +158,7 @@ def test_a_link_shows_others_the_same_view(
 
 def settled(page: Page) -> str:
     """The text of a page once all of it is there."""
-    expect(page.locator("main h2").first).to_be_visible(timeout=_FIRST)
+    expect(page.locator("main h1")).to_be_visible(timeout=_FIRST)
     expect(page.get_by_role("status", name="loading")).to_have_count(0, timeout=_FIRST)
     page.wait_for_load_state("networkidle")
     return page.locator("main").inner_text()

@@ -32,6 +32,7 @@ def test_a_page_that_waits_has_its_layout(page: Page, studio_workspace: StudioWo
     page.route(answers, lambda _: None)  # the answer is on its way
     page.set_viewport_size(_SMALL)
     page.goto(PAGES[name].format(sweep=studio_workspace.sweep, detection=studio_workspace.detection))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("status", name="loading").first).to_be_visible()
     check_accessible(page)
     page.unroute_all(behavior="ignoreErrors")

@@ -264,6 +264,9 @@ def test_a_run_is_canceled_and_resumed_from_its_page(browser: Browser, shapes_fo
         card = page.get_by_role("region", name="working now")
         card.get_by_role("link", name=run.id).click()
         expect(page.get_by_role("region", name="live")).to_contain_text(re.compile(r"epoch \d+/10000"), timeout=60_000)
+        other = page.context.new_page()  # what is done in one tab is seen in the other
+        other.goto(f"runs/{run.id}")
+        expect(other.get_by_role("region", name="live")).to_contain_text(re.compile(r"epoch \d+/10000"))
         page.get_by_role("button", name="Cancel", exact=True).click()
         asked = page.get_by_role("dialog")
         expect(asked).to_contain_text("the run can be resumed later")
@@ -271,7 +274,8 @@ def test_a_run_is_canceled_and_resumed_from_its_page(browser: Browser, shapes_fo
         ended = page.get_by_role("region", name="why the run ended")
         expect(ended).to_contain_text("Canceled: canceled by the user", timeout=60_000)
         worker.join()
-        ended.get_by_role("button", name="Resume").click()
+        expect(other.get_by_role("region", name="why the run ended")).to_contain_text("canceled by the user")
+        other.get_by_role("button", name="Resume").click()
         expect(page.get_by_role("region", name="live")).to_be_visible(timeout=60_000)
         assert not run.get_status().is_at_rest
         page.goto("activity")

@@ -41,11 +41,11 @@ export function Effect({ name, number, choices }: { name: string; number: number
         <Button onPress={() => start.mutate()} isDisabled={isBusy} aria-keyshortcuts="W">
           {effect.data === undefined ? "What would it bring?" : isOld ? "Compute again for this basket" : "Compute again"}
         </Button>
+        <Hotkeys hotkeys={hotkeys} />
         <span className="muted small">
           A linear probe on features of a pretrained network, with and without the changes, on the same validation images.
           Seconds where the features are known.
         </span>
-        <Hotkeys hotkeys={hotkeys} />
       </div>
       {start.error !== null && <Problem error={start.error} />}
       {work.data !== undefined && <WorkProgress work={work.data} />}
