@@ -101,6 +101,19 @@ def test_a_view_without_a_network_stays_and_is_fresh_afterwards(
         expect(strip.get_by_text("after the network came back")).to_have_count(1)
 
 
+def test_nothing_moves_for_those_who_want_no_motion(browser: Browser, address: str) -> None:
+    moving = """() => [...document.querySelectorAll("*")].filter((one) => {
+        const { animationDuration, transitionDuration } = getComputedStyle(one);
+        return /[1-9]/.test(animationDuration + transitionDuration);
+    }).length"""
+    with page_at(browser, address) as page:
+        page.goto("runs/live")
+        expect(page.get_by_role("region", name="live")).to_contain_text("trial 1")
+        assert page.evaluate(moving) == 0
+        page.emulate_media(reduced_motion="no-preference")
+        assert page.evaluate(moving) > 0
+
+
 def test_a_page_that_is_opened_while_the_server_is_gone_comes_with_it(browser: Browser, tmp_path: Path) -> None:
     """Also one whose code the browser has not loaded yet: the app is not lost to the browser's own error page."""
     workspace, port = Workspace(tmp_path / "workspace"), str(free_port())
