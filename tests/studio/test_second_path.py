@@ -17,7 +17,7 @@ from processes import wait_for
 from runs_here import work_here
 from studio_browser import page_at, served
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 _CLICKS = 4  # as the design counts them
 _WRONG = 8  # labels of validation photos that are made wrong
@@ -149,7 +149,7 @@ def test_wrong_labels_are_found_fixed_and_trained_on(
     assert str(versions[-1]) in str(retrained.folder.read_spec())
     if go is Keyboard:
         retrained.cancel()
-    wait_for(lambda: retrained.get_status().is_at_rest, seconds=_LONG / 1000)
+    wait_for(lambda: retrained.get_status().is_at_rest, seconds=900)
     if go is Mouse:
         assert retrained.get_status() == "Completed"
         expect(page.get_by_role("region", name="verdict")).to_contain_text("Take trial 0")

@@ -15,13 +15,15 @@ from runs_here import work_here
 from studio_browser import page_at, served
 from studio_site import StudioWorkspace
 
+_FIRST = 60_000  # milliseconds; the registry may have to be opened
+
 
 def test_a_pasted_photo_is_tried(browser: Browser, studio_address: str, studio_workspace: StudioWorkspace) -> None:
     photo = sorted(studio_workspace.photos.rglob("*.png"))[0]
     (line,) = predict_files(studio_workspace.run(studio_workspace.sweep).model_path, [photo])
     with page_at(browser, studio_address) as page:
         page.goto(f"try?model={studio_workspace.model}")
-        expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
+        expect(page.get_by_role("button", name="Choose a photo")).to_be_visible(timeout=_FIRST)
         page.evaluate(
             """async bytes => {
                 const image = new Blob([new Uint8Array(bytes)], { type: "image/png" });
@@ -40,7 +42,7 @@ def test_the_camera_is_predicted_until_it_is_stopped(
     with page_at(browser, studio_address) as page:
         page.context.grant_permissions(["camera"])
         page.goto(f"try?model={studio_workspace.model}")
-        page.get_by_role("button", name="Use the camera").click()
+        page.get_by_role("button", name="Use the camera").click(timeout=_FIRST)
         expect(page.get_by_text(re.compile(r"^\d+\.\d images/s$"))).to_be_visible()
         frame = page.get_by_role("img", name="camera")
         first = frame.get_attribute("src")

@@ -142,10 +142,11 @@ def _add_others(figure: Figure, others: list[Curve], area: str, style: dict[str,
 
 def _marks(curves: Sequence[Curve]) -> Floats | None:
     """(points, 2): of each point its threshold and the position of its class; a gap follows each of several curves."""
-    if any(curve.thresholds is None for curve in curves):
+    known = [curve.thresholds for curve in curves if curve.thresholds is not None]
+    if len(known) < len(curves):
         return None
-    gap = [] if len(curves) == 1 else [np.nan]
-    parts = [np.append(curve.thresholds, gap) for curve in curves]
+    gap = np.full(min(len(curves) - 1, 1), np.nan)
+    parts = [np.concatenate([part, gap]) for part in known]
     return np.stack([np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])], axis=1)
 
 

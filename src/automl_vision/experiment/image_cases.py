@@ -317,7 +317,7 @@ class ImageCases:
         right = np.bincount(shown.image[shown.right], minlength=len(self))
         wrong = np.bincount(shown.image[~shown.right], minlength=len(self))
         parts = {"found": right > 0, "missed": right < answers.positives.sum(axis=1), "wrong": wrong > 0}
-        return np.logical_or.reduce(list(parts.values())) if outcome is None else parts[outcome]
+        return np.asarray(np.logical_or.reduce(list(parts.values())) if outcome is None else parts[outcome], bool)
 
     def _answers_of(self, label: int) -> Candidates:
         """The answers about one class; of images with one class its probability, even where another is predicted."""
