@@ -54,7 +54,9 @@ def hide(page: Page, hidden: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["", "runs/live", "activity"])
+@pytest.mark.parametrize(
+    "path", ["runs/live", *(pytest.param(path, marks=pytest.mark.slow) for path in ("", "activity"))]
+)
 def test_a_hidden_tab_asks_nothing_and_is_fresh_once_it_is_seen(
     browser: Browser, address: str, live: RunFolder, path: str
 ) -> None:
@@ -152,11 +154,11 @@ def test_back_and_forward_lead_through_the_same_views(page: Page, studio_workspa
 @pytest.mark.parametrize(
     "link",
     [
-        "runs/{sweep}?tab=search&brush=learning_rate:0.200-1.000",
-        "runs/{sweep}/trials/1?split=val&tab=threshold&by=precision&want=0.8",
         "runs/{sweep}/trials/1?split=val&tab=curves&threshold=0.3&label=circle&outcome=found",
         "runs/{sweep}/trials/0/mistakes?split=val&show=all&true=circle",
-        "data/shapes/1?label=circle&split=val",
+        pytest.param("runs/{sweep}?tab=search&brush=learning_rate:0.200-1.000", marks=pytest.mark.slow),
+        pytest.param("runs/{sweep}/trials/1?split=val&tab=threshold&by=precision&want=0.8", marks=pytest.mark.slow),
+        pytest.param("data/shapes/1?label=circle&split=val", marks=pytest.mark.slow),
     ],
 )
 def test_a_link_shows_others_the_same_view(
