@@ -154,6 +154,6 @@ def test_huge_pages_show_the_count_first(browser: Browser, tmp_path: Path) -> No
     with served([workspace.path]) as address, page_at(browser, address) as page:
         for path, text in {"": "50 runs", "runs/large-1": "Board: 1,000 trials"}.items():
             page.goto(path)
-            expect(page.get_by_text(text).first).to_be_visible()
+            expect(page.get_by_text(text).first).to_be_visible(timeout=_FIRST)
             check_accessible(page)
             assert page.locator("main *").count() < 4_000

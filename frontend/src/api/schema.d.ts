@@ -5772,6 +5772,11 @@ export interface components {
              */
             has_model: boolean;
             /**
+             * Has Predictions
+             * @description whether the mistakes of the recommended trial can be looked at
+             */
+            has_predictions: boolean;
+            /**
              * Is Canceling
              * @description whether the run was asked to end and has not ended yet
              */

@@ -28,7 +28,7 @@ export function Verdict({ run }: { run: RunDetails }) {
         <LongText text={sentenceOf(run)} />
         {run.decision !== null && <p>AutoMode: {run.decision.replace(/\.$/, "")}.</p>}
         {run.note !== "" && <p>{asSentence(run.note)}</p>}
-        {isAtRest(run.status) && <MistakesLine runId={run.id} trial={row.trial} />}
+        {isAtRest(run.status) && run.has_predictions && <MistakesLine runId={run.id} trial={row.trial} />}
         {run.model_trial !== null && run.model_trial !== row.trial && (
           <p className="muted">The model that this run has packaged is trial {run.model_trial}.</p>
         )}
