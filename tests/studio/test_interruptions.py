@@ -116,6 +116,7 @@ def test_nothing_moves_for_those_who_want_no_motion(browser: Browser, address: s
         assert page.evaluate(moving) > 0
 
 
+@pytest.mark.slow
 def test_a_page_that_is_opened_while_the_server_is_gone_comes_with_it(browser: Browser, tmp_path: Path) -> None:
     """Also one whose code the browser has not loaded yet: the app is not lost to the browser's own error page."""
     workspace, port = Workspace(tmp_path / "workspace"), str(free_port())
