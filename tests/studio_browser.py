@@ -10,12 +10,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 BROWSER = next((path for name in ("chromium", "google-chrome", "chrome") if (path := shutil.which(name))), None)
 
 _COMMAND = "from automl_vision.cli.main import main; main()"
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+GONE = r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_NETWORK"
+"""What Chromium complains of while a server is gone."""
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
+    "--use-fake-ui-for-media-stream",
+]
 
 
 @contextmanager
@@ -54,6 +64,51 @@ class Complaints:
     def _request(self, request: Request) -> None:
         if not request.url.startswith((self._address, "data:", "blob:")):
             self.found.append(f"request to {request.url}")
+
+
+@contextmanager
+def page_at(browser: Browser, address: str, *, expected: str = "", width: int = 1280) -> Iterator[Page]:
+    """A page with a memory of its own, which must not complain."""
+    context = browser.new_context(
+        base_url=address, viewport={"width": width, "height": 800}, reduced_motion="reduce",
+        permissions=["clipboard-read", "clipboard-write"],
+    )  # fmt: skip
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    complaints = Complaints(page, address)
+    complaints.expected += [expected] if expected else []
+    yield page
+    context.close()
+    assert not complaints.unexpected, complaints.unexpected
+
+
+def check_accessible(page: Page) -> None:
+    """Axe finds nothing, in light and in dark colours, and the page is not wider than its window."""
+    for colours in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if colours == "dark" else "light", reduced_motion="reduce")
+        faults = Axe().run(page).response["violations"]
+        found = [f"{fault['id']}: {[node['html'][:200] for node in fault['nodes']][:3]}" for fault in faults]
+        assert not found, f"{page.url}, {colours}: {found}"
+    check_fits(page)
+
+
+def check_fits(page: Page) -> None:
+    """Nothing needs scrolling sideways, outside of what scrolls by itself, and no text is cut off without a mark."""
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window, f"{page.url} is {wide} pixels wide in a window of {window}"
+    assert not page.evaluate(_CUT_OFF), page.url
+
+
+_CUT_OFF = """() => {
+    const isPart = (element) => element.closest(".hidden-text, svg, .js-plotly-plot, [aria-hidden=true]") !== null;
+    const cuts = (element) => {
+        const { overflowX, textOverflow, visibility } = getComputedStyle(element);
+        if (overflowX !== "hidden" || textOverflow === "ellipsis" || visibility === "hidden") return false;
+        return element.clientWidth > 1 && element.scrollWidth > element.clientWidth + 1;
+    };
+    const cut = [...document.querySelectorAll("main *, header *")].filter((one) => !isPart(one) && cuts(one));
+    return cut.slice(0, 5).map((one) => `${one.tagName} ${one.className}: ${one.textContent.slice(0, 60)}`);
+}"""
 
 
 @contextmanager

@@ -25,8 +25,30 @@ const root = createRootRoute({
   },
 });
 
-const page = <P extends string>(path: P, load: () => Promise<{ default: () => React.ReactNode }>) =>
-  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) });
+type PageModule = Promise<{ default: () => React.ReactNode }>;
+
+const page = <P extends string>(path: P, load: () => PageModule) =>
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(() => patiently(load)) });
+
+const AGAIN = 1_000; // milliseconds
+
+/** Load the code of a page; while the server is gone, wait for it instead of losing the app to the browser's own error page. */
+async function patiently(load: () => PageModule): PageModule {
+  try {
+    return await load();
+  } catch (error) {
+    if (await answers()) throw error;
+    do await new Promise((resolve) => window.setTimeout(resolve, AGAIN));
+    while (!(await answers()));
+    if (router.state.status !== "pending") throw error; // the page was only likely to be wanted
+    window.location.reload(); // a style sheet that failed once is not asked for again
+    return new Promise(() => undefined);
+  }
+}
+
+async function answers(): Promise<boolean> {
+  return fetch(ROOT, { cache: "no-store" }).then(({ ok }) => ok, () => false);
+}
 
 const tree = root.addChildren([
   page("/", () => import("./pages/HomePage")),

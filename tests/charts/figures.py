@@ -30,7 +30,10 @@ from automl_vision.charts.search import (
 from automl_vision.charts.training import EpochPoint, learning_curves
 
 X = np.linspace(0, 1, 5)
-POINTS = (ReliabilityPoint(0.2, 0.1, 0.0, 0.3, 20), ReliabilityPoint(0.8, 0.9, 0.7, 1.0, 20))
+POINTS = (
+    ReliabilityPoint(0.2, 0.1, 0.0, 0.3, 20, bounds=(0.1, 0.4)),
+    ReliabilityPoint(0.8, 0.9, 0.7, 1.0, 20, bounds=(0.5, 0.9)),
+)
 SCORES = [
     TrialScore(0, "resnet50", 0.90, 0.85, 0.94, "best", milliseconds=30.0, megabytes=90.0),
     TrialScore(2, "resnet18", 0.88, 0.83, 0.93, "tied", milliseconds=9.0, megabytes=40.0),

@@ -100,6 +100,71 @@ def test_cells_and_kinds_of_objects_open_their_images(client: TestClient, studio
         assert (images["total"] > 0) == (kind["count"] > 0)
 
 
+@pytest.mark.parametrize("which", ["sweep", "detection"])
+def test_points_of_curves_open_their_images(client: TestClient, studio_workspace: StudioWorkspace, which: str) -> None:
+    """What a curve says of a threshold is what its images say: recall by class counts what is found and missed."""
+    evaluated = python(studio_workspace, which)
+    figure = get(client, studio_workspace, which, "figures/precision_recall")
+    traces = [trace for trace in figure["data"] if "classes" in trace["meta"]]
+    assert sorted(trace["meta"]["classes"][0] for trace in traces) == sorted(evaluated.dataset.classes)
+    for trace in traces:
+        marks, label = numbers(trace["customdata"]), trace["meta"]["classes"][0]
+        for (threshold, _), recall in list(zip(marks, numbers(trace["x"]), strict=True))[1::20]:
+            if math.isnan(threshold):
+                continue
+            found, missed, wrong = (
+                get(client, studio_workspace, which, "cases", threshold=threshold, label=label, outcome=outcome)[
+                    "total"
+                ]
+                for outcome in ("found", "missed", "wrong")
+            )
+            assert (found > 0) == (recall > 0)
+            assert (missed > 0) == (recall < 1)
+            if which == "sweep":  # one object per image
+                assert found / (found + missed) == pytest.approx(recall)
+            every = get(client, studio_workspace, which, "cases", threshold=threshold, label=label)["total"]
+            assert max(found, missed, wrong) <= every <= found + missed + wrong
+
+
+def test_a_threshold_on_all_answers_opens_its_images(client: TestClient, studio_workspace: StudioWorkspace) -> None:
+    figure = get(client, studio_workspace, "sweep", "figures/thresholds")
+    precision, recall = figure["data"][:2]
+    images = len(python(studio_workspace, "sweep").rows)
+    points = zip(*(numbers(values) for values in (precision["x"], precision["y"], recall["y"])), strict=True)
+    for threshold, right_share, found_share in list(points)[::4]:
+        found, wrong = (
+            get(client, studio_workspace, "sweep", "cases", threshold=threshold, outcome=outcome)["total"]
+            for outcome in ("found", "wrong")
+        )
+        assert found / (found + wrong) == pytest.approx(right_share)
+        assert found / images == pytest.approx(found_share)
+
+
+def test_a_bin_of_the_reliability_diagram_opens_its_images(
+    client: TestClient, studio_workspace: StudioWorkspace
+) -> None:
+    figure = get(client, studio_workspace, "sweep", "figures/reliability")
+    curves = {trace["meta"]["curve"]: trace for trace in figure["data"] if "curve" in trace["meta"]}
+    assert list(curves) == ["before scaling", "after temperature scaling"]
+    for name, trace in curves.items():
+        for cases, lowest, highest in numbers(trace["customdata"]):
+            bounds = {"lowest": lowest, "highest": highest, "before_scaling": name == "before scaling"}
+            # equal confidences may stand on both sides of the end of a bin
+            assert get(client, studio_workspace, "sweep", "cases", **bounds)["total"] >= cases
+
+
+def numbers(values: Any) -> Any:
+    """A column of a figure: a list, or Plotly's arrays in Base64."""
+    if isinstance(values, list):
+        return values
+    found = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return (
+        found.reshape([int(size) for size in values["shape"].split(",")]).tolist()
+        if "shape" in values
+        else found.tolist()
+    )
+
+
 def test_one_image_with_its_objects(client: TestClient, studio_workspace: StudioWorkspace) -> None:
     evaluated = python(studio_workspace, "detection")
     mistake = evaluated.mistakes()[0]
@@ -120,6 +185,7 @@ def test_one_image_with_its_objects(client: TestClient, studio_workspace: Studio
         ({"true": "squar"}, 'no class "squar"'),
         ({"kind": "missed"}, "only detectors have kinds"),
         ({"attribute": "brightnes", "value": "1"}, 'no slice is by "brightnes"'),
+        ({"threshold": 0.5, "label": "squar"}, 'no class "squar"'),
         ({"split": "train"}, "not of train"),
     ],
 )

@@ -50,10 +50,13 @@ export const $api = createQueryHooks(api);
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      networkMode: "always", // a studio on this machine answers without a network, too
       staleTime: 2_000,
       retry: (count, error) => !(error instanceof ApiError) && count < 3,
       refetchOnWindowFocus: true,
+      refetchOnReconnect: true,
     },
+    mutations: { networkMode: "always" },
   },
 });
 

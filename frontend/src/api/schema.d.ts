@@ -2335,7 +2335,7 @@ export interface components {
             true_objects: components["schemas"]["DrawnObject"][];
             /**
              * Found Objects
-             * @description at the operating threshold
+             * @description at the operating threshold, or the asked one
              */
             found_objects: components["schemas"]["DrawnObject"][];
         };
@@ -5772,6 +5772,11 @@ export interface components {
              */
             has_model: boolean;
             /**
+             * Has Predictions
+             * @description whether the mistakes of the recommended trial can be looked at
+             */
+            has_predictions: boolean;
+            /**
              * Is Canceling
              * @description whether the run was asked to end and has not ended yet
              */
@@ -8277,7 +8282,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description a label, with many labels per image */
                 label?: string | null;
-                /** @description what happens to the label */
+                /** @description what happens to the label, or at `threshold` */
                 outcome?: ("found" | "missed" | "wrong") | null;
                 /** @description a kind of a detector's errors */
                 kind?: string | null;
@@ -8285,6 +8290,14 @@ export interface operations {
                 attribute?: string | null;
                 /** @description of the slice's attribute */
                 value?: string | null;
+                /** @description probability or score from which answers are shown; without it, the model's own */
+                threshold?: number | null;
+                /** @description confidence of an answer, with `highest` */
+                lowest?: number | null;
+                /** @description confidence of an answer, with `lowest` */
+                highest?: number | null;
+                /** @description the confidence before temperature scaling */
+                before_scaling?: boolean;
             };
             header?: never;
             path: {
@@ -8327,6 +8340,8 @@ export interface operations {
     get_case: {
         parameters: {
             query?: {
+                /** @description probability or score from which answers are shown; without it, the model's own */
+                threshold?: number | null;
                 /** @description "val" or "test"; by default the test images if there are any */
                 split?: string | null;
                 /** @description its name, as `/workspaces` lists it; by default the first one */

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { Problem, Skeleton } from "../components/states";
 import { useTheme } from "../look/theme";
-import { draw, remove, type ChartClick, type FigureJson } from "./plotly";
+import { draw, remove, type FigureJson, type Mark } from "./plotly";
 import styles from "./Figure.module.css";
 
 /** The sentence that says what a figure shows. */
@@ -14,7 +14,7 @@ function summaryOf(figure: FigureJson): string {
 export function Figure({ figure, label, onClick }: {
   figure: FigureJson;
   label: string;
-  onClick?: (click: ChartClick) => void;
+  onClick?: (mark: Mark) => void;
 }) {
   const element = useRef<HTMLDivElement>(null);
   const theme = useTheme();

@@ -1,6 +1,7 @@
 // The values of a figure as a table, for those who do not see it or want the numbers.
 import { useState } from "react";
-import type { FigureJson } from "./plotly";
+import { Button } from "../components/controls";
+import type { FigureJson, Mark } from "./plotly";
 import styles from "./FigureTable.module.css";
 
 const MOST = 500;
@@ -29,7 +30,10 @@ function valuesOf(column: unknown): unknown[] {
   if (typed?.bdata === undefined) return [];
   const make = ARRAYS[typed.dtype];
   if (make === undefined) return [];
-  return Array.from(make(Uint8Array.from(atob(typed.bdata), (one) => one.charCodeAt(0)).buffer));
+  const values = Array.from(make(Uint8Array.from(atob(typed.bdata), (one) => one.charCodeAt(0)).buffer));
+  const columns = Number(typed.shape?.split(",")[1] ?? 1);
+  if (columns === 1) return values;
+  return Array.from({ length: values.length / columns }, (_, row) => values.slice(row * columns, (row + 1) * columns));
 }
 
 function text(value: unknown): string {
@@ -42,21 +46,34 @@ function titleOf(figure: FigureJson, axis: "xaxis" | "yaxis"): string {
   return found?.title?.text || axis[0] || "";
 }
 
-function rowsOf(figure: FigureJson): [string, string, string][] {
+interface Row {
+  texts: [string, string, string];
+  mark: Mark;
+}
+
+function rowsOf(figure: FigureJson): Row[] {
   const ticks = (axis: "xaxis" | "yaxis") => (figure.layout[axis] as { ticktext?: string[] } | undefined)?.ticktext;
   const named = (value: unknown, names: string[] | undefined) => (typeof value === "number" ? (names?.[value] ?? value) : value);
-  const rows: [string, string, string][] = [];
+  const rows: Row[] = [];
   for (const trace of figure.data) {
     if (trace.hoverinfo === "skip") continue;
-    const [x, y] = [valuesOf(trace.x), valuesOf(trace.y)];
+    const [x, y, data] = [valuesOf(trace.x), valuesOf(trace.y), valuesOf(trace.customdata)];
+    const series = (trace.meta ?? {}) as Record<string, unknown>;
     for (let i = 0; i < Math.max(x.length, y.length) && rows.length < MOST; i++)
-      rows.push([text(trace.name ?? ""), text(named(x[i], ticks("xaxis"))), text(named(y[i], ticks("yaxis")))]);
+      rows.push({
+        texts: [text(trace.name ?? ""), text(named(x[i], ticks("xaxis"))), text(named(y[i], ticks("yaxis")))],
+        mark: { x: x[i], data: data[i], series },
+      });
   }
   return rows;
 }
 
-/** A table that opens below a figure. */
-export function FigureTable({ figure }: { figure: FigureJson }) {
+/** A table that opens below a figure; its rows open what the marks of the figure open. */
+export function FigureTable({ figure, canOpen, onOpen }: {
+  figure: FigureJson;
+  canOpen?: (mark: Mark) => boolean;
+  onOpen?: (mark: Mark) => void;
+}) {
   const [open, setOpen] = useState(false);
   const rows = open ? rowsOf(figure) : [];
   return (
@@ -70,14 +87,24 @@ export function FigureTable({ figure }: { figure: FigureJson }) {
                 <th>Series</th>
                 <th className="number">{titleOf(figure, "xaxis")}</th>
                 <th className="number">{titleOf(figure, "yaxis")}</th>
+                {onOpen !== undefined && <td />}
               </tr>
             </thead>
             <tbody>
-              {rows.map(([name, x, y], i) => (
+              {rows.map(({ texts: [name, x, y], mark }, i) => (
                 <tr key={i}>
                   <td>{name}</td>
                   <td className="number">{x}</td>
                   <td className="number">{y}</td>
+                  {onOpen !== undefined && (
+                    <td>
+                      {canOpen?.(mark) === true && (
+                        <Button kind="quiet" aria-label={`Images of ${name} at ${x}`} onPress={() => onOpen(mark)}>
+                          Images
+                        </Button>
+                      )}
+                    </td>
+                  )}
                 </tr>
               ))}
             </tbody>

@@ -8,8 +8,15 @@ export interface FigureJson {
   layout: Record<string, unknown>;
 }
 
-export interface ChartClick {
-  points: { customdata?: unknown; pointNumber?: number; curveNumber?: number }[];
+/** A point of a figure: where it stands, and what it and its series carry. */
+export interface Mark {
+  x: unknown;
+  data: unknown;
+  series: Record<string, unknown>;
+}
+
+interface ChartClick {
+  points: { x?: unknown; customdata?: unknown; data?: { meta?: Record<string, unknown> } }[];
 }
 
 interface PlotElement extends HTMLElement {
@@ -44,14 +51,16 @@ function script(name: string): Promise<void> {
 }
 
 /** Draw a figure into an element with the colours of a theme. */
-export async function draw(element: HTMLElement, figure: FigureJson, theme: Theme, onClick?: (click: ChartClick) => void) {
+export async function draw(element: HTMLElement, figure: FigureJson, theme: Theme, onClick?: (mark: Mark) => void) {
   loading ??= Promise.all([script("plotly.js"), script("dress.js")]).then(() => undefined);
   await loading;
   if (!element.isConnected) return;
   const dressed = window.dress?.(structuredClone(figure), look, theme) ?? figure;
   const layout = { ...dressed.layout, autosize: true, width: undefined };
   const plot = await window.Plotly?.react(element, dressed.data, layout, { responsive: true, displayModeBar: false });
-  if (onClick !== undefined) plot?.on?.("plotly_click", onClick);
+  plot?.on?.("plotly_click", ({ points: [point] }) => {
+    if (point !== undefined) onClick?.({ x: point.x, data: point.customdata, series: point.data?.meta ?? {} });
+  });
 }
 
 /** Remove a figure from its element. */

@@ -40,7 +40,7 @@ export default function FixesPage() {
       <Answer query={query}>
         {(fixes) => (
           <>
-            {!fixes.is_checked && !check.isBusy && (
+            {!fixes.is_checked && !check.isBusy && fixes.findings.length === 0 && (
               <Empty
                 title="The doctor has not looked at this version yet"
                 action={<Button kind="primary" onPress={() => check.start()}>Check it</Button>}
@@ -55,6 +55,12 @@ export default function FixesPage() {
               </Empty>
             )}
             {fixes.findings.length > 0 && <Basket name={name} number={number} fixes={fixes} />}
+            {!fixes.is_checked && !check.isBusy && fixes.findings.length > 0 && (
+              <p className="line">
+                <span className="muted">The doctor has not looked at this version yet; it may propose more.</span>
+                <Button onPress={() => check.start()}>Check it</Button>
+              </p>
+            )}
           </>
         )}
       </Answer>
@@ -208,9 +214,13 @@ function Counts({ counts }: { counts: Schemas["ChangeCounts"] }) {
       .map(([what, { before, after }]) => `${what} ${before.toLocaleString("en-US")} → ${after.toLocaleString("en-US")}`)
       .join(", ");
   const [splits, classes] = [pairs(counts.by_split), pairs(counts.by_class)];
+  const changes = [
+    counts.left_out > 0 && `${count(counts.left_out, "image")} left out`,
+    counts.relabelled > 0 && `${count(counts.relabelled, "image")} with other labels`,
+  ].filter(Boolean);
   return (
     <p>
-      {count(counts.left_out, "image")} left out, {count(counts.relabelled, "image")} with other labels.
+      {changes.length === 0 ? "No image changes" : changes.join(", ")}.
       {splits !== "" && ` Images: ${splits}.`}
       {classes !== "" && ` Classes: ${classes}.`}
     </p>

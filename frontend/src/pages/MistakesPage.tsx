@@ -178,6 +178,7 @@ function Images({ trial, name, split, suspicion }: { trial: TrialDetails; name: 
           <Large
             trial={name}
             split={split}
+            threshold={filterOf(view).threshold}
             row={row}
             suspicion={suspicion}
             classes={trial.classes}

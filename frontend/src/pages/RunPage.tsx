@@ -19,7 +19,7 @@ import { SettingsTab } from "./run/SettingsTab";
 import { useLiveRun } from "./run/useLiveRun";
 import { Verdict } from "./run/Verdict";
 
-const AT_REST = 20_000; // milliseconds; another program may resume the run
+const AT_REST = 5_000; // milliseconds; another tab or program may resume the run
 
 export default function RunPage() {
   const { runId } = useParams({ from: "/runs/$runId" });

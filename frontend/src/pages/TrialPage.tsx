@@ -14,6 +14,7 @@ import { Curves } from "./trial/Curves";
 import { FigureOf } from "./trial/FigureOf";
 import { Files } from "./trial/Files";
 import { Facts, Overview } from "./trial/Overview";
+import { NO_MARK } from "./trial/marks";
 import { Settings } from "./trial/Settings";
 import { Slices } from "./trial/Slices";
 import { SplitChoice } from "./trial/SplitChoice";
@@ -112,7 +113,7 @@ function Content({ trial, name }: { trial: TrialDetails; name: TrialName }) {
   );
 }
 
-const CLEARED = { true: undefined, predicted: undefined, label: undefined, outcome: undefined, attribute: undefined, value: undefined };
+const CLEARED = { ...NO_MARK, true: undefined, predicted: undefined, attribute: undefined, value: undefined };
 
 function Evaluated({ name, split }: { name: TrialName; split: string | undefined }) {
   const query = $api.useQuery("get", "/api/v1/runs/{run_id}/trials/{number}/evaluation", {

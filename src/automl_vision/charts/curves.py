@@ -113,9 +113,10 @@ def _add_curves(figure: Figure, known: list[Curve], area: str, *, hover: str, **
         name = f"{shortened(curve.name)} {curve.area:.3f}"
         figure.add_trace(
             line(
-                curve.x, curve.y, name, f"series-{number}", legendrank=number, customdata=curve.thresholds,
+                curve.x, curve.y, name, f"series-{number}", legendrank=number, customdata=_marks([curve]),
+                meta={"role": f"series-{number}", "classes": [curve.name]},
                 hovertemplate=f"{shortened(curve.name)}, {area} {curve.area:.3f}<br>{hover}"
-                + ("" if curve.thresholds is None else "<br>threshold %{customdata:.3f}") + "<extra></extra>",
+                + ("" if curve.thresholds is None else "<br>threshold %{customdata[0]:.3f}") + "<extra></extra>",
                 **style,
             )
         )  # fmt: skip
@@ -132,10 +133,21 @@ def _add_others(figure: Figure, others: list[Curve], area: str, style: dict[str,
             np.concatenate([part for curve in shown for part in (curve.x, gap)]),
             np.concatenate([part for curve in shown for part in (curve.y, gap)]),
             name if len(shown) == len(others) else f"{len(shown)} of {name}", "faint", legendrank=MAX_SERIES + 1,
-            text=names, hovertemplate="%{text}<extra></extra>",
+            text=names, hovertemplate="%{text}<extra></extra>", customdata=_marks(shown),
+            meta={"role": "faint", "classes": [curve.name for curve in shown]},
             **{**style, "line": {**style.get("line", {}), "width": 1, "dash": "solid"}},
         )
     )  # fmt: skip
+
+
+def _marks(curves: Sequence[Curve]) -> Floats | None:
+    """(points, 2): of each point its threshold and the position of its class; a gap follows each of several curves."""
+    known = [curve.thresholds for curve in curves if curve.thresholds is not None]
+    if len(known) < len(curves):
+        return None
+    gap = np.full(min(len(curves) - 1, 1), np.nan)
+    parts = [np.concatenate([part, gap]) for part in known]
+    return np.stack([np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])], axis=1)
 
 
 def precision_recall_by_overlap(recall: Floats, precision: Floats, overlaps: Sequence[float], *, noun: str) -> Figure:
@@ -225,6 +237,7 @@ class ReliabilityPoint:
         confidence: mean in the bin.
         frequency: how often the predictions came true, with the ends `low` and `high` of its interval.
         cases: number of cases.
+        bounds: the least and the greatest confidence in the bin.
     """
 
     confidence: float
@@ -232,6 +245,7 @@ class ReliabilityPoint:
     low: float
     high: float
     cases: int
+    bounds: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -278,8 +292,8 @@ def reliability(curves: Sequence[ReliabilityCurve]) -> Figure:
                 [p.confidence for p in points], [p.frequency for p in points],
                 f"{curve.name}: error {curve.error:.3f}", role, mode="lines+markers",
                 marker={"symbol": symbol(role), "size": 8}, error_y=bars if number == len(curves) else None,
-                customdata=[p.cases for p in points],
-                hovertemplate="confidence %{x:.3f}<br>right %{y:.3f} of %{customdata:,} cases<extra></extra>",
+                customdata=[[p.cases, *p.bounds] for p in points], meta={"role": role, "curve": curve.name},
+                hovertemplate="confidence %{x:.3f}<br>right %{y:.3f} of %{customdata[0]:,} cases<extra></extra>",
             )
         )  # fmt: skip
     return figure

@@ -31,6 +31,8 @@ def fit_temperature(loss: Callable[[Floats], float], logits: Floats) -> float:
 def reliability(confidences: Floats, correct: NDArray[np.bool_], *, bins: int = 15) -> list[dict[str, float]]:
     """The points of a reliability diagram: of each equally filled bin its confidence, frequency and number of cases.
 
+    `lowest` and `highest` are the least and the greatest confidence in the bin.
+
     Args:
         confidences: (cases,), in [0, 1].
         correct: (cases,), whether each prediction came true.
@@ -38,7 +40,13 @@ def reliability(confidences: Floats, correct: NDArray[np.bool_], *, bins: int = 
     """
     order = np.argsort(confidences, kind="stable")
     return [
-        {"confidence": float(confidences[part].mean()), "frequency": float(correct[part].mean()), "cases": len(part)}
+        {
+            "confidence": float(confidences[part].mean()),
+            "frequency": float(correct[part].mean()),
+            "cases": len(part),
+            "lowest": float(confidences[part[0]]),
+            "highest": float(confidences[part[-1]]),
+        }
         for part in np.array_split(order, min(bins, len(order)) or 1)
         if len(part)
     ]

@@ -402,7 +402,10 @@ def per_class(cases: DetectionCases, classes: tuple[str, ...]) -> list[dict[str,
 
 
 def precision_recall_curves(cases: DetectionCases, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """For each class with objects, precision's envelope at 101 recalls, for a chart."""
+    """For each class with objects, precision's envelope at 101 recalls, for a chart, and the scores that reach them.
+
+    A recall that no score reaches has none.
+    """
     matches = cases.matches
     recalls = np.linspace(0, 1, CURVE_POINTS)
     curves = []
@@ -415,5 +418,7 @@ def precision_recall_curves(cases: DetectionCases, classes: tuple[str, ...]) -> 
         precision = np.maximum.accumulate((right / np.arange(1, len(right) + 1))[::-1])[::-1]
         position = np.searchsorted(right / total, recalls - TINY)
         values = np.append(precision, 0.0)[np.minimum(position, len(precision))]
-        curves.append({"class": name, "recall": recalls.tolist(), "precision": values.tolist()})
+        scores = [*matches.score[mine].tolist(), None]
+        reached = [scores[at] for at in np.minimum(position, len(precision)).tolist()]
+        curves.append({"class": name, "recall": recalls.tolist(), "precision": values.tolist(), "threshold": reached})
     return curves

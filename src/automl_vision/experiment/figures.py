@@ -211,7 +211,11 @@ def _object_precision_recall(predicted: PredictedSplit) -> Figure:
     return curve_charts.precision_recall(
         [
             curve_charts.Curve(
-                curve["class"], np.array(curve["recall"]), np.array(curve["precision"]), areas[curve["class"]]
+                curve["class"],
+                np.array(curve["recall"]),
+                np.array(curve["precision"]),
+                areas[curve["class"]],
+                np.array(curve["threshold"], float),
             )
             for curve in precision_recall_curves(predicted.cases, classes)
         ]
@@ -252,7 +256,12 @@ def _reliability(predicted: PredictedSplit) -> Figure:
             interval = wilson_interval(round(point["frequency"] * number), number)
             points.append(
                 curve_charts.ReliabilityPoint(
-                    point["confidence"], point["frequency"], interval.low, interval.high, number
+                    point["confidence"],
+                    point["frequency"],
+                    interval.low,
+                    interval.high,
+                    number,
+                    bounds=(point["lowest"], point["highest"]),
                 )
             )
         curves.append(curve_charts.ReliabilityCurve(name, error.value(cases), tuple(points)))

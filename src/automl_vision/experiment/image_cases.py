@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.masks import MaskCode, mask_to_polygons
+from automl_vision.evaluation.candidates import Candidates
 from automl_vision.evaluation.classification import ClassificationCases
 from automl_vision.evaluation.confusion import object_confusion
 from automl_vision.evaluation.detection import DetectionCases
@@ -39,6 +40,10 @@ class ImageFilter:
         label, outcome: images in which this label is found, missed, or predicted wrongly.
         kind: a kind of a detector's errors.
         slice: attribute and value, such as ("brightness", "10 to 80 grey levels").
+        threshold: probability or score from which answers are shown, those of `label` or all, in place of the model's
+            own; `outcome` is then what it does to them.
+        confidence: the least and the greatest confidence of an answer, both included: a bin of the reliability diagram.
+        before_scaling: whether the confidence is that before temperature scaling.
     """
 
     mistakes: bool = False
@@ -49,6 +54,9 @@ class ImageFilter:
     outcome: Outcome | None = None
     kind: str | None = None
     slice: tuple[str, str] | None = None
+    threshold: float | None = None
+    confidence: tuple[float, float] | None = None
+    before_scaling: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,12 @@ class ImageCases:
             kept &= self._flags([p for p, mistake in self.mistakes.items() if mistake.suspected])
         if wanted.true is not None or wanted.predicted is not None:
             kept &= self._in_cell(wanted.true, wanted.predicted)
-        if wanted.label is not None:
+        if wanted.threshold is not None:
+            kept &= self._at_threshold(wanted.threshold, wanted.label, wanted.outcome)
+        elif wanted.label is not None:
             kept &= self._with_outcome(wanted.label, wanted.outcome)
+        if wanted.confidence is not None:
+            kept &= self._of_confidence(*wanted.confidence, before_scaling=wanted.before_scaling)
         if wanted.kind is not None:
             kept &= self._of_kind(wanted.kind)
         if wanted.slice is not None:
@@ -297,6 +309,32 @@ class ImageCases:
         true, predicted = self._cases.onehot[:, at], self._predicted_labels[:, at]
         parts = {"found": true & predicted, "missed": true & ~predicted, "wrong": ~true & predicted}
         return np.asarray(true | predicted if outcome is None else parts[outcome])
+
+    def _at_threshold(self, threshold: float, label: str | None, outcome: Outcome | None) -> NDArray[np.bool_]:
+        """Images with answers that a threshold shows rightly or wrongly, or in which it misses something."""
+        answers = self._cases.candidates if label is None else self._answers_of(self._class(label))
+        shown = answers.shown(np.full(answers.classes, threshold))
+        right = np.bincount(shown.image[shown.right], minlength=len(self))
+        wrong = np.bincount(shown.image[~shown.right], minlength=len(self))
+        parts = {"found": right > 0, "missed": right < answers.positives.sum(axis=1), "wrong": wrong > 0}
+        return np.asarray(np.logical_or.reduce(list(parts.values())) if outcome is None else parts[outcome], bool)
+
+    def _answers_of(self, label: int) -> Candidates:
+        """The answers about one class; of images with one class its probability, even where another is predicted."""
+        if isinstance(self._cases, ClassificationCases):
+            every = self._cases.decided(np.full(len(self), label))
+        else:
+            every = self._cases.candidates
+        positives = np.zeros_like(every.positives)
+        positives[:, label] = every.positives[:, label]
+        return replace(every.take(every.label == label), positives=positives)
+
+    def _of_confidence(self, lowest: float, highest: float, *, before_scaling: bool) -> NDArray[np.bool_]:
+        if isinstance(self._cases, DetectionCases):
+            raise DataError("detections have no reliability diagram; ask for a threshold on their scores")
+        cases = self.evaluated.uncalibrated if before_scaling else self._cases
+        score = cases.candidates.score
+        return self._flags(cases.candidates.image[(score >= lowest) & (score <= highest)])
 
     def _of_kind(self, kind: str) -> NDArray[np.bool_]:
         if kind not in KINDS:

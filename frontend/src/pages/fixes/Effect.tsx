@@ -5,9 +5,10 @@ import { $api, api, type Schemas } from "../../api/client";
 import { axisOf, IntervalDot } from "../../charts/IntervalDot";
 import { Button } from "../../components/controls";
 import { count, figure, interval } from "../../components/format";
+import { Hotkeys } from "../../components/Hotkeys";
 import { Scrolls } from "../../components/Scrolls";
 import { Problem } from "../../components/states";
-import { useWork, WorkProgress } from "../../components/Work";
+import { hasEnded, useWork, WorkProgress } from "../../components/Work";
 import { textOf, type Choice } from "./basket";
 
 export function Effect({ name, number, choices }: { name: string; number: number; choices: Choice[] }) {
@@ -32,12 +33,15 @@ export function Effect({ name, number, choices }: { name: string; number: number
     { enabled: isDone, staleTime: Infinity },
   );
   const isOld = asked !== null && asked.basket !== basket;
+  const isBusy = start.isPending || (work.data !== undefined && !hasEnded(work.data));
+  const hotkeys = [{ keys: ["w"], title: "What would it bring?", run: () => void (isBusy || start.mutate()) }];
   return (
     <div className="stack">
       <div className="line">
-        <Button onPress={() => start.mutate()} isDisabled={start.isPending || (work.data !== undefined && !isDone && work.data.state !== "failed" && work.data.state !== "canceled")}>
+        <Button onPress={() => start.mutate()} isDisabled={isBusy} aria-keyshortcuts="W">
           {effect.data === undefined ? "What would it bring?" : isOld ? "Compute again for this basket" : "Compute again"}
         </Button>
+        <Hotkeys hotkeys={hotkeys} />
         <span className="muted small">
           A linear probe on features of a pretrained network, with and without the changes, on the same validation images.
           Seconds where the features are known.

@@ -1,23 +1,25 @@
 // Which images are shown: all of it is in the address.
 import type { Schemas } from "../../api/client";
 import { Button, Select } from "../../components/controls";
+import { figure } from "../../components/format";
 import { textOf, useView } from "../trial/address";
 import type { CaseFilter } from "../trial/CaseGallery";
+import { markOf, outcomeOf } from "../trial/marks";
 import trialStyles from "../trial/trial.module.css";
 import styles from "./mistakes.module.css";
 
 export function filterOf(view: ReturnType<typeof useView>["view"]): CaseFilter {
-  const outcome = textOf(view, "outcome");
   return {
     mistakes: textOf(view, "show") === "all" ? undefined : true,
     suspected: textOf(view, "suspected") === "true" ? true : undefined,
     true: textOf(view, "true"),
     predicted: textOf(view, "predicted"),
     label: textOf(view, "label"),
-    outcome: outcome === "found" || outcome === "missed" || outcome === "wrong" ? outcome : undefined,
+    outcome: outcomeOf(view),
     kind: textOf(view, "kind"),
     attribute: textOf(view, "attribute"),
     value: textOf(view, "value"),
+    ...markOf(view),
   };
 }
 
@@ -49,9 +51,14 @@ export function Filters({ evaluation, classes, hasObjects }: {
       {evaluation !== undefined && evaluation.kinds.length > 0 && (
         <Choice label="Kind of error" value={filter.kind} options={evaluation.kinds.map((kind) => kind.name)} onChange={(name) => set({ kind: name })} />
       )}
-      {filter.label !== undefined && (
-        <Button onPress={() => set({ label: undefined, outcome: undefined })}>
-          {filter.label} {filter.outcome} <span aria-label="remove">×</span>
+      {(filter.label !== undefined || filter.threshold !== undefined) && (
+        <Button onPress={() => set({ label: undefined, outcome: undefined, threshold: undefined })}>
+          {filter.label} {filter.outcome} {filter.threshold !== undefined && `from ${figure(filter.threshold, 4)}`} <span aria-label="remove">×</span>
+        </Button>
+      )}
+      {filter.lowest !== undefined && (
+        <Button onPress={() => set({ lowest: undefined, highest: undefined, before_scaling: undefined })}>
+          confidence {figure(filter.lowest, 4)} to {figure(filter.highest, 4)} <span aria-label="remove">×</span>
         </Button>
       )}
       {filter.attribute !== undefined && (

@@ -13,9 +13,10 @@ import styles from "./mistakes.module.css";
 
 type Details = Schemas["CaseDetails"];
 
-export function Large({ trial, split, row, suspicion, classes, oneLabel, review, onDecide, onUndo, canUndo }: {
+export function Large({ trial, split, threshold, row, suspicion, classes, oneLabel, review, onDecide, onUndo, canUndo }: {
   trial: TrialName;
   split: string | undefined;
+  threshold: number | undefined;
   row: number;
   suspicion: string;
   classes: string[];
@@ -28,7 +29,7 @@ export function Large({ trial, split, row, suspicion, classes, oneLabel, review,
   const query = $api.useQuery(
     "get",
     "/api/v1/runs/{run_id}/trials/{number}/cases/{row}",
-    { params: { path: { run_id: trial.runId, number: trial.number, row }, query: split === undefined ? {} : { split } } },
+    { params: { path: { run_id: trial.runId, number: trial.number, row }, query: { ...(split === undefined ? {} : { split }), ...(threshold === undefined ? {} : { threshold }) } } },
     { staleTime: 60_000 },
   );
   return (

@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useCallback } from "react";
 import { $api } from "../../api/client";
 import { Figure } from "../../charts/Figure";
-import type { ChartClick, FigureJson } from "../../charts/plotly";
+import type { FigureJson, Mark } from "../../charts/plotly";
 import { Answer, Skeleton } from "../../components/states";
 
 export type RunFigureName = "board" | "latency" | "size" | "parallel_coordinates" | "importance";
@@ -13,8 +13,7 @@ export function RunFigure({ runId, name, label }: { runId: string; name: RunFigu
   const navigate = useNavigate();
   const query = $api.useQuery("get", "/api/v1/runs/{run_id}/figures", { params: { path: { run_id: runId }, query: { name: [name] } } }, { staleTime: 30_000 });
   const open = useCallback(
-    (click: ChartClick) => {
-      const data = click.points[0]?.customdata;
+    ({ data }: Mark) => {
       const trial: unknown = Array.isArray(data) ? data[0] : data;
       if (typeof trial === "number") void navigate({ to: "/runs/$runId/trials/$trial", params: { runId, trial: String(trial) } });
     },

@@ -5,6 +5,7 @@ import type { Schemas } from "../../api/client";
 import { Button, ButtonLink } from "../../components/controls";
 import { count, interval, metricName, significant } from "../../components/format";
 import { isAtRest } from "../../components/Status";
+import { MistakesLine } from "./MistakesLine";
 import styles from "./Verdict.module.css";
 
 type RunDetails = Schemas["RunDetails"];
@@ -27,6 +28,7 @@ export function Verdict({ run }: { run: RunDetails }) {
         <LongText text={sentenceOf(run)} />
         {run.decision !== null && <p>AutoMode: {run.decision.replace(/\.$/, "")}.</p>}
         {run.note !== "" && <p>{asSentence(run.note)}</p>}
+        {isAtRest(run.status) && run.has_predictions && <MistakesLine runId={run.id} trial={row.trial} />}
         {run.model_trial !== null && run.model_trial !== row.trial && (
           <p className="muted">The model that this run has packaged is trial {run.model_trial}.</p>
         )}

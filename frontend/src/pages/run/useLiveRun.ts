@@ -72,6 +72,8 @@ function followRun(runId: string, onChange: (change: RunChange) => void): () => 
     source?.close();
     source = undefined;
     window.clearTimeout(retry);
+    window.clearTimeout(pending);
+    pending = undefined;
   };
   const open = () => {
     if (source !== undefined || document.hidden || ended) return;
@@ -108,7 +110,6 @@ function followRun(runId: string, onChange: (change: RunChange) => void): () => 
   open();
   return () => {
     document.removeEventListener("visibilitychange", visibility);
-    window.clearTimeout(pending);
     close();
   };
 }

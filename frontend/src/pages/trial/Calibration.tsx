@@ -1,14 +1,18 @@
 // How far probabilities or scores can be trusted, before and after calibration, and sets that hold the truth.
 import { $api, type Schemas } from "../../api/client";
+import type { Mark } from "../../charts/plotly";
 import { Select } from "../../components/controls";
 import { count, figure, interval, splitName } from "../../components/format";
 import { Section } from "../../components/Page";
 import { Answer } from "../../components/states";
 import { textOf, useView, type TrialName } from "./address";
 import { FigureOf } from "./FigureOf";
+import { imagesOf } from "./marks";
+import { PointImages } from "./PointImages";
 import styles from "./trial.module.css";
 import { Scrolls } from "../../components/Scrolls";
 
+const openBin = (mark: Mark) => imagesOf("reliability", mark);
 const RATES = ["0.01", "0.05", "0.1", "0.2"];
 
 export function Calibration({ trial, split, hasObjects }: { trial: TrialName; split: string | undefined; hasObjects: boolean }) {
@@ -27,9 +31,11 @@ export function Calibration({ trial, split, hasObjects }: { trial: TrialName; sp
           <BeforeAfter found={found} />
           {!hasObjects && (
             <Section title="Reliability">
-              <FigureOf trial={trial} split={split} name="reliability" />
+              <FigureOf trial={trial} split={split} name="reliability" opens={openBin} />
+              <p className="muted small">A click on a point shows its images below.</p>
             </Section>
           )}
+          {!hasObjects && <PointImages trial={trial} split={split} />}
           {found.sets !== null && (
             <Section
               title="Prediction sets"

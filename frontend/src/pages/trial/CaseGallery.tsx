@@ -26,6 +26,10 @@ export interface CaseFilter {
   kind?: string | undefined;
   attribute?: string | undefined;
   value?: string | undefined;
+  threshold?: number | undefined;
+  lowest?: number | undefined;
+  highest?: number | undefined;
+  before_scaling?: boolean | undefined;
 }
 
 /** The images of a split that a filter leaves, page by page. */

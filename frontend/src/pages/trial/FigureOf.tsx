@@ -1,20 +1,30 @@
-// A figure of a trial with its table of values.
+// A figure of a trial with its table of values, and the images behind its marks.
+import { useCallback } from "react";
 import { $api } from "../../api/client";
 import { Figure } from "../../charts/Figure";
-import type { ChartClick, FigureJson } from "../../charts/plotly";
+import type { FigureJson, Mark } from "../../charts/plotly";
 import { metricName } from "../../components/format";
 import { Problem, Skeleton } from "../../components/states";
 import { ApiError } from "../../api/client";
 import { FigureTable } from "../../charts/FigureTable";
-import type { TrialName } from "./address";
+import type { Search } from "../../router";
+import { useView, type TrialName } from "./address";
 
-/** A figure, or the sentence why there is none. */
-export function FigureOf({ trial, split, name, onClick }: {
+/** A figure, or the sentence why there is none. `opens` says what a mark adds to the address, null for nothing. */
+export function FigureOf({ trial, split, name, opens }: {
   trial: TrialName;
   split: string | undefined;
   name: string;
-  onClick?: (click: ChartClick) => void;
+  opens?: (mark: Mark) => Search | null;
 }) {
+  const { set } = useView();
+  const open = useCallback(
+    (mark: Mark) => {
+      const search = opens?.(mark) ?? null;
+      if (search !== null) set(search, true);
+    },
+    [opens, set],
+  );
   const { data, error, refetch } = $api.useQuery("get", "/api/v1/runs/{run_id}/trials/{number}/figures/{name}", {
     params: { path: { run_id: trial.runId, number: trial.number, name }, query: split === undefined ? {} : { split } },
   });
@@ -25,8 +35,8 @@ export function FigureOf({ trial, split, name, onClick }: {
   const figure = data as unknown as FigureJson;
   return (
     <div className="stack">
-      <Figure figure={figure} label={metricName(name)} {...(onClick === undefined ? {} : { onClick })} />
-      <FigureTable figure={figure} />
+      <Figure figure={figure} label={metricName(name)} {...(opens === undefined ? {} : { onClick: open })} />
+      <FigureTable figure={figure} {...(opens === undefined ? {} : { onOpen: open, canOpen: (mark: Mark) => opens(mark) !== null })} />
     </div>
   );
 }

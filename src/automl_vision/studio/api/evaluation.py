@@ -196,7 +196,13 @@ class CaseDetails(Case):
     digest: str
     labels: list[LabelScore] = Field(description="the most probable classes and the true ones")
     true_objects: list[DrawnObject]
-    found_objects: list[DrawnObject] = Field(description="at the operating threshold")
+    found_objects: list[DrawnObject] = Field(description="at the operating threshold, or the asked one")
+
+
+Threshold = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="probability or score from which answers are shown; without it, the model's own"),
+]
 
 
 def wanted_images(  # noqa: PLR0913 - each one is a parameter of the address
@@ -206,14 +212,21 @@ def wanted_images(  # noqa: PLR0913 - each one is a parameter of the address
     true: Annotated[str | None, Query(description='a class that the image has, or "no object"')] = None,
     predicted: Annotated[str | None, Query(description='a class that is predicted, or "not found"')] = None,
     label: Annotated[str | None, Query(description="a label, with many labels per image")] = None,
-    outcome: Annotated[Outcome | None, Query(description="what happens to the label")] = None,
+    outcome: Annotated[Outcome | None, Query(description="what happens to the label, or at `threshold`")] = None,
     kind: Annotated[str | None, Query(description="a kind of a detector's errors")] = None,
     attribute: Annotated[str | None, Query(description="of a slice, with its value")] = None,
     value: Annotated[str | None, Query(description="of the slice's attribute")] = None,
+    threshold: Threshold = None,
+    lowest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `highest`")] = None,
+    highest: Annotated[float | None, Query(ge=0, le=1, description="confidence of an answer, with `lowest`")] = None,
+    before_scaling: Annotated[bool, Query(description="the confidence before temperature scaling")] = False,
 ) -> ImageFilter:
     """Which images a request asks for."""
     part = (attribute, value) if attribute is not None and value is not None else None
-    return ImageFilter(mistakes, suspected, true, predicted, label, outcome, kind, part)
+    bounds = (lowest, highest) if lowest is not None and highest is not None else None
+    return ImageFilter(
+        mistakes, suspected, true, predicted, label, outcome, kind, part, threshold, bounds, before_scaling
+    )
 
 
 Wanted = Annotated[ImageFilter, Depends(wanted_images)]
@@ -338,7 +351,7 @@ def list_cases(found: Found, wanted: Wanted, limit: Limit = 50, cursor: Cursor =
 
 
 @router.get("/cases/{row}")
-def get_case(found: Found, row: int) -> CaseDetails:
+def get_case(found: Found, row: int, threshold: Threshold = None) -> CaseDetails:
     """Return one image with its probabilities or objects."""
     with found.lock:
         cases = found.cases
@@ -348,7 +361,7 @@ def get_case(found: Found, row: int) -> CaseDetails:
             digest=found.evaluated.dataset.table["digest"][row].as_py() or "",
             labels=[LabelScore(**vars(label)) for label in cases.scored_labels(position)],
             true_objects=[_drawn(value) for value in cases.true_objects(position)],
-            found_objects=[_drawn(value) for value in cases.found_objects(position)],
+            found_objects=[_drawn(value) for value in cases.found_objects(position, threshold)],
         )
 
 

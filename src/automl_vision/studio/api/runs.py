@@ -18,6 +18,7 @@ from automl_vision.studio.opened import Opened, OpenedRun, Recent
 from automl_vision.studio.operations import operations
 from automl_vision.studio.paging import Cursor, Limit, Page, page_of
 from automl_vision.web.problems import NotFoundError
+from automl_vision.workspace.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from automl_vision.experiment.figures import Figures
@@ -75,6 +76,7 @@ class RunDetails(RunSummary):
     model_trial: int | None = Field(description="the trial that became the model of the run")
     measured_on: str = Field(description="how latency was measured")
     has_model: bool = Field(description="whether a model was packaged")
+    has_predictions: bool = Field(description="whether the mistakes of the recommended trial can be looked at")
     is_canceling: bool = Field(description="whether the run was asked to end and has not ended yet")
     workspace_path: str = Field(description="folder of the workspace")
 
@@ -127,17 +129,19 @@ def get_run(
         raise ConfigError([Problem(("query", "metric"), str(error))], subject="The request") from None
     folder = run.run.folder
     record = folder.record()
+    verdict = run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
     return RunDetails(
         **dict(run.summary()),
         rows=_rows(board),
         note=board.note,
         metric_names=run.board().known_metrics,
         differing=board.differing,
-        verdict=_verdict(run.verdict(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)),
+        verdict=_verdict(verdict),
         decision=None if record.decision is None else record.decision.reason,
         model_trial=record.best_trial,
         measured_on=board.measured_on,
         has_model=folder.model.exists(),
+        has_predictions=verdict is not None and _has_predictions(folder, verdict.recommended),
         is_canceling=not record.status.is_at_rest and folder.cancel_request.is_set(),
         workspace_path=str(opened.workspace.path),
     )
@@ -204,6 +208,12 @@ def _rows(board: Leaderboard) -> list[BoardRow]:
 
 def _shown(row: Row, names: Sequence[str]) -> dict[str, dict[str, MetricInterval]]:
     return {name: {split: report[name] for split, report in row.metrics.items() if name in report} for name in names}
+
+
+def _has_predictions(folder: RunFolder, trial: int) -> bool:
+    from automl_vision.evaluation.predictions import PREDICTIONS_FILE
+
+    return folder.manifest.exists() and (folder.trial(trial).path / PREDICTIONS_FILE).exists()
 
 
 def _verdict(found: Verdict | None) -> RunVerdict | None:

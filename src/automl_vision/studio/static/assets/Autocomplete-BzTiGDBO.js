@@ -1,0 +1,1 @@
+import{Ct as e,Tt as t}from"./controls.module-Bqet5SAS.js";var n=t(e(),1),r=(0,n.createContext)(null),i=(0,n.createContext)(null);export{r as n,i as t};

@@ -1,0 +1,1 @@
+import{St as e}from"./controls.module-Bqet5SAS.js";var t=e();function n({label:e,children:n}){return(0,t.jsx)(`div`,{className:`scrolls`,role:`group`,"aria-label":e,tabIndex:0,children:n})}export{n as t};

@@ -1,1 +1,0 @@
-import{St as e}from"./controls.module-BoFpj_hq.js";var t=e();function n({label:e,children:n}){return(0,t.jsx)(`div`,{className:`scrolls`,role:`group`,"aria-label":e,tabIndex:0,children:n})}export{n as t};

@@ -1,0 +1,1 @@
+import{Ct as e,O as t,Tt as n,it as r,xt as i}from"./controls.module-Bqet5SAS.js";var a=n(e(),1);function o(e,n,i,o){let s=t(i),c=i==null;(0,a.useEffect)(()=>{if(!(c||e.current==null))return r(e.current,n,s,o)},[e,n,o,c])}i();var s=(0,a.createContext)(null);function c(e){let t=(0,a.useRef)({});return a.createElement(s.Provider,{value:t},e.children)}export{o as n,c as t};

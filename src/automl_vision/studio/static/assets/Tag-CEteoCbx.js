@@ -1,1 +1,0 @@
-import{St as e,t}from"./controls.module-BoFpj_hq.js";var n=e();function r({tone:e=`plain`,children:r}){return(0,n.jsx)(`span`,{className:t.tag,"data-tone":e,children:r})}export{r as t};

@@ -1,0 +1,1 @@
+import{Ct as e,Tt as t}from"./controls.module-Bqet5SAS.js";var n=t(e(),1),r=`automl-vision-letter-keys`,i=new Set,a=()=>window.localStorage.getItem(r)!==`off`;function o(e){e?window.localStorage.removeItem(r):window.localStorage.setItem(r,`off`);for(let e of i)e()}function s(e){return i.add(e),()=>i.delete(e)}var c=()=>(0,n.useSyncExternalStore)(s,a);export{o as n,c as r,a as t};
