@@ -1,12 +1,14 @@
 """Throughput and latency of endpoints under load, beside the limit of the machine and beside other servers.
 
     python benchmarks/serving_load.py MODEL IMAGES [--seconds 8] [--clients 1 8 32] [--servers ours litserve] [--json]
+    python benchmarks/serving_load.py MODEL IMAGES --triton 127.0.0.1:8000/NAME
     python benchmarks/serving_load.py MODEL IMAGES --soak 600
 
 One run on loopback: each server has the same model folder and image files, and the load comes from a process of its own
 with keep-alive connections. "limit" is the endpoint's deployment in the process that asks, without HTTP, with as many
 threads that ask as there are clients. "ours" is `automl-vision serve`, "litserve" a LitServe API around the same
-predictor with its own batching, "mlflow" `mlflow models serve` on the folder. A server that is not installed is left
+predictor with its own batching, "mlflow" `mlflow models serve` on the folder, "triton" a server on loopback that was
+started with the repository of `export --format triton`. A server that is not installed is left
 out, and said. The load's own processor time is printed: with few cores it takes part of what the server could use.
 
 The second form asks for so many seconds with 8 clients, and prints the memory of the server's processes by minute.
@@ -23,6 +25,7 @@ import re
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -130,7 +133,7 @@ class Target:
         port: of loopback.
         path: of the requests.
         headers: of the requests.
-        form: "bytes" for the image itself, "litserve" or "mlflow".
+        form: "bytes" for the image itself, "v2", "litserve" or "mlflow".
     """
 
     name: str
@@ -139,14 +142,19 @@ class Target:
     headers: dict[str, str]
     form: str = "bytes"
 
-    def body(self, image: bytes) -> bytes:
-        """The body of a request."""
+    def request(self, image: bytes) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers of a request."""
         if self.form == "bytes":
-            return image
+            return image, self.headers
+        if self.form == "v2":
+            tensor = struct.pack("<I", len(image)) + image
+            given = {"name": "image", "datatype": "BYTES", "shape": [1, 1]}
+            head = json.dumps({"inputs": [{**given, "parameters": {"binary_data_size": len(tensor)}}]}).encode()
+            return head + tensor, {**self.headers, "Inference-Header-Content-Length": str(len(head))}
         text = base64.b64encode(image).decode()
         if self.form == "litserve":
-            return json.dumps({"image": text}).encode()
-        return json.dumps({"dataframe_split": {"columns": ["image"], "data": [[text]]}}).encode()
+            return json.dumps({"image": text}).encode(), self.headers
+        return json.dumps({"dataframe_split": {"columns": ["image"], "data": [[text]]}}).encode(), self.headers
 
 
 @contextmanager
@@ -223,7 +231,7 @@ SERVERS = {"ours": ours, "litserve": litserve, "mlflow": mlflow}
 
 def ask_all(target: Target, files: list[Path], clients: int, seconds: float) -> tuple[list[float], float, int, float]:
     """Ask with some clients; returns the seconds of answers, the time, errors and processor seconds per second."""
-    bodies = [target.body(file.read_bytes()) for file in files]
+    requests = [target.request(file.read_bytes()) for file in files]
     times: list[list[float]] = [[] for _ in range(clients)]
     errors = [0] * clients
     begin, end = time.perf_counter() + _WARM_SECONDS, time.perf_counter() + _WARM_SECONDS + seconds
@@ -232,7 +240,7 @@ def ask_all(target: Target, files: list[Path], clients: int, seconds: float) -> 
         connection = HTTPConnection("127.0.0.1", target.port, timeout=60)
         chance = random.Random(number)
         while (asked := time.perf_counter()) < end:
-            connection.request("POST", target.path, chance.choice(bodies), target.headers)
+            connection.request("POST", target.path, *chance.choice(requests))
             answer = connection.getresponse()
             answer.read()
             now = time.perf_counter()
@@ -334,6 +342,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--servers", nargs="+", default=list(SERVERS), choices=list(SERVERS))
+    parser.add_argument("--triton", metavar="HOST:PORT/MODEL", help="a running Triton server with the same model")
     parser.add_argument("--soak", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -350,6 +359,10 @@ def main() -> None:
                 found += [load(target, given.images, clients, given.seconds) for clients in given.clients]
         except (RuntimeError, FileNotFoundError) as error:
             print(f"{name} left out: {error}", file=sys.stderr)
+    if given.triton:
+        server, _, name = given.triton.partition("/")
+        target = Target("triton", int(server.rpartition(":")[2]), f"/v2/models/{name}/infer", {}, "v2")
+        found += [load(target, given.images, clients, given.seconds) for clients in given.clients]
     if given.json:
         print(json.dumps([asdict(each) for each in found], indent=2))
         return
