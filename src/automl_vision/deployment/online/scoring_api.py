@@ -30,6 +30,7 @@ from automl_vision.deployment.online.bodies import (
     images_of,
     read_body,
 )
+from automl_vision.deployment.online.found_objects import FoundObject
 from automl_vision.deployment.online.live import LiveDeployment
 from automl_vision.serving.explainer import Explainer, best
 from automl_vision.serving.explanation import Explanation
@@ -40,24 +41,6 @@ router = APIRouter(tags=["scoring"])
 _MOST_EXPLAINED = 4  # explanations that wait or run, per worker process
 _PICTURE = "image/jpeg"
 _PICTURE_SIDE, _ATTRIBUTIONS_SIDE = 1024, 224  # pixels and values; a network sees about as much
-
-
-class Box(BaseModel):
-    """A place in fractions of width and height."""
-
-    topX: float = Field(ge=0, le=1)  # noqa: N815 - as training data has it
-    topY: float = Field(ge=0, le=1)  # noqa: N815 - as training data has it
-    bottomX: float = Field(ge=0, le=1)  # noqa: N815 - as training data has it
-    bottomY: float = Field(ge=0, le=1)  # noqa: N815 - as training data has it
-
-
-class FoundObject(BaseModel):
-    """An object that a detector reports."""
-
-    box: Box
-    label: str
-    score: float
-    polygon: list[list[float]] | None = Field(default=None, description="x, y, x, y, ... in fractions; of masks")
 
 
 class ImageAnswer(BaseModel):

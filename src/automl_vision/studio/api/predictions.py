@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError
 from automl_vision.core.records import MetricInterval
+from automl_vision.deployment.online.found_objects import FoundObject
 from automl_vision.serving.explainer import Explainer, best
 from automl_vision.serving.explanation import Explanation
 from automl_vision.serving.model_folder import ModelDescription
@@ -38,24 +39,6 @@ Model = Annotated[
     str,
     Query(description="`NAME:VERSION`, `NAME@ALIAS`, or the id of a run", examples=["clothing:2"], max_length=200),
 ]
-
-
-class Box(BaseModel):
-    """A place in fractions of width and height."""
-
-    topX: float  # noqa: N815 - as training data has it
-    topY: float  # noqa: N815 - as training data has it
-    bottomX: float  # noqa: N815 - as training data has it
-    bottomY: float  # noqa: N815 - as training data has it
-
-
-class FoundObject(BaseModel):
-    """An object that a detector reports."""
-
-    box: Box
-    label: str
-    score: float
-    polygon: list[list[float]] | None = Field(default=None, description="x, y, x, y, ... in fractions; of masks")
 
 
 class Milliseconds(BaseModel):
