@@ -238,7 +238,7 @@ def test_a_run_whose_trials_all_fail_alike_is_given_up(folder: RunFolder):
         RunFailedError, match=r"10 trials failed for the same reason(.|\n)*ValueError: a bad value\. Repair"
     ):
         loop.run()
-    assert statuses(folder).count("Failed") == 10
+    assert statuses(folder).count("Failed") in (10, 11)  # the trial beside the tenth may fail at the same moment
     assert set(statuses(folder)) <= {"Failed", "Canceled"}
 
 
