@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +23,7 @@ from automl_vision.deployment.online.plan import Plan, open_planned, open_remote
 from automl_vision.deployment.online.triton_backend import TritonNetwork
 from automl_vision.deployment.triton import NETWORK
 from automl_vision.serving.device import usable_cores
+from automl_vision.serving.explainer import Explainer
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction
 from automl_vision.serving.predictor import Predictor
@@ -140,6 +142,11 @@ class LiveDeployment:
     def description(self) -> ModelDescription:
         """Its `model.json`."""
         return self.predictor.description
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Explains its predictions; it may load the trained network, which ends with the deployment."""
+        return Explainer(self.predictor)
 
     @property
     def waiting(self) -> int:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -32,7 +31,7 @@ from automl_vision.deployment.online.bodies import (
 )
 from automl_vision.deployment.online.found_objects import FoundObject
 from automl_vision.deployment.online.live import LiveDeployment
-from automl_vision.serving.explainer import Explainer, best
+from automl_vision.serving.explainer import best
 from automl_vision.serving.explanation import Explanation
 from automl_vision.serving.predictions import AnyPrediction
 
@@ -196,14 +195,9 @@ class Explaining:
         self._thread.shutdown(cancel_futures=True)
 
 
-@lru_cache(maxsize=8)
-def _explainer(deployment: LiveDeployment) -> Explainer:
-    return Explainer(deployment.predictor)
-
-
 def _explained(deployment: LiveDeployment, image: bytes, method: str, label: str | None, most_pixels: int) -> bytes:
     open_image(image, max_pixels=most_pixels)
-    found = best(_explainer(deployment)(image, method, label), label)
+    found = best(deployment.explainer(image, method, label), label)
     return plain_json({**found.to_json(), "picture": _png(found), "attributions": _small(found.attributions)})
 
 
