@@ -6,7 +6,6 @@ any number of processes may read it.
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from automl_vision.core.account import account_name
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import append_json_line, read_lines
 from automl_vision.core.records.record import Record
@@ -101,7 +101,7 @@ class LabelReviews:
             trial=trial,
             verdict=verdict,
             suggested=suggested,
-            who=_user() if who is None else who,
+            who=account_name() if who is None else who,
         )
         append_json_line(self.path, review.model_dump(mode="json"))
         return review
@@ -189,10 +189,3 @@ def _parsed(line: bytes) -> LabelReview | None:
         return LabelReview.model_validate_json(line)
     except ValidationError:
         return None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name in a container
-        return ""

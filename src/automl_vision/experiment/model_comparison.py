@@ -14,11 +14,10 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.scoring.scoring import ScoringSettings
 from automl_vision.experiment.compared import Compared, PartCompared, compare_classes, compare_slices, compare_trials
 from automl_vision.experiment.evaluated import Evaluated
-from automl_vision.experiment.registration import as_workspace
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.model_version import ModelVersion, is_model_address
-from automl_vision.workspace.workspace import Workspace
+from automl_vision.workspace.workspace import Workspace, as_workspace
 
 _TRAINED_ON = ("train", "val")  # the validation images choose the epoch
 

@@ -29,10 +29,9 @@ from automl_vision.experiment.model_comparison import (
     run_test_images,
     seen_images,
 )
-from automl_vision.experiment.registration import as_workspace
 from automl_vision.serving.runtimes import ONNX_FILE
 from automl_vision.workspace.model_version import CHAMPION, AliasChange
-from automl_vision.workspace.workspace import Workspace
+from automl_vision.workspace.workspace import Workspace, as_workspace
 
 LEVEL = 0.05
 CALIBRATION = "expected_calibration_error"

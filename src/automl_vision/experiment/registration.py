@@ -7,7 +7,7 @@ from os import PathLike
 
 from automl_vision.experiment.run import Run
 from automl_vision.workspace.model_version import ModelVersion
-from automl_vision.workspace.workspace import Workspace
+from automl_vision.workspace.workspace import Workspace, as_workspace
 
 
 def register(
@@ -33,8 +33,3 @@ def register(
     if isinstance(model, Run):
         workspace, model = workspace or model.workspace, model.model_path
     return as_workspace(workspace).models.register(model, name, tags=tags)
-
-
-def as_workspace(workspace: Workspace | str | PathLike[str] | None) -> Workspace:
-    """A workspace, from itself or from its folder; None for the default one."""
-    return workspace if isinstance(workspace, Workspace) else Workspace(None if workspace is None else str(workspace))

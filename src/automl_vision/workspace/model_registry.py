@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from automl_vision.core.account import account_name
 from automl_vision.core.errors import ModelFolderError, ModelNotFoundError, WorkspaceError
 from automl_vision.core.text import did_you_mean
 from automl_vision.serving.model_folder import CARD_FILE, DESCRIPTION_FILE, ModelDescription
@@ -251,10 +251,19 @@ class ModelRegistry:
         Raises:
             ModelNotFoundError: the path does not exist and has the form of an address, which does not exist either.
         """
+        version = self.named(model)
+        return Path(model) if version is None else self.download(version)
+
+    def named(self, model: str | os.PathLike[str]) -> ModelVersion | None:
+        """The version that a text such as `clothing:2` or `clothing@champion` names; None for the path of a folder.
+
+        A folder that exists takes precedence over a registered name.
+
+        Raises:
+            ModelNotFoundError: the path does not exist and has the form of an address, which does not exist either.
+        """
         path = os.fspath(model)
-        if not is_model_address(path) or Path(path).exists():
-            return Path(path)
-        return self.download(self.get(path))
+        return self.get(path) if is_model_address(path) and not Path(path).exists() else None
 
     def manifest(self, version: ModelVersion) -> Path | None:
         """The dataset that a version was trained on, as its run prepared it; None if it is gone.
@@ -406,10 +415,7 @@ def _card(folder: Path) -> str:
 
 def _user() -> str:
     """Who changes the registry: the name for MLflow's server, or of the account."""
-    try:
-        return os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for its account
-        return "unknown"
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or account_name() or "unknown"
 
 
 def _pages(search: Any, *arguments: Any) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,3 +145,8 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
+
+
+def as_workspace(workspace: Workspace | str | PathLike[str] | None) -> Workspace:
+    """A workspace, from itself or from its folder; None for the default one."""
+    return workspace if isinstance(workspace, Workspace) else Workspace(None if workspace is None else str(workspace))

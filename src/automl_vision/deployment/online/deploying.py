@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from os import PathLike
 from pathlib import Path
 
 from automl_vision.deployment.online.endpoint_folder import Deployed, Endpoints
-from automl_vision.workspace.model_version import is_model_address
-from automl_vision.workspace.workspace import Workspace
+from automl_vision.workspace.workspace import Workspace, as_workspace
 
 
 def deploy(
@@ -46,12 +44,10 @@ def deploy(
         ModelNotFoundError: no such version is registered.
         ModelFolderError: the folder is not a usable model folder.
     """
-    space = workspace if isinstance(workspace, Workspace) else Workspace(None if workspace is None else str(workspace))
-    address = os.fspath(model)
-    if is_model_address(address) and not Path(address).exists():
-        version = space.models.get(address)
-        folder, shown = space.models.download(version), version.id
-    else:
-        folder, shown = Path(address), Path(address).resolve().name
+    space = as_workspace(workspace)
+    registry = space.models
+    version = registry.named(model)
+    folder = Path(model) if version is None else registry.download(version)
+    shown = folder.resolve().name if version is None else version.id
     place = Endpoints(space.path).folder(endpoint)
     return place.deploy(folder, shown, name=name, share=traffic, mirror=mirror, runtime=runtime, backend=backend)

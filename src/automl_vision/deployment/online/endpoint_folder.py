@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_vision.core.account import account_name
 from automl_vision.core.files import append_json_line
 from automl_vision.core.text import did_you_mean
 from automl_vision.deployment.online.definition import (
@@ -189,7 +189,9 @@ class EndpointFolder:
         return place
 
     def _log(self, what: str, **details: Any) -> None:
-        append_json_line(self.audit_file, {"time": time.time(), "user": _user(), "what": what, **details})
+        append_json_line(
+            self.audit_file, {"time": time.time(), "user": account_name() or str(os.getuid()), "what": what, **details}
+        )
 
 
 class Endpoints:
@@ -245,10 +247,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
         return
     shutil.copy2(source, target)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
