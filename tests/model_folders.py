@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from automl_vision.serving.model_folder import ModelDescription, ObjectSettings, Preprocessing
+from automl_vision.serving.runtimes import FEATURES
 from conftest import CLASSES
 
 SIDE = 32
@@ -26,7 +27,9 @@ def write_classifier(folder: Path, *, task: str = "image-classification", seed: 
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
     ]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(CLASSES)])]
+    nodes.append(helper.make_node("Identity", ["flat"], [FEATURES]))
+    sizes = {"logits": len(CLASSES), FEATURES: 3}
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in sizes.items()]
     thresholds = (0.5,) * len(CLASSES) if task.endswith("multi-label") else ()
     preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, SIDE, SIDE)
     description = ModelDescription(task, CLASSES, preprocessing, 1.5, thresholds, "linear", "linear")

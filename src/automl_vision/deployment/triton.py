@@ -15,7 +15,7 @@ from typing import Any
 
 from automl_vision.core.errors import PackagingError
 from automl_vision.serving.model_folder import ModelDescription
-from automl_vision.serving.runtimes import ONNX_FILE
+from automl_vision.serving.runtimes import ONNX_FILE, predicting_outputs
 
 NETWORK = "-network"
 """Ends the name of the model that is a network alone."""
@@ -91,7 +91,8 @@ def _tensors(folder: Path, description: ModelDescription) -> str:
     session = onnxruntime.InferenceSession(str(folder / ONNX_FILE), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     text = _io("input", given.name, "TYPE_FP32", [3, *description.preprocessing.input_size])
-    for output in session.get_outputs():
+    outputs = {output.name: output for output in session.get_outputs()}
+    for output in (outputs[name] for name in predicting_outputs(list(outputs))):
         if output.type not in _TYPES:
             raise PackagingError(f"the output {output.name} is of type {output.type}, which is not exported to Triton")
         text += _io("output", output.name, _TYPES[output.type], [_size(size) for size in output.shape[1:]])

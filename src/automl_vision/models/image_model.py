@@ -38,16 +38,12 @@ class ImageModel(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the head sees, (n, features)."""
-        network: Any = self.network
-        pooled: Tensor = network.forward_head(network.forward_features(self._normalized(images)), pre_logits=True)
-        return pooled
+        return pooled_features(self.network, self._normalized(images))
 
     @property
     def head(self) -> nn.Linear | None:
         """The linear layer that computes the logits, or None if the network ends with something else."""
-        network: Any = self.network
-        head = network.get_classifier() if self.body is self.network else None
-        return head if isinstance(head, nn.Linear) else None
+        return None if isinstance(self.network, Detector) else linear_head(self.network)
 
     @property
     def body(self) -> nn.Module:
@@ -57,6 +53,18 @@ class ImageModel(nn.Module):
     def _normalized(self, images: Tensor) -> Tensor:
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
         return images.to(self.scale.dtype, copy=True).mul_(self.scale).add_(self.shift)
+
+
+def pooled_features(network: Any, images: Tensor) -> Tensor:
+    """What the linear head of a timm network sees of normalised images, (n, features)."""
+    pooled: Tensor = network.forward_head(network.forward_features(images), pre_logits=True)
+    return pooled
+
+
+def linear_head(network: Any) -> nn.Linear | None:
+    """The linear layer that computes a timm network's logits, or None if the network ends with something else."""
+    head = network.get_classifier() if hasattr(network, "get_classifier") else None
+    return head if isinstance(head, nn.Linear) else None
 
 
 def pretrained_norms(model: nn.Module) -> list[nn.Module]:

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from automl_vision.core.errors import PackagingError
-from automl_vision.models.detectors.detector import Detector
-from automl_vision.serving.runtimes import ONNX_FILE
+from automl_vision.models.featured import FeaturedNetwork, has_features
+from automl_vision.serving.runtimes import FEATURES, ONNX_FILE
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,15 @@ def register_exporter(exporter: type[Exporter]) -> type[Exporter]:
 
 @register_exporter
 class OnnxExporter(Exporter):
-    """ONNX in single precision."""
+    """ONNX in single precision; where the network has features, they are its last output."""
 
     runtime = "onnx"
 
     def export(self, exported: Exported, folder: Path) -> Path:
         """Write `model.onnx`."""
         example = torch.zeros(2, 3, *exported.input_size)
-        network, file = exported.network, folder / ONNX_FILE
+        network, file, names = exported.network, folder / ONNX_FILE, list(exported.outputs)
+        featured = FeaturedNetwork(network).eval() if has_features(network) else None
         exporter_log = logging.getLogger("torch.onnx")
         level = exporter_log.level
         exporter_log.setLevel(logging.ERROR)
@@ -85,12 +86,12 @@ class OnnxExporter(Exporter):
                 # the exporter warns of its own deprecated internals, about which a user can do nothing
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
-                    network.traced(example) if isinstance(network, Detector) else network,
+                    network if featured is None else featured.traced(example),
                     (example,),
                     str(file),
                     dynamo=True,
                     input_names=["images"],
-                    output_names=list(exported.outputs),
+                    output_names=names if featured is None else [*names, FEATURES],
                     dynamic_shapes=({0: torch.export.Dim("batch")},),
                     external_data=False,
                     verbose=False,

@@ -24,7 +24,7 @@ from automl_vision.core.errors import DataError, ModelFolderError, PackagingErro
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.intervals import Interval
-from automl_vision.packaging.quantization import Inputs, Quantizer
+from automl_vision.packaging.quantization import Inputs, Quantizer, without_features
 from automl_vision.packaging.rescoring import Rescored, rescore
 from automl_vision.serving.card import write_card
 from automl_vision.serving.device import computes_bfloat16, processor_name
@@ -150,7 +150,7 @@ class Fp16(Format):
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
         inside = Quantizer(source.file, ()).nodes
-        model = onnx.load(source.file)
+        model = without_features(onnx.load(source.file))
         others = [node.name for node in model.graph.node if node.name not in inside]
         onnx.save(convert_float_to_float16(model, keep_io_types=True, node_block_list=others), target)
         yield {}

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import PackagingError
+from automl_vision.serving.runtimes import predicting_outputs
 
 Inputs = NDArray[np.float32]
 
@@ -81,7 +82,7 @@ class Quantizer:
         import onnx
 
         try:
-            self._model = onnx.shape_inference.infer_shapes(onnx.load(source))
+            self._model = without_features(onnx.shape_inference.infer_shapes(onnx.load(source)))
         except Exception as error:  # protobuf and onnx raise several kinds
             raise PackagingError(f"{source} is not a readable ONNX file ({error}); package the trial again") from error
         self._source, self._inputs, self._rounds_exits = source, list(inputs), rounds_exits
@@ -303,6 +304,21 @@ class Quantizer:
             rounded = f"{origin}_DequantizeLinear_Output"
             pairs[meant] = rounded if rounded in there else origin
         return pairs
+
+
+def without_features(model: Any) -> Any:
+    """The network without its features, and without the nodes that only they need; it is changed in place."""
+    graph = model.graph
+    kept = predicting_outputs([output.name for output in graph.output])
+    for output in [output for output in graph.output if output.name not in kept]:
+        graph.output.remove(output)
+    needed = set(kept)
+    for node in reversed(list(graph.node)):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+        else:
+            graph.node.remove(node)
+    return model
 
 
 def _read_unrounded(quantized: Any, original: Any, rounded: set[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +25,9 @@ from automl_vision.serving.model_folder import COPY_AGAIN, ModelDescription
 
 ONNX_FILE, INT8_FILE, FP16_FILE = "model.onnx", "model.int8.onnx", "model.fp16.onnx"
 OPENVINO_INT8_FILE = "model.openvino-int8.onnx"
+FEATURES = "image_features"
+"""Name of the output of `model.onnx` that no prediction needs: what the heads take, averaged over the image."""
+
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 REFERENCE = "onnx"
 """The runtime whose answers packaging compares with the trained network; all others are compared with it."""
@@ -133,9 +136,22 @@ class OnnxRuntime(Runtime):
 
     def open(self, folder: Path, *, threads: int) -> Network:
         """Load the ONNX file."""
+        return _network(self._session(folder, threads or usable_cores(), ["CPUExecutionProvider"]))
+
+    def open_with_features(self, folder: Path, *, threads: int) -> Network:
+        """Load the network like `open`; after the outputs that predictions need it returns its features.
+
+        They are (n, features), without any where the file was written without them.
+
+        Raises:
+            ModelFolderError: the file cannot be loaded.
+        """
         session = self._session(folder, threads or usable_cores(), ["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return lambda inputs: [np.asarray(output) for output in session.run(None, {name: inputs})]
+        names = [output.name for output in session.get_outputs()]
+        run = _network(session, [*predicting_outputs(names), FEATURES] if FEATURES in names else None)
+        if FEATURES in names:
+            return run
+        return lambda inputs: [*run(inputs), np.zeros((len(inputs), 0), np.float32)]
 
     def _session(self, folder: Path, threads: int, providers: list[Any]) -> Any:
         import onnxruntime
@@ -151,6 +167,23 @@ class OnnxRuntime(Runtime):
 
     def _way_out(self, folder: Path) -> str:  # noqa: ARG002 - that of a derived file names the folder
         return f"; {COPY_AGAIN}"
+
+
+def _network(session: Any, wanted: list[str] | None = None) -> Network:
+    """A session of ONNX Runtime as a network.
+
+    Args:
+        session: of the file.
+        wanted: names of outputs; None takes all that predictions need.
+    """
+    given = session.get_inputs()[0].name
+    names = wanted or predicting_outputs([output.name for output in session.get_outputs()])
+    return lambda inputs: [np.asarray(output) for output in session.run(names, {given: inputs})]
+
+
+def predicting_outputs(names: Sequence[str]) -> list[str]:
+    """The names of outputs without those that no prediction needs."""
+    return [name for name in names if name != FEATURES]
 
 
 class _DerivedOnnx(OnnxRuntime):
@@ -231,8 +264,7 @@ class _GpuRuntime(OnnxRuntime):
                 f"the runtime {self.name} cannot start on {gpu_names()[0]}, because libraries of CUDA or TensorRT are "
                 f"missing; install those that this ONNX Runtime names in its documentation, or use {REFERENCE}"
             )
-        name = session.get_inputs()[0].name
-        return lambda inputs: [np.asarray(output) for output in session.run(None, {name: inputs})]
+        return _network(session)
 
     def _providers(self) -> list[Any]:
         cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})  # its 10 bits would not be single precision
@@ -321,11 +353,12 @@ class OpenVinoRuntime(Runtime):
                 f"{file} cannot be compiled by OpenVINO ({reason[0]}); use the runtime {REFERENCE}, or {COPY_AGAIN}"
             ) from error
         lock = threading.Lock()  # a compiled network has one place for its outputs
+        outputs = [each for each in compiled.outputs if FEATURES not in each.names]
 
         def run(inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
             with lock:
                 found = compiled(inputs)
-                return [np.array(found[output]) for output in compiled.outputs]  # copies: the next call reuses it
+                return [np.array(found[output]) for output in outputs]  # copies: the next call reuses it
 
         return run
 

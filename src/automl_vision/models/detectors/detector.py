@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -26,7 +27,7 @@ class Detector(nn.Module):
     """A network that finds objects.
 
     `forward` with targets returns losses, in evaluation mode also detections; without targets it returns detections.
-    `body` and `pretrained_part` are read before training, `traced` is called for the export.
+    `body` and `pretrained_part` are read before training, `features` and `traced` are called for the export.
 
     Args:
         geometry: of its input.
@@ -70,13 +71,18 @@ class Detector(nn.Module):
         """What pretrained weights fill, at least."""
         return self.body
 
-    def traced(self, example: Tensor) -> nn.Module | ExportedProgram:  # noqa: ARG002 - another detector is traced with it
+    @abstractmethod
+    def features(self, extracted: Any) -> Tensor:
+        """Return what the heads take, averaged over each image: (n, features)."""
+
+    def traced(self, network: nn.Module, example: Tensor) -> nn.Module | ExportedProgram:  # noqa: ARG002 - for others
         """What the exporter to ONNX is given: the network, or its program where the exporter could not trace it.
 
         Args:
+            network: this one, or one that runs it.
             example: images whose number may change.
         """
-        return self
+        return network
 
     def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> DetectionTensors:
         """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
@@ -113,6 +119,10 @@ class PyramidDetector(Detector):
         maps: list[Tensor] = self.backbone(images)
         return maps
 
+    def features(self, extracted: list[Tensor]) -> Tensor:
+        """The means of the maps, finest first."""
+        return means_of(extracted)
+
     @property
     def body(self) -> nn.Module:
         """The timm network."""
@@ -122,6 +132,11 @@ class PyramidDetector(Detector):
         """Height and width of the images that the maps are of."""
         height, width = maps[0].shape[-2:]
         return height << self.geometry.lowest, width << self.geometry.lowest
+
+
+def means_of(maps: Sequence[Tensor]) -> Tensor:
+    """The means of maps (n, channels, height, width) over their cells, side by side: (n, sum of channels)."""
+    return torch.cat([each.mean(dim=(2, 3)) for each in maps], dim=1)
 
 
 def random_keys(like: Tensor, *, training: bool) -> Tensor:

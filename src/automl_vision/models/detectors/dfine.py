@@ -15,7 +15,7 @@ from transformers import DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses
+from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses, means_of
 from automl_vision.models.detectors.dfine_source import DFineSource, described_source, find_source, load_dfine
 from automl_vision.models.detectors.one_stage import in_crowd
 from automl_vision.models.detectors.settings import detector_settings
@@ -74,10 +74,14 @@ class DFine(Detector):
         """The whole network."""
         return self
 
-    def traced(self, example: Tensor) -> ExportedProgram:
-        """The detector's program, read from its code: when it is run, the library's code fixes the number of images."""
+    def features(self, extracted: _Extracted) -> Tensor:
+        """The means of the encoder's maps."""
+        return means_of(extracted.found.encoder_last_hidden_state)
+
+    def traced(self, network: nn.Module, example: Tensor) -> ExportedProgram:
+        """The program, read from its code: when it is run, the library's code fixes the number of images."""
         with _without_shape_checks():
-            return torch.export.export(self, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
+            return torch.export.export(network, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
 
     def detect(self, extracted: _Extracted) -> DetectionTensors:
         """The last layer's queries."""
