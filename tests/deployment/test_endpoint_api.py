@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from automl_vision import Predictor
-from automl_vision.serving.model_folder import ModelDescription, SetThreshold
+from automl_vision.serving.model_folder import ModelDescription, PrecisionThreshold, SetThreshold
 from model_folders import write_classifier
 from processes import wait_for
 
@@ -146,6 +147,8 @@ def test_objects_are_drawn_and_take_a_threshold(objects: TestClient) -> None:
         ({"draw": True}, "nothing to draw"),
         ({"score_threshold": 0.5}, "for models that find objects"),
         ({"error_rate": 0.1}, "makes no prediction sets"),
+        ({"min_precision": 0.9}, "no threshold for a precision of 0.9; it has: none"),
+        ({"min_precision": 0.9, "score_threshold": 0.5}, "leave one out"),
     ],
 )
 def test_what_does_not_suit_the_model_is_refused(labels: TestClient, parameters: dict[str, Any], said: str) -> None:
@@ -167,6 +170,28 @@ def test_prediction_sets_are_made_on_request(tmp_path: Path) -> None:
             if prob >= 1e-4
         ]
         assert "set" not in client.post("/score", content=PHOTOS[0]).json()[0]
+
+
+@pytest.mark.parametrize("task", ["image-classification", "image-object-detection"])
+def test_a_wanted_precision_takes_the_next_stricter_threshold(tmp_path: Path, task: str) -> None:
+    endpoint, key = made_endpoint(tmp_path, task)
+    folder = endpoint.model_folder(endpoint.definition().deployments["blue"])
+    chosen = (PrecisionThreshold(0.5, 0.01, 30), PrecisionThreshold(0.9, 0.7, 30), PrecisionThreshold(0.95, 0.9999, 30))
+    replace(ModelDescription.load(folder), precision_thresholds=chosen).save(folder)
+    with asking(endpoint, key) as client:
+
+        def answer(wanted: float) -> Any:
+            return client.post("/score", content=PHOTOS[0], params={"min_precision": wanted}).json()[0]
+
+        least, middle, most = (answer(wanted) for wanted in (0.5, 0.8, 0.95))
+        refused = client.post("/score", content=PHOTOS[0], params={"min_precision": 0.96})
+    assert refused.status_code == 400 and "it has: 0.5, 0.9, 0.95" in refused.json()["detail"]
+    if "boxes" in least:
+        assert [len(each["boxes"]) for each in (least, middle, most)] == [3, 1, 0]
+    else:
+        best = least["labels"][int(np.argmax(least["probs"]))]
+        assert (least["predicted"], most["predicted"]) == ([best], [])
+        assert middle["predicted"] == ([best] if max(middle["probs"]) >= 0.7 else [])
 
 
 def test_an_explanation_is_a_picture_and_a_map(labels: TestClient, objects: TestClient) -> None:

@@ -29,6 +29,7 @@ from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.parity import object_parity
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
+from automl_vision.serving.observations import Reference
 from automl_vision.tasks.task import create_task
 from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
@@ -66,6 +67,9 @@ def test_from_images_to_predictions(
     assert description.parity["largest_box_difference"] <= 0.5
     assert description.preprocessing.canvas is not None
     assert "canvas" in (folder / "card.md").read_text()
+    reference = Reference.load(folder)
+    assert (reference.right <= reference.answers).all()
+    assert reference.observations.features.shape[0] == (dataset.splits == "val").sum()
     rows = np.flatnonzero(dataset.splits == "val").tolist()
     files = [Path(dataset.root) / dataset.table["image"][row].as_py() for row in rows]
     predictions = predictor(files)

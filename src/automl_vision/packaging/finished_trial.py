@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,18 @@ from automl_vision.core.records import SomeRecord, TrialMetrics, TrialResult, re
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.evaluation.conformal import ERROR_RATES, PredictionSets, prediction_sets
+from automl_vision.evaluation.goals import Precision
+from automl_vision.evaluation.operating import choose_operating_points
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.packaging.exporters import Exported, Exporter
 from automl_vision.recipes.catalog import family_of
-from automl_vision.serving.model_folder import ModelDescription, SetThreshold
+from automl_vision.serving.model_folder import ModelDescription, PrecisionThreshold, SetThreshold
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.tasks.task import Task, create_task
+
+_PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,39 @@ class FinishedTrial:
         """The thresholds of a classifier's prediction sets, and what they hold on the test images, if there are any."""
         if self.task.deployment.object_settings is not None:
             return ()
-        predictions, scoring = Predictions.load(self.folder / PREDICTIONS_FILE), self.task.scoring
-        cases = {}
-        for split in predictions.splits:
-            part = predictions.of_split(split)
-            cases[split] = scoring.cases(scoring.from_predictions(part), part.rows, self.metrics.calibration)
+        cases = self.cases
         is_measured = "test" in cases
         return tuple(
             _set_threshold(prediction_sets(cases["val"], cases["test" if is_measured else "val"], rate), is_measured)
             for rate in ERROR_RATES
         )
+
+    def precision_thresholds(self) -> tuple[PrecisionThreshold, ...]:
+        """The lowest threshold for each of some precisions that validation images reach, and what it does on test."""
+        cases = self.cases
+        measured, found = cases.get("test"), []
+        for wanted in _PRECISIONS:
+            goals = [Precision(wanted)] * len(self.dataset.classes)
+            points = choose_operating_points(
+                cases["val"], measured or cases["val"], goals, self.dataset.classes, per_class=False
+            )
+            if not points.classes[0].is_chosen:
+                break
+            figures = {"precision": points.overall.precision.to_json(), "recall": points.overall.recall.to_json()}
+            found.append(
+                PrecisionThreshold(wanted, points.thresholds[0], points.fitted_on, figures if measured else None)
+            )
+        return tuple(found)
+
+    @cached_property
+    def cases(self) -> dict[str, Any]:
+        """The predictions of the trial beside their truth, by split."""
+        predictions, scoring = Predictions.load(self.folder / PREDICTIONS_FILE), self.task.scoring
+        parts = {split: predictions.of_split(split) for split in predictions.splits}
+        return {
+            split: scoring.cases(scoring.from_predictions(part), part.rows, self.metrics.calibration)
+            for split, part in parts.items()
+        }
 
     def validation_files(self, count: int) -> dict[int, bytes]:
         """The files of at most so many validation images by row, of as many shapes as there are.

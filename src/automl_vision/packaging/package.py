@@ -26,6 +26,7 @@ from automl_vision.packaging.exporters import EXPORTERS
 from automl_vision.packaging.finished_trial import FinishedTrial, read_finished_trial
 from automl_vision.packaging.measuring import measure_exported
 from automl_vision.packaging.mlmodel import write_mlmodel
+from automl_vision.packaging.reference import write_reference
 from automl_vision.recipes.network import NETWORK_FILE
 from automl_vision.recipes.parity import Parity
 from automl_vision.serving.card import write_card
@@ -69,7 +70,12 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     with _appearing(destination) as staging:
         weights = {name: value.contiguous() for name, value in finished.model.network.state_dict().items()}
         save_file(weights, staging / WEIGHTS_FILE)
-        description = replace(finished.describe(provenance or {}), prediction_sets=finished.set_thresholds())
+        (staging / WEIGHTS_FILE).chmod(0o644)  # the library makes it readable for its owner alone
+        description = replace(
+            finished.describe(provenance or {}),
+            prediction_sets=finished.set_thresholds(),
+            precision_thresholds=finished.precision_thresholds(),
+        )
         description.save(staging)
         finished.model.description.save(staging)
         description.parity.update(reproduction)
@@ -82,6 +88,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         description.latency.update(_latency(staging, speed, list(files.values())))
         description.formats[first] = {"file": exported[first].name, "bytes": speed.bytes}
         description.save(staging)
+        write_reference(staging, finished)
         write_card(description, staging)
         write_mlmodel(description, staging)
         shutil.rmtree(destination, ignore_errors=True)

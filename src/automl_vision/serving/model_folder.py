@@ -21,7 +21,7 @@ WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.md"
 COPY_AGAIN = "copy the model folder again, or package the trial again"
 
-_NOT_PREDICTED_WITH = (".md", ".yaml", ".yml", ".txt", ".lock")
+_NOT_PREDICTED_WITH = (".md", ".yaml", ".yml", ".txt", ".lock", ".npz")
 _CHUNK = 2**20
 
 
@@ -147,6 +147,23 @@ class SetThreshold:
 
 
 @dataclass(frozen=True)
+class PrecisionThreshold:
+    """From which score an answer is given, so that of the answers a wanted share is right.
+
+    Attributes:
+        precision: the share that was wanted.
+        threshold: minimum probability or score, of every class.
+        fitted_on: number of images that it was chosen on.
+        measured: precision and recall on test images, with their intervals; None without any.
+    """
+
+    precision: float
+    threshold: float
+    fitted_on: int
+    measured: dict[str, dict[str, float]] | None = None
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """The contents of `model.json`.
 
@@ -166,6 +183,7 @@ class ModelDescription:
         latency: milliseconds by number of threads, measured at packaging.
         provenance: run, trial, versions, date.
         prediction_sets: thresholds of prediction sets by rising error rate; empty for a detector.
+        precision_thresholds: thresholds for a wanted precision by rising precision; those that validation images reach.
         operating_point: saved decisions, which replace `thresholds`; None for the model's own.
         scoring: what counts as right in the trial, as `ScoringSettings` has it; empty in folders of older versions.
         formats: by name of the runtime what was measured of its file: file, bytes, latency, parity, metric and
@@ -187,6 +205,7 @@ class ModelDescription:
     latency: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     prediction_sets: tuple[SetThreshold, ...] = ()
+    precision_thresholds: tuple[PrecisionThreshold, ...] = ()
     operating_point: OperatingPoint | None = None
     scoring: dict[str, Any] = field(default_factory=dict)
     formats: dict[str, Any] = field(default_factory=dict)
@@ -218,6 +237,23 @@ class ModelDescription:
         if self.objects is None:
             raise ModelFolderError(f"a score threshold is for models that find objects; this one is for {self.task}")
         return replace(self, thresholds=(score,) * len(self.classes), operating_point=None)
+
+    def with_precision(self, wanted: float) -> ModelDescription:
+        """The description of the same model that gives only answers of which at least this share is right.
+
+        Between the precisions that the folder has, the next higher one counts.
+
+        Raises:
+            ModelFolderError: the model reached no precision as high on its validation images.
+        """
+        high = [entry for entry in self.precision_thresholds if entry.precision >= wanted - 1e-12]
+        if not high:
+            known = ", ".join(f"{entry.precision:g}" for entry in self.precision_thresholds) or "none"
+            raise ModelFolderError(f"this model has no threshold for a precision of {wanted:g}; it has: {known}")
+        entry = min(high, key=lambda entry: entry.precision)
+        text = f"a precision of at least {entry.precision:g}"
+        point = OperatingPoint(text, (entry.threshold,) * len(self.classes), fitted_on=entry.fitted_on)
+        return replace(self, operating_point=point)
 
     def set_threshold(self, error_rate: float) -> float:
         """The threshold of prediction sets that miss at most this share of the truth.
@@ -269,6 +305,9 @@ class ModelDescription:
                 preprocessing=Preprocessing(**_with_tuples(value.pop("preprocessing"))),
                 objects=_optional(lambda entry: ObjectSettings(**entry), value.pop("objects", None)),
                 prediction_sets=tuple(SetThreshold(**entry) for entry in value.pop("prediction_sets", ())),
+                precision_thresholds=tuple(
+                    PrecisionThreshold(**entry) for entry in value.pop("precision_thresholds", ())
+                ),
                 operating_point=_optional(OperatingPoint.from_json, value.pop("operating_point", None)),
                 **_with_tuples(value),
             )

@@ -14,7 +14,7 @@ from PIL import Image
 from automl_vision.core.errors import AutoMLVisionError, ImageError
 from automl_vision.data.images import load_pixels
 from automl_vision.serving.drawing import draw_objects
-from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction
+from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
 _ENCODER = msgspec.json.Encoder()
 _JPEG_QUALITY = 90
@@ -41,9 +41,21 @@ class Body:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def predictions_json(found: Sequence[AnyPrediction]) -> bytes:
-    """A JSON list with one entry per image: `{"probs": [...], "labels": [...]}` or `{"boxes": [...]}`."""
-    return _ENCODER.encode([each.to_json() for each in found])
+def predictions_json(found: Sequence[AnyPrediction], *, with_answers: bool = False) -> bytes:
+    """A JSON list with one entry per image: `{"probs": [...], "labels": [...]}` or `{"boxes": [...]}`.
+
+    Args:
+        found: the predictions.
+        with_answers: whether entries of labels also have those that are `predicted`.
+    """
+    return _ENCODER.encode(
+        [
+            {**each.to_json(), "predicted": list(each.predicted)}
+            if with_answers and isinstance(each, Prediction)
+            else each.to_json()
+            for each in found
+        ]
+    )
 
 
 def all_predicted(found: Sequence[AnyPrediction | ImageError]) -> list[AnyPrediction]:

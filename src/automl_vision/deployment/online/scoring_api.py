@@ -47,6 +47,9 @@ class ImageAnswer(BaseModel):
 
     probs: list[float] | None = Field(default=None, description="of every class, in the order of `labels`; calibrated")
     labels: list[str] | None = None
+    predicted: list[str] | None = Field(
+        default=None, description="the answer at the wanted precision; none where the model is not sure enough"
+    )
     set: list[str] | None = Field(default=None, description="labels that hold the truth as often as was asked")
     boxes: list[FoundObject] | None = Field(default=None, description="best first, at or above the thresholds")
 
@@ -104,6 +107,9 @@ ErrorRate = Annotated[
 ScoreThreshold = Annotated[
     float | None, Query(ge=0, le=1, description="from which objects are reported, in place of the model's thresholds")
 ]
+MinPrecision = Annotated[
+    float | None, Query(gt=0, le=1, description="share of the answers that are to be right; fewer are given then")
+]
 Draw = Annotated[bool, Query(description="answer with a picture of the one image with its objects, as JPEG")]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -124,6 +130,7 @@ async def score(
     service: AnyService,
     error_rate: ErrorRate = None,
     score_threshold: ScoreThreshold = None,
+    min_precision: MinPrecision = None,
     draw: Draw = False,
 ) -> Response:
     """Predict images: one as the body itself, several as a form with files or as JSON with base64 texts.
@@ -135,12 +142,15 @@ async def score(
     if draw and len(images) != 1:
         raise bad_request(f"draw is for one image, not for {len(images)}")
 
+    if min_precision is not None and score_threshold is not None:
+        raise bad_request("min_precision and score_threshold both set the threshold; leave one out")
+
     def make(found: list[AnyPrediction], _deployment: LiveDeployment) -> Body:
         if draw:
             return Body(drawn_jpeg(images[0], found[0]), found, _PICTURE)
-        return Body(predictions_json(found), found)
+        return Body(predictions_json(found, with_answers=min_precision is not None), found)
 
-    return await service.answer(request, images, make, Options(error_rate, score_threshold))
+    return await service.answer(request, images, make, Options(error_rate, score_threshold, min_precision))
 
 
 @router.post("/explain", responses={200: {"model": ExplanationAnswer}}, openapi_extra=body_of(form=False))
