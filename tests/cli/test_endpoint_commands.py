@@ -6,9 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from automl_vision import Workspace
+from automl_vision.deployment.monitoring.store import Sample
+from automl_vision.deployment.online.endpoint_folder import Endpoints
+from automl_vision.serving.observations import Observations, Observer, Reference
 from command_line import Done, run_command
 from model_folders import write_classifier
 
@@ -68,3 +73,38 @@ def test_what_cannot_be_is_one_sentence(place: Path, arguments: tuple[str, ...],
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_drift_is_told_with_an_exit_code(place: Path, tmp_path: Path) -> None:
+    done = command(place, "deploy", str(place / "model"), "-e", "watched", "--name", "blue")
+    assert done.returncode == 0, done.stderr
+    done = command(place, "drift", "watched")
+    assert (done.returncode, done.stderr) == (2, done.stderr) and "has no reference.npz" in done.stderr
+    folder = Endpoints(place / "ws").get("watched")
+    deployment = folder.definition().deployments["blue"]
+    model = folder.model_folder(deployment)
+    observer = Observer(model)
+    random = np.random.default_rng(0)
+    seen = [
+        observer.observe(observer.processor.preprocess(Image.new("RGB", (40, 40), tuple(colour))))[0]
+        for colour in random.integers(0, 120, (60, 3)).tolist()
+    ]
+    ones = np.ones(40, np.float32)
+    Reference(Observations.join(seen[:40]), ones, ones, Observations.join(seen[:40]).confidence).save(model)
+    assert command(place, "drift", "watched").stdout.endswith("at least 20 are needed; look again later\n")
+    store = folder.samples("blue", folder.definition().monitoring)
+    for each in seen[40:]:
+        store.add(Sample(0.0, "r", deployment.folder, each, {"predicted": []}))
+    done = command(place, "drift", "watched")
+    assert done.returncode == 0, done.stderr
+    assert "20 images do not differ from the 40 of the validation" in done.stdout
+    assert "20 samples from 1970-01-01T00:00:00+00:00" in done.stdout and "how sure the model is" in done.stdout
+    bright = observer.observe(observer.processor.preprocess(Image.new("RGB", (40, 40), (250, 240, 230))))[0]
+    for _ in range(20):
+        store.add(Sample(9.0, "r", deployment.folder, bright, {"predicted": ["circle"]}, b"jpeg"))
+    done = command(place, "drift", "watched", "--newest", "20", "--json", "--batch", str(tmp_path / "batch"))
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["is_alarm"], found["batch"], found["samples"]) == (True, 20, 20)
+    done = command(place, "drift", "watched", "--level", "2")
+    assert done.returncode == 2 and "level is the share of false alarms" in done.stderr

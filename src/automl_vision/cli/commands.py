@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
-    "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "studio", "runs", "watch", "resume",
-    "cancel", "data", "models", "schema", "version",
+    "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "studio", "runs", "watch",
+    "resume", "cancel", "data", "models", "schema", "version",
 )  # fmt: skip
 
 

@@ -13,8 +13,12 @@ from automl_vision.cli.model_commands import ListByDefault
 from automl_vision.cli.options import JsonOption, RuntimeOption, WorkspaceOption, open_workspace
 
 if TYPE_CHECKING:
+    from automl_vision.deployment.drift import DriftReport
     from automl_vision.deployment.online.definition import EndpointDefinition
     from automl_vision.deployment.online.endpoint_folder import Endpoints
+
+DRIFTED = 3
+"""Exit code of `drift` where something has changed."""
 
 EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Name of an endpoint.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="primary or secondary.")]
@@ -84,6 +88,58 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option
     folder = EndpointFolder(Path(endpoint).resolve()) if is_path else _endpoints(workspace).get(endpoint)
     settings = ServerSettings(host, port, certificate, key, insecure, workers, threads)
     serve_endpoint(folder, settings, announce=typer.echo)
+
+
+def drift(
+    endpoint: EndpointArgument,
+    deployment: Annotated[str | None, typer.Option(help="Of the endpoint; by default that with most traffic.")] = None,
+    newest: Annotated[int, typer.Option(min=20, help="How many of the newest samples to compare.")] = 200,
+    level: Annotated[
+        float, typer.Option(help="Share of checks that may raise an alarm though nothing changed.")
+    ] = 0.01,
+    batch: Annotated[
+        Path | None, typer.Option(help="New folder for the images most worth labelling, with predictions.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Images in that folder, at most.")] = 50,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Test whether what an endpoint sees has changed since its model was validated; exit code 3 if it has."""
+    from automl_vision.deployment.drift import check_drift, labelling_batch
+
+    folder = _endpoints(workspace).get(endpoint)
+    report = check_drift(folder, deployment, newest=newest, level=level)
+    written = None if batch is None else labelling_batch(folder, batch, deployment, count=count, newest=newest)
+    if as_json:
+        typer.echo(json.dumps({**report.to_json(), "batch": written}, indent=2))
+    else:
+        _print_drift(report)
+        if written is not None:
+            typer.echo(f"{written} images to label are in {batch}")
+    if report.is_alarm:
+        raise typer.Exit(DRIFTED)
+
+
+def _print_drift(report: DriftReport) -> None:
+    from automl_vision.cli.tables import print_table
+
+    typer.echo(f"{report.endpoint}  {report.deployment}  {report.model}")
+    typer.echo(report.sentence)
+    found = report.comparison
+    if found is None:
+        return
+    typer.echo(f"{report.samples} samples from {report.since} to {report.until}")
+    rows = [
+        [each.words, f"{each.p_value:.3f}", _figure(each.before), _figure(each.now), "changed" if each.sentence else ""]
+        for each in found.changes
+    ]
+    rows += [[f"share of {label}", "", f"{a:.2f}", f"{b:.2f}", ""] for label, (a, b) in found.class_shares.items()]
+    print_table(["what", "p", "validation", "now", ""], rows)
+    typer.echo(found.estimate_sentence)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def list_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
@@ -209,9 +265,10 @@ def _day(seconds: float) -> str:
 
 
 def add_endpoints(app: typer.Typer) -> None:
-    """Add `deploy`, `serve` and the commands under `endpoints`."""
+    """Add `deploy`, `serve`, `drift` and the commands under `endpoints`."""
     app.command()(deploy)
     app.command()(serve)
+    app.command()(drift)
     group = typer.Typer(
         cls=ListByDefault, help="List endpoints, divide their traffic, renew their keys.", no_args_is_help=False
     )

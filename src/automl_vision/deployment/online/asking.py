@@ -44,11 +44,13 @@ class Options:
     Attributes:
         error_rate: share of the truth that prediction sets may miss; None makes none.
         score_threshold: from which objects are reported; None takes the model's own.
+        min_precision: share of the answers that are to be right; None takes the model's own thresholds.
         deployment: that is to answer; None takes that of the header, or decides by the shares of traffic.
     """
 
     error_rate: float | None = None
     score_threshold: float | None = None
+    min_precision: float | None = None
     deployment: str | None = None
 
 
@@ -99,7 +101,8 @@ class Service:
         deployment = self.deployment(serving, options.deployment or request.headers.get(DEPLOYMENT_HEADER))
         visit.facts |= {"deployment": deployment.name, "model": deployment.definition.model, "images": len(images)}
         try:
-            answered = await self._asked(deployment, images, make, options, serving.definition.limits.request_timeout_s)
+            seconds = serving.definition.limits.request_timeout_s
+            answered = await self._asked(deployment, images, make, options, seconds, visit.id)
         except ClosedDeploymentError:  # replaced at this very moment
             return await self.answer(request, images, make, options)
         except HTTPException as error:
@@ -116,15 +119,25 @@ class Service:
         return Response(body.content, media_type=body.media_type, headers=headers)
 
     async def _asked(
-        self, deployment: LiveDeployment, images: list[bytes], make: MakeBody, options: Options, timeout: float
+        self,
+        deployment: LiveDeployment,
+        images: list[bytes],
+        make: MakeBody,
+        options: Options,
+        timeout: float,
+        request_id: str,
     ) -> Answered[Body]:
         try:
-            processor = deployment.processor(error_rate=options.error_rate, score_threshold=options.score_threshold)
+            processor = deployment.processor(
+                error_rate=options.error_rate,
+                score_threshold=options.score_threshold,
+                min_precision=options.min_precision,
+            )
 
             def body(outputs: Outputs) -> Body:
                 return make(all_predicted(outputs.predictions(processor)), deployment)
 
-            return await _within(deployment.submit(images, body), timeout)
+            return await _within(deployment.submit(images, body, request_id=request_id), timeout)
         except QueueFullError as error:
             seconds = str(int(error.retry_after))
             raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": seconds}) from None
@@ -146,7 +159,7 @@ class Service:
         async def ask() -> None:
             outcome, found = "failed", None
             try:
-                asked = await self._asked(mirror, images, _only_predictions, Options(), _MIRRORED_SECONDS)
+                asked = await self._asked(mirror, images, _only_predictions, Options(), _MIRRORED_SECONDS, visit.id)
                 outcome, found = "answered", asked.answer.predictions
             except ClosedDeploymentError:
                 outcome = "dropped"

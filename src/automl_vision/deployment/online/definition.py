@@ -55,6 +55,17 @@ class RequestLimits(_Part):
     max_queue: int = Field(default=128, ge=1, description="images of a deployment that wait, per worker process")
 
 
+class MonitoringSettings(_Part):
+    """What is kept of the images of requests, in files beside the definition; `automl-vision drift` compares it."""
+
+    samples_per_minute: float = Field(default=20, ge=0, description="of a deployment, per worker process; 0 keeps none")
+    keep: int = Field(default=5000, ge=1, description="samples of a deployment; the oldest ones go")
+    image_side: int = Field(
+        default=0, ge=0, description="longest side in pixels of images that are kept for labelling; 0 keeps none"
+    )
+    keep_images: int = Field(default=1000, ge=1, description="images of a deployment; those of the oldest samples go")
+
+
 Share = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -70,6 +81,7 @@ class EndpointDefinition(_Part):
     traffic: dict[str, Share] = Field(default_factory=dict, description="percent by deployment; they sum to 100 or 0")
     mirror_traffic: dict[str, Share] = Field(default_factory=dict, description="percent of requests by deployment")
     limits: RequestLimits = Field(default_factory=RequestLimits)
+    monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.text import did_you_mean
-from automl_vision.deployment.online.definition import EndpointDefinition, EndpointError
+from automl_vision.deployment.monitoring.monitor import Monitor, Sampling
+from automl_vision.deployment.online.definition import (
+    DeploymentDefinition,
+    EndpointDefinition,
+    EndpointError,
+    MonitoringSettings,
+)
 from automl_vision.deployment.online.endpoint_folder import EndpointFolder
 from automl_vision.deployment.online.keys import Keys
 from automl_vision.deployment.online.live import LiveDeployment
@@ -140,17 +146,27 @@ class LiveEndpoint:
         if definition.auth_mode == "key" and not keys.keys:
             raise EndpointError(f"{self.folder.name} has no keys; make one with: automl-vision endpoints renew-key")
         known = dict(self._serving.deployments) if self._serving is not None else {}
-        limits_kept = self._serving is not None and self._serving.definition.limits == definition.limits
+        is_kept = self._serving is not None and _manner(self._serving.definition) == _manner(definition)
         found = {}
         for name, deployment in definition.deployments.items():
             same = known.get(name)
-            if same is not None and same.definition == deployment and limits_kept:
+            if same is not None and same.definition == deployment and is_kept:
                 found[name] = same
                 continue
             folder = self.folder.model_folder(deployment)
-            found[name] = LiveDeployment(name, deployment, folder, definition.limits, threads=self._threads)
+            monitor = self._monitor(name, deployment, definition.monitoring)
+            found[name] = LiveDeployment(
+                name, deployment, folder, definition.limits, monitor=monitor, threads=self._threads
+            )
             _log.info("%s serves %s with %s", name, deployment.model, found[name].plan.sentence)
         return Serving(definition, found, keys)
+
+    def _monitor(self, name: str, deployment: DeploymentDefinition, settings: MonitoringSettings) -> Monitor | None:
+        if not settings.samples_per_minute:
+            return None
+        sampling = Sampling(settings.samples_per_minute, settings.image_side)
+        store = self.folder.samples(name, settings)
+        return Monitor(self.folder.model_folder(deployment), deployment.folder, sampling, store)
 
     def _signature(self) -> tuple[object, ...]:
         """What changes when the files change."""
@@ -162,3 +178,8 @@ class LiveEndpoint:
             except OSError:
                 found.append(None)
         return tuple(found)
+
+
+def _manner(definition: EndpointDefinition) -> tuple[object, ...]:
+    """What all deployments share; where it changes, they are opened anew."""
+    return definition.limits, definition.monitoring

@@ -13,17 +13,20 @@ from typing import Any
 from automl_vision.core.account import account_name
 from automl_vision.core.files import append_json_line
 from automl_vision.core.text import did_you_mean
+from automl_vision.deployment.monitoring.store import SampleStore
 from automl_vision.deployment.online.definition import (
     DEFINITION_FILE,
     DeploymentDefinition,
     EndpointDefinition,
     EndpointError,
+    MonitoringSettings,
     check_name,
 )
 from automl_vision.deployment.online.keys import KEY_NAMES, KEYS_FILE, KeyName, Keys
 from automl_vision.serving.model_folder import ModelDescription, model_fingerprint
 
 AUDIT_FILE = "audit.jsonl"
+_MONITORING = "monitoring"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,16 @@ class EndpointFolder:
         if not found.is_relative_to(self.path.resolve()):
             raise EndpointError(f'the model folder "{deployment.folder}" is outside of {self.path}; copy it into it')
         return found
+
+    def samples(self, name: str, settings: MonitoringSettings) -> SampleStore:
+        """What a deployment saw lately.
+
+        Args:
+            name: of the deployment.
+            settings: say how much is kept.
+        """
+        file = self.path / _MONITORING / f"{name}.sqlite"
+        return SampleStore(file, keep=settings.keep, keep_images=settings.keep_images)
 
     def deploy(
         self,

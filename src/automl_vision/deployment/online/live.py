@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError
 from automl_vision.data.images import open_image
+from automl_vision.deployment.monitoring.monitor import Monitor
 from automl_vision.deployment.online.batching import Batcher
 from automl_vision.deployment.online.definition import DeploymentDefinition, RequestLimits
 from automl_vision.deployment.online.plan import Plan, open_planned, open_remote
@@ -110,6 +111,7 @@ class LiveDeployment:
         definition: what it serves.
         folder: its model folder.
         limits: of requests.
+        monitor: is offered every image; None watches nothing.
         threads: cores to use; 0 uses all that this process may use.
 
     Raises:
@@ -118,9 +120,16 @@ class LiveDeployment:
     """
 
     def __init__(
-        self, name: str, definition: DeploymentDefinition, folder: Path, limits: RequestLimits, *, threads: int = 0
+        self,
+        name: str,
+        definition: DeploymentDefinition,
+        folder: Path,
+        limits: RequestLimits,
+        *,
+        monitor: Monitor | None = None,
+        threads: int = 0,
     ) -> None:
-        self.name, self.definition, self.folder = name, definition, folder
+        self.name, self.definition, self.folder, self._monitor = name, definition, folder, monitor
         self.predictor, self.plan = _opened(definition, folder, threads)
         self._processor = create_processor(self.description)
         self._most_waiting, self._most_pixels = limits.max_queue, int(limits.max_image_megapixels * 1e6)
@@ -153,12 +162,15 @@ class LiveDeployment:
         """Images that wait for their answer."""
         return self._waiting
 
-    def submit(self, images: Sequence[bytes], answer: Callable[[Outputs], Answer]) -> Future[Answered[Answer]]:
+    def submit(
+        self, images: Sequence[bytes], answer: Callable[[Outputs], Answer], *, request_id: str = ""
+    ) -> Future[Answered[Answer]]:
         """Predict the images of a request.
 
         Args:
             images: contents of image files, at least one.
             answer: makes the answer in a thread of the deployment; what it raises becomes the future's exception.
+            request_id: for the record.
 
         Returns:
             A future, which can be canceled until the answer is being made.
@@ -175,25 +187,37 @@ class LiveDeployment:
                 raise QueueFullError(self.name, max(1.0, math.ceil(self._waiting * self._seconds_per_image / cores)))
             self._waiting += len(images)
             self._decoding += len(images)
-        request: _Request[Answer] = _Request(answer, [None] * len(images))
+        request: _Request[Answer] = _Request(answer, [None] * len(images), request_id)
         request.future.add_done_callback(lambda _: self._left(len(images)))
         for number, data in enumerate(images):
             self._pool.submit(self._decode, request, number, data)
         return request.future
 
-    def processor(self, *, error_rate: float | None = None, score_threshold: float | None = None) -> Processor:
+    def processor(
+        self,
+        *,
+        error_rate: float | None = None,
+        score_threshold: float | None = None,
+        min_precision: float | None = None,
+    ) -> Processor:
         """What turns outputs into predictions, as a request wants it.
 
         Args:
             error_rate: share of the truth that prediction sets may miss; None makes none.
             score_threshold: from which objects are reported, in place of the model's own thresholds.
+            min_precision: share of the answers that are to be right, in place of the model's own thresholds.
 
         Raises:
-            ModelFolderError: the model makes no prediction sets as strict as that, or finds no objects.
+            ModelFolderError: the model makes no prediction sets as strict as that, finds no objects, or has no
+                threshold for such a precision.
         """
-        if error_rate is None and score_threshold is None:
+        if all(each is None for each in (error_rate, score_threshold, min_precision)):
             return self._processor
-        description = self.description if score_threshold is None else self.description.with_threshold(score_threshold)
+        description = self.description
+        if min_precision is not None:
+            description = description.with_precision(min_precision)
+        if score_threshold is not None:
+            description = description.with_threshold(score_threshold)
         return create_processor(description, error_rate=error_rate)
 
     def close(self) -> None:
@@ -202,6 +226,8 @@ class LiveDeployment:
             time.sleep(0.01)
         self._batcher.close()
         self._pool.shutdown()
+        if self._monitor is not None:
+            self._monitor.close()
 
     def _decode(self, request: _Request[Any], number: int, data: bytes) -> None:
         found: Inputs | ImageError | None = None
@@ -222,6 +248,8 @@ class LiveDeployment:
                 self._finish(request)
         else:
             request.decoded(number, found, seconds)
+            if self._monitor is not None:
+                self._monitor.offer(request.id, found, data)
             self._batcher.put(_Image(request, number, self._finish))
 
     def _inputs(self, data: bytes) -> Inputs | ImageError:
@@ -267,6 +295,7 @@ class _Request(Generic[Answer]):
 
     answer: Callable[[Outputs], Answer]
     inputs: list[Inputs | ImageError | None]
+    id: str
     future: Future[Answered[Answer]] = field(default_factory=Future)
     stages: Stages = field(default_factory=Stages)
 
