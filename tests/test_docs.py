@@ -17,6 +17,7 @@ import yaml
 import automl_vision
 from automl_vision import AutoMLVisionConfig, PromotionRule
 from automl_vision.core.validation import names_of
+from automl_vision.deployment.online.definition import EndpointDefinition
 from automl_vision.recipes.catalog import families
 from conftest import write_shape_folders
 
@@ -140,12 +141,12 @@ def test_the_site_builds_without_warnings(tmp_path: Path):
         assert name == "__version__" or f'id="automl_vision.{name}"' in api
 
 
-def test_job_files_and_rules_are_valid():
-    kinds = {"job": AutoMLVisionConfig, "rule": PromotionRule}
+def test_job_files_rules_and_endpoints_are_valid():
+    kinds = {"job": AutoMLVisionConfig, "rule": PromotionRule, "endpoint": EndpointDefinition}
     found = set()
     for _, block in _blocks("yaml"):
         values = yaml.safe_load(block)
-        kind = "job" if "experiment" in values else "rule"
+        kind = "job" if "experiment" in values else "endpoint" if "monitoring" in values else "rule"
         kinds[kind](**{name: value for name, value in values.items() if name != "experiment"})
         found.add(kind)
     assert found == set(kinds)

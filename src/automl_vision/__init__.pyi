@@ -3,6 +3,7 @@
 from automl_vision.data.annotations import Columns as Columns
 from automl_vision.data.dataset import Dataset as Dataset
 from automl_vision.deployment.batch import score as score
+from automl_vision.deployment.drift import drift as drift
 from automl_vision.deployment.online.deploying import deploy as deploy
 from automl_vision.experiment.config import AutoMLVisionConfig as AutoMLVisionConfig
 from automl_vision.experiment.experiment import Experiment as Experiment

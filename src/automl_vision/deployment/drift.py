@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from automl_vision.deployment.monitoring.comparison import (
 from automl_vision.deployment.monitoring.labelling import write_batch
 from automl_vision.deployment.monitoring.store import MonitoringError, Sample, SampleStore
 from automl_vision.deployment.online.definition import DeploymentDefinition
-from automl_vision.deployment.online.endpoint_folder import EndpointFolder
+from automl_vision.deployment.online.endpoint_folder import EndpointFolder, Endpoints
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.observations import Observations, Reference
+from automl_vision.workspace.workspace import Workspace, as_workspace
 
 NEWEST = 200
 
@@ -55,22 +57,39 @@ class DriftReport:
         return {**vars(self), "comparison": comparison, "is_alarm": self.is_alarm}
 
 
-def check_drift(
-    endpoint: EndpointFolder, deployment: str | None = None, *, newest: int = NEWEST, level: float = LEVEL
+def drift(
+    endpoint: str,
+    deployment: str | None = None,
+    *,
+    newest: int = NEWEST,
+    level: float = LEVEL,
+    workspace: Workspace | str | PathLike[str] | None = None,
 ) -> DriftReport:
-    """Compare what a deployment saw lately with the validation images of its model.
+    """Compare what an endpoint saw lately with the validation images of its model, without labels.
 
     Args:
-        endpoint: its folder.
+        endpoint: its name.
         deployment: its name; None takes the one with most traffic.
         newest: how many of the newest samples are compared, at most.
         level: share of checks that may raise an alarm though nothing changed, above 0 and below 1.
+        workspace: that has the endpoint; None for the default one.
+
+    Returns:
+        What has changed, and how many answers are probably right.
 
     Raises:
-        EndpointError: there is no such deployment.
+        EndpointError: there is no such endpoint or deployment.
         MonitoringError: the level or the number cannot be, or the samples cannot be read.
         ModelFolderError: the model was packaged without what is needed.
     """
+    folder = Endpoints(as_workspace(workspace).path).get(endpoint)
+    return check_drift(folder, deployment, newest=newest, level=level)
+
+
+def check_drift(
+    endpoint: EndpointFolder, deployment: str | None = None, *, newest: int = NEWEST, level: float = LEVEL
+) -> DriftReport:
+    """Like `drift`, for the folder of an endpoint, which may lie anywhere."""
     if not 0 < level < 1:
         raise MonitoringError(f"level is the share of false alarms, above 0 and below 1, not {level:g}")
     if newest < LEAST_IMAGES:
