@@ -3,15 +3,17 @@
     python benchmarks/drift.py MODEL DATA [MODEL DATA ...] [--unknown DATA] [--streams 20] [--json FILE]
 
 Each MODEL is a model folder, DATA the data set that it was trained on; its test images are the streams, shuffled.
-If some of DATA's classes are unknown to the model, their images are the "new class" of classification; `--unknown` names
-a data set whose images play that part for all models.
+If some of DATA's classes are unknown to the model, their images are the "new class" of classification; `--unknown`
+names a data set whose images play that part for all models.
 
-- Unchanged streams: validation and test images are shuffled together and divided anew into reference and stream, so that
-  nothing differs but chance; at the level 0.01. The share of checks that raise an alarm, by number of images, for our
-  test, and for the test of the largest gap on each of 32 principal axes (Rabanser et al. 2019) with Bonferroni's rule.
-  Then the test images as they are: splits by person or place may differ for a reason.
-- Changed streams: the change begins with the first image. Checked are the newest 100 images, each time that 20 more have
-  come. Printed is the median number of images until the first alarm, and the share of streams with one.
+- Unchanged streams: validation and test images are shuffled together and divided anew into reference and stream, so
+  that nothing differs but chance; at the level 0.01. The share of checks that raise an alarm, by number of images, for
+  our test, and for the largest gap on each of 32 principal axes (Rabanser et al. 2019) with Bonferroni's rule. Then the
+  test images as they are: splits by person or place may differ for a reason.
+- Changed streams: the reference is validation images and half of the test images as they are, streams are of the other
+  half, so that nothing but the change is to be noticed. It begins with the first image. Checked are the newest 100
+  images, each time that 20 more have come. Printed is the median number of images until the first alarm, and the share
+  of streams with one.
 - How right the model is on all changed images, as measured and as estimated without labels.
 """
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -170,41 +173,65 @@ def unchanged(subject: Subject, checks: int) -> Iterator[list[Any]]:
         yield [subject.name, count, _rate(ours), _rate(gaps), _rate(native)]
 
 
-def _delay(subject: Subject, stream: Observations) -> int | None:
+def _delay(reference: Reference, stream: Observations, classes: tuple[str, ...]) -> int | None:
     """Images until the first alarm, or None."""
     for end in range(STEP, len(stream) + 1, STEP):
-        if _ours(subject.reference, stream.take(np.arange(max(0, end - WINDOW), end)), subject.classes):
+        if _ours(reference, stream.take(np.arange(max(0, end - WINDOW), end)), classes):
             return end
     return None
 
 
-def _row(subject: Subject, change: str, severity: int, streams: list[Observations], right: list[str]) -> list[Any]:
-    delays = [_delay(subject, stream) for stream in streams]
-    known = sorted(each for each in delays if each is not None)
-    median = known[len(delays) // 2] if len(known) > len(delays) // 2 else None
-    share = f"{len(known)} of {len(delays)}"
-    return [subject.name, change, severity, "none" if median is None else median, share, *right]
+class Streams:
+    """Halves of the test images in random order, each with a reference that has the other half.
+
+    Args:
+        subject: with the images.
+        count: of streams.
+    """
+
+    def __init__(self, subject: Subject, count: int) -> None:
+        self.subject = subject
+        self.orders, self.references = [], []
+        known, clean = subject.reference, subject.clean[0]
+        for k in range(count):
+            order = np.random.default_rng(k).permutation(len(subject.rows))
+            half = len(order) // 2
+            self.orders.append(order[:half])
+            self.references.append(
+                replace(known, observations=Observations.join([known.observations, clean.take(order[half:])]))
+            )
+
+    def row(self, change: str, severity: int, found: Callable[[int], Observations], right: list[str]) -> list[Any]:
+        """The delays of a change; `found` makes the images of a stream from its number."""
+        classes = self.subject.classes
+        delays = [_delay(each, found(k), classes) for k, each in enumerate(self.references)]
+        known = sorted(each for each in delays if each is not None)
+        median = known[len(delays) // 2] if len(known) > len(delays) // 2 else None
+        share = f"{len(known)} of {len(delays)}"
+        return [self.subject.name, change, severity, "none" if median is None else median, share, *right]
 
 
-def changed(subject: Subject, streams: int) -> Iterator[list[Any]]:
+def changed(subject: Subject, count: int) -> Iterator[list[Any]]:
     """Delays and shares of alarms by change and severity, and how right the model is."""
-    orders = [np.random.default_rng(k).permutation(len(subject.rows))[:200] for k in range(streams)]
-    yield _row(subject, "none", 0, [subject.clean[0].take(order) for order in orders], _right(subject, *subject.clean))
+    streams, (clean, said) = Streams(subject, count), subject.clean
+    orders = streams.orders
+    yield streams.row("none", 0, lambda k: clean.take(orders[k]), _right(subject, clean, said))
     for name, change in CORRUPTIONS.items():
         for severity in SEVERITIES:
-            found, predictions = subject.observed(subject.dataset, subject.rows, change, severity)
-            yield _row(
-                subject, name, severity, [found.take(order) for order in orders], _right(subject, found, predictions)
+            found, said = subject.observed(subject.dataset, subject.rows, change, severity)
+            yield streams.row(
+                name, severity, lambda k, found=found: found.take(orders[k]), _right(subject, found, said)
             )
-    clean = subject.clean[0]
     largest = clean.classes.sum(axis=0).argmax()
     of_largest = clean.take(np.flatnonzero(clean.classes.argmax(axis=1) == largest))
     for name, more in (("new class", subject.foreign), ("class share", of_largest)):
         if more is None:
             continue
         for severity in SEVERITIES:
-            mixed = [_mixed(clean, more, SHARES[severity], order, k) for k, order in enumerate(orders)]
-            yield _row(subject, name, severity, mixed, ["", "", ""])
+            share = SHARES[severity]
+            yield streams.row(
+                name, severity, lambda k, share=share, more=more: _mixed(clean, more, share, orders[k], k), [""] * 3
+            )
 
 
 def _mixed(clean: Observations, more: Observations, share: float, order: NDArray[np.intp], seed: int) -> Observations:
