@@ -100,7 +100,7 @@ def same(found: AutoMLVisionConfig, config: AutoMLVisionConfig) -> None:
 def test_the_yaml_is_read_back_as_an_equal_config(tmp_path_factory: pytest.TempPathFactory, config, name):
     file = tmp_path_factory.mktemp("job") / "job.yaml"
     file.write_text(job_yaml(config, name), encoding="utf-8")
-    experiment, found = read_job(file)
+    experiment, found, _ = read_job(file)
     assert experiment == name
     same(found, config)
     assert read_job_values(file.read_text(encoding="utf-8"), Path("/"))["task"] == "image-classification"

@@ -178,7 +178,7 @@ def test_a_right_job_has_texts_and_a_plan(client: TestClient, studio_workspace: 
     assert (found["problems"], found["mode"]) == ([], "AutoMode")
     assert found["sentence"].startswith("AutoMode: ") and found["plan"]["epochs"] == 5
     (tmp_path / "job.yaml").write_text(found["texts"]["yaml"])
-    name, config = read_job(tmp_path / "job.yaml")
+    name, config, _ = read_job(tmp_path / "job.yaml")
     assert (name, config.experiment_timeout_hours, config.arguments) == ("default", 0.5, {"number_of_epochs": 5})
     assert "--workspace" in found["texts"]["command"]
     assert checked(client, values, images=None)["plan"] is None

@@ -191,7 +191,7 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
         f"task: image-classification\ntraining_data: shapes:1\nmodel_name: {SMALL_MODEL}\nthreads: 1\n"
         f"arguments: {arguments}\n"
     )
-    _, config = read_job(job)
+    config = read_job(job).config
     run = work_here(Experiment(workspace, "versions"), config)
     run.wait_for_completion()
     assert run.get_status() == "Completed"

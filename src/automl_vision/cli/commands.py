@@ -100,6 +100,7 @@ def train(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     now: NowOption = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would run and for how long.")] = False,
+    print_: Annotated[bool, typer.Option("--print", help="Only print the job in our words, as a job file.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonLinesOption = False,
     settings: dict[str, Any] | None = None,
@@ -108,7 +109,14 @@ def train(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     from automl_vision.cli.options import config_from
     from automl_vision.experiment.experiment import Experiment
 
-    name, config = config_from(job, experiment, settings or {}, set_ or [], workspace)
+    name, config, notes = config_from(job, experiment, settings or {}, set_ or [], workspace)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    if print_:
+        from automl_vision.experiment.job_texts import job_yaml
+
+        typer.echo(job_yaml(config, name), nl=False)
+        return
     found = Experiment(open_workspace(workspace), name)
     if plan:
         planned = found.plan(config)

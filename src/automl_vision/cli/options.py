@@ -14,7 +14,7 @@ from automl_vision.core.tasks import TASKS
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
-    from automl_vision.experiment.config import AutoMLVisionConfig
+    from automl_vision.experiment.job_file import Job
     from automl_vision.experiment.run import Run
     from automl_vision.workspace.workspace import Workspace
 
@@ -138,8 +138,8 @@ def _help(name: str, field: Any) -> str:
 
 def config_from(
     job: Path | None, experiment: str | None, options: dict[str, Any], settings: list[str], workspace: Path | None
-) -> tuple[str, AutoMLVisionConfig]:
-    """Experiment name and config from a job file or from options.
+) -> Job:
+    """Experiment and config from a job file or from options.
 
     Without a task the data is opened to see which one its labels suggest, and the config holds it opened.
 
@@ -151,13 +151,13 @@ def config_from(
 
     from automl_vision.core.errors import ConfigError
     from automl_vision.experiment.config import AutoMLVisionConfig
-    from automl_vision.experiment.job_file import DEFAULT_EXPERIMENT, read_job
+    from automl_vision.experiment.job_file import DEFAULT_EXPERIMENT, Job, read_job
 
     if job is not None:
         if options or settings:
             raise ConfigError(["give a job file or options, not both"], subject="The command")
-        name, config = read_job(job)
-        return experiment or name, config
+        found = read_job(job)
+        return found if experiment is None else found._replace(experiment=experiment)
     bad = [text for text in settings if "=" not in text]
     if bad:
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
@@ -166,7 +166,7 @@ def config_from(
         dataset = open_dataset(options["training_data"], workspace, max_bad_share=1.0)  # submitting checks the share
         values |= {"task": dataset.task, "training_data": dataset}
     values["arguments"] = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
-    return experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**values)
+    return Job(experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**values))
 
 
 def open_dataset(path: str, workspace: Path | None, **settings: Any) -> Dataset:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.validation import names_of
+from automl_vision.data.dataset import Dataset
+from automl_vision.experiment.azure_job import is_azure_job, translate
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.recipes.catalog import families
+from automl_vision.storage.azure_paths import asset_name, local_copy
 from automl_vision.storage.urls import is_url
 
 DEFAULT_EXPERIMENT = "default"
 
 
-def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
-    """Experiment name and config of a job file.
+class Job(NamedTuple):
+    """What a job file says.
+
+    Attributes:
+        experiment: its name.
+        config: of the run.
+        notes: what of a job of Azure's has no meaning here, and what happens instead.
+    """
+
+    experiment: str
+    config: AutoMLVisionConfig
+    notes: tuple[str, ...] = ()
+
+
+def read_job(path: str | Path) -> Job:
+    """The experiment and the config of a job file: ours, or an image job of Azure Machine Learning's version 2.
 
     Relative data paths are taken from the file's folder.
 
     Raises:
         ConfigError: the file cannot be read, or breaks the config's rules; each mistake with its line.
+        DataError: data that a job of Azure's names has no copy here.
     """
     path = Path(path)
     subject = f"The job {path}"
@@ -33,9 +51,17 @@ def read_job(path: str | Path) -> tuple[str, AutoMLVisionConfig]:
         raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
-    experiment, values, root = _parsed(text, subject, path.parent.resolve())
+    folder = path.parent.resolve()
+    values, root = _mapping(text, subject)
+    if is_azure_job(values):
+        try:
+            return job_of_azure(values, folder, subject=subject)
+        except ConfigError as error:
+            problems = [_with_line(problem, root) for problem in error.problems]
+            raise ConfigError(problems, subject=error.subject) from None
+    experiment, values = _ours(values, folder)
     try:
-        return experiment, AutoMLVisionConfig(**values)
+        return Job(experiment, AutoMLVisionConfig(**values))
     except ConfigError as error:
         raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
 
@@ -50,12 +76,43 @@ def read_job_values(text: str, folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the text is not valid YAML, or not a mapping.
     """
-    experiment, values, _ = _parsed(text, "The job", folder)
+    experiment, values = _ours(_mapping(text, "The job")[0], folder)
     return {"experiment": experiment, **values}
 
 
-def _parsed(text: str, subject: str, folder: Path) -> tuple[str, dict[str, Any], yaml.Node | None]:
-    """Experiment name, values and nodes of a job file's text."""
+def job_of_azure(values: Mapping[str, Any], folder: Path, *, subject: str = "The job") -> Job:
+    """A job of Azure's in our words.
+
+    Args:
+        values: of its file; data may be opened datasets.
+        folder: that relative data paths are taken from, and that copies of data in stores are looked for in.
+        subject: what mistakes are said of.
+
+    Raises:
+        ConfigError: the job cannot be read, or breaks the config's rules.
+        DataError: data that it names has no copy here.
+    """
+    found = translate(values, subject=subject)
+    given, notes = dict(found.values), list(found.notes)
+    for name in ("training_data", "validation_data"):
+        if not isinstance(given.get(name), str):
+            continue
+        text = str(given[name])
+        asset = asset_name(text)
+        given[name] = asset if asset is not None else _data(local_copy(text, folder), folder)
+        if asset is not None:
+            notes.append(f"{name}: {text} is looked for among the data sets that are registered here")
+        elif found.label_column is not None:
+            given[name] = Dataset.open(given[name], task=given["task"], label_column=found.label_column)
+    try:
+        config = AutoMLVisionConfig(**given)
+    except ConfigError as error:
+        raise ConfigError(error.problems, subject=f"{subject}, in our words,") from None
+    return Job(found.experiment or DEFAULT_EXPERIMENT, config, tuple(notes))
+
+
+def _mapping(text: str, subject: str) -> tuple[dict[str, Any], yaml.Node | None]:
+    """Values and nodes of a job file's text."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
@@ -65,12 +122,16 @@ def _parsed(text: str, subject: str, folder: Path) -> tuple[str, dict[str, Any],
         raise ConfigError(["the file must be a mapping of settings"], subject=subject)
     if repeated:
         raise ConfigError(repeated, subject=subject)
-    values = {str(key): value for key, value in values.items()}
+    return {str(key): value for key, value in values.items()}, root
+
+
+def _ours(values: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
+    """Experiment name and values, with whole paths of data."""
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
         if isinstance(values.get(name), str):
             values[name] = _data(values[name], folder)
-    return experiment, values, root
+    return experiment, values
 
 
 def _data(text: str, folder: Path) -> str:

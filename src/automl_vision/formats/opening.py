@@ -16,6 +16,7 @@ from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
+from automl_vision.storage.azure_paths import local_copy
 
 
 def open_dataset(
@@ -45,7 +46,7 @@ def open_dataset(
     if is_manifest(path):
         loaded = Dataset.load(path)
         return loaded.as_task(wanted or loaded.task)
-    source = Source.open(fspath(path), allow_outside=options.allow_outside)
+    source = Source.open(local_copy(fspath(path)), allow_outside=options.allow_outside)
     format_ = find_format(source, options.format, options.columns)
     with without_garbage_collection():
         annotations = format_.read(source, options.columns)
