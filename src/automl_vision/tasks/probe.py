@@ -13,8 +13,13 @@ from torch import Tensor
 from automl_vision.data.splits import holdout
 from automl_vision.data.targets import Targets
 
-STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Candidates for the L2 penalty on the weights of standardised features, per sum (not mean) of losses."""
+
+LEAST_SPREAD = 3.0
+"""What is added to the spread of each feature, in root of squares and in units of the median spread: a feature that
+hardly varies in a few images would otherwise count as much as any, with weights of hundreds, and explode under
+augmentation. docs/decisions/0049."""
 
 _FOLD_SHARE = 0.25
 _REPEATS = 3
@@ -40,8 +45,15 @@ class Probe:
     loss: float
 
 
-def fit_probe(features: NDArray[np.float32], targets: NDArray[np.bool_], loss: LossFunction, *, seed: int = 0) -> Probe:
-    """Fit a linear head by L-BFGS on standardised features.
+def fit_probe(
+    features: NDArray[np.float32],
+    targets: NDArray[np.bool_],
+    loss: LossFunction,
+    *,
+    seed: int = 0,
+    least_spread: float = LEAST_SPREAD,
+) -> Probe:
+    """Fit a linear head by L-BFGS on features that are nearly standardised.
 
     The penalty is chosen by repeated stratified hold-out on the given images alone, from strong to weak with warm
     starts.
@@ -51,8 +63,10 @@ def fit_probe(features: NDArray[np.float32], targets: NDArray[np.bool_], loss: L
         targets: (images, classes).
         loss: maps logits and targets to losses (images,).
         seed: of the hold-outs.
+        least_spread: as `LEAST_SPREAD`.
     """
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    deviation = np.hypot(spread, least_spread * np.median(spread)) + 1e-6
     inputs = torch.from_numpy((features - mean) / deviation)
     truth = torch.from_numpy(targets.astype(np.float32))
     held_out_losses = np.zeros((_REPEATS, len(STRENGTHS)))
