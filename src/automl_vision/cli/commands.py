@@ -16,6 +16,7 @@ from automl_vision.cli.endpoint_commands import add_endpoints
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
 from automl_vision.cli.export_command import export
+from automl_vision.cli.machine_commands import add_machine
 from automl_vision.cli.model_commands import ListByDefault, add_models
 from automl_vision.cli.options import (
     JsonOption,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
     "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "studio", "runs", "watch",
-    "resume", "cancel", "data", "models", "schema", "version",
+    "resume", "cancel", "data", "models", "env", "clean", "schema", "version",
 )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ app = typer.Typer(
     name="automl-vision",
     help="AutoML for images: labelled images in, a proven model out.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -81,6 +82,7 @@ app.command()(score)
 app.command()(export)
 app.command()(studio)
 add_endpoints(app)
+add_machine(app)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import urllib.error
-import urllib.request
 from importlib import import_module
 from pathlib import Path
 
@@ -16,8 +13,7 @@ from torch import nn
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
 from automl_vision.recipes.network import WeightsOrigin
-
-_HUB_TIMEOUT = 4.0  # seconds; asking for weights without a hub must fail quickly
+from automl_vision.storage.hub import hub_answers
 
 
 def load_pretrained(model: nn.Module, architecture: str, path: str | None) -> WeightsOrigin:
@@ -118,24 +114,6 @@ def _load_from_hub(model: nn.Module, architecture: str) -> WeightsOrigin:
         cached = hf_hub_download(repository, "model.safetensors")
     _load_backbone(model, load_file(cached))
     return WeightsOrigin("hub", repository, config.license)
-
-
-def hub_answers() -> bool:
-    """Whether the hub of pretrained weights can be reached within seconds."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        return False
-    return url_answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-
-
-def url_answers(url: str) -> bool:
-    """Whether a server answers within seconds that something is at a URL."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_HUB_TIMEOUT):
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code < 500 and error.code != 403
-    except (OSError, ValueError):
-        return False
 
 
 def _require_hub(architecture: str) -> None:

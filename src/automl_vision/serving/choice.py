@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.serving.agreement import disagreement
-from automl_vision.serving.device import cache_folder, gpu_names, processor_name, usable_cores
+from automl_vision.serving.device import gpu_names, processor_name, usable_cores
 from automl_vision.serving.model_folder import DESCRIPTION_FILE, ModelDescription
 from automl_vision.serving.runtimes import PRECISIONS, REFERENCE, RUNTIMES, Network, Runtime, asked_runtimes
+from automl_vision.storage.cache_folder import cache_folder
 
 MEASURED_FROM = 16
 """Images that have to come at once before runtimes are measured; fewer would cost more time than they save."""

@@ -62,14 +62,6 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(names)
 
 
-def cache_folder() -> Path:
-    """Where this program keeps what it can make again, per user; `AUTOML_VISION_CACHE` names another folder."""
-    if own := os.environ.get("AUTOML_VISION_CACHE"):
-        return Path(own)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "automl-vision"
-
-
 def _cpu_lines() -> list[str]:
     try:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

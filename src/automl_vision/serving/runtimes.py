@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.core.text import did_you_mean
-from automl_vision.serving.device import cache_folder, computes_bfloat16, gpu_names, sums_8_bit_exactly, usable_cores
+from automl_vision.serving.device import computes_bfloat16, gpu_names, sums_8_bit_exactly, usable_cores
 from automl_vision.serving.model_folder import COPY_AGAIN, ModelDescription
+from automl_vision.storage.cache_folder import cache_folder
 
 ONNX_FILE, INT8_FILE, FP16_FILE = "model.onnx", "model.int8.onnx", "model.fp16.onnx"
 OPENVINO_INT8_FILE = "model.openvino-int8.onnx"

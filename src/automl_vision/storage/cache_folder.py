@@ -21,7 +21,7 @@ _MEASURE_SHARE = 0.02  # of the limit, written between two looks at what other p
 
 
 def cache_folder() -> Path:
-    """Where remote files are kept: `AUTOML_VISION_CACHE`, or a folder in the user's cache."""
+    """Where this program keeps what it can make again, per user: `AUTOML_VISION_CACHE`, or a folder in their cache."""
     chosen = os.environ.get("AUTOML_VISION_CACHE")
     if chosen:
         return Path(chosen)

@@ -37,6 +37,11 @@ def storage_use(workspace: Workspace) -> list[FolderUse]:
     return [_use(name, place, is_cache=is_cache) for name, place, is_cache in places if place.exists()]
 
 
+def folder_size(path: Path) -> int:
+    """Bytes of all files below a folder, or of a file; each counted once."""
+    return _use("", path, is_cache=True).bytes
+
+
 def _use(name: str, path: Path, *, is_cache: bool) -> FolderUse:
     files, size, seen = 0, 0, set[tuple[int, int]]()
     for found in _stats(path):

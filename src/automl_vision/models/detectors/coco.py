@@ -13,8 +13,9 @@ from torchvision.models import get_model_weights
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.models.detectors.detector import Detector
-from automl_vision.models.weights import read_state_dict, url_answers, weights_file
+from automl_vision.models.weights import read_state_dict, weights_file
 from automl_vision.recipes.network import WeightsOrigin
+from automl_vision.storage.hub import url_answers
 
 _BARE_NORMS = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet50_fpn")
 PUBLISHED = (*_BARE_NORMS, "fcos_resnet50_fpn")

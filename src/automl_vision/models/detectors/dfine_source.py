@@ -19,12 +19,13 @@ from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.core.tasks import OBJECT_DETECTION
-from automl_vision.models.weights import hub_answers, read_state_dict
+from automl_vision.models.weights import read_state_dict
 from automl_vision.recipes.catalog import find_algorithm
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
 from automl_vision.recipes.network import NetworkDescription, WeightsOrigin
 from automl_vision.recipes.normalization import Normalization
+from automl_vision.storage.hub import hub_answers
 
 DFINE_REPOSITORIES = {
     "small": "ustc-community/dfine-small-coco",

