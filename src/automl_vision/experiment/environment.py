@@ -156,9 +156,9 @@ def _extras() -> list[Extra]:
     """The extras with what they lack; an extra that includes another one lacks what that one lacks."""
     wanted: dict[str, set[str]] = {name: set() for name in _EXTRAS}
     for requirement in metadata.requires(_PACKAGE) or ():
-        extra, name = _EXTRA.search(requirement), _NAME.match(requirement)
-        if extra and name and extra[1] in wanted and _applies(requirement):
-            wanted[extra[1]].add(name[0].lower())
+        extra, package = _EXTRA.search(requirement), _NAME.match(requirement)
+        if extra and package and extra[1] in wanted and _applies(requirement):
+            wanted[extra[1]].add(package[0].lower())
     found = []
     for name, brings in _EXTRAS.items():
         missing = sorted(each for each in wanted[name] if each != _PACKAGE and _version(each) is None)
