@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.files import atomic_path
+from automl_vision.models.frozen import KEPT_SOURCES
 from automl_vision.recipes.network import WeightsOrigin
 
-_KEPT_SOURCES = ("package", "hub")  # a file given by the user may change under its name
 _VERSION = "1"
 _MOST_BYTES = 2 * 2**30  # 400,000 images of 1,280 features; more are faster to compute than to store
 
@@ -28,7 +28,7 @@ def features_file(
         key: names algorithm, input size and number format.
         origin: of the pretrained weights.
     """
-    if origin.source not in _KEPT_SOURCES:
+    if origin.source not in KEPT_SOURCES:
         return None
     words = "\n".join([_VERSION, fingerprint, key, origin.source, origin.name])
     digest = hashlib.blake2b(words.encode() + rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()

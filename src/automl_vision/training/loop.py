@@ -225,14 +225,22 @@ class Loop:
         parts = self._inference(rows, lambda batch: self.task.predict(model, batch), precision or self.precision)
         return self.task.join(parts)
 
-    def features(self, rows: Sequence[int], on_step: Callable[[int], None]) -> NDArray[np.float32]:
-        """Features of evaluation images, each the mean over the image and its mirror image, (rows, features)."""
-        model = self.model.eval()
+    def features(
+        self, rows: Sequence[int], on_step: Callable[[int], None], extract: Callable[[Tensor], Tensor] | None = None
+    ) -> NDArray[np.float32]:
+        """Features of evaluation images, each the mean over the image and its mirror image, (rows, features).
+
+        Args:
+            rows: of the manifest.
+            on_step: called with the number of images that are done.
+            extract: computes features of images; by default the model itself.
+        """
+        features = extract or self.model.eval().features
         done = 0
 
         def mean_features(batch: Batch) -> NDArray[np.float32]:
             nonlocal done
-            both = model.features(batch.images).float() + model.features(batch.images.flip(3)).float()
+            both = features(batch.images).float() + features(batch.images.flip(3)).float()
             done += len(both) * self.processes.count
             on_step(min(done, len(rows)))
             means: NDArray[np.float32] = (both / 2).cpu().numpy()

@@ -85,10 +85,19 @@ class Pace:
             return math.inf
         return done + max(0.0, self.left / (_SLOWER * self.epoch_seconds(frequency)))
 
-    def probed(self) -> int | None:
-        """The number of training images whose features the probe has time for; None: all of them."""
+    @property
+    def forward_seconds(self) -> float:
+        """Time of a forward pass, per image."""
+        return _FORWARD_SHARE * self.step_seconds
+
+    def probed(self, forward_seconds: float) -> int | None:
+        """The number of training images whose features the probe has time for; None: all of them.
+
+        Args:
+            forward_seconds: of a forward pass, per image.
+        """
         if self.budget is None:
             return None
         left = self.budget - self.watch.seconds
-        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * _FORWARD_SHARE * self.step_seconds)))
+        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * forward_seconds)))
         return None if fitting >= self.training_images else fitting
