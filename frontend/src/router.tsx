@@ -61,6 +61,7 @@ const tree = root.addChildren([
   page("/data/$name/$version/fixes", () => import("./pages/FixesPage")),
   page("/models", () => import("./pages/ModelsPage")),
   page("/models/$name/$version", () => import("./pages/ModelPage")),
+  page("/endpoints", () => import("./pages/EndpointsPage")),
   page("/try", () => import("./pages/TryPage")),
   page("/new", () => import("./pages/NewJobPage")),
   page("/activity", () => import("./pages/ActivityPage")),

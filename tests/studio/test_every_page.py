@@ -33,6 +33,7 @@ PAGES = {
     "fixes": "data/shapes/1/fixes",
     "models": "models",
     "model": "models/shapes/1",
+    "endpoints": "endpoints",
     "try": "try",
     "new job": "new",
     "activity": "activity",

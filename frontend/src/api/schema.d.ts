@@ -1839,6 +1839,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Endpoints
+         * @description Return the endpoints of the workspace.
+         */
+        get: operations["get_endpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Drift
+         * @description Compare what a deployment saw lately with its validation images; takes about a second.
+         */
+        get: operations["get_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions": {
         parameters: {
             query?: never;
@@ -3024,6 +3064,200 @@ export interface components {
              * @description kind of error; empty where it is right
              */
             error: string;
+        };
+        /**
+         * DriftChange
+         * @description One respect in which images were compared.
+         */
+        DriftChange: {
+            /** Name */
+            name: string;
+            /** Words */
+            words: string;
+            /** P Value */
+            p_value: number;
+            /** Before */
+            before: number | null;
+            /** Now */
+            now: number | null;
+            /** Has Changed */
+            has_changed: boolean;
+        };
+        /**
+         * DriftDetails
+         * @description Whether what a deployment sees has changed since its model was validated.
+         */
+        DriftDetails: {
+            /** Deployment */
+            deployment: string;
+            /** Model */
+            model: string;
+            /** Samples */
+            samples: number;
+            /**
+             * Since
+             * @description when the first of them came, in ISO 8601
+             */
+            since: string | null;
+            /** Until */
+            until: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Is Alarm */
+            is_alarm: boolean;
+            /**
+             * Level
+             * @description share of checks that raise an alarm though nothing changed
+             */
+            level: number | null;
+            /**
+             * Changes
+             * @description the most certain first; empty where too few images were seen
+             */
+            changes: components["schemas"]["DriftChange"][];
+            /** Shares */
+            shares: components["schemas"]["DriftShare"][];
+            right_before: components["schemas"]["DriftInterval"] | null;
+            right_now: components["schemas"]["DriftInterval"] | null;
+            /**
+             * Is Estimate Trusted
+             * @description whether the images are like those that it was calibrated on
+             */
+            is_estimate_trusted: boolean;
+        };
+        /**
+         * DriftInterval
+         * @description A value with its 95 % interval; null where it is not known.
+         */
+        DriftInterval: {
+            /** Value */
+            value: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+        };
+        /**
+         * DriftShare
+         * @description A class with its share of probability, or its objects per image.
+         */
+        DriftShare: {
+            /** Label */
+            label: string;
+            /** Before */
+            before: number;
+            /** Now */
+            now: number;
+        };
+        /**
+         * EndpointChange
+         * @description A line of the audit log.
+         */
+        EndpointChange: {
+            /**
+             * Time
+             * @description seconds since 1970
+             */
+            time: number;
+            /** User */
+            user: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * EndpointDeployment
+         * @description One model that an endpoint serves.
+         */
+        EndpointDeployment: {
+            /** Name */
+            name: string;
+            /**
+             * Model
+             * @description what was deployed
+             * @example helmets:3
+             */
+            model: string;
+            /**
+             * Traffic
+             * @description percent of requests that it answers
+             */
+            traffic: number;
+            /**
+             * Mirror
+             * @description percent of requests that it answers for the record only
+             */
+            mirror: number;
+            /**
+             * Backend
+             * @description a Triton server that runs its network
+             */
+            backend: string | null;
+            /**
+             * Samples
+             * @description images that were kept of what it saw
+             */
+            samples: number;
+        };
+        /**
+         * EndpointDetails
+         * @description An endpoint as its folder says it.
+         */
+        EndpointDetails: {
+            /** Name */
+            name: string;
+            /** Folder */
+            folder: string;
+            /** Needs Key */
+            needs_key: boolean;
+            /** Deployments */
+            deployments: components["schemas"]["EndpointDeployment"][];
+            /** Keys */
+            keys: components["schemas"]["EndpointKey"][];
+            /**
+             * Changes
+             * @description the newest first
+             */
+            changes: components["schemas"]["EndpointChange"][];
+            /**
+             * Samples Per Minute
+             * @description 0 keeps nothing of what is seen
+             */
+            samples_per_minute: number;
+            /** Keeps Images */
+            keeps_images: boolean;
+            /**
+             * Problem
+             * @description why its definition cannot be used
+             */
+            problem: string | null;
+        };
+        /**
+         * EndpointKey
+         * @description A key without its text.
+         */
+        EndpointKey: {
+            /** Name */
+            name: string;
+            /**
+             * Created
+             * @description seconds since 1970
+             */
+            created: number;
+            /**
+             * Per Second
+             * @description requests that it allows; null for any number
+             */
+            per_second: number | null;
+            /** Per Day */
+            per_day: number | null;
+        };
+        /**
+         * Endpoints
+         * @description The endpoints of a workspace.
+         */
+        Endpoints: {
+            /** Endpoints */
+            endpoints: components["schemas"]["EndpointDetails"][];
         };
         /**
          * ErrorKind
@@ -11420,6 +11654,95 @@ export interface operations {
                 };
                 content: {
                     "application/json": string[];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_endpoints: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoints"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_drift: {
+        parameters: {
+            query?: {
+                /** @description by default that with most traffic */
+                deployment?: string | null;
+                /** @description how many samples are compared */
+                newest?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description of an endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftDetails"];
                 };
             };
             /** @description The request failed; the answer says why. */

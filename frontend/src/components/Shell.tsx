@@ -10,6 +10,7 @@ const PLACES = [
   { to: "/", title: "Runs" },
   { to: "/data", title: "Data" },
   { to: "/models", title: "Models" },
+  { to: "/endpoints", title: "Endpoints" },
   { to: "/try", title: "Try" },
   { to: "/activity", title: "Activity" },
   { to: "/settings", title: "Settings" },

@@ -10,6 +10,7 @@ from automl_vision.studio.api import (
     data_fixes,
     data_images,
     data_uploads,
+    endpoints,
     evaluation,
     explanations,
     gates,
@@ -53,6 +54,7 @@ ROUTERS = (
     models.router,
     gates.router,
     gates.data_router,
+    endpoints.router,
     predictions.router,
     queue.router,
 )
