@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Path as PathParameter
@@ -147,7 +148,8 @@ def get_drift(
 def _details(folder: Any) -> EndpointDetails:
     from automl_vision.deployment.online.definition import EndpointDefinition, EndpointError
 
-    problem, keys = None, ()
+    problem: str | None = None
+    keys: Sequence[Any] = ()
     try:
         definition = folder.definition()
         keys = folder.keys().keys
