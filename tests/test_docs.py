@@ -13,12 +13,14 @@ from types import ModuleType
 
 import pytest
 import yaml
+from PIL import Image
 
 import automl_vision
 from automl_vision import AutoMLVisionConfig, PromotionRule
 from automl_vision.core.validation import names_of
 from automl_vision.deployment.online.definition import EndpointDefinition
 from automl_vision.recipes.catalog import families
+from command_line import run_command
 from conftest import write_shape_folders
 
 ROOT = Path(__file__).parents[1]
@@ -177,8 +179,10 @@ def test_the_guide_to_data_runs(tmp_path: Path):
 
 def test_the_demo_runs_on_a_folder(tmp_path: Path):
     data = write_shape_folders(tmp_path / "data", per_class=5)
-    command = [sys.executable, str(ROOT / "examples" / "demo.py"), "--data", str(data), "--minutes", "0.3"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_command("demo", "--data", str(data), "--minutes", "0.3", "-w", str(tmp_path / "ws"))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "Three predictions" in done.stdout
-    assert "model    " in done.stdout
+    assert re.search(r"circle-\d\.png: (circle|cross|square) \(\d+\.\d%\), labelled circle +(right|wrong)", done.stdout)
+    (picture,) = re.findall(r"^picture +(.+)$", done.stdout, re.MULTILINE)
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 3 * 256 * 0.9
+    assert "model    " in done.stdout and "studio   automl-vision studio -w" in done.stdout

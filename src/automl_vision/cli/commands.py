@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from automl_vision.cli.data_commands import add_data
+from automl_vision.cli.demo_command import demo
 from automl_vision.cli.endpoint_commands import add_endpoints
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
     "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "studio", "runs", "watch",
-    "resume", "cancel", "data", "models", "env", "clean", "schema", "version",
+    "resume", "cancel", "data", "models", "demo", "env", "clean", "schema", "version",
 )  # fmt: skip
 
 
@@ -82,6 +83,7 @@ app.command()(score)
 app.command()(export)
 app.command()(studio)
 add_endpoints(app)
+app.command()(demo)
 add_machine(app)
 
 JsonLinesOption = Annotated[
