@@ -14,7 +14,6 @@ from automl_vision.deployment.monitoring.comparison import (
     Comparison,
     compare_observations,
 )
-from automl_vision.deployment.monitoring.labelling import write_batch
 from automl_vision.deployment.monitoring.store import MonitoringError, Sample, SampleStore
 from automl_vision.deployment.online.definition import DeploymentDefinition
 from automl_vision.deployment.online.endpoint_folder import EndpointFolder, Endpoints
