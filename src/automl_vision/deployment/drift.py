@@ -130,6 +130,8 @@ def labelling_batch(
         MonitoringError: the folder is not empty, no image was kept, or the samples cannot be read.
         ModelFolderError: the model was packaged without what is needed.
     """
+    from automl_vision.deployment.monitoring.labelling import write_batch  # Parquet is not needed for a check
+
     name, found = _deployment(endpoint, deployment)
     folder = endpoint.model_folder(found)
     samples = [each for each in _samples(endpoint, name).newest(newest, model=found.folder) if each.image is not None]
