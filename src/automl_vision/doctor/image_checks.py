@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.text import suffix_of
+from automl_vision.data.image_names import SUFFIXES
 from automl_vision.data.images import MAX_ASPECT
 from automl_vision.data.scan import is_content_digest
 from automl_vision.data.split_names import LEFT_OUT
@@ -15,14 +16,6 @@ from automl_vision.doctor.listing import Found, check, plural
 TINY_SIDE = 32  # pixels; networks downsample their input 32 times, so a smaller image becomes a single point
 HUGE_PIXELS = 50_000_000  # 150 MB when decoded
 BLANK_SPREAD = 3.0  # of 255; even photos of one dark room have 5 and more
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-}
 
 
 @check(
@@ -149,7 +142,7 @@ def wrong_suffix(evidence: Evidence) -> Found:
     rows, notes = [], []
     for row, format_ in enumerate(evidence.stats.formats):
         suffix = suffix_of(evidence.images[row].partition("?")[0]) if format_ else ""
-        if suffix and suffix not in _SUFFIXES.get(format_, (suffix,)):
+        if suffix and suffix not in SUFFIXES.get(format_, (suffix,)):
             rows.append(row)
             notes.append(f"named {suffix}, is {format_}")
     summary = f"{plural(len(rows), 'file')} of another format than named"
