@@ -73,10 +73,9 @@ def tiff(
     entries |= {tag: (type_, (value,)) for tag, (type_, value) in (tags or {}).items()}
     start = 8 + 2 + 12 * len(entries) + 4
     rest_of, lines = b"", b""
+    entries[273] = (4, (start + sum(2 * len(numbers) for _, numbers in entries.values() if len(numbers) > 2),))
     for tag, (type_, numbers) in sorted(entries.items()):
         code = order + {3: "H", 4: "I"}[type_] * len(numbers)
-        if tag == 273:
-            numbers = (start + sum(2 * len(n) for _, n in entries.values() if len(n) > 2),)
         packed = struct.pack(code, *numbers)
         if len(packed) > 4:
             rest_of, packed = rest_of + packed, struct.pack(order + "I", start + len(rest_of))

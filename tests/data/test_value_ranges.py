@@ -5,18 +5,14 @@ A picture's left third is 200, its middle 500, its right third 800: from 200 to 
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
-from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.images import load_pixels, open_image
 from deep_images import encode, png16, tiff
 
 STEPS = np.repeat(np.repeat([[200, 500, 800]], 4, axis=1), 8, axis=0)  # (8, 12)

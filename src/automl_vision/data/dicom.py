@@ -11,10 +11,20 @@ from PIL import Image, ImageFile
 
 from automl_vision.core.errors import ImageError
 
-_HEAD = (
-    "Rows Columns BitsStored BitsAllocated PixelRepresentation SamplesPerPixel PhotometricInterpretation "
-    "NumberOfFrames RescaleSlope RescaleIntercept WindowCenter WindowWidth"
-).split()
+_HEAD = [
+    "Rows",
+    "Columns",
+    "BitsStored",
+    "BitsAllocated",
+    "PixelRepresentation",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+]
 
 
 def is_dicom(data: bytes) -> bool:
@@ -70,7 +80,7 @@ class DicomImage(ImageFile.StubImageFile):
             window = _window(header)
             if window is not None:
                 self.info["window"] = window
-        self._handler = _Decoder()
+        self._handler = _Decoder()  # type: ignore[assignment] # Pillow's own handlers are no subclasses either
 
 
 class _Decoder:
@@ -86,7 +96,7 @@ class _Decoder:
     def load(self, im: ImageFile.StubImageFile) -> Image.Image:
         """The pixels, in the mode that the header promised."""
         from pydicom import dcmread
-        from pydicom.pixels import pixel_array
+        from pydicom.pixels.utils import pixel_array
 
         assert isinstance(im, DicomImage)
         header = im._header

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.core.tasks import TASKS, has_objects, task_of_kind
 from automl_vision.core.text import composed
 from automl_vision.data.annotations import Annotations
+from automl_vision.data.exif_readings import Reading
 from automl_vision.data.further_columns import with_further
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
@@ -20,7 +21,7 @@ from automl_vision.data.report import Problem
 from automl_vision.data.scan import ImageFacts
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.targets import Targets
-from automl_vision.data.turned_photos import Reading, placed_objects
+from automl_vision.data.turned_photos import placed_objects
 
 SCHEMA = pa.schema(
     [

@@ -103,11 +103,14 @@ class _Signs:
         only_raw, only_upright = self._fits(self.raw, self.upright) & shows, self._fits(self.upright, self.raw) & shows
         states_raw, states_upright, states_none = self._states
         is_swapped = self.annotations.swaps_sizes or (states_raw & only_upright).sum() > (states_raw & only_raw).sum()
-        swapped = states_raw & shows & ~only_raw if is_swapped else np.zeros(len(shows), bool)
-        before = shows & ((states_raw & ~swapped) | (states_none & only_raw))
-        after = shows & (states_upright | swapped | (states_none & only_upright))
-        other = self._concerned & ~(states_raw | states_upright | states_none)  # of a copy of another size
-        return before, after | other, swapped
+        swapped = np.zeros(len(shows), bool)
+        if is_swapped:
+            swapped |= states_raw & shows & ~only_raw
+        before: Flags = shows & ((states_raw & ~swapped) | (states_none & only_raw))
+        after: Flags = shows & (states_upright | swapped | (states_none & only_upright))
+        other: Flags = self._concerned & ~(states_raw | states_upright | states_none)  # of a copy of another size
+        after |= other
+        return before, after, swapped
 
     @cached_property
     def _concerned(self) -> Flags:
@@ -137,7 +140,8 @@ class _Signs:
         """(images,), whether all objects of an image lie within one size, and one lies beyond the other."""
         if self.annotations.relative:
             return np.zeros(len(inside), bool)
-        return (self._ends <= inside + _BEYOND).all(axis=1) & (self._ends > beyond + _BEYOND).any(axis=1)
+        within, out = self._ends <= inside + _BEYOND, self._ends > beyond + _BEYOND
+        return np.logical_and(within.all(axis=1), out.any(axis=1))
 
     @cached_property
     def _ends(self) -> Sizes:

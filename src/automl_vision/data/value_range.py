@@ -77,9 +77,12 @@ class ValueRange:
         return self._scaled(values)
 
     def _scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        exact = np.float32 if values.dtype.itemsize <= 4 and values.dtype.kind == "f" else np.float64
-        scaled = (values.astype(exact) - exact(self.low)) * exact(255 / (self.high - self.low))
-        return np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
+        is_short = values.dtype.itemsize <= 4 and values.dtype.kind == "f"
+        scaled: NDArray[Any] = values.astype(np.float32 if is_short else np.float64)
+        scaled -= self.low
+        scaled *= 255 / (self.high - self.low)
+        bytes_: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, 255)).astype(np.uint8)
+        return bytes_
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -105,7 +108,7 @@ def parse_range(value: object) -> ValueRange | str:
         DataError: it is none of these.
     """
     if isinstance(value, ValueRange) or value in (AUTO, STATED):
-        return value  # type: ignore[return-value]
+        return value
     found = _ASKED.fullmatch(value) if isinstance(value, str) else None
     pair: Any = found.groups() if found else value
     try:

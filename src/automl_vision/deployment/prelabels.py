@@ -57,7 +57,8 @@ def predicted_dataset(
         raise DataError(
             f"no prediction in {scored} is as confident as {min_confidence:g}, so that no image has a label"
         )
-    return Dataset(table, images.root, description.task, classes, "predictions", annotations.report)
+    range_ = description.preprocessing.value_range
+    return Dataset(table, images.root, description.task, classes, "predictions", annotations.report, range_)
 
 
 def _content(

@@ -135,9 +135,10 @@ async def score(
     if draw and len(images) != 1:
         raise bad_request(f"draw is for one image, not for {len(images)}")
 
-    def make(found: list[AnyPrediction], _deployment: LiveDeployment) -> Body:
+    def make(found: list[AnyPrediction], deployment: LiveDeployment) -> Body:
         if draw:
-            return Body(drawn_jpeg(images[0], found[0]), found, _PICTURE)
+            value_range = deployment.description.preprocessing.value_range
+            return Body(drawn_jpeg(images[0], found[0], value_range), found, _PICTURE)
         return Body(predictions_json(found), found)
 
     return await service.answer(request, images, make, Options(error_rate, score_threshold))
