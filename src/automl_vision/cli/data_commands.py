@@ -94,6 +94,7 @@ def advise(
 def show(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .webp.")] = Path("data.png"),
+    *,
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="Maximum number of images.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
     label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
@@ -201,6 +202,7 @@ def what_if(
 def convert(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    *,
     format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
     images: Annotated[str, typer.Option(help="copy, link, or none: refer to the originals.")] = "copy",
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,

@@ -103,13 +103,11 @@ class _Signs:
         only_raw, only_upright = self._fits(self.raw, self.upright) & shows, self._fits(self.upright, self.raw) & shows
         states_raw, states_upright, states_none = self._states
         is_swapped = self.annotations.swaps_sizes or (states_raw & only_upright).sum() > (states_raw & only_raw).sum()
-        swapped = np.zeros(len(shows), bool)
-        if is_swapped:
-            swapped |= states_raw & shows & ~only_raw
-        before: Flags = shows & ((states_raw & ~swapped) | (states_none & only_raw))
-        after: Flags = shows & (states_upright | swapped | (states_none & only_upright))
-        other: Flags = self._concerned & ~(states_raw | states_upright | states_none)  # of a copy of another size
-        after |= other
+        swapped = np.asarray(states_raw & shows & ~only_raw) if is_swapped else np.zeros(len(shows), bool)
+        before = np.asarray(shows & ((states_raw & ~swapped) | (states_none & only_raw)))
+        after = np.asarray(shows & (states_upright | swapped | (states_none & only_upright)))
+        other = self._concerned & ~(states_raw | states_upright | states_none)  # of a copy of another size
+        after = np.asarray(after | other)
         return before, after, swapped
 
     @cached_property

@@ -113,8 +113,8 @@ class AutoMLVisionConfig(BaseModel):
     )
     exif: Literal["auto", "annotated-raw", "annotated-upright"] = Field(
         "auto",
-        description="how photos with an EXIF rotation were annotated: `annotated-raw` before it, `annotated-upright` after "
-        "it, `auto` as the annotations state",
+        description="how photos with an EXIF rotation were annotated: `annotated-raw` before it, `annotated-upright` "
+        "after it, `auto` as the annotations state",
     )
     value_range: str = Field(
         AUTO,
