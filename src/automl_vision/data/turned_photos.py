@@ -103,12 +103,11 @@ class _Signs:
         only_raw, only_upright = self._fits(self.raw, self.upright) & shows, self._fits(self.upright, self.raw) & shows
         states_raw, states_upright, states_none = self._states
         is_swapped = self.annotations.swaps_sizes or (states_raw & only_upright).sum() > (states_raw & only_raw).sum()
-        swapped = np.asarray(states_raw & shows & ~only_raw) if is_swapped else np.zeros(len(shows), bool)
-        before = np.asarray(shows & ((states_raw & ~swapped) | (states_none & only_raw)))
-        after = np.asarray(shows & (states_upright | swapped | (states_none & only_upright)))
+        swapped = states_raw & shows & ~only_raw if is_swapped else np.zeros(len(shows), bool)
+        before = shows & ((states_raw & ~swapped) | (states_none & only_raw))
+        after = shows & (states_upright | swapped | (states_none & only_upright))
         other = self._concerned & ~(states_raw | states_upright | states_none)  # of a copy of another size
-        after = np.asarray(after | other)
-        return before, after, swapped
+        return before, after | other, swapped
 
     @cached_property
     def _concerned(self) -> Flags:
@@ -128,7 +127,7 @@ class _Signs:
         return (
             (stated == self.raw).all(axis=1),
             (stated == self.upright).all(axis=1),
-            (stated <= 0).any(axis=1),
+            np.asarray((stated <= 0).any(axis=1)),
         )
 
     def _of_concerned(self, codes: Any) -> list[int]:
