@@ -6,7 +6,6 @@ its mask the box without the pixel of row 20 and column 10.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.formats.export import export_dataset
+from heic_files import HEIC_TURNED
 
 WIDTH, HEIGHT = 96, 64
 RAW = (10, 20, 40, 36)
@@ -353,7 +353,7 @@ def test_exports_open_as_they_were(format_: str, tmp_path: Path) -> None:
     assert {name: tuple(map(round, box)) for name, box in found.items()} == expected(names)
 
 
-def test_tiff_and_embedded_copies(tmp_path: Path) -> None:
+def test_tiff(tmp_path: Path) -> None:
     """TIFF states its rotation in a tag of its own, and Pillow returns its size upright."""
     names = {}
     for number in range(12):
@@ -365,4 +365,23 @@ def test_tiff_and_embedded_copies(tmp_path: Path) -> None:
         names[name] = 6
     write_coco(tmp_path, names, before=True)
     assert boxes_of(Dataset.open(tmp_path), names) == expected(names)
-    assert base64.b64encode(photo(1))  # the drawn photo itself is a file
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("suffix", ["heic", "avif", "png", "jpg"])
+def test_other_containers(suffix: str, before: bool, tmp_path: Path) -> None:
+    """HEIC is turned by a box of its own, AVIF too, PNG by a chunk; a HEIC that is called JPEG is one."""
+    if suffix in ("heic", "jpg"):
+        pytest.importorskip("pi_heif", reason="HEIC needs the extra heic")
+        data = HEIC_TURNED
+    else:
+        file, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = 6
+        with Image.open(io.BytesIO(photo(1))) as image:
+            image.save(file, suffix, exif=exif)
+        data = file.getvalue()
+    names = {f"{number:02d}.{suffix}": 6 for number in range(12)}
+    for name in names:
+        (tmp_path / name).write_bytes(data)
+    write_coco(tmp_path, names, before)
+    assert boxes_of(Dataset.open(tmp_path), names) == expected(names)

@@ -23,7 +23,11 @@ MAX_PIXELS = 200_000_000  # a 200-megapixel photo decodes to 600 MB; anything ab
 MAX_ASPECT = 4.0  # of a panorama only the middle is kept, so that no image needs 4 times the pixels of another
 
 _EXIF_ORIENTATION = 0x0112
-_PNG_ORIENTATION = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # chunks of PNG that may state it
+_STATED_IN = {  # chunks and boxes that may state it
+    "PNG": (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp"),
+    "HEIF": (b"irot", b"imir"),
+}
+_SIZED_UPRIGHT = ("TIFF", "HEIF")  # Pillow and libheif return their sizes upright
 TRANSPOSED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -55,10 +59,13 @@ def orientation_of(image: Image.Image) -> int:
 
     A PNG may hold it behind the pixels, and Pillow would decode them to look there: five times the header's cost.
     """
-    if image.format == "PNG" and isinstance(image, ImageFile.ImageFile) and isinstance(image.fp, io.BytesIO):
+    names = _STATED_IN.get(image.format or "")
+    if names and isinstance(image, ImageFile.ImageFile) and isinstance(image.fp, io.BytesIO):
         data = image.fp.getvalue()
-        if not any(name in data for name in _PNG_ORIENTATION):
+        if not any(name in data for name in names):
             return 1
+        if image.format == "HEIF":  # turned by its own boxes, and EXIF says the same
+            return int(image.info.get("original_orientation") or 1)
     try:
         found = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block must not lose the image
@@ -74,7 +81,7 @@ def upright_size(image: Image.Image, orientation: int | None = None) -> tuple[in
         orientation: of the image, where it is known already.
     """
     width, height = image.size
-    if image.format == "TIFF":  # Pillow returns its size upright
+    if image.format in _SIZED_UPRIGHT:
         return width, height
     orientation = orientation_of(image) if orientation is None else orientation
     return (height, width) if orientation in TRANSPOSED else (width, height)
