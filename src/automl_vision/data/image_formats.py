@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import struct
 from contextlib import suppress
+from typing import Any
 
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -19,6 +21,7 @@ from PIL import (
 from automl_vision.core.errors import ImageError
 from automl_vision.data.deep_images import refuse_bands
 from automl_vision.data.dicom import is_dicom, open_dicom
+from automl_vision.data.unusual_tiff import unusual_values
 
 READ = "jpg, png, bmp, tiff, gif, webp, avif, heic, dicom"
 """The formats that are read."""
@@ -86,14 +89,34 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
     """A TIFF that says what is not read of it; Pillow drops bands that it does not know, or says nothing."""
 
     def _setup(self) -> None:
-        refuse_bands(self.tag_v2)
+        tags = self.tag_v2
+        refuse_bands(tags)
+        bits, kind = tags.get(258, (1,)), tags.get(339, (1,))[0]
         try:
             super()._setup()
+            is_read = kind != 2 or bits[0] > 8  # signed bytes would come as unsigned ones
         except SyntaxError:
-            tags = self.tag_v2
-            word = {2: "signed ", 3: "float "}.get(tags.get(339, (1,))[0], "")
-            bits = ", ".join(map(str, dict.fromkeys(tags.get(258, (1,)))))
+            is_read = self._take(tags)
+        if not is_read:
+            values = f"{_KINDS.get(kind, '')}values of {', '.join(map(str, dict.fromkeys(bits)))} bits"
             raise ImageError(
-                f"a TIFF of {word}values of {bits} bits (photometric interpretation {tags.get(262, 0)}, compression "
-                f"{tags.get(259, 1)}) is not read; write it with 8 or 16 bits"
-            ) from None
+                f"a TIFF of {values} (photometric interpretation {tags.get(262, 0)}, compression {tags.get(259, 1)}) "
+                "is not read; write it with 8 or 16 unsigned bits"
+            )
+
+    def _take(self, tags: Any) -> bool:
+        """Take values that Pillow does not read; returns whether there are any."""
+        self._fp.seek(0)
+        data = self._fp.read()
+        values = unusual_values(data, tags)
+        if values is None:
+            return False
+        self._mode, self._size = "F" if values.dtype.kind == "f" else "I;16", (values.shape[1], values.shape[0])
+        self._compression, self.use_load_libtiff = "raw", False
+        raw = ("F;32NF" if values.dtype.kind == "f" else "I;16N", 0, 1)
+        self.fp = self._fp = io.BytesIO(data + values.tobytes())
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), len(data), raw)]
+        return True
+
+
+_KINDS = {2: "signed ", 3: "float "}
