@@ -23,6 +23,9 @@ from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.objects import Objects
 from automl_vision.data.scan import ImageFacts
 
+TURNED = "turned by EXIF"
+"""The kind of the notes that say how annotations of turned photos were read."""
+
 _BEYOND = 1.0  # pixels by which a box may leave an image and still count as inside
 _MIRRORED_X, _MIRRORED_Y = (2, 3, 7, 8), (3, 4, 6, 7)  # orientations, before width and height are swapped
 
@@ -156,7 +159,7 @@ class _Signs:
         if len(rows):
             place = self.annotations.places[int(rows[0])]
             count = f"{len(rows)} image{'s are' if len(rows) > 1 else ' is'} turned by EXIF"
-            self.annotations.ignore(place, f"{count}: {what}", "turned by EXIF")
+            self.annotations.ignore(place, f"{count}: {what}", TURNED)
 
 
 _WHEN: dict[str, str] = {"annotated-raw": "made before it", "annotated-upright": "made after it"}
