@@ -95,7 +95,9 @@ class _Signs:
         self._note(before, f"their annotations were {_WHEN['annotated-raw']}, and were turned with the images")
         self._note(swapped, "their sizes are stated swapped beside annotations of the upright images, which were left")
         self._note(
-            rest, f'no size tells what was annotated; read as the {_SEEN[reading]}, exif="{other}" reads them so'
+            rest,
+            f'nothing tells on which pixels they were annotated; read as on the {_SEEN[reading]}, exif="{other}" reads '
+            "them the other way",
         )
         return before | rest if follows else before
 
@@ -163,7 +165,7 @@ class _Signs:
 
 
 _WHEN: dict[str, str] = {"annotated-raw": "made before it", "annotated-upright": "made after it"}
-_SEEN: dict[str, str] = {"annotated-raw": "pixels as stored", "annotated-upright": "upright image"}
+_SEEN: dict[str, str] = {"annotated-raw": "stored ones", "annotated-upright": "upright image"}
 
 
 def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: Sizes, *, but: Flags) -> None:

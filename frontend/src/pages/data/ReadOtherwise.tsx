@@ -30,7 +30,7 @@ export function ReadOtherwise({ found, reading, onRead }: {
         onRead({ exif, value_range: values.trim() === "" ? "auto" : values });
       }}
     >
-      <ul>
+      <ul style={{ paddingInlineStart: 20 }}>
         {found.turned.map((note) => (
           <li key={note}>{note}</li>
         ))}
@@ -38,7 +38,7 @@ export function ReadOtherwise({ found, reading, onRead }: {
       </ul>
       <div className="line" style={{ alignItems: "end" }}>
         {found.turned.length > 0 && <Select label="Turned photos were annotated" value={exif} options={PHOTOS} onChange={(id) => setExif(PHOTOS.find((one) => one.id === id)?.id ?? "auto")} />}
-        {found.value_range !== null && <TextField label="Values of black and white" value={values} onChange={setValues} hint="LOW:HIGH, file or auto" />}
+        {found.value_range !== null && <TextField label="Black and white (LOW:HIGH, file or auto)" value={values} onChange={setValues} />}
         <Button kind="quiet" type="submit">
           Read again
         </Button>
