@@ -20,6 +20,11 @@ SUFFIXES = {
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
+def suffix_for(format_: str | None) -> str:
+    """The usual suffix of a format; JPEG's for others, such as MPO, which is a JPEG with several pictures."""
+    return SUFFIXES.get(format_ or "", SUFFIXES["JPEG"])[0]
+
+
 def is_image(path: str) -> bool:
     """Whether a file has an image's suffix."""
     return suffix_of(path) in IMAGE_SUFFIXES

@@ -83,16 +83,17 @@ class _Signs:
     def decided(self, exif: Reading) -> Flags:
         """(images,), whether an image's annotations were made before the rotation; each decision is noted."""
         turned = self._concerned
-        if exif != "auto":
-            before = turned & (exif == "annotated-raw")
-            self._note(turned, f'their annotations are read as made {_WHEN[exif]}, as asked for by exif="{exif}"')
-            return before
+        if exif == "annotated-upright":
+            return np.zeros(len(turned), bool)
+        if exif == "annotated-raw":
+            self._note(turned, "their annotations are read as made before it, as asked for")
+            return turned
         before, after, swapped = self._told
         rest = turned & ~before & ~after
         follows = int(before.sum()) > int(after.sum())
         reading: Reading = "annotated-raw" if follows else "annotated-upright"
         other: Reading = "annotated-upright" if follows else "annotated-raw"
-        self._note(before, f"their annotations were {_WHEN['annotated-raw']}, and were turned with the images")
+        self._note(before, "their annotations were made before it, and were turned with the images")
         self._note(swapped, "their sizes are stated swapped beside annotations of the upright images, which were left")
         self._note(
             rest,
@@ -164,7 +165,6 @@ class _Signs:
             self.annotations.ignore(place, f"{count}: {what}", TURNED)
 
 
-_WHEN: dict[str, str] = {"annotated-raw": "made before it", "annotated-upright": "made after it"}
 _SEEN: dict[str, str] = {"annotated-raw": "stored ones", "annotated-upright": "upright image"}
 
 
