@@ -92,4 +92,4 @@ def test_a_manifest_is_in_place_already(yolo: Path, tmp_path: Path) -> None:
         "data", "show", str(tmp_path / "a.parquet"), "--exif", "annotated-raw", "--out", str(tmp_path / "a.png"),
         "-w", str(tmp_path / "w"),
     )  # fmt: skip
-    assert "give exif when the source is opened" in done.stderr
+    assert 'give exif="annotated-raw" when that is opened' in done.stderr

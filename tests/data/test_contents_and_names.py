@@ -202,3 +202,11 @@ def test_a_dicom_of_any_name_in_coco(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document))
     dataset = Dataset.open(tmp_path)
     assert dataset.value_range == ValueRange(0, 1000, "file") and len(dataset.objects) == 12
+
+
+def test_a_deflated_dicom_is_not_unpacked() -> None:
+    data = dicom().replace(b"1.2.840.10008.1.2.1\0\0\0", b"1.2.840.10008.1.2.1.99")
+    meta = data.find(b"1.2.840.10008.1.2.1")
+    data = data[:meta] + b"1.2.840.10008.1.2.1.99" + data[meta + 20 :]
+    with pytest.raises(ImageError, match="deflated as a whole"):
+        open_image(data)

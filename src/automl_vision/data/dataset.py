@@ -273,7 +273,7 @@ class Dataset:
         return new.with_range(kept) if kept else new
 
     def with_range(self, value_range: ValueRange | str | tuple[float, float]) -> Dataset:
-        """The same images with other values for black and white; "auto" keeps those that it has.
+        """The same images with other values for black and white; "auto" and "file" keep those that it has.
 
         Raises:
             DataError: it is not a range.

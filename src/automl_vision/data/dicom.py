@@ -11,6 +11,7 @@ from PIL import Image, ImageFile
 
 from automl_vision.core.errors import ImageError
 
+_DEFLATED, _META = b"1.2.840.10008.1.2.1.99", 2048  # a transfer syntax, and where files state theirs
 _HEAD = [
     "Rows",
     "Columns",
@@ -44,6 +45,8 @@ def open_dicom(data: bytes) -> Image.Image:
         from pydicom import dcmread
     except ImportError:
         raise ImageError('the file is DICOM; to read it: pip install "automl-vision[dicom]"') from None
+    if _DEFLATED in data[:_META]:  # it would unpack to any size
+        raise ImageError("DICOM that is deflated as a whole is not read; write it without")
     header = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=_HEAD)
     if not (header.get("Rows") and header.get("Columns")):
         raise ImageError("the DICOM file holds no image")

@@ -15,7 +15,7 @@ from automl_vision.data.open_options import OpenOptions, open_options
 from automl_vision.data.range_choice import decide_range
 from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
-from automl_vision.data.value_range import parse_range
+from automl_vision.data.value_range import STATED, parse_range
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
 
@@ -45,8 +45,9 @@ def open_dataset(
     options = options or open_options(settings)
     wanted = None if task is None else _known_task(task)
     if is_manifest(path):
-        if options.exif != "auto":
-            raise DataError("the objects of a manifest are in place already; give exif when the source is opened")
+        if options.exif != "auto" or options.value_range == STATED:
+            asked = f'value_range="{STATED}"' if options.exif == "auto" else f'exif="{options.exif}"'
+            raise DataError(f"{path} is a manifest, whose source was read already; give {asked} when that is opened")
         loaded = Dataset.load(path).with_range(options.value_range)
         return loaded.as_task(wanted or loaded.task)
     source = Source.open(fspath(path), allow_outside=options.allow_outside)
