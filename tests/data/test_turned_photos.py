@@ -385,3 +385,13 @@ def test_other_containers(suffix: str, before: bool, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     write_coco(tmp_path, names, before)
     assert boxes_of(Dataset.open(tmp_path), names) == expected(names)
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    """Nobody knows which of them are turned; a sample tells that some are."""
+    names = write_photos(tmp_path)
+    write_coco(tmp_path, names, before=True)
+    assert "10 of 12 images that were looked at are turned" in notes_of(Dataset.open(tmp_path, read_images=False))
+    plain = tmp_path / "plain"
+    write_coco(plain, write_photos(plain, (1,)), before=True)
+    assert not notes_of(Dataset.open(plain, read_images=False))

@@ -308,3 +308,13 @@ def test_an_export_says_which_range_it_had(tmp_path: Path) -> None:
     assert any('value_range="100:900"' in note.reason for note in report.notes)
     again = Dataset.open(tmp_path / "out", value_range="100:900")
     np.testing.assert_array_equal(np.asarray(again[0].image()), np.asarray(dataset[0].image()))
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    """A sample of them decides."""
+    write_folders(tmp_path, png16(STEPS))
+    lines = [f'{{"image_url": "{path}", "label": "{path[0]}", "image_details": {{"width": "12px", "height": "8px"}}}}'
+             for path in sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.png"))]  # fmt: skip
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    dataset = Dataset.open(tmp_path / "labels.jsonl", read_images=False)
+    assert dataset.value_range == ValueRange(200, 800, "training images")

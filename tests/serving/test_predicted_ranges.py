@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from automl_vision import Dataset, Predictor
+from automl_vision import Dataset, Predictor, evaluate
 from automl_vision.core.errors import ImageError
 from automl_vision.core.files import write_json
 from automl_vision.data.value_range import BYTES_ONLY, ValueRange
@@ -24,7 +24,7 @@ from automl_vision.packaging.package import package
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.occlusion import explain_occlusion
 from automl_vision.training.trial import train
-from conftest import RecordingReporter
+from conftest import CLASSES, RecordingReporter
 from deep_images import encode, png16, tiff
 from model_folders import write_classifier, write_detector
 
@@ -121,6 +121,17 @@ def test_the_endpoint(tmp_path: Path) -> None:
         assert drawn.max() - drawn.min() > 150  # of 3 before
         found = client.post("/score", content=tiff(STEPS.astype("f4")), headers={"content-type": "image/tiff"})
         assert found.status_code == 200
+
+
+def test_an_evaluation_shows_what_the_model_saw(tmp_path: Path) -> None:
+    """Other data have a range of their own, which is not the model's."""
+    for number in range(12):
+        path = tmp_path / "data" / CLASSES[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png16(STEPS * 2 + number))
+    assert Dataset.open(tmp_path / "data").value_range != RANGE
+    evaluated = evaluate(with_range(write_classifier(tmp_path / "model"), RANGE), tmp_path / "data", threads=1)
+    assert evaluated.dataset.value_range == RANGE
 
 
 def write_faint_and_bright(root: Path, per_class: int = 16) -> Path:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.data.deep_images import is_deep, stated_range, stored_bits
-from automl_vision.data.images import open_image, own_values
+from automl_vision.data.images import open_image, orientation_of, own_values
 from automl_vision.data.manifest import splits_of
+from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import ImageFacts, is_content_digest, parallel_map
+from automl_vision.data.turned_photos import TURNED
 from automl_vision.data.value_range import BYTES_ONLY, STATED, ValueRange
 from automl_vision.storage.access import read_image_bytes
 
@@ -30,17 +32,21 @@ class _Sample:
     """Values of one image.
 
     Attributes:
-        values: finite ones, evenly from all of the image.
+        is_turned: whether EXIF turns it.
+        values: finite ones, evenly from all of the image; None for an image of 8 bits.
         stated: the range that the file states, or None.
         bits: significant bits of unsigned integers, 0 for other values.
     """
 
-    values: NDArray[np.float64]
-    stated: tuple[float, float] | None
-    bits: int
+    is_turned: bool
+    values: NDArray[np.float64] | None = None
+    stated: tuple[float, float] | None = None
+    bits: int = 0
 
 
-def decide_range(table: pa.Table, root: str, facts: Sequence[ImageFacts], asked: ValueRange | str) -> ValueRange:
+def decide_range(
+    table: pa.Table, root: str, facts: Sequence[ImageFacts], asked: ValueRange | str, report: ImportReport
+) -> ValueRange:
     """The range of values of a dataset; `BYTES_ONLY` where no image has more than 8 bits.
 
     What all sampled training images state alike is taken, such as a window in DICOM; otherwise the percentiles 0.1 and
@@ -51,13 +57,16 @@ def decide_range(table: pa.Table, root: str, facts: Sequence[ImageFacts], asked:
         root: where relative images start.
         facts: of the image files.
         asked: a range, or one of `AUTO` and `STATED`.
+        report: where files were not read and some of a sample are turned by EXIF, it gets a note.
 
     Raises:
         DataError: the files are asked for a range, and state none.
     """
     if isinstance(asked, ValueRange):
         return asked
-    samples = _samples(table, root, facts)
+    looked_at = _samples(table, root, facts)
+    _note_turned(looked_at, facts, report)
+    samples = [sample for sample in looked_at if sample.values is not None]
     if not samples:
         return BYTES_ONLY
     if asked == STATED:
@@ -65,14 +74,29 @@ def decide_range(table: pa.Table, root: str, facts: Sequence[ImageFacts], asked:
     stated = {sample.stated for sample in samples}
     if len(stated) == 1 and (only := stated.pop()) is not None:
         return ValueRange(*only, "file")
-    return _of_values(np.concatenate([sample.values for sample in samples]))
+    return _of_values(np.concatenate([sample.values for sample in samples if sample.values is not None]))
+
+
+def _note_turned(samples: Sequence[_Sample], facts: Sequence[ImageFacts], report: ImportReport) -> None:
+    """Note that photos are turned by EXIF whose files were not read, so that nobody knows which."""
+    turned = sum(sample.is_turned for sample in samples)
+    if turned and any(map(_is_unread, facts)):
+        reason = (
+            f"{turned} of {len(samples)} images that were looked at are turned by EXIF, and the others were not read: "
+            "annotations are taken to be of the upright images; if they are not, read them from a copy on this machine"
+        )
+        report.note(facts[0].image, reason, TURNED)
+
+
+def _is_unread(fact: ImageFacts) -> bool:
+    return fact.problem is None and not is_content_digest(fact.digest)
 
 
 def _samples(table: pa.Table, root: str, facts: Sequence[ImageFacts]) -> list[_Sample]:
     """Of training images with more than 8 bits, evenly over all of them; of all images where none is for training."""
     images = table["image"].to_pylist()
     deep = {fact.image for fact in facts if fact.is_deep}
-    unread = any(fact.problem is None and not is_content_digest(fact.digest) for fact in facts)
+    unread = any(map(_is_unread, facts))
     if not deep and not unread:
         return []
     splits = splits_of(table)
@@ -86,18 +110,18 @@ def _samples(table: pa.Table, root: str, facts: Sequence[ImageFacts]) -> list[_S
 
 
 def _sample(image: str, *, root: str) -> _Sample | None:
-    """Values of one image; None if it has 8 bits, or cannot be decoded, which is reported elsewhere."""
+    """Values of one image; None if it cannot be decoded, which is reported elsewhere."""
     try:
         data = read_image_bytes(root, image)
         opened = open_image(data)
         if not is_deep(opened):
-            return None
+            return _Sample(orientation_of(opened) > 1)
         stated, bits = stated_range(opened), stored_bits(opened, data)
         values = own_values(opened).ravel()
     except ImageError:
         return None
     values = values[:: max(1, len(values) // _VALUES)].astype(np.float64)
-    return _Sample(values[np.isfinite(values)], stated, bits if values.size else 0)
+    return _Sample(orientation_of(open_image(data)) > 1, values[np.isfinite(values)], stated, bits)
 
 
 def _stated(samples: Sequence[_Sample]) -> ValueRange:

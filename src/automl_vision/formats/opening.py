@@ -63,7 +63,7 @@ def open_dataset(
     facts = list(scan_images(annotations.images, annotations.sizes, source.storage, options, progress=progress))
     own = natural_task(annotations, wanted)
     table, classes = build_manifest(annotations, facts, own, exif=options.exif)
-    range_ = decide_range(table, source.storage.root, facts, parse_range(options.value_range))
+    range_ = decide_range(table, source.storage.root, facts, parse_range(options.value_range), annotations.report)
     dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report, range_)
     dataset = dataset.as_task(wanted or own)
     require_usable(dataset, max_bad_share=options.max_bad_share)
