@@ -46,8 +46,9 @@ def tiff(
     photometric: int | None = None,
     extra: tuple[int, ...] | None = None,
     tags: dict[int, tuple[int, int]] | None = None,
+    deflated: bool = False,
 ) -> bytes:
-    """An uncompressed TIFF of one strip.
+    """A TIFF of one strip.
 
     Args:
         values: (height, width) or (height, width, bands).
@@ -56,15 +57,17 @@ def tiff(
         photometric: 1 grey, 2 colour; None by the number of bands.
         extra: what further bands are: 0 unknown, 1 or 2 alpha.
         tags: further tags, a type and a value each.
+        deflated: whether the values are compressed.
     """
     order = ">" if big_endian else "<"
     height, width, *rest = values.shape
     bands = rest[0] if rest else 1
     bits = bits or 8 * values.dtype.itemsize
     data = _packed(values, bits) if bits % 8 else values.astype(values.dtype.newbyteorder(order)).tobytes()
+    data = zlib.compress(data) if deflated else data
     kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
     entries: dict[int, tuple[int, tuple[int, ...]]] = {
-        256: (3, (width,)), 257: (3, (height,)), 258: (3, (bits,) * bands), 259: (3, (1,)),
+        256: (3, (width,)), 257: (3, (height,)), 258: (3, (bits,) * bands), 259: (3, (8 if deflated else 1,)),
         262: (3, (photometric or (2 if bands >= 3 else 1),)), 273: (4, (0,)), 277: (3, (bands,)), 278: (3, (height,)),
         279: (4, (len(data),)), 339: (3, (kind,) * bands),
     }  # fmt: skip

@@ -32,6 +32,9 @@ CONTAINERS: list[tuple[str, str, bytes]] = [
     ("12 of 16 bits, PNG that states 12", "png", png16(STEPS, significant=12)),
     ("12 of 16 bits, TIFF", "tif", tiff(STEPS.astype("u2"))),
     ("big endian TIFF", "tif", tiff(STEPS.astype("u2"), big_endian=True)),
+    ("deflated big endian TIFF", "tif", tiff(STEPS.astype("u2"), deflated=True, big_endian=True)),
+    ("deflated signed TIFF", "tif", tiff(STEPS.astype("i2"), deflated=True)),
+    ("deflated float TIFF", "tif", tiff(STEPS.astype("f4"), deflated=True)),
     ("compressed TIFF", "tif", encode(STEPS.astype("u2"), "TIFF", compression="tiff_lzw")),
     ("10 bits, TIFF", "tif", tiff(STEPS.astype("u2"), bits=10)),
     ("12 bits, TIFF", "tif", tiff(STEPS.astype("u2"), bits=12)),
@@ -49,6 +52,8 @@ COLOURS: list[tuple[str, str, bytes]] = [
     ("colour, PNG", "png", png16(COLOUR)),
     ("colour, TIFF", "tif", tiff(COLOUR.astype("u2"))),
     ("colour, big endian TIFF", "tif", tiff(COLOUR.astype("u2"), big_endian=True)),
+    ("colour, deflated TIFF", "tif", tiff(COLOUR.astype("u2"), deflated=True)),
+    ("colour, deflated big endian TIFF", "tif", tiff(COLOUR.astype("u2"), deflated=True, big_endian=True)),
     ("colour with alpha, PNG", "png", png16(np.concatenate([COLOUR, ALPHA], axis=2))),
     ("colour with alpha, TIFF", "tif", tiff(np.concatenate([COLOUR, ALPHA], axis=2).astype("u2"), extra=(2,))),
 ]

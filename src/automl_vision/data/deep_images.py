@@ -12,8 +12,10 @@ from PIL import Image, ImageFile
 
 from automl_vision.core.errors import ImageError
 
-_SAMPLES = 277, 338  # TIFF's tags of the number of bands, and of what those beyond the colours are
-_STATED = ((340, 341), (280, 281))  # TIFF's tags of the smallest and largest value
+_BITS, _PHOTOMETRIC, _BANDS, _EXTRA, _KIND = 258, 262, 277, 338, 339  # tags of TIFF
+_ENDS = ((340, 341), (280, 281))  # of the smallest and largest value
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}  # bands by photometric interpretation
+_ALPHA = (1, 2)
 _GREY_ALPHA = "LA;16B"
 _LITTLE = sys.byteorder == "little"
 # Pillow unpacks 16-bit colours to their upper bytes; unpacked in the other order of bytes, they are the lower ones
@@ -99,10 +101,12 @@ def stated_range(image: Image.Image) -> tuple[float, float] | None:
     if window is not None:
         return float(window[0]), float(window[1])
     tags = getattr(image, "tag_v2", None) or {}
-    for low, high in _STATED:
-        ends = tuple(_number(tags.get(tag)) for tag in (low, high))
-        if None not in ends and ends[0] < ends[1] and ends != (0, 2 ** stored_bits(image) - 1):  # type: ignore[operator]
-            return ends  # type: ignore[return-value]
+    for pair in _ENDS:
+        low, high = (_number(tags.get(tag)) for tag in pair)
+        if low is None or high is None or low >= high:
+            continue
+        if (low, high) != (0, 2 ** stored_bits(image) - 1):
+            return low, high
     return None
 
 
@@ -115,7 +119,7 @@ def stored_bits(image: Image.Image, data: bytes = b"") -> int:
     """
     tags = getattr(image, "tag_v2", None)
     if tags is not None:
-        return int(tags.get(258, (8,))[0]) if tags.get(339, (1,))[0] == 1 else 0
+        return int(tags.get(_BITS, (8,))[0]) if tags.get(_KIND, (1,))[0] == 1 else 0
     if "bits" in image.info:
         return int(image.info["bits"])
     chunk = data.partition(b"IDAT")[0].find(b"sBIT")
@@ -134,11 +138,10 @@ def refuse_bands(tags: Any) -> None:
     Raises:
         ImageError: it has such bands.
     """
-    bands, extra = int(tags.get(_SAMPLES[0], 1)), tuple(tags.get(_SAMPLES[1], ()))
-    photometric = tags.get(262, 1)
-    colours = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}.get(photometric, 1)
-    alphas = sum(kind in (1, 2) for kind in extra) if extra else bands == colours + 1 and photometric == 2
-    if bands <= colours + min(int(alphas), 1):
+    bands, extra, photometric = int(tags.get(_BANDS, 1)), tuple(tags.get(_EXTRA, ())), tags.get(_PHOTOMETRIC, 1)
+    colours = _COLOURS.get(photometric, 1)
+    has_alpha = any(kind in _ALPHA for kind in extra) if extra else photometric == 2
+    if bands <= colours + has_alpha:
         return
     raise ImageError(
         f"the TIFF has {bands} bands, and only grey and colour images are read, with or without alpha; to choose bands "

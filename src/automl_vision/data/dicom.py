@@ -79,7 +79,8 @@ class DicomImage(ImageFile.StubImageFile):
         if is_colour and not is_byte:
             raise ImageError("colours of more than 8 bits in DICOM are not read; write them as PNG of 16 bits")
         if self._mode == "F":
-            self.info["bits"] = int(header.get("BitsStored") or 16)
+            is_plain = not (_is_rescaled(header) or header.get("PixelRepresentation"))
+            self.info["bits"] = int(header.get("BitsStored") or 16) if is_plain else 0
             window = _window(header)
             if window is not None:
                 self.info["window"] = window
