@@ -174,7 +174,7 @@ def test_a_scoring_that_is_killed_twice_goes_on_without_gap_or_duplicate(classif
     assert again.was_done
     assert again.sentences[0] == f"{out} is complete already: 3,000 of 3,001 images"
     assert again.reasons == (
-        ("broken.png", "the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp)"),
+        ("broken.png", "the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp, avif, heic, dicom)"),
     )
 
 
