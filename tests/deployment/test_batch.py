@@ -22,6 +22,7 @@ from automl_vision.core.errors import DataError, ModelFolderError, ScoringError
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import json_text
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.image_formats import READ
 from automl_vision.data.masks import MaskCode
 from automl_vision.deployment.batch import beside, score
 from automl_vision.deployment.parts import PART_IMAGES
@@ -173,9 +174,7 @@ def test_a_scoring_that_is_killed_twice_goes_on_without_gap_or_duplicate(classif
     again = score(classifier, many, out)
     assert again.was_done
     assert again.sentences[0] == f"{out} is complete already: 3,000 of 3,001 images"
-    assert again.reasons == (
-        ("broken.png", "the file is not an image of a known format (jpg, png, bmp, tiff, gif, webp)"),
-    )
+    assert again.reasons == (("broken.png", f"the file is not an image of a known format ({READ})"),)
 
 
 @pytest.mark.parametrize("lost", [("record",), ("record", "errors"), ("record", "errors", "out"), ("part",), ("out",)])

@@ -235,6 +235,7 @@ def odd_record(made: Draft) -> list[str]:
 
 
 Case = tuple[str, str, str, Spoil]
+RAMP = np.arange(12_000, dtype=np.uint16).reshape(100, 120)
 CASES: list[Case] = [
     ("missing file", "unreadable-image", "label", lambda d: [d.lines["train"][0].update(image_url="no.png") or "the"]),
     ("JPEG that breaks off", "truncated-image", "label", truncated),
@@ -242,6 +243,7 @@ CASES: list[Case] = [
     ("20 pixels", "tiny-image", "label", lambda d: [d.save("val", 1, photo(3, (20, 40)))]),
     ("50 megapixels", "huge-image", "label", lambda d: [d.save("val", 1, Image.new("L", (10_000, 5_001)))]),
     ("5 to 1", "extreme-aspect", "label", lambda d: [d.save("val", 1, photo(3, (500, 100)))]),
+    ("16 bits", "value-range", "label", lambda d: [d.save("val", 1, Image.fromarray(RAMP))]),
     ("JPEG named png", "wrong-suffix", "label", lambda d: [d.save("val", 1, photo(3), format="JPEG")]),
     ("same bytes in train and val", "leak", "label", lambda d: exact(d, "train")),
     ("same bytes, two labels", "contradicting-copies", "label", lambda d: exact(d, "val", "square")),

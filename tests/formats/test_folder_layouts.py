@@ -281,7 +281,7 @@ FOLDERS = [
         reports="filename, photographer, camera",
     ),
     Layout("a workbook", {"images/c#.jpg": None}, {"labels.xlsx": b"x"}, error="workbook.*CSV"),
-    Layout("images of other kinds", {}, {"cat/#.dcm": b"x", "dog/#.heic": b"x"}, error=r"\.dcm.*\.heic"),
+    Layout("images of other kinds", {}, {"cat/#.nii": b"x", "dog/#.jp2": b"x"}, error=r"\.jp2.*\.nii"),
     Layout("archives in a folder", {}, {"train.zip": b"PK", "test.zip": b"PK"}, error="archives.*train.zip"),
     Layout("records of TensorFlow", {}, {"train-00000-of-00002.tfrecord": b"x"}, error="tfrecord"),
     Layout("arrays", {}, {"data.npz": b"x", "train.h5": b"x"}, error=r"\.npz"),

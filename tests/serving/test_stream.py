@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import map_in_order
@@ -45,9 +47,9 @@ def test_an_endless_stream_takes_a_bounded_number_of_images_and_ends_its_threads
 
     def reader(number: int) -> bytes:
         read.add(threading.current_thread().name)
-        from automl_vision.serving.predictor import image_bytes
-
-        return image_bytes(grey(number % 256))
+        file = io.BytesIO()
+        Image.fromarray(grey(number % 256)).save(file, "PNG")
+        return file.getvalue()
 
     def endless() -> Iterator[object]:
         nonlocal taken

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from automl_vision import Dataset, Workspace
@@ -20,6 +21,7 @@ from automl_vision.experiment.label_reviews import LabelReviews
 from automl_vision.studio.app import create_app
 from automl_vision.studio.places import NewData
 from conftest import write_shape_folders
+from deep_images import png16
 from studio_site import StudioWorkspace
 
 API = "/api/v1"
@@ -243,6 +245,26 @@ def test_data_of_this_machine_are_looked_at_and_registered(own: TestClient, fold
     assert made["id"] == "again:1"
     refused = own.post(f"{API}/datasets", json={"source": found["name"], "name": "../x"})
     assert "is made of letters" in refused.json()["detail"]
+
+
+def test_deep_images_and_turned_photos_can_be_read_otherwise(own: TestClient, folder: Path) -> None:
+    steps = np.kron(np.array([[200, 800], [500, 350]]), np.ones((16, 16), int))
+    for number in range(12):
+        image = folder / "data" / "deep" / ("a", "b")[number % 2] / f"{number}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.write_bytes(png16(steps + number))
+    for asked, said, darkest in (
+        ({}, "200 to 811 (training images)", 0),
+        ({"value_range": "0:1000"}, "0 to 1000 (asked)", 50),
+    ):
+        request = {"path": str(folder / "data" / "deep"), **asked}
+        work = finished(own, own.post(f"{API}/imports", json=request).json())
+        found = own.get(f"{API}/imports/{work['id']}").json()
+        assert (found["value_range"], found["turned"]) == (said, [])
+        pixels = own.get(f"{API}/datasets/{found['name']}/versions/0/images/0/pixels", params={"side": 32}).content
+        assert abs(int(np.asarray(Image.open(io.BytesIO(pixels)).convert("L")).min()) - darkest) < 6
+    refused = finished(own, own.post(f"{API}/imports", json={**request, "value_range": "x"}).json())
+    assert refused["state"] == "failed" and "value_range must be" in str(refused)
 
 
 def sent(client: TestClient, files: dict[str, bytes], name: str = "mine") -> str:

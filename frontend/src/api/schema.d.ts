@@ -3981,6 +3981,19 @@ export interface components {
              * @description null: as the labels suggest
              */
             task?: string | null;
+            /**
+             * Exif
+             * @description how photos with an EXIF rotation were annotated: before it, after it, or as the annotations state
+             * @default auto
+             * @enum {string}
+             */
+            exif: "auto" | "annotated-raw" | "annotated-upright";
+            /**
+             * Value Range
+             * @description values of black and white in images of more than 8 bits: LOW:HIGH, file for what the files state, auto for those of the training images
+             * @default auto
+             */
+            value_range: string;
         };
         /**
          * Job
@@ -5545,6 +5558,16 @@ export interface components {
              * @description a version with the same contents
              */
             registered_as: string | null;
+            /**
+             * Value Range
+             * @description values of black and white in images of more than 8 bits, and where they are from; null without any
+             */
+            value_range: string | null;
+            /**
+             * Turned
+             * @description how annotations of photos with an EXIF rotation were read
+             */
+            turned: string[];
         };
         /**
          * Reason

@@ -10,7 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_vision.cli.options import DataArgument, JsonOption, WorkspaceOption, open_dataset, open_workspace
+from automl_vision.cli.options import (
+    DataArgument,
+    ExifOption,
+    JsonOption,
+    ValueRangeOption,
+    WorkspaceOption,
+    open_dataset,
+    open_workspace,
+)
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
 BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Maximum fraction of records that may be unusable.")]
@@ -25,6 +33,8 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     format_: Annotated[str | None, typer.Option("--format", help="The format; default: detected.")] = None,
     max_bad_share: BadShareOption = MAX_BAD_SHARE,
+    exif: ExifOption = "auto",
+    value_range: ValueRangeOption = "auto",
     report: Annotated[Path | None, typer.Option(help="Write the findings, with pictures, to an HTML file.")] = None,
     features: Annotated[bool, typer.Option(help="Find outliers and wrong labels by a network's features.")] = True,
     apply_to: Annotated[
@@ -42,7 +52,9 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     if apply_to is not None and apply_to.suffix != ".parquet":
         raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
     # the worst data need the report most
-    dataset = open_dataset(path, workspace, task=task, format=format_, max_bad_share=1.0)
+    dataset = open_dataset(
+        path, workspace, task=task, format=format_, max_bad_share=1.0, exif=exif, value_range=value_range
+    )
     found = dataset.check(features=features)
     if report is not None:
         with _writing(report):
@@ -79,13 +91,16 @@ def advise(
         typer.echo(sentence)
 
 
-def show(
+def show(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .webp.")] = Path("data.png"),
+    *,
     n: Annotated[int, typer.Option("-n", min=1, max=400, help="Maximum number of images.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only images of this split.")] = None,
     label: Annotated[str | None, typer.Option(help="Only images with this class.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed shows other images.")] = 0,
+    exif: ExifOption = "auto",
+    value_range: ValueRangeOption = "auto",
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw some images with their labels, boxes and masks."""
@@ -95,7 +110,8 @@ def show(
     format_ = _PICTURES.get(out.suffix.lower())
     if format_ is None:
         raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
-    picture = open_dataset(path, workspace).show(n, split=split, label=label, seed=seed)
+    dataset = open_dataset(path, workspace, exif=exif, value_range=value_range)
+    picture = dataset.show(n, split=split, label=label, seed=seed)
     with _writing(out), atomic_path(out) as temporary:
         picture.save(temporary, format_)
     typer.echo(f"written  {out}")
@@ -108,11 +124,14 @@ def register(
     split_ratio: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Fraction of the images without a split that is held out.")
     ] = SPLIT_RATIO,
+    exif: ExifOption = "auto",
+    value_range: ValueRangeOption = "auto",
     workspace: WorkspaceOption = None,
 ) -> None:
     """Register a dataset as the next version of a name; unchanged data keeps its version."""
     registry = open_workspace(workspace).datasets
-    version = registry.register(open_dataset(path, workspace), name, description=description, split_ratio=split_ratio)
+    dataset = open_dataset(path, workspace, exif=exif, value_range=value_range)
+    version = registry.register(dataset, name, description=description, split_ratio=split_ratio)
     images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
     typer.echo(f"{version.id}  {images}  {version.fingerprint}")
 
@@ -180,20 +199,25 @@ def what_if(
         )
 
 
-def convert(
+def convert(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    *,
     format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
     images: Annotated[str, typer.Option(help="copy, link, or none: refer to the originals.")] = "copy",
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
     max_bad_share: BadShareOption = MAX_BAD_SHARE,
+    exif: ExifOption = "auto",
+    value_range: ValueRangeOption = "auto",
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a dataset in another format; what the format cannot hold is listed."""
     from automl_vision.formats.export import export_dataset
 
-    dataset = open_dataset(path, workspace, task=task, format=from_, max_bad_share=max_bad_share)
+    dataset = open_dataset(
+        path, workspace, task=task, format=from_, max_bad_share=max_bad_share, exif=exif, value_range=value_range
+    )
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")

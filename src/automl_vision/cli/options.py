@@ -31,6 +31,21 @@ DataArgument = Annotated[str, typer.Argument(help=DATA_HELP)]
 ModelFolderArgument = Annotated[
     str, typer.Argument(help="A model folder, or a registered model as NAME:VERSION or NAME@ALIAS.")
 ]
+ExifOption = Annotated[
+    str,
+    typer.Option(
+        help="How photos with an EXIF rotation were annotated: annotated-raw before it, annotated-upright after it, "
+        "auto as the annotations state."
+    ),
+]
+ValueRangeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LOW:HIGH",
+        help="Values of black and white in images of more than 8 bits; file: what the files state; auto: those of the "
+        "training images.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -96,7 +111,14 @@ def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-_TEXTS = {"task": "<task>", "primary_metric": "<metric>", "compute_target": "<target>", "model_name": "<name>"}
+_TEXTS = {
+    "task": "<task>",
+    "primary_metric": "<metric>",
+    "compute_target": "<target>",
+    "model_name": "<name>",
+    "exif": "<reading>",
+    "value_range": "<low:high>",
+}
 _BOUNDS = {"ge": "at least {:,}", "gt": "above {:,}", "le": "at most {:,}", "lt": "below {:,}"}
 
 
@@ -163,7 +185,9 @@ def config_from(
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
     values: dict[str, Any] = dict(options)
     if "task" not in options and "training_data" in options:
-        dataset = open_dataset(options["training_data"], workspace, max_bad_share=1.0)  # submitting checks the share
+        how = {name: options[name] for name in ("exif", "value_range") if name in options}
+        # submitting checks the share
+        dataset = open_dataset(options["training_data"], workspace, max_bad_share=1.0, **how)
         values |= {"task": dataset.task, "training_data": dataset}
     values["arguments"] = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in settings)}
     return Job(experiment or DEFAULT_EXPERIMENT, AutoMLVisionConfig(**values))

@@ -56,6 +56,7 @@ class Annotations:
         classes: the source's own list of classes, in its order, when it has one.
         further: what else the source says of its images.
         reads_all: whether each image of the source is a record, a mask, or reported already.
+        swaps_sizes: whether the source states sizes of pixels as they are stored beside objects of upright images.
     """
 
     kind: Kind
@@ -71,6 +72,7 @@ class Annotations:
     classes: list[str] | None = None
     further: FurtherColumns = field(default_factory=FurtherColumns)
     reads_all: bool = False
+    swaps_sizes: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
     _repeated: set[int] = field(default_factory=set)
 

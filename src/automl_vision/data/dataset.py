@@ -30,6 +30,7 @@ from automl_vision.data.open_options import OpenOptions
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress
 from automl_vision.data.targets import Targets
+from automl_vision.data.value_range import ValueRange, parse_range, pixel_keys
 
 if TYPE_CHECKING:
     from automl_vision.doctor.report import DataReport
@@ -54,6 +55,8 @@ class Dataset:
         classes: names in the order of the model's outputs.
         format: name of the format that the data was read from.
         report: what was left out.
+        value_range: which values of images with more than 8 bits are black and white; None in manifests of older
+            versions, which guessed it from each image.
     """
 
     table: pa.Table
@@ -62,6 +65,7 @@ class Dataset:
     classes: tuple[str, ...]
     format: str
     report: ImportReport = field(default_factory=ImportReport, compare=False)
+    value_range: ValueRange | None = None
 
     @staticmethod
     def open(
@@ -96,8 +100,8 @@ class Dataset:
             DataError: the file is not a manifest.
         """
         table, facts = read_manifest(path)
-        report = ImportReport.from_json(facts["report"])
-        return Dataset(table, facts["root"], facts["task"], tuple(facts["classes"]), facts["format"], report)
+        report, range_ = ImportReport.from_json(facts["report"]), ValueRange.from_json(facts.get("value_range"))
+        return Dataset(table, facts["root"], facts["task"], tuple(facts["classes"]), facts["format"], report, range_)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the manifest as Parquet, with classes, format and report in its metadata."""
@@ -108,6 +112,7 @@ class Dataset:
             "format": self.format,
             "fingerprint": self.fingerprint,
             "report": self.report.to_json(),
+            "value_range": None if self.value_range is None else self.value_range.to_json(),
         }
         write_manifest(path, self.table, facts)
 
@@ -177,8 +182,14 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of file contents, labels, splits and classes; the order of the rows does not matter."""
-        return fingerprint_of(self.table, [self.task, *self.classes])
+        """Digest of file contents, labels, splits, classes and values; the order of the rows does not matter."""
+        key = self.value_range.key if self.value_range else ""
+        return fingerprint_of(self.table, [self.task, *self.classes, *([f"values {key}"] if key else [])])
+
+    @property
+    def pixel_keys(self) -> list[str]:
+        """(images,), names for what is kept of the pixels: digests of the files, with the range where that matters."""
+        return pixel_keys(self.table["digest"].to_pylist(), self.value_range)
 
     @property
     def kind(self) -> str:
@@ -252,10 +263,23 @@ class Dataset:
     def following(self, earlier: Dataset, fraction: float, *, seed: int = 0) -> Dataset:
         """The dataset with the splits of an earlier version; a fraction of the new images is held out.
 
-        Images keep the split of their contents or group in the earlier version; see `splits.following`.
+        Images keep the split of their contents or group in the earlier version; see `splits.following`. The values of
+        black and white stay as they were decided, unless others were asked for.
         """
         found = split_rules.following(self.table, self.labelled, earlier.table, fraction, seed=seed)
-        return self.with_splits(found)
+        new = self.with_splits(found)
+        is_asked = self.value_range is not None and self.value_range.source == "asked"
+        kept = earlier.value_range if earlier.value_range and earlier.value_range.is_known and not is_asked else None
+        return new.with_range(kept) if kept else new
+
+    def with_range(self, value_range: ValueRange | str | tuple[float, float]) -> Dataset:
+        """The same images with other values for black and white; "auto" and "file" keep those that it has.
+
+        Raises:
+            DataError: it is not a range.
+        """
+        asked = parse_range(value_range)
+        return replace(self, value_range=asked) if isinstance(asked, ValueRange) else self
 
     def with_splits(self, splits: NDArray[np.str_]) -> Dataset:
         """The same images with other splits, (images,)."""
@@ -371,7 +395,9 @@ class Dataset:
         image, width, height, split, labels = (self.table[name][row].as_py() for name in names)
         objects = tuple(self.objects[i] for i in self.objects.rows_of(row)) if has_objects(self.task) else ()
         labels = dict.fromkeys(value.label for value in objects) if has_objects(self.task) else labels
-        return LabelledImage(image, self.root, (width, height), split or "", tuple(labels or ()), objects)
+        return LabelledImage(
+            image, self.root, (width, height), split or "", tuple(labels or ()), objects, self.value_range
+        )
 
     def _rows_by_split(self) -> dict[str, NDArray[np.bool_]]:
         """Which images are in each split that has any."""

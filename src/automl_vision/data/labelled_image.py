@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from automl_vision.data.images import load_pixels
+from automl_vision.data.images import PixelSize, load_pixels
 from automl_vision.data.object import Object
+from automl_vision.data.value_range import ValueRange
 from automl_vision.storage.access import full_reference, read_image_bytes
 
 
@@ -22,6 +25,7 @@ class LabelledImage:
         split: "train", "val", "test", "left_out", or "" if the image has no split.
         labels: classes of the image; for objects, each class that occurs in it.
         objects: labelled objects, in pixels; empty if whole images are labelled.
+        value_range: of the dataset, for images of more than 8 bits.
     """
 
     reference: str
@@ -30,6 +34,7 @@ class LabelledImage:
     split: str
     labels: tuple[str, ...]
     objects: tuple[Object, ...] = ()
+    value_range: ValueRange | None = None
 
     @property
     def location(self) -> str:
@@ -50,4 +55,15 @@ class LabelledImage:
         Raises:
             ImageError: the file is missing, or cannot be decoded.
         """
-        return Image.fromarray(load_pixels(self.read()))
+        return Image.fromarray(self.pixels())
+
+    def pixels(self, size: PixelSize | None = None) -> NDArray[np.uint8]:
+        """The decoded image, upright and in RGB, (height, width, 3).
+
+        Args:
+            size: as for `load_pixels`.
+
+        Raises:
+            ImageError: the file is missing, or cannot be decoded.
+        """
+        return load_pixels(self.read(), size=size, value_range=self.value_range)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from automl_vision.core.tasks import TASKS, has_objects, task_of_kind
 from automl_vision.core.text import composed
 from automl_vision.data.annotations import Annotations
+from automl_vision.data.exif_readings import Reading
 from automl_vision.data.further_columns import with_further
 from automl_vision.data.object_rules import usable_objects
 from automl_vision.data.objects import OBJECT_TYPE, Objects
@@ -20,6 +21,7 @@ from automl_vision.data.report import Problem
 from automl_vision.data.scan import ImageFacts
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.targets import Targets
+from automl_vision.data.turned_photos import placed_objects
 
 SCHEMA = pa.schema(
     [
@@ -44,7 +46,7 @@ def natural_task(annotations: Annotations, wanted: str | None) -> str:
 
 
 def build_manifest(
-    annotations: Annotations, facts: Sequence[ImageFacts], task: str
+    annotations: Annotations, facts: Sequence[ImageFacts], task: str, *, exif: Reading = "auto"
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The manifest of what can be used, and the classes; what cannot is added to the annotations' report.
 
@@ -52,6 +54,7 @@ def build_manifest(
         annotations: of all images.
         facts: of each image, in the same order.
         task: rows that have no use for it are left out.
+        exif: how photos with an EXIF rotation were annotated; see `turned_photos`.
     """
     kept = _usable_rows(annotations, facts, task)
     columns = {
@@ -63,7 +66,7 @@ def build_manifest(
         "group": pa.array([annotations.groups[row] for row in kept], pa.string()),
     }
     if has_objects(task):
-        objects = _usable_objects(annotations, facts, kept, with_masks=TASKS[task].needs_masks)
+        objects = _usable_objects(annotations, facts, kept, with_masks=TASKS[task].needs_masks, exif=exif)
         columns["labels"] = empty_lists(len(kept), pa.string())
         columns["objects"] = objects.to_arrow(len(kept))
         found = {objects.names[i] for i in np.flatnonzero(np.bincount(objects.label)).tolist()}
@@ -99,34 +102,17 @@ def _usable_rows(annotations: Annotations, facts: Sequence[ImageFacts], task: st
 
 
 def _usable_objects(
-    annotations: Annotations, facts: Sequence[ImageFacts], kept: Sequence[int], *, with_masks: bool
+    annotations: Annotations, facts: Sequence[ImageFacts], kept: Sequence[int], *, with_masks: bool, exif: Reading
 ) -> Objects:
     """The objects of the kept rows, in pixels and numbered by the manifest's rows."""
     objects = annotations.build_objects()
     new_row = np.full(len(facts), -1, np.int64)
     new_row[np.asarray(kept, np.int64)] = np.arange(len(kept))
     objects = objects.take(np.flatnonzero(new_row[objects.image] >= 0)) if len(kept) < len(facts) else objects
+    objects = placed_objects(objects, annotations, facts, exif=exif)
     sizes = np.array([(fact.width, fact.height) for fact in facts], np.float64).reshape(-1, 2)
-    if annotations.relative:
-        objects = objects.scaled(sizes)
-    else:
-        _note_sizes(annotations, facts, sizes)
     objects = usable_objects(objects, sizes, annotations.places, annotations.report, with_masks=with_masks)
     return replace(objects, image=new_row[objects.image])  # in ascending order as before
-
-
-def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: NDArray[np.float64]) -> None:
-    """Note images whose annotation states another size: they were turned or resized, and their objects perhaps not."""
-    stated = np.array(annotations.sizes, np.float64).reshape(-1, 2)
-    rows = np.flatnonzero((stated > 0).all(axis=1) & (sizes > 0).all(axis=1) & (stated != sizes).any(axis=1))
-    if len(rows):
-        first = int(rows[0])
-        width, height = annotations.sizes[first]
-        reason = (
-            f"{len(rows)} images differ in size from their annotation, and their objects may be misplaced: "
-            f"{facts[first].image} has {facts[first].width} x {facts[first].height} pixels, not {width} x {height}"
-        )
-        annotations.ignore(annotations.places[first], reason, "other size")
 
 
 def splits_of(table: pa.Table) -> NDArray[np.str_]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from automl_vision.data.annotations import Columns
 from automl_vision.data.defaults import MAX_BAD_SHARE
+from automl_vision.data.exif_readings import Reading, check_reading
 from automl_vision.data.images import MAX_PIXELS
+from automl_vision.data.value_range import AUTO, ValueRange, parse_range
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,13 @@ class OpenOptions:
         allow_outside: whether annotation files may name images outside of the data's folder.
         read_images: whether each image file is opened. If False, image sizes come from the annotations, and a file is
             identified by its size and modification time: for datasets whose files take too long to read.
+        exif: how photos with an EXIF rotation were annotated: "annotated-raw" before it, on the pixels as they are
+            stored, "annotated-upright" after it; "auto" decides by what the annotations state.
+        value_range: of images with more than 8 bits, which values are black and white: "LOW:HIGH" or a pair of
+            numbers, "file" for what the files state, "auto" for that of the training images.
+
+    Raises:
+        DataError: `exif` or `value_range` is none of these.
     """
 
     format: str | None = None
@@ -30,6 +39,12 @@ class OpenOptions:
     max_pixels: int = MAX_PIXELS
     allow_outside: bool = False
     read_images: bool = True
+    exif: Reading = "auto"
+    value_range: ValueRange | str | tuple[float, float] = AUTO
+
+    def __post_init__(self) -> None:
+        check_reading(self.exif)
+        parse_range(self.value_range)
 
 
 def open_options(settings: dict[str, Any]) -> OpenOptions:

@@ -30,6 +30,7 @@ from automl_vision.core.files import atomic_path
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import MAX_ASPECT, PixelSize, load_pixels
 from automl_vision.data.scan import Progress, digest_of, is_content_digest, parallel_map
+from automl_vision.data.value_range import ValueRange
 from automl_vision.storage.access import read_image_bytes
 
 Form = Literal["pixels", "jpeg", "none"]
@@ -37,6 +38,7 @@ Form = Literal["pixels", "jpeg", "none"]
 _VERSION = "3"  # increased whenever the pixels of `load_pixels` or the layout of the files change
 _MAX_DISK_SHARE = 0.5  # of the disk space that is free or used by the cache itself
 _COLUMNS = ("digests", "offsets", "lengths", "sizes")  # of an index file
+_DIGITS = "[0-9a-f]" * 24  # of a digest in the name of a file
 _JPEG_QUALITY = 95
 _JPEG_SHARE = 0.25  # of the pixels' size; datasets of photos took 0.10 to 0.18 at this quality
 
@@ -113,7 +115,8 @@ class DecodedOnDemand:
 
     def __getitem__(self, row: int) -> NDArray[np.uint8]:
         image = self.dataset.table["image"][row].as_py()
-        pixels = load_pixels(read_image_bytes(self.dataset.root, image), size=self.size)
+        data = read_image_bytes(self.dataset.root, image)
+        pixels = load_pixels(data, size=self.size, value_range=self.dataset.value_range)
         return _from_jpeg(_jpeg(np.ascontiguousarray(pixels))) if self.as_jpeg else pixels
 
 
@@ -143,8 +146,8 @@ def open_pixels(
     """
     folder.mkdir(parents=True, exist_ok=True)
     digests = np.array(dataset.table["digest"].to_pylist(), dtype="S40")
-    images = _Images(dataset.root, dataset.table["image"].to_pylist(), digests, size)
-    name = f"{_size_text(size)}-{hashlib.blake2b(digests.tobytes(), digest_size=12).hexdigest()}"
+    images = _Images(dataset.root, dataset.table["image"].to_pylist(), digests, size, dataset.value_range)
+    name = f"{images.kind}-{hashlib.blake2b(digests.tobytes(), digest_size=12).hexdigest()}"
     path, needed = folder / f"{name}.index", _estimated_bytes(dataset, size)
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -169,12 +172,20 @@ class _Images:
         paths: by row.
         digests: (images,), of the files' contents when the dataset was opened.
         size: what they are resized to.
+        value_range: of images with more than 8 bits.
     """
 
     root: str
     paths: list[str]
     digests: NDArray[np.bytes_]
     size: PixelSize
+    value_range: ValueRange | None
+
+    @property
+    def kind(self) -> str:
+        """Begins the names of cache files whose pixels would be the same for the same contents."""
+        key = "" if self.value_range is None else self.value_range.key or "bytes"
+        return _size_text(self.size) + (f"-{digest_of(key.encode())[:8]}" if key else "")
 
     def stored(self, row: int, *, form: Form, known: Mapping[bytes, _Stored]) -> _Stored:
         """One image in the form of a cache file: from another cache file, or from its own file."""
@@ -185,7 +196,7 @@ class _Images:
             data = read_image_bytes(self.root, self.paths[row])
             if is_content_digest(digest.decode()) and digest_of(data) != digest.decode():
                 return _Stored(problem="the file changed since the dataset was opened")
-            pixels = np.ascontiguousarray(load_pixels(data, size=self.size))
+            pixels = np.ascontiguousarray(load_pixels(data, size=self.size, value_range=self.value_range))
         except ImageError as error:
             return _Stored(problem=str(error))
         height, width = pixels.shape[:2]
@@ -256,7 +267,7 @@ class _Stored:
 
 def _build(images: _Images, path: Path, form: Form, progress: Progress | None) -> _Index:
     """Decode the images of a dataset or copy them from other files; equal contents are stored once."""
-    known = dict(_known_images(path.parent, _size_text(images.size), form))
+    known = dict(_known_images(path.parent, images.kind, form))
     _, first_rows, unique = np.unique(images.digests, return_index=True, return_inverse=True)
     offsets, lengths = np.zeros(len(first_rows), np.int64), np.zeros(len(first_rows), np.int64)
     sizes, problems = np.zeros((len(first_rows), 2), np.int32), {}
@@ -289,9 +300,9 @@ def _from_jpeg(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(image)
 
 
-def _known_images(folder: Path, size: str, form: Form) -> Iterator[tuple[bytes, _Stored]]:
-    """The images in other cache files of the same size and form, by digest."""
-    for path in folder.glob(f"{size}-*.index"):
+def _known_images(folder: Path, kind: str, form: Form) -> Iterator[tuple[bytes, _Stored]]:
+    """The images in other cache files of the same kind and form, by digest."""
+    for path in folder.glob(f"{kind}-{_DIGITS}.index"):
         index = _Index.load(path)
         if index is None or index.form != form or form == "none":
             continue

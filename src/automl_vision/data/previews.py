@@ -12,7 +12,6 @@ from PIL import Image
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.drawing import TILE, Tile, class_colours, draw_grid
-from automl_vision.data.images import load_pixels
 from automl_vision.data.labelled_image import LabelledImage
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import LEFT_OUT
@@ -81,7 +80,7 @@ def image_tile(image: LabelledImage, caption: str, note: str, dashed: Sequence[O
         dashed: further objects.
     """
     try:
-        pixels = load_pixels(image.read(), size=(TILE, TILE))
+        pixels = image.pixels((TILE, TILE))
     except ImageError as error:
         return Tile(_UNREADABLE, image.size, str(error), note)
     return Tile(pixels, image.size, caption, note, image.objects, dashed=dashed)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import Item, Result, map_in_order
-from automl_vision.data.images import open_image, upright_size
+from automl_vision.data.deep_images import is_deep
+from automl_vision.data.images import open_image, orientation_of, upright_size
 from automl_vision.data.open_options import OpenOptions
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.storage.locations import Storage
@@ -22,7 +23,7 @@ _NOT_READ = "stat:"  # prefix of the digest of a file that was not read
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the manifest stores about an image file.
 
@@ -32,6 +33,8 @@ class ImageFacts:
         digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; for a file that was not read, a digest of its
             size, modification time and the like.
         problem: why the image cannot be used, or None.
+        orientation: of EXIF, 1 to 8; 1 for a file that was not read.
+        is_deep: whether it has more than 8 bits per channel.
     """
 
     image: str
@@ -39,6 +42,8 @@ class ImageFacts:
     height: int = 0
     digest: str = ""
     problem: str | None = None
+    orientation: int = 1
+    is_deep: bool = False
 
 
 def parallel_map(
@@ -105,7 +110,10 @@ def _facts(reference: str, size: tuple[int, int], storage: Storage, options: Ope
         if identity is not None:
             return ImageFacts(image, width, height, f"{_NOT_READ}{digest_of(identity.encode())}")
         data = read_image_bytes(storage.root, image)
-        width, height = upright_size(open_image(data, max_pixels=options.max_pixels))
+        opened = open_image(data, max_pixels=options.max_pixels)
+        deep = is_deep(opened)  # before a PNG is loaded for its orientation
+        orientation = orientation_of(opened)
+        width, height = upright_size(opened, orientation)
     except ImageError as error:
         return ImageFacts(reference, problem=str(error))
-    return ImageFacts(image, width, height, digest_of(data))
+    return ImageFacts(image, width, height, digest_of(data), orientation=orientation, is_deep=deep)

@@ -52,12 +52,13 @@ def predicted_dataset(
     storage = open_storage(images.root, allow_outside=True)  # the list was checked when it was made
     options = OpenOptions(allow_outside=True)
     facts = list(scan_images(annotations.images, annotations.sizes, storage, options, progress=progress))
-    table, classes = build_manifest(annotations, facts, description.task)
+    table, classes = build_manifest(annotations, facts, description.task, exif="annotated-upright")
     if not classes:
         raise DataError(
             f"no prediction in {scored} is as confident as {min_confidence:g}, so that no image has a label"
         )
-    return Dataset(table, images.root, description.task, classes, "predictions", annotations.report)
+    range_ = description.preprocessing.value_range
+    return Dataset(table, images.root, description.task, classes, "predictions", annotations.report, range_)
 
 
 def _content(

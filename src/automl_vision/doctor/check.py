@@ -70,7 +70,9 @@ def check_dataset(
     wants_features = features and any(check.needs == "features" for check in chosen)
     steps = 2 if wants_features else 1
     of_reading = _part(progress, 0, steps, len(rows))
-    stats = read_image_stats(dataset.table, dataset.root, rows, file=statistics, progress=of_reading)
+    stats = read_image_stats(
+        dataset.table, dataset.root, rows, value_range=dataset.value_range, file=statistics, progress=of_reading
+    )
     usable = dataset.splits != LEFT_OUT
     usable[list(stats.problems)] = False
     evidence = Evidence(dataset, stats, usable, predictions=predictions)
@@ -90,6 +92,7 @@ def check_dataset(
         findings=tuple(findings),
         checks=tuple(check.name for check in ran),
         skipped={check.name: lacking[check.needs] for check in chosen if not given[check.needs]},
+        value_range=dataset.value_range,
     )
 
 
@@ -113,7 +116,10 @@ def _chosen(names: Sequence[str] | None) -> list[Check]:
 
 def _features(evidence: Evidence, cache: Path | None, progress: Progress | None) -> NDArray[np.float32]:
     digests = [d if usable else "" for d, usable in zip(evidence.stats.digests, evidence.usable.tolist(), strict=True)]
-    return FeatureStore(cache).features(evidence.data.root, evidence.images, digests, progress=progress)
+    data = evidence.data
+    return FeatureStore(cache).features(
+        data.root, evidence.images, digests, value_range=data.value_range, progress=progress
+    )
 
 
 def _part(progress: Progress | None, step: int, steps: int, images: int) -> Progress | None:

@@ -15,6 +15,7 @@ from automl_vision.compute.subprocess_job import run_fresh
 from automl_vision.core.errors import FeaturesUnavailableError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.data.scan import Progress
+from automl_vision.data.value_range import ValueRange, pixel_keys
 from automl_vision.storage.cache_folder import cache_folder
 
 _JOB = "automl_vision.models.features:write_features"
@@ -50,7 +51,13 @@ class FeatureStore:
         return found
 
     def features(
-        self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None = None
+        self,
+        root: str,
+        images: Sequence[str],
+        digests: Sequence[str],
+        *,
+        value_range: ValueRange | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Features of images, (images, features), float32; NaN for an image without a digest or that is not decodable.
 
@@ -58,22 +65,32 @@ class FeatureStore:
             root: where relative images start.
             images: paths or URLs.
             digests: of the files' bytes.
+            value_range: of the dataset.
             progress: called with (images done, images in all), for images whose features must be computed.
 
         Raises:
             FeaturesUnavailableError: they cannot be computed.
         """
-        known = self.read(digests)
+        keys = pixel_keys(digests, value_range)
+        known = self.read(keys)
         lacking: dict[str, str] = {}
-        for row, digest in enumerate(digests):
-            if digest and (known is None or np.isnan(known[row, 0])):
-                lacking.setdefault(digest, images[row])
+        for row, key in enumerate(keys):
+            if key and (known is None or np.isnan(known[row, 0])):
+                lacking.setdefault(key, images[row])
         if lacking:
-            self.compute(root, list(lacking.values()), list(lacking), progress=progress)
-            known = self.read(digests)
+            self.compute(root, list(lacking.values()), list(lacking), value_range=value_range, progress=progress)
+            known = self.read(keys)
         return np.zeros((len(images), 0), np.float32) if known is None else known
 
-    def compute(self, root: str, images: Sequence[str], digests: Sequence[str], *, progress: Progress | None) -> None:
+    def compute(
+        self,
+        root: str,
+        images: Sequence[str],
+        digests: Sequence[str],
+        *,
+        value_range: ValueRange | None,
+        progress: Progress | None,
+    ) -> None:
         """Run the job on images with different contents, and store the features.
 
         Raises:
@@ -88,6 +105,7 @@ class FeatureStore:
                 "images": list(images),
                 "output": str(self.folder / f"{name}.npy"),
                 "progress": str(state),
+                "value_range": None if value_range is None else value_range.to_json(),
             }
 
             def watch() -> None:

@@ -42,7 +42,7 @@ def fragment(report: DataReport) -> str:
 
 def _content(report: DataReport, max_examples: int | None) -> str:
     shown = [picture.image for f in report.findings for e in f.examples[:max_examples] for picture in e.pictures]
-    small = thumbnails(report.root, shown)
+    small = thumbnails(report.root, shown, value_range=report.value_range)
     style = files("automl_vision.doctor").joinpath("html_report.css").read_text(encoding="utf-8")
     parts = [f"<style>{style}</style>", "<div class=doctor>", _header(report), _overview(report)]
     parts += [_finding(finding, small, max_examples) for finding in report.findings]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.text import suffix_of
+from automl_vision.data.image_names import SUFFIXES
 from automl_vision.data.images import MAX_ASPECT
 from automl_vision.data.scan import is_content_digest
 from automl_vision.data.split_names import LEFT_OUT
@@ -15,13 +16,13 @@ from automl_vision.doctor.listing import Found, check, plural
 TINY_SIDE = 32  # pixels; networks downsample their input 32 times, so a smaller image becomes a single point
 HUGE_PIXELS = 50_000_000  # 150 MB when decoded
 BLANK_SPREAD = 3.0  # of 255; even photos of one dark room have 5 and more
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
+
+
+_SOURCES = {
+    "training images": "decided by the training images",
+    "file": "as the files state",
+    "asked": "as asked for",
+    "16 bits": "all of 16 bits, for no training image has more than 8",
 }
 
 
@@ -95,8 +96,34 @@ def blank(evidence: Evidence) -> Found:
     """Images whose colour hardly varies."""
     spread = evidence.stats.spread
     rows = _sorted(evidence.usable & (spread < BLANK_SPREAD), spread)
-    notes = tuple(f"brightness varies by {value:.1f} of 255" for value in spread[rows].tolist())
+    range_ = evidence.data.value_range
+    beyond = f", for its values lie outside of {range_}" if range_ is not None else ""
+    notes = tuple(
+        f"brightness varies by {spread[row]:.1f} of 255{beyond if evidence.stats.deep[row] else ''}"
+        for row in rows.tolist()
+    )
     return Found(f"{plural(len(rows), 'image')} of a single colour", rows=rows, notes=notes)
+
+
+@check(
+    "value-range",
+    "hint",
+    title="Images of more than 8 bits",
+    advice="Training and the model use the same values for black and white; where they do not suit, open the data with "
+    "others: value_range, or --value-range LOW:HIGH.",
+)
+def value_range(evidence: Evidence) -> Found:
+    """The values that become black and white, and from where they are."""
+    (rows,) = np.nonzero(evidence.usable & evidence.stats.deep)
+    range_ = evidence.data.value_range
+    others = int((evidence.usable & ~evidence.stats.deep).sum())
+    what = (
+        "each is scaled by a guess of its own, as in older versions; open the data again"
+        if range_ is None
+        else f"the values {range_} become 0 to 255 ({_SOURCES[range_.source]})"
+    )
+    rest = f"; {plural(others, 'image')} of 8 bits stay as they are" if others and len(rows) else ""
+    return Found(f"{plural(len(rows), 'image')} of more than 8 bits: {what}{rest}", rows=rows)
 
 
 @check(
@@ -149,7 +176,7 @@ def wrong_suffix(evidence: Evidence) -> Found:
     rows, notes = [], []
     for row, format_ in enumerate(evidence.stats.formats):
         suffix = suffix_of(evidence.images[row].partition("?")[0]) if format_ else ""
-        if suffix and suffix not in _SUFFIXES.get(format_, (suffix,)):
+        if suffix and suffix not in SUFFIXES.get(format_, (suffix,)):
             rows.append(row)
             notes.append(f"named {suffix}, is {format_}")
     summary = f"{plural(len(rows), 'file')} of another format than named"

@@ -19,8 +19,10 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.errors import ImageError
+from automl_vision.data.deep_images import is_deep
 from automl_vision.data.images import load_pixels, open_image
 from automl_vision.data.scan import Progress, digest_of, parallel_map
+from automl_vision.data.value_range import ValueRange, pixel_keys
 from automl_vision.doctor.stats_file import FIGURES, SIDE, Stats, read_stats, write_stats
 from automl_vision.storage.access import read_image_bytes
 
@@ -39,6 +41,7 @@ class ImageStats:
         formats: of the files' bytes; empty if a file could not be read.
         spread: (images,), float32, as in `Stats`.
         small: (images, SIDE, SIDE), uint8.
+        deep: (images,), whether an image has more than 8 bits per channel.
     """
 
     problems: dict[int, str]
@@ -46,6 +49,7 @@ class ImageStats:
     formats: list[str]
     spread: NDArray[np.float32]
     small: NDArray[np.uint8]
+    deep: NDArray[np.bool_]
 
 
 def read_image_stats(
@@ -53,6 +57,7 @@ def read_image_stats(
     root: str,
     rows: NDArray[np.intp],
     *,
+    value_range: ValueRange | None = None,
     file: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageStats:
@@ -62,19 +67,21 @@ def read_image_stats(
         table: the manifest.
         root: where relative paths start.
         rows: the images to read; the others stay empty.
+        value_range: of the dataset.
         file: as for `kept_stats`; None reads only what this needs, and keeps nothing.
         progress: called with (images done, images in all).
     """
     images, digests = (table[name].take(pa.array(rows, pa.int64())).to_pylist() for name in ("image", "digest"))
     count = len(table)
     spread, small = np.zeros(count, np.float32), np.zeros((count, SIDE, SIDE), np.uint8)
-    stats = ImageStats({}, [""] * count, [""] * count, spread, small)
-    results: Iterable[Stats] = parallel_map(partial(stats_of, root=root), images, progress=progress)
+    stats = ImageStats({}, [""] * count, [""] * count, spread, small, np.zeros(count, bool))
+    read = partial(stats_of, root=root, value_range=value_range)
+    results: Iterable[Stats] = parallel_map(read, images, progress=progress)
     if file is not None:
-        results = kept_stats(root, images, digests, file=file, progress=progress)
+        results = kept_stats(root, images, digests, value_range=value_range, file=file, progress=progress)
     for row, one in zip(rows.tolist(), results, strict=True):
         stats.digests[row], stats.formats[row] = one.digest, one.format
-        spread[row], small[row] = one.spread, one.small
+        spread[row], small[row], stats.deep[row] = one.spread, one.small, one.is_deep
         if one.problem is not None:
             stats.problems[row] = one.problem
     return stats
@@ -85,6 +92,7 @@ def kept_stats(
     images: Sequence[str],
     digests: Sequence[str],
     *,
+    value_range: ValueRange | None = None,
     file: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Stats]:
@@ -94,41 +102,45 @@ def kept_stats(
         root: where relative images start.
         images: paths or URLs.
         digests: of the images, as in the manifest.
+        value_range: of the dataset.
         file: holds the facts of images that were read before, and then also those of these; None keeps nothing.
         progress: called with (images done, images in all), for images that must be read.
     """
-    known = read_stats(file)
-    lacking = {digest: image for image, digest in zip(images, digests, strict=True) if digest not in known}
+    known, keys = read_stats(file), pixel_keys(digests, value_range)
+    lacking = {key: image for image, key in zip(images, keys, strict=True) if key not in known}
     if lacking:
-        found = parallel_map(partial(stats_of, root=root, sharp=True), list(lacking.values()), progress=progress)
+        read = partial(stats_of, root=root, value_range=value_range, sharp=True)
+        found = parallel_map(read, list(lacking.values()), progress=progress)
         new = dict(zip(lacking, found, strict=True))
-        usable = {digest: one for digest, one in new.items() if one.problem is None}
+        usable = {key: one for key, one in new.items() if one.problem is None}
         if file is not None and usable:
             with suppress(OSError):  # a folder that may not be written to costs time, not the figures
                 write_stats(file, known | usable)
         known |= new
-    return [known[digest] for digest in digests]
+    return [known[key] for key in keys]
 
 
-def stats_of(image: str, *, root: str, sharp: bool = False) -> Stats:
+def stats_of(image: str, *, root: str, value_range: ValueRange | None = None, sharp: bool = False) -> Stats:
     """Read and decode one image.
 
     Args:
         image: path relative to `root`, absolute path, or URL.
         root: where relative paths start.
+        value_range: of the dataset.
         sharp: whether brightness, contrast and sharpness are measured too.
     """
     digest = format_ = ""
     try:
         data = read_image_bytes(root, image)
         digest = digest_of(data)
-        format_ = open_image(data).format or ""
-        pixels = load_pixels(data, size=_SHARP_SIDE if sharp else _SHORT_SIDE)
+        opened = open_image(data)
+        format_, deep = opened.format or "", is_deep(opened)
+        pixels = load_pixels(data, size=_SHARP_SIDE if sharp else _SHORT_SIDE, value_range=value_range)
     except ImageError as error:
         return Stats(str(error), digest, format_)
     spread = max(float(pixels[..., channel].std()) for channel in range(3))
     figures = _light_and_sharpness(pixels) if sharp else {}
-    return Stats(None, digest, format_, spread, small_grey(pixels), **figures)
+    return Stats(None, digest, format_, spread, small_grey(pixels), is_deep=deep, **figures)
 
 
 def _light_and_sharpness(pixels: NDArray[np.uint8]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.data.scan import Progress
+from automl_vision.data.value_range import ValueRange
 from automl_vision.doctor.image_stats import kept_stats
 from automl_vision.doctor.stats_file import FIGURES, SIDE
 
@@ -42,6 +43,7 @@ def pixel_statistics(
     images: Sequence[str],
     digests: Sequence[str],
     *,
+    value_range: ValueRange | None = None,
     file: Path | None = None,
     progress: Progress | None = None,
 ) -> PixelStatistics:
@@ -51,10 +53,11 @@ def pixel_statistics(
         root: where relative images start.
         images: paths or URLs.
         digests: of the images, as in the manifest.
+        value_range: of the dataset.
         file: as for `image_stats.kept_stats`.
         progress: called with (images done, images in all), for images that must be decoded.
     """
-    stats = kept_stats(root, images, digests, file=file, progress=progress)
+    stats = kept_stats(root, images, digests, value_range=value_range, file=file, progress=progress)
     brightness, contrast, sharpness = (np.array([getattr(one, name) for one in stats], np.float32) for name in FIGURES)
     small = np.array([one.small for one in stats], np.uint8).reshape(-1, SIDE, SIDE)
     return PixelStatistics(brightness, contrast, sharpness, small)

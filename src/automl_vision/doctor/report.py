@@ -11,6 +11,7 @@ from typing import Any
 from automl_vision.core.files import write_text
 from automl_vision.core.late import load
 from automl_vision.core.text import did_you_mean, visible
+from automl_vision.data.value_range import ValueRange
 from automl_vision.doctor.findings import SEVERITIES, Finding
 
 
@@ -25,6 +26,7 @@ class DataReport:
         findings: errors first, then warnings, then hints.
         checks: the checks that ran.
         skipped: reason by name of a check that could not run.
+        value_range: of the dataset.
     """
 
     root: str
@@ -33,6 +35,7 @@ class DataReport:
     findings: tuple[Finding, ...]
     checks: tuple[str, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    value_range: ValueRange | None = None
 
     def __getitem__(self, check: str) -> Finding:
         """The finding of a check.

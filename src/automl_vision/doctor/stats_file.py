@@ -14,9 +14,9 @@ from automl_vision.core.files import atomic_path
 
 SIDE = 32  # pixels of the small version; a crop of 10 % still moves its content by 3 of them
 FIGURES = ("brightness", "contrast", "sharpness")
-_VERSION = b"2"  # increased whenever the columns or the figures change
+_VERSION = b"3"  # increased whenever the columns or the figures change
 _NUMBERS = (*FIGURES, "spread")
-_COLUMNS = ("key", "digest", "format", *_NUMBERS, "small")
+_COLUMNS = ("key", "digest", "format", *_NUMBERS, "is_deep", "small")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Stats:
         format: of the bytes, as Pillow names it.
         spread: largest standard deviation of a colour channel, 0 to 255; near 0 for a blank image.
         small: (SIDE, SIDE), uint8, the whole image in grey, resized to a square.
+        is_deep: whether it has more than 8 bits per channel.
         brightness, contrast, sharpness: as in `PixelStatistics`; NaN where they were not asked for.
     """
 
@@ -37,6 +38,7 @@ class Stats:
     format: str = ""
     spread: float = 0.0
     small: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint8))
+    is_deep: bool = False
     brightness: float = float("nan")
     contrast: float = float("nan")
     sharpness: float = float("nan")
@@ -71,6 +73,7 @@ def write_stats(file: Path, known: Mapping[str, Stats]) -> None:
         "digest": pa.array([one.digest for one in stats]),
         "format": pa.array([one.format for one in stats]),
         **{name: pa.array([getattr(one, name) for one in stats], pa.float32()) for name in _NUMBERS},
+        "is_deep": pa.array([one.is_deep for one in stats], pa.bool_()),
         "small": pa.array([one.small.tobytes() for one in stats], pa.binary(SIDE * SIDE)),
     }
     table = pa.table(columns).replace_schema_metadata({"version": _VERSION})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -20,12 +20,13 @@ from pydantic import (
 )
 
 from automl_vision.compute.targets import check_target
-from automl_vision.core.errors import ConfigError, Problem, UnknownModelError
+from automl_vision.core.errors import ConfigError, DataError, Problem, UnknownModelError
 from automl_vision.core.plugins import load_plugins
 from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.validation import CrossCheckError, names_of, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
+from automl_vision.data.value_range import AUTO, parse_range
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.catalog import usable_algorithm
 from automl_vision.recipes.checking import check_hyperparameters, parse_arguments
@@ -110,6 +111,16 @@ class AutoMLVisionConfig(BaseModel):
     max_bad_share: float = Field(
         MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of records that may be unusable"
     )
+    exif: Literal["auto", "annotated-raw", "annotated-upright"] = Field(
+        "auto",
+        description="how photos with an EXIF rotation were annotated: `annotated-raw` before it, `annotated-upright` "
+        "after it, `auto` as the annotations state",
+    )
+    value_range: str = Field(
+        AUTO,
+        description="values of black and white in images of more than 8 bits: `LOW:HIGH`, `file` for what the files "
+        "state, `auto` for those of the training images",
+    )
     threads: int = Field(0, ge=0, description="cores for a trial; 0: all")
     processes_per_trial: int = Field(
         1, ge=1, description="processes that train each trial together, each on a GPU of its own where there are any"
@@ -141,6 +152,15 @@ class AutoMLVisionConfig(BaseModel):
         """What other packages add may be named in any field."""
         load_plugins()
         return values
+
+    @field_validator("value_range", mode="before")
+    @classmethod
+    def _known_range(cls, value: Any) -> str:
+        try:
+            found = parse_range(value)
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return found if isinstance(found, str) else found.option
 
     @field_validator("compute_target")
     @classmethod

@@ -231,7 +231,8 @@ class Evaluated:
 
     def _statistics(self, rows: NDArray[np.intp], progress: Progress | None) -> PixelStatistics:
         images, digests = (self.dataset.table[name].take(pa.array(rows)).to_pylist() for name in ("image", "digest"))
-        return pixel_statistics(self.dataset.root, images, digests, file=self.statistics_file, progress=progress)
+        root, range_ = self.dataset.root, self.dataset.value_range
+        return pixel_statistics(root, images, digests, value_range=range_, file=self.statistics_file, progress=progress)
 
     def near_duplicates(self, metric: str | None = None, *, progress: Progress | None = None) -> NearDuplicates:
         """A metric with and without the images that have a near-duplicate among the training images.

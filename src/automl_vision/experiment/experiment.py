@@ -197,10 +197,17 @@ def new_run_id(experiment: str) -> str:
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, str):
         path = workspace.datasets.resolve(data)
-        if not is_manifest(path):  # a manifest is only loaded, everything else is checked when it is opened
-            return Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
-        data = Dataset.load(path)
-    dataset = data.as_task(config.task)
+        opened = Dataset.open(
+            path,
+            task=config.task,
+            max_bad_share=config.max_bad_share,
+            exif=config.exif,
+            value_range=config.value_range,
+        )
+        if not is_manifest(path):  # a manifest is only loaded, everything else was checked
+            return opened
+        data = opened
+    dataset = data.as_task(config.task).with_range(config.value_range)
     require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 

@@ -145,6 +145,7 @@ def review_report(dataset: Dataset, reviews: Sequence[LabelReview]) -> DataRepor
         counts={"images": len(dataset), "classes": len(dataset.classes), "reviewed images that are not here": gone},
         findings=tuple(_finding(cases, known) for known, cases in parts.items() if cases),
         checks=(WITH_SUGGESTION, WITHOUT_SUGGESTION),
+        value_range=dataset.value_range,
     )
 
 

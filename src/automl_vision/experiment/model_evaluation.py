@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,7 @@ def _opened(
     """The data with the classes of a model, the name of the split, and its rows."""
     dataset = data if isinstance(data, Dataset) else Dataset.open(data, task=description.task)
     dataset = dataset.as_task(description.task).with_classes(description.classes)
+    dataset = replace(dataset, value_range=description.preprocessing.value_range)  # pictures show what the model saw
     name = split or ("test" if (dataset.splits == "test").any() else ALL)
     return dataset, name, _rows(dataset, name)
 

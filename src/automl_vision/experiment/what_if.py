@@ -153,7 +153,9 @@ class _Side:
 def _side(data: Dataset, classes: Sequence[str], cache: Path | None, progress: Progress | None) -> _Side:
     used = np.isin(data.splits, ("train", "val"))
     digests = [digest if use else "" for digest, use in zip(data.table["digest"].to_pylist(), used, strict=True)]
-    features = FeatureStore(cache).features(data.root, data.table["image"].to_pylist(), digests, progress=progress)
+    features = FeatureStore(cache).features(
+        data.root, data.table["image"].to_pylist(), digests, value_range=data.value_range, progress=progress
+    )
     truth = np.zeros((len(data), len(classes)), bool)
     position = np.array([classes.index(name) for name in data.classes], np.int64)
     truth[data.labelled.row, position[data.labelled.label]] = True

@@ -72,6 +72,10 @@ def _note_losses(dataset: Dataset, format_: ExportFormat, report: ImportReport) 
         marks["difficult"] = int((dataset.objects.difficult & written).sum())
     if dataset.further:
         marks["further"] = int(kept.sum())
+    if dataset.value_range is not None and dataset.value_range.is_known:
+        option = f'value_range="{dataset.value_range.option}"'
+        reason = f"no format has a place for the values of black and white; open the export with {option}"
+        report.note(format_.name, reason, "lost mark")
     for mark, count in marks.items():
         if count and mark not in format_.holds:
             report.note(format_.name, f'the format has no place for "{mark}", which {count} records had', "lost mark")

@@ -12,8 +12,10 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import build_manifest, natural_task
 from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.open_options import OpenOptions, open_options
+from automl_vision.data.range_choice import decide_range
 from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
+from automl_vision.data.value_range import STATED, parse_range
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
 from automl_vision.storage.azure_paths import local_copy
@@ -44,7 +46,10 @@ def open_dataset(
     options = options or open_options(settings)
     wanted = None if task is None else _known_task(task)
     if is_manifest(path):
-        loaded = Dataset.load(path)
+        if options.exif != "auto" or options.value_range == STATED:
+            asked = f'value_range="{STATED}"' if options.exif == "auto" else f'exif="{options.exif}"'
+            raise DataError(f"{path} is a manifest, whose source was read already; give {asked} when that is opened")
+        loaded = Dataset.load(path).with_range(options.value_range)
         return loaded.as_task(wanted or loaded.task)
     source = Source.open(local_copy(fspath(path)), allow_outside=options.allow_outside)
     format_ = find_format(source, options.format, options.columns)
@@ -58,8 +63,9 @@ def open_dataset(
         raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
     facts = list(scan_images(annotations.images, annotations.sizes, source.storage, options, progress=progress))
     own = natural_task(annotations, wanted)
-    table, classes = build_manifest(annotations, facts, own)
-    dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
+    table, classes = build_manifest(annotations, facts, own, exif=options.exif)
+    range_ = decide_range(table, source.storage.root, facts, parse_range(options.value_range), annotations.report)
+    dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report, range_)
     dataset = dataset.as_task(wanted or own)
     require_usable(dataset, max_bad_share=options.max_bad_share)
     return dataset

@@ -45,7 +45,7 @@ _FILES = (
     ),
     (".xlsx .xls .ods", "{files} is a workbook; save the sheet with the labels as CSV"),
     (
-        ".dcm .nii .heic .heif .avif .ppm .pgm .svg .jp2 .jfif .cr2 .nef",
+        ".nii .ppm .pgm .svg .jp2 .cr2 .nef",
         f"images in {{suffixes}} are not read; convert them to one of {', '.join(sorted(IMAGE_SUFFIXES))}",
     ),
 )

@@ -13,7 +13,7 @@ from automl_vision.core.errors import ImageError
 from automl_vision.core.tasks import has_objects
 from automl_vision.core.text import suffix_of
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.image_names import IMAGE_SUFFIXES
+from automl_vision.data.image_names import IMAGE_SUFFIXES, suffix_for
 from automl_vision.data.images import open_image
 from automl_vision.data.masks import MaskCode, mask_to_polygons
 from automl_vision.data.object import Object
@@ -164,7 +164,6 @@ def _unique_names(dataset: Dataset) -> dict[int, str]:
 def _suffix(dataset: Dataset, image: str) -> str:
     """The suffix that an image's bytes ask for."""
     try:
-        format_ = open_image(read_image_bytes(dataset.root, image)).format or "PNG"
+        return suffix_for(open_image(read_image_bytes(dataset.root, image)).format)
     except ImageError:
         return ".jpg"
-    return {"JPEG": ".jpg"}.get(format_, f".{format_.lower()}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from automl_vision.core.files import atomic_path, write_json
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.images import center_crop, load_pixels
 from automl_vision.data.scan import parallel_map
+from automl_vision.data.value_range import ValueRange
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
@@ -29,7 +31,9 @@ _BATCH = 32
 _TRIALS = 2
 
 
-def write_features(*, root: str, images: Sequence[str], output: str, progress: str) -> None:
+def write_features(
+    *, root: str, images: Sequence[str], output: str, progress: str, value_range: dict[str, Any] | None = None
+) -> None:
     """Write the features of images, each the mean over the image and its mirror.
 
     Args:
@@ -37,6 +41,7 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
         images: paths or URLs.
         output: NumPy file to write: (images, features), float16; NaN for an image that cannot be decoded.
         progress: JSON file with the number of images that are done.
+        value_range: of the dataset, as JSON values.
 
     Raises:
         WeightsUnavailableError: the bundled weights are not installed.
@@ -45,7 +50,7 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
         MODEL, task=CLASSIFICATION, classes=1, hyperparameters=ClassificationHyperparameters.model_validate({})
     )
     model = ImageModel(made.network, made.normalization).eval().to(memory_format=torch.channels_last)
-    pixels = parallel_map(partial(_pixels, root=root), images)
+    pixels = parallel_map(partial(_pixels, root=root, value_range=ValueRange.from_json(value_range)), images)
     dtype = None
     parts: list[NDArray[np.float16]] = []
     for batch in _batches(pixels):
@@ -56,10 +61,10 @@ def write_features(*, root: str, images: Sequence[str], output: str, progress: s
         np.save(file, np.concatenate(parts) if parts else np.zeros((0, 1), np.float16))
 
 
-def _pixels(image: str, *, root: str) -> NDArray[np.uint8] | None:
+def _pixels(image: str, *, root: str, value_range: ValueRange | None) -> NDArray[np.uint8] | None:
     """The middle of an image, (SIDE, SIDE, 3), or None when it cannot be decoded."""
     try:
-        return center_crop(load_pixels(read_image_bytes(root, image), size=SIDE), SIDE)
+        return center_crop(load_pixels(read_image_bytes(root, image), size=SIDE, value_range=value_range), SIDE)
     except ImageError:
         return None
 

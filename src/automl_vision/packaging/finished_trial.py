@@ -77,7 +77,9 @@ class FinishedTrial:
         return ModelDescription(
             task=self.task.name,
             classes=self.dataset.classes,
-            preprocessing=self.task.deployment.preprocessing(self.model.normalization),
+            preprocessing=replace(
+                self.task.deployment.preprocessing(self.model.normalization), value_range=self.dataset.value_range
+            ),
             temperature=self.metrics.calibration.temperature,
             thresholds=self.metrics.calibration.thresholds,
             objects=self.task.deployment.object_settings,

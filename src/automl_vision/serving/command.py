@@ -13,7 +13,6 @@ from PIL import Image
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolderError
 from automl_vision.data.image_names import IMAGE_SUFFIXES
-from automl_vision.data.images import load_pixels
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.serving.predictor import Predictor
@@ -63,7 +62,7 @@ def predict_files(
             continue
         if drawings is not None and isinstance(prediction, ObjectPrediction):
             Path(drawings).mkdir(parents=True, exist_ok=True)
-            picture = draw_objects(Image.fromarray(load_pixels(file.read_bytes())), prediction)
+            picture = draw_objects(Image.fromarray(predictor.pixels(file)), prediction)
             picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
         values = {**prediction.to_json(), "predicted": list(prediction.predicted)}
         yield {"filename": str(file), **values, "label": prediction.label, "figures": prediction.figures}

@@ -13,6 +13,7 @@ from automl_vision.core.errors import ModelFolderError
 from automl_vision.core.files import write_text
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.score_map import ScoreMap
+from automl_vision.data.value_range import ValueRange
 from automl_vision.serving.objects import Postprocessing, TileGrid
 
 FORMAT_VERSION = 1
@@ -35,6 +36,8 @@ class Preprocessing:
         crop: side in pixels of the center crop; None with a canvas.
         canvas: height and width of the grey letterbox whose upper left the whole image is fitted into; None with a
             crop.
+        value_range: of the training data, for images of more than 8 bits; None in folders of older versions, which
+            guessed it from each image.
 
     Raises:
         ValueError: there is neither a canvas nor a complete crop.
@@ -45,6 +48,7 @@ class Preprocessing:
     short_side: int | None = None
     crop: int | None = None
     canvas: tuple[int, int] | None = None
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if self.canvas is None and (self.short_side is None or self.crop is None):
@@ -59,15 +63,23 @@ class Preprocessing:
     @property
     def sentence(self) -> str:
         """The preprocessing in a sentence."""
+        values = ""
+        if self.value_range is not None and self.value_range.is_known:
+            values = f" Of images with more than 8 bits, the values {self.value_range} become 0 to 255."
         if self.canvas is not None:
             return (
                 f"Images are turned upright and fitted into a canvas of {self.canvas[1]} x {self.canvas[0]} px; "
-                "the whole image is seen."
+                f"the whole image is seen.{values}"
             )
         return (
             f"Images are turned upright, resized to {self.short_side} px on the shorter side, and the middle "
-            f"{self.crop} x {self.crop} px are used; what lies outside is not seen."
+            f"{self.crop} x {self.crop} px are used; what lies outside is not seen.{values}"
         )
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Preprocessing:
+        """From its JSON values."""
+        return Preprocessing(**_with_tuples(value | {"value_range": ValueRange.from_json(value.get("value_range"))}))
 
 
 @dataclass(frozen=True)
@@ -302,7 +314,7 @@ class ModelDescription:
             )
         try:
             return ModelDescription(
-                preprocessing=Preprocessing(**_with_tuples(value.pop("preprocessing"))),
+                preprocessing=Preprocessing.from_json(value.pop("preprocessing")),
                 objects=_optional(lambda entry: ObjectSettings(**entry), value.pop("objects", None)),
                 prediction_sets=tuple(SetThreshold(**entry) for entry in value.pop("prediction_sets", ())),
                 precision_thresholds=tuple(

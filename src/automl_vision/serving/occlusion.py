@@ -17,12 +17,11 @@ from PIL import Image, ImageFilter
 
 from automl_vision.core.errors import ExplanationError
 from automl_vision.core.text import did_you_mean
-from automl_vision.data.images import load_pixels
 from automl_vision.serving.explanation import Box, Explanation, Map, onto_image
 from automl_vision.serving.model_folder import Preprocessing
 from automl_vision.serving.objects import MIN_SCORE, interpolation
 from automl_vision.serving.predictions import ObjectPrediction, Prediction
-from automl_vision.serving.predictor import ImageSource, Predictor, image_bytes
+from automl_vision.serving.predictor import ImageSource, Predictor, image_source
 from automl_vision.serving.processors import Area, Inputs, Processor, create_processor
 
 Progress = Callable[[int, int], None]
@@ -59,8 +58,8 @@ class Looked:
         Raises:
             ImageError: the image cannot be read.
         """
-        data = image_bytes(image)
-        pixels, inputs = load_pixels(data), processor.preprocess(data)
+        data = image_source(image)
+        pixels, inputs = processor.pixels(data), processor.preprocess(data)
         return Looked(pixels, inputs, processor.areas(pixels.shape[:2], inputs))
 
     def explanation(

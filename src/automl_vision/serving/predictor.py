@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -14,7 +13,6 @@ from PIL import Image
 
 from automl_vision.core.errors import ImageError, ModelFolderError
 from automl_vision.core.threads import map_in_order
-from automl_vision.data.images import to_rgb
 from automl_vision.serving.choice import MEASURED_FROM, Choice, Selection, handed_over
 from automl_vision.serving.device import usable_cores
 from automl_vision.serving.model_folder import ModelDescription
@@ -212,6 +210,14 @@ class Predictor:
         """
         return self._processor.preprocess(image_source(image)).views
 
+    def pixels(self, image: ImageSource) -> NDArray[np.uint8]:
+        """An image as the model sees it, upright and in RGB, (height, width, 3), at its own size.
+
+        Raises:
+            ImageError: the image cannot be read.
+        """
+        return self._processor.pixels(image_source(image))
+
     def run(self, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The network's outputs for normalised inputs (n, 3, height, width).
 
@@ -271,21 +277,4 @@ def image_source(image: ImageSource) -> Source:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ImageError(f"an array must be (height, width, 3) of uint8, not {image.shape} of {image.dtype}")
         return Image.fromarray(image)
-    try:
-        return to_rgb(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"the image cannot be read ({error})") from error
-
-
-def image_bytes(image: ImageSource) -> bytes:
-    """The bytes of an image file, whatever the image came as.
-
-    Raises:
-        ImageError: a path cannot be read, or an array has the wrong shape or type.
-    """
-    source = image_source(image)
-    if isinstance(source, bytes):
-        return source
-    buffer = io.BytesIO()
-    source.save(buffer, "PNG", compress_level=1)  # upright, for a PNG says nothing of orientation
-    return buffer.getvalue()
+    return image

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from automl_vision.core.errors import ImageError
 from automl_vision.data.detections import Detections
 from automl_vision.data.images import (
     PixelSize,
@@ -19,6 +20,7 @@ from automl_vision.data.images import (
     open_image,
     resized,
     seen_by_center_crop,
+    to_rgb,
     upright_size,
 )
 from automl_vision.data.score_map import ScoreMap
@@ -29,7 +31,7 @@ from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, P
 Floats = NDArray[np.float32]
 
 Source = bytes | Image.Image
-"""The bytes of an image file, or an upright RGB image."""
+"""The bytes of an image file, or an image."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,32 @@ class Processor(ABC):
             inputs: the network's input for it.
         """
 
+    def pixels(self, data: Source, size: PixelSize | None = None) -> NDArray[np.uint8]:
+        """An image as the model sees it, (height, width, 3), before it is cut and normalised.
+
+        Args:
+            data: of the image.
+            size: as for `load_pixels`.
+
+        Raises:
+            ImageError: the image cannot be read, or has values that the model's range says nothing of.
+        """
+        return self._resized(self._upright(data), size)
+
+    def _upright(self, data: Source) -> Source:
+        """Bytes as they are; a Pillow image upright, and in RGB of 8 bits."""
+        if isinstance(data, bytes):
+            return data
+        try:
+            return to_rgb(data, self.description.preprocessing.value_range)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ImageError(f"the image cannot be read ({error})") from error
+
+    def _resized(self, upright: Source, size: PixelSize | None) -> NDArray[np.uint8]:
+        if isinstance(upright, bytes):
+            return load_pixels(upright, size=size, value_range=self.description.preprocessing.value_range)
+        return np.asarray(resized(upright, size))
+
     def normalized(self, pixels: NDArray[np.uint8]) -> Floats:
         """Pixels (height, width, 3) as the network takes them, (3, height, width)."""
         settings = self.description.preprocessing
@@ -121,7 +149,7 @@ class LabelProcessor(Processor):
     def preprocess(self, data: Source) -> Inputs:
         """The middle of the image."""
         settings = self.description.preprocessing
-        pixels = _pixels(data, settings.short_side)
+        pixels = self.pixels(data, settings.short_side)
         size = (pixels.shape[0], pixels.shape[1])
         return Inputs(self.normalized(center_crop(pixels, settings.input_size[0]))[None], size, size)
 
@@ -182,8 +210,9 @@ class ObjectProcessor(Processor):
     def preprocess(self, data: Source) -> Inputs:
         """The image on its canvas, and its tiles."""
         canvas, grid = self._settings.canvas, self._settings.grid
+        data = self._upright(data)
         width, height = data.size if isinstance(data, Image.Image) else upright_size(open_image(data))
-        pixels = _pixels(data, canvas if grid is None else grid.whole_size(canvas))
+        pixels = self._resized(data, canvas if grid is None else grid.whole_size(canvas))
         kept = (pixels.shape[0], pixels.shape[1])
         parts = [self.normalized(view_pixels(pixels, view, canvas)) for view in views(*kept, grid)]
         return Inputs(np.stack(parts), kept, (height, width))
@@ -213,11 +242,6 @@ class ObjectProcessor(Processor):
         scores = thresholds if score_map is None else score_map.scores_of(thresholds)
         min_score = float(scores.min(initial=1.0))
         return settings.postprocessing(self.description.preprocessing.input_size, min_score=min_score)
-
-
-def _pixels(data: Source, size: PixelSize | None) -> NDArray[np.uint8]:
-    """Pixels of a wanted size, (height, width, 3)."""
-    return load_pixels(data, size=size) if isinstance(data, bytes) else np.asarray(resized(data, size))
 
 
 def decided(found: Detections, description: ModelDescription) -> Detections:

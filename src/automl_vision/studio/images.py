@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from PIL import Image
 
 from automl_vision.core.files import atomic_path
-from automl_vision.data.images import load_pixels
+from automl_vision.data.value_range import pixel_keys
 from automl_vision.web.problems import NotFoundError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def image_response(dataset: Dataset, row: int, side: int, cache: Path) -> Respon
         raise NotFoundError(f"the dataset has {len(dataset)} images; there is no row {row}")
     image = dataset[row]
     digest = dataset.table["digest"][row].as_py()
-    file = cache / "thumbnails" / digest[:2] / f"{digest}-{side}.webp" if digest else None
+    (key,) = pixel_keys([digest], image.value_range)
+    file = cache / "thumbnails" / digest[:2] / f"{key}-{side}.webp" if digest else None
     if file is not None and file.exists():
         return _webp(file.read_bytes())
     data = _small(image, side)
@@ -57,9 +58,7 @@ def _small(image: LabelledImage, side: int) -> bytes:
     """The image as WebP; JPEGs are decoded at a reduced scale where that is enough."""
     longest = min(side, max(image.size))
     buffer = BytesIO()
-    Image.fromarray(load_pixels(image.read(), size=(longest, longest))).save(
-        buffer, "WEBP", quality=_QUALITY, method=_EFFORT
-    )
+    Image.fromarray(image.pixels((longest, longest))).save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
     return buffer.getvalue()
 
 

@@ -20,11 +20,11 @@ from automl_vision.core.files import append_json_line, atomic_path, read_lines, 
 from automl_vision.core.numbers import json_text
 from automl_vision.core.records.record import Record
 from automl_vision.core.tasks import has_objects
-from automl_vision.data.images import open_image
+from automl_vision.data.image_names import suffix_for
+from automl_vision.data.images import open_image, upright_size
 from automl_vision.workspace.datasets import DatasetRegistry, DatasetVersion
 
 _INDEX, _IMAGES, _EXPORTS, LINES_FILE = "index.jsonl", "images", "exports", "data.jsonl"
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tiff", "GIF": ".gif", "WEBP": ".webp"}
 
 Which = Literal["all", "corrected", "waiting"]
 
@@ -95,10 +95,9 @@ class LabelQueue:
         """
         image = open_image(data)
         digest = hashlib.blake2b(data, digest_size=12).hexdigest()
-        file = f"{_IMAGES}/{digest}{_SUFFIXES[image.format or 'JPEG']}"
-        return QueuedPhoto(
-            id=digest, file=file, name=name, width=image.width, height=image.height, added=time.time(), **fields
-        )
+        width, height = upright_size(image)
+        file = f"{_IMAGES}/{digest}{suffix_for(image.format)}"
+        return QueuedPhoto(id=digest, file=file, name=name, width=width, height=height, added=time.time(), **fields)
 
     def photos(self, which: Which = "all") -> list[QueuedPhoto]:
         """The photos, those that were added last first."""

@@ -8,6 +8,7 @@ import { Problem } from "../../components/states";
 import { useWork, WorkProgress } from "../../components/Work";
 import { ChoosePlace } from "./ChoosePlace";
 import { QuickCheck } from "./QuickCheck";
+import { AS_STATED } from "./ReadOtherwise";
 import { UploadFiles } from "./UploadFiles";
 
 type Source = Schemas["ImportRequest"];
@@ -18,8 +19,10 @@ export function AddData({ way, onWay, onClose }: {
   onClose: () => void;
 }) {
   const [workId, setWorkId] = useState<string | null>(null);
+  const [source, setSource] = useState<Source>(AS_STATED);
   const look = useMutation({
     mutationFn: async (source: Source) => {
+      setSource(source);
       const { data } = await api.POST("/api/v1/imports", { body: source });
       return data?.id ?? null;
     },
@@ -35,11 +38,11 @@ export function AddData({ way, onWay, onClose }: {
           shown={way}
           onShow={onWay}
           tabs={[
-            { id: "path", title: "On this server", content: () => <ChoosePlace onChoose={(path) => look.mutate({ path })} /> },
+            { id: "path", title: "On this server", content: () => <ChoosePlace onChoose={(path) => look.mutate({ path, ...AS_STATED })} /> },
             {
               id: "upload",
               title: "From this browser",
-              content: () => <UploadFiles onDone={(upload) => look.mutate({ upload })} />,
+              content: () => <UploadFiles onDone={(upload) => look.mutate({ upload, ...AS_STATED })} />,
             },
           ]}
         />
@@ -49,6 +52,8 @@ export function AddData({ way, onWay, onClose }: {
       {found !== null && (
         <QuickCheck
           found={found}
+          reading={source}
+          onRead={(reading) => look.mutate({ ...source, ...reading })}
           onAgain={() => {
             setWorkId(null);
             look.reset();

@@ -5,11 +5,17 @@ import { count } from "../../components/format";
 import { LeftOut } from "../version/LeftOut";
 import { Tile } from "../version/Tile";
 import { useImages } from "../version/images";
+import { ReadOtherwise, type Reading } from "./ReadOtherwise";
 import { RegisterForm } from "./RegisterForm";
 import versionStyles from "../version/version.module.css";
 
 /** What is in new data, its first pictures, and the form that gives it a name. */
-export function QuickCheck({ found, onAgain }: { found: Schemas["QuickCheck"]; onAgain: () => void }) {
+export function QuickCheck({ found, reading, onRead, onAgain }: {
+  found: Schemas["QuickCheck"];
+  reading: Reading;
+  onRead: (reading: Reading) => void;
+  onAgain: () => void;
+}) {
   const images = useImages(found.name, 0, {});
   const classes = Object.entries(found.classes);
   const leftOut = Object.values(found.left_out).reduce((sum, one) => sum + one, 0);
@@ -29,6 +35,7 @@ export function QuickCheck({ found, onAgain }: { found: Schemas["QuickCheck"]; o
           </li>
         ))}
       </ul>
+      <ReadOtherwise found={found} reading={reading} onRead={onRead} />
       <details open={leftOut > 0}>
         <summary>
           {leftOut === 0 ? `all ${count(found.records, "record")} can be used` : `${leftOut.toLocaleString("en-US")} of ${count(found.records, "record")} cannot be used`}

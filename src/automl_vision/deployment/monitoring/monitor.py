@@ -15,6 +15,7 @@ from PIL import Image
 
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.data.images import load_pixels
+from automl_vision.data.value_range import ValueRange
 from automl_vision.deployment.monitoring.store import Sample, SampleStore
 from automl_vision.serving.observations import Observer
 from automl_vision.serving.processors import Inputs
@@ -99,7 +100,8 @@ class Monitor:
                 observer = observer or Observer(self._folder)
                 found, prediction = observer.observe(seen.inputs)
                 said = {**prediction.to_json(), "predicted": list(prediction.predicted)}
-                image = _small(seen.file, self._sampling.image_side)
+                value_range = observer.description.preprocessing.value_range
+                image = _small(seen.file, self._sampling.image_side, value_range)
                 self._store.add(Sample(seen.time, seen.request, self._model, found, said, image))
             except (AutoMLVisionError, OSError, sqlite3.Error, ValueError) as error:
                 if str(error) not in self._warned:  # a full disk must neither end the service nor fill the log
@@ -107,11 +109,11 @@ class Monitor:
                     _log.warning("what %s sees is not recorded: %s", self._model, error)
 
 
-def _small(file: bytes, side: int) -> bytes | None:
+def _small(file: bytes, side: int, value_range: ValueRange | None) -> bytes | None:
     """A JPEG file of an image, at most so many pixels on its longer side; None for 0."""
     if not side:
         return None
-    picture = Image.fromarray(load_pixels(file))
+    picture = Image.fromarray(load_pixels(file, value_range=value_range))
     picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)

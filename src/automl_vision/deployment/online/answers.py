@@ -13,6 +13,7 @@ from PIL import Image
 
 from automl_vision.core.errors import AutoMLVisionError, ImageError
 from automl_vision.data.images import load_pixels
+from automl_vision.data.value_range import ValueRange
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction, Prediction
 
@@ -70,8 +71,13 @@ def all_predicted(found: Sequence[AnyPrediction | ImageError]) -> list[AnyPredic
     return [each for each in found if not isinstance(each, ImageError)]
 
 
-def drawn_jpeg(data: bytes, prediction: AnyPrediction) -> bytes:
+def drawn_jpeg(data: bytes, prediction: AnyPrediction, value_range: ValueRange | None) -> bytes:
     """A picture of an image with the boxes and masks of its objects, as JPEG.
+
+    Args:
+        data: of the image file.
+        prediction: of it.
+        value_range: of the model.
 
     Raises:
         NoAnswerError: the model does not find objects.
@@ -79,7 +85,8 @@ def drawn_jpeg(data: bytes, prediction: AnyPrediction) -> bytes:
     if not isinstance(prediction, ObjectPrediction):
         raise NoAnswerError("a model for labels of whole images has nothing to draw; leave draw out")
     buffer = io.BytesIO()
-    draw_objects(Image.fromarray(load_pixels(data)), prediction).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    pixels = load_pixels(data, value_range=value_range)
+    draw_objects(Image.fromarray(pixels), prediction).save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
 
 

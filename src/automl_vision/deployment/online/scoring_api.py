@@ -145,9 +145,10 @@ async def score(
     if min_precision is not None and score_threshold is not None:
         raise bad_request("min_precision and score_threshold both set the threshold; leave one out")
 
-    def make(found: list[AnyPrediction], _deployment: LiveDeployment) -> Body:
+    def make(found: list[AnyPrediction], deployment: LiveDeployment) -> Body:
         if draw:
-            return Body(drawn_jpeg(images[0], found[0]), found, _PICTURE)
+            value_range = deployment.description.preprocessing.value_range
+            return Body(drawn_jpeg(images[0], found[0], value_range), found, _PICTURE)
         return Body(predictions_json(found, with_answers=min_precision is not None), found)
 
     return await service.answer(request, images, make, Options(error_rate, score_threshold, min_precision))

@@ -158,7 +158,8 @@ def trust_section(evaluated: Evaluated, calibration: CalibrationReport) -> Secti
 
 def gallery(evaluated: Evaluated, mistakes: Sequence[Mistake]) -> Gallery:
     """Some mistakes as pictures."""
-    small = thumbnails(evaluated.dataset.root, [evaluated.image(mistake) for mistake in mistakes])
+    data = evaluated.dataset
+    small = thumbnails(data.root, [evaluated.image(mistake) for mistake in mistakes], value_range=data.value_range)
     return Gallery(tuple(_shot(evaluated, mistake, small) for mistake in mistakes))
 
 

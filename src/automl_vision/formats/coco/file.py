@@ -18,6 +18,7 @@ from automl_vision.formats.source import Source
 _PIECE = 20_000  # annotations parsed at once
 _MOST_FILES = 50  # in a folder of more, the first few show whether COCO's files are among them
 _HEAD = 3
+_INFO = 500  # bytes of a file's own description that are looked at
 _TWINS = ("person_keypoints", "panoptic", "stuff")  # whose objects stand in the `instances` file of the same images too
 
 
@@ -27,6 +28,12 @@ class CocoFile(msgspec.Struct):
     images: msgspec.Raw = msgspec.Raw(b"")
     annotations: msgspec.Raw = msgspec.Raw(b"")
     categories: msgspec.Raw = msgspec.Raw(b"")
+    info: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_of_label_studio(self) -> bool:
+        """Whether Label Studio exported the file."""
+        return b"Label Studio" in bytes(memoryview(self.info)[:_INFO])
 
     @property
     def is_coco(self) -> bool:
@@ -78,7 +85,7 @@ def _parse(data: bytes, path: str) -> CocoFile:
     if not isinstance(value, dict):
         raise DataError(f"{path} is not a COCO file: it holds no object")
     # Python's parser took what the fast one refuses, such as NaN; each record is judged on its own below
-    pieces = {name: _plain(value[name]) for name in ("images", "annotations", "categories") if name in value}
+    pieces = {name: _plain(value[name]) for name in CocoFile.__struct_fields__ if name in value}
     return CocoFile(**{name: msgspec.Raw(msgspec.json.encode(piece)) for name, piece in pieces.items()})
 
 

@@ -81,6 +81,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
         _read_categories(file, whole_list(parsed.categories, path, "categories"))
         _read_images(file, source, whole_list(parsed.images, path, "images"))
         _read_annotations(file, source, parsed)
+        annotations.swaps_sizes |= parsed.is_of_label_studio
     check_shares(annotations, source.name)
     check_corners(annotations, source.name)
     _settle_whole(whole, annotations)

@@ -11,7 +11,10 @@ from pydantic import BaseModel, Field
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import SPLIT_RATIO
+from automl_vision.data.exif_readings import Reading
+from automl_vision.data.turned_photos import TURNED
 from automl_vision.data.usability import require_usable
+from automl_vision.data.value_range import AUTO
 from automl_vision.studio.api.work import WorkDetails, work_details
 from automl_vision.studio.opened import UNREGISTERED, Opened
 from automl_vision.studio.operations import operations
@@ -76,6 +79,15 @@ class ImportRequest(BaseModel):
     path: str | None = Field(default=None, min_length=1, description="folder, archive or annotation file")
     upload: str | None = Field(default=None, description="id of an upload")
     task: str | None = Field(default=None, description="null: as the labels suggest")
+    exif: Reading = Field(
+        default="auto",
+        description="how photos with an EXIF rotation were annotated: before it, after it, or as the annotations state",
+    )
+    value_range: str = Field(
+        default=AUTO,
+        description="values of black and white in images of more than 8 bits: LOW:HIGH, file for what the files state, "
+        "auto for those of the training images",
+    )
 
 
 class QuickCheck(BaseModel):
@@ -93,6 +105,10 @@ class QuickCheck(BaseModel):
     left_out: dict[str, int] = Field(description="records that cannot be used, by the rule that they break")
     problem: str | None = Field(description="why it cannot be trained on as it is")
     registered_as: str | None = Field(description="a version with the same contents")
+    value_range: str | None = Field(
+        description="values of black and white in images of more than 8 bits, and where they are from; null without any"
+    )
+    turned: list[str] = Field(description="how annotations of photos with an EXIF rotation were read")
 
 
 class RegisterRequest(BaseModel):
@@ -195,6 +211,8 @@ def start_import(
             path,
             task=request.task,
             max_bad_share=1.0,  # the worst data need the quick check most
+            exif=request.exif,
+            value_range=request.value_range,
             progress=lambda done, total: progress(done, total, "reading images"),
         )
         opened.workspace.keep_manifest(dataset)
@@ -231,6 +249,7 @@ def _quick_check(opened: Opened, dataset: Dataset, suggested: str) -> QuickCheck
     except DataError as error:
         problem = str(error)
     summary = dataset.summary()
+    range_ = dataset.value_range
     same = opened.workspace.datasets.find(dataset.fingerprint)
     return QuickCheck(
         name=f"{UNREGISTERED}{dataset.fingerprint}",
@@ -245,6 +264,8 @@ def _quick_check(opened: Opened, dataset: Dataset, suggested: str) -> QuickCheck
         left_out=dataset.report.counts(),
         problem=problem,
         registered_as=None if same is None else same.id,
+        value_range=f"{range_} ({range_.source})" if range_ is not None and range_.is_known else None,
+        turned=[note.reason for note in dataset.report.notes if note.kind == TURNED],
     )
 
 
