@@ -153,11 +153,11 @@ class Annotations:
             self.kind = "label" if all(self.labels) else "labels"
 
     def split_by_folders(self) -> None:
-        """Where no record has a split, take those that the images' folders name, if all do and one is for training."""
+        """Where no record has a split, take those that the images' folders name: all, or more than one of them."""
         if any(self.splits):
             return
         found = [outermost_split(image) for image in self.images]
-        if "train" in found and None not in found:
+        if "train" in found and (None not in found or len({*found} - {None}) > 1):
             self.splits = found
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -177,12 +177,16 @@ class Annotations:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that table formats read; None looks for the usual names."""
+    """Names of the columns that table formats read; None looks for the usual names.
+
+    `fields` are names for all columns of files that have none, in their order, such as ("x1", "y1", "x2", "y2", "label").
+    """
 
     image: str | None = None
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    fields: tuple[str, ...] = ()
 
 
 def _printable(text: str) -> str:

@@ -33,7 +33,9 @@ class OpenOptions:
 
 
 def open_options(settings: dict[str, Any]) -> OpenOptions:
-    """Options from keyword arguments; `*_column` names go into `columns`."""
+    """Options from keyword arguments; `*_column` names and `fields`, a text or names, go into `columns`."""
     names = ("image", "label", "split", "group")
-    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names})
+    fields = settings.pop("fields", None) or ()
+    fields = tuple(fields.replace(",", " ").split()) if isinstance(fields, str) else tuple(fields)
+    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names}, fields=fields)
     return OpenOptions(columns=columns, **settings)

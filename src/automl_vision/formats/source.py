@@ -13,14 +13,15 @@ from posixpath import normpath
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Columns
 from automl_vision.data.image_names import is_image
+from automl_vision.data.images import open_image, upright_size
 from automl_vision.formats.documents import Documents
 from automl_vision.formats.image_listing import ImageListing, grouped
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
-from automl_vision.storage.access import open_storage
+from automl_vision.storage.access import open_storage, read_image_bytes
 from automl_vision.storage.local_folder import LocalFolder
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES, Storage
 from automl_vision.storage.remote import RemoteFolder
@@ -213,6 +214,16 @@ class Source:
             inside = not path.startswith(("/", "../")) and path != ".."
             return inside and os.path.isfile(f"{self.storage.root}/{path}")  # noqa: PTH113 - a million files
         return not (self.main and is_url(self.storage.root)) and path in self.listing.all
+
+
+def size_of_file(source: Source, image: str) -> tuple[int, int] | None:
+    """Width and height of an image of this machine; None where it cannot be read, or is far away."""
+    if is_url(source.storage.root) or image not in source.image_set:
+        return None
+    try:
+        return upright_size(open_image(read_image_bytes(source.storage.root, image)))
+    except (ImageError, DataError):
+        return None
 
 
 def _open_url(url: str) -> Source:

@@ -60,7 +60,6 @@ _DOCUMENTS: tuple[tuple[str, str, str], ...] = (  # keys, of the document or of 
     ("[ Label", "Labelbox's export", _AS_COCO),
     ("asset regions", "VoTT's JSON", f"{_AS_COCO}, CSV or Pascal VOC"),
     ("[ file_name annotations", "Detectron2's list of images", "write COCO with convert_to_coco_json"),
-    ("[ name labels", "BDD100K's JSON", "convert it with: python -m bdd100k.label.to_coco"),
 )
 _TEXTS = (  # each line, or one of the first four
     (
@@ -101,9 +100,8 @@ def foreign_format(source: Source) -> str | None:
     """The sentence about a format that is known and not read."""
     for path in source.with_suffix(".json", ".ndjson")[:HEAD_FILES]:
         value = try_json(source, path) if suffix_of(path) == ".json" else _first_line(source, path)
-        for keys, name, way_out in _DOCUMENTS:
-            if _has(value, keys.split()):
-                return f"{path} is {name}, which is not read; {way_out}"
+        if found := foreign_document(value):
+            return f"{path} is {found}"
     for path in _texts(source)[:HEAD_FILES]:
         lines = [line.strip() for line in source.try_text(path).splitlines() if line.strip()]
         for are_all, pattern, sentence in _TEXTS:
@@ -114,15 +112,19 @@ def foreign_format(source: Source) -> str | None:
     return None
 
 
+def foreign_document(value: Any) -> str | None:
+    """What a document is that is known and not read, and the way out."""
+    found = ((name, way_out) for keys, name, way_out in _DOCUMENTS if _has(value, keys.split()))
+    return next((f"{name}, which is not read; {way_out}" for name, way_out in found), None)
+
+
 def _has(value: Any, keys: list[str]) -> bool:
     """Whether a document has some keys; after "[" whether the first document of a list has them."""
     if keys[0] == "[":
         return isinstance(value, list) and bool(value) and _has(value[0], keys[1:])
     if not isinstance(value, dict) or any(key not in value for key in keys):
         return False
-    if keys == ["items", "categories"]:
-        return isinstance(value["items"], list)
-    return keys != ["name", "labels"] or _has(value["labels"], ["[", "box2d"])
+    return keys != ["items", "categories"] or isinstance(value["items"], list)
 
 
 def _first_line(source: Source, path: str) -> Any:

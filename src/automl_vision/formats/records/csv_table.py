@@ -10,6 +10,7 @@ from automl_vision.core.files import write_text
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.formats.folder_layout import class_folders
+from automl_vision.formats.masks.files import has_masks
 from automl_vision.formats.records.cells import is_empty, list_separator, one_label
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.layout import Table, label_of
@@ -39,7 +40,15 @@ def _detect(source: Source, columns: Columns) -> bool:
         return bool(table_files(source))
     tables = labelled_tables(candidate_tables(source))
     _check_folders(source, tables)
-    return bool(tables)
+    return bool(tables) and not _masks_say_more(source, tables)
+
+
+def _masks_say_more(source: Source, tables: list[KnownTable]) -> bool:
+    """Whether tables hold only runs of pixels, or numbers without a name such as counts, and masks lie beside images."""
+    layouts = [table.layout for table in tables]
+    are_weak = all(layout.runs is not None or (table.is_assumed and not layout.has_words and layout.label is not None)
+                   for layout, table in zip(layouts, tables, strict=True))
+    return are_weak and has_masks(source)
 
 
 def _check_folders(source: Source, tables: list[KnownTable]) -> None:
@@ -85,7 +94,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     layouts = [table.layout for table in tables]
     has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
     annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))
-    if any(layout.box for layout in layouts) and not len(annotations.objects):
+    if any(layout.holds_objects for layout in layouts) and not len(annotations.objects):
         annotations.kind = "boxes"
     if not any(layout.split for layout in layouts):
         annotations.split_by_folders()
