@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -231,8 +230,12 @@ def _food() -> PublicSet:
             "food-101/meta/labels.txt": ["Apple pie", "Baby back ribs"],
             "food-101/meta/train.txt": train,
             "food-101/meta/test.txt": test,
-            "food-101/meta/train.json": {c: [n for n in train if n.startswith(c)] for c in ("apple_pie", "baby_back_ribs")},
-            "food-101/meta/test.json": {c: [n for n in test if n.startswith(c)] for c in ("apple_pie", "baby_back_ribs")},
+            "food-101/meta/train.json": {
+                c: [n for n in train if n.startswith(c)] for c in ("apple_pie", "baby_back_ribs")
+            },
+            "food-101/meta/test.json": {
+                c: [n for n in test if n.startswith(c)] for c in ("apple_pie", "baby_back_ribs")
+            },
             "food-101/license_agreement.txt": "The Food-101 data set consists of images from Foodspotting",
         },
         ((LABEL, {f"food-101/images/{n}.jpg": f"{'train' if n in train else 'test'} {n[:-4]}" for n in names}),),
@@ -271,7 +274,9 @@ def _ham() -> PublicSet:
     for i in range(12):
         path = f"HAM10000_images_part_{i // 6 + 1}/ISIC_00{i:05d}.jpg"
         files[path], found[path] = Photo(), f"* {('bkl', 'nv')[i % 2]}"
-        rows.append(f"HAM_00{i:02d},ISIC_00{i:05d},{('bkl', 'nv')[i % 2]},histo,80.0,{('male', 'female')[i // 2 % 2]},scalp")
+        rows.append(
+            f"HAM_00{i:02d},ISIC_00{i:05d},{('bkl', 'nv')[i % 2]},histo,80.0,{('male', 'female')[i // 2 % 2]},scalp"
+        )
     files["HAM10000_metadata.csv"] = rows
     return PublicSet("HAM10000", files, ((LABEL, found),))
 
@@ -320,7 +325,10 @@ def _nih() -> PublicSet:
 def _chexpert() -> PublicSet:
     files: dict[str, Any] = {}
     head = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Cardiomegaly,Edema,Pneumonia"
-    for split, values in (("train", ["1.0,,,", ",1.0,-1.0,", ",,1.0,0.0", ",-1.0,,1.0"] * 3), ("valid", ["0.0,1.0,1.0,0.0"])):
+    for split, values in (
+        ("train", ["1.0,,,", ",1.0,-1.0,", ",,1.0,0.0", ",-1.0,,1.0"] * 3),
+        ("valid", ["0.0,1.0,1.0,0.0"]),
+    ):
         rows = [head]
         for i, value in enumerate(values):
             path = f"{split}/patient000{i:02d}/study1/view1_frontal.jpg"
@@ -466,7 +474,9 @@ def _neu() -> PublicSet:
             for i in numbers:
                 name = f"{c}_{i}"
                 files[f"NEU-DET/{folder}/images/{c}/{name}.jpg"] = Photo()
-                files[f"NEU-DET/{folder}/annotations/{name}.xml"] = voc(f"{name}.jpg", (c, (2, 2, 38, 20 + i)), folder="cr")
+                files[f"NEU-DET/{folder}/annotations/{name}.xml"] = voc(
+                    f"{name}.jpg", (c, (2, 2, 38, 20 + i)), folder="cr"
+                )
                 found[f"NEU-DET/{folder}/images/{c}/{name}.jpg"] = f"{split} {c}@2,2,38,{20 + i}"
     return PublicSet("NEU-DET", files, ((BOXES, found),))
 

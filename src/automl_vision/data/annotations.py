@@ -179,7 +179,7 @@ class Annotations:
 class Columns:
     """Names of the columns that table formats read; None looks for the usual names.
 
-    `fields` are names for all columns of files that have none, in their order, such as ("x1", "y1", "x2", "y2", "label").
+    `fields` are names for all columns of files that have none, in their order: ("x1", "y1", "x2", "y2", "label").
     """
 
     image: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.garbage_collection import without_garbage_collection
-from automl_vision.core.tasks import normalize_task
+from automl_vision.core.tasks import has_objects, normalize_task
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import build_manifest, natural_task
 from automl_vision.data.manifest_file import is_manifest
@@ -46,6 +46,7 @@ def open_dataset(
         loaded = Dataset.load(path)
         return loaded.as_task(wanted or loaded.task)
     source = Source.open(fspath(path), allow_outside=options.allow_outside)
+    source.wants_objects = wanted is not None and has_objects(wanted)
     format_ = find_format(source, options.format, options.columns)
     with without_garbage_collection():
         annotations = format_.read(source, options.columns)

@@ -16,8 +16,10 @@ from automl_vision.core.plugins import load_plugins
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import is_mask_folder
+from automl_vision.formats.masks.aside import masks_aside
 from automl_vision.formats.source import Source
 from automl_vision.formats.unsupported import (
+    annotations_beside,
     are_plain,
     drawings_beside,
     foreign_format,
@@ -65,6 +67,8 @@ class Format:
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
         explain: what a source nearly is, and what it lacks for this format; None where it is something else.
+        veto: why class folders must not be read although this format cannot be either; None where nothing speaks
+            against it.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Format:
     detect: Callable[[Source, Columns], bool]
     read: Reader
     explain: Explanation
+    veto: Explanation
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ def dataset_format(
     layout: str,
     detect: Callable[[Source, Columns], bool],
     explain: Explanation = lambda _: None,
+    veto: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format that holds the given kinds of annotations.
 
@@ -119,6 +125,7 @@ def dataset_format(
         layout: see `Format`.
         detect: see `Format`.
         explain: see `Format`.
+        veto: see `Format`.
     """
 
     def register(read: Reader) -> Reader:
@@ -128,7 +135,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, rank, layout, detect, read_and_compare, explain)
+        _FORMATS[name] = Format(name, kinds, rank, layout, detect, read_and_compare, explain, veto)
         return read
 
     return register
@@ -209,16 +216,25 @@ def _found_by_folders(source: Source, columns: Columns, listed: list[Format]) ->
     """Masks, or class folders where nothing says that the folders mean something else.
 
     Raises:
-        DataError: pictures and masks of them would be taken for two classes.
+        DataError: pictures and masks of them would be taken for two classes, or annotations would be passed over.
     """
     masks = [format_ for format_ in listed if format_.rank < Rank.CLASS_FOLDERS]
     if found := next((format_ for format_ in masks if format_.detect(source, columns)), None):
         return found
     if are_plain(source) and unread_annotations(source):
         return None
-    if sentence := drawings_beside(source):
+    if not masks_aside(source) and (sentence := drawings_beside(source)):
         raise DataError(sentence)
-    return next((format_ for format_ in listed[len(masks) :] if format_.detect(source, columns)), None)
+    found = next((format_ for format_ in listed[len(masks) :] if format_.detect(source, columns)), None)
+    if found is not None and (reason := _veto(source)) is not None:
+        raise DataError(f'{reason}. If the folders are the classes, open the data with format="{found.name}"')
+    return found
+
+
+def _veto(source: Source) -> str | None:
+    """Why the folders of images are not all that a source says of them."""
+    vetoes = (format_.veto(source) for format_ in list_formats())
+    return next(filter(None, vetoes), None) or annotations_beside(source)
 
 
 def _not_found(source: Source, listed: list[Format]) -> str:

@@ -43,13 +43,15 @@ class Source:
         storage: where they lie.
         main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
         listing: its images by their names.
-        looked_at: what was found out about tables while looking for the format; see `look_at`.
+        looked_at: what was found out about the files while looking for the format, by what was looked at.
+        wants_objects: whether the data is opened for a task of objects, and not as its labels suggest.
     """
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
-        self.looked_at: dict[tuple[str, Columns], Any] = {}
+        self.looked_at: dict[tuple[str, Columns | None], Any] = {}
+        self.wants_objects = False
         self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
@@ -216,9 +218,9 @@ class Source:
         return not (self.main and is_url(self.storage.root)) and path in self.listing.all
 
 
-def size_of_file(source: Source, image: str) -> tuple[int, int] | None:
-    """Width and height of an image of this machine; None where it cannot be read, or is far away."""
-    if is_url(source.storage.root) or image not in source.image_set:
+def size_of_file(source: Source, image: str, *, is_far: bool = False) -> tuple[int, int] | None:
+    """Width and height of an image; None where it cannot be read, or lies far away and that is not meant."""
+    if (is_url(source.storage.root) and not is_far) or image not in source.image_set:
         return None
     try:
         return upright_size(open_image(read_image_bytes(source.storage.root, image)))

@@ -52,7 +52,7 @@ def parse_xml(data: bytes, path: str) -> Element:
 
 def has_documents(source: Source, tag: str, *children: str) -> bool:
     """Whether one of the first XML files of a source has this root element, and one of these in it."""
-    for path in source.with_suffix(".xml")[:HEAD_FILES]:
+    for path in (source.with_suffix(".xml") or source.with_suffix(""))[:HEAD_FILES]:
         root = source.try_parsed(path, parse_xml)
         if root is not None and root.tag == tag and (not children or any(root.find(c) is not None for c in children)):
             return True
@@ -60,12 +60,17 @@ def has_documents(source: Source, tag: str, *children: str) -> bool:
 
 
 def documents(source: Source, tag: str, annotations: Annotations) -> Iterator[tuple[str, Element]]:
-    """The XML files with this root element, each with its path; a file that is not XML is reported."""
-    for path in source.with_suffix(".xml"):
+    """The XML files with this root element, each with its path; a file that is not XML is reported.
+
+    Where none has the suffix, files without any may be XML too, as those of Stanford Dogs.
+    """
+    named = source.with_suffix(".xml")
+    for path in named or source.with_suffix(""):
         try:
             root = read_xml(source, path)
         except DataError as error:
-            annotations.reject(path, str(error), "bad record")
+            if named:
+                annotations.reject(path, str(error), "bad record")
             continue
         if root.tag == tag:
             yield path, root

@@ -7,14 +7,15 @@ import io
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
+from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
-from automl_vision.formats.folder_layout import class_folders
+from automl_vision.formats.folder_layout import class_folders, layout_of
 from automl_vision.formats.masks.files import has_masks
 from automl_vision.formats.records.cells import is_empty, list_separator, one_label
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.layout import Table, label_of
-from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
+from automl_vision.formats.records.reader import LARGEST_SHARE, RowImages, RowReader
 from automl_vision.formats.records.rows import distinct
 from automl_vision.formats.records.tables import (
     KnownTable,
@@ -40,15 +41,31 @@ def _detect(source: Source, columns: Columns) -> bool:
         return bool(table_files(source))
     tables = labelled_tables(candidate_tables(source))
     _check_folders(source, tables)
-    return bool(tables) and not _masks_say_more(source, tables)
+    return bool(tables) and not _masks_say_more(source, tables) and not _folders_say_more(source, tables)
+
+
+def _folders_say_more(source: Source, tables: list[KnownTable]) -> bool:
+    """Whether tables label only images outside of class folders, and with their names: Tiny ImageNet's validation."""
+    layout = layout_of(source)
+    if layout is None or len(names := {meaning.label for meaning in layout.meaning.values()}) < 2:
+        return False
+    for table in tables:
+        images, label = RowImages(source, table.file), table.layout.label
+        if label is None or not names.issuperset(row[label] for row in table.head):
+            return False
+        if any(folder_of(images.find(row[table.layout.image])) in layout.meaning for row in table.head):
+            return False
+    return True
 
 
 def _masks_say_more(source: Source, tables: list[KnownTable]) -> bool:
-    """Whether tables hold only runs of pixels, or numbers without a name such as counts, and masks lie beside images."""
-    layouts = [table.layout for table in tables]
-    are_weak = all(layout.runs is not None or (table.is_assumed and not layout.has_words and layout.label is not None)
-                   for layout, table in zip(layouts, tables, strict=True))
-    return are_weak and has_masks(source)
+    """Whether tables hold only runs of pixels, or numbers without a name such as counts, and images have masks."""
+    return all(map(_is_weak, tables)) and has_masks(source)
+
+
+def _is_weak(table: KnownTable) -> bool:
+    layout = table.layout
+    return layout.runs is not None or (table.is_assumed and layout.label is not None and not layout.has_words)
 
 
 def _check_folders(source: Source, tables: list[KnownTable]) -> None:

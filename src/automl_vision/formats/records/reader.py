@@ -190,7 +190,9 @@ class RowReader:
         for what, (agreed, differing) in self._shared.items():
             if differing > agreed:
                 files = ", ".join(sorted(self._files))
-                raise DataError(f"the tables {files} give the same images different {what}; open one of them by its path")
+                raise DataError(
+                    f"the tables {files} give the same images different {what}; open one of them by its path"
+                )
 
     def _compare(self, file: str, record: Record) -> None:
         first, labels, split = self._labels_of.setdefault(record.image, (file, record.labels, record.split))

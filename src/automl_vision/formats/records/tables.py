@@ -14,8 +14,8 @@ from automl_vision.formats.records.headerless import is_assumed
 from automl_vision.formats.records.layout import Layout, Table, label_of
 from automl_vision.formats.records.reader import RowImages, RowReader, row_split
 from automl_vision.formats.records.rows import Row, read_table
-from automl_vision.formats.records.text_cells import is_list, table_files
 from automl_vision.formats.records.runs import run_order
+from automl_vision.formats.records.text_cells import is_list, table_files
 from automl_vision.formats.source import Source, size_of_file
 from automl_vision.storage.urls import is_url
 
@@ -98,6 +98,9 @@ def read_tables(source: Source, reader: RowReader, tables: list[KnownTable], col
         layout = replace(layout, box_kind=settled_boxes(source, table), run_order=_settled_runs(source, table))
         reader.read(table.file, read_table(source, table.file, columns)[1], layout, compare=len(tables) > 1)
     reader.check_agreement()
+    for name in sorted(reader.odd_names):
+        reason = f'"{name}" is read as the name of a class; leave the cell empty where none is meant'
+        reader.annotations.ignore(tables[0].file, reason, "labels")
 
 
 def _note(table: KnownTable, annotations: Annotations) -> None:
@@ -125,6 +128,19 @@ def side_splits(source: Source, tables: list[KnownTable]) -> dict[str, str | Non
                     split = row_split(row, layout.split, layout.split_names) if layout.split else images.split
                     splits[images.find(row[layout.image])] = split
     return splits
+
+
+def side_labels(source: Source, tables: list[KnownTable], classes: set[str]) -> dict[str, str]:
+    """The labels of images that tables state, of those whose labels are all among some classes."""
+    labels: dict[str, str] = {}
+    for table in tables:
+        images, label = RowImages(source, table.file), table.layout.label
+        if label is None or not classes.issuperset(row[label] for row in table.head):
+            continue
+        for _, row in read_table(source, table.file, Columns())[1]:
+            if not isinstance(row, ValueError) and row[label] in classes:
+                labels[images.find(row[table.layout.image])] = row[label]
+    return labels
 
 
 def settled_boxes(source: Source, table: KnownTable) -> str:

@@ -19,9 +19,11 @@ from automl_vision.formats.source import Source, size_of_file
 from automl_vision.formats.texts.grammar import Cells, RowReading, cells_of, find_reading, named_reading
 from automl_vision.formats.texts.pairs import LabelFiles, label_texts, pair_files
 from automl_vision.formats.usable import usable_objects
+from automl_vision.storage.urls import is_url
 
 _FEWEST = 0.5  # of the images have a label file, or else texts of their names are something else
 _HEAD_FILES, _HEAD_ROWS = 200, 2000  # whose lines are looked at, and whose images' sizes
+_HEAD_FAR = 20  # of the same, where each image has to be fetched
 _FEWEST_NUMBERS = 4
 
 Line = tuple[int, Cells]
@@ -55,13 +57,13 @@ def _looked(source: Source, columns: Columns) -> _Texts | None:
         return None
     rows: list[tuple[Cells, tuple[int, int]]] = []
     example = ""
-    step = max(1, len(files.image) // _HEAD_FILES)
+    step = max(1, len(files.image) // (_HEAD_FAR if is_url(source.storage.root) else _HEAD_FILES))
     for path, image in list(files.image.items())[::step]:
         lines = [cells for _, cells in _lines(source.try_text(path))]
         numbers = [sum(map(is_number, cells)) for cells in lines]
         if any(count < _FEWEST_NUMBERS for count in numbers):
             return None  # captions, and the like
-        if lines and (size := size_of_file(source, image)) is not None:
+        if lines and (size := size_of_file(source, image, is_far=True)) is not None:
             rows += [(cells, size) for cells in lines]
             example = example or path
         if len(rows) >= _HEAD_ROWS:
@@ -103,6 +105,7 @@ def _lines(text: str) -> Iterator[Line]:
     'images, or as fields="x1 y1 x2 y2 label" says; also lists of pairs IMAGE TEXT',
     detect=lambda source, columns: (found := _look(source, columns)) is not None and found.reading is not None,
     explain=unread_texts,
+    veto=unread_texts,
 )
 def read(source: Source, columns: Columns) -> Annotations:
     """Read the text of every image; images without one are left alone.
