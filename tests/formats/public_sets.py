@@ -207,7 +207,7 @@ def _tiny_imagenet() -> PublicSet:
             path = f"tiny/train/{c}/images/{c}_{i}.JPEG"
             files[path], found[path] = Photo(), f"train {c}"
         files[f"tiny/train/{c}/{c}_boxes.txt"] = [f"{c}_{i}.JPEG\t0\t10\t30\t25" for i in range(6)]
-        for i in range(2):
+        for _ in range(2):
             path = f"tiny/val/images/val_{len(rows)}.JPEG"
             files[path], found[path] = Photo(), f"val {c}"
             rows.append(f"val_{len(rows)}.JPEG\t{c}\t0\t3\t30\t25")
@@ -218,7 +218,8 @@ def _tiny_imagenet() -> PublicSet:
 
 
 def _food() -> PublicSet:
-    names = [f"{c}/{100 + i}" for c in ("apple_pie", "baby_back_ribs") for i in range(7)]
+    classes = ["apple_pie", "baby_back_ribs"]
+    names = [f"{c}/{100 + i}" for c in classes for i in range(7)]
     train, test = (
         [n for n in names if (int(n[-1]) < 5) == first] for first in (True, False)
     )  # fmt: skip
@@ -226,7 +227,7 @@ def _food() -> PublicSet:
         "Food-101",
         {
             **photos(*(f"food-101/images/{n}.jpg" for n in names)),
-            "food-101/meta/classes.txt": ["apple_pie", "baby_back_ribs"],
+            "food-101/meta/classes.txt": classes,
             "food-101/meta/labels.txt": ["Apple pie", "Baby back ribs"],
             "food-101/meta/train.txt": train,
             "food-101/meta/test.txt": test,
@@ -347,6 +348,7 @@ def _celeba() -> PublicSet:
     values = ["-1  1  1", " 1 -1 -1", "-1 -1  1", " 1  1 -1", "-1  1 -1", " 1 -1  1"] * 2
     has = ["Bald|Smiling", "Arched_Eyebrows", "Smiling", "Arched_Eyebrows|Bald", "Bald", "Arched_Eyebrows|Smiling"] * 2
     split = ["train"] * 8 + ["val", "val", "test", "test"]
+    numbers = {"train": 0, "val": 1, "test": 2}
     return PublicSet(
         "CelebA",
         {
@@ -355,8 +357,8 @@ def _celeba() -> PublicSet:
                 "12", "Arched_Eyebrows Bald Smiling ", *(f"{n} {v}" for n, v in zip(names, values, strict=True)),
             ],
             "Anno/identity_CelebA.txt": [f"{n} {2880 + i}" for i, n in enumerate(names)],
-            "Anno/list_bbox_celeba.txt": ["12", "image_id x_1 y_1 width height", *(f"{n}    95  71 226 313" for n in names)],
-            "Eval/list_eval_partition.txt": [f"{n} {('train', 'val', 'test').index(s)}" for n, s in zip(names, split, strict=True)],
+            "Anno/list_bbox_celeba.txt": ["12", "image_id x_1 y_1 width height", *(f"{n}   5  7 22 13" for n in names)],
+            "Eval/list_eval_partition.txt": [f"{n} {numbers[s]}" for n, s in zip(names, split, strict=True)],
         },
         ((LABELS, {f"Img/img_align_celeba/{n}": f"{split[i]} {has[i]}" for i, n in enumerate(names)}),),
     )  # fmt: skip
@@ -535,7 +537,7 @@ def _bdd() -> PublicSet:
             path = f"bdd100k/images/100k/{split}/{name}"
             files[path] = Photo()
             value: dict[str, Any] = {
-                "name": name, "attributes": {"weather": "clear", "scene": "highway", "timeofday": "night"}, "timestamp": 10000,
+                "name": name, "attributes": {"weather": "clear", "scene": "highway"}, "timestamp": 10000,
             }  # fmt: skip
             if i < 6:
                 box = {"x1": 2.5 + i, "y1": 3.0, "x2": 20.5, "y2": 18.0}

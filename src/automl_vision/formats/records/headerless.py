@@ -26,13 +26,18 @@ def header_of(row: list[str]) -> list[str] | None:
     where = [i for i, cell in enumerate(row) if _is_reference(cell)]
     if len(where) != 1:
         return None
-    if where == [0] and len(row) == 6 and (all(map(is_number, row[1:5])) or not any(row[1:])):
+    return (_box(row) if where == [0] else None) or _pair(row, where[0])
+
+
+def _box(row: list[str]) -> list[str] | None:
+    """The header of an image and a box with its label."""
+    if len(row) == 6 and (all(map(is_number, row[1:5])) or not any(row[1:])):
         return _RETINANET
-    if where == [0] and len(row) == 6 and not is_number(row[1]) and all(map(is_number, row[2:])):
+    if len(row) == 6 and not is_number(row[1]) and all(map(is_number, row[2:])):
         return _LABEL_FIRST
-    if where == [0] and len(row) == 8 and not is_number(row[5]) and all(map(is_number, [*row[1:5], *row[6:]])):
+    if len(row) == 8 and not is_number(row[5]) and all(map(is_number, [*row[1:5], *row[6:]])):
         return _SIZED
-    return _pair(row, where[0])
+    return None
 
 
 def _pair(row: list[str], image: int) -> list[str] | None:

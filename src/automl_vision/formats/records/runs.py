@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ def are_runs(cell: str) -> bool:
         return False
     numbers = cell.split()
     starts = list(map(int, numbers[::2]))
-    return len(numbers) >= 2 and len(numbers) % 2 == 0 and all(a < b for a, b in zip(starts, starts[1:], strict=False))
+    return len(numbers) >= 2 and len(numbers) % 2 == 0 and all(a < b for a, b in pairwise(starts))
 
 
 def run_order(samples: Iterable[Sample]) -> str:

@@ -147,7 +147,7 @@ def settled_boxes(source: Source, table: KnownTable) -> str:
     """What the numbers of a table's boxes are; where no name says it, the first rows and their images decide.
 
     Whichever is wrong in fewer rows, for corners have an order, and x, y, width, height may lead out of an image; else
-    extents for numbers in one field, as COCO and most others write them, and corners for those of a table without header.
+    extents for numbers in one field, as COCO and most others write them, and corners for a table without header.
     """
     layout = table.layout
     if layout.box_kind != "text" and not table.is_assumed:

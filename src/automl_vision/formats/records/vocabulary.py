@@ -96,8 +96,8 @@ CLASS_NAME = (
 
 
 _KNOWN = frozenset({
-    *IMAGE, *RUNS, *LABEL, *LABEL_PLURALS, *SPLIT, *SPLIT_IF_FITTING, *GROUP, *FOLD, *BOX, *POLYGON, *OBJECTS, *OBJECT_LABEL,
-    *CROWD, *DIFFICULT, *(name for names in SIZE for name in names),
+    *IMAGE, *RUNS, *LABEL, *LABEL_PLURALS, *SPLIT, *SPLIT_IF_FITTING, *GROUP, *FOLD, *BOX, *POLYGON, *OBJECTS,
+    *OBJECT_LABEL, *CROWD, *DIFFICULT, *(name for names in SIZE for name in names),
     *(name for _, conventions in BOX_CONVENTIONS for names in conventions for name in names), "imagedetails", "text",
 })  # fmt: skip
 

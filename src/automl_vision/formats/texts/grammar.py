@@ -1,8 +1,8 @@
 """What the columns of label files without a header mean: the one reading under which all boxes lie in their images.
 
-Four columns are a box, as corners, as x, y, width, height, or around a centre; a fifth is the class. A word is always the
-class; of numbers the first or the last column is it where it holds few whole numbers. Every reading is held against the
-sizes of the images, and only one that is left alone counts: a guess would train on wrong boxes without a word.
+Four columns are a box, as corners, as x, y, width, height, or around a centre; a fifth is the class. A word is always
+the class; of numbers the first or the last column is it where it holds few whole numbers. Every reading is held against
+the sizes of the images, and only one that is left alone counts: a guess would train on wrong boxes without a word.
 """
 
 from __future__ import annotations

@@ -58,9 +58,8 @@ def pair_files(source: Source, texts: list[str]) -> LabelFiles:
                 found.mark = name.removeprefix(stem) if name != stem and name.startswith(stem) else found.mark
                 break
     folders = Counter(map(folder_of, found.image))
-    found.unpaired = [
-        path for path in texts if path not in found.image and path not in lists and folders[folder_of(path)]
-    ]
+    others = (path for path in texts if path not in found.image and path not in lists)
+    found.unpaired = [path for path in others if folders[folder_of(path)]]
     for path, named in lists.items():
         if split := _split_of_list(path):
             found.splits.update(dict.fromkeys(named & found.image.keys(), split) | found.splits)
