@@ -104,7 +104,7 @@ from object_files import (
         ["a.jpg", "b.jpg"],
         {
             "coco.json": coco(
-                ["a.jpg", {"id": 1, "file_name": ""}, {"id": 0, "file_name": "b.jpg"}],
+                ["a.jpg", {"id": 1, "file_name": ""}],
                 [
                     (0, 1, [10, 20, 20, 40]),
                     (7, 1, [10, 20, 20, 40]),
@@ -122,7 +122,6 @@ from object_files import (
         {"a.jpg": [("cat", BOX)] * 2},
         problems=[
             "coco.json: images[1]: the image has no file_name",
-            "coco.json: images[2]: another image has the id 0 too",
             "coco.json: annotations[1]: no image has the image_id 7",
             "coco.json: annotations[2]: no category has the category_id 9",
             "coco.json: annotations[3]: a box needs 4 numbers",

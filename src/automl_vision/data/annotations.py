@@ -56,6 +56,7 @@ class Annotations:
         classes: the source's own list of classes, in its order, when it has one.
         further: what else the source says of its images.
         reads_all: whether each image of the source is a record, a mask, or reported already.
+        ambiguous: why it is not clear which image a record means, by its number; such records are left out.
     """
 
     kind: Kind
@@ -71,6 +72,7 @@ class Annotations:
     classes: list[str] | None = None
     further: FurtherColumns = field(default_factory=FurtherColumns)
     reads_all: bool = False
+    ambiguous: dict[int, str] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _repeated: set[int] = field(default_factory=set)
 
@@ -91,11 +93,11 @@ class Annotations:
         if not all(_is_unicode(text) for text in texts):
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
             return None
-        self.report.total += len(record.objects)
+        self.report.count(objects=len(record.objects))
         labels = tuple(map(composed, record.labels))
         number = self._numbers.get(record.image)
         if number is None:
-            self.report.total += 1
+            self.report.count(images=1)
             number = self._numbers[record.image] = len(self.images)
             self.images.append(record.image)
             self.places.append(record.place)
@@ -171,8 +173,7 @@ class Annotations:
 
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
-        self.report.total += 1
-        self.report.add(_printable(place), _printable(reason), kind)
+        self.report.reject(_printable(place), _printable(reason), kind)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class OpenOptions:
     Attributes:
         format: name of the format, or None to detect it.
         columns: names of the columns of table formats.
-        max_bad_share: maximum fraction of records that may be left out, 0 to 1.
+        max_bad_share: maximum fraction of images, and of objects, that may be left out, 0 to 1.
         max_pixels: images with more pixels are left out without decoding them.
         allow_outside: whether annotation files may name images outside of the data's folder.
         read_images: whether each image file is opened. If False, image sizes come from the annotations, and a file is

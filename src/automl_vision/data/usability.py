@@ -17,19 +17,20 @@ def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) ->
 
     Args:
         dataset: to look at.
-        max_bad_share: maximum fraction of records that may have been left out, 0 to 1.
+        max_bad_share: maximum fraction of images, and of objects, that may have been left out, 0 to 1.
 
     Raises:
         DataError: fewer than 10 usable images, fewer than 2 classes to choose from, no label at all, or more than
-            `max_bad_share` of the records left out.
+            `max_bad_share` of the images or of the objects left out.
     """
     report = dataset.report
     examples = "".join(f"\n  - {p.place}: {p.reason}" for p in report.problems[:_EXAMPLES])
-    if report.bad_share > max_bad_share:
-        raise DataError(
-            f"{len(report.problems)} of {report.total} records cannot be used "
-            f"({report.bad_share:.0%}); at most {max_bad_share:.0%} are allowed (max_bad_share):{examples}"
-        )
+    for noun, (bad, total) in report.left_out.items():
+        if total and bad / total > max_bad_share:
+            raise DataError(
+                f"{bad:,} of {total:,} {noun} cannot be used ({bad / total:.0%}); at most {max_bad_share:.0%} are "
+                f"allowed (max_bad_share):{examples}"
+            )
     usable = dataset.splits != LEFT_OUT
     if usable.sum() < MIN_IMAGES:
         raise DataError(f"at least {MIN_IMAGES} usable labelled images are needed, {int(usable.sum())} found{examples}")

@@ -20,11 +20,15 @@ class ImageListing:
 
     Args:
         storage: where they lie.
+
+    Attributes:
+        contested: listed images that two references of different folders mean, with these.
     """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._meant: dict[str, list[str]] = {}  # by listed image: the parts of the reference that it was found for
+        self.contested: dict[str, tuple[str, str]] = {}
 
     @cached_property
     def images(self) -> list[str]:
@@ -108,7 +112,8 @@ class ImageListing:
         best = [path for path, count in alike.items() if count == most]
         name = reference.rpartition("/")[2]
         chosen = self._only([path for path in best if path.rpartition("/")[2] == name] or best, folder, split)
-        if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
+        if chosen is not None and (first := self._meant.setdefault(chosen, parts)) != parts:
+            self.contested.setdefault(chosen, ("/".join(first), reference))
             return None
         return chosen
 

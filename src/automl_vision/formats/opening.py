@@ -8,6 +8,7 @@ from typing import Any
 from automl_vision.core.errors import DataError
 from automl_vision.core.garbage_collection import without_garbage_collection
 from automl_vision.core.tasks import has_objects, normalize_task
+from automl_vision.data.annotations import Annotations
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import build_manifest, natural_task
 from automl_vision.data.manifest_file import is_manifest
@@ -38,7 +39,7 @@ def open_dataset(
 
     Raises:
         DataError: nothing usable is there: no known format, fewer than 10 usable images, a single class, or
-            more than `max_bad_share` of the records left out.
+            more than `max_bad_share` of the images or of the objects left out.
     """
     options = options or open_options(settings)
     wanted = None if task is None else _known_task(task)
@@ -50,6 +51,7 @@ def open_dataset(
     format_ = find_format(source, options.format, options.columns)
     with without_garbage_collection():
         annotations = format_.read(source, options.columns)
+    _mark_contested(source, annotations)
     source.forget()
     for place, reason in source.storage.skipped.items():
         annotations.reject(place, reason, "not entered")
@@ -63,6 +65,16 @@ def open_dataset(
     dataset = dataset.as_task(wanted or own)
     require_usable(dataset, max_bad_share=options.max_bad_share)
     return dataset
+
+
+def _mark_contested(source: Source, annotations: Annotations) -> None:
+    """Mark the records of images that two references mean: nothing tells which of them is right."""
+    contested = source.listing.contested
+    for number, image in enumerate(annotations.images) if contested else ():
+        if image in contested:
+            first, second = contested[image]
+            reason = f'"{first}" and "{second}" may both mean this image, which lies in neither folder'
+            annotations.ambiguous[number] = reason
 
 
 def _known_task(task: str) -> str:

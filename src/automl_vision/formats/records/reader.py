@@ -117,10 +117,12 @@ class RowReader:
             split = row_split(row, layout.split, layout.split_names)
             self.states_splits |= layout.split in row
         image = images.find(reference)
+        content: Content
         if layout.runs is not None:
-            labels, objects = (), self._masks(row, layout, image)
+            content = (), self._masks(row, layout, image)
         else:
-            labels, objects = self._typed(row, layout, place) if layout.typed else self._of_cells(row, layout)
+            content = self._typed(row, layout, place) if layout.typed else self._of_cells(row, layout)
+        labels, objects = content
         split = split or images.split or self._splits.get(image)
         return Record(
             image, place, labels, objects, split, _group(row, layout), _size(row, layout), _further(row, layout)
