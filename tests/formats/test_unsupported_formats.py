@@ -100,10 +100,10 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         "no known format.*captions_train.json",
     ),
     (
-        "names of classes instead of numbers",
+        "names of classes and shares that may be corners",
         SPLIT_PICTURES,
-        each("train/labels/{}.txt", "cat 0.2 0.5 0.2 0.5\n"),
-        "no known format.*train/labels/0.txt",
+        each("train/labels/{}.txt", "cat 0.2 0.2 0.3 0.3\n"),
+        'no known format.*may mean "label x1 y1 x2 y2" or "label x y width height" or "label xc yc width height"',
     ),
     ("masks as JPEG", PICTURES, each("masks/{}.jpg", values((255, INSIDE))), "masks.*PNG"),
     (

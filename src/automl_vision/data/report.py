@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-
 _OF_OBJECTS = frozenset({
     "bad annotation", "bad box", "inverted box", "empty box", "box outside", "bad mask", "no mask",
 })  # fmt: skip

@@ -15,6 +15,7 @@ from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.open_options import OpenOptions, open_options
 from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
+from automl_vision.formats.records.split_tables import follow_split_tables
 from automl_vision.formats.registry import find_format
 from automl_vision.formats.source import Source
 
@@ -51,6 +52,7 @@ def open_dataset(
     format_ = find_format(source, options.format, options.columns)
     with without_garbage_collection():
         annotations = format_.read(source, options.columns)
+    follow_split_tables(source, annotations)
     _mark_contested(source, annotations)
     source.forget()
     for place, reason in source.storage.skipped.items():

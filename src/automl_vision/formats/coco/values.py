@@ -10,7 +10,6 @@ import msgspec
 from automl_vision.data.masks import MaskCode, compress_counts
 from automl_vision.formats.json_file import as_flag, as_number, shown
 
-
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
