@@ -1,4 +1,4 @@
-"""What may mean several images is left out and reported, never given to one of them; each share is judged for itself."""
+"""What may mean several images is left out and reported, never given to one; each share is judged for itself."""
 
 from __future__ import annotations
 

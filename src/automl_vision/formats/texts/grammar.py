@@ -7,6 +7,7 @@ the sizes of the images, and only one that is left alone counts: a guess would t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ Sized = tuple[Cells, tuple[int, int]]
 """The cells of a line, and the width and height of its image."""
 
 _FITS = 0.98  # of all rows; the others are mistakes, which are reported one by one
+_EQUAL = 0.9  # of all rows have the same number of columns
 _MARGIN = 1.0  # pixels
 _MOST_CLASSES, _REPEATED = 200, 2  # a class occurs twice on the average
 _MOST_VALUE = 1000
@@ -94,17 +96,18 @@ def find_reading(rows: Sequence[Sized]) -> RowReading:
     Raises:
         DataError: none fits, or several do.
     """
-    widths = {len(cells) for cells, _ in rows}
-    if len(widths) != 1:
-        raise DataError(f"its lines have from {min(widths, default=0)} to {max(widths, default=0)} columns")
-    table = [cells for cells, _ in rows]
-    sizes = np.array([size for _, size in rows], np.float64)
+    widths = Counter(len(cells) for cells, _ in rows)
+    width, count = widths.most_common(1)[0]
+    if count < _EQUAL * len(rows):
+        raise DataError(f"its lines have from {min(widths)} to {max(widths)} columns")
+    table = [cells for cells, _ in rows if len(cells) == width]
+    sizes = np.array([size for cells, size in rows if len(cells) == width], np.float64)
     found = list(_fitting(table, sizes))
     if len(found) == 1:
         return found[0]
     shown = " ".join(table[0])[:60]
     if not found:
-        raise DataError(f'no reading of its {widths.pop()} columns ("{shown}") puts the boxes into their images')
+        raise DataError(f'no reading of its {width} columns ("{shown}") puts the boxes into their images')
     several = " or ".join(f'"{reading}"' for reading in found)
     raise DataError(f'its columns ("{shown}") may mean {several}')
 

@@ -25,6 +25,7 @@ _FEWEST = 0.5  # of the images have a label file, or else texts of their names a
 _HEAD_FILES, _HEAD_ROWS = 200, 2000  # whose lines are looked at, and whose images' sizes
 _HEAD_FAR = 20  # of the same, where each image has to be fetched
 _FEWEST_NUMBERS = 4
+_MOST_ODD = 0.5  # of the lines hold fewer numbers
 
 Line = tuple[int, Cells]
 
@@ -60,16 +61,13 @@ def _looked(source: Source, columns: Columns) -> _Texts | None:
     step = max(1, len(files.image) // (_HEAD_FAR if is_url(source.storage.root) else _HEAD_FILES))
     for path, image in list(files.image.items())[::step]:
         lines = [cells for _, cells in _lines(source.try_text(path))]
-        numbers = [sum(map(is_number, cells)) for cells in lines]
-        if any(count < _FEWEST_NUMBERS for count in numbers):
-            return None  # captions, and the like
         if lines and (size := size_of_file(source, image, is_far=True)) is not None:
             rows += [(cells, size) for cells in lines]
             example = example or path
         if len(rows) >= _HEAD_ROWS:
             break
-    if not rows:
-        return None
+    if sum(sum(map(is_number, cells)) >= _FEWEST_NUMBERS for cells, _ in rows) <= _MOST_ODD * len(rows):
+        return None  # captions, and the like
     try:
         return _Texts(files, named_reading(columns.fields) if columns.fields else find_reading(rows), "", example)
     except DataError as error:
