@@ -77,7 +77,7 @@ def test_separators(line: str) -> None:
 
 
 def boards(extra: dict[str, Any] | None = None, *, template: bool = False) -> dict[str, Any]:
-    """Two boards as DeepPCB has them: texts beside `_test` images, perhaps with `_temp` templates, and lists of pairs."""
+    """Two boards as DeepPCB has them: texts beside `_test` images, perhaps with templates, and lists of pairs."""
     files: dict[str, Any] = {}
     lists: dict[str, list[str]] = {"trainval": [], "test": []}
     for i, box in enumerate(BOXES):
@@ -137,7 +137,10 @@ def test_a_line_that_does_not_fit_is_reported(tmp_path: Path) -> None:
     dataset = Dataset.open(write(tmp_path, files))
     assert len(dataset.objects) == 12
     (problem,) = dataset.report.problems
-    assert problem.place == f"{path.removeprefix('PCBData/')}:2" and 'has 3 columns, and is read as "x1 y1 x2 y2 label"' in problem.reason
+    assert (
+        problem.place == f"{path.removeprefix('PCBData/')}:2"
+        and 'has 3 columns, and is read as "x1 y1 x2 y2 label"' in problem.reason
+    )
 
 
 def test_a_label_file_without_an_image_is_reported(tmp_path: Path) -> None:

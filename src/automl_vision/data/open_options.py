@@ -17,6 +17,7 @@ class OpenOptions:
     Attributes:
         format: name of the format, or None to detect it.
         columns: names of the columns of table formats.
+        encoding: of texts that are not UTF-8, such as "cp950"; None detects it.
         max_bad_share: maximum fraction of images, and of objects, that may be left out, 0 to 1.
         max_pixels: images with more pixels are left out without decoding them.
         allow_outside: whether annotation files may name images outside of the data's folder.
@@ -26,6 +27,7 @@ class OpenOptions:
 
     format: str | None = None
     columns: Columns = field(default_factory=Columns)
+    encoding: str | None = None
     max_bad_share: float = MAX_BAD_SHARE
     max_pixels: int = MAX_PIXELS
     allow_outside: bool = False

@@ -22,6 +22,7 @@ from automl_vision.formats.records.text_cells import table_files
 from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, find_format
 from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decoding
 
 
 def list_images(
@@ -45,8 +46,9 @@ def list_images(
     if is_manifest(path):
         return ImageList.of(Dataset.load(path))
     source = Source.open(fspath(path), allow_outside=options.allow_outside)
-    found = _labelled(source, options) if labels else None
-    references, notes = found or (_unlabelled(source, options), [])
+    with decoding(options.encoding):
+        found = _labelled(source, options) if labels else None
+        references, notes = found or (_unlabelled(source, options), [])
     source.forget()
     if not references:
         raise DataError(f"{source.name} holds no images")

@@ -16,8 +16,9 @@ from automl_vision.data.open_options import OpenOptions, open_options
 from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.usability import require_usable
 from automl_vision.formats.records.split_tables import follow_split_tables
-from automl_vision.formats.registry import find_format
+from automl_vision.formats.registry import Format, find_format
 from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decoding
 
 
 def open_dataset(
@@ -47,16 +48,10 @@ def open_dataset(
     if is_manifest(path):
         loaded = Dataset.load(path)
         return loaded.as_task(wanted or loaded.task)
-    source = Source.open(fspath(path), allow_outside=options.allow_outside)
-    source.wants_objects = wanted is not None and has_objects(wanted)
-    format_ = find_format(source, options.format, options.columns)
-    with without_garbage_collection():
-        annotations = format_.read(source, options.columns)
-    follow_split_tables(source, annotations)
-    _mark_contested(source, annotations)
-    source.forget()
-    for place, reason in source.storage.skipped.items():
-        annotations.reject(place, reason, "not entered")
+    with decoding(options.encoding) as texts:
+        source, format_, annotations = _read(path, options, wanted)
+    for file, encoding in texts.found.items():
+        annotations.ignore(file, f"the text is not UTF-8, and is read as {encoding}", "encoding")
     if not annotations.report.total:
         noted = "".join(f"\n  - {note.place}: {note.reason}" for note in annotations.report.notes[:5])
         raise DataError(f'{source.name} holds no records of the format "{format_.name}": {format_.layout}{noted}')
@@ -67,6 +62,25 @@ def open_dataset(
     dataset = dataset.as_task(wanted or own)
     require_usable(dataset, max_bad_share=options.max_bad_share)
     return dataset
+
+
+def _read(path: str | PathLike[str], options: OpenOptions, wanted: str | None) -> tuple[Source, Format, Annotations]:
+    """The files at a path, their format, and the annotations in them.
+
+    Raises:
+        DataError: no known format was found.
+    """
+    source = Source.open(fspath(path), allow_outside=options.allow_outside)
+    source.wants_objects = wanted is not None and has_objects(wanted)
+    format_ = find_format(source, options.format, options.columns)
+    with without_garbage_collection():
+        annotations = format_.read(source, options.columns)
+    follow_split_tables(source, annotations)
+    _mark_contested(source, annotations)
+    source.forget()
+    for place, reason in source.storage.skipped.items():
+        annotations.reject(place, reason, "not entered")
+    return source, format_, annotations
 
 
 def _mark_contested(source: Source, annotations: Annotations) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os.path
 import re
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from automl_vision.data.images import open_image, upright_size
 from automl_vision.formats.documents import Documents
 from automl_vision.formats.image_listing import ImageListing, grouped
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
+from automl_vision.formats.text_encoding import decode_text
 from automl_vision.storage.access import open_storage, read_image_bytes
 from automl_vision.storage.local_folder import LocalFolder
 from automl_vision.storage.locations import ARCHIVE_SUFFIXES, Storage
@@ -137,8 +137,8 @@ class Source:
         self.looked_at.clear()
 
     def read_text(self, path: str) -> str:
-        """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-        return decode_text(self.read(path))
+        """The text of an annotation file; see `decode_text`."""
+        return decode_text(self.read(path), path)
 
     def try_text(self, path: str) -> str:
         """The text for finding the format: empty when the file cannot be read."""
@@ -255,16 +255,6 @@ def _read_file(storage: Storage, main: str | None, path: str) -> bytes:
         return storage.read(path, MAX_ANNOTATION_BYTES)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-
-
-def decode_text(data: bytes) -> str:
-    """Text from bytes: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
 
 
 def as_text(value: Any) -> str:

@@ -12,7 +12,8 @@ from defusedxml import DefusedXmlException
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations
 from automl_vision.formats.json_file import HEAD_FILES
-from automl_vision.formats.source import Source, decode_text
+from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decode_text
 
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
 
@@ -38,7 +39,7 @@ def parse_xml(data: bytes, path: str) -> Element:
         try:
             root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=False)
         except (ParseError, ValueError, LookupError):
-            text = _DECLARATION.sub("", decode_text(data), count=1)
+            text = _DECLARATION.sub("", decode_text(data, path), count=1)
             root = defusedxml.ElementTree.fromstring(text, forbid_dtd=False)
     except DefusedXmlException as error:
         raise DataError(f"{path} uses XML entities, which are not read ({error})") from None

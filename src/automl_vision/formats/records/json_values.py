@@ -31,7 +31,7 @@ def read_values(source: Source, path: str) -> Iterator[Value]:
     if suffix_of(path) not in LINE_SUFFIXES:
         yield from _whole(source, path)
         return
-    data = as_utf8(source.read(path))
+    data = as_utf8(source.read(path), path)
     yield from _lines(data, path) if _has_lines(data) else _whole(source, path)
 
 
