@@ -41,7 +41,7 @@ def test_an_encoding_that_shows(text: str, encoding: str) -> None:
 @pytest.mark.parametrize(("text", "encoding"), [case[1:] for case in GUESSES], ids=[case[0] for case in GUESSES])
 def test_a_guess_is_refused_and_the_user_is_asked(text: str, encoding: str) -> None:
     data = text.replace(" ", "\n").encode(encoding)
-    with pytest.raises(DataError, match="classes.txt is not UTF-8, and its encoding cannot be told"):
+    with pytest.raises(DataError, match=r"classes.txt is not UTF-8, and its encoding cannot be told"):
         decode_text(data, "classes.txt")
     with decoding(encoding) as found:
         assert decode_text(data, "classes.txt") == text.replace(" ", "\n")

@@ -198,7 +198,9 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
     if isinstance(data, str):
         path = workspace.datasets.resolve(data)
         if not is_manifest(path):  # a manifest is only loaded, everything else is checked when it is opened
-            return Dataset.open(path, task=config.task, max_bad_share=config.max_bad_share)
+            return Dataset.open(
+                path, task=config.task, max_bad_share=config.max_bad_share, allow_outside=config.allow_outside
+            )
         data = Dataset.load(path)
     dataset = data.as_task(config.task)
     require_usable(dataset, max_bad_share=config.max_bad_share)

@@ -28,6 +28,7 @@ from automl_vision.formats.unsupported import (
 )
 from automl_vision.formats.writing import Export
 
+_SHOWN = 5
 _DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
@@ -242,10 +243,12 @@ def _not_found(source: Source, listed: list[Format]) -> str:
     explained = (unread_annotations(source), *(format_.explain(source) for format_ in listed))
     seen = [*unread_files(source), *filter(None, explained)]
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in listed)
-    skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
-    not_entered = f"\nNot entered:{skipped}" if skipped else ""
+    skipped = sorted(source.storage.skipped.items())
+    places = "".join(f"\n  - {place}: {reason}" for place, reason in skipped[:_SHOWN])
+    more = f"\n  - and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    not_entered = f"\nNot entered:{places}{more}" if skipped else ""
     shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
-    return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
+    return f"no known format was found in {source.name}.{not_entered}{shown}\nKnown formats:{layouts}"
 
 
 def find_export_format(name: str) -> ExportFormat:

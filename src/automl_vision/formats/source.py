@@ -23,7 +23,7 @@ from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
 from automl_vision.formats.text_encoding import decode_text
 from automl_vision.storage.access import open_storage, read_image_bytes
 from automl_vision.storage.local_folder import LocalFolder
-from automl_vision.storage.locations import ARCHIVE_SUFFIXES, Storage
+from automl_vision.storage.locations import ARCHIVE_SUFFIXES, OUTSIDE, Storage
 from automl_vision.storage.remote import RemoteFolder
 from automl_vision.storage.urls import check_password, is_url, redacted, without_signature
 
@@ -248,7 +248,7 @@ def _open_url(url: str) -> Source:
 
 def _read_file(storage: Storage, main: str | None, path: str) -> bytes:
     if isinstance(storage, LocalFolder) and path != main and storage.leads_outside(path):
-        raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
+        raise DataError(f"{path} {OUTSIDE}")
     try:
         if isinstance(storage, RemoteFolder):
             return storage.read_anew(path, MAX_ANNOTATION_BYTES)
