@@ -16,7 +16,7 @@ from automl_vision.core.plugins import load_plugins
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import is_mask_folder
-from automl_vision.formats.masks.aside import masks_aside
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.source import Source
 from automl_vision.formats.unsupported import (
     annotations_beside,

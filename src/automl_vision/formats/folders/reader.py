@@ -11,7 +11,7 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, parse_split, split_in_name
 from automl_vision.formats.folder_layout import Folder, FolderLayout, read_layout
-from automl_vision.formats.masks.aside import masks_aside
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.records.tables import candidate_tables, side_labels, side_splits, unlabelled_tables
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source

@@ -11,7 +11,7 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_mask_folder, split_of_path
 from automl_vision.formats.image_listing import stem_of
-from automl_vision.formats.masks.aside import masks_aside
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.source import Source
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values

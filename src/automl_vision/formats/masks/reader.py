@@ -20,9 +20,9 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import is_plain_folder, split_of_folder
-from automl_vision.formats.masks.aside import masks_aside
 from automl_vision.formats.masks.classes import MaskClasses, mask_classes
 from automl_vision.formats.masks.files import below_masks, has_masks, is_drawn, is_other_drawing, masks_by_image
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
