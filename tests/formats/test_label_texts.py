@@ -112,6 +112,16 @@ def test_circuit_boards(template: bool, tmp_path: Path) -> None:
     assert 'the columns are read as "x1 y1 x2 y2 label"' in said and 'end in "_test"' in said
 
 
+def test_a_header_names_the_columns(tmp_path: Path) -> None:
+    files: dict[str, Any] = {}
+    for i in range(12):
+        files[f"images/{i}.png"] = Photo(SIZE)
+        files[f"boxes/{i}.txt"] = ["label,x,y,w,h,occluded", f"cat,{i},2,3,4,0", f"dog,{i},9,5,6,1"]
+    dataset = Dataset.open(write(tmp_path, files))
+    assert [value.bbox for value in dataset[0].objects] == [(0.0, 2.0, 3.0, 6.0), (0.0, 9.0, 5.0, 15.0)]
+    assert dataset.format == "txt" and len(dataset.objects) == 24 and not dataset.report.problems
+
+
 def test_the_names_of_classes_beside_them(tmp_path: Path) -> None:
     names = {"classes.txt": ["open", "short", "mousebite"]}
     assert Dataset.open(write(tmp_path, boards(names))).classes == ("mousebite", "open", "short")

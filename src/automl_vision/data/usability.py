@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE
+from automl_vision.data.report import Problem
 from automl_vision.data.split_names import LEFT_OUT
 
 MIN_IMAGES = 10
-_EXAMPLES = 5  # problems that an error message lists
+_EXAMPLES = 5  # problems that an error message lists, each kind of sentence once
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) -> None:
@@ -24,7 +29,7 @@ def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) ->
             `max_bad_share` of the images or of the objects left out.
     """
     report = dataset.report
-    examples = "".join(f"\n  - {p.place}: {p.reason}" for p in report.problems[:_EXAMPLES])
+    examples = _examples(report.problems)
     for noun, (bad, total) in report.left_out.items():
         if total and bad / total > max_bad_share:
             raise DataError(
@@ -41,3 +46,15 @@ def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) ->
     if not classes:
         noun = TASKS[dataset.task].noun
         raise DataError(f"at least 1 {noun} is needed, but no image has any{examples}")
+
+
+def _examples(problems: Sequence[Problem]) -> str:
+    """The first problems of different sentences, each with the number of those that differ only in a number."""
+    alike: dict[str, list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault(_NUMBER.sub("#", problem.reason), []).append(problem)
+    shown = [(found[0], len(found) - 1) for found in list(alike.values())[:_EXAMPLES]]
+    return "".join(
+        f"\n  - {problem.place}: {problem.reason}{f' (and {more:,} more like this)' if more else ''}"
+        for problem, more in shown
+    )

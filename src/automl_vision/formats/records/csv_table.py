@@ -86,9 +86,10 @@ def _check_folders(source: Source, tables: list[KnownTable]) -> None:
     "label",
     "labels",
     "boxes",
+    "masks",
     rank=Rank.TABLES + 30,
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
-    "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
+    "xmin, ymin, xmax, ymax for boxes, and EncodedPixels for masks as runs of pixels; also lists of PATH LABEL",
     detect=_detect,
     explain=explain_tables,
 )

@@ -12,7 +12,7 @@ from automl_vision.data.object import Object
 from automl_vision.formats.json_file import as_flag, as_number, is_number
 from automl_vision.formats.records.cells import one_label
 from automl_vision.formats.records.class_names import name_classes
-from automl_vision.formats.records.objects import as_corners
+from automl_vision.formats.records.objects import as_corners, box_sides
 from automl_vision.formats.records.reader import UNNAMED
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, size_of_file
@@ -38,6 +38,7 @@ class _Texts:
     reading: RowReading | None = None
     reason: str = ""
     example: str = ""
+    header: Cells | None = None
 
 
 def _look(source: Source, columns: Columns) -> _Texts | None:
@@ -59,8 +60,11 @@ def _looked(source: Source, columns: Columns) -> _Texts | None:
     rows: list[tuple[Cells, tuple[int, int]]] = []
     example = ""
     step = max(1, len(files.image) // (_HEAD_FAR if is_url(source.storage.root) else _HEAD_FILES))
+    header: Cells | None = None
     for path, image in list(files.image.items())[::step]:
-        lines = [cells for _, cells in _lines(source.try_text(path))]
+        lines = [cells for _, cells in _lines(source.try_text(path), header)]
+        if lines and not rows and header is None and box_sides(lines[0])[0]:
+            header = lines.pop(0)
         if lines and (size := size_of_file(source, image, is_far=True)) is not None:
             rows += [(cells, size) for cells in lines]
             example = example or path
@@ -69,9 +73,11 @@ def _looked(source: Source, columns: Columns) -> _Texts | None:
     if sum(sum(map(is_number, cells)) >= _FEWEST_NUMBERS for cells, _ in rows) <= _MOST_ODD * len(rows):
         return None  # captions, and the like
     try:
-        return _Texts(files, named_reading(columns.fields) if columns.fields else find_reading(rows), "", example)
+        names = columns.fields or header
+        reading = named_reading(names) if names else find_reading(rows)
     except DataError as error:
         return _Texts(files, None, str(error), example)
+    return _Texts(files, reading, "", example, header)
 
 
 def unread_texts(source: Source) -> str | None:
@@ -86,13 +92,14 @@ def unread_texts(source: Source) -> str | None:
     )
 
 
-def _lines(text: str) -> Iterator[Line]:
-    """The lines with their numbers; without empty ones, comments, and a first one that only counts the others."""
+def _lines(text: str, header: Cells | None = None) -> Iterator[Line]:
+    """The lines with their numbers; without empty ones, comments, a header, and a first one that counts the others."""
     lines = [(i, line.strip()) for i, line in enumerate(text.splitlines(), start=1)]
     lines = [(i, line) for i, line in lines if line and not line.startswith("#")]
     if lines and lines[0][1] == str(len(lines) - 1):
         del lines[0]
-    return ((i, cells_of(line)) for i, line in lines)
+    found = ((i, cells_of(line)) for i, line in lines)
+    return found if header is None else ((i, cells) for i, cells in found if cells != header)
 
 
 @dataset_format(
@@ -120,7 +127,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     ignored = partial(_object, reading=found.reading)
     for path, image in found.files.image.items():
         try:
-            lines = list(_lines(source.read_text(path)))
+            lines = list(_lines(source.read_text(path), found.header))
         except DataError as error:
             annotations.reject(path, str(error), "bad record")
             continue
