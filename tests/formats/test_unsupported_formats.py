@@ -85,7 +85,12 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
     ("SuperAnnotate", PICTURES, each("images/{}.jpg___objects.json", ANNOTATE), "SuperAnnotate.*COCO"),
     ("Segment Anything", PICTURES, each("images/{}.json", SA), "one file per image.*COCO"),
     ("Labelbox", PICTURES, {"export.ndjson": LABELBOX * 12}, "Labelbox.*COCO"),
-    ("KITTI", [f"training/image_2/{i}.png" for i in range(12)], each("training/label_2/{}.txt", KITTI), "KITTI.*COCO"),
+    (
+        "KITTI in images of another size",
+        [f"training/image_2/{i}.png" for i in range(12)],
+        each("training/label_2/{}.txt", KITTI.replace("30.0 60.0", "300.0 60.0")),
+        "KITTI.*COCO",
+    ),
     ("DOTA", [f"images/{i}.png" for i in range(12)], each("labelTxt/{}.txt", DOTA), "DOTA.*YOLO"),
     (
         "WIDER",

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from automl_vision.core.text import folded, folder_of
 from automl_vision.data.image_names import is_image
-from automl_vision.data.split_names import split_in_name, split_of_folder, split_word_of_folder
+from automl_vision.data.split_names import is_mask_folder, split_in_name, split_of_folder, split_word_of_folder
 from automl_vision.storage.locations import Storage
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
@@ -118,7 +118,9 @@ class ImageListing:
         return chosen
 
     def _only(self, paths: list[str], folder: str, split: str | None) -> str | None:
-        """The only path, or the only one of a split, or below a folder."""
+        """The only path, or the only one that is no mask, or of a split, or below a folder."""
+        if len(paths) > 1:
+            paths = [path for path in paths if not any(map(is_mask_folder, path.split("/")[:-1]))] or paths
         if len(paths) > 1 and split:
             paths = [path for path in paths if self.split_of(path) == split] or paths
         if len(paths) > 1 and folder:

@@ -19,6 +19,7 @@ from automl_vision.formats.records.split_tables import follow_split_tables
 from automl_vision.formats.registry import Format, find_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.text_encoding import decoding
+from automl_vision.formats.unsupported import unopened_archives
 
 
 def open_dataset(
@@ -60,7 +61,12 @@ def open_dataset(
     table, classes = build_manifest(annotations, facts, own)
     dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report)
     dataset = dataset.as_task(wanted or own)
-    require_usable(dataset, max_bad_share=options.max_bad_share)
+    try:
+        require_usable(dataset, max_bad_share=options.max_bad_share)
+    except DataError as error:
+        if not any(fact.problem for fact in facts) or not (archives := unopened_archives(source)):
+            raise
+        raise DataError(f"{error}\n{archives}") from None
     return dataset
 
 

@@ -14,7 +14,7 @@ from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_plain_folder
 from automl_vision.formats.image_listing import stem_of
-from automl_vision.formats.json_file import HEAD_FILES, parse_json, read_json_file, try_json
+from automl_vision.formats.json_file import HEAD_FILES, is_number, parse_json, read_json_file, try_json
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES
 from automl_vision.formats.source import Source
 from automl_vision.formats.xml_file import parse_xml, read_xml
@@ -32,6 +32,8 @@ _PLACES = re.compile(r"b(ou)?nd(ing)?[ _-]?box|bbox|polygon|x_?min|segmentation|
 _NUMBERS = re.compile(r"\d+")
 _FEWEST_NUMBERS = 4
 _LOOKED_AT = 20_000  # characters
+_TRUTH = ("gt", "det", "labels", "annotations")  # folders beside those of images
+_FEWEST_COLUMNS, _FEWEST_ROWS, _ROWS = 6, 5, 0.9
 _SAMPLE = 20  # images whose names are looked for
 _SAME_NAMES = 0.5  # of the pictures in one folder and the drawings in another
 
@@ -75,7 +77,7 @@ _TEXTS = (  # each line, or one of the first four
     (
         True,
         re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}"),
-        f"is a label file of KITTI, which is not read; {_AS_COCO} or YOLO",
+        f"is a label file of KITTI, whose boxes do not lie in these images; {_AS_COCO} or YOLO",
     ),
     (
         False,
@@ -104,6 +106,13 @@ def unread_files(source: Source) -> list[str]:
         if present:
             found.append(sentence.format(files=", ".join(files), suffixes=", ".join(present)))
     return found
+
+
+def unopened_archives(source: Source) -> str | None:
+    """A sentence about archives inside of the data, which may hold the images."""
+    suffixes, sentence = _FILES[0]
+    files = [path for path in source.storage.files if suffix_of(path) in suffixes.split()] if not source.main else []
+    return sentence.format(files=", ".join(files[:_SHOWN])) if files else None
 
 
 def foreign_format(source: Source) -> str | None:
@@ -182,7 +191,7 @@ def _defect(source: Source, path: str) -> str:
 
 def annotations_beside(source: Source) -> str | None:
     """A sentence about files that look like annotations of the images, which no format recognised."""
-    return _one_per_image(source) or _naming_images(source)
+    return _one_per_image(source) or _naming_images(source) or _numbers_beside(source)
 
 
 def _one_per_image(source: Source) -> str | None:
@@ -227,6 +236,26 @@ def _naming_images(source: Source) -> str | None:
         found = sum(json.dumps(name)[1:-1] in text for name in names)
         if found >= _SAME_NAMES * len(names) and _tells_places(text):
             return f"{path} names the images and holds places in them, and no format reads it; {_AS_COCO}"
+    return None
+
+
+def _numbers_beside(source: Source) -> str | None:
+    """The same about texts with rows of numbers in or beside the folders of images, such as tracks."""
+    folders = set(map(folder_of, source.images))
+    places = (
+        folders
+        | set(map(folder_of, folders))
+        | {f"{folder_of(folder)}/{name}" for folder in folders for name in _TRUTH}
+    )
+    for path in [path for path in source.with_suffix(".txt") if not _is_note(path) and folder_of(path) in places][
+        :HEAD_FILES
+    ]:
+        lines = [line.replace(",", " ").split() for line in source.try_text(path).splitlines() if line.strip()]
+        rows = sum(len(cells) >= _FEWEST_COLUMNS and all(map(is_number, cells)) for cells in lines)
+        if rows >= max(_FEWEST_ROWS, _ROWS * len(lines)):
+            shown = " ".join(lines[0])[:60]
+            what = f'{rows} rows of numbers beside the images, such as "{shown}"'
+            return f"{path} holds {what}, and no format reads it; {_AS_COCO}"
     return None
 
 

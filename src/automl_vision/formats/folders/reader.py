@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
@@ -111,6 +111,7 @@ def _take_listed_splits(source: Source, annotations: Annotations) -> None:
 def _report_others(source: Source, layout: FolderLayout, annotations: Annotations) -> None:
     """Report files that are no images: those in class folders, unless they lie beside an image of their name."""
     parents, empty = layout.class_parents, set()
+    beside: dict[str, list[str]] = defaultdict(list)
     for path in source.files:
         if is_image(path) or path.rpartition("/")[2].lower() in _SYSTEM_FILES:
             continue
@@ -119,9 +120,14 @@ def _report_others(source: Source, layout: FolderLayout, annotations: Annotation
         if folder in layout.meaning:
             if stem not in source.image_set and source.listing.beside(stem) is None:
                 annotations.reject(path, f'"{suffix_of(path)}" is not an image suffix', "not an image")
+            else:
+                beside[suffix_of(path)].append(path)
         elif folder and folder not in empty and folder_of(folder) in parents:
             empty.add(folder)
             annotations.ignore(folder, f"the folder holds no image, but files such as {path}", "folders")
+    for suffix, files in beside.items():
+        reason = f"{len(files)} {suffix} files lie beside images of their names and are not read"
+        annotations.ignore(files[0], reason, "not read")
 
 
 def _read_stated(source: Source, columns: Columns, annotations: Annotations) -> None:

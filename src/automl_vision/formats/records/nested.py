@@ -38,6 +38,9 @@ def _records(value: Any) -> list[Any] | None:
     """The records of a container, when most of the first ones name images, and one of them is nested."""
     if isinstance(value, dict):
         items: list[Any] = [_with_name(name, item) for name, item in value.items()]
+        if items and isinstance(value[next(iter(value))], dict) and all(item is not None for item in items):
+            return items
+        items = list(value.values())
     else:
         items = value if isinstance(value, list) else []
     head = [item for item in items[:_LOOKED_AT] if isinstance(item, dict) and _image(item) is not None]
@@ -46,10 +49,12 @@ def _records(value: Any) -> list[Any] | None:
     return [nested_record(item) or _without_objects(item) for item in items]
 
 
-def _with_name(name: str, item: Any) -> Any:
-    """A record of a mapping, which may be called after its image."""
-    is_named = isinstance(item, dict) and _image(item) is None and _objects_field(item) is not None
-    return {"image": name, **item} if is_named else item
+def _with_name(name: str, item: Any) -> dict[str, Any] | None:
+    """The record of a mapping that is called after its image; None where the record names an image itself."""
+    field = _objects_field(item) if isinstance(item, dict) else None
+    if field is None or _image(item) is not None:
+        return None
+    return _record(item, ("image", name), [_object(found) for found in item[field]])
 
 
 def nested_record(value: Any) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ class RowReading:
         difficult: a column that flags objects that do not count; None where there is none.
         shares: whether the box is in shares of width and height.
         width: columns in all; None for at least as many as are needed.
+        ignored: the class of regions that are no objects.
     """
 
     sides: tuple[int, ...]
@@ -52,6 +53,7 @@ class RowReading:
     difficult: int | None = None
     shares: bool = False
     width: int | None = None
+    ignored: str = ""
 
     def __str__(self) -> str:
         names = dict(zip(self.sides, _NAMES[self.kind].split(), strict=True))
@@ -166,15 +168,17 @@ def _are_flags(*most: int) -> Callable[[Sequence[Sequence[str]]], bool]:
     return check
 
 
-# published conventions of more columns: how many, which of them tell it, and what they mean
-_CONVENTIONS = (
+# published conventions of more columns: how many, which of them are words, which tell it, and what they mean
+_CONVENTIONS: tuple[tuple[int, list[int], slice, Callable[[Sequence[Sequence[str]]], bool], RowReading], ...] = (
     # VisDrone, UAVDT: x, y, width, height, whether it counts, class, truncation, occlusion
-    (8, slice(4, 8), _are_flags(1, 11, 1, 2), RowReading((0, 1, 2, 3), "extents", 5, width=8)),
+    (8, [], slice(4, 8), _are_flags(1, 11, 1, 2), RowReading((0, 1, 2, 3), "extents", 5, width=8)),
+    # KITTI: class, truncation, occlusion, angle, x1, y1, x2, y2, and the object's size and place in space
+    (15, [0], slice(0, 0), lambda _: True, RowReading((4, 5, 6, 7), "corners", 0, width=15, ignored="DontCare")),
 )
 
 
 def _by_convention(columns: list[tuple[str, ...]], words: list[int]) -> RowReading | None:
-    if words:
-        return None
-    known = (reading for count, part, check, reading in _CONVENTIONS if count == len(columns) and check(columns[part]))
-    return next(known, None)
+    for count, of_words, part, check, reading in _CONVENTIONS:
+        if count == len(columns) and of_words == words and check(columns[part]):
+            return reading
+    return None

@@ -35,6 +35,15 @@ class LabelFiles:
     mark: str = ""
     unpaired: list[str] = field(default_factory=list)
 
+    def by_kind(self) -> list[LabelFiles]:
+        """The label files of one kind each: where images have several, those of equally named folders are a kind."""
+        if max(Counter(self.image.values()).values(), default=0) < 2:
+            return [self]
+        kinds = grouped(self.image, lambda path: folder_of(path).rpartition("/")[2])
+        return [
+            LabelFiles({path: self.image[path] for path in paths}, self.splits, self.mark) for paths in kinds.values()
+        ]
+
 
 def label_texts(source: Source) -> list[str]:
     """The text files that may be label files: all but notes."""

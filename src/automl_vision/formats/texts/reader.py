@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from automl_vision.core.errors import DataError
@@ -18,7 +18,7 @@ from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source, size_of_file
 from automl_vision.formats.texts.grammar import Cells, RowReading, cells_of, find_reading, named_reading
 from automl_vision.formats.texts.pairs import LabelFiles, label_texts, pair_files
-from automl_vision.formats.usable import usable_objects
+from automl_vision.formats.usable import OtherShapeError, usable_objects
 from automl_vision.storage.urls import is_url
 
 _FEWEST = 0.5  # of the images have a label file, or else texts of their names are something else
@@ -57,6 +57,16 @@ def _looked(source: Source, columns: Columns) -> _Texts | None:
     files = pair_files(source, texts)
     if len(files.image) < max(1, _FEWEST * len(texts)):
         return None
+    found = [kind for part in files.by_kind() if (kind := _look_at_kind(source, part, columns)) is not None]
+    readable = [kind for kind in found if kind.reading is not None]
+    if len(readable) > 1:
+        names = " and ".join(sorted(kind.example for kind in readable))
+        return replace(readable[0], reading=None, reason=f"{names} both hold boxes of the same images")
+    return next(iter(readable or found), None)
+
+
+def _look_at_kind(source: Source, files: LabelFiles, columns: Columns) -> _Texts | None:
+    """What the columns of label files mean; None where they hold no boxes."""
     rows: list[tuple[Cells, tuple[int, int]]] = []
     example = ""
     step = max(1, len(files.image) // (_HEAD_FAR if is_url(source.storage.root) else _HEAD_FILES))
@@ -159,6 +169,8 @@ def _object(cells: Cells, reading: RowReading) -> Object:
     needed = 1 + max((*reading.sides, reading.label or 0))
     if len(cells) < needed or (reading.width is not None and len(cells) != reading.width):
         raise ValueError(f'the line has {len(cells)} columns, and is read as "{reading}"')
+    if reading.label is not None and cells[reading.label] == reading.ignored:
+        raise OtherShapeError(f'a region "{reading.ignored}" is no object')
     a, b, c, d = (as_number(cells[i]) for i in reading.sides)
     label = UNNAMED if reading.label is None else one_label(cells[reading.label])
     if not label:
