@@ -61,6 +61,17 @@ def test_options_of_train_have_their_types(options_of_train: dict[str, str], opt
     assert options_of_train[option].startswith(kind), options_of_train[option]
 
 
+def test_flags_of_the_config_are_options_without_a_value(options_of_train: dict[str, str]) -> None:
+    assert "follow links and paths that lead out of the data's folder" in options_of_train["--allow-outside"]
+
+
+@pytest.mark.parametrize("command", ["check", "show", "advise", "convert", "register"])
+def test_data_commands_say_how_data_is_read(command: str) -> None:
+    options = automl_vision("data", command, "--help").stdout
+    assert "--allow-outside" in options and "--read" in options and "NAME=VALUE" in options
+    assert ("--notes" in options) == (command == "check")
+
+
 def test_help_shows_ranges_values_and_defaults(options_of_train: dict[str, str]) -> None:
     assert "(accuracy, iou, mean_average_precision)" in options_of_train["--primary-metric"]
     assert "`image-object-detection`" in options_of_train["--task"]

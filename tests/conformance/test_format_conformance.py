@@ -57,6 +57,7 @@ SPOILED = {
     "createml": changes("train.json", '"width": 20.0', '"width": "wide"', "train.json: [0], object 1"),
     "yolo": changes("labels/3.txt", "0.2 ", "wide ", "labels/3.txt:1"),
     "cityscapes": breaks(MASK),
+    "txt": changes("boxes/3.txt", "10 20", "wide 20", "boxes/3.txt:2"),
     "huggingface": adds("metadata.jsonl", '{"file_name": "0.png"', "metadata.jsonl:13"),
     "jsonl": adds("train.jsonl", '{"image_url": "0.png"', "train.jsonl:13"),
     "csv": adds("labels.csv", "0.png,", "labels.csv:14"),

@@ -223,7 +223,7 @@ def test_a_url_of_an_unknown_kind_gives_a_reason() -> None:
 
 def test_too_many_bad_records(tmp_path: Path) -> None:
     path = write_csv(tmp_path, [*write_flat(tmp_path), *[f"gone-{i}.png,circle" for i in range(4)]])
-    with pytest.raises(DataError, match=r"4 of 16 records cannot be used \(25%\); at most 20%.*\n.*labels.csv:14"):
+    with pytest.raises(DataError, match=r"4 of 16 images cannot be used \(25%\); at most 20%.*\n.*labels.csv:14"):
         Dataset.open(path)
     assert len(Dataset.open(path, max_bad_share=0.25)) == 12
 

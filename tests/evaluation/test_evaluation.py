@@ -52,15 +52,18 @@ def labelled(images: int, labels: int, seed: int = 0) -> tuple[NDArray[np.float6
 def sklearn_averages(
     truth: NDArray[np.bool_], scores: NDArray[np.float64], decisions: tuple[Any, Any], weights: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Precision, recall, F1, AUC and average precision in three averages, over labels that hold both values."""
+    """Precision, recall and F1 over the labels that occur, AUC and average precision over those of both values."""
     usable = truth.any(axis=0) & ~truth.all(axis=0)
+    occurring = np.flatnonzero(truth.any(axis=0)).tolist()
     figures: dict[str, float] = {}
-    labels = [1] if truth.shape[1] == 1 else None  # a single column would be taken for two classes
+    single = truth.shape[1] == 1  # a single column would be taken for two classes
     for average in AVERAGES:
+        labels = [1] if single else None if average == "micro" else occurring
+        is_defined = average == "micro" or bool(occurring)
         for name in ("precision", "recall", "f1"):
-            figures[f"{name}_{average}"] = getattr(sk, f"{name}_score")(
-                *decisions, average=average, sample_weight=weights, zero_division=0, labels=labels
-            )
+            score = getattr(sk, f"{name}_score")
+            args = {"average": average, "sample_weight": weights, "zero_division": 0, "labels": labels}
+            figures[f"{name}_{average}"] = score(*decisions, **args) if is_defined else np.nan
         for name, function in (("auc", sk.roc_auc_score), ("average_precision", sk.average_precision_score)):
             args = (truth[:, usable], scores[:, usable])
             figures[f"{name}_{average}"] = (
@@ -105,6 +108,25 @@ def test_a_class_that_does_not_occur_counts_nowhere() -> None:
     assert [row["images"] for row in rows] == [2, 2, 0]
     assert rows[1] == {"class": "b", "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "images": 2}
     assert classification.confusion_matrix(cases).tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_a_perfect_model_is_perfect_in_all_macro_metrics_whatever_classes_lack() -> None:
+    truth = np.zeros((9, 5), bool)
+    truth[:, :3] = np.eye(3, dtype=bool)[np.arange(9) % 3]  # two of five labels occur in no image
+    several = multi_label.MultiLabelCases(np.where(truth, 0.9, 0.1), truth, np.full(5, 0.5))
+    single = classification.ClassificationCases(np.where(truth, 0.9, 0.025), truth.argmax(axis=1))
+    for module, cases in ((multi_label, several), (classification, single)):
+        for name in ("precision", "recall", "f1", "auc", "average_precision"):
+            assert module.METRICS[f"{name}_macro"].value(cases) == pytest.approx(1.0), name
+
+
+def test_a_label_that_no_image_has_is_in_no_macro_average() -> None:
+    truth = np.array([[True, False], [True, False], [False, False]])
+    wrong = np.array([[0.9, 0.9], [0.1, 0.9], [0.1, 0.9]])  # the second label is predicted everywhere
+    found = values_of(multi_label.METRICS.values(), multi_label.MultiLabelCases(wrong, truth, np.full(2, 0.5)))
+    assert (found["precision_macro"], found["recall_macro"]) == (1.0, 0.5)
+    assert found["f1_macro"] == found["f1_weighted"] == pytest.approx(2 / 3)
+    assert found["precision_micro"] == pytest.approx(1 / 4)  # over all decisions
 
 
 def test_when_only_one_class_occurs_ranking_is_undefined() -> None:

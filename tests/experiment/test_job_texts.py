@@ -64,6 +64,7 @@ OPTIONAL = {
     "experiment_timeout_hours": st.floats(1e-6, 1e5),
     "seed": st.integers(0, 2**31 - 1),
     "max_bad_share": st.floats(0, 1),
+    "allow_outside": st.booleans(),
     "threads": st.integers(0, 64),
     "policy": POLICIES,
 }

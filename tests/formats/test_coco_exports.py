@@ -232,6 +232,7 @@ WRONG = [{**{"id": i, "file_name": f"{i}.jpg"}, "width": WIDTH, "height": HEIGHT
         "an image listed twice",
         coco([{"id": 0, "file_name": "1.jpg"}, {"id": 0, "file_name": "1.jpg"}, {"id": 5, "file_name": "1.jpg"}], ONE),
         {"1.jpg": [CAT]},
+        notes=["coco.json: images[2]: 1.jpg has more than one id; its annotations are put together"],
     ),
     one_coco(
         "two categories of one name, two of one id",

@@ -180,7 +180,7 @@ def test_run_length_codes(tmp_path: Path) -> None:
     assert not export_dataset(before, tmp_path / "coco", "coco").notes
     assert_same(Dataset.open(tmp_path / "coco"), before)
     (note,) = export_dataset(before, tmp_path / "yolo", "yolo").notes
-    assert "became 1 polygons" in note.reason
+    assert "became 1 polygons and lost its holes, 4 pixels" in note.reason
     after = Dataset.open(tmp_path / "yolo")
     assert after.objects[0].segments[0] == pytest.approx([5, 5, 20, 5, 20, 20, 5, 20], abs=1e-3)
     assert after.objects[0].bbox == pytest.approx(before.objects[0].bbox)

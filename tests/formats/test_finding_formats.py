@@ -263,7 +263,7 @@ def test_a_polygon_of_huge_numbers_costs_only_itself(tmp_path: Path) -> None:
         {"image_id": i, "category_id": 1, "segmentation": [p], "bbox": [10, 20, 20, 40]} for i, p in enumerate(polygons)
     ]
     write(Case("", IMAGES, {"a.json": coco(IMAGES, found)}), tmp_path)
-    dataset = Dataset.open(tmp_path)
+    dataset = Dataset.open(tmp_path, max_bad_share=0.5)
     assert len(dataset.objects) == 1
     assert [problem.kind for problem in dataset.report.problems] == ["bad mask"]
 
@@ -285,7 +285,7 @@ def test_a_bad_object_costs_only_itself(tmp_path: Path) -> None:
     ]
     clipped = [(4, 1, [90, 70, 50, 50])]
     write(Case("", IMAGES, {"a.json": json.dumps(coco(IMAGES, [*boxes, *bad, *clipped]))}), tmp_path)
-    dataset = Dataset.open(tmp_path)
+    dataset = Dataset.open(tmp_path, max_bad_share=0.3)
     assert dataset.objects.bbox[0].tolist() == list(BOX) and len(dataset.objects) == 13
     kinds = [problem.kind for problem in dataset.report.problems]
     assert sorted(kinds) == ["bad box", "box outside", "empty box", "inverted box"]

@@ -104,7 +104,7 @@ from object_files import (
         ["a.jpg", "b.jpg"],
         {
             "coco.json": coco(
-                ["a.jpg", {"id": 1, "file_name": ""}, {"id": 0, "file_name": "b.jpg"}],
+                ["a.jpg", {"id": 1, "file_name": ""}],
                 [
                     (0, 1, [10, 20, 20, 40]),
                     (7, 1, [10, 20, 20, 40]),
@@ -122,7 +122,6 @@ from object_files import (
         {"a.jpg": [("cat", BOX)] * 2},
         problems=[
             "coco.json: images[1]: the image has no file_name",
-            "coco.json: images[2]: another image has the id 0 too",
             "coco.json: annotations[1]: no image has the image_id 7",
             "coco.json: annotations[2]: no category has the category_id 9",
             "coco.json: annotations[3]: a box needs 4 numbers",
@@ -386,13 +385,13 @@ def test_voc_keeps_difficult(tmp_path: Path) -> None:
         {
             "data.yaml": "names: [dog, cat]\n",
             "labels/1.txt": LINE
-            + "2 0.2 0.5 0.2 0.5\n1 0.2 0.5 0.2\ncat 0.2 0.5 0.2 0.5\n1 0.2 x 0.2 0.5\n-1 0 0 1 1\n",
+            + "2 0.2 0.5 0.2 0.5\n1 0.2 0.5 0.2\ncow 0.2 0.5 0.2 0.5\n1 0.2 x 0.2 0.5\n-1 0 0 1 1\n",
         },
         {"images/1.jpg": [("cat", BOX)]},
         problems=[
             "labels/1.txt:2: class 2 is not in the list of 2 names",
             "labels/1.txt:3: a line needs a class and 4 numbers",
-            'labels/1.txt:4: the class must be a whole number, not "cat"',
+            'labels/1.txt:4: the class must be a whole number, not "cow"',
             'labels/1.txt:5: a coordinate must be a finite number, not "x"',
             "labels/1.txt:6: class -1 is not",
         ],

@@ -22,9 +22,11 @@ from counting_site import counting_site
 from object_files import (
     BOX,
     CVAT_BOX,
+    HEIGHT,
     LINE,
     PERCENT,
     RECT,
+    WIDTH,
     Case,
     coco,
     colours,
@@ -68,6 +70,7 @@ def table(*, header: str = "image,label", separator: str = ",") -> str:
     return "".join(f"{line}\n" for line in [header, *map(separator.join, zip(IMAGES, ANIMALS, strict=True))])
 
 
+CORNER_ROWS = f"10 20 {WIDTH - 2} {HEIGHT - 2} cat\n1 2 {WIDTH - 9} {HEIGHT - 5} dog\n"
 STREETS = [f"leftImg8bit/train/ulm/{i}_leftImg8bit.png" for i in range(12)]
 CASES = [
     ("mltable", IMAGES, {"MLTable": "paths:\n  - file: ./train.jsonl\n", "train.jsonl": LINES}),
@@ -133,6 +136,7 @@ CASES = [
         STREETS,
         each("gtFine/train/ulm/{}_gtFine_instanceIds.png", values((24, INSIDE))),
     ),
+    ("txt", [f"images/{name}" for name in IMAGES], each("boxes/{}.txt", CORNER_ROWS)),
     ("huggingface", IMAGES, {"metadata.jsonl": METADATA}),
     ("huggingface", IMAGES, {"metadata.csv": table(header="file_name,label")}),
     ("huggingface", IMAGES, {"metadata.parquet": parquet()}),

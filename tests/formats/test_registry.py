@@ -43,7 +43,7 @@ def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 def test_the_order_in_which_formats_are_tried() -> None:
     assert [format_.name for format_ in list_formats()] == [
         "mltable", "cub", "roboflow-multilabel", "coco", "voc", "cvat", "label-studio", "via", "labelme", "createml",
-        "yolo", "cityscapes", "huggingface", "jsonl", "csv", "masks", "folder",
+        "yolo", "cityscapes", "txt", "huggingface", "jsonl", "csv", "masks", "folder",
     ]  # fmt: skip
     assert [format_.name for format_ in list_export_formats()] == ["coco", "voc", "yolo", "jsonl", "csv", "folder"]
 

@@ -85,7 +85,12 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
     ("SuperAnnotate", PICTURES, each("images/{}.jpg___objects.json", ANNOTATE), "SuperAnnotate.*COCO"),
     ("Segment Anything", PICTURES, each("images/{}.json", SA), "one file per image.*COCO"),
     ("Labelbox", PICTURES, {"export.ndjson": LABELBOX * 12}, "Labelbox.*COCO"),
-    ("KITTI", [f"training/image_2/{i}.png" for i in range(12)], each("training/label_2/{}.txt", KITTI), "KITTI.*COCO"),
+    (
+        "KITTI in images of another size",
+        [f"training/image_2/{i}.png" for i in range(12)],
+        each("training/label_2/{}.txt", KITTI.replace("30.0 60.0", "300.0 60.0")),
+        "KITTI.*COCO",
+    ),
     ("DOTA", [f"images/{i}.png" for i in range(12)], each("labelTxt/{}.txt", DOTA), "DOTA.*YOLO"),
     (
         "WIDER",
@@ -100,10 +105,10 @@ REFUSED: list[tuple[str, list[str], dict[str, Any], str]] = [
         "no known format.*captions_train.json",
     ),
     (
-        "names of classes instead of numbers",
+        "names of classes and shares that may be corners",
         SPLIT_PICTURES,
-        each("train/labels/{}.txt", "cat 0.2 0.5 0.2 0.5\n"),
-        "no known format.*train/labels/0.txt",
+        each("train/labels/{}.txt", "cat 0.2 0.2 0.3 0.3\n"),
+        'no known format.*may mean "label x1 y1 x2 y2" or "label x y width height" or "label xc yc width height"',
     ),
     ("masks as JPEG", PICTURES, each("masks/{}.jpg", values((255, INSIDE))), "masks.*PNG"),
     (

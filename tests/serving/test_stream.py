@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import map_in_order
+from automl_vision.serving.command import image_files, main, skipped_sentence
 from automl_vision.serving.predictor import Predictor
 from conftest import CLASSES
 from model_folders import write_classifier, write_detector
@@ -106,3 +108,37 @@ def test_map_in_order(threads: int, window: int):
     results = map_in_order(lambda n: (waits.wait(0.001 * (n % 3)), n * n)[1], range(50), threads=threads, window=window)
     assert list(results) == [n * n for n in range(50)]
     assert list(map_in_order(str, (), threads=threads, window=window)) == []
+
+
+def test_the_image_that_cannot_be_read_is_named(predictor: Predictor, tmp_path: Path):
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, file in enumerate(files):
+        Image.fromarray(grey(80 * i)).save(file)
+    files[1].write_bytes(b"not an image")
+    with pytest.raises(ImageError, match=rf"image 2 \({files[1]}\): "):
+        predictor(files)
+    with pytest.raises(ImageError, match=r"image 2: "):
+        predictor([file.read_bytes() for file in files])
+    found = predictor(files, unreadable="return")
+    assert isinstance(found[1], ImageError) and "image 2" not in str(found[1])
+    assert [found[i].to_json() for i in (0, 2)] == [predictor(files[i])[0].to_json() for i in (0, 2)]
+    with pytest.raises(ValueError, match='"raise" or "return", not "skip"'):
+        predictor(files, unreadable="skip")  # type: ignore[arg-type]
+
+
+def test_files_of_a_folder_that_are_skipped_are_counted_and_named(predictor: Predictor, tmp_path: Path, capsys):
+    folder = tmp_path / "photos"
+    (folder / "below").mkdir(parents=True)
+    for name in ("a.png", "below/b.jfif", "c.odd"):
+        Image.fromarray(grey(90)).save(folder / name, "PNG" if name == "a.png" else "JPEG")
+    (folder / "d.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.txt").write_text("not looked at")
+    assert [file.name for file in image_files([folder])] == ["a.png", "b.jfif", "c.odd", "d.heic"]
+    assert main([str(predictor.folder), str(folder), "--json"]) == 2  # for the HEIC file
+    out, err = capsys.readouterr()
+    rows = {Path(row["filename"]).name: row for row in map(json.loads, out.splitlines())}
+    assert list(rows) == ["a.png", "b.jfif", "c.odd", "d.heic"] and "error" in rows["d.heic"]
+    assert not any("error" in rows[name] for name in ("a.png", "b.jfif", "c.odd"))
+    assert "1 files are no images and are skipped (1 .txt), such as" in err and "notes.txt" in err
+    assert skipped_sentence([folder / "below"]) is None

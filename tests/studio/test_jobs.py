@@ -156,6 +156,15 @@ def test_a_mistake_has_the_path_of_its_field(
     assert path in [problem["path"] for problem in refused.json()["problems"]]
 
 
+def test_the_studio_follows_no_links_out_of_its_folders(client: TestClient, studio_workspace: StudioWorkspace):
+    values = job(studio_workspace, allow_outside=True)
+    (problem,) = checked(client, values)["problems"]
+    assert problem["path"] == ["allow_outside"] and "automl-vision train" in problem["sentence"]
+    refused = client.post(f"{API}/jobs", json={"values": values})
+    assert refused.status_code == 422 and "outside of its folders" in refused.text
+    assert checked(client, job(studio_workspace, allow_outside=False))["problems"] == []
+
+
 def test_ranges_are_said_for_what_is_right_already(client: TestClient, studio_workspace: StudioWorkspace):
     space = {
         "learning_rate": {"type": "loguniform", "low": -9, "high": -4},

@@ -204,7 +204,7 @@ def test_a_run_names_its_version_and_leaves_out_what_changed_beneath_it(root: Pa
         draw_shapes(("cross",), 200 + i).save(root / "square" / f"square-{i}.png")
     shutil.rmtree(workspace.cache_path)
     refused = work_here(Experiment(workspace, "versions"), config)
-    with pytest.raises(RunFailedError, match="13 of 24 records cannot be used"):
+    with pytest.raises(RunFailedError, match="13 of 24 images cannot be used"):
         refused.wait_for_completion()
 
 

@@ -128,8 +128,20 @@ def train(  # noqa: PLR0913, PLR0917 - each one is an option of the command
         return
     run = found.submit(config, queue=not now)
     typer.echo(json.dumps({"event": "submitted", "run": run.id}) if as_json else f"run {run.id}")
+    if not as_json:
+        _show_import(run)
     if not detach:
         _follow(run, as_json=as_json)
+
+
+def _show_import(run: Run) -> None:
+    """Say what was noted when a run's data was opened."""
+    from automl_vision.cli.import_report import note_lines, unvalidated_lines
+    from automl_vision.data.dataset import Dataset
+
+    dataset = Dataset.load(run.folder.spec()["manifest"])
+    for line in (*note_lines(dataset.report.notes), *unvalidated_lines(dataset)):
+        typer.echo(line, err=True)
 
 
 def add_train(*, called: bool) -> None:
@@ -272,8 +284,10 @@ def predict(  # noqa: PLR0913 - each one is an option of the command
     workspace: WorkspaceOption = None,
 ) -> None:
     """Predict the labels or objects of images with a trained model."""
-    from automl_vision.serving.command import predict_files, write_predictions
+    from automl_vision.serving.command import predict_files, skipped_sentence, write_predictions
 
+    if sentence := skipped_sentence(images):
+        typer.echo(sentence, err=True)
     rows = predict_files(
         open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate, runtime=runtime,
         precision=precision, stop_at_unreadable=on_unreadable is Unreadable.ERROR,

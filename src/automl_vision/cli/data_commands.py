@@ -11,17 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from automl_vision.cli.options import (
+    AllowOutsideOption,
     DataArgument,
     ExifOption,
     JsonOption,
+    ReadOption,
     ValueRangeOption,
     WorkspaceOption,
     open_dataset,
     open_workspace,
+    reading,
 )
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
-BadShareOption = Annotated[float, typer.Option(min=0, max=1, help="Maximum fraction of records that may be unusable.")]
+BadShareOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Maximum fraction of images, and of objects, that may be unusable.")
+]
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _LISTED = 50  # records that were left out, in the terminal
@@ -41,6 +46,11 @@ def check(  # noqa: PLR0913 - each one is an option of the command
         Path | None,
         typer.Option(metavar="FILE.parquet", help="Apply the proposals and write the next version of the dataset."),
     ] = None,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="List all notes of the import, not the first of a kind.")
+    ] = False,
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -52,8 +62,9 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     if apply_to is not None and apply_to.suffix != ".parquet":
         raise DataError(f"--apply-to writes a manifest, a file that ends in .parquet, not {apply_to}")
     # the worst data need the report most
+    settings = reading(read, allow_outside=allow_outside)
     dataset = open_dataset(
-        path, workspace, task=task, format=format_, max_bad_share=1.0, exif=exif, value_range=value_range
+        path, workspace, task=task, format=format_, max_bad_share=1.0, exif=exif, value_range=value_range, **settings
     )
     found = dataset.check(features=features)
     if report is not None:
@@ -65,7 +76,7 @@ def check(  # noqa: PLR0913 - each one is an option of the command
     if as_json:
         typer.echo(json.dumps({**readable.summary(), "report": found.to_json()}, indent=2, ensure_ascii=False))
     else:
-        _print_summary(readable)
+        _print_summary(readable, all_notes=notes)
         typer.echo("\n".join(["", *found.lines()]))
     require_usable(readable, max_bad_share=max_bad_share)
     if apply_to is not None:
@@ -77,13 +88,15 @@ def check(  # noqa: PLR0913 - each one is an option of the command
 
 def advise(
     path: DataArgument,
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Advise which input size and tiles suit the objects of a dataset, and what they cost."""
     from automl_vision.recipes.advisor import advise as advice_on
 
-    advice = advice_on(open_dataset(path, workspace))
+    advice = advice_on(open_dataset(path, workspace, **reading(read, allow_outside=allow_outside)))
     if as_json:
         typer.echo(json.dumps(vars(advice), indent=2))
         return
@@ -101,6 +114,8 @@ def show(  # noqa: PLR0913 - each one is an option of the command
     seed: Annotated[int, typer.Option(help="Another seed shows other images.")] = 0,
     exif: ExifOption = "auto",
     value_range: ValueRangeOption = "auto",
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Draw some images with their labels, boxes and masks."""
@@ -110,14 +125,16 @@ def show(  # noqa: PLR0913 - each one is an option of the command
     format_ = _PICTURES.get(out.suffix.lower())
     if format_ is None:
         raise DataError(f"--out writes a picture that ends in {', '.join(_PICTURES)}, not {out}")
-    dataset = open_dataset(path, workspace, exif=exif, value_range=value_range)
+    dataset = open_dataset(
+        path, workspace, exif=exif, value_range=value_range, **reading(read, allow_outside=allow_outside)
+    )
     picture = dataset.show(n, split=split, label=label, seed=seed)
     with _writing(out), atomic_path(out) as temporary:
         picture.save(temporary, format_)
     typer.echo(f"written  {out}")
 
 
-def register(
+def register(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     path: DataArgument,
     name: Annotated[str, typer.Argument(help="Letters, digits, -, _ and ., at most 60.")],
     description: Annotated[str, typer.Option(help="A note for people.")] = "",
@@ -126,11 +143,15 @@ def register(
     ] = SPLIT_RATIO,
     exif: ExifOption = "auto",
     value_range: ValueRangeOption = "auto",
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Register a dataset as the next version of a name; unchanged data keeps its version."""
     registry = open_workspace(workspace).datasets
-    dataset = open_dataset(path, workspace, exif=exif, value_range=value_range)
+    dataset = open_dataset(
+        path, workspace, exif=exif, value_range=value_range, **reading(read, allow_outside=allow_outside)
+    )
     version = registry.register(dataset, name, description=description, split_ratio=split_ratio)
     images = ", ".join(f"{count} {split}" for split, count in version.summary["images"].items())
     typer.echo(f"{version.id}  {images}  {version.fingerprint}")
@@ -168,24 +189,28 @@ def versions(
 def compare(
     old: DataArgument,
     new: DataArgument,
+    allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show what was added, removed, relabelled and moved to another split between two datasets or versions."""
-    changes = open_dataset(new, workspace).changes_since(open_dataset(old, workspace))
+    before, after = (open_dataset(path, workspace, allow_outside=allow_outside) for path in (old, new))
+    changes = after.changes_since(before)
     typer.echo(json.dumps(changes.to_json(), indent=2, ensure_ascii=False) if as_json else str(changes))
 
 
 def what_if(
     old: DataArgument,
     new: DataArgument,
+    allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Tell what a change of a dataset would bring, by a linear probe with and without it; nothing is trained."""
     from automl_vision.experiment.what_if import what_if as compare_probes
 
-    found = compare_probes(open_dataset(old, workspace), open_dataset(new, workspace))
+    before, after = (open_dataset(path, workspace, allow_outside=allow_outside) for path in (old, new))
+    found = compare_probes(before, after)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
         return
@@ -210,20 +235,35 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
     max_bad_share: BadShareOption = MAX_BAD_SHARE,
     exif: ExifOption = "auto",
     value_range: ValueRangeOption = "auto",
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a dataset in another format; what the format cannot hold is listed."""
+    from automl_vision.cli.import_report import note_lines
     from automl_vision.formats.export import export_dataset
 
+    settings = reading(read, allow_outside=allow_outside)
     dataset = open_dataset(
-        path, workspace, task=task, format=from_, max_bad_share=max_bad_share, exif=exif, value_range=value_range
+        path,
+        workspace,
+        task=task,
+        format=from_,
+        max_bad_share=max_bad_share,
+        exif=exif,
+        value_range=value_range,
+        **settings,
     )
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")
+    for line in note_lines(dataset.report.notes):
+        typer.echo(line)
     for note in report.notes:
         typer.echo(f"changed   {note.place}: {note.reason}")
     typer.echo(f"{report.total} images of {dataset.task} from {dataset.format} to {format_} in {out}")
+    if images != "copy":
+        typer.echo(f"its images lie elsewhere; open it with: automl-vision data check {out} --allow-outside")
 
 
 @contextmanager
@@ -237,8 +277,9 @@ def _writing(path: Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be written ({error.strerror or error})") from None
 
 
-def _print_summary(dataset: Any) -> None:
-    """Print images per class and split, and the first records that were left out."""
+def _print_summary(dataset: Any, *, all_notes: bool) -> None:
+    """Print images per class and split, the first records that were left out, and what was noted."""
+    from automl_vision.cli.import_report import note_lines, unvalidated_lines
     from automl_vision.cli.tables import print_table
     from automl_vision.core.text import visible
 
@@ -252,6 +293,8 @@ def _print_summary(dataset: Any) -> None:
         typer.echo(visible(f"left out  {problem.place}: {problem.reason}"))
     if len(problems) > _LISTED:
         typer.echo(f"left out  and {len(problems) - _LISTED:,} more, which --json lists")
+    for line in (*note_lines(dataset.report.notes, all_places=all_notes), *unvalidated_lines(dataset)):
+        typer.echo(line)
 
 
 def add_data(app: typer.Typer) -> None:

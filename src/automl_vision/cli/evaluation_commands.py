@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_vision.cli.options import (
+    AllowOutsideOption,
     DataArgument,
     JsonOption,
     ModelFolderArgument,
@@ -58,6 +59,7 @@ def evaluate(  # noqa: PLR0913 - each one is an option of the command
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML page with everything.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
+    allow_outside: AllowOutsideOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +71,7 @@ def evaluate(  # noqa: PLR0913 - each one is an option of the command
 
     folder = open_model(model, workspace)
     task = ModelDescription.load(folder).task
-    dataset = open_dataset(data, workspace, task=task)
+    dataset = open_dataset(data, workspace, task=task, allow_outside=allow_outside)
     try:
         with progress_bar("images") as progress:
             settings = ScoringSettings(metric)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +50,20 @@ ValueRangeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+AllowOutsideOption = Annotated[
+    bool, typer.Option("--allow-outside", help="Follow links and paths that lead out of the data's folder.")
+]
+ReadOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="NAME=VALUE",
+        help="How the data is read: image_column, label_column, split_column, group_column, encoding, or fields, the "
+        'names of all columns of files without a header, as in fields="x1 y1 x2 y2 label"; may be repeated.',
+    ),
+]
+
+
 class Unreadable(StrEnum):
     """What to do with images that cannot be read."""
 
@@ -64,6 +79,7 @@ PrecisionOption = Annotated[
 ]
 UnreadableOption = Annotated[Unreadable, typer.Option(help="Go on without images that cannot be read, or stop.")]
 
+_READING = ("image_column", "label_column", "split_column", "group_column", "fields", "encoding")
 _WITHOUT_OPTION = ("arguments", "hyperparameter_sampling", "policy")  # given by --set, and in a job file
 
 
@@ -125,6 +141,9 @@ _BOUNDS = {"ge": "at least {:,}", "gt": "above {:,}", "le": "at most {:,}", "lt"
 def _option(name: str, field: Any) -> Any:
     """The type of a derived option: a number or a text; the config checks its range and values."""
     types = get_args(field.annotation) or (field.annotation,)
+    if bool in types:
+        flag = f"--{name.replace('_', '-')}"
+        return Annotated[bool | None, typer.Option(flag, help=_help(name, field), rich_help_panel="Configuration")]
     number = next((each for each in (int, float) if each in types), None)
     metavar = f"<{number.__name__}>" if number else _TEXTS.get(name, "<path>")
     option = typer.Option(
@@ -185,7 +204,7 @@ def config_from(
         raise ConfigError([f'--set takes NAME=VALUE, not "{text}"' for text in bad], subject="The command")
     values: dict[str, Any] = dict(options)
     if "task" not in options and "training_data" in options:
-        how = {name: options[name] for name in ("exif", "value_range") if name in options}
+        how = {name: options[name] for name in ("exif", "value_range", "allow_outside") if name in options}
         # submitting checks the share
         dataset = open_dataset(options["training_data"], workspace, max_bad_share=1.0, **how)
         values |= {"task": dataset.task, "training_data": dataset}
@@ -201,7 +220,32 @@ def open_dataset(path: str, workspace: Path | None, **settings: Any) -> Dataset:
     """
     from automl_vision.data.dataset import Dataset
 
-    return Dataset.open(open_workspace(workspace).datasets.resolve(path), **settings)
+    return Dataset.open(_location(path, workspace), **settings)
+
+
+def _location(path: str, workspace: Path | None) -> str:
+    """The path itself where something is there, which needs no workspace; else what a registered name means."""
+    is_path = "/" in path or os.path.exists(path)  # noqa: PTH110 - pathlib raises for a path that is too long
+    return path if is_path else open_workspace(workspace).datasets.resolve(path)
+
+
+def reading(read: list[str] | None, *, allow_outside: bool) -> dict[str, Any]:
+    """How data is read, as arguments of `Dataset.open`.
+
+    Raises:
+        DataError: a text is not NAME=VALUE, or there is no such name.
+    """
+    from automl_vision.core.errors import DataError
+    from automl_vision.core.text import did_you_mean
+
+    settings: dict[str, Any] = {"allow_outside": allow_outside}
+    for text in read or ():
+        name, _, value = text.partition("=")
+        if name not in _READING or not value:
+            known = ", ".join(_READING)
+            raise DataError(f'--read takes NAME=VALUE, not "{text}".{did_you_mean(name, _READING)} Names: {known}')
+        settings[name] = value
+    return settings
 
 
 def open_model(model: str, workspace: Path | None) -> Path:

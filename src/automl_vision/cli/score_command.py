@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_vision.cli.options import (
+    AllowOutsideOption,
     JsonOption,
     ModelFolderArgument,
     PrecisionOption,
@@ -56,6 +57,7 @@ def score(  # noqa: PLR0913 - each one is an option of the command
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     on_unreadable: UnreadableOption = Unreadable.SKIP,
+    allow_outside: AllowOutsideOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +69,7 @@ def score(  # noqa: PLR0913 - each one is an option of the command
 
     folder = open_model(model, workspace)
     location = open_workspace(workspace).datasets.resolve(data)
-    images = list_images(location, labels=not all_images)
+    images = list_images(location, labels=not all_images, allow_outside=allow_outside)
     _show_notes(images)
     path = open_workspace(workspace).path / "scoring" / f"{out}.parquet" if format == DATASET else Path(out)
     with progress_bar("images") as progress:

@@ -57,6 +57,7 @@ class Annotations:
         further: what else the source says of its images.
         reads_all: whether each image of the source is a record, a mask, or reported already.
         swaps_sizes: whether the source states sizes of pixels as they are stored beside objects of upright images.
+        ambiguous: why it is not clear which image a record means, by its number; such records are left out.
     """
 
     kind: Kind
@@ -73,6 +74,7 @@ class Annotations:
     further: FurtherColumns = field(default_factory=FurtherColumns)
     reads_all: bool = False
     swaps_sizes: bool = False
+    ambiguous: dict[int, str] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _repeated: set[int] = field(default_factory=set)
 
@@ -93,11 +95,11 @@ class Annotations:
         if not all(_is_unicode(text) for text in texts):
             self.reject(record.place, "the name is not valid Unicode; rename it in UTF-8", "bad name")
             return None
-        self.report.total += len(record.objects)
+        self.report.count(objects=len(record.objects))
         labels = tuple(map(composed, record.labels))
         number = self._numbers.get(record.image)
         if number is None:
-            self.report.total += 1
+            self.report.count(images=1)
             number = self._numbers[record.image] = len(self.images)
             self.images.append(record.image)
             self.places.append(record.place)
@@ -155,11 +157,11 @@ class Annotations:
             self.kind = "label" if all(self.labels) else "labels"
 
     def split_by_folders(self) -> None:
-        """Where no record has a split, take those that the images' folders name, if all do and one is for training."""
+        """Where no record has a split, take those that the images' folders name: all, or more than one of them."""
         if any(self.splits):
             return
         found = [outermost_split(image) for image in self.images]
-        if "train" in found and None not in found:
+        if "train" in found and (None not in found or len({*found} - {None}) > 1):
             self.splits = found
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -173,18 +175,21 @@ class Annotations:
 
     def reject(self, place: str, reason: str, kind: str) -> None:
         """Count one record that cannot be used."""
-        self.report.total += 1
-        self.report.add(_printable(place), _printable(reason), kind)
+        self.report.reject(_printable(place), _printable(reason), kind)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that table formats read; None looks for the usual names."""
+    """Names of the columns that table formats read; None looks for the usual names.
+
+    `fields` are names for all columns of files that have none, in their order: ("x1", "y1", "x2", "y2", "label").
+    """
 
     image: str | None = None
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    fields: tuple[str, ...] = ()
 
 
 def _printable(text: str) -> str:

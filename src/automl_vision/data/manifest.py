@@ -89,7 +89,9 @@ def _usable_rows(annotations: Annotations, facts: Sequence[ImageFacts], task: st
     """The records that can be used; the others go into the report."""
     kept = []
     for row, fact in enumerate(facts):
-        reason, kind = fact.problem, "unreadable image"
+        reason, kind = annotations.ambiguous.get(row), "ambiguous image"
+        if reason is None:
+            reason, kind = fact.problem, "unreadable image"
         if reason is None and TASKS[task].one_label and len(annotations.labels[row]) != 1:
             reason = f"{task} needs exactly 1 label per image, this one has {len(annotations.labels[row])}"
             kind = "bad label"

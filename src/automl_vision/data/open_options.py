@@ -19,7 +19,8 @@ class OpenOptions:
     Attributes:
         format: name of the format, or None to detect it.
         columns: names of the columns of table formats.
-        max_bad_share: maximum fraction of records that may be left out, 0 to 1.
+        encoding: of texts that are not UTF-8, such as "cp950"; None detects it.
+        max_bad_share: maximum fraction of images, and of objects, that may be left out, 0 to 1.
         max_pixels: images with more pixels are left out without decoding them.
         allow_outside: whether annotation files may name images outside of the data's folder.
         read_images: whether each image file is opened. If False, image sizes come from the annotations, and a file is
@@ -35,6 +36,7 @@ class OpenOptions:
 
     format: str | None = None
     columns: Columns = field(default_factory=Columns)
+    encoding: str | None = None
     max_bad_share: float = MAX_BAD_SHARE
     max_pixels: int = MAX_PIXELS
     allow_outside: bool = False
@@ -48,7 +50,9 @@ class OpenOptions:
 
 
 def open_options(settings: dict[str, Any]) -> OpenOptions:
-    """Options from keyword arguments; `*_column` names go into `columns`."""
+    """Options from keyword arguments; `*_column` names and `fields`, a text or names, go into `columns`."""
     names = ("image", "label", "split", "group")
-    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names})
+    fields = settings.pop("fields", None) or ()
+    fields = tuple(fields.replace(",", " ").split()) if isinstance(fields, str) else tuple(fields)
+    columns = Columns(**{name: settings.pop(f"{name}_column", None) for name in names}, fields=fields)
     return OpenOptions(columns=columns, **settings)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE
+from automl_vision.data.report import Problem
 from automl_vision.data.split_names import LEFT_OUT
 
 MIN_IMAGES = 10
-_EXAMPLES = 5  # problems that an error message lists
+_EXAMPLES = 5  # problems that an error message lists, each kind of sentence once
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) -> None:
@@ -17,19 +22,20 @@ def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) ->
 
     Args:
         dataset: to look at.
-        max_bad_share: maximum fraction of records that may have been left out, 0 to 1.
+        max_bad_share: maximum fraction of images, and of objects, that may have been left out, 0 to 1.
 
     Raises:
         DataError: fewer than 10 usable images, fewer than 2 classes to choose from, no label at all, or more than
-            `max_bad_share` of the records left out.
+            `max_bad_share` of the images or of the objects left out.
     """
     report = dataset.report
-    examples = "".join(f"\n  - {p.place}: {p.reason}" for p in report.problems[:_EXAMPLES])
-    if report.bad_share > max_bad_share:
-        raise DataError(
-            f"{len(report.problems)} of {report.total} records cannot be used "
-            f"({report.bad_share:.0%}); at most {max_bad_share:.0%} are allowed (max_bad_share):{examples}"
-        )
+    examples = _examples(report.problems)
+    for noun, (bad, total) in report.left_out.items():
+        if total and bad / total > max_bad_share:
+            raise DataError(
+                f"{bad:,} of {total:,} {noun} cannot be used ({bad / total:.0%}); at most {max_bad_share:.0%} are "
+                f"allowed (max_bad_share):{examples}"
+            )
     usable = dataset.splits != LEFT_OUT
     if usable.sum() < MIN_IMAGES:
         raise DataError(f"at least {MIN_IMAGES} usable labelled images are needed, {int(usable.sum())} found{examples}")
@@ -40,3 +46,15 @@ def require_usable(dataset: Dataset, *, max_bad_share: float = MAX_BAD_SHARE) ->
     if not classes:
         noun = TASKS[dataset.task].noun
         raise DataError(f"at least 1 {noun} is needed, but no image has any{examples}")
+
+
+def _examples(problems: Sequence[Problem]) -> str:
+    """The first problems of different sentences, each with the number of those that differ only in a number."""
+    alike: dict[str, list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault(_NUMBER.sub("#", problem.reason), []).append(problem)
+    shown = [(found[0], len(found) - 1) for found in list(alike.values())[:_EXAMPLES]]
+    return "".join(
+        f"\n  - {problem.place}: {problem.reason}{f' (and {more:,} more like this)' if more else ''}"
+        for problem, more in shown
+    )

@@ -97,7 +97,7 @@ class ClassificationCases:
 
     @cached_property
     def counts(self) -> Remembered[Counts]:
-        """Takes weights, returns decisions by class; averages are over the classes that are true or predicted."""
+        """Takes weights, returns decisions by class; averages are over the classes that occur."""
         return Remembered(self._counts)
 
     @cached_property
@@ -111,7 +111,6 @@ class ClassificationCases:
             right=sums_by_class(weights * self.right, self.truth, classes),
             predicted=sums_by_class(weights, self.predicted, classes),
             true=sums_by_class(weights, self.truth, classes),
-            only_seen=True,
         )
 
 
@@ -134,9 +133,9 @@ def _calibration_error(cases: ClassificationCases, weights: Floats) -> Floats:
 
 
 _AVERAGES = {
-    "macro": "mean over the classes",
+    "macro": "mean over the classes that occur in the images",
     "micro": "over all decisions at once",
-    "weighted": "mean over the classes, each as often as it occurs",
+    "weighted": "mean over the classes that occur, each as often as it occurs",
 }
 _FIGURES = {
     "precision": "share of the predictions of a class that are right",

@@ -83,7 +83,7 @@ class MultiLabelCases:
 
     @cached_property
     def counts(self) -> Remembered[Counts]:
-        """Takes weights, returns decisions by label; averages are over all labels."""
+        """Takes weights, returns decisions by label; averages are over the labels that occur."""
         return Remembered(self._counts)
 
     @cached_property
@@ -94,7 +94,7 @@ class MultiLabelCases:
     def _counts(self, weights: Floats) -> Counts:
         tables = (self.predicted & self.onehot, self.predicted, self.onehot)
         right, predicted, true = (sums_by_label(weights, table) for table in tables)
-        return Counts(right, predicted, true, only_seen=False)
+        return Counts(right, predicted, true)
 
 
 def _calibration_error(cases: MultiLabelCases, weights: Floats) -> Floats:

@@ -126,13 +126,11 @@ class Counts:
         right: (resamples, classes), predicted and true.
         predicted: (resamples, classes).
         true: (resamples, classes).
-        only_seen: whether averages over classes leave out those that are neither predicted nor true.
     """
 
     right: Floats
     predicted: Floats
     true: Floats
-    only_seen: bool
 
     def precision(self) -> Floats:
         """By class; 0 for one that is not predicted."""
@@ -147,7 +145,9 @@ class Counts:
         return ratio(2 * self.right, self.predicted + self.true)
 
     def averaged(self, figure: str, average: str) -> Floats:
-        """Average of a figure over classes, (resamples,).
+        """Average of a figure over the classes that occur, (resamples,), as for AUC and average precision.
+
+        Of a class that does not occur nothing can be found, so it has no figure; NaN where none occurs.
 
         Args:
             figure: "precision", "recall" or "f1".
@@ -158,9 +158,6 @@ class Counts:
             right, predicted, true = (
                 values.sum(axis=1, keepdims=True) for values in (self.right, self.predicted, self.true)
             )
-            return np.asarray(getattr(Counts(right, predicted, true, only_seen=False), figure)()[:, 0])
-        values = getattr(self, figure)()
-        if average == "weighted":
-            return ratio((values * self.true).sum(axis=1), self.true.sum(axis=1))
-        seen = (self.predicted + self.true > 0) if self.only_seen else np.ones(values.shape, bool)
-        return ratio((values * seen).sum(axis=1), seen.sum(axis=1).astype(float))
+            return np.asarray(getattr(Counts(right, predicted, true), figure)()[:, 0])
+        values = np.where(self.true > 0, getattr(self, figure)(), np.nan)
+        return mean_of_known(values, self.true if average == "weighted" else None)

@@ -109,7 +109,7 @@ class AutoMLVisionConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     max_bad_share: float = Field(
-        MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of records that may be unusable"
+        MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of images, and of objects, that may be unusable"
     )
     exif: Literal["auto", "annotated-raw", "annotated-upright"] = Field(
         "auto",
@@ -121,6 +121,7 @@ class AutoMLVisionConfig(BaseModel):
         description="values of black and white in images of more than 8 bits: `LOW:HIGH`, `file` for what the files "
         "state, `auto` for those of the training images",
     )
+    allow_outside: bool = Field(False, description="follow links and paths that lead out of the data's folder")
     threads: int = Field(0, ge=0, description="cores for a trial; 0: all")
     processes_per_trial: int = Field(
         1, ge=1, description="processes that train each trial together, each on a GPU of its own where there are any"

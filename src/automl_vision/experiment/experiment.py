@@ -201,6 +201,7 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
             path,
             task=config.task,
             max_bad_share=config.max_bad_share,
+            allow_outside=config.allow_outside,
             exif=config.exif,
             value_range=config.value_range,
         )

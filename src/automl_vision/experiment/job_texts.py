@@ -84,7 +84,8 @@ def job_command(config: AutoMLVisionConfig, experiment: str = DEFAULT_EXPERIMENT
     else:
         arguments = values.pop("arguments", {})
         for name, value in values.items():
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            words += ([option] if value else []) if isinstance(value, bool) else [option, str(value)]
         for name, value in arguments.items():
             words += ["--set", f"{name}={_flow(value)}"]
     return shlex.join([*words, "--workspace", str(workspace)])

@@ -116,14 +116,21 @@ def read_layout(root: Folder) -> FolderLayout:
 
 def class_folders(source: Source) -> set[str]:
     """The names of folders that can be nothing but classes."""
-    if source.main:
-        return set()
-    try:
-        layout = read_layout(Folder.tree(source.images))
-    except DataError:
+    layout = layout_of(source)
+    if layout is None:
         return set()
     names = {meaning.label for meaning in layout.meaning.values()}
     return set() if _are_numbered(names) else names
+
+
+def layout_of(source: Source) -> FolderLayout | None:
+    """What a source's folders mean as classes; None where they may mean two things, or the source is a file."""
+    if source.main:
+        return None
+    try:
+        return read_layout(Folder.tree(source.images))
+    except DataError:
+        return None
 
 
 def _unwrapped(root: Folder) -> tuple[str | None, Folder]:

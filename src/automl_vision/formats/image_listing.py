@@ -9,7 +9,7 @@ from functools import cached_property
 
 from automl_vision.core.text import folded, folder_of
 from automl_vision.data.image_names import is_image
-from automl_vision.data.split_names import split_in_name, split_of_folder, split_word_of_folder
+from automl_vision.data.split_names import is_mask_folder, split_in_name, split_of_folder, split_word_of_folder
 from automl_vision.storage.locations import Storage
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
@@ -20,11 +20,15 @@ class ImageListing:
 
     Args:
         storage: where they lie.
+
+    Attributes:
+        contested: listed images that two references of different folders mean, with these.
     """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._meant: dict[str, list[str]] = {}  # by listed image: the parts of the reference that it was found for
+        self.contested: dict[str, tuple[str, str]] = {}
 
     @cached_property
     def images(self) -> list[str]:
@@ -108,12 +112,15 @@ class ImageListing:
         best = [path for path, count in alike.items() if count == most]
         name = reference.rpartition("/")[2]
         chosen = self._only([path for path in best if path.rpartition("/")[2] == name] or best, folder, split)
-        if chosen is not None and self._meant.setdefault(chosen, parts) != parts:
+        if chosen is not None and (first := self._meant.setdefault(chosen, parts)) != parts:
+            self.contested.setdefault(chosen, ("/".join(first), reference))
             return None
         return chosen
 
     def _only(self, paths: list[str], folder: str, split: str | None) -> str | None:
-        """The only path, or the only one of a split, or below a folder."""
+        """The only path, or the only one that is no mask, or of a split, or below a folder."""
+        if len(paths) > 1:
+            paths = [path for path in paths if not any(map(is_mask_folder, path.split("/")[:-1]))] or paths
         if len(paths) > 1 and split:
             paths = [path for path in paths if self.split_of(path) == split] or paths
         if len(paths) > 1 and folder:

@@ -12,7 +12,8 @@ import msgspec
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations
-from automl_vision.formats.source import Source, decode_text
+from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decode_text
 
 HEAD_FILES = 10  # looked at to find a format
 _LARGEST = 1e9  # of all coordinates
@@ -32,21 +33,21 @@ def parse_json(data: bytes, place: str) -> Any:
     except RecursionError:
         raise DataError(f"{place}: the JSON is nested too deeply") from None
     try:
-        return json.loads(decode_text(data))
+        return json.loads(decode_text(data, place))
     except RecursionError:
         raise DataError(f"{place}: the JSON is nested too deeply") from None
     except ValueError as error:
         raise DataError(f"{place} is not valid JSON ({error})") from None
 
 
-def as_utf8(data: bytes) -> bytes:
+def as_utf8(data: bytes, path: str) -> bytes:
     """A document in UTF-8: the same bytes where they are, since a copy of a large file would be held beside them."""
     if data.isascii():
         return data
     try:
         data.decode()
     except UnicodeDecodeError:
-        return decode_text(data).encode()
+        return decode_text(data, path).encode()
     return data.removeprefix(codecs.BOM_UTF8)
 
 

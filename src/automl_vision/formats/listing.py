@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import PathLike, fspath
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.garbage_collection import without_garbage_collection
+from automl_vision.core.text import suffix_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList, digest_of_texts
 from automl_vision.data.image_names import is_image
@@ -21,7 +23,11 @@ from automl_vision.formats.records.tables import look_at
 from automl_vision.formats.records.text_cells import table_files
 from automl_vision.formats.records.vocabulary import IMAGE, IMAGE_IDENTIFIERS, usual
 from automl_vision.formats.registry import Rank, find_format
+from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES
 from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decoding
+
+_SHOWN = 5
 
 
 def list_images(
@@ -45,8 +51,9 @@ def list_images(
     if is_manifest(path):
         return ImageList.of(Dataset.load(path))
     source = Source.open(fspath(path), allow_outside=options.allow_outside)
-    found = _labelled(source, options) if labels else None
-    references, notes = found or (_unlabelled(source, options), [])
+    with decoding(options.encoding):
+        found = _labelled(source, options) if labels else None
+        references, notes = found or (_unlabelled(source, options), list(_passed_over(source)))
     source.forget()
     if not references:
         raise DataError(f"{source.name} holds no images")
@@ -104,6 +111,14 @@ def _unlabelled(source: Source, options: OpenOptions) -> list[str]:
         f"{source.name} names no images: it is neither an image, nor a table with a column for the image, nor a list "
         'of images, one a line; name the column with image_column="..."'
     )
+
+
+def _passed_over(source: Source) -> Iterator[str]:
+    """A note on the files of a folder that are neither images nor texts."""
+    others = [path for path in source.files if not is_image(path) and suffix_of(path) not in ANNOTATION_SUFFIXES]
+    if source.main is None and others:
+        suffixes = ", ".join(sorted({suffix_of(path) or "no suffix" for path in others})[:_SHOWN])
+        yield f"{len(others)} files ({suffixes}) are not read as images, such as {others[0]}"
 
 
 def _of_lines(source: Source, file: str, options: OpenOptions) -> list[str]:

@@ -16,8 +16,10 @@ from automl_vision.core.plugins import load_plugins
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.split_names import is_mask_folder
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.source import Source
 from automl_vision.formats.unsupported import (
+    annotations_beside,
     are_plain,
     drawings_beside,
     foreign_format,
@@ -26,6 +28,7 @@ from automl_vision.formats.unsupported import (
 )
 from automl_vision.formats.writing import Export
 
+_SHOWN = 5
 _DRAWINGS = ("trimaps", "panoptic", "gtfine", "gtcoarse")  # folders of masks beside other annotations
 
 Reader = Callable[[Source, Columns], Annotations]
@@ -65,6 +68,8 @@ class Format:
         detect: whether files look like this format; reads as little as it can; named columns help to recognise a table.
         read: all annotations of a source.
         explain: what a source nearly is, and what it lacks for this format; None where it is something else.
+        veto: why class folders must not be read although this format cannot be either; None where nothing speaks
+            against it.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Format:
     detect: Callable[[Source, Columns], bool]
     read: Reader
     explain: Explanation
+    veto: Explanation
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ def dataset_format(
     layout: str,
     detect: Callable[[Source, Columns], bool],
     explain: Explanation = lambda _: None,
+    veto: Explanation = lambda _: None,
 ) -> Callable[[Reader], Reader]:
     """Register the decorated function as the reader of a format that holds the given kinds of annotations.
 
@@ -119,6 +126,7 @@ def dataset_format(
         layout: see `Format`.
         detect: see `Format`.
         explain: see `Format`.
+        veto: see `Format`.
     """
 
     def register(read: Reader) -> Reader:
@@ -128,7 +136,7 @@ def dataset_format(
             _note_unnamed(source, annotations)
             return annotations
 
-        _FORMATS[name] = Format(name, kinds, rank, layout, detect, read_and_compare, explain)
+        _FORMATS[name] = Format(name, kinds, rank, layout, detect, read_and_compare, explain, veto)
         return read
 
     return register
@@ -209,16 +217,25 @@ def _found_by_folders(source: Source, columns: Columns, listed: list[Format]) ->
     """Masks, or class folders where nothing says that the folders mean something else.
 
     Raises:
-        DataError: pictures and masks of them would be taken for two classes.
+        DataError: pictures and masks of them would be taken for two classes, or annotations would be passed over.
     """
     masks = [format_ for format_ in listed if format_.rank < Rank.CLASS_FOLDERS]
     if found := next((format_ for format_ in masks if format_.detect(source, columns)), None):
         return found
     if are_plain(source) and unread_annotations(source):
         return None
-    if sentence := drawings_beside(source):
+    if not masks_aside(source) and (sentence := drawings_beside(source)):
         raise DataError(sentence)
-    return next((format_ for format_ in listed[len(masks) :] if format_.detect(source, columns)), None)
+    found = next((format_ for format_ in listed[len(masks) :] if format_.detect(source, columns)), None)
+    if found is not None and (reason := _veto(source)) is not None:
+        raise DataError(f'{reason}. If the folders are the classes, open the data with format="{found.name}"')
+    return found
+
+
+def _veto(source: Source) -> str | None:
+    """Why the folders of images are not all that a source says of them."""
+    vetoes = (format_.veto(source) for format_ in list_formats())
+    return next(filter(None, vetoes), None) or annotations_beside(source)
 
 
 def _not_found(source: Source, listed: list[Format]) -> str:
@@ -226,10 +243,12 @@ def _not_found(source: Source, listed: list[Format]) -> str:
     explained = (unread_annotations(source), *(format_.explain(source) for format_ in listed))
     seen = [*unread_files(source), *filter(None, explained)]
     layouts = "".join(f"\n  - {format_.name}: {format_.layout}" for format_ in listed)
-    skipped = "".join(f"\n  - {place}: {reason}" for place, reason in source.storage.skipped.items())
-    not_entered = f"\nNot entered:{skipped}" if skipped else ""
+    skipped = sorted(source.storage.skipped.items())
+    places = "".join(f"\n  - {place}: {reason}" for place, reason in skipped[:_SHOWN])
+    more = f"\n  - and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    not_entered = f"\nNot entered:{places}{more}" if skipped else ""
     shown = f"\nSeen: {'; '.join(seen)}" if seen else ""
-    return f"no known format was found in {source.name}.{shown}\nKnown formats:{layouts}{not_entered}"
+    return f"no known format was found in {source.name}.{not_entered}{shown}\nKnown formats:{layouts}"
 
 
 def find_export_format(name: str) -> ExportFormat:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os.path
 import re
 from collections.abc import Callable
@@ -13,16 +12,18 @@ from posixpath import normpath
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Columns
 from automl_vision.data.image_names import is_image
+from automl_vision.data.images import open_image, upright_size
 from automl_vision.formats.documents import Documents
 from automl_vision.formats.image_listing import ImageListing, grouped
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES, descend
-from automl_vision.storage.access import open_storage
+from automl_vision.formats.text_encoding import decode_text
+from automl_vision.storage.access import open_storage, read_image_bytes
 from automl_vision.storage.local_folder import LocalFolder
-from automl_vision.storage.locations import ARCHIVE_SUFFIXES, Storage
+from automl_vision.storage.locations import ARCHIVE_SUFFIXES, OUTSIDE, Storage
 from automl_vision.storage.remote import RemoteFolder
 from automl_vision.storage.urls import check_password, is_url, redacted, without_signature
 
@@ -42,13 +43,15 @@ class Source:
         storage: where they lie.
         main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
         listing: its images by their names.
-        looked_at: what was found out about tables while looking for the format; see `look_at`.
+        looked_at: what was found out about the files while looking for the format, by what was looked at.
+        wants_objects: whether the data is opened for a task of objects, and not as its labels suggest.
     """
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
-        self.looked_at: dict[tuple[str, Columns], Any] = {}
+        self.looked_at: dict[tuple[str, Columns | None], Any] = {}
+        self.wants_objects = False
         self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
@@ -134,8 +137,8 @@ class Source:
         self.looked_at.clear()
 
     def read_text(self, path: str) -> str:
-        """The text of an annotation file: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-        return decode_text(self.read(path))
+        """The text of an annotation file; see `decode_text`."""
+        return decode_text(self.read(path), path)
 
     def try_text(self, path: str) -> str:
         """The text for finding the format: empty when the file cannot be read."""
@@ -215,6 +218,16 @@ class Source:
         return not (self.main and is_url(self.storage.root)) and path in self.listing.all
 
 
+def size_of_file(source: Source, image: str, *, is_far: bool = False) -> tuple[int, int] | None:
+    """Width and height of an image; None where it cannot be read, or lies far away and that is not meant."""
+    if (is_url(source.storage.root) and not is_far) or image not in source.image_set:
+        return None
+    try:
+        return upright_size(open_image(read_image_bytes(source.storage.root, image)))
+    except (ImageError, DataError):
+        return None
+
+
 def _open_url(url: str) -> Source:
     """The files at a URL; an archive is downloaded into the cache, an annotation file read where it stands.
 
@@ -235,23 +248,13 @@ def _open_url(url: str) -> Source:
 
 def _read_file(storage: Storage, main: str | None, path: str) -> bytes:
     if isinstance(storage, LocalFolder) and path != main and storage.leads_outside(path):
-        raise DataError(f"{path} is a link out of the data's folder; open the data with allow_outside=True")
+        raise DataError(f"{path} {OUTSIDE}")
     try:
         if isinstance(storage, RemoteFolder):
             return storage.read_anew(path, MAX_ANNOTATION_BYTES)
         return storage.read(path, MAX_ANNOTATION_BYTES)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-
-
-def decode_text(data: bytes) -> str:
-    """Text from bytes: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
 
 
 def as_text(value: Any) -> str:

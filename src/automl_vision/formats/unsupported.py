@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from typing import Any
+from xml.etree.ElementTree import tostring
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_plain_folder
-from automl_vision.formats.json_file import HEAD_FILES, parse_json, read_json_file, try_json
+from automl_vision.formats.image_listing import stem_of
+from automl_vision.formats.json_file import HEAD_FILES, is_number, parse_json, read_json_file, try_json
 from automl_vision.formats.root_folder import ANNOTATION_SUFFIXES
 from automl_vision.formats.source import Source
-from automl_vision.formats.xml_file import read_xml
+from automl_vision.formats.xml_file import parse_xml, read_xml
 
 _MAY_ANNOTATE = (*(suffix for suffix in ANNOTATION_SUFFIXES if suffix != ".parquet"), ".mat", ".odgt")
 _NO_ANNOTATIONS = ("readme", "license", "licence", "requirements", "package", "conda")
@@ -23,6 +26,15 @@ _DRAWN = re.compile(
     r"mask|(?<!un)label|annot|^gt|gtfine|ground[ _-]?truth|segment|trimap|instance|semantic", re.IGNORECASE
 )
 _MARKS = re.compile(r"[_-](?:masks?|seg|segmentation|labels?|gt|L)$")
+_ARRAYS = (".mat", ".npy", ".npz")
+_PER_IMAGE = (*_ARRAYS, ".xml", ".json")
+_PLACES = re.compile(r"b(ou)?nd(ing)?[ _-]?box|bbox|polygon|x_?min|segmentation|\bpoints\b|coordinates", re.IGNORECASE)
+_NUMBERS = re.compile(r"\d+")
+_FEWEST_NUMBERS = 4
+_LOOKED_AT = 20_000  # characters
+_TRUTH = ("gt", "det", "labels", "annotations")  # folders beside those of images
+_FEWEST_COLUMNS, _FEWEST_ROWS, _ROWS = 6, 5, 0.9
+_SAMPLE = 20  # images whose names are looked for
 _SAME_NAMES = 0.5  # of the pictures in one folder and the drawings in another
 
 _FILES = (
@@ -60,13 +72,12 @@ _DOCUMENTS: tuple[tuple[str, str, str], ...] = (  # keys, of the document or of 
     ("[ Label", "Labelbox's export", _AS_COCO),
     ("asset regions", "VoTT's JSON", f"{_AS_COCO}, CSV or Pascal VOC"),
     ("[ file_name annotations", "Detectron2's list of images", "write COCO with convert_to_coco_json"),
-    ("[ name labels", "BDD100K's JSON", "convert it with: python -m bdd100k.label.to_coco"),
 )
 _TEXTS = (  # each line, or one of the first four
     (
         True,
         re.compile(r"[A-Za-z]\w*( -?[\d.]+){14,15}"),
-        f"is a label file of KITTI, which is not read; {_AS_COCO} or YOLO",
+        f"is a label file of KITTI, whose boxes do not lie in these images; {_AS_COCO} or YOLO",
     ),
     (
         False,
@@ -97,13 +108,19 @@ def unread_files(source: Source) -> list[str]:
     return found
 
 
+def unopened_archives(source: Source) -> str | None:
+    """A sentence about archives inside of the data, which may hold the images."""
+    suffixes, sentence = _FILES[0]
+    files = [path for path in source.storage.files if suffix_of(path) in suffixes.split()] if not source.main else []
+    return sentence.format(files=", ".join(files[:_SHOWN])) if files else None
+
+
 def foreign_format(source: Source) -> str | None:
     """The sentence about a format that is known and not read."""
     for path in source.with_suffix(".json", ".ndjson")[:HEAD_FILES]:
         value = try_json(source, path) if suffix_of(path) == ".json" else _first_line(source, path)
-        for keys, name, way_out in _DOCUMENTS:
-            if _has(value, keys.split()):
-                return f"{path} is {name}, which is not read; {way_out}"
+        if found := foreign_document(value):
+            return f"{path} is {found}"
     for path in _texts(source)[:HEAD_FILES]:
         lines = [line.strip() for line in source.try_text(path).splitlines() if line.strip()]
         for are_all, pattern, sentence in _TEXTS:
@@ -114,15 +131,19 @@ def foreign_format(source: Source) -> str | None:
     return None
 
 
+def foreign_document(value: Any) -> str | None:
+    """What a document is that is known and not read, and the way out."""
+    found = ((name, way_out) for keys, name, way_out in _DOCUMENTS if _has(value, keys.split()))
+    return next((f"{name}, which is not read; {way_out}" for name, way_out in found), None)
+
+
 def _has(value: Any, keys: list[str]) -> bool:
     """Whether a document has some keys; after "[" whether the first document of a list has them."""
     if keys[0] == "[":
         return isinstance(value, list) and bool(value) and _has(value[0], keys[1:])
     if not isinstance(value, dict) or any(key not in value for key in keys):
         return False
-    if keys == ["items", "categories"]:
-        return isinstance(value["items"], list)
-    return keys != ["name", "labels"] or _has(value["labels"], ["[", "box2d"])
+    return keys != ["items", "categories"] or isinstance(value["items"], list)
 
 
 def _first_line(source: Source, path: str) -> Any:
@@ -166,6 +187,76 @@ def _defect(source: Source, path: str) -> str:
     is_near = isinstance(value, dict) and "images" in value
     lacking = [name for name in lists if not isinstance(value.get(name), list)] if is_near else []
     return f" (for COCO it lacks the list {', '.join(lacking)})" if lacking else ""
+
+
+def annotations_beside(source: Source) -> str | None:
+    """A sentence about files that look like annotations of the images, which no format recognised."""
+    return _one_per_image(source) or _naming_images(source) or _numbers_beside(source)
+
+
+def _one_per_image(source: Source) -> str | None:
+    """The same about files with the names of most images, such as XML of an unknown kind."""
+    stems = set(map(stem_of, source.images))
+    by_suffix: dict[str, list[str]] = defaultdict(list)
+    for path in source.files:
+        if suffix_of(path) in _PER_IMAGE and stem_of(path) in stems:
+            by_suffix[suffix_of(path)].append(path)
+    for suffix, files in by_suffix.items():
+        names = set(map(stem_of, files))
+        if len(names) >= _SAME_NAMES * len(stems) and _may_hold_places(source, files[0]):
+            return (
+                f"{len(files)} {suffix} files have the name of an image each and look like its annotations, such as "
+                f"{files[0]}{_defect(source, files[0])}, and no format reads them; {_AS_COCO}"
+            )
+    return None
+
+
+def _may_hold_places(source: Source, path: str) -> bool:
+    """Whether a file may hold places in an image: arrays, or a text with numbers and a word for boxes or outlines."""
+    return suffix_of(path) in _ARRAYS or _tells_places(_text(source, path))
+
+
+def _text(source: Source, path: str) -> str:
+    """The text of a JSON or XML file, which was parsed before; empty where it cannot be."""
+    if suffix_of(path) == ".json":
+        return json.dumps(try_json(source, path))
+    root = source.try_parsed(path, parse_xml)
+    return "" if root is None else tostring(root, encoding="unicode")
+
+
+def _tells_places(text: str) -> bool:
+    return _PLACES.search(text) is not None and len(_NUMBERS.findall(text[:_LOOKED_AT])) >= _FEWEST_NUMBERS
+
+
+def _naming_images(source: Source) -> str | None:
+    """The same about one of few JSON files that names the images and holds places in them."""
+    names = [path.rpartition("/")[2] for path in source.images[:: max(1, len(source.images) // _SAMPLE)]]
+    for path in source.with_suffix(".json")[:HEAD_FILES]:
+        text = "" if _is_note(path) else _text(source, path)
+        found = sum(json.dumps(name)[1:-1] in text for name in names)
+        if found >= _SAME_NAMES * len(names) and _tells_places(text):
+            return f"{path} names the images and holds places in them, and no format reads it; {_AS_COCO}"
+    return None
+
+
+def _numbers_beside(source: Source) -> str | None:
+    """The same about texts with rows of numbers in or beside the folders of images, such as tracks."""
+    folders = set(map(folder_of, source.images))
+    places = (
+        folders
+        | set(map(folder_of, folders))
+        | {f"{folder_of(folder)}/{name}" for folder in folders for name in _TRUTH}
+    )
+    for path in [path for path in source.with_suffix(".txt") if not _is_note(path) and folder_of(path) in places][
+        :HEAD_FILES
+    ]:
+        lines = [line.replace(",", " ").split() for line in source.try_text(path).splitlines() if line.strip()]
+        rows = sum(len(cells) >= _FEWEST_COLUMNS and all(map(is_number, cells)) for cells in lines)
+        if rows >= max(_FEWEST_ROWS, _ROWS * len(lines)):
+            shown = " ".join(lines[0])[:60]
+            what = f'{rows} rows of numbers beside the images, such as "{shown}"'
+            return f"{path} holds {what}, and no format reads it; {_AS_COCO}"
+    return None
 
 
 def are_plain(source: Source) -> bool:

@@ -12,7 +12,8 @@ from defusedxml import DefusedXmlException
 from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations
 from automl_vision.formats.json_file import HEAD_FILES
-from automl_vision.formats.source import Source, decode_text
+from automl_vision.formats.source import Source
+from automl_vision.formats.text_encoding import decode_text
 
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
 
@@ -38,7 +39,7 @@ def parse_xml(data: bytes, path: str) -> Element:
         try:
             root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=False)
         except (ParseError, ValueError, LookupError):
-            text = _DECLARATION.sub("", decode_text(data), count=1)
+            text = _DECLARATION.sub("", decode_text(data, path), count=1)
             root = defusedxml.ElementTree.fromstring(text, forbid_dtd=False)
     except DefusedXmlException as error:
         raise DataError(f"{path} uses XML entities, which are not read ({error})") from None
@@ -52,7 +53,7 @@ def parse_xml(data: bytes, path: str) -> Element:
 
 def has_documents(source: Source, tag: str, *children: str) -> bool:
     """Whether one of the first XML files of a source has this root element, and one of these in it."""
-    for path in source.with_suffix(".xml")[:HEAD_FILES]:
+    for path in (source.with_suffix(".xml") or source.with_suffix(""))[:HEAD_FILES]:
         root = source.try_parsed(path, parse_xml)
         if root is not None and root.tag == tag and (not children or any(root.find(c) is not None for c in children)):
             return True
@@ -60,12 +61,17 @@ def has_documents(source: Source, tag: str, *children: str) -> bool:
 
 
 def documents(source: Source, tag: str, annotations: Annotations) -> Iterator[tuple[str, Element]]:
-    """The XML files with this root element, each with its path; a file that is not XML is reported."""
-    for path in source.with_suffix(".xml"):
+    """The XML files with this root element, each with its path; a file that is not XML is reported.
+
+    Where none has the suffix, files without any may be XML too, as those of Stanford Dogs.
+    """
+    named = source.with_suffix(".xml")
+    for path in named or source.with_suffix(""):
         try:
             root = read_xml(source, path)
         except DataError as error:
-            annotations.reject(path, str(error), "bad record")
+            if named:
+                annotations.reject(path, str(error), "bad record")
             continue
         if root.tag == tag:
             yield path, root

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +17,10 @@ from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.serving.drawing import draw_objects
 from automl_vision.serving.predictions import ObjectPrediction
 from automl_vision.serving.predictor import Predictor
+
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
+_BRANDS = (b"avi", b"hei", b"hev", b"mif", b"msf")  # of AVIF and HEIF
+_SHOWN = 5
 
 
 def predict_files(
@@ -99,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(values[1:] if values[:1] == ["predict"] else values)
     try:
+        if sentence := skipped_sentence(options.images):
+            sys.stderr.write(f"{sentence}\n")
         rows = predict_files(
             options.model,
             options.images,
@@ -116,15 +123,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def image_files(images: Sequence[str | Path]) -> Iterator[Path]:
-    """The files themselves, and the images in folders.
+    """The files themselves, and the images in folders: by their suffix, or by how they begin.
 
     Raises:
         ImageError: there is none.
     """
     found = False
     for image in map(Path, images):
-        files = sorted(f for f in image.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES) if image.is_dir() else [image]
+        files = [file for file in _files_in(image) if _is_image(file)] if image.is_dir() else [image]
         found = found or bool(files)
         yield from files
     if not found:
         raise ImageError(f"no images are in {', '.join(map(str, images))}")
+
+
+def skipped_sentence(images: Sequence[str | Path]) -> str | None:
+    """How many files of folders are no images and are skipped, by suffix, with one of them; None for none."""
+    folders = (folder for folder in map(Path, images) if folder.is_dir())
+    skipped = [file for folder in folders for file in _files_in(folder) if not _is_image(file)]
+    if not skipped:
+        return None
+    suffixes = Counter(file.suffix.lower() or "no suffix" for file in skipped)
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(_SHOWN))
+    return f"{len(skipped):,} files are no images and are skipped ({counts}), such as {skipped[0]}"
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The files of a folder and those below it, without hidden ones."""
+    below = (file for file in folder.rglob("*") if file.is_file())
+    return sorted(file for file in below if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is an image by its suffix, or begins as one of some format, which may be one that is not read."""
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(12)
+    except OSError:
+        return False
+    return head.startswith(_STARTS) or (head[4:8] == b"ftyp" and head[8:11] in _BRANDS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,22 +126,27 @@ class Predictor:
         self._given = network if not isinstance(network, Selection) else None
         self._decoders = _decoders(0)
 
-    def __call__(self, images: ImageSource | Sequence[ImageSource]) -> list[Any]:
+    def __call__(
+        self, images: ImageSource | Sequence[ImageSource], *, unreadable: Literal["raise", "return"] = "raise"
+    ) -> list[Any]:
         """Predict one image or several.
 
         Args:
             images: paths, file contents as bytes, functions that read them, Pillow images, or arrays (height, width, 3)
                 of RGB in uint8.
+            unreadable: "return" puts the error of an image that cannot be read in the place of its prediction.
 
         Returns:
             One `Prediction` per image, in order; for a detector one `ObjectPrediction`.
 
         Raises:
-            ImageError: an image cannot be read.
+            ImageError: an image cannot be read; the message names it.
         """
+        if unreadable not in ("raise", "return"):
+            raise ValueError(f'unreadable is "raise" or "return", not "{unreadable}"')
         if isinstance(images, str | Path | bytes | Image.Image | np.ndarray) or callable(images):
             images = [images]
-        return list(self.stream(images))
+        return list(self.stream(images) if unreadable == "raise" else self.stream_all(images))
 
     def stream(self, images: Iterable[ImageSource], *, skip_unreadable: bool = False) -> Iterator[AnyPrediction]:
         """Predict images as they come; see `stream_all`, which also reports images that cannot be read.
@@ -150,13 +156,21 @@ class Predictor:
             skip_unreadable: whether to go on silently after an image that cannot be read.
 
         Raises:
-            ImageError: an image cannot be read and is not to be skipped.
+            ImageError: an image cannot be read and is not to be skipped; the message names it.
         """
-        for prediction in self.stream_all(images):
+        ahead: deque[str] = deque()  # names of the images that are being decoded
+
+        def named() -> Iterator[ImageSource]:
+            for image in images:
+                ahead.append(str(image) if isinstance(image, str | Path) else "")
+                yield image
+
+        for number, prediction in enumerate(self.stream_all(named()), start=1):
+            name = ahead.popleft()
             if not isinstance(prediction, ImageError):
                 yield prediction
             elif not skip_unreadable:
-                raise prediction
+                raise ImageError(f"image {number}{f' ({name})' if name else ''}: {prediction}") from prediction
 
     def stream_all(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction | ImageError]:
         """Predict images as they come, in their order; for one that cannot be read its error.

@@ -10,6 +10,13 @@ from pathlib import Path
 from automl_vision.core.errors import ImageError
 from automl_vision.storage.locations import MAX_IMAGE_BYTES, OUTSIDE, Storage, check_size
 
+_CACHES = {
+    "/.dvc/cache/": "DVC's cache (.dvc/cache)",
+    "/.git/annex/": "git-annex's store (.git/annex)",
+    "/huggingface/hub/": "the Hugging Face cache",
+}
+"""What stands in the paths that links of known tools lead to."""
+
 
 class LocalFolder(Storage):
     """A folder of this machine."""
@@ -45,7 +52,7 @@ class LocalFolder(Storage):
                 elif not entry.is_symlink():
                     pending.append(path)
                 elif not self._allow_outside and not self._is_inside(path):
-                    self.skipped[path] = f"the link {OUTSIDE}"
+                    self.skipped[path] = f"the {_named(os.path.realpath(entry.path))} {OUTSIDE}"
                 elif (real := os.path.realpath(entry.path)) not in entered:
                     entered.add(real)
                     pending.append(path)
@@ -71,8 +78,8 @@ class LocalFolder(Storage):
         if real == self._real or real.startswith(self._real + os.sep):
             return path if is_link else real[len(self._real) + 1 :].replace(os.sep, "/")
         if allow_outside:
-            return real
-        raise ImageError(f"the path {OUTSIDE}")
+            return path if is_link else real  # a link's own name says more than that of a file in a cache
+        raise ImageError(f"the {_named(real) if is_link else 'path'} {OUTSIDE}")
 
     def _real_file(self, file: str) -> str:
         """The real path of a file that is not a link; that of its folder is asked for once."""
@@ -97,6 +104,13 @@ class LocalFolder(Storage):
     def _is_inside(self, path: str) -> bool:
         real = os.path.realpath(os.path.join(self.root, path))  # noqa: PTH118
         return real == self._real or real.startswith(self._real + os.sep)
+
+
+def _named(real: str) -> str:
+    """A link, and the cache of a known tool that it leads into."""
+    path = real.replace(os.sep, "/")
+    tool = next((name for part, name in _CACHES.items() if part in f"{path}/"), None)
+    return "link" if tool is None else f"link into {tool}"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

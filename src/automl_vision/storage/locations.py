@@ -11,7 +11,7 @@ from automl_vision.storage.urls import REMOTE_PROTOCOLS, is_url
 MAX_IMAGE_BYTES = 2**29  # 512 MiB; read no further, for an archive's member may unpack to anything
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 INSIDE = "!/"  # between an archive's path and a folder in it
-OUTSIDE = "leads outside of the data's folder; open the data with allow_outside=True if that is meant"
+OUTSIDE = "leads outside of the data's folder; open the data with allow_outside=True (--allow-outside) if that is meant"
 
 
 class Storage(ABC):

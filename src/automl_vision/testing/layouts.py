@@ -236,6 +236,11 @@ LAYOUTS: dict[str, Layout] = {
         classes=("person", "car"),
         objects=True,
     ),
+    "txt": Layout(
+        _INSIDE,
+        _each("boxes/{}.txt", lambda i: f"x1 y1 x2 y2 label\n{' '.join(f'{v:g}' for v in BOX)} {_animal(i)}\n"),
+        objects=True,
+    ),
     "huggingface": Layout(_FLAT, {"metadata.jsonl": _json_lines("file_name")}),
     "jsonl": Layout(_FLAT, {"train.jsonl": _json_lines("image_url")}),
     "csv": Layout(_FLAT, {"labels.csv": _lines("image,label", *(f"{i}.png,{_animal(i)}" for i in _NUMBERS))}),

@@ -77,7 +77,7 @@ def read_coco(source: Source, path: str) -> CocoFile:
 
 
 def _parse(data: bytes, path: str) -> CocoFile:
-    data = as_utf8(data)  # the lists are views into these bytes, whose encoding is not asked for any more
+    data = as_utf8(data, path)  # the lists are views into these bytes, whose encoding is not asked for any more
     try:
         return msgspec.json.decode(data, type=CocoFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -124,15 +124,21 @@ def _read_images(file: _File, source: Source, values: list[Any]) -> None:
         stated = value.get("split")
         own = split_of_folder(stated) if isinstance(stated, str) else None
         image = source.image_or_copy(name, folder, own or split)
-        if key in file.images:
-            if file.annotations.images[file.images[key]] != image:
-                file.annotations.reject(place, f"another image has the id {shown(key)} too", "bad record")
-            continue
         own = own or split or (None if stated == "" else source.split_of(image))
         size = as_size(value.get("width"), value.get("height"))
+        first = file.images.get(key)
+        known = len(file.annotations)
         found = file.annotations.add(Record(image, place, split=own, size=size))
-        if found is not None:
-            set_key(file.images, key, found)
+        if found is None or found == first:
+            continue
+        if first is not None:
+            reason = f"several images have the id {shown(key)}, and nothing tells whose the annotations are"
+            file.annotations.ambiguous |= {first: reason, found: reason}
+            continue
+        if found < known and file.annotations.places[found].startswith(f"{file.path}:"):
+            reason = f"{image} has more than one id; its annotations are put together"
+            file.annotations.ignore(place, reason, "repeated")
+        set_key(file.images, key, found)
 
 
 def _image(value: Any) -> tuple[str, int | str]:
@@ -190,7 +196,7 @@ def _add_all(file: _File, items: list[CocoAnnotation]) -> bool:
     corners[:, 2:] += corners[:, :2]
     flags = [bool(item.iscrowd) + 2 * bool(item.ignore) for item in items]
     file.annotations.objects.extend(numbers, labels, corners, flags, segments)  # type: ignore[arg-type]
-    file.annotations.report.total += len(items)
+    file.annotations.report.count(objects=len(items))
     return True
 
 
@@ -208,7 +214,7 @@ def _add_value(file: _File, source: Source, value: Any, place: str) -> None:
     if image is None:
         raise ValueError(f"no image has the image_id {shown(value.get('image_id'))}")
     for found in read_segments(source, file.path, value, file.things):
-        file.annotations.report.total += 1
+        file.annotations.report.count(objects=1)
         file.annotations.objects.add(image, found)
 
 
@@ -218,7 +224,7 @@ def _add(file: _File, item: CocoAnnotation, place: str) -> None:
     Raises:
         ValueError: it cannot be used.
     """
-    image, label = file.images.get(item.image_id), file.categories.get(item.category_id)
+    image, label = _find(file.images, item.image_id), _find(file.categories, item.category_id)
     if image is None or label is None:
         name, key = ("image_id", item.image_id) if image is None else ("category_id", item.category_id)
         raise ValueError(f"no {'image' if image is None else 'category'} has the {name} {shown(key)}")
@@ -236,9 +242,17 @@ def _add(file: _File, item: CocoAnnotation, place: str) -> None:
     else:
         file.whole.append((place, image, label))
         return
-    file.annotations.report.total += 1
+    file.annotations.report.count(objects=1)
     flags = bool(item.iscrowd) + 2 * bool(item.ignore)
     file.annotations.objects.add_values(image, label, bbox, flags, segments, code)
+
+
+def _find(numbers: dict[int | str, int], key: int | str) -> int | None:
+    """The number of an id, which one list may write as 3 and another as "3.0"."""
+    found = numbers.get(key)
+    if found is None and isinstance(key, str) and (other := as_key(key)) is not None:
+        return numbers.get(other)
+    return found
 
 
 def _mask(file: _File, item: CocoAnnotation, place: str) -> tuple[list[list[float]], str | None]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from automl_vision.data.masks import MaskCode, compress_counts
 from automl_vision.formats.json_file import as_flag, as_number, shown
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 class RunLengths(msgspec.Struct, gc=False):
@@ -34,9 +37,11 @@ decode_annotations = msgspec.json.Decoder(list[CocoAnnotation], strict=False).de
 
 
 def as_key(value: Any) -> int | str | None:
-    """An id; whole numbers may come as floats, as pandas writes them."""
+    """An id; whole numbers may come as floats, as pandas writes them, also in a text."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
+        return whole[1]
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 

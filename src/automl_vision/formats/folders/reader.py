@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import folder_of, suffix_of
@@ -11,7 +11,8 @@ from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, parse_split, split_in_name
 from automl_vision.formats.folder_layout import Folder, FolderLayout, read_layout
-from automl_vision.formats.records.tables import candidate_tables, side_splits, unlabelled_tables
+from automl_vision.formats.masks_aside import masks_aside
+from automl_vision.formats.records.tables import candidate_tables, side_labels, side_splits, unlabelled_tables
 from automl_vision.formats.registry import Rank, dataset_format, export_format
 from automl_vision.formats.source import Source
 from automl_vision.formats.writing import Export
@@ -28,7 +29,8 @@ def _detect(source: Source, columns: Columns) -> bool:
         return False
     if columns.label is not None:
         return _FOLDER_NUMBER.fullmatch(columns.label) is not None
-    return bool(read_layout(Folder.tree(source.images)).meaning)
+    aside = masks_aside(source)
+    return bool(read_layout(Folder.tree(path for path in source.images if path not in aside)).meaning)
 
 
 def _explain(source: Source) -> str | None:
@@ -71,18 +73,28 @@ def read(source: Source, columns: Columns) -> Annotations:
     if columns.label is not None:
         _read_stated(source, columns, annotations)
         return annotations
-    layout = read_layout(Folder.tree(source.images))
-    for place, reason in layout.notes:
-        annotations.ignore(place or source.name, reason, "folders")
+    aside = masks_aside(source)
+    images = [path for path in source.images if path not in aside]
+    layout = read_layout(Folder.tree(images))
+    if aside:
+        mask, photo = next(iter(aside.items()))
+        reason = f"{len(aside)} images are masks of others, such as {mask} of {photo}, and left aside; they are read"
+        annotations.ignore(source.name, f'{reason} with task="image-instance-segmentation"', "masks aside")
     for reason in unlabelled_tables(source):
         annotations.ignore(source.name, f"the folders are read as classes; {reason}", "tables")
-    for path in source.images:
+    labels = side_labels(source, candidate_tables(source), {meaning.label for meaning in layout.meaning.values()})
+    for path in images:
         folder = folder_of(path)
         meaning = layout.meaning.get(folder)
         if meaning is not None:
             annotations.add(Record(path, path, (meaning.label,), (), meaning.split, meaning.group))
+        elif path in labels:
+            annotations.add(Record(path, path, (labels[path],), (), source.split_of(path)))
         elif folder not in layout.unlabelled:
             annotations.reject(path, _NO_CLASS, "bad label")
+    for place, reason in layout.notes:
+        if not any(folder_of(path) == place for path in labels):
+            annotations.ignore(place or source.name, reason, "folders")
     _report_others(source, layout, annotations)
     _take_listed_splits(source, annotations)
     return annotations
@@ -99,6 +111,7 @@ def _take_listed_splits(source: Source, annotations: Annotations) -> None:
 def _report_others(source: Source, layout: FolderLayout, annotations: Annotations) -> None:
     """Report files that are no images: those in class folders, unless they lie beside an image of their name."""
     parents, empty = layout.class_parents, set()
+    beside: dict[str, list[str]] = defaultdict(list)
     for path in source.files:
         if is_image(path) or path.rpartition("/")[2].lower() in _SYSTEM_FILES:
             continue
@@ -107,9 +120,14 @@ def _report_others(source: Source, layout: FolderLayout, annotations: Annotation
         if folder in layout.meaning:
             if stem not in source.image_set and source.listing.beside(stem) is None:
                 annotations.reject(path, f'"{suffix_of(path)}" is not an image suffix', "not an image")
+            else:
+                beside[suffix_of(path)].append(path)
         elif folder and folder not in empty and folder_of(folder) in parents:
             empty.add(folder)
             annotations.ignore(folder, f"the folder holds no image, but files such as {path}", "folders")
+    for suffix, files in beside.items():
+        reason = f"{len(files)} {suffix} files lie beside images of their names and are not read"
+        annotations.ignore(files[0], reason, "not read")
 
 
 def _read_stated(source: Source, columns: Columns, annotations: Annotations) -> None:

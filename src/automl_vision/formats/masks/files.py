@@ -11,11 +11,13 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_mask_folder, split_of_path
 from automl_vision.formats.image_listing import stem_of
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.source import Source
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
 _MARK = re.compile(r"^(.+?)[_-](?:masks?|instances|seg|segmentation|label|L)(?:[_-]\d+)?$")
 _NUMBERED = re.compile(r"(?:masks?|seg|label|gt|target)[_-]?(\d+)", re.IGNORECASE)  # mask_7.png, of img_7.jpg
+_PICTURE_MARKS = ("rgb", "image", "img", "sat", "orig", "original")
 _HEAD = 3  # masks whose pixels are looked at to find the format
 
 
@@ -51,7 +53,7 @@ def has_masks(source: Source) -> bool:
 
 def is_drawn(source: Source, path: str) -> bool:
     """Whether an image file is a mask: it lies in a folder of masks, or beside the picture with a mark in its name."""
-    return bool(below_masks(path)) or _beside(source, path) is not None
+    return bool(below_masks(path)) or path in masks_aside(source) or _beside(source, path) is not None
 
 
 def below_masks(path: str) -> str:
@@ -67,14 +69,28 @@ def _depth(folder: str) -> int:
 
 
 def _beside(source: Source, path: str) -> str | None:
-    """The picture in the same folder that a mask names: `1.jpg` of `1_mask.png`."""
+    """The picture in the same folder that a mask names: `1.jpg` of `1_mask.png`, `1_rgb.png` of `1_label.png`."""
     folder, _, name = path.rpartition("/")
     match = _MARK.match(name.rpartition(".")[0])
-    return source.listing.beside(f"{folder}/{match[1]}" if folder else match[1]) if match else None
+    if match is None:
+        return None
+    stem = f"{folder}/{match[1]}" if folder else match[1]
+    found = map(source.listing.beside, (stem, *(f"{stem}_{mark}" for mark in _PICTURE_MARKS)))
+    return next(filter(None, found), None)
+
+
+def is_other_drawing(source: Source, path: str) -> bool:
+    """Whether an image shows a marked picture once more, as `1_centers.png` does `1_rgb.png`."""
+    stem = path.rpartition(".")[0]
+    start, _, mark = stem.rpartition("_")
+    is_other = bool(start) and "/" not in mark and mark not in _PICTURE_MARKS
+    return is_other and any(source.listing.beside(f"{start}_{picture}") for picture in _PICTURE_MARKS)
 
 
 def _image_of(source: Source, mask: str, pictures: dict[str, list[str]], alone: dict[str, list[str]]) -> str | None:
     """The image that a mask belongs to, by its name, or the only one beside the folder of masks."""
+    if (photo := masks_aside(source).get(mask)) is not None:
+        return photo
     below = below_masks(mask)
     if not below:
         return _beside(source, mask)

@@ -21,7 +21,8 @@ from automl_vision.data.masks import encode_mask, mask_values
 from automl_vision.data.object import Object
 from automl_vision.data.split_names import is_plain_folder, split_of_folder
 from automl_vision.formats.masks.classes import MaskClasses, mask_classes
-from automl_vision.formats.masks.files import below_masks, has_masks, is_drawn, masks_by_image
+from automl_vision.formats.masks.files import below_masks, has_masks, is_drawn, is_other_drawing, masks_by_image
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.registry import Rank, dataset_format
 from automl_vision.formats.source import Source
 
@@ -48,7 +49,9 @@ _NO_CLASS = (
     rank=Rank.MASK_FOLDERS,
     layout="images/IMAGE.jpg and masks/IMAGE.png (a value an object, or a class with classes.txt or labelmap.txt), "
     "masks/IMAGE/CLASS_1.png, masks/CLASS/IMAGE_1.png, or SegmentationObject/ with SegmentationClass/",
-    detect=lambda source, _: not source.main and has_masks(source),
+    detect=lambda source, _: (
+        not source.main and (source.wants_objects or not masks_aside(source)) and has_masks(source)
+    ),
 )
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - masks have no columns
     """Read every mask; images without one have no objects, unless no image of their folder has one."""
@@ -61,7 +64,7 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - mas
     for image in source.images:
         if is_drawn(source, image):
             continue
-        if folder_of(image) not in annotated:
+        if folder_of(image) not in annotated or (image not in masks and is_other_drawing(source, image)):
             left[image.partition("/")[0]] += 1
             continue
         objects = _objects_of(source, image, masks.get(image, []), classes, annotations, numbered)

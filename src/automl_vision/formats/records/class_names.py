@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from automl_vision.core.errors import DataError
@@ -25,7 +25,7 @@ _TABLE_WORDS = frozenset({
 _MOST_CLASSES = 100_000  # no longer file is a list of classes
 
 
-def name_classes(source: Source, annotations: Annotations, tables: Sequence[str]) -> None:
+def name_classes(source: Source, annotations: Annotations, tables: Collection[str]) -> None:
     """Give classes that are numbers the names that a file beside the data has for all of them, and say so.
 
     Args:
@@ -59,7 +59,7 @@ def _fitting(names: Mapping[str, str] | Sequence[str], labels: set[str]) -> dict
     return {label: by_number[number] for label, number in numbers.items()}
 
 
-def _lists(source: Source, tables: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Sequence[str]]]:
+def _lists(source: Source, tables: Collection[str]) -> Iterator[tuple[str, Mapping[str, str] | Sequence[str]]]:
     """Files that may hold names of classes: mappings by number, or lists."""
     if is_url(source.storage.root) and source.main:
         return

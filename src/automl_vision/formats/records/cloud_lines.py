@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from automl_vision.formats.json_file import as_mapping
+from automl_vision.formats.records.nested import nested_record
 
 _CORNERS = {"topX": "xMin", "topY": "yMin", "bottomX": "xMax", "bottomY": "yMax"}
 _USE = "aiplatform.googleapis.com/ml_use"
 
 
 def standard_line(value: Any) -> Any:
-    """A line as `{"image_url": ..., "label": ...}` where a service wrote it; any other value as it is.
+    """A line as `{"image_url": ..., "label": ...}` where a service wrote it, or it is nested; any other value as it is.
 
     Raises:
         ValueError: a service wrote it, and it has no label of an image or of boxes.
@@ -21,6 +22,7 @@ def standard_line(value: Any) -> Any:
             return _of_vertex(value)
         if "source-ref" in value:
             return _of_sagemaker(value)
+        return nested_record(value) or value
     return value
 
 

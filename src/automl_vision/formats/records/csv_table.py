@@ -7,13 +7,15 @@ import io
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_text
+from automl_vision.core.text import folder_of
 from automl_vision.data.annotations import Annotations, Columns
 from automl_vision.data.image_names import is_image
-from automl_vision.formats.folder_layout import class_folders
+from automl_vision.formats.folder_layout import class_folders, layout_of
+from automl_vision.formats.masks.files import has_masks
 from automl_vision.formats.records.cells import is_empty, list_separator, one_label
 from automl_vision.formats.records.class_names import name_classes
 from automl_vision.formats.records.layout import Table, label_of
-from automl_vision.formats.records.reader import LARGEST_SHARE, RowReader
+from automl_vision.formats.records.reader import LARGEST_SHARE, RowImages, RowReader
 from automl_vision.formats.records.rows import distinct
 from automl_vision.formats.records.tables import (
     KnownTable,
@@ -39,7 +41,31 @@ def _detect(source: Source, columns: Columns) -> bool:
         return bool(table_files(source))
     tables = labelled_tables(candidate_tables(source))
     _check_folders(source, tables)
-    return bool(tables)
+    return bool(tables) and not _masks_say_more(source, tables) and not _folders_say_more(source, tables)
+
+
+def _folders_say_more(source: Source, tables: list[KnownTable]) -> bool:
+    """Whether tables label only images outside of class folders, and with their names: Tiny ImageNet's validation."""
+    layout = layout_of(source)
+    if layout is None or len(names := {meaning.label for meaning in layout.meaning.values()}) < 2:
+        return False
+    for table in tables:
+        images, label = RowImages(source, table.file), table.layout.label
+        if label is None or not names.issuperset(row[label] for row in table.head):
+            return False
+        if any(folder_of(images.find(row[table.layout.image])) in layout.meaning for row in table.head):
+            return False
+    return True
+
+
+def _masks_say_more(source: Source, tables: list[KnownTable]) -> bool:
+    """Whether tables hold only runs of pixels, or numbers without a name such as counts, and images have masks."""
+    return all(map(_is_weak, tables)) and has_masks(source)
+
+
+def _is_weak(table: KnownTable) -> bool:
+    layout = table.layout
+    return layout.runs is not None or (table.is_assumed and layout.label is not None and not layout.has_words)
 
 
 def _check_folders(source: Source, tables: list[KnownTable]) -> None:
@@ -60,9 +86,10 @@ def _check_folders(source: Source, tables: list[KnownTable]) -> None:
     "label",
     "labels",
     "boxes",
+    "masks",
     rank=Rank.TABLES + 30,
     layout='columns image and label (or labels "cat|sofa", or one 0/1 column a label), optionally split, group, '
-    "and xmin, ymin, xmax, ymax for boxes; also lists of PATH LABEL",
+    "xmin, ymin, xmax, ymax for boxes, and EncodedPixels for masks as runs of pixels; also lists of PATH LABEL",
     detect=_detect,
     explain=explain_tables,
 )
@@ -85,7 +112,7 @@ def read(source: Source, columns: Columns) -> Annotations:
     layouts = [table.layout for table in tables]
     has_room = any(layout.plural or layout.flags for layout in layouts) and not any(annotations.labels)
     annotations.settle_kind(several=has_room or any(len(layout.flags) == 1 for layout in layouts))
-    if any(layout.box for layout in layouts) and not len(annotations.objects):
+    if any(layout.holds_objects for layout in layouts) and not len(annotations.objects):
         annotations.kind = "boxes"
     if not any(layout.split for layout in layouts):
         annotations.split_by_folders()

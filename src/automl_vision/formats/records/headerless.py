@@ -8,6 +8,9 @@ from automl_vision.formats.json_file import is_number
 from automl_vision.storage.urls import is_url
 
 _RETINANET = ["image", "xmin", "ymin", "xmax", "ymax", "label"]
+_SIZED = [*_RETINANET, "image_width", "image_height"]  # SKU-110K
+_LABEL_FIRST = ["image", "label", "xmin", "ymin", "xmax", "ymax"]  # Tiny ImageNet
+_PAIR = ["image", "label"]
 _MAKE_SENSE = ["label", "bbox_x", "bbox_y", "bbox_width", "bbox_height", "image", "image_width", "image_height"]
 _VERTEX_SPLITS = {"train": "train", "validation": "val", "validate": "val", "test": "test", "unassigned": ""}
 _VERTEX_BOX = ["split", "image", "label", "xmin", "ymin", "xmax", "ymax"]
@@ -23,9 +26,18 @@ def header_of(row: list[str]) -> list[str] | None:
     where = [i for i, cell in enumerate(row) if _is_reference(cell)]
     if len(where) != 1:
         return None
-    if where == [0] and len(row) == 6 and (all(map(is_number, row[1:5])) or not any(row[1:])):
+    return (_box(row) if where == [0] else None) or _pair(row, where[0])
+
+
+def _box(row: list[str]) -> list[str] | None:
+    """The header of an image and a box with its label."""
+    if len(row) == 6 and (all(map(is_number, row[1:5])) or not any(row[1:])):
         return _RETINANET
-    return _pair(row, where[0])
+    if len(row) == 6 and not is_number(row[1]) and all(map(is_number, row[2:])):
+        return _LABEL_FIRST
+    if len(row) == 8 and not is_number(row[5]) and all(map(is_number, [*row[1:5], *row[6:]])):
+        return _SIZED
+    return None
 
 
 def _pair(row: list[str], image: int) -> list[str] | None:
@@ -33,13 +45,18 @@ def _pair(row: list[str], image: int) -> list[str] | None:
     if len(row) == 1:
         return ["image"]
     if len(row) == 2 and all(row):
-        return ["image", "label"] if image == 0 else ["label", "image"]
+        return list(_PAIR) if image == 0 else ["label", "image"]
     if len(row) == 3 and all(row):
         if image == 0 and normalize_split(row[2]):
             return ["image", "label", "split"]
         if image == 1 and row[0].isdecimal():
             return ["index", "image", "label"]
     return None
+
+
+def is_assumed(header: list[str]) -> bool:
+    """Whether a header was made up here for four numbers that are usually corners, or for a label without a name."""
+    return any(header is assumed for assumed in (_RETINANET, _SIZED, _LABEL_FIRST)) or header == _PAIR
 
 
 def fitted(row: list[str], header: list[str]) -> list[str]:

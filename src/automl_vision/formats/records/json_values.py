@@ -12,6 +12,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.text import suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.formats.json_file import as_utf8, parse_json, read_json_file
+from automl_vision.formats.records.nested import records_in
 from automl_vision.formats.source import Source
 
 LINE_SUFFIXES = (".jsonl", ".ndjson", ".manifest")
@@ -30,7 +31,7 @@ def read_values(source: Source, path: str) -> Iterator[Value]:
     if suffix_of(path) not in LINE_SUFFIXES:
         yield from _whole(source, path)
         return
-    data = as_utf8(source.read(path))
+    data = as_utf8(source.read(path), path)
     yield from _lines(data, path) if _has_lines(data) else _whole(source, path)
 
 
@@ -61,6 +62,8 @@ def _whole(source: Source, path: str) -> Iterator[Value]:
         value = [{"image": image, "label": label} for image, label in value.items()]
     elif isinstance(value, dict) and _are_classes(value):
         value = [{"image": image, "label": label} for label, images in value.items() for image in images]
+    elif (records := records_in(value)) is not None:
+        value = records
     values = value if isinstance(value, list) else [value]
     yield from ((f"{path}: [{i}]", item) for i, item in enumerate(values))
 

@@ -16,6 +16,7 @@ from automl_vision.formats.records import vocabulary
 from automl_vision.formats.records.cells import FLAGS, is_empty, list_separator
 from automl_vision.formats.records.objects import box_sides
 from automl_vision.formats.records.rows import Row
+from automl_vision.formats.records.runs import are_runs
 from automl_vision.formats.records.vocabulary import plain, usual, whole
 
 _TRUE_MEANS = {"isval": "val", "istest": "test", "istrain": "train"}  # by the start of a name
@@ -37,10 +38,13 @@ class Layout:
         split: the split.
         split_names: splits by what stands there; None for their usual names.
         box: four fields of a box, or one that holds all numbers.
+        runs: a field that holds a mask as runs of pixels.
+        run_order: "column" or "row", once the masks have been looked at.
         box_kind: "corners" for numbers x1, y1, x2, y2, "extents" for x, y, width, height, or "centres"; else "text",
             for one field whose numbers have not been looked at.
         group, size, crowd, difficult: what else is stated.
         fold: whether the group is a fold.
+        has_words: whether labels are words, so that "nan" and "null" may be names of classes.
         plural: whether the label's field is named as for several.
         others: fields that are not read.
         typed: whether values have types, as in JSON, rather than being the texts of cells.
@@ -57,10 +61,13 @@ class Layout:
     group: str | None = None
     box: tuple[str, ...] = ()
     box_kind: str = ""
+    runs: str | None = None
+    run_order: str = ""
     size: tuple[str, ...] = ()
     crowd: str | None = None
     difficult: str | None = None
     fold: bool = False
+    has_words: bool = False
     plural: bool = False
     others: tuple[str, ...] = ()
     typed: bool = False
@@ -71,6 +78,11 @@ class Layout:
     def is_labelled(self) -> bool:
         """Whether images, or objects with names, are labelled."""
         return self.label is not None or bool(self.flags)
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether each row is an object, or several."""
+        return bool(self.box) or self.runs is not None
 
 
 def label_of(field: str) -> str:
@@ -106,20 +118,24 @@ class Table:
         crowd, difficult = self._take(None, vocabulary.CROWD), self._take(None, vocabulary.DIFFICULT)
         box, box_kind = self._box()
         size = whole(self._free(), vocabulary.SIZE)
-        label = self._label(columns.label, alone=not box)
-        flags = self._flags() if label is None and not box else []
+        runs = None if box else self._mark(next(filter(self._holds_runs, usual(self._free(), vocabulary.RUNS)), None))
+        is_object = bool(box) or runs is not None
+        label = self._label(columns.label, is_object=is_object)
+        flags = self._flags() if label is None and not is_object else []
         plural = label is not None and not vocabulary.LABEL_PLURALS.isdisjoint(_words(label))
         left = (name for name in self._free() if name and name not in flags)
         return Layout(
             image=image,
             label=label,
-            separator="" if label is None or box else list_separator(self._cells(label), plural=plural),
+            separator="" if label is None or is_object else list_separator(self._cells(label), plural=plural),
             flags=tuple(flags),
             split=split,
             split_names=split_names,
             group=fold if group is None else group,
             box=box,
             box_kind=box_kind,
+            runs=runs,
+            has_words=label is not None and not _are_numbers(self._cells(label)),
             size=size,
             crowd=crowd,
             difficult=difficult,
@@ -168,14 +184,20 @@ class Table:
         counts = [len(re.findall(r"\d+(?:\.\d+)?", cell)) for cell in self._cells(column)[:_LOOKED_AT]]
         return any(counts) and all(count % 4 == 0 for count in counts if count)
 
-    def _label(self, wanted: str | None, *, alone: bool) -> str | None:
+    def _holds_runs(self, column: str) -> bool:
+        cells = self._cells(column)[:_LOOKED_AT]
+        return bool(cells) and all(map(are_runs, cells))
+
+    def _label(self, wanted: str | None, *, is_object: bool) -> str | None:
         """The column of labels: words rather than numbers that say the same, or the only one left, if that may be."""
         if wanted is not None:
             return self._take(wanted)
         free = list(filter(self._may_be_label, self._free()))
         named = list(usual(free, vocabulary.LABEL))
         named += [name for name in free if name not in named and vocabulary.LABEL_WORDS & {*_words(name)[-1:]}]
-        column = next(iter(named), self._only_one_left() if alone else None)
+        if is_object and not named:
+            named = [name for name in free if vocabulary.OBJECT_LABEL_WORDS & {*_words(name)[-1:]}]
+        column = next(iter(named), None if is_object else self._only_one_left())
         if column is not None and _are_numbers(self._cells(column)):
             words = (name for name in named if not _are_numbers(self._cells(name)) and self._say_the_same(column, name))
             column = next(words, column)

@@ -123,7 +123,7 @@ def _box(value: dict[str, Any], fields: ObjectFields, *, required: bool) -> Numb
         x, y, width, height = map(as_number, box)
         return x, y, x + width, y + height
     if required:
-        missing = next(name for name in _SHARES if name not in value)
+        missing = next((name for name in _SHARES if value.get(name) is None), _SHARES[0])
         raise ValueError(f'the object has no "{missing}" and no "polygon".{did_you_mean(missing, value)}')
     return None
 

@@ -14,11 +14,13 @@ from automl_vision.data.split_names import parse_split, split_of_path
 from automl_vision.formats.json_file import as_flag, as_size, shown
 from automl_vision.formats.records.cells import FLAGS, as_coordinate, is_empty, numbers_in, one_label, split_labels
 from automl_vision.formats.records.layout import Layout, label_of
+from automl_vision.formats.records.nested import OtherShape
 from automl_vision.formats.records.objects import as_corners, object_fields, objects_in, read_object
 from automl_vision.formats.records.rows import Row, Rows
+from automl_vision.formats.records.runs import mask_of_runs
 from automl_vision.formats.records.vocabulary import is_further
-from automl_vision.formats.source import Source, as_text
-from automl_vision.formats.usable import usable_objects
+from automl_vision.formats.source import Source, as_text, size_of_file
+from automl_vision.formats.usable import OtherShapeError, usable_objects
 from automl_vision.storage.urls import is_url
 
 UNNAMED = "object"  # the class of boxes that have none
@@ -67,13 +69,15 @@ class RowReader:
         shares: whether an object is written in a convention of shares of width and height.
         several: whether a row has room for several labels.
         states_splits: whether a row has a field for its split.
+        odd_names: labels that other tables write for an empty cell.
     """
 
     def __init__(self, source: Source, annotations: Annotations, splits: dict[str, str | None] | None = None) -> None:
         self.shares, self.several, self.states_splits = False, False, False
+        self.odd_names: set[str] = set()
         self.annotations, self._source, self._splits = annotations, source, splits or {}
-        self._labels_of: dict[str, tuple[str, tuple[str, ...]]] = {}  # by image: the first file that labels it
-        self._agreed, self._contradictions = 0, 0
+        self._labels_of: dict[str, tuple[str, tuple[str, ...], str | None]] = {}  # by image, of the first file
+        self._shared = {"labels": [0, 0], "splits": [0, 0]}  # records that agree with another file's, and that do not
         self._files: list[str] = []
 
     def read(self, file: str, rows: Rows, layout: Layout, *, compare: bool = False) -> None:
@@ -112,8 +116,13 @@ class RowReader:
         if layout.split is not None:
             split = row_split(row, layout.split, layout.split_names)
             self.states_splits |= layout.split in row
-        labels, objects = self._typed(row, layout, place) if layout.typed else _of_cells(row, layout)
         image = images.find(reference)
+        content: Content
+        if layout.runs is not None:
+            content = (), self._masks(row, layout, image)
+        else:
+            content = self._typed(row, layout, place) if layout.typed else self._of_cells(row, layout)
+        labels, objects = content
         split = split or images.split or self._splits.get(image)
         return Record(
             image, place, labels, objects, split, _group(row, layout), _size(row, layout), _further(row, layout)
@@ -145,24 +154,57 @@ class RowReader:
         return tuple(dict.fromkeys(texts)), []
 
     def _object(self, item: dict[str, Any], layout: Layout) -> Object:
+        if isinstance(item, OtherShape):
+            raise OtherShapeError("the object has no box")
         names = (name for name, found in item.items() if found is not None) if None in item.values() else item
         fields = object_fields(tuple(names))
         found = read_object(item, fields, numbers=layout.numbers)
         self.shares |= fields.shares
         return found
 
+    def _of_cells(self, row: Row, layout: Layout) -> Content:
+        """Labels or objects of a row of texts.
+
+        Raises:
+            ValueError: a value cannot be used.
+        """
+        labels, objects = ((), _boxes(row, layout)) if layout.box else (_labels(row, layout), [])
+        self.odd_names.update(label for label in labels if is_empty(label))
+        self.odd_names.update(found.label for found in objects if is_empty(found.label))
+        return labels, objects
+
+    def _masks(self, row: Row, layout: Layout, image: str) -> list[Object]:
+        """The mask of a row of texts; none where its cell is empty, as for an image without objects.
+
+        Raises:
+            ValueError: it cannot be read, or the image's size is not known.
+        """
+        cell = row[layout.runs or ""]
+        if is_empty(cell):
+            return []
+        size = _size(row, layout) or size_of_file(self._source, image)
+        if size is None:
+            raise ValueError("a mask of runs needs the image's size, and neither the table nor the image states it")
+        return [Object(_object_label(row, layout), rle=mask_of_runs(cell, size, layout.run_order))]
+
     def check_agreement(self) -> None:
-        """Raise `DataError` when two files label most of the images that they share differently."""
-        if self._contradictions > self._agreed:
-            files = ", ".join(sorted(self._files))
-            raise DataError(f"the tables {files} give the same images different labels; open one of them by its path")
+        """Raise `DataError` when two files label most of the images that they share differently, or split them so."""
+        for what, (agreed, differing) in self._shared.items():
+            if differing > agreed:
+                files = ", ".join(sorted(self._files))
+                raise DataError(
+                    f"the tables {files} give the same images different {what}; open one of them by its path"
+                )
 
     def _compare(self, file: str, record: Record) -> None:
-        first, labels = self._labels_of.setdefault(record.image, (file, record.labels))
-        if first != file and record.labels:
+        first, labels, split = self._labels_of.setdefault(record.image, (file, record.labels, record.split))
+        if first == file:
+            return
+        if record.labels:
             agrees = set(record.labels) <= set(labels) or set(labels) <= set(record.labels)
-            self._agreed += agrees
-            self._contradictions += not agrees
+            self._shared["labels"][not agrees] += 1
+        if record.split and split:
+            self._shared["splits"][record.split != split] += 1
 
 
 def _typed_reference(row: Any, layout: Layout) -> str:
@@ -227,15 +269,6 @@ def _size(row: Row, layout: Layout) -> tuple[int, int] | None:
     return as_size(row.get(layout.size[0]), row.get(layout.size[1])) if layout.size else None
 
 
-def _of_cells(row: Row, layout: Layout) -> Content:
-    """Labels or objects of a row of texts.
-
-    Raises:
-        ValueError: a value cannot be used.
-    """
-    return ((), _boxes(row, layout)) if layout.box else (_labels(row, layout), [])
-
-
 def _boxes(row: Row, layout: Layout) -> list[Object]:
     """The boxes of a row; none where their cells are empty, as for an image without objects.
 
@@ -245,9 +278,7 @@ def _boxes(row: Row, layout: Layout) -> list[Object]:
     cells = [row[name] for name in layout.box]
     if all(map(is_empty, cells)):
         return []
-    label = UNNAMED if layout.label is None else one_label(row[layout.label])
-    if is_empty(label):
-        raise ValueError("the label is empty")
+    label = _object_label(row, layout)
     if len(cells) == 1:
         found = numbers_in(cells[0])
     else:
@@ -256,6 +287,23 @@ def _boxes(row: Row, layout: Layout) -> list[Object]:
     crowd = layout.crowd is not None and as_flag(row[layout.crowd])
     difficult = layout.difficult is not None and as_flag(row[layout.difficult])
     return [Object(label, as_corners(numbers, layout.box_kind), crowd, difficult) for numbers in found]
+
+
+def _object_label(row: Row, layout: Layout) -> str:
+    """The class of a row's objects.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    label = UNNAMED if layout.label is None else one_label(row[layout.label])
+    if _has_no_label(label, layout):
+        raise ValueError("the label is empty")
+    return label
+
+
+def _has_no_label(cell: str, layout: Layout) -> bool:
+    """Whether a cell holds no label; among words, "nan" and "null" are names of classes."""
+    return not cell if layout.has_words and not layout.plural else is_empty(cell)
 
 
 def _labels(row: Row, layout: Layout) -> tuple[str, ...]:
@@ -272,7 +320,7 @@ def _labels(row: Row, layout: Layout) -> tuple[str, ...]:
     cell = row[layout.label]
     if layout.separator:
         return split_labels(cell, layout.separator)
-    if is_empty(cell):
+    if _has_no_label(cell, layout):
         if layout.plural:
             return ()
         raise ValueError("the label is empty")

@@ -15,7 +15,7 @@ from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Columns
 from automl_vision.formats.records.headerless import fitted, header_of
 from automl_vision.formats.records.json_values import LINE_SUFFIXES, read_values
-from automl_vision.formats.records.text_cells import is_list, read_cells
+from automl_vision.formats.records.text_cells import is_list, names_partition, read_cells
 from automl_vision.formats.source import Source
 
 Row = Mapping[str, Any]
@@ -37,9 +37,11 @@ def read_table(source: Source, path: str, columns: Columns) -> tuple[list[str], 
         return fields, ((place, {field: cell_text(value) for field, value in row.items()}) for place, row in rows)
     cells = read_cells(source, path)
     number, first = next(cells, (0, []))
-    header = header_of(first) if columns == Columns() else None
+    header = list(columns.fields) or (header_of(first) if columns == Columns() else None)
     if header is None and is_list(path) and len(first) in (1, 2) and source.may_be_image(first[0]):
         header = ["image", "labels"][: len(first)]
+    if header is not None and len(header) == 2 and names_partition(path):
+        header = [name if name == "image" else "partition" for name in header]
     if header is None:
         fields = distinct(first)
     else:

@@ -6,17 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from automl_vision.core.errors import DataError, ImageError
+from automl_vision.core.errors import DataError
 from automl_vision.data.annotations import Annotations, Columns
-from automl_vision.data.images import open_image, upright_size
 from automl_vision.formats.json_file import as_size
-from automl_vision.formats.records.cells import UNCERTAIN, numbers_in
+from automl_vision.formats.records.cells import UNCERTAIN, is_empty, numbers_in
+from automl_vision.formats.records.headerless import is_assumed
 from automl_vision.formats.records.layout import Layout, Table, label_of
 from automl_vision.formats.records.reader import RowImages, RowReader, row_split
 from automl_vision.formats.records.rows import Row, read_table
+from automl_vision.formats.records.runs import run_order
 from automl_vision.formats.records.text_cells import is_list, table_files
-from automl_vision.formats.source import Source
-from automl_vision.storage.access import read_image_bytes
+from automl_vision.formats.source import Source, size_of_file
 from automl_vision.storage.urls import is_url
 
 _ANSWERS = ("submission", "sample_sub")  # in names of tables that hold answers for a contest, not labels
@@ -34,11 +34,13 @@ class KnownTable:
         file: its path.
         layout: of its rows.
         head: the first rows.
+        is_assumed: whether the table has no header, so that only the order of its cells says what they mean.
     """
 
     file: str
     layout: Layout
     head: list[Row]
+    is_assumed: bool = False
 
 
 Look = tuple[list[str], KnownTable | None]  # a table's fields, and what they mean if one of them names images
@@ -67,7 +69,7 @@ def _look(source: Source, file: str, columns: Columns) -> Look:
     if is_list(file) and any(" " in row[last] and row[last].replace(" ", "").isdecimal() for row in sample):
         return fields, None  # numbers without names, such as flags
     layout = Table(fields, sample, source.may_be_image).layout(columns)
-    return fields, None if layout is None else KnownTable(file, layout, sample[:_SHOWN_ROWS])
+    return fields, None if layout is None else KnownTable(file, layout, sample[:_SHOWN_ROWS], is_assumed(fields))
 
 
 def _is_there(source: Source, found: KnownTable) -> bool:
@@ -93,9 +95,12 @@ def read_tables(source: Source, reader: RowReader, tables: list[KnownTable], col
             names = map(label_of, layout.flags)
             annotations.classes = list(dict.fromkeys([*(annotations.classes or []), *names]))
         _note(table, annotations)
-        layout = replace(layout, box_kind=settled_boxes(source, table))
+        layout = replace(layout, box_kind=settled_boxes(source, table), run_order=_settled_runs(source, table))
         reader.read(table.file, read_table(source, table.file, columns)[1], layout, compare=len(tables) > 1)
     reader.check_agreement()
+    for name in sorted(reader.odd_names):
+        reason = f'"{name}" is read as the name of a class; leave the cell empty where none is meant'
+        reader.annotations.ignore(tables[0].file, reason, "labels")
 
 
 def _note(table: KnownTable, annotations: Annotations) -> None:
@@ -105,8 +110,8 @@ def _note(table: KnownTable, annotations: Annotations) -> None:
         annotations.ignore(file, "-1 is read as 0, not set", "flags")
     if layout.separator in (" ", ","):
         annotations.ignore(file, f'labels are read as separated by "{layout.separator}"', "labels")
-    if layout.box and layout.label is None:
-        annotations.ignore(file, 'the boxes have no column of labels; all are of the class "object"', "labels")
+    if layout.holds_objects and layout.label is None:
+        annotations.ignore(file, 'the objects have no column of labels; all are of the class "object"', "labels")
     if layout.flags and layout.others:
         others = ", ".join(layout.others)
         annotations.ignore(file, f"columns that hold no 0 or 1 are not labels: {others}", "columns")
@@ -125,38 +130,64 @@ def side_splits(source: Source, tables: list[KnownTable]) -> dict[str, str | Non
     return splits
 
 
-def settled_boxes(source: Source, table: KnownTable) -> str:
-    """What the numbers of a table's boxes are; for those in one field the first rows and their images decide.
+def side_labels(source: Source, tables: list[KnownTable], classes: set[str]) -> dict[str, str]:
+    """The labels of images that tables state, of those whose labels are all among some classes."""
+    labels: dict[str, str] = {}
+    for table in tables:
+        images, label = RowImages(source, table.file), table.layout.label
+        if label is None or not classes.issuperset(row[label] for row in table.head):
+            continue
+        for _, row in read_table(source, table.file, Columns())[1]:
+            if not isinstance(row, ValueError) and row[label] in classes:
+                labels[images.find(row[table.layout.image])] = row[label]
+    return labels
 
-    Corners where x, y, width, height would lead out of an image, else extents, as COCO and most others write them.
+
+def settled_boxes(source: Source, table: KnownTable) -> str:
+    """What the numbers of a table's boxes are; where no name says it, the first rows and their images decide.
+
+    Whichever is wrong in fewer rows, for corners have an order, and x, y, width, height may lead out of an image; else
+    extents for numbers in one field, as COCO and most others write them, and corners for a table without header.
     """
     layout = table.layout
-    if layout.box_kind != "text":
+    if layout.box_kind != "text" and not table.is_assumed:
         return layout.box_kind
     images = RowImages(source, table.file)
+    bad_corners, bad_extents = 0, 0
     for row in table.head:
         try:
-            boxes = numbers_in(row[layout.box[0]])
+            boxes = numbers_in(" ".join(row[name] for name in layout.box))
         except ValueError:
             continue
-        if any(c < a or d < b for a, b, c, d in boxes):
-            return "extents"
-        size = as_size(*(row[name] for name in layout.size)) if layout.size else None
-        if boxes and (size := size or _size_of(source, images.find(row[layout.image]))) is not None:
-            width, height = size
-            if max(a + c for a, _, c, _ in boxes) > width + 1 or max(b + d for _, b, _, d in boxes) > height + 1:
-                return "corners"
-    return "extents"
+        bad_corners += any(c < a or d < b for a, b, c, d in boxes)
+        if boxes and (size := _size_of(source, row, layout, images)) is not None:
+            bad_extents += any(a + c > size[0] + 1 or b + d > size[1] + 1 for a, b, c, d in boxes)
+    if bad_corners == bad_extents:
+        return "corners" if table.is_assumed else "extents"
+    return "extents" if bad_corners > bad_extents else "corners"
 
 
-def _size_of(source: Source, image: str) -> tuple[int, int] | None:
-    """The size of an image of this machine; None where it cannot be read, or is far away."""
-    if is_url(source.storage.root) or image not in source.image_set:
-        return None
+def _size_of(source: Source, row: Row, layout: Layout, images: RowImages) -> tuple[int, int] | None:
+    """The size of a row's image, as the row or the image states it."""
+    stated = as_size(*(row[name] for name in layout.size)) if layout.size else None
+    return stated or size_of_file(source, images.find(row[layout.image]))
+
+
+def _settled_runs(source: Source, table: KnownTable) -> str:
+    """The order of a table's runs of pixels, which the first masks show.
+
+    Raises:
+        DataError: they do not show it.
+    """
+    layout, images = table.layout, RowImages(source, table.file)
+    if layout.runs is None:
+        return ""
+    masks = ((row[layout.runs], row) for row in table.head if not is_empty(row[layout.runs]))
+    sized = ((cell, _size_of(source, row, layout, images)) for cell, row in masks)
     try:
-        return upright_size(open_image(read_image_bytes(source.storage.root, image)))
-    except (ImageError, DataError):
-        return None
+        return run_order((cell, size) for cell, size in sized if size is not None)
+    except ValueError as error:
+        raise DataError(f"{table.file}: {error}") from None
 
 
 def candidate_tables(source: Source) -> list[KnownTable]:
@@ -177,7 +208,7 @@ def labelled_tables(tables: list[KnownTable]) -> list[KnownTable]:
     kinds = (
         [table for table in tables if table.layout.label is not None],
         [table for table in tables if table.layout.flags],
-        [table for table in tables if table.layout.box],
+        [table for table in tables if table.layout.holds_objects],
     )
     chosen = next(filter(None, kinds), [])
     nearest = min((table.file.count("/") for table in chosen), default=0)
@@ -196,7 +227,7 @@ def named_tables(source: Source, columns: Columns) -> list[KnownTable]:
     for file in (path for path in files if path.count("/") == nearest):
         try:
             header, table = look_at(source, file, columns)
-            if table is None or not (table.layout.is_labelled or table.layout.box):
+            if table is None or not (table.layout.is_labelled or table.layout.holds_objects):
                 raise DataError(_lacking(file, header))
             found.append(table)
         except DataError as problem:

@@ -41,6 +41,11 @@ def _is_named_as_list(path: str) -> bool:
     return not _LIST_WORDS.isdisjoint(words[:-1])
 
 
+def names_partition(path: str) -> bool:
+    """Whether a file is named for the parts that images are in, as CelebA's `list_eval_partition.txt`."""
+    return "partition" in re.split(r"[^a-z]+", path.rpartition("/")[2].lower())
+
+
 def read_cells(source: Source, path: str) -> Iterator[Row]:
     """Rows with the numbers of their first lines; the delimiter is the most frequent of `,;` and tab in the header.
 
@@ -60,6 +65,13 @@ def read_cells(source: Source, path: str) -> Iterator[Row]:
     if delimiter in header:
         yield from _delimited(lines, path, delimiter, start)
     elif is_list(path):
+        if header.strip().isdecimal():
+            first = [*head, text.readline(), text.readline()]
+            columns, row = first[-2].split(), first[-1].split()
+            if 1 < len(row) == len(columns) + 1 or 2 < len(row) == len(columns):
+                yield from _counted(chain(first[-2:], text), len(first) - 1, names_all=len(row) == len(columns))
+                return
+            lines = chain(first, text)
         yield from _listed(lines)
     else:
         yield from _delimited(lines, path, "|" if "|" in header else ",", 1)
@@ -80,6 +92,19 @@ def _delimited(lines: Iterable[str], path: str, delimiter: str, start: int) -> I
             start = before + rows.line_num
     except csv.Error as error:
         raise DataError(f"{path}:{start}: {error}") from error
+
+
+def _counted(lines: Iterable[str], start: int, *, names_all: bool) -> Iterator[Row]:
+    """A header that stands below the number of rows, as in CelebA's `list_attr_celeba.txt`, and the rows.
+
+    Args:
+        lines: from the header on.
+        start: number of the first one.
+        names_all: whether the header also names the first column, which else is that of the image.
+    """
+    for number, line in enumerate(lines, start=start):
+        if cells := line.split():
+            yield number, (cells if names_all or number > start else ["image", *cells])
 
 
 def _listed(lines: Iterable[str]) -> Iterator[Row]:

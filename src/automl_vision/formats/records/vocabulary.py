@@ -26,6 +26,9 @@ LABEL = (
 LABEL_IDENTIFIERS = frozenset({"name", "classid", "labelid", "categoryid", "choice"})
 """Names that need a look at their cells, or that only an object has."""
 
+OBJECT_LABEL_WORDS = frozenset({"type", "kind"})
+"""Last words of the names of an object's class, such as `cell_type`, where no usual name is there."""
+
 LABEL_PLURALS = frozenset({"labels", "classes", "categories", "tags", "targets"})
 LABEL_WORDS = frozenset({"label", "class", "category", "tag", "target", *LABEL_PLURALS})
 """Last words of names such as `finding_labels`."""
@@ -72,6 +75,9 @@ BOX_CONVENTIONS = (("corners", CORNERS), ("extents", EXTENTS), ("centres", CENTR
 BOX = ("bbox", "boundingbox", "box", "boxes", "bboxes", "boxesstring")
 """One field that holds all numbers of a box, or of several."""
 
+RUNS = ("encodedpixels", "rle", "rlemask", "maskrle", "encoding", "annotation", "mask", "segmentation")
+"""One field that holds a mask as runs of pixels."""
+
 POLYGON = ("polygon", "polygons", "segmentation", "segmentations")
 OBJECTS = ("objects",)
 OBJECT_LABEL = ("label", "categories", "category", "labels", "categoryid", "categoryname", "class")
@@ -90,8 +96,8 @@ CLASS_NAME = (
 
 
 _KNOWN = frozenset({
-    *IMAGE, *LABEL, *LABEL_PLURALS, *SPLIT, *SPLIT_IF_FITTING, *GROUP, *FOLD, *BOX, *POLYGON, *OBJECTS, *OBJECT_LABEL,
-    *CROWD, *DIFFICULT, *(name for names in SIZE for name in names),
+    *IMAGE, *RUNS, *LABEL, *LABEL_PLURALS, *SPLIT, *SPLIT_IF_FITTING, *GROUP, *FOLD, *BOX, *POLYGON, *OBJECTS,
+    *OBJECT_LABEL, *CROWD, *DIFFICULT, *(name for names in SIZE for name in names),
     *(name for _, conventions in BOX_CONVENTIONS for names in conventions for name in names), "imagedetails", "text",
 })  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from automl_vision.core.files import write_text
-from automl_vision.core.text import folder_of
+from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.object import Object
 from automl_vision.formats.box_units import check_shares
@@ -35,7 +35,7 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every XML file; an image set's name, or the folder's, is the split."""
     annotations = Annotations("boxes")
-    stems = {"/".join(_set_and_stem(path)) for path in source.with_suffix(".xml")}
+    stems = {"/".join(_set_and_stem(path)) for path in source.with_suffix(".xml") or source.with_suffix("")}
     sets = read_image_sets(source, stems)
     for path, root in documents(source, "annotation", annotations):
         split = sets.splits.get("/".join(_set_and_stem(path))) if sets.are_all else source.split_of(path)
@@ -57,12 +57,16 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
 
 def _set_and_stem(path: str) -> tuple[str, str]:
     """The folder of the whole set that an annotation file is in, and its path in there without suffix."""
-    stem = path.rpartition(".")[0]
+    stem = _without_suffix(path)
     parts = stem.split("/")
     for i in reversed(range(len(parts) - 1)):
         if parts[i].lower() == "annotations":
             return "/".join(parts[:i]), "/".join(parts[i + 1 :])
     return folder_of(folder_of(stem)), parts[-1]
+
+
+def _without_suffix(path: str) -> str:
+    return path.rpartition(".")[0] if suffix_of(path) else path
 
 
 def _image(source: Source, root: Element, path: str, split: str | None) -> str:
@@ -72,7 +76,7 @@ def _image(source: Source, root: Element, path: str, split: str | None) -> str:
         found = source.listing.beside("/".join(part for part in (above, images, stem) if part))
         if found:
             return found
-    if found := source.listing.beside(path.rpartition(".")[0]):
+    if found := source.listing.beside(_without_suffix(path)):
         return found
     name = text_of(root, "filename") or text_of(root, "path")
     if name and "." not in name.rpartition("/")[2]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any
@@ -20,6 +21,7 @@ from automl_vision.formats.shapes import shares
 from automl_vision.formats.source import Source
 from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.writing import Export, ExportRecord
+from automl_vision.formats.yolo.rows import ODD, USUAL, cells_of
 from automl_vision.formats.yolo.settings import (
     Settings,
     broken_settings,
@@ -35,6 +37,7 @@ _GOOD_ROWS = 0.8  # of the first ones; the others are reported
 _FARTHEST = 1.0  # a whole image beyond the edge: so far no rounding and no object that is cut off reaches
 _LABEL_FOLDERS = ("label", "Labels", "labels")
 _IMAGE_WORD = re.compile("(jpeg)?images|imgs", re.IGNORECASE)
+_NAMED = "the name of a class instead of its number"
 _VISIBILITY = ("0", "1", "2")
 
 
@@ -85,15 +88,18 @@ def _detect(source: Source, columns: Columns) -> bool:  # noqa: ARG001 - the for
     if settings is not None and "names" in settings[1] and (labels or source.main or _label_folders(source)):
         return True
     rows = _head_rows(source, labels)
-    good = sum(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) for row in rows)
-    return bool(rows) and good >= _GOOD_ROWS * len(rows)
+    good = sum(len(row) >= 5 and _is_class(row[0]) and _is_share(row[1]) and _are_numbers(row[2:5]) for row in rows)
+    named = [list(map(float, row[1:])) for row in rows if _is_named(row)]
+    if all(a < c and b < d for a, b, c, d in named):
+        named = []  # these may be corners
+    return bool(rows) and max(good, len(named)) >= _GOOD_ROWS * len(rows)
 
 
 def _head_rows(source: Source, labels: list[str]) -> list[list[str]]:
     """The first rows of some label files."""
     rows: list[list[str]] = []
     for path in labels[:_HEAD_LABELS]:
-        rows += [row for line in source.try_text(path).splitlines() if (row := line.split())]
+        rows += [row for line in source.try_text(path).splitlines() if (row := cells_of(line)[0])]
         if len(rows) >= HEAD_FILES:
             break
     return rows
@@ -101,6 +107,15 @@ def _head_rows(source: Source, labels: list[str]) -> list[list[str]]:
 
 def _is_class(text: str) -> bool:
     return text.removesuffix(".0").isdecimal()
+
+
+def _are_numbers(cells: list[str]) -> bool:
+    return all(map(is_number, cells))
+
+
+def _is_named(row: list[str]) -> bool:
+    """Whether a row has the name of a class and four shares."""
+    return len(row) == 5 and not is_number(row[0]) and all("." in cell and _is_share(cell) for cell in row[1:])
 
 
 def _is_share(text: str) -> bool:
@@ -125,15 +140,16 @@ def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the
     names = class_names(source, settings)
     files = frozenset(labels.values())
     splits = image_splits(source, settings, files)
-    has_points = _has_points(source, settings, sorted(files))
+    labels_file = _LabelFile(source, names, annotations, has_points=_has_points(source, settings, sorted(files)))
     for image in source.images:
         if splits and image not in splits and image not in labels:
             continue  # neither labelled nor in a split: a picture that lies around
         path = labels.get(image)
-        objects = [] if path is None else list(_objects(source, path, names, annotations, has_points=has_points))
+        objects = [] if path is None else list(labels_file.objects(path))
         split = splits.get(image) or source.split_of(image)
         annotations.add(Record(image, path or image, objects=objects, split=split))
-    if has_points:
+    labels_file.note_odd()
+    if labels_file.has_points:
         annotations.ignore(source.name, "behind each box stand key points, which are not read", "other shape")
     annotations.settle_kind()
     used = set(annotations.objects.names)
@@ -156,7 +172,7 @@ def _note_what_lacks(source: Source, names: dict[int, str], files: frozenset[str
 
 
 def _detects_row(text: str) -> bool:
-    row = text.partition("\n")[0].split()
+    row = cells_of(text.partition("\n")[0])[0]
     return len(row) >= 5 and _is_class(row[0]) and all(map(_is_share, row[1:5]))
 
 
@@ -178,18 +194,45 @@ def _is_whole(text: str) -> bool:
     return not text.partition(".")[2].strip("0")
 
 
-def _objects(
-    source: Source, path: str, names: dict[int, str], annotations: Annotations, *, has_points: bool
-) -> Iterator[Object]:
-    """The objects of one label file; unusable lines are reported, key points behind a box passed over."""
-    try:
-        lines = source.read_text(path).splitlines()
-    except DataError as error:
-        annotations.reject(path, str(error), "bad record")
-        return
-    width = 5 if has_points else None
-    rows = ((number, line.split()[:width]) for number, line in enumerate(lines, start=1) if line.strip())
-    yield from usable_objects(rows, partial(_object, names=names), f"{path}:", annotations)
+class _LabelFile:
+    """Reads one label file after another, and counts lines that are written in an odd way.
+
+    Args:
+        source: of the files.
+        names: of the classes, by number.
+        annotations: where unusable lines are reported.
+        has_points: whether key points stand behind each box.
+    """
+
+    def __init__(self, source: Source, names: dict[int, str], annotations: Annotations, *, has_points: bool) -> None:
+        self.has_points = has_points
+        self._source, self._names, self._annotations = source, names, annotations
+        self._numbers = {name: number for number, name in names.items()}
+        self._odd: dict[str, list[str]] = defaultdict(list)
+
+    def objects(self, path: str) -> Iterator[Object]:
+        """The objects of one file; unusable lines are reported, key points behind a box passed over."""
+        try:
+            lines = self._source.read_text(path).splitlines()
+        except DataError as error:
+            self._annotations.reject(path, str(error), "bad record")
+            return
+        rows = ((number, self._cells(line, path)) for number, line in enumerate(lines, start=1) if line.strip())
+        yield from usable_objects(rows, partial(_object, names=self._names), f"{path}:", self._annotations)
+
+    def _cells(self, line: str, path: str) -> list[str]:
+        cells, written = cells_of(line)
+        if written != USUAL:
+            self._odd[ODD[written]].append(path)
+        if cells and not is_number(cells[0]) and (not self._names or cells[0] in self._numbers):
+            self._odd[_NAMED].append(path)
+        return cells[:5] if self.has_points else cells
+
+    def note_odd(self) -> None:
+        """Say once for each way of writing in how many lines it was met, and what the format is."""
+        for written, places in self._odd.items():
+            reason = f'{len(places)} lines have {written}, and are read so; YOLO writes "0 0.5 0.5 0.2 0.2"'
+            self._annotations.ignore(places[0], reason, "written otherwise")
 
 
 def _object(row: list[str], names: dict[int, str]) -> Object:
@@ -198,10 +241,7 @@ def _object(row: list[str], names: dict[int, str]) -> Object:
     Raises:
         ValueError: the class is unknown, or the numbers are neither.
     """
-    index = _class_number(row[0])
-    if (names and index not in names) or not 0 <= index < _MAX_CLASSES:
-        raise ValueError(f"class {index} is not in the list of {len(names)} names")
-    label = names.get(index, str(index))
+    label = _label(row[0], names)
     numbers = [as_number(text) for text in row[1:]]
     if len(numbers) == 5:  # a fifth is a score
         del numbers[4]
@@ -217,6 +257,20 @@ def _object(row: list[str], names: dict[int, str]) -> Object:
     if len(numbers) % 2:
         raise ValueError(f"a polygon needs x and y of each point; the line has {len(numbers)} numbers")
     return Object(label, segments=(numbers,))
+
+
+def _label(text: str, names: dict[int, str]) -> str:
+    """The name of a class that a line has by its number, or by the name itself.
+
+    Raises:
+        ValueError: there is no such class.
+    """
+    if not is_number(text) and (not names or text in names.values()):
+        return text
+    index = _class_number(text)
+    if (names and index not in names) or not 0 <= index < _MAX_CLASSES:
+        raise ValueError(f"class {index} is not in the list of {len(names)} names")
+    return names.get(index, str(index))
 
 
 def _class_number(text: str) -> int:

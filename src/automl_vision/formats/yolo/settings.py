@@ -13,7 +13,8 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import SPLIT_NAMES, normalize_split
 from automl_vision.formats.json_file import HEAD_FILES, as_list, as_mapping, try_json
-from automl_vision.formats.source import Source, as_text, decode_text
+from automl_vision.formats.source import Source, as_text
+from automl_vision.formats.text_encoding import decode_text
 
 _NAMES_FILES = (
     "classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "class_names.txt",
@@ -51,9 +52,9 @@ def broken_settings(source: Source) -> Iterator[str]:
 _BROKEN = object()
 
 
-def _parse_yaml(data: bytes, path: str) -> Any:  # noqa: ARG001 - the arguments are those of every parser
+def _parse_yaml(data: bytes, path: str) -> Any:
     try:
-        return yaml.load(decode_text(data), Loader=yaml.BaseLoader)
+        return yaml.load(decode_text(data, path), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError):
         return _BROKEN
 

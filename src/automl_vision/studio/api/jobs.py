@@ -249,6 +249,9 @@ def _checked(opened: OpenedWorkspace, allowed: Places, job: Job) -> JobCheck:
 
 def _outside(opened: OpenedWorkspace, allowed: Places, values: dict[str, Any]) -> Iterator[JobProblem]:
     """The data of a job that the studio must not read."""
+    if values.get("allow_outside"):
+        sentence = "the studio reads nothing outside of its folders; start such a job with: automl-vision train"
+        yield JobProblem(path=("allow_outside",), sentence=sentence)
     for name in ("training_data", "validation_data"):
         value = values.get(name)
         if isinstance(value, str):

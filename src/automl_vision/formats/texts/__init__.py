@@ -1,0 +1,1 @@
+"""Label files of one text per image, whose columns have no names."""
