@@ -20,8 +20,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mlflow import version as mlflow_version
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import NullPool, create_engine, text
 
 from automl_vision import AutoMLVisionConfig, Experiment, GridParameterSampling, Run, Workspace, choice
@@ -141,6 +139,9 @@ def content(file: Path) -> dict[str, tuple[list[object], list[str]]]:
 
 
 def test_a_copied_store_is_what_mlflow_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.version import VERSION
+
     (tmp_path / "itself").mkdir()
     store = SqlAlchemyStore(f"sqlite:///{tmp_path / 'itself' / 'mlflow.db'}", str(tmp_path / "itself" / "artifacts"))
     store.engine.dispose()
@@ -151,7 +152,7 @@ def test_a_copied_store_is_what_mlflow_makes(tmp_path: Path, monkeypatch: pytest
     create_sqlite_store(tmp_path / "without" / "mlflow.db")
     assert content(tmp_path / "without" / "mlflow.db") == made
     cache.unlink()
-    kept = cache / "mlflow" / f"empty-{mlflow_version.VERSION}.db"
+    kept = cache / "mlflow" / f"empty-{VERSION}.db"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"damaged" * 1000)
     for name in ("first", "second"):  # the first one repairs what is copied
