@@ -181,9 +181,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_open() -> Iterator[None]:
-    """Searches for garbage after a file's tests, so that what they did not close is told there, not in a later test."""
+    """Searches for garbage after a file's tests, so that what they did not close is told there, not in a later test.
+
+    What is left was imported, or belongs to all tests; visiting it again took 0.2 s of each file.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from automl_vision.serving.command import main as predictor_alone
 from command_line import Done, run_command
 
 
@@ -93,3 +94,12 @@ def test_a_wrong_number_is_refused(option: str, value: str, message: str) -> Non
     done = automl_vision("train", "--task", "image-classification", "--training-data", ".", option, value)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert message in " ".join(done.stderr.replace("'", "").replace("│", "").split())
+
+
+def test_predict_has_the_same_options_where_only_the_predictor_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        predictor_alone(["--help"])
+    alone = re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE)
+    whole = re.findall(r"^│ (--[\w-]+)", automl_vision("predict", "--help").stdout, re.MULTILINE)
+    assert {"--fps", "--watch", "--reconnect", "--draw", "--out"} <= set(alone)
+    assert set(whole) - {"--workspace", "--help"} == set(alone)

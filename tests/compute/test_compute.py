@@ -148,3 +148,25 @@ def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
     parent.kill()
     parent.wait()
     wait_for(lambda: not any(is_alive(pid) for pid in job_and_its_child), 10)
+
+
+def test_a_fork_server_that_still_imports_ends_with_its_owner(tmp_path: Path):
+    (tmp_path / "endless.py").write_text(
+        "import importlib.util, os, time\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+        "while True:\n    time.sleep(0.01)\n    importlib.util.find_spec('no_such_module')\n"
+    )
+    code = (
+        "import sys\nfrom automl_vision.compute.local import LocalCompute\n"
+        "LocalCompute(['endless']).warm_up()\nsys.stdin.read()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    owner = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment)
+    try:
+        wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        server = int((tmp_path / "pid").read_text())
+        assert is_alive(server)
+    finally:
+        owner.kill()
+        owner.communicate()
+    wait_for(lambda: not is_alive(server))

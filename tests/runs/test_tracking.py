@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -15,6 +16,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ from automl_vision.core.errors import RunFailedError, StorageError
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import append_json_line, persistently, read_lines, write_json
 from automl_vision.core.records import Message
-from automl_vision.workspace.tracking import Tracking, flushed_once
+from automl_vision.workspace.tracking import Tracking, create_sqlite_store, flushed_once
 from conftest import SMALL_MODEL
 from processes import finish
 
@@ -101,8 +103,11 @@ create_sqlite_store(Path(sys.argv[1]))
 """
 
 
-def test_a_store_that_two_make_at_once_and_one_does_not_finish_is_whole(tmp_path: Path):
+def test_a_store_that_two_make_at_once_and_one_does_not_finish_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     file = tmp_path / "mlflow.db"
+    monkeypatch.setenv("AUTOML_VISION_CACHE", str(tmp_path / "cache"))  # without an empty store to be copied
     command = [sys.executable, "-c", CREATE, str(file)]
     killed = subprocess.Popen(command)
     end = time.monotonic() + 60
@@ -119,6 +124,41 @@ def test_a_store_that_two_make_at_once_and_one_does_not_finish_is_whole(tmp_path
     tracking.close()
     assert tracking.problem is None
     assert histories(f"sqlite:///{file}") == {"r": [0.5]}
+
+
+def content(file: Path) -> dict[str, tuple[list[object], list[str]]]:
+    """Columns and rows of each table, but for the time at which it was made and its own folder."""
+    with closing(sqlite3.connect(file)) as db:
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        rows = {name: [str(row) for row in db.execute(f'SELECT * FROM "{name}"')] for name in names}
+        kept = {
+            name: [re.sub(r"\b\d{13}\b", "TIME", row).replace(str(file.parent), "") for row in rows[name]]
+            for name in names
+        }
+        return {name: (list(db.execute(f'PRAGMA table_info("{name}")')), kept[name]) for name in names}
+
+
+def test_a_copied_store_is_what_mlflow_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.version import VERSION
+
+    (tmp_path / "itself").mkdir()
+    store = SqlAlchemyStore(f"sqlite:///{tmp_path / 'itself' / 'mlflow.db'}", str(tmp_path / "itself" / "artifacts"))
+    store.engine.dispose()
+    made = content(tmp_path / "itself" / "mlflow.db")
+    cache = tmp_path / "cache"
+    cache.write_text("so no folder can be here")
+    monkeypatch.setenv("AUTOML_VISION_CACHE", str(cache))
+    create_sqlite_store(tmp_path / "without" / "mlflow.db")
+    assert content(tmp_path / "without" / "mlflow.db") == made
+    cache.unlink()
+    kept = cache / "mlflow" / f"empty-{VERSION}.db"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"damaged" * 1000)
+    for name in ("first", "second"):  # the first one repairs what is copied
+        create_sqlite_store(tmp_path / name / "mlflow.db")
+        assert content(tmp_path / name / "mlflow.db") == made
+    assert not content(kept)["experiments"][1]
 
 
 def test_only_a_store_that_is_being_made_is_not_flushed_at_once(tmp_path: Path):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,11 +58,12 @@ def kill(run: Run) -> None:
     wait_for(lambda: not is_alive(pid))
 
 
-def cancel_when_it_works(run: Run) -> None:
-    """End a run whose turn has come; its trials are no subject here."""
+def kill_when_it_works(run: Run) -> float:
+    """End a run whose turn has come, and return when; its trials are no subject here."""
     wait_for(lambda: run.get_status() == "Running")
-    run.cancel()
-    assert run.get_status() == "Canceled"
+    now = time.time()
+    kill(run)
+    return now
 
 
 def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Experiment, data: Path):
@@ -75,12 +77,12 @@ def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Ex
     assert second.folder.record().reason == f"waits for {first.id}"
     assert [h.run for h in WaitingLine().holders()] == [first.id, second.id, third.id]
     kill(first)
-    cancel_when_it_works(second)
-    cancel_when_it_works(third)
-    assert first.get_status() == "Interrupted"
+    ended = kill_when_it_works(second)
+    kill_when_it_works(third)
+    wait_for(lambda: all(run.get_status() == "Interrupted" for run in (first, second, third)))
     done, later = second.folder.record(), third.folder.record()
     assert done.in_line is None and done.started is not None
-    assert done.ended is not None and later.started is not None and later.started >= done.ended
+    assert later.started is not None and later.started >= ended
     wait_for(lambda: not WaitingLine().holders())
 
 
@@ -109,16 +111,16 @@ def test_a_waiting_run_is_canceled_or_killed_without_being_missed(
     canceled.resume()  # to the end of the line
     wait_for(lambda: canceled.folder.record().reason == "waits for first; 1 more run is before it")
     first.kill()
-    cancel_when_it_works(last)
-    cancel_when_it_works(canceled)
-    assert (last.folder.record().ended or 0) <= (canceled.folder.record().started or 0)
+    ended = kill_when_it_works(last)
+    kill_when_it_works(canceled)
+    assert ended <= (canceled.folder.record().started or 0)
 
 
 def test_a_run_that_does_not_queue_starts_beside_the_others(
     experiment: Experiment, data: Path, first: subprocess.Popen[bytes]
 ):
     beside = experiment.submit(config(data, **LONG), queue=False)
-    cancel_when_it_works(beside)
+    kill_when_it_works(beside)
     assert [h.run for h in WaitingLine().holders()][:1] == ["first"]
 
 

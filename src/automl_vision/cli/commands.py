@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -270,11 +269,21 @@ def _show_board(board: Leaderboard, verdict: Verdict | None) -> None:
 @app.command()
 def predict(  # noqa: PLR0913 - each one is an option of the command
     model: ModelFolderArgument,
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, or folders of them; or one video, or rtsp://HOST/PATH.")
+    ],
     *,
     as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option(help="Write JSON lines into a file.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Folder for drawn pictures; of a video a file such as drawn.mp4.")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames of a video per second; all by default.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with the images that come into the folder.")] = False,
+    reconnect: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to go on trying a lost stream; 300 by default.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 uses all.")] = 0,
-    draw: Annotated[Path | None, typer.Option(help="Folder for pictures with the detected objects.")] = None,
     error_rate: Annotated[
         float | None, typer.Option(help="Show sets of labels that miss at most this share of the truth.")
     ] = None,
@@ -283,17 +292,13 @@ def predict(  # noqa: PLR0913 - each one is an option of the command
     on_unreadable: UnreadableOption = Unreadable.SKIP,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Predict the labels or objects of images with a trained model."""
-    from automl_vision.serving.command import predict_files, skipped_sentence, write_predictions
+    """Predict the labels or objects of images, of a video or of a camera with a trained model."""
+    from automl_vision.serving.command import PredictOptions, predict_sources
 
-    if sentence := skipped_sentence(images):
-        typer.echo(sentence, err=True)
-    rows = predict_files(
-        open_model(model, workspace), images, threads=threads, drawings=draw, error_rate=error_rate, runtime=runtime,
-        precision=precision, stop_at_unreadable=on_unreadable is Unreadable.ERROR,
-    )  # fmt: skip
-    if write_predictions(rows, sys.stdout, as_json=as_json):
-        raise typer.Exit(2)
+    settings = {"threads": threads, "error_rate": error_rate, "runtime": runtime, "precision": precision}
+    options = PredictOptions(as_json, out, draw, settings, on_unreadable is Unreadable.ERROR, fps, watch, reconnect)
+    if code := predict_sources(open_model(model, workspace), images, options):
+        raise typer.Exit(code)
 
 
 @app.command()

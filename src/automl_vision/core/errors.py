@@ -84,6 +84,10 @@ class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 
 
+class StreamError(AutoMLVisionError):
+    """A video, a camera's stream or a watched folder cannot be read, or a video cannot be written."""
+
+
 class ComputeError(AutoMLVisionError):
     """A compute target cannot be used."""
 

@@ -111,6 +111,21 @@ def draw_objects(item: Tile, colours: Mapping[str, Colour], *, largest: int | No
     return image
 
 
+def draw_labels(image: Image.Image, lines: Sequence[tuple[str, str]], colours: Mapping[str, Colour]) -> Image.Image:
+    """A copy of an RGB image with lines of text in its upper left corner, from the top.
+
+    Args:
+        image: the image.
+        lines: each a text, and the class in whose colour it is drawn.
+        colours: by class; other classes are grey.
+    """
+    drawn = image.copy()
+    pen, top = ImageDraw.Draw(drawn), 0.0
+    for text, label in lines:
+        top = _tag(pen, text, (0.0, top), colours.get(label, _FAINT), image.size, inside=True)
+    return drawn
+
+
 def _dash(pen: ImageDraw.ImageDraw, value: Object, colour: Colour, scale: tuple[float, float], width: int) -> None:
     """Draw an object's outline in dashes, white between them, so that it shows on any ground."""
     if value.bbox is None:
@@ -156,17 +171,28 @@ def _corner(value: Object, scale: tuple[float, float]) -> tuple[float, float]:
 
 
 def _tag(
-    pen: ImageDraw.ImageDraw, text: str, corner: tuple[float, float], colour: Colour, size: tuple[int, int]
-) -> None:
-    """Draw a name on a coloured background, above the corner or just inside the box, always within the image."""
-    text, font = _fitted(text, max(size[0] - 6, 12), max(11, round(max(size) / 60)))
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    corner: tuple[float, float],
+    colour: Colour,
+    size: tuple[int, int],
+    *,
+    inside: bool = False,
+) -> float:
+    """Draw a name on a coloured background, above the corner or just inside the box, always within the image.
+
+    Returns:
+        The lower end of the background.
+    """
+    text, font = _fitted(text, max(size[0] - 6, 12), max(11, round(max(size) / (40 if inside else 60))))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 4
     x = min(max(0.0, corner[0]), max(0.0, size[0] - width))
-    y = corner[1] - height if corner[1] >= height else max(0.0, corner[1])
+    y = corner[1] - height if corner[1] >= height and not inside else max(0.0, corner[1])
     pen.rectangle((x, y, x + width, y + height), fill=colour)
     is_bright = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] > 140
     pen.text((x + 3 - left, y + 2 - top), text, fill=(0, 0, 0) if is_bright else (255, 255, 255), font=font)
+    return y + height
 
 
 def _fitted(text: str, width: int, size: int) -> tuple[str, Font]:

@@ -6,17 +6,89 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from PIL import Image
 
-from automl_vision.core.errors import AutoMLVisionError, ImageError, ModelFolderError
+from automl_vision.core.errors import AutoMLVisionError, ImageError, StreamError
 from automl_vision.data.image_names import IMAGE_SUFFIXES
-from automl_vision.serving.drawing import draw_objects
-from automl_vision.serving.predictions import ObjectPrediction
+from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.predictor import Predictor
+from automl_vision.serving.video import RECONNECT_FOR, is_camera, is_video
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """The options of the command.
+
+    Attributes:
+        as_json: whether JSON lines are printed.
+        out: file of JSON lines; None prints.
+        draw: folder for pictures, or the video file that is written of a video.
+        settings: of the predictor.
+        stop_at_unreadable: whether an image that cannot be read is an error.
+        fps: frames of a video per second; None takes all.
+        watch: whether a folder is watched for further images.
+        reconnect_for: seconds for which a live stream that broke off is tried again; None is the usual time.
+    """
+
+    as_json: bool = False
+    out: str | Path | None = None
+    draw: str | Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    stop_at_unreadable: bool = False
+    fps: float | None = None
+    watch: bool = False
+    reconnect_for: float | None = None
+
+
+def predict_sources(model: str | Path, sources: Sequence[str | Path], options: PredictOptions) -> int:
+    """Predict images, a video, a camera or a watched folder, and write what was found; returns the exit code.
+
+    Raises:
+        StreamError: the options do not suit the source, or it cannot be read.
+        ModelFolderError: the folder is not a usable model folder.
+        ImageError: there is no image to predict, or one cannot be read.
+    """
+    first, is_one = str(sources[0]), len(sources) == 1
+    videos = [str(source) for source in sources if is_video(str(source))]
+    if videos and not is_one:
+        raise StreamError(f"give one video at a time and no images beside it, not {len(sources)} sources")
+    if options.watch and (videos or not is_one):
+        raise StreamError("--watch takes one folder")
+    if options.fps is not None and not videos:
+        raise StreamError(f"--fps takes frames of a video, and {first} is not one")
+    if options.reconnect_for is not None and not is_camera(first):
+        raise StreamError(f"--reconnect is for live streams such as rtsp://HOST/PATH, and {first} is not one")
+    if not videos and not options.watch:
+        return _predict_images(model, sources, options)
+    from automl_vision.serving.stream_command import predict_video, predict_watched
+
+    predictor = Predictor(model, **options.settings)
+    shared: dict[str, Any] = {"out": options.out, "as_json": options.as_json}
+    if options.watch:
+        return predict_watched(
+            predictor, first, drawings=options.draw, stop_at_unreadable=options.stop_at_unreadable, **shared
+        )
+    again = RECONNECT_FOR if options.reconnect_for is None else options.reconnect_for
+    return predict_video(predictor, first, fps=options.fps, drawn=options.draw, reconnect_for=again, **shared)
+
+
+def _predict_images(model: str | Path, images: Sequence[str | Path], options: PredictOptions) -> int:
+    if sentence := skipped_sentence(images):
+        sys.stderr.write(f"{sentence}\n")
+    rows = predict_files(
+        model, images, drawings=options.draw, stop_at_unreadable=options.stop_at_unreadable, **options.settings
+    )
+    if options.out is None:
+        return 2 if write_predictions(rows, sys.stdout, as_json=options.as_json) else 0
+    Path(options.out).parent.mkdir(parents=True, exist_ok=True)
+    with Path(options.out).open("w", encoding="utf-8") as output:
+        return 2 if write_predictions(rows, output, as_json=True) else 0
+
 
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 _BRANDS = (b"avi", b"hei", b"hev", b"mif", b"msf")  # of AVIF and HEIF
@@ -40,7 +112,7 @@ def predict_files(
         model: the model folder.
         images: files, or folders whose images are all taken.
         threads: cores to use; 0 uses all.
-        drawings: folder for pictures with the objects that a detector finds, one for each image.
+        drawings: folder for pictures of what was predicted, one for each image.
         error_rate: share of the truth that a classifier's prediction sets may miss; None makes no sets.
         runtime: see `Predictor`.
         precision: see `Predictor`.
@@ -54,10 +126,6 @@ def predict_files(
         ImageError: there is no image to predict, or one cannot be read.
     """
     predictor = Predictor(model, threads=threads, error_rate=error_rate, runtime=runtime, precision=precision)
-    if drawings is not None and predictor.description.objects is None:
-        raise ModelFolderError(
-            f"{model} does not detect objects, so there is nothing to draw ({predictor.description.task})"
-        )
     files = list(image_files(images))
     for number, (file, prediction) in enumerate(zip(files, predictor.stream_all(files), strict=True)):
         if isinstance(prediction, ImageError):
@@ -65,9 +133,9 @@ def predict_files(
                 raise ImageError(f"{file}: {prediction}; skip such images with --on-unreadable skip")
             yield {"filename": str(file), "error": str(prediction)}
             continue
-        if drawings is not None and isinstance(prediction, ObjectPrediction):
+        if drawings is not None:
             Path(drawings).mkdir(parents=True, exist_ok=True)
-            picture = draw_objects(Image.fromarray(predictor.pixels(file)), prediction)
+            picture = draw_prediction(Image.fromarray(predictor.pixels(file)), prediction)
             picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
         values = {**prediction.to_json(), "predicted": list(prediction.predicted)}
         yield {"filename": str(file), **values, "label": prediction.label, "figures": prediction.figures}
@@ -91,35 +159,42 @@ def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `predict MODEL IMAGES...`; returns the exit code."""
+    values = list(sys.argv[1:] if arguments is None else arguments)
+    given = _parser().parse_args(values[1:] if values[:1] == ["predict"] else values)
+    settings = {name: getattr(given, name) for name in ("threads", "error_rate", "runtime", "precision")}
+    options = PredictOptions(
+        as_json=given.json,
+        out=given.out,
+        draw=given.draw,
+        settings=settings,
+        stop_at_unreadable=given.on_unreadable == "error",
+        fps=given.fps,
+        watch=given.watch,
+        reconnect_for=given.reconnect,
+    )
+    try:
+        return predict_sources(given.model, given.images, options)
+    except AutoMLVisionError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="automl-vision predict", description="Predict images with a model folder.")
     parser.add_argument("model", help="the model folder")
-    parser.add_argument("images", nargs="+", help="image files, or folders of them")
+    parser.add_argument("images", nargs="+", help="image files, or folders of them; or a video, or rtsp://HOST/PATH")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
-    parser.add_argument("--draw", metavar="FOLDER", help="folder for pictures with the objects that are found")
+    parser.add_argument("--out", metavar="FILE", help="write JSON lines into a file")
+    parser.add_argument("--draw", metavar="PATH", help="folder for drawn pictures; of a video a file such as drawn.mp4")
+    parser.add_argument("--fps", type=float, help="frames of a video per second; all by default")
+    parser.add_argument("--watch", action="store_true", help="go on with the images that come into the folder")
+    parser.add_argument("--reconnect", type=float, help="seconds to go on trying a lost stream; 300 by default")
     parser.add_argument("--threads", type=int, default=0, help="cores to use; 0 uses all")
     parser.add_argument("--error-rate", type=float, help="share of the truth that prediction sets may miss")
     parser.add_argument("--runtime", help="such as onnx or openvino; the fastest one by default")
     parser.add_argument("--precision", help="fp32, bf16, fp16 or int8; what the folder proves by default")
     parser.add_argument("--on-unreadable", choices=("skip", "error"), default="skip")
-    values = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse_args(values[1:] if values[:1] == ["predict"] else values)
-    try:
-        if sentence := skipped_sentence(options.images):
-            sys.stderr.write(f"{sentence}\n")
-        rows = predict_files(
-            options.model,
-            options.images,
-            threads=options.threads,
-            drawings=options.draw,
-            error_rate=options.error_rate,
-            runtime=options.runtime,
-            precision=options.precision,
-            stop_at_unreadable=options.on_unreadable == "error",
-        )
-        return 2 if write_predictions(rows, sys.stdout, as_json=options.json) else 0
-    except AutoMLVisionError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 2
+    return parser
 
 
 def image_files(images: Sequence[str | Path]) -> Iterator[Path]:

@@ -1,14 +1,23 @@
-"""Boxes and masks on images."""
+"""Labels, boxes and masks on images."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from automl_vision.data.drawing import Tile, class_colours
+from automl_vision.data.drawing import Tile, class_colours, draw_labels
 from automl_vision.data.drawing import draw_objects as draw
 from automl_vision.data.object import Object
-from automl_vision.serving.predictions import ObjectPrediction
+from automl_vision.serving.predictions import AnyPrediction, ObjectPrediction
+
+
+def draw_prediction(image: Image.Image, prediction: AnyPrediction) -> Image.Image:
+    """A copy of an image with its objects, or with its labels and their probabilities in the upper left corner."""
+    if isinstance(prediction, ObjectPrediction):
+        return draw_objects(image, prediction)
+    probs = dict(zip(prediction.labels, prediction.probs.tolist(), strict=True))
+    lines = [(f"{label} {probs[label]:.1%}", label) for label in prediction.predicted] or [("(none)", "")]
+    return draw_labels(image.convert("RGB"), lines, class_colours(prediction.labels))
 
 
 def draw_objects(image: Image.Image, prediction: ObjectPrediction) -> Image.Image:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, LabelProcessor, Source, create_processor
 from automl_vision.serving.runtimes import REFERENCE, Network
+from automl_vision.serving.video import RECONNECT_FOR
+
+if TYPE_CHECKING:
+    from automl_vision.serving.video_stream import VideoStream
+    from automl_vision.serving.watching import FoundFile, Version
 
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.uint8] | Callable[[], bytes]
 """A path, a file's bytes, decoded pixels, or a function that reads the bytes, which is called in a decoding thread."""
@@ -172,7 +178,64 @@ class Predictor:
             elif not skip_unreadable:
                 raise ImageError(f"image {number}{f' ({name})' if name else ''}: {prediction}") from prediction
 
-    def stream_all(self, images: Iterable[ImageSource]) -> Iterator[AnyPrediction | ImageError]:
+    def stream_video(
+        self,
+        source: str | Path,
+        *,
+        fps: float | None = None,
+        reconnect_for: float = RECONNECT_FOR,
+        say: Callable[[str], None] | None = None,
+    ) -> VideoStream:
+        """Predict the frames of a video file or of a camera; needs the extra `video`.
+
+        Of a file no frame is lost; of a live stream, frames that come while one is predicted are dropped but for the
+        newest, and counted. Iterate over the result, and close it; it is a context manager.
+
+        Args:
+            source: a video file, or an address that begins with `rtsp://` or `rtsps://`.
+            fps: frames per second that are predicted; None asks for all.
+            reconnect_for: seconds for which a live stream that broke off is tried again; 0 takes its end for the end.
+            say: told, perhaps in another thread, what broke off or is damaged; None prints to standard error.
+
+        Raises:
+            StreamError: the source cannot be opened; while iterating, it broke off and did not come back.
+            MissingPackageError: PyAV is not installed.
+        """
+        from automl_vision.serving.video_stream import VideoStream
+
+        stream = VideoStream(self.stream_all, str(source), fps=fps, reconnect_for=reconnect_for, say=say)
+        self.choose()  # single frames of a camera would never do it
+        return stream
+
+    def watch_folder(
+        self, folder: str | Path, known: Mapping[str, Version] | None = None, *, every: float = 0.5
+    ) -> Iterator[tuple[FoundFile, AnyPrediction | ImageError]]:
+        """Predict the images of a folder and its subfolders, and then those that come, without an end.
+
+        A file is predicted when it is complete, and again when its content changes; see `watching.FolderWatch`. Closing
+        the generator ends it.
+
+        Args:
+            folder: to watch.
+            known: versions of files that are not predicted, by their paths.
+            every: seconds between two looks at the folder.
+
+        Raises:
+            StreamError: the folder does not exist.
+        """
+        from automl_vision.serving.watching import FolderWatch
+
+        watch = FolderWatch(folder, known or {})
+        while True:
+            files = watch.complete_files()
+            for file, prediction in zip(files, self.stream_all([file.path for file in files]), strict=True):
+                if watch.accepts(file, is_readable=not isinstance(prediction, ImageError)):
+                    yield file, prediction
+            time.sleep(every)
+
+    def stream_all(
+        self, images: Iterable[ImageSource], *, most: int | None = None
+    ) -> Iterator[AnyPrediction | ImageError]:
         """Predict images as they come, in their order; for one that cannot be read its error.
 
         Threads read and decode the next images while a batch is predicted. At most 3 batches of 16 views are in memory,
@@ -183,13 +246,15 @@ class Predictor:
 
         Args:
             images: may be endless.
+            most: images in memory, at least 2; None leaves it at 3 batches.
         """
         images = iter(images)
         if self._selection is not None and self._selection.is_open:
             images = self._measured_on(images)
-        batch = self.choice.batch
+        batch = self.choice.batch if most is None else max(1, min(self.choice.batch, most // (_AHEAD + 1)))
         ahead = _AHEAD * batch
         window = max(self._decoders, ahead // self._processor.views_per_image)
+        window = window if most is None else max(1, min(window, most - batch))
         waiting: list[Inputs | ImageError] = []
         views = 0
         for inputs in map_in_order(self._inputs, images, threads=self._decoders, window=window):

@@ -17,9 +17,11 @@ from automl_vision.serving.runtimes import find_runtime
 BATCHES = (1, 8)
 """Images per batch that are measured: a single request, and a queue of them."""
 
-_SECONDS = 1.5  # per batch size; the median of 5 ms calls then stands on 300 of them
-_WARM_UP_SECONDS, _WARM_UP_CALLS = 0.3, 3  # the first calls allocate memory
-_LEAST_CALLS, _MOST_CALLS = 5, 500
+_SECONDS = 1.5  # per batch size at most
+_WARM_UP_SECONDS, _WARM_UP_CALLS = 0.1, 1  # the first calls allocate memory
+_LEAST_CALLS, _ENOUGH_CALLS, _MOST_CALLS = 5, 10, 500
+_LEAST_SECONDS = 0.1  # a shorter time may be one in which the processor was slower or faster than usual
+_CERTAIN = 0.01  # share of the median to which it is certain enough
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def measure_latency(
         threads: cores to use; 0 uses all.
         batches: numbers of images per batch.
         runtime: name of the runtime; None takes the first one that reads the folder.
-        seconds: per batch size, in which at least 5 and at most 500 calls are measured after a warm-up.
+        seconds: per batch size at most; after a warm-up, calls are measured until their median is certain to 1 %, but
+            at least 10, or 5 that take longer, and at most 500.
 
     Returns:
         The times by number of images per batch.
@@ -109,6 +112,15 @@ def _calls(
         start = clock()
         run(inputs[number % len(inputs)])
         times.append(1000 * (clock() - start))
-        if len(times) >= least and (time.perf_counter() - begin > seconds or len(times) >= _MOST_CALLS):
+        took = time.perf_counter() - begin
+        if len(times) >= least and (took > seconds or len(times) >= _MOST_CALLS):
+            break
+        if took > _LEAST_SECONDS and len(times) % _ENOUGH_CALLS == 0 and _is_certain(times):
             break
     return times
+
+
+def _is_certain(times: list[float]) -> bool:
+    """Whether the 95 % interval of the median, by the notch of a box plot (McGill et al. 1978), is narrow enough."""
+    low, median, high = np.percentile(times, (25, 50, 75))
+    return bool(1.57 * (high - low) / np.sqrt(len(times)) <= _CERTAIN * median)

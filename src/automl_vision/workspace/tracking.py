@@ -6,17 +6,21 @@ import fcntl
 import logging
 import os
 import queue
+import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from automl_vision.core.errors import StorageError
 from automl_vision.core.files import atomic_path
 from automl_vision.core.numbers import finite
 from automl_vision.core.telemetry import switch_off_telemetry
+from automl_vision.storage.cache_folder import cache_folder
 from automl_vision.storage.urls import without_secrets
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0  # seconds between tries
@@ -217,11 +221,10 @@ def create_sqlite_store(file: Path) -> None:
     """Create MLflow's tables in a new file, completely or not at all; does nothing if the file exists.
 
     MLflow creates them in dozens of steps. Two processes doing so at once, or one that is killed in between, were seen
-    to leave a file that no later process can use.
+    to leave a file that no later process can use. The steps took 0.9 s of the processor, so each user keeps an empty
+    store to be copied.
     """
     switch_off_telemetry()
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -231,8 +234,47 @@ def create_sqlite_store(file: Path) -> None:
             unfinished.unlink()
         with atomic_path(file) as temporary, flushed_once(temporary):
             temporary.unlink(missing_ok=True)
-            store = SqlAlchemyStore(sqlite_uri(temporary), str(file.parent / "artifacts"))
-            store.engine.dispose()
+            if (empty := _empty_store()) is not None:
+                shutil.copyfile(empty, temporary)
+            _open_once(temporary, file.parent / "artifacts")
+
+
+def _open_once(file: Path, artifacts: Path) -> None:
+    """Let MLflow check or create the tables of a file, and its default experiment."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(sqlite_uri(file), str(artifacts))
+    store.engine.dispose()
+
+
+def _empty_store() -> Path | None:
+    """A store of this version of MLflow without any experiment, made when it is first needed; None where it cannot."""
+    from mlflow.version import VERSION
+
+    file = cache_folder() / "mlflow" / f"empty-{VERSION}.db"
+    try:
+        if file.exists() and _is_whole(file):
+            return file
+        with atomic_path(file) as temporary, flushed_once(temporary):
+            temporary.unlink(missing_ok=True)
+            _open_once(temporary, file.parent)
+            with closing(sqlite3.connect(temporary)) as connection, connection:
+                connection.execute("DELETE FROM experiments")  # the default one, whose artifacts lie elsewhere
+    except (OSError, StorageError, sqlite3.Error):  # a folder that is read only, or another MLflow
+        return None
+    return file
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file is a store; MLflow would try for minutes to open another one."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+            checked = connection.execute("PRAGMA quick_check").fetchall()
+            return checked == [("ok",)] and bool(
+                connection.execute("SELECT version_num FROM alembic_version").fetchall()
+            )
+    except sqlite3.Error:
+        return False
 
 
 @contextmanager
