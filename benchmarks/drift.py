@@ -10,8 +10,8 @@ names a data set whose images play that part for all models.
   that nothing differs but chance; at the level 0.01. The share of checks that raise an alarm, by number of images, for
   our test, and for the largest gap on each of 32 principal axes (Rabanser et al. 2019) with Bonferroni's rule. Then the
   test images as they are: splits by person or place may differ for a reason.
-- Changed streams: the reference is validation images and half of the test images as they are, streams are of the other
-  half, so that nothing but the change is to be noticed. It begins with the first image. Checked are the newest 100
+- Changed streams: the reference is half of the test images as they are, streams are of the other half, so that nothing
+  but the change is to be noticed. It begins with the first image. Checked are the newest 100
   images, each time that 20 more have come. Printed is the median number of images until the first alarm, and the share
   of streams with one.
 - How right the model is on all changed images, as measured and as estimated without labels.
@@ -197,9 +197,7 @@ class Streams:
             order = np.random.default_rng(k).permutation(len(subject.rows))
             half = len(order) // 2
             self.orders.append(order[:half])
-            self.references.append(
-                replace(known, observations=Observations.join([known.observations, clean.take(order[half:])]))
-            )
+            self.references.append(replace(known, observations=clean.take(order[half:])))
 
     def row(self, change: str, severity: int, found: Callable[[int], Observations], right: list[str]) -> list[Any]:
         """The delays of a change; `found` makes the images of a stream from its number."""

@@ -9,8 +9,6 @@ from further_sets import SETS as FURTHER_SETS
 from public_sets import SETS, PublicSet
 
 UNREAD = {  # what these are refused with
-    "GTSRB": "not an image of a known format",
-    "GTSDB": "images in .ppm are not read",
     "DOTA": "is a label file of DOTA, which is not read",
     "WIDER FACE": "is a list of WIDER FACE, which is not read",
 }

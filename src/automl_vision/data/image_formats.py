@@ -14,6 +14,7 @@ from PIL import (
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
@@ -23,7 +24,7 @@ from automl_vision.data.deep_images import refuse_bands
 from automl_vision.data.dicom import is_dicom, open_dicom
 from automl_vision.data.unusual_tiff import unusual_values
 
-READ = "jpg, png, bmp, tiff, gif, webp, avif, heic, dicom"
+READ = "jpg, png, bmp, tiff, gif, webp, ppm, avif, heic, dicom"
 """The formats that are read."""
 
 _PLUGINS = (
@@ -33,6 +34,7 @@ _PLUGINS = (
     TiffImagePlugin.TiffImageFile,
     GifImagePlugin.GifImageFile,
     WebPImagePlugin.WebPImageFile,
+    PpmImagePlugin.PpmImageFile,
 )
 _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"mif1", b"msf1"})

@@ -14,6 +14,7 @@ SUFFIXES = {
     "AVIF": (".avif",),
     "HEIF": (".heic", ".heif", ".hif"),
     "DICOM": (".dcm", ".dicom"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
 """Suffixes by format, as Pillow names it; the usual one comes first."""
 

@@ -57,7 +57,7 @@ _FILES = (
     ),
     (".xlsx .xls .ods", "{files} is a workbook; save the sheet with the labels as CSV"),
     (
-        ".nii .ppm .pgm .svg .jp2 .cr2 .nef",
+        ".nii .svg .jp2 .cr2 .nef",
         f"images in {{suffixes}} are not read; convert them to one of {', '.join(sorted(IMAGE_SUFFIXES))}",
     ),
 )
