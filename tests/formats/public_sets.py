@@ -194,7 +194,7 @@ def _gtsrb() -> PublicSet:
     files |= photos("GTSRB/Final_Test/Images/00000.ppm", "GTSRB/Final_Test/Images/00001.ppm", format="PPM")
     head = ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2"]
     files["GTSRB/Final_Test/Images/GT-final_test.test.csv"] = head + [f"0000{i}.ppm;40;30;6;5;30;25" for i in range(2)]
-    numbers = {path: f"* {path[28]}" for path in labels}
+    numbers = {path: f"* {path[32]}" for path in labels}
     return PublicSet("GTSRB", files, ((LABEL, labels), (LABEL, numbers), (BOXES, boxes)))
 
 
@@ -568,6 +568,7 @@ def _gtsdb() -> PublicSet:
     names = [f"000{i:02d}.ppm" for i in range(12)]
     files: dict[str, Any] = photos(*(f"FullIJCNN2013/{n}" for n in names), format="PPM")
     rows = [f"{n};{i};4;20;25;{11 if i % 2 else 40}" for i, n in enumerate(names)] + ["00000.ppm;22;5;36;20;11"]
+    rows.sort()
     for c in ("11", "40"):
         files |= photos(*(f"FullIJCNN2013/{c}/0000{i}.ppm" for i in range(3)), size=(12, 12), format="PPM")
     files["FullIJCNN2013/gt.txt"] = rows

@@ -45,13 +45,18 @@ def _detect(source: Source, columns: Columns) -> bool:
 
 
 def _folders_say_more(source: Source, tables: list[KnownTable]) -> bool:
-    """Whether tables label only images outside of class folders, and with their names: Tiny ImageNet's validation."""
+    """Whether tables label only images outside of class folders, once, and with their names.
+
+    So does Tiny ImageNet's validation. GTSDB's list names an image once for each object, and its folders hold crops.
+    """
     layout = layout_of(source)
     if layout is None or len(names := {meaning.label for meaning in layout.meaning.values()}) < 2:
         return False
     for table in tables:
         images, label = RowImages(source, table.file), table.layout.label
         if label is None or not names.issuperset(row[label] for row in table.head):
+            return False
+        if len({row[table.layout.image] for row in table.head}) < len(table.head):
             return False
         if any(folder_of(images.find(row[table.layout.image])) in layout.meaning for row in table.head):
             return False
