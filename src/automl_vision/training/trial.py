@@ -242,7 +242,8 @@ class _Trial:
         if saved < (_OPENING_SECONDS if file.exists() else _CONVERTING_SECONDS):
             return None, seconds
         batch = self.task.evaluation_batch(self.pixels, self.rows["train"][: self.plan.validation_batch].tolist())
-        extract = open_frozen(self.model, file, batch.images, precision=self.plan.precision)
+        precision = "fp32" if self.hyperparameters.precision == "fp32" else "bf16"  # whatever training takes
+        extract = open_frozen(self.model, file, batch.images, precision=precision)
         if extract is None:
             return None, seconds
         extract(batch.images)
