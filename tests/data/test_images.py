@@ -154,7 +154,7 @@ PNG = encode(draw_shapes(("circle",), 0), "PNG")
 BROKEN = [
     ("zero bytes", b"", r"empty \(0 bytes\)"),
     ("text", b"this is no image\n", "not an image of a known format"),
-    ("another format", encode(Image.new("RGB", (4, 4)), "PPM"), "not an image of a known format"),
+    ("another format", encode(Image.new("RGB", (4, 4)), "PCX"), "not an image of a known format"),
     ("beginning of a PNG", PNG[:20], "not an image of a known format|header cannot be read"),
     ("truncated JPEG", JPEG[: len(JPEG) * 9 // 10], "broken or truncated"),
     ("truncated PNG", PNG[: len(PNG) // 2], "broken or truncated"),
