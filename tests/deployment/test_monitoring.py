@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,8 +82,10 @@ def ask(endpoint: tuple[EndpointFolder, str], files: list[bytes]) -> list[str]:
             answer = client.post("/score", content=file, headers={"Content-Type": "image/png"})
             assert answer.status_code == 200
             ids.append(answer.headers["X-Request-Id"])
+            deadline = time.monotonic() + 30
             while store.count(model=model) == before:
-                pass
+                assert time.monotonic() < deadline, "the image was not sampled"
+                time.sleep(0.005)
     return ids
 
 

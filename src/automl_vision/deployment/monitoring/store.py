@@ -139,10 +139,11 @@ class SampleStore:
         if not self.file.exists():
             yield None
             return
-        try:
-            with closing(self._open()) as connection:
-                connection.execute(_SCHEMA)
-                yield connection
+        try:  # without a lock that a worker would have to wait for
+            with closing(sqlite3.connect(f"{self.file.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT)) as found:
+                found.row_factory = sqlite3.Row
+                is_made = found.execute("SELECT 1 FROM sqlite_master WHERE name = 'samples'").fetchone() is not None
+                yield found if is_made else None
         except sqlite3.Error as error:
             raise MonitoringError(f"{self.file} cannot be read ({error}); delete it to begin anew") from error
 
