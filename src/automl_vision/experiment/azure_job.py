@@ -14,7 +14,6 @@ from os import PathLike
 from typing import Any
 
 from automl_vision.core.errors import ConfigError, Problem
-from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.search.distributions import DISTRIBUTIONS
 
@@ -345,8 +344,3 @@ def _as_azure_optimises(entries: dict[str, Any], found: Translated, *, fixed: Ma
         )
         if note not in found.notes:
             found.notes.append(note)
-
-
-def metric_names(task: str) -> dict[str, str]:
-    """Azure's names of metrics that differ from ours, for the guide."""
-    return _METRICS if not TASKS[task].labels_objects else {}
