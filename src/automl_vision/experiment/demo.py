@@ -140,7 +140,7 @@ def _compared(dataset: Dataset, row: int, prediction: AnyPrediction) -> Shown:
 
 
 def _tile(dataset: Dataset, row: int, prediction: AnyPrediction, shown: Shown) -> Tile:
-    """An image with what is said of it; of objects those that were found, and in dashes those that are labelled."""
+    """An image with what is said of it, and the objects that were found."""
     photo = dataset[row].image()
     mark = {True: "✓ ", False: "✗ ", None: ""}[shown.is_right]
     objects, scores = [], []
