@@ -132,10 +132,15 @@ class FinishedTrial:
         return tuple(found)
 
     @cached_property
+    def predictions(self) -> Predictions:
+        """What the trial recorded of its validation and test images."""
+        return Predictions.load(self.folder / PREDICTIONS_FILE)
+
+    @cached_property
     def cases(self) -> dict[str, Any]:
         """The predictions of the trial beside their truth, by split."""
-        predictions, scoring = Predictions.load(self.folder / PREDICTIONS_FILE), self.task.scoring
-        parts = {split: predictions.of_split(split) for split in predictions.splits}
+        scoring = self.task.scoring
+        parts = {split: self.predictions.of_split(split) for split in self.predictions.splits}
         return {
             split: scoring.cases(scoring.from_predictions(part), part.rows, self.metrics.calibration)
             for split, part in parts.items()

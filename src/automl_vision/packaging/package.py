@@ -19,7 +19,7 @@ from automl_vision.core.errors import ParityError
 from automl_vision.core.records import Calibration, Speed
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import DecodedOnDemand
-from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.predictions import Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.packaging.exporters import EXPORTERS
@@ -62,7 +62,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     destination = Path(destination)
     finished = read_finished_trial(trial)
     task, calibration = finished.task, finished.metrics.calibration
-    recorded = Predictions.load(finished.folder / PREDICTIONS_FILE).of_split("val")
+    recorded = finished.predictions.of_split("val")
     files = finished.validation_files(_PARITY_IMAGES)
     trained = _Trained(finished.model, finished.dataset, files)
     outputs = trained.predict(task)

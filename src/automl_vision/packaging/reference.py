@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import map_in_order
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.packaging.finished_trial import FinishedTrial
 from automl_vision.serving.device import usable_cores
 from automl_vision.serving.observations import Observations, Observer, Reference
@@ -33,7 +32,7 @@ def write_reference(folder: Path, finished: FinishedTrial, *, seconds: float = _
         finished: the trial that it is made of.
         seconds: after which no further image is observed, once there are 50.
     """
-    cases, rows = finished.cases["val"], Predictions.load(finished.folder / PREDICTIONS_FILE).of_split("val").rows
+    cases, rows = finished.cases["val"], finished.predictions.of_split("val").rows
     shown, count = cases.candidates.shown(cases.score_thresholds), len(rows)
     judged = {
         "answers": np.bincount(shown.image, minlength=count),
