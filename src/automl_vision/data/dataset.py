@@ -30,7 +30,7 @@ from automl_vision.data.open_options import OpenOptions
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress
 from automl_vision.data.targets import Targets
-from automl_vision.data.value_range import ValueRange, parse_range, pixel_keys
+from automl_vision.data.value_range import ValueRange, parse_range
 
 if TYPE_CHECKING:
     from automl_vision.doctor.report import DataReport
@@ -185,11 +185,6 @@ class Dataset:
         """Digest of file contents, labels, splits, classes and values; the order of the rows does not matter."""
         key = self.value_range.key if self.value_range else ""
         return fingerprint_of(self.table, [self.task, *self.classes, *([f"values {key}"] if key else [])])
-
-    @property
-    def pixel_keys(self) -> list[str]:
-        """(images,), names for what is kept of the pixels: digests of the files, with the range where that matters."""
-        return pixel_keys(self.table["digest"].to_pylist(), self.value_range)
 
     @property
     def kind(self) -> str:
