@@ -132,7 +132,7 @@ class Export:
             return [list(segment) for segment in value.segments]
         mask = MaskCode.from_text(value.rle).decode()
         polygons = mask_to_polygons(mask)
-        filled = round(sum(map(_area, polygons))) - int(mask.sum())
+        filled = round(sum(map(polygon_area, polygons))) - int(mask.sum())
         holes = f" and lost its holes, {filled:,} pixels" if filled > 0 else ""
         self.lost(record.image, f"the mask of an object of class {value.label} became {len(polygons)} polygons{holes}")
         return polygons
@@ -142,7 +142,7 @@ class Export:
         self.report.note(image, reason, "changed in the export")
 
 
-def _area(polygon: Sequence[float]) -> float:
+def polygon_area(polygon: Sequence[float]) -> float:
     """The area that a polygon x, y, x, y, ... encloses, in pixels."""
     x, y = np.array(polygon[0::2]), np.array(polygon[1::2])
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from automl_vision.core.files import atomic_path
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.object import Object
 from automl_vision.formats.registry import export_format
-from automl_vision.formats.writing import Export
+from automl_vision.formats.writing import Export, polygon_area
 
 
 @export_format("coco", "boxes", "masks", "labels", "label", holds=("iscrowd", "difficult", "references"))
@@ -44,7 +43,7 @@ def _annotation(value: Object, export: Export) -> dict[str, Any]:
         segmentation = {"size": [code.height, code.width], "counts": code.counts}
         area = float(code.area())
     elif value.segments:
-        area = sum(_polygon_area(segment) for segment in segmentation)
+        area = sum(polygon_area(segment) for segment in segmentation)
     return {
         "category_id": export.classes.index(value.label) + 1,
         "bbox": [x1, y1, x2 - x1, y2 - y1],
@@ -53,8 +52,3 @@ def _annotation(value: Object, export: Export) -> dict[str, Any]:
         **({"ignore": 1} if value.difficult else {}),
         "segmentation": segmentation,
     }
-
-
-def _polygon_area(points: list[float]) -> float:
-    x, y = np.array(points[0::2]), np.array(points[1::2])
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
