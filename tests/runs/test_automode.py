@@ -209,11 +209,11 @@ def test_the_default_recipe_is_first_and_untouched():
 
 
 def test_candidates_are_halved_unless_the_user_says_otherwise():
-    assert automode_policy(spec()) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=1)
-    long = spec(trials=[base_trial(number_of_epochs=30)])
-    assert automode_policy(long) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=3)
+    for validations, first_rung in ((0, 1), (4, 1), (15, 5), (30, 10)):
+        expected = SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=first_rung)
+        assert automode_policy(spec(), validations) == expected
     for policy in (MedianStoppingPolicy(), NoTerminationPolicy()):
-        assert automode_policy(spec(policy=POLICIES.to_json(policy))) == policy
+        assert automode_policy(spec(policy=POLICIES.to_json(policy)), 15) == policy
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,12 @@ class AutoMLVisionConfig(BaseModel):
         return checked
 
     @property
+    def epochs_by_time(self) -> bool:
+        """Whether time decides how many epochs a trial has: it is given, the number is not, and there is no sweep."""
+        is_given = "experiment_timeout_hours" in self.model_fields_set and self.hyperparameter_sampling is None
+        return is_given and "number_of_epochs" not in self.settings
+
+    @property
     def algorithm(self) -> str:
         """The name of the algorithm: the config's, else the first one of the search space, else the task's default."""
         return _algorithms(self.task, self.fixed_algorithm, self.hyperparameter_sampling)[0]

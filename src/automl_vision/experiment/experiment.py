@@ -157,7 +157,9 @@ def run_spec(
     config: AutoMLVisionConfig, experiment: Experiment, manifest: Path, *, data_version: str | None = None
 ) -> RunSpec:
     """Return the specification of the run that a config describes."""
-    hyperparameters = config.hyperparameters
+    epochs = {"number_of_epochs": config.hyperparameters.most_epochs} if config.epochs_by_time else {}
+    hyperparameters = config.hyperparameters.model_copy(update=epochs)
+    algorithm = {} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}
     trial = PlannedTrial(
         model_name=config.algorithm,
         hyperparameters=hyperparameters,
@@ -179,7 +181,7 @@ def run_spec(
         threads=config.threads,
         processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
-        arguments=config.settings | ({} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}),
+        arguments=config.settings | epochs | algorithm,
         iterations=config.most_trials,
         concurrent=config.max_concurrent_iterations,
         sampling=None if config.hyperparameter_sampling is None else SAMPLINGS.to_json(config.hyperparameter_sampling),

@@ -198,8 +198,7 @@ class _Controller:
         alone = self._slots(1)
         if not self.folder.trials(planned=True):
             self._show_plan(jobs, alone)
-        policy = automode_policy(self.spec)
-        loop = self._loop(jobs, self._source(), policy, alone)
+        loop = self._loop(jobs, self._source(), self._automode_policy(), alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
             slots = self._slots(self.spec.concurrent)
@@ -207,11 +206,16 @@ class _Controller:
             probes = probe_candidates(jobs, alone[0], seconds)
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            loop = self._loop(jobs, automode_trials(self.spec, probes, result.learning_rate), policy, slots)
+            source = automode_trials(self.spec, probes, result.learning_rate)
+            loop = self._loop(jobs, source, self._automode_policy(), slots)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
+
+    def _automode_policy(self) -> Policy:
+        """The policy by the validations that the default recipe has had, those of an interrupted run included."""
+        return automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
 
     def _loop(self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot]) -> TrialLoop:
         """Run the trials of a source to their ends."""
