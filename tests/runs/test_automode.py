@@ -147,6 +147,12 @@ def test_detectors_are_tried_without_probes():
     assert {0.0125, 0.002} <= rates
 
 
+def test_an_enlarged_input_is_tried_first_and_no_network_under_two_names():
+    found = keys(portfolio(base_trial(DETECTION), DETECTION, {}, {}, enlarged=480))
+    assert found[0] == "fasterrcnn_efficientnet_lite0_fpn at 480 px"
+    assert ("tood" in found, "yolov5" in found) == (True, False)
+
+
 def test_random_weights_have_no_features_to_probe():
     assert probed_candidates(base_trial(pretrained=False), CLASSIFICATION, {}) == []
 

@@ -24,13 +24,16 @@ def automode_policy(spec: RunSpec, validations: int) -> Policy:
     return SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=max(1, validations // _FIRST_RUNG))
 
 
-def automode_trials(spec: RunSpec, probes: Mapping[str, float], learning_rate: float | None) -> FixedTrials:
+def automode_trials(
+    spec: RunSpec, probes: Mapping[str, float], learning_rate: float | None, *, enlarged: int | None = None
+) -> FixedTrials:
     """The default recipe and, once it has a result, the portfolio.
 
     Args:
         spec: of the run.
         probes: primary metric of the linear probe by candidate, where features were probed.
         learning_rate: that the default recipe used; None before it has a result.
+        enlarged: as for `portfolio`.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
     planned = [base.model_copy(update={"role": "default recipe"})]  # trial 0, unchanged
@@ -38,7 +41,7 @@ def automode_trials(spec: RunSpec, probes: Mapping[str, float], learning_rate: f
         scores = {key: spec.ranking.score(value) for key, value in probes.items()}
         tried = [
             planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-            for candidate in portfolio(base, task, fixed, scores)
+            for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged)
         ]
         planned += [trial for trial in tried if trial is not None]
     return FixedTrials(planned[: spec.iterations])

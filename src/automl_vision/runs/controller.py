@@ -18,7 +18,7 @@ from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
-from automl_vision.recipes.detector_input import decide_geometry, kept_size
+from automl_vision.recipes.detector_input import decide_geometry, enlarged_side, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, measuring_seconds, note_packaging, packaging_seconds, plan_text
@@ -206,7 +206,8 @@ class _Controller:
             probes = probe_candidates(jobs, alone[0], seconds)
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            source = automode_trials(self.spec, probes, result.learning_rate)
+            enlarged = enlarged_side(jobs.dataset, self.spec.trials[0].hyperparameters)
+            source = automode_trials(self.spec, probes, result.learning_rate, enlarged=enlarged)
             loop = self._loop(jobs, source, self._automode_policy(), slots)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
