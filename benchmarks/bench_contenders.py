@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
 
 BACKBONE = "efficientnet_lite0"
-_SIDE, _BATCH = 224, 32
+_BATCH = 32
 
 
 @dataclass
@@ -169,13 +170,14 @@ def random_search(job: Job) -> Outcome:
 # --- contenders that use nothing of ours but the pixels and the weights
 
 
-def _pixels(job: Job) -> NDArray[np.uint8]:
-    """All images with 256 px on the shorter side, cut to a square, (images, 256, 256, 3)."""
+def _pixels(job: Job, side: int) -> NDArray[np.uint8]:
+    """All images, the shorter side 256 px for an input of 224, cut to a square, (images, 256, 256, 3)."""
     from automl_vision.data.images import center_crop
     from automl_vision.data.pixel_cache import open_pixels
 
-    pixels = open_pixels(job.dataset, 256, job.cache)
-    return np.stack([center_crop(pixels[row], 256) for row in range(len(job.dataset))])
+    larger = round(side * 256 / 224)
+    pixels = open_pixels(job.dataset, larger, job.cache)
+    return np.stack([center_crop(pixels[row], larger) for row in range(len(job.dataset))])
 
 
 def _network(classes: int) -> Any:
@@ -191,8 +193,8 @@ def _network(classes: int) -> Any:
     return ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)
 
 
-def _features(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pooled features, (images, features)."""
+def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Pooled features of the images at a size, (images, features)."""
     import torch
     from torch.nn import functional as F
 
@@ -200,14 +202,14 @@ def _features(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(images[start : start + _BATCH]).permute(0, 3, 1, 2)
-            batch = F.interpolate(batch, (_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False)
+            batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True, align_corners=False)
             parts.append(network.features(batch).float().numpy())
     return np.concatenate(parts)
 
 
-def probe(job: Job) -> Outcome:
+def probe(job: Job, side: int = 224) -> Outcome:
     """scikit-learn's logistic regression on frozen features, its strength by cross-validation."""
-    features = _features(_network(2).eval(), _pixels(job))
+    features = _features(_network(2).eval(), _pixels(job, side), side)
     return Outcome(_regressed(job.dataset, features)[0])
 
 
@@ -238,7 +240,7 @@ def _regressed(dataset: Dataset, features: NDArray[np.float32]) -> tuple[dict[st
     return scores, models
 
 
-def plain_lpft(job: Job) -> Outcome:
+def plain_lpft(job: Job, side: int = 224) -> Outcome:
     """LP-FT as a good practitioner writes it: the regression's head, then 8 epochs of AdamW at 3e-4 in one cycle."""
     import torch
     from timm.utils import ModelEmaV3
@@ -247,13 +249,13 @@ def plain_lpft(job: Job) -> Outcome:
     from torchvision.transforms import v2
 
     torch.manual_seed(job.seed)
-    images, dataset, epochs = _pixels(job), job.dataset, 8
+    images, dataset, epochs = _pixels(job, side), job.dataset, 8
     network = _network(len(dataset.classes))
-    _, models = _regressed(dataset, _features(network.eval(), images))
+    _, models = _regressed(dataset, _features(network.eval(), images, side))
     _set_head(network.head, models)
     ema = ModelEmaV3(network, decay=0.99, use_warmup=True)
     augment = v2.Compose(
-        [v2.RandomResizedCrop(_SIDE, (0.6, 1.0), antialias=True), v2.RandomHorizontalFlip(), v2.TrivialAugmentWide()]
+        [v2.RandomResizedCrop(side, (0.6, 1.0), antialias=True), v2.RandomHorizontalFlip(), v2.TrivialAugmentWide()]
     )
     rows = np.flatnonzero(dataset.splits == "train")
     targets = torch.from_numpy(dataset.targets.astype(np.float32))
@@ -283,7 +285,7 @@ def plain_lpft(job: Job) -> Outcome:
             schedule.step()
             number += 1
             ema.update(network, step=number)
-    features = _features(ema.module.eval(), images)
+    features = _features(ema.module.eval(), images, side)
     head = ema.module.head
     logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     found = softmax(logits) if single else sigmoid(logits)
@@ -308,15 +310,22 @@ def _set_head(head: Any, models: list[Any]) -> None:
 
 
 def find_contender(name: str) -> Contender:
-    """The contender of a name; `trial` and `trial:NAME=VALUE,...` are one trial of ours."""
-    known: dict[str, Contender] = {
-        "probe": probe, "lpft": plain_lpft, "automode": automode, "random": random_search,
-    }  # fmt: skip
+    """The contender of a name.
+
+    `trial:NAME=VALUE,...` is one trial of ours; `probe@160` and `lpft@160` see smaller images.
+    """
+    known: dict[str, Contender] = {"automode": automode, "random": random_search}
+    sized = {"probe": probe, "lpft": plain_lpft}
     if name in known:
         return known[name]
+    plain, _, side = name.partition("@")
+    if plain in sized:
+        return partial(sized[plain], side=int(side or 224))
     kind, _, text = name.partition(":")
     if kind != "trial":
-        raise SystemExit(f"no contender is named {name}; there are {', '.join(known)} and trial:NAME=VALUE,...")
+        raise SystemExit(
+            f"no contender is named {name}; there are {', '.join([*known, *sized])} and trial:NAME=VALUE,..."
+        )
     pairs = (pair.partition("=") for pair in text.split(",") if pair)
     settings = {key: yaml.safe_load(value) for key, _, value in pairs}
     return lambda job: _trial(job, settings)

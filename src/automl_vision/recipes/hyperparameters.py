@@ -70,7 +70,7 @@ class TrainingHyperparameters(BaseModel):
         gt=0,
         le=1,
         description="factor on the learning rate for each block further from the head; none: 0.75 for a detector's "
-        "pretrained backbone, otherwise 1",
+        "pretrained backbone and for vision transformers, 0.8 for ConvNeXt and Swin, otherwise 1",
     )
     beta1: float = Field(0.9, ge=0, lt=1, description=f"{users_of('beta1')}: decay rate of the first moment")
     beta2: float = Field(0.999, ge=0, lt=1, description=f"{users_of('beta2')}: decay rate of the second moment")
