@@ -199,7 +199,7 @@ def new_run_id(experiment: str) -> str:
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, str):
         path = workspace.datasets.resolve(data)
-        opened = Dataset.open(
+        dataset = Dataset.open(
             path,
             task=config.task,
             max_bad_share=config.max_bad_share,
@@ -208,9 +208,9 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
             value_range=config.value_range,
         )
         if not is_manifest(path):  # a manifest is only loaded, everything else was checked
-            return opened
-        data = opened
-    dataset = data.as_task(config.task).with_range(config.value_range)
+            return dataset
+    else:
+        dataset = data.as_task(config.task).with_range(config.value_range)
     require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 
