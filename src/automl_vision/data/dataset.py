@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import DataError
-from automl_vision.core.tasks import TASKS, has_objects, normalize_task
+from automl_vision.core.tasks import TASKS, Kind, has_objects, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.data import splits as split_rules
 from automl_vision.data.changes import Changes, changes_between
@@ -187,7 +187,7 @@ class Dataset:
         return fingerprint_of(self.table, [self.task, *self.classes, *([f"values {key}"] if key else [])])
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What is labelled: "label", "labels", "boxes" or "masks"."""
         return TASKS[self.task].kind
 
