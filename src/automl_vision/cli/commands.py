@@ -16,6 +16,7 @@ from automl_vision.cli.endpoint_commands import add_endpoints
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
 from automl_vision.cli.export_command import export
+from automl_vision.cli.label_commands import add_labeling
 from automl_vision.cli.machine_commands import add_machine
 from automl_vision.cli.model_commands import ListByDefault, add_models
 from automl_vision.cli.options import (
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
     "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "studio", "runs", "watch",
-    "resume", "cancel", "data", "models", "demo", "env", "clean", "schema", "version",
+    "resume", "cancel", "data", "label", "models", "demo", "env", "clean", "schema", "version",
 )  # fmt: skip
 
 
@@ -76,6 +77,7 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 add_models(models_app)
+add_labeling(app)
 add_evaluation(app)
 app.command()(explain)
 app.command()(score)
