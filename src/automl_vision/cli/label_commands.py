@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_vision.cli.label_next_command import add_queues
 from automl_vision.cli.options import DATA_HELP, JsonOption, WorkspaceOption, open_workspace
 
 if TYPE_CHECKING:
@@ -159,4 +160,5 @@ def add_labeling(app: typer.Typer) -> None:
     group = typer.Typer(help="Label images in Label Studio, and choose what to label next.", no_args_is_help=True)
     for command in _COMMANDS:
         group.command(command.__name__)(command)
+    add_queues(group)
     app.add_typer(group, name="label")
