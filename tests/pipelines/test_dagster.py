@@ -38,9 +38,9 @@ def test_a_new_version_runs_through_all_assets_up_to_the_gate_that_refuses(conte
     definitions = pipeline_definitions(context.definition, context.workspace)
     job = definitions.resolve_job_def("colours_pipeline")
     new_version, labels, drift = (
-        definitions.get_sensor_def(f"colours_{name}") for name in ("new_version", "new_labels", "drift")
+        definitions.resolve_sensor_def(f"colours_{name}") for name in ("new_version", "new_labels", "drift")
     )
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         sensed = new_version(dg.build_sensor_context(instance))
         assert [request.partition_key for request in sensed.run_requests] == ["colours:1"]
         instance.add_dynamic_partitions(versions_of(context.definition).name, ["colours:1"])
@@ -69,7 +69,7 @@ def test_a_new_version_runs_through_all_assets_up_to_the_gate_that_refuses(conte
 def test_dagster_is_told_what_was_done_without_it(context: PipelineContext, tmp_path: Path):
     trained_as(context, "colours-1")
     assert run_pipeline(context).passed
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         assert report_known(instance, context.definition, context.workspace) == len(STEPS) == len(NAMES)
         assert report_known(instance, context.definition, context.workspace) == 0
         assert latest(instance, context, "compare").metadata["answer"].value == "yes"
@@ -81,9 +81,9 @@ def test_the_assets_have_the_rules_of_the_file(context: PipelineContext):
     graph = definitions.resolve_asset_graph()
     endpoint = graph.get(asset_key(context.definition, STEPS[-1]))
     assert endpoint.freshness_policy is not None
-    run = definitions.get_assets_def(asset_key(context.definition, STEPS[2]))
+    run = definitions.resolve_assets_def(asset_key(context.definition, STEPS[2]))
     assert run.op.retry_policy.max_retries == context.definition.retries
-    assert definitions.get_schedule_def("colours_schedule").cron_schedule == "0 3 * * 1"
+    assert definitions.resolve_schedule_def("colours_schedule").cron_schedule == "0 3 * * 1"
 
 
 def test_dagster_reports_nothing(tmp_path: Path):

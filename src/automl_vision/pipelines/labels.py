@@ -78,7 +78,7 @@ def _with_photos(context: PipelineContext, photos: list[QueuedPhoto]) -> Dataset
     folder = context.store.place("labels", f"{version.number}-{len(photos)}-{photos[0].id}")
     if not folder.exists():
         context.workspace.label_queue.export(folder, context.definition.task)
-    labelled = Dataset.open(folder, task=context.definition.task)
+    labelled = Dataset.open(folder, task=context.definition.task, is_part=True)
     together = joined(Dataset.load(version), labelled)
     return registry.register(
         together, version.name, description=f"{len(photos)} labels of the queue", parent=version.id
