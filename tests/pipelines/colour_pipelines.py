@@ -40,6 +40,7 @@ def write_run(
     spec = run_spec(config, Experiment(context.workspace, context.definition.name), Path(manifest))
     folder.create(spec.model_dump(), experiment=context.definition.name)
     folder.update(status=RunStatus.COMPLETED, best_trial=0)
+    folder.trial(0).write_plan(spec.trials[0].model_dump(mode="json"))
     Dataset.load(manifest).save(folder.manifest)
     write_colour_model(folder.model, weights, classes=classes, run=run_id, trial=0)
     return folder

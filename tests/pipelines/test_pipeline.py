@@ -20,6 +20,7 @@ from automl_vision.pipelines.labels import new_labels, take_labels
 from automl_vision.pipelines.release_steps import champion_changes, roll_back
 from automl_vision.pipelines.results import Challenged, DataTaken, Judged
 from automl_vision.pipelines.running import run_pipeline, run_step
+from automl_vision.pipelines.starts import plan_start, planned_starts
 from automl_vision.pipelines.steps import STEPS
 from automl_vision.workspace.label_queue import LabelQueue
 from colour_models import GOOD, WORTHLESS, write_colour_images
@@ -55,6 +56,22 @@ def test_the_first_champion_is_served_and_nothing_is_done_twice(context: Pipelin
     assert [each.result for each in again.done] == [each.result for each in first.done]
     (change,) = champion_changes(context)
     assert change.why.startswith("pipeline: Yes: no version is in use yet") and change.user
+    check_a_retraining_has_one_budget_for_both_starts(context)
+
+
+def check_a_retraining_has_one_budget_for_both_starts(context: PipelineContext) -> None:
+    assert planned_starts(context) == (["champion", "start"], "")
+    training = {"experiment_timeout_hours": 1.0, "arguments": {"number_of_epochs": 3}}
+    hour = replace(context, definition=context.definition.model_copy(update={"training": training}))
+    first = plan_start(hour, "champion", "colours:1", spent=0, left=2).settings
+    assert first["experiment_timeout_hours"] == 0.5 and first["iterations"] == 1
+    assert first["arguments"] == {"number_of_epochs": 3, "checkpoint_run_id": "colours-1"}
+    assert hour.definition.config(**first).algorithm == hour.definition.config().algorithm
+    second = plan_start(hour, "start", "colours:1", spent=600, left=1).settings
+    assert second == {"experiment_timeout_hours": pytest.approx(5 / 6)}
+    shutil.rmtree(context.workspace.run_folder("colours-1").model)
+    starts, note = planned_starts(context)
+    assert starts == ["start"] and "run colours-1 of colours:1 has no model any more" in note
 
 
 def test_a_worse_challenger_stays_a_candidate(context: PipelineContext, data: Path):
@@ -139,20 +156,20 @@ def test_test_images_are_held_out_or_named(data: Path, tmp_path: Path):
 
 
 def test_gates_of_data_and_evaluation_refuse(context: PipelineContext, data: Path):
-    shutil.copy(data / "train" / "red" / "0.png", data / "test" / "red" / "leak.png")
+    shutil.copy(data / "train" / "red" / "0.png", data / "val" / "red" / "leak.png")
     strict = replace(
         context, definition=context.definition.model_copy(update={"gates": type(context.definition.gates)()})
     )
     refused = run_pipeline(strict)
     assert refused.refused.step.name == "check" and "at most 0 are allowed" in refused.refused.result.sentence
     assert Path(refused.refused.result.report).exists()
-    wanted = colour_context(context.workspace, data, gates={"evaluation": {"accuracy": 0.999, "log_loss": 9},
-                                                            "data": {"max_errors": 100}})  # fmt: skip
+    gates = {"evaluation": {"accuracy": 0.1, "log_loss": 0.0001}, "data": {"max_errors": 100}}
+    wanted = colour_context(context.workspace, data, gates=gates)
     trained_as(wanted, "colours-1")
     outcome = run_pipeline(wanted)
     judged = outcome.refused.result
-    assert isinstance(judged, Judged) and judged.images == 31
-    assert judged.sentence.startswith("accuracy is 0.") and judged.sentence.endswith("at least 0.999 is wanted")
+    assert isinstance(judged, Judged) and judged.images == 30
+    assert judged.sentence.startswith("log_loss is 0.") and judged.sentence.endswith("at most 0.0001 is wanted")
 
 
 def test_a_new_class_is_compared_and_told(context: PipelineContext, data: Path, tmp_path: Path):
