@@ -173,6 +173,45 @@ def schema_text() -> str:
     return json.dumps(job_schema(), indent=2) + "\n"
 
 
+def pipeline_schema_text() -> str:
+    """JSON Schema of pipeline files."""
+    from automl_vision.pipelines.definition import pipeline_schema
+
+    return json.dumps(pipeline_schema(), indent=2) + "\n"
+
+
+def pipeline_page() -> str:
+    """Every setting of `pipeline.yaml`."""
+    from automl_vision.pipelines import definition as parts
+
+    groups = {
+        "": parts.PipelineDefinition, "gates": parts.Gates, "gates.data": parts.DataGate, "triggers": parts.Triggers,
+        "triggers.labels": parts.LabelTrigger, "triggers.drift": parts.DriftTrigger,
+    }  # fmt: skip
+    found = [
+        f"# Pipelines\n\n{_NOTE}\nThe settings of `pipeline.yaml`, which [its guide](../guides/pipelines.md) explains."
+    ]
+    for prefix, part in groups.items():
+        schema = part.model_json_schema()["properties"]
+        rows = [
+            [f"`{name}`", _setting_default(field), _range(schema[name]), field.description or ""]
+            for name, field in part.model_fields.items()
+        ]
+        title = f"## {prefix}" if prefix else "## Settings"
+        found.append(f"{title}\n\n{_table(['setting', 'default', 'values', 'meaning'], rows)}")
+    return "\n\n".join(found)
+
+
+def _setting_default(field: Any) -> str:
+    """The default of a setting; a group of settings has those of its own table."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if hasattr(value, "model_fields_set"):
+        return "below"
+    return "none" if value == () else _default(field)
+
+
 API = {
     "Data": ["Dataset", "Columns", "export_dataset", "what_if"],
     "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
@@ -204,10 +243,12 @@ PAGES = {
     "reference/configuration.md": configuration_page,
     "reference/metrics.md": metrics_page,
     "reference/promotion.md": promotion_page,
+    "reference/pipeline.md": pipeline_page,
     "reference/commands.md": commands_page,
     "reference/formats.md": formats_page,
     "reference/testing.md": testing_page,
     "job.schema.json": schema_text,
+    "pipeline.schema.json": pipeline_schema_text,
     "openapi.json": openapi_text,
 }
 

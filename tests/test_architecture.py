@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "torchvision", "timm", "transformers", "mlflow", "sklearn", "pandas", "plotly", "pyarrow", "pydantic")
+HEAVY = ("torch", "torchvision", "timm", "transformers", "mlflow", "sklearn", "pandas", "plotly", "pyarrow", "pydantic",
+         "dagster")  # fmt: skip
 
 
 def loaded_by(code: str) -> set[str]:

@@ -19,6 +19,7 @@ import automl_vision
 from automl_vision import AutoMLVisionConfig, PromotionRule
 from automl_vision.core.validation import names_of
 from automl_vision.deployment.online.definition import EndpointDefinition
+from automl_vision.pipelines.definition import PipelineDefinition
 from automl_vision.recipes.catalog import families
 from command_line import run_command
 from conftest import write_shape_folders
@@ -45,10 +46,14 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return found
 
 
-GENERATED = ["hyperparameters.md", "configuration.md", "commands.md", "formats.md", "api.md", "testing.md"]
+GENERATED = [
+    "hyperparameters.md", "configuration.md", "commands.md", "formats.md", "api.md", "testing.md", "pipeline.md",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json"])
+@pytest.mark.parametrize(
+    "name", [*(f"reference/{name}" for name in GENERATED), "job.schema.json", "pipeline.schema.json"]
+)
 def test_generated_pages_are_up_to_date(name: str):
     text = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, "run `make docs`"
@@ -144,11 +149,17 @@ def test_the_site_builds_without_warnings(tmp_path: Path):
 
 
 def test_job_files_rules_and_endpoints_are_valid():
-    kinds = {"job": AutoMLVisionConfig, "rule": PromotionRule, "endpoint": EndpointDefinition}
+    kinds = {
+        "job": AutoMLVisionConfig,
+        "rule": PromotionRule,
+        "endpoint": EndpointDefinition,
+        "pipeline": PipelineDefinition,
+    }
     found = set()
     for _, block in _blocks("yaml"):
         values = yaml.safe_load(block)
-        kind = "job" if "experiment" in values else "endpoint" if "monitoring" in values else "rule"
+        marks = {"experiment": "job", "monitoring": "endpoint", "gates": "pipeline"}
+        kind = next((kind for mark, kind in marks.items() if mark in values), "rule")
         kinds[kind](**{name: value for name, value in values.items() if name != "experiment"})
         found.add(kind)
     assert found == set(kinds)

@@ -20,11 +20,16 @@ def automl_vision(*arguments: str) -> Done:
         (
             (),
             "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare "
-            "explain export deploy serve endpoints drift studio runs watch resume cancel data models demo env clean "
-            "schema version",
+            "explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data models demo env "
+            "clean schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),
         (("endpoints",), "list show traffic remove renew-key limit-key"),
+        (
+            ("pipeline",),
+            "run status history rollback data check train evaluate register compare promote deploy labels watch dev "
+            "schema",
+        ),
         (("data",), "check show advise convert register versions compare what-if"),
     ],
 )

@@ -60,7 +60,7 @@ def test_from_the_first_champion_to_its_return(folder: Path, tmp_path: Path):
     assert "colours:3 is not promoted; champion stays colours:1" in refused.stdout
 
     rule = tmp_path / "rule.yaml"
-    rule.write_text("margin: 1\nworst_class_margin: null\n")
+    rule.write_text("margin: 1\nworst_class_margin: null\nworst_slice_margin: null\n")
     done = models(folder, "promote", "colours@candidate", "--rule", rule, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["change"]["action"] == "promoted"

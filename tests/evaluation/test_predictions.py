@@ -72,3 +72,14 @@ def test_the_objects_of_one_split_do_not_hold_those_of_another():
     both = Predictions.join([of(split, object_columns(found(None))) for split in ("val", "test")])
     assert len(both.of_split("test").detections) == 3
     assert both.detections.image.tolist() == [0, 0, 2, 3, 3, 5]
+
+
+def test_predictions_among_more_classes_say_no_to_those_they_do_not_know():
+    logits = np.array([[2.0, -1], [0, 1], [-3, -2]], np.float32)
+    wide = of("val", label_columns(logits)).in_classes(("owl", "dog", "cat"))
+    np.testing.assert_array_equal(wide.logits[:, [2, 1]], logits)
+    assert (wide.logits[:, 0] <= -30).all() and wide.calibration.thresholds == (0.5, 0.4, 0.5)
+    objects = of("val", object_columns(found(None))).in_classes(("owl", "dog", "cat")).detections
+    np.testing.assert_array_equal(objects.labels, [1, 2, 1])
+    with pytest.raises(ValueError, match="missing: cat"):
+        of("val", label_columns(logits)).in_classes(("dog", "owl"))

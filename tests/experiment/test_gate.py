@@ -40,7 +40,8 @@ def test_a_worthless_challenger_is_refused(workspace: Workspace):
     assert calls[-1] == (60, 60)
     assert (gate.answer, gate.current, gate.images, gate.more_images) == ("no", f"{NAME}:1", 60, None)
     assert {each.setting: each.outcome for each in gate.sentences} == {
-        "at_least": "failed", "worst_class_margin": "failed", "min_images": "passed", "max_seen_images": "passed",
+        "at_least": "failed", "worst_class_margin": "failed", "worst_slice_margin": "failed",
+        "min_images": "passed", "max_seen_images": "passed",
     }  # fmt: skip
     assert gate.overall is not None and gate.champion is not None and gate.overall.difference is not None
     found = promote(f"{NAME}:3", workspace=workspace)
@@ -56,7 +57,9 @@ def test_a_worthless_challenger_is_refused(workspace: Workspace):
 
 def test_too_few_images_are_said_with_how_many_would_do(workspace: Workspace):
     champion(workspace, 1)
-    keep_rule(workspace, NAME, PromotionRule(margin=0.15, worst_class_margin=None, min_images=500))
+    keep_rule(
+        workspace, NAME, PromotionRule(margin=0.15, worst_class_margin=None, worst_slice_margin=None, min_images=500)
+    )
     gate = judge_challenger(workspace, f"{NAME}:2")
     assert gate.answer == "undecided"
     by_setting = {each.setting: each for each in gate.sentences}
@@ -105,7 +108,7 @@ def test_force_is_logged(workspace: Workspace):
 
 def test_a_kept_rule_is_what_promote_judges_by(workspace: Workspace):
     champion(workspace, 1)
-    rule = PromotionRule(min_images=None, worst_class_margin=None, max_size_mb=1.0)
+    rule = PromotionRule(min_images=None, worst_class_margin=None, worst_slice_margin=None, max_size_mb=1.0)
     file = keep_rule(workspace, NAME, rule)
     assert read_rule(file) == kept_rule(workspace, NAME) == rule
     done = promote(f"{NAME}:3", workspace=workspace)

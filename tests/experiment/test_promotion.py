@@ -106,10 +106,40 @@ def test_a_class_without_test_images_has_no_figures(workspace: Workspace, data: 
     assert all(math.isfinite(part.first) for part in found.classes)
 
 
-def test_models_of_other_classes_are_not_compared(workspace: Workspace, data: Path, tmp_path: Path):
-    folder = write_colour_model(tmp_path / "model", classes=("blue", "green", "violet"))
-    with pytest.raises(DataError, match=r"do not have the same classes \(different: red, violet\)"):
+def test_a_new_and_a_removed_class_are_compared_in_the_classes_that_count(
+    workspace: Workspace, data: Path, tmp_path: Path
+):
+    folder = write_colour_model(tmp_path / "model", classes=("violet", "green", "blue"), weights=GOOD[:, [2, 1, 0]])
+    found = compare_models(f"{NAME}:1", folder, data, workspace=workspace)
+    assert (found.shared.added, found.shared.removed) == (("violet",), ("red",))
+    assert [part.name for part in found.classes] == ["green", "blue"], "images of the removed class do not count"
+    assert len(found.first.rows) == 40
+    test = found.overall.comparison
+    assert test.difference.value == 0, "the same logits of the same colours, in another order"
+    assert found.to_json()["classes_removed"] == ["red"]
+
+
+def test_a_champion_answers_for_what_it_cannot_know(workspace: Workspace, data: Path, tmp_path: Path):
+    two = write_colour_model(tmp_path / "two", classes=("blue", "green"), weights=GOOD[:, :2])
+    found = compare_models(two, f"{NAME}:1", data, workspace=workspace)
+    assert found.shared.added == ("red",) and len(found.first.rows) == 60
+    by_class = {part.name: part for part in found.classes}
+    assert by_class["red"].first == 0 and by_class["red"].second > 0.5
+
+
+def test_models_without_a_common_class_are_not_compared(workspace: Workspace, data: Path, tmp_path: Path):
+    folder = write_colour_model(tmp_path / "model", classes=("cat", "dog", "violet"))
+    with pytest.raises(DataError, match=r"have no class in common \(blue, green, red; cat, dog, violet\)"):
         compare_models(f"{NAME}:1", folder, data, workspace=workspace)
+
+
+def test_a_slice_that_loses_is_named(workspace: Workspace, data: Path):
+    rule = PromotionRule(margin=1, worst_class_margin=None)
+    workspace.models.alias(NAME, "champion", 1)
+    refused = promote(f"{NAME}:3", data, rule=rule, workspace=workspace)
+    verdict = next(each for each in refused.verdicts if each.setting == "worst_slice_margin")
+    assert not verdict.passed and refused.change is None
+    assert "no slice is worse by more than 0.1 in accuracy beyond chance; worse: " in verdict.text
 
 
 @pytest.mark.parametrize(
@@ -121,11 +151,11 @@ def test_models_of_other_classes_are_not_compared(workspace: Workspace, data: Pa
         (4, {"max_latency_ms": 60, "max_size_mb": 0.01, "max_calibration_error": 1}, set()),
         (4, {"max_size_mb": 0.0001, "min_images": 61}, {"max_size_mb", "min_images"}),
         (4, {"max_calibration_error": 0}, {"max_calibration_error"}),
-        (3, {}, {"at_least", "worst_class_margin"}),
-        (3, {"margin": 1, "worst_class_margin": None}, set()),
-        (3, {"metric": "log_loss", "worst_class_margin": None, "margin": 0.5}, {"at_least"}),
-        (2, {"margin": 1, "worst_class_margin": 0.05}, {"worst_class_margin"}),
-        (2, {"margin": 1, "worst_class_margin": 0.9}, set()),
+        (3, {}, {"at_least", "worst_class_margin", "worst_slice_margin"}),
+        (3, {"margin": 1, "worst_class_margin": None, "worst_slice_margin": None}, set()),
+        (3, {"metric": "log_loss", "worst_class_margin": None, "margin": 0.5}, {"at_least", "worst_slice_margin"}),
+        (2, {"margin": 1, "worst_class_margin": 0.05, "worst_slice_margin": None}, {"worst_class_margin"}),
+        (2, {"margin": 1, "worst_class_margin": 0.9, "worst_slice_margin": 0.9}, set()),
     ],
 )
 def test_each_sentence_of_a_rule_decides(workspace: Workspace, version: int, rule: dict[str, object], failed: set[str]):

@@ -3715,6 +3715,24 @@ export interface components {
              */
             slices: components["schemas"]["GatePart"][];
             /**
+             * Classes Added
+             * @description that only the challenger has; they count against the current version
+             * @default []
+             */
+            classes_added: string[];
+            /**
+             * Classes Removed
+             * @description that only the current version has; their images are left out
+             * @default []
+             */
+            classes_removed: string[];
+            /**
+             * Classes Untested
+             * @description of the challenger without an image in the data; nothing is known of them
+             * @default []
+             */
+            classes_untested: string[];
+            /**
              * Made
              * @description seconds since 1970
              */
@@ -5371,6 +5389,12 @@ export interface components {
              * @default 0.1
              */
             worst_class_margin: number | null;
+            /**
+             * Worst Slice Margin
+             * @description loss of the metric that one slice of the images may have, such as the dark or the small ones; judged like classes
+             * @default 0.1
+             */
+            worst_slice_margin: number | null;
             /**
              * Min Images
              * @description images that it is measured on

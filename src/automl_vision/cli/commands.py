@@ -31,6 +31,7 @@ from automl_vision.cli.options import (
     open_run,
     open_workspace,
 )
+from automl_vision.cli.pipeline_commands import add_pipeline
 from automl_vision.cli.score_command import score
 from automl_vision.cli.studio_command import studio
 from automl_vision.core.numbers import json_text
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
-    "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "studio", "runs", "watch",
-    "resume", "cancel", "data", "label", "models", "demo", "env", "clean", "schema", "version",
+    "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline", "studio", "runs",
+    "watch", "resume", "cancel", "data", "label", "models", "demo", "env", "clean", "schema", "version",
 )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ app.command()(export)
 app.command()(studio)
 add_endpoints(app)
 add_labeling(app)
+add_pipeline(app)
 app.command()(demo)
 add_machine(app)
 

@@ -136,6 +136,10 @@ class RunFailedError(AutoMLVisionError):
     """A run ended without a model."""
 
 
+class PipelineError(AutoMLVisionError):
+    """A step of a pipeline cannot be done."""
+
+
 class WorkspaceError(AutoMLVisionError):
     """The workspace cannot be read or written."""
 

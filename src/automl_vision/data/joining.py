@@ -1,4 +1,4 @@
-"""Training data and validation data from two places as one dataset."""
+"""Data from two places as one dataset."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
@@ -42,6 +43,25 @@ def join_validation(training: Dataset, validation: Dataset) -> Dataset:
     return replace(
         training, table=pa.concat_tables(_alike(kept, added), promote_options="default"), report=report
     ).with_validation(SPLIT_RATIO)
+
+
+def joined(first: Dataset, second: Dataset) -> Dataset:
+    """The images of two datasets; of an image that both have by its contents, what the second says.
+
+    Args:
+        first: whose task, root and order of classes are kept.
+        second: its classes that the first lacks come after those of the first.
+
+    Raises:
+        DataError: the second cannot be used for the task of the first.
+    """
+    second = second.as_task(first.task)
+    references = [full_reference(second.root, image) for image in second.table["image"].to_pylist()]
+    added = with_column(second.table, "image", pa.array(references, pa.string()))
+    kept = first.table.filter(pc.invert(pc.is_in(first.table["digest"], second.table["digest"].combine_chunks())))
+    classes = (*first.classes, *(name for name in second.classes if name not in first.classes))
+    table = pa.concat_tables(_alike(kept, added), promote_options="default")
+    return replace(first, table=table, classes=classes, report=first.report.joined(second.report))
 
 
 def _alike(*tables: pa.Table) -> list[pa.Table]:

@@ -29,6 +29,7 @@ class OpenOptions:
             stored, "annotated-upright" after it; "auto" decides by what the annotations state.
         value_range: of images with more than 8 bits, which values are black and white: "LOW:HIGH" or a pair of
             numbers, "file" for what the files state, "auto" for that of the training images.
+        is_part: whether the images are to join others, so that few of them, or one class, are enough.
 
     Raises:
         DataError: `exif` or `value_range` is none of these.
@@ -43,6 +44,7 @@ class OpenOptions:
     read_images: bool = True
     exif: Reading = "auto"
     value_range: ValueRange | str | tuple[float, float] = AUTO
+    is_part: bool = False
 
     def __post_init__(self) -> None:
         check_reading(self.exif)

@@ -36,6 +36,7 @@ from automl_vision.data.detections import Detections
 from automl_vision.data.texts import Texts
 
 PREDICTIONS_FILE = "predictions.arrow"
+_UNKNOWN = 30.0  # logits below the lowest one; e^-30 is no probability that anyone would see
 _ABOUT = ("task", "classes", "calibration", "as_jpeg")
 
 
@@ -75,6 +76,37 @@ class Predictions:
             raise KeyError(f"there are predictions of {' and '.join(self.splits)}, not of {split}")
         chosen = pc.equal(self.table["split"], split)
         return Predictions(self.table.filter(chosen), self.task, self.classes, self.calibration, self.as_jpeg)
+
+    def in_classes(self, classes: Sequence[str]) -> Predictions:
+        """The same predictions among other classes, in their order; of those that the model does not know it says no.
+
+        Args:
+            classes: that include all classes of the model.
+
+        Raises:
+            ValueError: a class of the model is not among them.
+        """
+        names = tuple(classes)
+        if names == self.classes:
+            return self
+        missing = [name for name in self.classes if name not in names]
+        if missing:
+            raise ValueError(f"the classes of the model must be among the others; missing: {', '.join(missing)}")
+        place = np.array([names.index(name) for name in self.classes], np.int64)
+        table, thresholds = self.table, self.calibration.thresholds
+        if "logits" in table.column_names:
+            table = self._with("logits", _fixed_lists(_placed(self.logits, place, len(names))))
+        else:
+            old = self._column("labels")
+            table = self._with("labels", pa.ListArray.from_arrays(old.offsets, pa.array(place[old.values.to_numpy()])))
+        if thresholds:
+            of_class = dict(zip(self.classes, thresholds, strict=True))
+            thresholds = tuple(of_class.get(name, max(thresholds)) for name in names)
+        calibration = self.calibration.model_copy(update={"thresholds": thresholds})
+        return Predictions(table, self.task, names, calibration, self.as_jpeg)
+
+    def _with(self, name: str, column: pa.Array) -> pa.Table:
+        return self.table.set_column(self.table.schema.get_field_index(name), name, column)
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -175,6 +207,14 @@ def object_columns(found: Detections) -> dict[str, pa.Array]:
         values["masks"] = _from_texts(Texts.of(found.masks))
     offsets = np.searchsorted(found.image, np.arange(found.images + 1))
     return {name: pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), column) for name, column in values.items()}
+
+
+def _placed(logits: NDArray[np.float32], place: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """Logits (images, known) in their columns among more classes; the others are far below all of an image's."""
+    lowest = np.minimum(logits.min(axis=1, keepdims=True), 0) - _UNKNOWN
+    wide = np.repeat(lowest, classes, axis=1).astype(np.float32)
+    wide[:, place] = logits
+    return wide
 
 
 def _fixed_lists(values: NDArray[Any]) -> pa.Array:

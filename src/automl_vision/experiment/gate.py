@@ -108,6 +108,15 @@ class Gate(Record):
     class_figure: str
     classes: list[GatePart] = Field(description="the largest losses first")
     slices: list[GatePart] = Field(description="the largest losses first")
+    classes_added: list[str] = Field(
+        default=[], description="that only the challenger has; they count against the current version"
+    )
+    classes_removed: list[str] = Field(
+        default=[], description="that only the current version has; their images are left out"
+    )
+    classes_untested: list[str] = Field(
+        default=[], description="of the challenger without an image in the data; nothing is known of them"
+    )
     made: float = Field(description="seconds since 1970")
     seconds: float = Field(description="that it took")
 
@@ -136,7 +145,7 @@ def judge_challenger(
     Raises:
         ModelNotFoundError: there is no such version.
         WorkspaceError: the alias points to the version already.
-        DataError: the data cannot be opened, or the models do not have the same classes.
+        DataError: the data cannot be opened, or the models have no class in common.
     """
     begun = time.time()
     dataset = workspace.datasets.resolve(data) if isinstance(data, str) else data
@@ -239,9 +248,20 @@ def _gate(workspace: Workspace, assessed: Assessed, data: str, begun: float) -> 
         class_figure=evaluated.class_figure,
         classes=[] if comparison is None else _parts(comparison.classes, higher_is_better=True),
         slices=[] if comparison is None else _parts(comparison.slices, higher_is_better=metric.higher_is_better),
+        classes_added=[] if comparison is None else list(comparison.shared.added),
+        classes_removed=[] if comparison is None else list(comparison.shared.removed),
+        classes_untested=_untested(assessed.model, evaluated),
         made=time.time(),
         seconds=time.time() - begun,
     )
+
+
+def _untested(model: Contender, evaluated: Evaluated) -> list[str]:
+    """The classes of a model that no measured image has."""
+    dataset = evaluated.dataset
+    counts = dataset.targets[evaluated.rows].sum(axis=0).tolist()
+    images = dict(zip(dataset.classes, counts, strict=True))
+    return [name for name in model.passport.classes if not images.get(name)]
 
 
 def _answer(sentences: Sequence[GateSentence]) -> Answer:

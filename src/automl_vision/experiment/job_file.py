@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.errors import ConfigError
 from automl_vision.core.validation import names_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.azure_job import is_azure_job, translate
 from automl_vision.experiment.config import AutoMLVisionConfig
+from automl_vision.experiment.yaml_lines import read_mapping, with_line
 from automl_vision.recipes.catalog import families
 from automl_vision.storage.azure_paths import asset_name, local_copy
 from automl_vision.storage.urls import is_url
@@ -52,18 +51,19 @@ def read_job(path: str | Path) -> Job:
     except UnicodeDecodeError as error:
         raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     folder = path.parent.resolve()
-    values, root = _mapping(text, subject)
+    values, root = read_mapping(text, subject)
+    names = names_of(AutoMLVisionConfig)
     if is_azure_job(values):
         try:
             return job_of_azure(values, folder, subject=subject)
         except ConfigError as error:
-            problems = [_with_line(problem, root) for problem in error.problems]
+            problems = [with_line(problem, root, names) for problem in error.problems]
             raise ConfigError(problems, subject=error.subject) from None
     experiment, values = _ours(values, folder)
     try:
         return Job(experiment, AutoMLVisionConfig(**values))
     except ConfigError as error:
-        raise ConfigError([_with_line(problem, root) for problem in error.problems], subject=subject) from None
+        raise ConfigError([with_line(problem, root, names) for problem in error.problems], subject=subject) from None
 
 
 def read_job_values(text: str, folder: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def read_job_values(text: str, folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the text is not valid YAML, or not a mapping.
     """
-    experiment, values = _ours(_mapping(text, "The job")[0], folder)
+    experiment, values = _ours(read_mapping(text, "The job")[0], folder)
     return {"experiment": experiment, **values}
 
 
@@ -99,7 +99,7 @@ def job_of_azure(values: Mapping[str, Any], folder: Path, *, subject: str = "The
             continue
         text = str(given[name])
         asset = asset_name(text)
-        given[name] = asset if asset is not None else _data(local_copy(text, folder), folder)
+        given[name] = asset if asset is not None else data_beside(local_copy(text, folder), folder)
         if asset is not None:
             notes.append(f"{name}: {text} is looked for among the data sets that are registered here")
         elif found.label_column is not None:
@@ -111,31 +111,17 @@ def job_of_azure(values: Mapping[str, Any], folder: Path, *, subject: str = "The
     return Job(found.experiment or DEFAULT_EXPERIMENT, config, tuple(notes))
 
 
-def _mapping(text: str, subject: str) -> tuple[dict[str, Any], yaml.Node | None]:
-    """Values and nodes of a job file's text."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values, repeated = yaml.safe_load(text), list(_repeated_keys(root))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
-    if not isinstance(values, dict):
-        raise ConfigError(["the file must be a mapping of settings"], subject=subject)
-    if repeated:
-        raise ConfigError(repeated, subject=subject)
-    return {str(key): value for key, value in values.items()}, root
-
-
 def _ours(values: dict[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
     """Experiment name and values, with whole paths of data."""
     experiment = str(values.pop("experiment", DEFAULT_EXPERIMENT))
     for name in ("training_data", "validation_data"):
         if isinstance(values.get(name), str):
-            values[name] = _data(values[name], folder)
+            values[name] = data_beside(values[name], folder)
     return experiment, values
 
 
-def _data(text: str, folder: Path) -> str:
-    """Data that a job file names: a path relative to the file, unless it is a URL or a registered dataset."""
+def data_beside(text: str, folder: Path) -> str:
+    """Data that a file names: a path relative to the file, unless it is a URL or a registered dataset."""
     beside = folder / Path(text).expanduser()
     return text if is_url(text) or ("/" not in text and not beside.exists()) else str(beside)
 
@@ -181,48 +167,3 @@ def _hyperparameter_schema() -> dict[str, Any]:
         distinct = [field for i, field in enumerate(fields_of_name) if field not in fields_of_name[:i]]
         schema[name] = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
     return schema
-
-
-def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
-    """Sentences on keys that occur twice in a mapping, of which YAML would silently keep the last one."""
-    if isinstance(node, yaml.MappingNode):
-        first: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if first.setdefault(str(key.value), line) != line:
-                yield f"line {line}: {key.value} stands in line {first[str(key.value)]} already; keep one of them"
-            yield from _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated_keys(item)
-
-
-def _with_line(problem: Problem, root: yaml.Node | None) -> Problem:
-    """The problem with the line of its value in front, if it has a path that leads into the file."""
-    line = _line(root, problem.path)
-    return problem if line is None else Problem(problem.path, f"line {line}: {problem.sentence}")
-
-
-def _line(node: yaml.Node | None, path: Sequence[str | int]) -> int | None:
-    """Line, from 1, of the last key or item of a path that the file has; a shorter way of writing lacks some."""
-    line = None
-    for part in path:
-        found = _child(node, part)
-        if found is not None:
-            line, node = found
-    return line
-
-
-def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node | None] | None:
-    """Line and value of a key or an item of a node; an item of a list may also be a `--name` before its value."""
-    if isinstance(node, yaml.MappingNode):
-        fields = names_of(AutoMLVisionConfig)
-        for key, value in node.value:
-            if key.value == str(part) or fields.get(key.value) == part:
-                return key.start_mark.line + 1, value
-    elif isinstance(node, yaml.SequenceNode):
-        for i, item in enumerate(node.value):
-            is_name = isinstance(item, yaml.ScalarNode) and item.value.startswith("--")
-            if i == part or (is_name and item.value[2:].replace("-", "_") == part):
-                return item.start_mark.line + 1, item
-    return None

@@ -56,6 +56,52 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class SharedClasses:
+    """The classes in which two models are compared: those that count are the second one's.
+
+    Images and objects of a class that the second model no longer has are left out. One of a class that only the second
+    has counts against the first, which cannot know it.
+
+    Attributes:
+        counted: classes of the second model, which labels may have.
+        all: these, and those that only the first has, which it may answer wrongly.
+        added: that only the second model has.
+        removed: that only the first model has.
+    """
+
+    counted: tuple[str, ...]
+    all: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @staticmethod
+    def of(first: Contender, second: Contender) -> SharedClasses:
+        """The classes of two models of one task.
+
+        Raises:
+            DataError: they have no class in common, or are for different tasks.
+        """
+        one, two = first.passport, second.passport
+        if one.task != two.task:
+            raise DataError(
+                f"{first.name} is for {one.task} and {second.name} for {two.task}, so they cannot be compared"
+            )
+        if not set(one.classes) & set(two.classes):
+            raise DataError(
+                f"{first.name} and {second.name} have no class in common ({', '.join(one.classes)}; "
+                f"{', '.join(two.classes)}), so they cannot be compared on the same labels"
+            )
+        removed = tuple(name for name in one.classes if name not in two.classes)
+        added = tuple(name for name in two.classes if name not in one.classes)
+        return SharedClasses(two.classes, (*two.classes, *removed), added, removed)
+
+    def of_data(self, data: Dataset | str | PathLike[str], task: str) -> Dataset:
+        """The data with the labels that count."""
+        dataset = data if isinstance(data, Dataset) else Dataset.open(data, task=task)
+        return dataset.as_task(task).with_classes(self.counted)
+
+
+@dataclass(frozen=True)
 class ModelComparison:
     """Two models on the same images; each figure is computed when it is asked for.
 
@@ -63,12 +109,14 @@ class ModelComparison:
         first, second: predictions beside their truth.
         overall: the paired test over all images, second minus first.
         seen: how many of the images each model was trained on, by its name; None where that is not known.
+        shared: in which classes they are compared.
     """
 
     first: Evaluated
     second: Evaluated
     overall: Compared
     seen: dict[str, int | None]
+    shared: SharedClasses
 
     @property
     def class_figure(self) -> str:
@@ -97,6 +145,8 @@ class ModelComparison:
             "classes": [asdict(part) for part in self.classes],
             "slices": [asdict(part) for part in self.slices],
             "seen": self.seen,
+            "classes_added": list(self.shared.added),
+            "classes_removed": list(self.shared.removed),
         }
 
 
@@ -124,33 +174,39 @@ def compare_models(
 
     Raises:
         ModelNotFoundError: there is no such version.
-        DataError: the data cannot be opened, or the models do not have the same classes.
+        DataError: the data cannot be opened, or the models have no class in common.
         ValueError: the task has no such metric.
     """
     registry = as_workspace(workspace).models
     one, two = Contender.find(first, registry), Contender.find(second, registry)
     dataset = data if data is not None else run_test_images(one, registry)
-    return compare_contenders(
-        one, two, registry, lambda each: measure(each, dataset, split, metric, threads=threads, progress=progress)
-    )
+
+    def measured(model: Contender, classes: SharedClasses) -> Evaluated:
+        return measure(model, dataset, split, metric, classes=classes, threads=threads, progress=progress)
+
+    return compare_contenders(one, two, registry, measured)
 
 
 def compare_contenders(
-    first: Contender, second: Contender, registry: ModelRegistry, measured: Callable[[Contender], Evaluated]
+    first: Contender,
+    second: Contender,
+    registry: ModelRegistry,
+    measured: Callable[[Contender, SharedClasses], Evaluated],
 ) -> ModelComparison:
     """Compare two models that are measured in the same way.
 
     Raises:
-        DataError: the models do not have the same classes.
+        DataError: the models have no class in common, or are for different tasks.
         ValueError: the task has no such metric.
     """
-    _require_same_classes(first, second)
-    one, two = measured(first), measured(second)
+    shared = SharedClasses.of(first, second)
+    one, two = measured(first, shared), measured(second, shared)
     return ModelComparison(
         one,
         two,
         compare_trials(one, two),
         {each.name: seen_images(each, one, registry) for each in (first, second)},
+        shared,
     )
 
 
@@ -160,14 +216,20 @@ def measure(
     split: str | None,
     metric: str | None,
     *,
+    classes: SharedClasses | None = None,
     threads: int,
     progress: Callable[[int, int], None] | None,
 ) -> Evaluated:
-    """Evaluate one model under its own name; see `evaluate`."""
+    """Evaluate one model under its own name, in its own classes or in those that it shares; see `evaluate`."""
     from automl_vision.experiment.model_evaluation import evaluate  # it loads all formats
 
     settings = ScoringSettings(metric)
-    found = evaluate(model.folder, data, split=split, settings=settings, threads=threads, progress=progress)
+    if classes is not None:
+        data = classes.of_data(data, model.passport.task)
+    found = evaluate(
+        model.folder, data, split=split, settings=settings, threads=threads, progress=progress,
+        classes=None if classes is None else classes.all,
+    )  # fmt: skip
     return replace(found, name=model.name)
 
 
@@ -204,15 +266,3 @@ def seen_images(model: Contender, measured: Evaluated, registry: ModelRegistry) 
     trained_on = {digest for digest, split in zip(digests, known.splits.tolist(), strict=True) if split in _TRAINED_ON}
     tested = measured.dataset.table["digest"].take(measured.rows).to_pylist()
     return sum(digest in trained_on for digest in tested)
-
-
-def _require_same_classes(first: Contender, second: Contender) -> None:
-    one, two = first.passport, second.passport
-    if one.task != two.task:
-        raise DataError(f"{first.name} is for {one.task} and {second.name} for {two.task}, so they cannot be compared")
-    if one.classes != two.classes:
-        differ = ", ".join(sorted(set(one.classes) ^ set(two.classes))) or "none, but their order"
-        raise DataError(
-            f"{first.name} and {second.name} do not have the same classes (different: {differ}), so they cannot be "
-            "compared on the same labels"
-        )

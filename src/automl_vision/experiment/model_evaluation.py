@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
@@ -40,6 +40,7 @@ def evaluate(
     *,
     split: str | None = None,
     settings: ScoringSettings | None = None,
+    classes: Sequence[str] | None = None,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Evaluated:
@@ -52,6 +53,7 @@ def evaluate(
         data: a dataset, or what `Dataset.open` takes.
         split: "train", "val", "test" or "all"; None for the test images if there are any, and otherwise all.
         settings: what counts as right, and the metric that ranks; None for the task's own.
+        classes: in which it is measured, its own among them; of others it finds nothing. None for its own.
         threads: cores to use; 0 uses all.
         progress: called with (images done, images in all).
 
@@ -65,12 +67,14 @@ def evaluate(
     if settings.primary_metric is not None:
         find_metric(description.task, settings.primary_metric)
     predictor = Predictor(Path(model), threads=threads, score_threshold=MIN_SCORE, runtime=REFERENCE)
-    dataset, name, rows = _opened(description, data, split)
+    dataset, name, rows = _opened(description, data, split, classes)
     found, problems = predict_files(predictor, dataset, rows, progress)
     if not found:
         raise DataError(f"none of {len(rows)} images can be read, such as: {next(iter(problems.values()))}")
     kept = np.array([row for row in rows.tolist() if row not in problems], np.intp)
     predictions = _predictions(description, dataset, name, kept, predicted_columns(found))
+    if classes is not None:
+        predictions = predictions.in_classes(classes)
     title = _title(description, model)
     return Evaluated(dataset.excluding(problems), predictions, name, settings, title)
 
@@ -142,11 +146,14 @@ def scored_metrics(
 
 
 def _opened(
-    description: ModelDescription, data: Dataset | str | PathLike[str], split: str | None
+    description: ModelDescription,
+    data: Dataset | str | PathLike[str],
+    split: str | None,
+    classes: Sequence[str] | None = None,
 ) -> tuple[Dataset, str, NDArray[np.intp]]:
-    """The data with the classes of a model, the name of the split, and its rows."""
+    """The data with the classes of a model or others, the name of the split, and its rows."""
     dataset = data if isinstance(data, Dataset) else Dataset.open(data, task=description.task)
-    dataset = dataset.as_task(description.task).with_classes(description.classes)
+    dataset = dataset.as_task(description.task).with_classes(classes or description.classes)
     dataset = replace(dataset, value_range=description.preprocessing.value_range)  # pictures show what the model saw
     name = split or ("test" if (dataset.splits == "test").any() else ALL)
     return dataset, name, _rows(dataset, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
@@ -20,10 +20,12 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.deciding import further_images
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, find_metric, metrics_of
+from automl_vision.experiment.compared import PartCompared
 from automl_vision.experiment.evaluated import Evaluated
 from automl_vision.experiment.model_comparison import (
     Contender,
     ModelComparison,
+    SharedClasses,
     compare_contenders,
     measure,
     run_test_images,
@@ -58,6 +60,12 @@ class PromotionRule(BaseModel):
         ge=0,
         description="loss that one class may have (F1, or average precision of objects); a larger one counts if it "
         "cannot be chance (p < 0.05 after Holm's adjustment)",
+    )
+    worst_slice_margin: float | None = Field(
+        default=0.1,
+        ge=0,
+        description="loss of the metric that one slice of the images may have, such as the dark or the small ones; "
+        "judged like classes",
     )
     min_images: int | None = Field(default=50, ge=1, description="images that it is measured on")
     max_seen_images: int | None = Field(
@@ -238,7 +246,7 @@ def promote(  # noqa: PLR0913 - each is a choice with a default
         ModelNotFoundError: there is no such version.
         WorkspaceError: the alias points to the version already, or the registry cannot be written.
         ConfigError: the rule does not suit the task.
-        DataError: the data cannot be opened, or the models do not have the same classes.
+        DataError: the data cannot be opened, or the models have no class in common.
     """
     space = as_workspace(workspace)
     assessed = assess(
@@ -305,8 +313,8 @@ def assess(
     old = None if current is None else Contender.find(current.id, registry)
     dataset = data if data is not None else run_test_images(old or new, registry)
 
-    def measured(model: Contender) -> Evaluated:
-        return measure(model, dataset, split, rule.metric, threads=threads, progress=progress)
+    def measured(model: Contender, classes: SharedClasses | None = None) -> Evaluated:
+        return measure(model, dataset, split, rule.metric, classes=classes, threads=threads, progress=progress)
 
     comparison = None if old is None else compare_contenders(old, new, registry, measured)
     evaluated = measured(new) if comparison is None else comparison.second
@@ -335,7 +343,12 @@ def judge(
     if comparison is not None:
         yield _against_current(rule, comparison)
         if rule.worst_class_margin is not None:
-            yield _by_class(rule.worst_class_margin, comparison)
+            what = f"class is worse by more than {{margin:g}} in {comparison.class_figure}"
+            yield _by_part("worst_class_margin", rule.worst_class_margin, comparison.classes, what)
+        if rule.worst_slice_margin is not None:
+            metric = comparison.first.metric(rule.metric)
+            what = f"slice is worse by more than {{margin:g}} in {metric.name}"
+            yield _by_part("worst_slice_margin", rule.worst_slice_margin, comparison.slices, what, metric)
     if rule.min_images is not None:
         yield _enough(rule.min_images, len(evaluated.rows))
     if rule.max_seen_images is not None:
@@ -383,22 +396,25 @@ def _enough(least: int, images: int) -> Verdict:
     return Verdict("min_images", passed, text, undecided=not passed, more_images=None if passed else least - images)
 
 
-def _by_class(margin: float, comparison: ModelComparison) -> Verdict:
-    """No class has lost more than the margin, unless it may be chance."""
-    worse = [
-        part
-        for part in comparison.classes
-        if part.comparison.difference.value < -margin and part.comparison.p_value < LEVEL
-    ]
-    rule = f"no class is worse by more than {margin:g} in {comparison.class_figure} beyond chance"
-    known = [part for part in comparison.classes if math.isfinite(part.comparison.p_value)]
+def _by_part(
+    setting: str, margin: float, parts: Sequence[PartCompared], what: str, metric: Metric | None = None
+) -> Verdict:
+    """No class or slice has lost more than the margin, unless it may be chance."""
+
+    def gain(part: PartCompared) -> float:
+        value = part.comparison.difference.value
+        return value if metric is None else metric.score(value)
+
+    rule = f"no {what.format(margin=margin)} beyond chance"
+    known = [part for part in parts if math.isfinite(part.comparison.p_value)]
     if not known:
-        return Verdict("worst_class_margin", True, f"{rule}; no class can be compared")
-    shown = sorted(worse or known, key=lambda part: part.comparison.difference.value)[: max(1, len(worse))]
+        return Verdict(setting, True, f"{rule}; none can be compared")
+    worse = [part for part in known if gain(part) < -margin and part.comparison.p_value < LEVEL]
+    shown = sorted(worse or known, key=gain)[: max(1, len(worse))]
     named = "; ".join(
         f"{part.name} {part.comparison.difference.text(3)}, p {part.comparison.p_value:.2g}" for part in shown
     )
-    return Verdict("worst_class_margin", not worse, f"{rule}; {'worse' if worse else 'lowest difference'}: {named}")
+    return Verdict(setting, not worse, f"{rule}; {'worse' if worse else 'lowest difference'}: {named}")
 
 
 def _unseen(most: int, seen: int | None, name: str) -> Verdict:

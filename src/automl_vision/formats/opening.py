@@ -68,6 +68,8 @@ def open_dataset(
     range_ = decide_range(table, source.storage.root, facts, parse_range(options.value_range), annotations.report)
     dataset = Dataset(table, source.storage.root, own, classes, format_.name, annotations.report, range_)
     dataset = dataset.as_task(wanted or own)
+    if options.is_part:
+        return dataset
     try:
         require_usable(dataset, max_bad_share=options.max_bad_share)
     except DataError as error:

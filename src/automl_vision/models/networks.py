@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from automl_vision.core.errors import ModelFolderError, WeightsUnavailableError
 from automl_vision.core.late import load
 from automl_vision.models.model import Model, Rebuilder
+from automl_vision.models.other_classes import tensors_of_classes, with_other_classes
 from automl_vision.models.weights import read_state_dict
 from automl_vision.recipes.catalog import usable_algorithm
 from automl_vision.recipes.network import NETWORK_FILE, NetworkDescription, differences, read_network
-from automl_vision.serving.model_folder import WEIGHTS_FILE
+from automl_vision.serving.model_folder import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
 
 
 def build_network(description: NetworkDescription) -> Model:
@@ -66,12 +67,17 @@ def load_torch(folder: str | Path) -> nn.Module:
     return load_model(Path(folder)).network
 
 
-def start_from(model: Model, file: Path) -> str:
-    """Load the weights of an earlier model into a network; all of them must fit.
+def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
+    """Load the weights of an earlier model into a network; all of them must fit, except those of other classes.
+
+    Where the description of the earlier model stands beside its weights and names other classes, the weights of a class
+    that both have are kept, and those of a new class start anew. Of layers that hold several values a class, such as a
+    detector's boxes, all start anew.
 
     Args:
         model: gets the weights.
-        file: of the weights; the description of their network is read beside it, where there is one.
+        file: of the weights; the descriptions of their network and model are read beside it, where there are any.
+        classes: that the network is to tell apart; empty if they are the earlier ones.
 
     Returns:
         A sentence for the user.
@@ -82,12 +88,44 @@ def start_from(model: Model, file: Path) -> str:
     state = read_state_dict(file)
     described = (file.parent / NETWORK_FILE).exists()
     others = differences(model.description, read_network(file.parent)) if described else []
+    earlier = _earlier_classes(file.parent)
+    note = ""
+    if classes and earlier and earlier != tuple(classes):
+        of_classes = _tensors_of_classes(model, state, len(earlier))
+        state, anew = with_other_classes(state, model.network.state_dict(), of_classes, earlier, classes)
+        note = _classes_sentence(earlier, classes, anew)
     changed = f" ({'; '.join(others)} of the earlier network)" if others else ""
     problem = _misfit(model.network, state)
     if problem is not None:
         raise WeightsUnavailableError(f"{file} does not fit {model.description.algorithm}: {problem}{changed}")
     model.network.load_state_dict(state)
-    return f"the network starts from all {len(state)} tensors of {file}{changed}"
+    return f"the network starts from all {len(state)} tensors of {file}{changed}{note}"
+
+
+def _tensors_of_classes(model: Model, state: Mapping[str, Tensor], earlier: int) -> list[str]:
+    """The tensors whose shape depends on the number of classes, found with a second network where both have as many."""
+    description = model.description
+    if earlier == description.classes:
+        state = build_network(description.model_copy(update={"classes": earlier + 1})).network.state_dict()
+    return tensors_of_classes(model.network.state_dict(), state)
+
+
+def _earlier_classes(folder: Path) -> tuple[str, ...]:
+    """The classes of the model that a folder holds; empty if it is not the folder of a model."""
+    if not (folder / DESCRIPTION_FILE).exists():
+        return ()
+    return ModelDescription.load(folder).classes
+
+
+def _classes_sentence(earlier: Sequence[str], classes: Sequence[str], anew: int) -> str:
+    kept = [name for name in classes if name in earlier]
+    new = [name for name in classes if name not in earlier]
+    gone = [name for name in earlier if name not in classes]
+    parts = [f"{len(kept)} classes are kept"]
+    parts += [f"new: {', '.join(new)}"] if new else []
+    parts += [f"gone: {', '.join(gone)}"] if gone else []
+    parts += [f"{anew} tensors start anew"] if anew else []
+    return f"; {'; '.join(parts)}"
 
 
 def _misfit(network: nn.Module, state: Mapping[str, Tensor]) -> str | None:

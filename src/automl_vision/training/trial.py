@@ -151,7 +151,7 @@ class _Trial:
         if self.processes.is_main:
             model.description.save(self.folder)
         if self.spec.start_from:
-            self.reporter.message(start_from(model, Path(self.spec.start_from)))
+            self.reporter.message(start_from(model, Path(self.spec.start_from), self.dataset.classes))
         return model
 
     def run(self) -> TrialResult:

@@ -1,0 +1,14 @@
+"""The module that Dagster loads: the pipeline and the workspace that its environment names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from automl_vision.pipelines.dagster_assets import pipeline_definitions
+from automl_vision.pipelines.definition import read_pipeline
+from automl_vision.workspace.workspace import Workspace
+
+FILE_VARIABLE = "AUTOML_VISION_PIPELINE"
+
+defs = pipeline_definitions(read_pipeline(Path(os.environ[FILE_VARIABLE])), Workspace())

@@ -1,0 +1,133 @@
+"""Opens a pipeline in Dagster on this machine, with its daemon; nothing is reported to anyone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import yaml
+
+from automl_vision.core.errors import MissingPackageError, PipelineError
+from automl_vision.core.files import write_text
+from automl_vision.core.telemetry import TELEMETRY_OFF
+from automl_vision.pipelines.context import PipelineContext
+
+HOST = "127.0.0.1"
+_FOLDER = "dagster"
+_SETTINGS = {
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
+    "run_retries": {"enabled": True, "retry_on_asset_or_op_failure": False},
+    "run_monitoring": {"enabled": True},
+    "freshness": {"enabled": True},
+}
+_ENDING = 20.0  # seconds
+
+
+def dagster_home(workspace: Path) -> Path:
+    """The folder of a workspace where Dagster keeps its events; its settings are written there."""
+    home = workspace / _FOLDER
+    home.mkdir(parents=True, exist_ok=True)
+    write_text(home / "dagster.yaml", yaml.safe_dump(_SETTINGS, sort_keys=False))
+    return home
+
+
+def dagster_environment(workspace: Path, file: Path) -> dict[str, str]:
+    """The environment of Dagster's processes."""
+    return {
+        **os.environ,
+        **TELEMETRY_OFF,
+        "DAGSTER_HOME": str(dagster_home(workspace)),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",  # by a command that needs a project of its own
+        "AUTOML_VISION_WORKSPACE": str(workspace),
+        "AUTOML_VISION_PIPELINE": str(file.resolve()),
+    }
+
+
+def serve_pipeline(context: PipelineContext, file: Path, *, port: int, announce: Callable[[str], None]) -> None:
+    """Serve Dagster's pages on loopback, and run its sensors and schedule, until Ctrl-C or SIGTERM.
+
+    What was done by `automl-vision pipeline` before is shown too.
+
+    Args:
+        context: of the pipeline.
+        file: that defines it.
+        port: to listen on; 0 takes a free one.
+        announce: called with the address.
+
+    Raises:
+        MissingPackageError: Dagster is not installed.
+        PipelineError: the port is taken, or Dagster ended by itself.
+    """
+    environment = dagster_environment(context.workspace.path, file)
+    _tell_what_is_known(context, environment)
+    chosen = _free_port(port)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "automl_vision.pipelines.dagster_code",
+               "-h", HOST, "-p", str(chosen), "--log-level", "warning"]  # fmt: skip
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # its signals are not ignored either
+    announce(f"http://{HOST}:{chosen}  Ctrl-C ends it")
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        _end(process)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    raise PipelineError(f"Dagster ended by itself with code {code}; what it wrote above says why")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Dagster and the processes that it started; a run that trains has a session of its own and goes on."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            break
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDING)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell_what_is_known(context: PipelineContext, environment: dict[str, str]) -> None:
+    try:
+        import dagster
+        import dagster_webserver  # noqa: F401 - it is what the pages need
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f'{error.name} is not installed. Install it with: pip install "automl-vision[pipelines]"; '
+            "automl-vision pipeline run needs none of it"
+        ) from None
+    from automl_vision.pipelines.dagster_assets import report_known
+
+    os.environ |= {name: environment[name] for name in ("DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY")}
+    with dagster.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        report_known(instance, context.definition, context.workspace)
+
+
+def _free_port(port: int) -> int:
+    """The port, or a free one for 0.
+
+    Raises:
+        PipelineError: it is taken.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise PipelineError(f"port {port} cannot be used ({error.strerror}); name another one by --port") from None
+        return int(listener.getsockname()[1])
