@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from automl_vision.core.errors import MissingPackageError
+from automl_vision.core.files import link_or_copy
 from automl_vision.core.late import optional_package
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.drawing import Tile, class_colours, draw_grid
@@ -107,8 +108,11 @@ def textile_images(folder: Path) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in sources.items():
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(source, target_is_directory=True)
+        photos = folder / name
+        if photos.is_symlink():  # the package may have moved
+            photos.unlink()
+        if not photos.exists():
+            link_or_copy(Path(source), photos)
     return folder
 
 
