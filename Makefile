@@ -29,6 +29,8 @@ lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
 
 docs: $(INSTALLED)  ## the generated pages, and the site in build/site

@@ -14,7 +14,7 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
 from automl_vision.compute.turns import WaitingLine
-from automl_vision.core.errors import ComputeError
+from automl_vision.core.errors import ComputeError, WorkspaceError
 from automl_vision.core.records import PlaceInLine
 from automl_vision.runs.waiting import draw_ticket
 from automl_vision.workspace.run_folder import RunFolder
@@ -104,6 +104,22 @@ def test_a_waiting_run_is_canceled_or_killed_without_being_missed(
     assert done.in_line is None and done.started is not None
     assert later.started is not None and later.started >= ended
     wait_for(lambda: not WaitingLine().holders())
+
+
+def test_a_run_whose_process_inherits_nothing_takes_its_lock_and_draws_its_ticket(
+    experiment: Experiment, data: Path, first: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    """As on a system without fork."""
+    monkeypatch.setenv("AUTOML_VISION_START_METHOD", "spawn")
+    run = experiment.submit(config(data, **LONG))
+    assert run.folder.is_active()
+    wait_for(lambda: run.get_status() == "Queued")
+    assert [h.run for h in WaitingLine().holders()] == ["first", run.id]
+    with pytest.raises(WorkspaceError, match="is already running in another process"):
+        run.resume()
+    kill(run)
+    assert run.get_status() == "Interrupted"
+    assert [h.run for h in WaitingLine().holders()] == ["first"]
 
 
 def test_a_run_that_does_not_queue_starts_beside_the_others(

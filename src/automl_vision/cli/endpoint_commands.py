@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,7 +85,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option
     from automl_vision.deployment.online.server import ServerSettings
     from automl_vision.deployment.online.server import serve as serve_endpoint
 
-    is_path = "/" in endpoint  # a copy of an endpoint's folder needs no workspace
+    is_path = any(mark in endpoint for mark in ("/", os.sep))  # a copy of an endpoint's folder needs no workspace
     folder = EndpointFolder(Path(endpoint).resolve()) if is_path else _endpoints(workspace).get(endpoint)
     settings = ServerSettings(host, port, certificate, key, insecure, workers, threads)
     serve_endpoint(folder, settings, announce=typer.echo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import Any, TextIO
 from PIL import Image
 
 from automl_vision.core.errors import ImageError, StreamError
+from automl_vision.core.locks import try_lock
 from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.model_folder import model_fingerprint
 from automl_vision.serving.predictions import AnyPrediction
@@ -188,10 +188,8 @@ def _opened(path: str | Path, *, anew: bool) -> Iterator[TextIO]:
             file = stack.enter_context(Path(path).open("a" if anew else "a+", encoding="utf-8"))
         except OSError as error:
             raise StreamError(f"{path} cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StreamError(f"{path} is being written by another process; give another file") from None
+        if not try_lock(file.fileno()):
+            raise StreamError(f"{path} is being written by another process; give another file")
         if anew and Path(path).is_file():
             file.truncate(0)
         yield file

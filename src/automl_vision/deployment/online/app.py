@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -68,11 +67,7 @@ def create_app(folder: Path, *, threads: int = 0, shared: Path | None = None, lo
     for module in (scoring_api, inference_protocol, health_api, label_studio_api):
         app.include_router(module.router)
     add_problems(app)
-    if shared is None:
-        with tempfile.NamedTemporaryFile() as file:  # the open memory outlives its name
-            allowance = Allowance(Path(file.name))
-    else:
-        allowance = Allowance(shared / "allowance")
+    allowance = Allowance(None if shared is None else shared / "allowance")
     app.add_middleware(Gate, endpoint=endpoint, allowance=allowance, metrics=metrics, log=log)
     app.add_middleware(SecurityHeaders)
     return app

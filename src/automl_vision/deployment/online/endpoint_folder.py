@@ -13,6 +13,7 @@ from typing import Any
 
 from automl_vision.core.account import account_name
 from automl_vision.core.files import append_json_line, read_lines
+from automl_vision.core.system import user_number
 from automl_vision.core.text import did_you_mean
 from automl_vision.deployment.monitoring.store import SampleStore
 from automl_vision.deployment.online.definition import (
@@ -212,9 +213,8 @@ class EndpointFolder:
         return [json.loads(line) for line in (lines if last is None else lines[-last:])]
 
     def _log(self, what: str, **details: Any) -> None:
-        append_json_line(
-            self.audit_file, {"time": time.time(), "user": account_name() or str(os.getuid()), "what": what, **details}
-        )
+        user = account_name() or str(user_number() or "")
+        append_json_line(self.audit_file, {"time": time.time(), "user": user, "what": what, **details})
 
 
 class Endpoints:
