@@ -60,8 +60,10 @@ def write_batch(
         rows.append(
             {
                 "image": name,
+                "rank": number,
                 "reason": each.reason,
-                "value": each.value,
+                "group": "",
+                "score": each.value,
                 "time": each.sample.time,
                 "request": each.sample.request,
                 "predicted": each.sample.prediction["predicted"],
