@@ -148,7 +148,7 @@ def test_job_files_rules_and_endpoints_are_valid():
     found = set()
     for _, block in _blocks("yaml"):
         values = yaml.safe_load(block)
-        kind = "job" if "experiment" in values else "endpoint" if "monitoring" in values else "rule"
+        kind = "job" if "experiment" in values else "endpoint" if {"monitoring", "labeling"} & set(values) else "rule"
         kinds[kind](**{name: value for name, value in values.items() if name != "experiment"})
         found.add(kind)
     assert found == set(kinds)
