@@ -22,7 +22,12 @@ demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from
 test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadscope
 
-check: $(INSTALLED)  ## the slow checks: the real image sets, the documentation site, the linters of the web app
+# Label Studio's requirements conflict with ours: about 1 GB in an environment of its own
+$(VENV)/label-studio/bin/label-studio: $(INSTALLED)
+	test -x $(VENV)/label-studio/bin/python || $(BIN)/python -m venv $(VENV)/label-studio
+	$(VENV)/label-studio/bin/python -m pip install --disable-pip-version-check -q label-studio==1.23.2
+
+check: $(INSTALLED) $(VENV)/label-studio/bin/label-studio  ## the slow checks: real image sets, Label Studio, the site, the linters of the web app
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
 lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts

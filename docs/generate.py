@@ -216,6 +216,7 @@ API = {
     "Data": ["Dataset", "Columns", "export_dataset", "what_if"],
     "Runs": ["AutoMLVisionConfig", "Experiment", "Run", "Trial", "Workspace"],
     "Models and predictions": ["Predictor", "set_operating_point", "load_torch", "list_models"],
+    "Labels": ["LabelingProject"],
     "Registered models": ["register", "compare_models", "promote", "PromotionRule"],
     "Sampling": ["RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling"],
     "Distributions": [

@@ -158,7 +158,7 @@ def test_job_files_rules_and_endpoints_are_valid():
     found = set()
     for _, block in _blocks("yaml"):
         values = yaml.safe_load(block)
-        marks = {"experiment": "job", "monitoring": "endpoint", "gates": "pipeline"}
+        marks = {"experiment": "job", "monitoring": "endpoint", "labeling": "endpoint", "gates": "pipeline"}
         kind = next((kind for mark, kind in marks.items() if mark in values), "rule")
         kinds[kind](**{name: value for name, value in values.items() if name != "experiment"})
         found.add(kind)

@@ -20,7 +20,7 @@ def automl_vision(*arguments: str) -> Done:
         (
             (),
             "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare "
-            "explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data models demo env "
+            "explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data label models demo env "
             "clean schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),

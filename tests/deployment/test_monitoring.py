@@ -238,10 +238,11 @@ def test_a_labelling_batch_is_a_data_set_with_reasons(endpoint: tuple[EndpointFo
     dataset = Dataset.open(place)
     assert (dataset.task, len(dataset)) == ("image-classification", 10)
     queue = pq.read_table(place / "queue.parquet").to_pylist()
+    assert [row["rank"] for row in queue] == list(range(10))
     assert [row["image"] for row in queue] == [f"images/{number:04d}.jpg" for number in range(10)]
-    unlike = [row["value"] for row in queue if row["reason"] == "unlike the validation images"]
+    unlike = [row["score"] for row in queue if row["reason"] == "unlike the validation images"]
     assert unlike == sorted(unlike, reverse=True) and unlike[0] > 1
-    unsure = [row["value"] for row in queue if row["reason"] == "the model is unsure"]
+    unsure = [row["score"] for row in queue if row["reason"] == "the model is unsure"]
     assert unsure == sorted(unsure, reverse=True) and 0 < unsure[0] < 1
     with pytest.raises(MonitoringError, match="is not empty"):
         labelling_batch(folder, place)

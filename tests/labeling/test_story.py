@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,10 +49,7 @@ def test_labels_of_real_sets_come_back_as_they_were(
     name: str, real: LabelStudioServer, real_data: Path, tmp_path: Path
 ) -> None:
     """Each label is taken over by a person; the next version has the same contents, so that it is the same version."""
-    (real.files / name).parent.mkdir(exist_ok=True)
-    place = real.files / name
-    if not place.exists():
-        place.symlink_to(real_data / name)  # the server looks at the path, not at where it leads
+    place = shutil.copytree(real_data / name, real.files / name)
     workspace = Workspace(tmp_path / "workspace")
     whole = Dataset.open(place)
     whole = whole[:: max(1, len(whole) // 120)]

@@ -37,6 +37,9 @@ def test_each_format_is_accepted_or_refused_with_a_reason(
     spec = small_detector_trial(tmp_path, dataset, model_name=name, number_of_epochs=1, **settings)
     train(spec, RecordingReporter())
     folder = package(spec.folder, tmp_path / "model")
+    chosen = ModelDescription.load(folder).labeling
+    assert chosen is not None
+    assert chosen.fitted_on == int((dataset.splits == "val").sum())
     image = dataset[0].read()
     for each in FORMATS:
         if RUNTIMES[each].absent() is not None:

@@ -92,6 +92,7 @@ def test_packaging_keeps_what_was_seen_of_validation_images(
     truth = dataset.targets[recorded.rows].argmax(axis=1)
     assert reference.right.sum() == (logits.argmax(axis=1) == truth).sum()
     assert reference.confidence == pytest.approx(reference.observations.confidence, abs=1e-3)
+    assert ModelDescription.load(folder).labeling is None  # of a whole image people see the answer in any case
     thresholds = ModelDescription.load(folder).precision_thresholds
     score = reference.confidence
     for entry in thresholds:

@@ -12,6 +12,7 @@ import random
 import resource
 import tarfile
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from PIL import Image
 from archive_files import tarred, zipped
 from automl_vision import Dataset
 from automl_vision.core.errors import ConfigError, DataError, ImageError
+from automl_vision.labeling.addresses import Addresses, is_expiring
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.storage.cache_folder import DiskCache
 from automl_vision.storage.remote import fetch
@@ -515,3 +517,12 @@ def test_a_damaged_archive_loses_only_the_damaged(tmp_path: Path) -> None:
     assert len(dataset) == 11
     (problem,) = dataset.report.problems
     assert problem.reason.startswith("the file cannot be read (the archive's member is broken")
+
+
+def test_a_browser_follows_a_signed_link(bucket: str) -> None:
+    """As people who label are shown images of a store."""
+    name, data = next(iter(PICTURES.items()))
+    address = Addresses(Path("/nowhere")).of(f"{bucket}/set/{name}")
+    assert is_expiring(address)
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        assert answer.read() == data

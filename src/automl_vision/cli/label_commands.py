@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ from automl_vision.cli.options import DATA_HELP, JsonOption, WorkspaceOption, op
 if TYPE_CHECKING:
     from automl_vision.labeling.project import LabelingProject
     from automl_vision.labeling.records import ProjectStatus, Pulled, Pushed
+
+ENDPOINT_KEY = "AUTOML_VISION_ENDPOINT_KEY"
+"""Names the key of an endpoint, which would be seen among the arguments of a process."""
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Name of a labelling project.")]
 _SHOWN = 10  # problems, in the terminal
@@ -85,6 +89,19 @@ def pull(project: ProjectArgument, as_json: JsonOption = False, workspace: Works
     _print_pulled(pulled)
 
 
+def connect(
+    project: ProjectArgument,
+    url: Annotated[str, typer.Argument(help="Of an endpoint that `automl-vision serve` serves.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Let Label Studio ask an endpoint for predictions while people label.
+
+    The endpoint's key is read from AUTOML_VISION_ENDPOINT_KEY; its definition names Label Studio under labeling.
+    """
+    _project(project, workspace).connect_model(url, key=os.environ.get(ENDPOINT_KEY, ""))
+    typer.echo(f"Label Studio asks {url} for predictions of {project}")
+
+
 def sync(
     project: ProjectArgument,
     serve: Annotated[
@@ -152,7 +169,7 @@ def _print_problems(problems: dict[str, str], what: str) -> None:
         typer.echo(f"{what}  and {len(problems) - _SHOWN:,} more, which --json lists")
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (create, status, pull, sync)
+_COMMANDS: tuple[Callable[..., None], ...] = (create, status, pull, sync, connect)
 
 
 def add_labeling(app: typer.Typer) -> None:

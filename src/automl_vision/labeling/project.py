@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,9 @@ class LabelingProject:
         write_json(folder / _WANTED, [one.model_dump() for one in wanted])
         write_json(folder / _RECORD, record.model_dump())  # last: the project exists as soon as this file does
         project = LabelingProject(name, workspace=space, token=token)
-        return project, project.push(people=people, progress=progress)
+        pushed = project.push(people=people, progress=progress)
+        unread = {} if pool is None else {problem.place: problem.reason for problem in pool.report.problems}
+        return project, replace(pushed, problems={**unread, **pushed.problems})
 
     @property
     def record(self) -> ProjectRecord:

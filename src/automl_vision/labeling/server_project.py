@@ -12,6 +12,15 @@ from automl_vision.web.label_studio import LabelStudio, LabelStudioError
 _MARK = "automl-vision:"
 _TITLE = 50  # characters that a title may have
 _VIEW = "Queue"
+_HIDDEN = [  # columns of the view, so that the image and the reason for it are seen beside each other
+    *(f"tasks:{name}" for name in (
+        "inner_id", "completed_at", "annotators", "annotations_results", "annotations_ids", "predictions_results",
+        "predictions_model_versions", "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists",
+        "file_upload", "storage_filename", "comment_count", "unresolved_comment_count", "comment_authors",
+        "last_comment_updated_at",
+    )),
+    *(f"tasks:data.{name}" for name in ("digest", "reference", "split", "signed")),
+]  # fmt: skip
 
 
 class ServerProject:
@@ -92,7 +101,8 @@ class ServerProject:
         views = self._server.get("/api/dm/views/", project=self.number)
         if any(view["data"].get("title") == _VIEW for view in views):
             return
-        data = {"title": _VIEW, "type": "list", "target": "tasks", "ordering": ["tasks:data.rank"]}
+        data: dict[str, Any] = {"title": _VIEW, "type": "list", "target": "tasks", "ordering": ["tasks:data.rank"]}
+        data["hiddenColumns"] = {"explore": _HIDDEN, "labeling": _HIDDEN}
         self._server.send("POST", "/api/dm/views/", {"project": self.number, "data": data})
 
     def tasks(self) -> Iterator[dict[str, Any]]:

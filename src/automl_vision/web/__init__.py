@@ -1,1 +1,1 @@
-"""What every HTTP server of ours shares: problem details, security headers, and the socket that it listens on."""
+"""What every HTTP server of ours shares, such as problem details and its socket; and the connection to Label Studio."""

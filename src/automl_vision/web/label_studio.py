@@ -119,7 +119,7 @@ class LabelStudio:
         for attempt in range(_TRIES):
             try:
                 return self._request("GET", path, params=parameters or None)
-            except _UnavailableError:
+            except LabelStudioUnavailableError:
                 if attempt == _TRIES - 1:
                     raise
                 time.sleep(_PAUSE * 2**attempt)
@@ -132,9 +132,9 @@ class LabelStudio:
                 method, urljoin(f"{self.url}/", path), headers={"Authorization": self._authorization()}, **what
             )
         except library.TransportError as error:
-            raise _UnavailableError(f"{self.url} does not answer ({error or type(error).__name__})") from None
+            raise LabelStudioUnavailableError(f"{self.url} does not answer ({error or type(error).__name__})") from None
         if answer.status_code in _UNAVAILABLE:
-            raise _UnavailableError(f"{self.url} is not available ({answer.status_code})")
+            raise LabelStudioUnavailableError(f"{self.url} is not available ({answer.status_code})")
         if answer.status_code == 401:
             raise LabelStudioError(f"{self.url} does not know the token; copy a new one and set {TOKEN_VARIABLE}")
         if not answer.is_success:
@@ -152,7 +152,9 @@ class LabelStudio:
             try:
                 answer = self._http.post(f"{self.url}/api/token/refresh/", json={"refresh": self._token})
             except library.TransportError as error:
-                raise _UnavailableError(f"{self.url} does not answer ({error or type(error).__name__})") from None
+                raise LabelStudioUnavailableError(
+                    f"{self.url} does not answer ({error or type(error).__name__})"
+                ) from None
             if not answer.is_success:
                 raise LabelStudioError(f"{self.url} does not know the token; copy a new one and set {TOKEN_VARIABLE}")
             self._access, self._renewed = answer.json()["access"], time.monotonic()
@@ -166,8 +168,8 @@ class LabelStudio:
             raise LabelStudioError(f"{self.url} answers no JSON; is it a Label Studio? It says: {text}") from None
 
 
-class _UnavailableError(LabelStudioError):
-    """There was no answer; the same may work later."""
+class LabelStudioUnavailableError(LabelStudioError):
+    """A Label Studio server gave no answer; the same may work later."""
 
 
 def _words(answer: Any) -> str:

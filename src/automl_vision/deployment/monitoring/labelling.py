@@ -61,8 +61,10 @@ def write_batch(
         rows.append(
             {
                 "image": name,
+                "rank": number,
                 "reason": each.reason,
-                "value": each.value,
+                "group": "",
+                "score": each.value,
                 "time": each.sample.time,
                 "request": each.sample.request,
                 "predicted": each.sample.prediction["predicted"],

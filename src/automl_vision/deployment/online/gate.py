@@ -25,7 +25,7 @@ from automl_vision.web.problems import problem
 
 REQUEST_ID = "x-request-id"
 _GIVEN_ID = re.compile(r"[\w.-]{1,64}")
-_OPEN = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
+_OPEN = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/webhook")
 
 Log = Callable[[dict[str, Any]], None]
 
