@@ -62,7 +62,7 @@ class Doubts:
 
     def of_images(self) -> Floats:
         """(images,), the doubt about each image."""
-        return np.bincount(self.found.image, self.doubt, minlength=self.found.images)
+        return np.bincount(self.found.image, self.doubt, minlength=self.found.images).astype(np.float64)
 
     def group(self, image: int) -> str:
         """Which doubt weighs more in an image."""
