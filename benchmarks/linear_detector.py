@@ -19,7 +19,7 @@ from automl_vision.evaluation.detection import average_precisions, match_objects
 
 CANVAS, STRIDE, COMPONENTS, BATCH = 320, 16, 96, 16
 SIDE = CANVAS // STRIDE
-LEAST_SCORE, MOST_CELLS, SAME, MIDDLE = 0.05, 150, 0.5, 0.35
+LEAST_SCORE, MOST_CELLS, SAME, MIDDLE = 0.05, 80, 0.5, 0.35
 
 
 def maps_of(dataset: Dataset, file: Path) -> np.ndarray:
@@ -150,20 +150,28 @@ def _with_one(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, np.ones((len(values), 1))], axis=1)
 
 
-def _logistic(inputs: np.ndarray, truth: np.ndarray, penalty: float = 10.0, steps: int = 8) -> np.ndarray:
-    """Weights by Newton's method."""
+def _logistic(inputs: np.ndarray, truth: np.ndarray, penalty: float = 10.0, steps: int = 10) -> np.ndarray:
+    """Weights by Newton's method with halved steps."""
+    ridge = np.full(inputs.shape[1], penalty)
+    ridge[-1] = 1e-3
     weights = np.zeros(inputs.shape[1])
     weights[-1] = np.log((truth.sum() + 1) / (len(truth) - truth.sum() + 1))
-    ridge = penalty * np.eye(len(weights))
-    ridge[-1, -1] = 1e-3
+
+    def loss(candidate: np.ndarray) -> float:
+        logits = inputs @ candidate
+        return float((np.logaddexp(0, logits) - truth * logits).sum() + 0.5 * ridge @ candidate**2)
+
+    now = loss(weights)
     for _ in range(steps):
         chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        slope = inputs.T @ (chance - truth) + ridge @ weights
-        curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + ridge
+        slope = inputs.T @ (chance - truth) + ridge * weights
+        curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + np.diag(ridge)
         step = np.linalg.solve(curvature, slope)
-        weights -= step
-        if np.abs(step).max() < 1e-3:
+        while (new := loss(weights - step)) > now and np.abs(step).max() > 1e-4:
+            step /= 2
+        if now - new < 1e-3 * now:
             break
+        weights, now = weights - step, new
     return weights
 
 

@@ -62,7 +62,7 @@ class Doubts:
 
     def of_images(self) -> Floats:
         """(images,), the doubt about each image."""
-        return np.bincount(self.found.image, self.doubt, minlength=self.found.images)
+        return np.bincount(self.found.image, self.doubt, minlength=self.found.images).astype(np.float64)
 
     def group(self, image: int) -> str:
         """Which doubt weighs more in an image."""
@@ -79,11 +79,12 @@ class Doubts:
             return "the model finds nothing here"
         names = Counter(self.classes[label] for label in self.found.labels[rows].tolist())
         listed = ", ".join(f"{count} {name}" for name, count in names.most_common(_NAMED))
-        expected = float(self.doubt[rows] @ np.ones(len(rows)))
         best = f"{self.found.scores[rows[0]]:.0%}"
         if missed:
-            return f"probably misses objects: faint signs of {listed}, the strongest {best} (doubt {expected:.1f})"
-        return f"uncertain boxes: {listed}, the least certain {best} (doubt {expected:.1f})"
+            expected = float(self.found.scores[rows].sum())
+            return f"probably misses objects: faint signs of {listed}, the strongest {best}, {expected:.1f} expected"
+        wrong = float((1 - self.found.scores[rows]).sum())
+        return f"uncertain boxes: {listed}, the least certain {best}, {wrong:.1f} probably wrong"
 
     def tile(self, image: int, size: tuple[int, int], canvas: tuple[int, int]) -> Tile | None:
         """The part of a large image that has most of its doubt; None for an image that the model sees whole.

@@ -22,6 +22,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.manifest import SCHEMA, with_column
 from automl_vision.data.object import Object
 from automl_vision.data.objects import OBJECT_TYPE
+from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import LEFT_OUT
 
 Action = Literal["relabel", "exclude", "draw", "move", "delete"]
@@ -76,7 +77,7 @@ def apply_edits(dataset: Dataset, edits: Sequence[LabelEdit], *, new_classes: bo
     """
     rows = {edit.id: find_row(dataset, edit) for edit in edits}
     images = {row: _Image(dataset, row) for row in sorted(set(rows.values()))}
-    report = dataset.report.joined(type(dataset.report)())
+    report = dataset.report.joined(ImportReport())
     for edit in edits:
         require_fit(dataset, edit, new_classes=new_classes)
         what = images[rows[edit.id]].change(edit)
@@ -197,7 +198,7 @@ def _named(labels: Sequence[str]) -> str:
     return ", ".join(labels) or "no label"
 
 
-def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: object) -> Dataset:
+def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: ImportReport) -> Dataset:
     """The dataset with other values in some rows."""
     values = {
         "split": [image.split for image in images.values()],

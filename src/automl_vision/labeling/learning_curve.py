@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from automl_vision.core.errors import DataError
-from automl_vision.labeling.power_law import HORIZON, Measurement, PowerLaw
+from automl_vision.labeling.power_law import HORIZON, MISFIT, Measurement, PowerLaw
 
 LEVEL = 0.8
 GAIN = 0.02
 """Of the metric, that is asked for unless another one is: 2 points."""
 
+_FEW = 0.05  # of the labels that there are
 _NOISY = 1.0  # standard deviations that the metric must have grown by from the smallest size to the largest
 
 
@@ -45,7 +46,8 @@ class Curve:
         metric: what was measured.
         points: sizes in ascending order; the last one of all labels.
         level: how often intervals are meant to hold what comes out.
-        unit: what is counted: "labels", or "objects".
+        unit: what is counted, such as "labels" or "objects".
+        misfit: how far such curves leave a power law, as `power_law.MISFIT`.
     """
 
     name: str
@@ -53,10 +55,11 @@ class Curve:
     points: tuple[Measurement, ...]
     level: float = LEVEL
     unit: str = "labels"
+    misfit: float = MISFIT
     law: PowerLaw | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        law = PowerLaw.fit(self.points) if len(self.points) >= 3 else None
+        law = PowerLaw.fit(self.points, misfit=self.misfit) if len(self.points) >= 3 else None
         object.__setattr__(self, "law", law)
 
     @property
@@ -103,7 +106,8 @@ class Curve:
         nothing = Needed(gain, None, float("nan"), float("nan"), self.problem)
         if self.law is None or self.problem:
             return nothing
-        more = self.law.labels_for(gain) - self.labels
+        random = np.random.default_rng(2).standard_normal(len(self.law.scale))
+        more = self.law.labels_for(np.maximum(gain + self.misfit * random, 0)) - self.labels
         most = (HORIZON - 1) * self.labels
         beyond = float(np.mean(more > most))
         if beyond > 0.5:
@@ -115,6 +119,8 @@ class Curve:
             )  # fmt: skip
         ends = [(1 - self.level) / 2, (1 + self.level) / 2]
         low, high = np.quantile(np.where(more > most, np.inf, more), ends, method="inverted_cdf")
+        if np.isinf(high) and low < _FEW * self.labels:
+            return replace(nothing, reason="anything between a few labels and more than twice as many may be needed")
         middle = float(np.quantile(more, 0.5, method="inverted_cdf"))
         return Needed(gain, round(min(middle, most)), float(low), float(high))
 
@@ -167,11 +173,16 @@ class LearningCurve:
 
     def sentences(self, gain: float = GAIN) -> list[str]:
         """What more labels bring, overall and by class, those with the least labels for the gain first."""
-        told, untold = [], []
+        told: list[tuple[int, str]] = []
+        untold = 0
         for curve in self.classes.values():
             found = curve.needed(gain)
-            (untold if found.more is None else told).append((found.more or 0, curve.sentence(gain)))
-        rest = f"{len(untold)} classes: what more of their labels bring cannot be told" if untold else ""
+            if found.more is None:
+                untold += 1
+            else:
+                told.append((found.more, curve.sentence(gain)))
+        classes = "1 class" if untold == 1 else f"{untold} classes"
+        rest = f"{classes}: what more of their labels bring cannot be told" if untold else ""
         ranked = [text for _, text in sorted(told)]
         return [self.overall.sentence(gain), *ranked, *([rest] if rest else [])]
 

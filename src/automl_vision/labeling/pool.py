@@ -105,7 +105,8 @@ def _labels_at(data: str | PathLike[str]) -> Dataset | None:
     kept = [name for name in dataset.classes if name not in waiting]
     if not kept:
         return None
-    own = ~dataset.targets[:, [dataset.classes.index(name) for name in waiting]].any(axis=1)
+    at = [dataset.classes.index(name) for name in waiting]
+    own = np.flatnonzero(~dataset.targets[:, at].any(axis=1))
     return dataset[own].with_classes(kept)
 
 
@@ -136,6 +137,4 @@ def _scanned(listed: ImageList, progress: Progress | None) -> Pool:
 def require_images(pool: Pool, data: Any) -> None:
     """Raise `DataError` if no image waits for a label."""
     if not len(pool):
-        raise DataError(
-            f"every image of {data} has a label; look for wrong ones with: automl-vision label next --again"
-        )
+        raise DataError(f"every image of {data} has a label; look for wrong ones with: automl-vision label again")

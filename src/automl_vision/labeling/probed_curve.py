@@ -19,7 +19,7 @@ from automl_vision.doctor.label_errors import principal_components
 from automl_vision.evaluation.multi_label import label_set_iou
 from automl_vision.experiment.linear_probe import STRENGTHS, Floats, Truth, fit_for, fit_several
 from automl_vision.labeling.learning_curve import LEVEL, Curve, LearningCurve, sizes_of
-from automl_vision.labeling.power_law import Measurement
+from automl_vision.labeling.power_law import Measurement, class_misfit
 
 REPEATS = 6
 """Subsamples of each size but the largest."""
@@ -153,7 +153,8 @@ def class_curve(images: Probed, label: int, name: str, *, level: float = LEVEL) 
     """The F1 of a class by number of its own labels, all other images as they are; None for a class with too few."""
     has = images.truth[images.training, label]
     own, others = images.training[has], images.training[~has]
-    if len(own) < _LEAST_OF_CLASS or images.truth[images.judged, label].sum() < _LEAST_JUDGED or not len(others):
+    judged = int(images.truth[images.judged, label].sum())
+    if len(own) < _LEAST_OF_CLASS or judged < _LEAST_JUDGED or not len(others):
         return None
     points = []
     for size in sizes_of(len(own), least=3, steps=_CLASS_STEPS):
@@ -163,4 +164,4 @@ def class_curve(images: Probed, label: int, name: str, *, level: float = LEVEL) 
             images.class_f1(np.sort(np.concatenate([others, each.permutation(own)[:size]])), label) for each in random
         )
         points.append(Measurement(size, tuple(values)))
-    return Curve(name, f"F1 of {name}", tuple(points), level)
+    return Curve(name, f"F1 of {name}", tuple(points), level, misfit=class_misfit(judged))

@@ -21,7 +21,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
 from automl_vision.data.splits import holdout
 from automl_vision.labeling.learning_curve import LEVEL, Curve, LearningCurve
-from automl_vision.labeling.power_law import Measurement
+from automl_vision.labeling.power_law import Measurement, class_misfit
 from automl_vision.recipes.catalog import family_of, usable_algorithm
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -129,6 +129,7 @@ def _train(
     hyperparameters = family_of(dataset.task, model).model_validate(dict(settings))
     spec = TrialSpec(
         task=dataset.task,
+        primary_metric=None,
         manifest=str(manifest),
         fingerprint=part.fingerprint,
         model_name=model,
@@ -136,6 +137,10 @@ def _train(
         folder=str(place),
         cache=str(folder / "cache"),
         seed=seed,
+        budget_seconds=None,
+        device="auto",
+        threads=0,
+        start_from=None,
         geometry=decide_geometry(part, hyperparameters),
     )
     failure = run_fresh(Job("automl_vision.training.job:run_trial", {"spec": spec.model_dump(mode="json")}, place))
@@ -156,8 +161,11 @@ def _of_class(trained: Mapping[float, list[_Trained]], name: str, dataset: Datas
         if not labels or len(values) < len(rated):
             return None
         points.append(Measurement(labels, values))
+    judged = dataset.class_counts[name].get("val", 0)
     unit = "objects" if has_objects(dataset.task) else "labels"
-    return Curve(name, f"{'AP' if unit == 'objects' else 'F1'} of {name}", tuple(points), level, unit)
+    return Curve(
+        name, f"{'AP' if unit == 'objects' else 'F1'} of {name}", tuple(points), level, unit, class_misfit(judged)
+    )
 
 
 def _value(report: Report, name: str) -> float | None:
