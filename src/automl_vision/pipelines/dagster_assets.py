@@ -93,7 +93,7 @@ def metadata_of(result: StepResult) -> dict[str, Any]:
         if name in ("sentence", "notes", "made", "passed", "key"):
             continue
         if isinstance(value, bool | int | float | str) and value != "":
-            values[name] = round(value, 1) if name == "seconds" else value
+            values[name] = round(value, 1) if isinstance(value, float) and name == "seconds" else value
         elif isinstance(value, dict | list) and value:
             values[name] = dg.MetadataValue.json(value)
     return values
