@@ -17,12 +17,12 @@ sys.path.insert(0, str(ROOT / "examples"))
 
 from execute import DIGEST, code_digest, executed, notebooks  # noqa: E402 - a script beside the notebooks
 
-TASKS = {"image_classification", "multi_label_classification", "object_detection"}
+TASKS = {"image_classification", "multi_label_classification", "object_detection", "instance_segmentation"}
 LIMIT_KB = 300
 ABSOLUTE = re.compile(r"(?<![\w./:-])/(work|root|home|tmp|Users|usr|opt)/")
 
 
-def test_there_is_a_notebook_for_each():
+def test_each_task_has_a_notebook():
     assert {file.stem for file in notebooks()} == TASKS
 
 
