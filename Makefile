@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --python $(VENV)/triton/bin/python install --disable-pip-version-check -q numpy==1.26.4
 	touch $(INSTALLED)
 
-demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget
+demo: $(INSTALLED)  ## train on images: DATA=folder, or simulated textiles from PyPI; MINUTES=budget
 	$(BIN)/automl-vision demo $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
 
 test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
