@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # nvidia-pytriton has the real Triton server that tests start; the processes of its Python backend need NumPy 1.
 
-.PHONY: demo test check lint docs studio clean
+.PHONY: demo test check lint docs notebooks studio clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --python $(VENV)/triton/bin/python install --disable-pip-version-check -q numpy==1.26.4
 	touch $(INSTALLED)
 
-demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from PyPI; MINUTES=budget
+demo: $(INSTALLED)  ## train on images: DATA=folder, or simulated textiles from PyPI; MINUTES=budget
 	$(BIN)/automl-vision demo $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
 
 test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
@@ -41,6 +41,9 @@ lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
 docs: $(INSTALLED)  ## the generated pages, and the site in build/site
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/site
+
+notebooks: $(INSTALLED)  ## the notebooks in examples/ with new outputs; needs the image sets and a Chrome or Chromium
+	$(BIN)/python examples/execute.py
 
 studio: $(INSTALLED)  ## the web app of the studio, built into the package; needs Node 20 and npm
 	$(BIN)/python docs/generate.py

@@ -12,7 +12,7 @@ from automl_vision.cli.options import WorkspaceOption, open_workspace
 
 def demo(
     data: Annotated[
-        Path | None, typer.Option(exists=True, help="Labelled images; by default photos of textiles, from PyPI.")
+        Path | None, typer.Option(exists=True, help="Labelled images; by default simulated textiles, from PyPI.")
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Time for the whole run.")] = 4.0,
     picture: Annotated[Path, typer.Option(help="File that the predictions are drawn into.")] = Path(
@@ -20,7 +20,7 @@ def demo(
     ),
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Train on real photos within minutes, and show what the model says of photos that it has not seen."""
+    """Train on images within minutes, and show what the model says of images that it has not seen."""
     from automl_vision.cli.tables import print_table
     from automl_vision.experiment.demo import run_demo
 

@@ -1,7 +1,7 @@
-"""The main job on real images: train within a budget, show the leaderboard, predict images that it was not trained on.
+"""The main job: train within a budget, show the leaderboard, predict images that it was not trained on.
 
-Without data it learns to inspect textiles: 2,000 photos of fabric that is flawless, has a local fault, or a global one,
-from the PyPI package conformal-clip-data (MIT).
+Without data it learns to inspect textiles: 2,000 simulated pictures of fabric without a fault, with a local or with a
+global one, from the PyPI package conformal-clip-data (MIT).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Shown:
     """A prediction of an image that the model was not trained on.
 
     Attributes:
-        image: its path, relative to the data.
+        image: its path, relative to the data; of one elsewhere its folder and name.
         truth: what it is labelled with, for people.
         said: what the model says, for people.
         is_right: whether they agree; None for objects, which a person has to look at.
@@ -76,13 +76,13 @@ def run_demo(
 
     Args:
         workspace: where.
-        data: labelled images in any known format; None takes the textile photos.
+        data: labelled images in any known format; None takes the simulated textiles.
         minutes: for the whole run.
         picture: file that the predictions are drawn into; None draws them in the folder of the run.
         say: called with what to tell of the data.
 
     Raises:
-        MissingPackageError: the photos are not installed.
+        MissingPackageError: the pictures are not installed.
         DataError: the data cannot be used.
         RunFailedError: no model could be trained.
     """
@@ -95,7 +95,7 @@ def run_demo(
 
 
 def textile_images(folder: Path) -> Path:
-    """Links to the photos of the package, one folder a class.
+    """Links to the pictures of the package, one folder a class.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -104,7 +104,7 @@ def textile_images(folder: Path) -> Path:
         textiles: Any = optional_package("conformal_clip_data")
     except MissingPackageError:
         raise MissingPackageError(
-            "the photos of the demo are not installed. Install them with: pip install 'automl-vision[demo]', or name "
+            "the pictures of the demo are not installed. Install them with: pip install 'automl-vision[demo]', or name "
             "images of your own with --data"
         ) from None
     sources = {
@@ -114,11 +114,11 @@ def textile_images(folder: Path) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in sources.items():
-        photos = folder / name
-        if photos.is_symlink():  # the package may have moved
-            photos.unlink()
-        if not photos.exists():
-            link_or_copy(Path(source), photos)
+        pictures = folder / name
+        if pictures.is_symlink():  # the package may have moved
+            pictures.unlink()
+        if not pictures.exists():
+            link_or_copy(Path(source), pictures)
     return folder
 
 
@@ -141,6 +141,8 @@ def _shown(run: Run, picture: Path) -> Demo:
 
 def _compared(dataset: Dataset, row: int, prediction: AnyPrediction) -> Shown:
     image = str(dataset.table["image"][row].as_py())
+    if Path(image).is_absolute():
+        image = "/".join(Path(image).parts[-2:])
     if isinstance(prediction, ObjectPrediction):
         truth = f"{len(dataset.table['objects'][row])} labelled" if "objects" in dataset.table.column_names else ""
         return Shown(image, truth, prediction.label or "nothing", None)
