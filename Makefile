@@ -22,13 +22,15 @@ demo: $(INSTALLED)  ## train on real images: DATA=folder, or textile photos from
 test: $(INSTALLED)  ## the whole default suite, two tests at a time; compiled modules are kept for its many processes
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadscope
 
-check: $(INSTALLED)  ## the slow checks: the real image sets, the documentation site
+check: $(INSTALLED)  ## the slow checks: the real image sets, the documentation site, the linters of the web app
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
 lint: $(INSTALLED)  ## ruff, mypy strict and the rooms' import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
 
 docs: $(INSTALLED)  ## the generated pages, and the site in build/site

@@ -40,6 +40,7 @@ from automl_vision.serving.predictions import Prediction
 
 SEVERITIES = (1, 2, 3, 4, 5)
 STEP, WINDOW = 20, 100
+MOST_REFERENCE = 500  # images of a reference; a model folder has at most 400
 CHECKED = (20, 50, 100)
 Pixels = NDArray[np.float32]
 Change = Callable[[Image.Image, int], Image.Image]
@@ -197,7 +198,7 @@ class Streams:
             order = np.random.default_rng(k).permutation(len(subject.rows))
             half = len(order) // 2
             self.orders.append(order[:half])
-            self.references.append(replace(known, observations=clean.take(order[half:])))
+            self.references.append(replace(known, observations=clean.take(order[half:][:MOST_REFERENCE])))
 
     def row(self, change: str, severity: int, found: Callable[[int], Observations], right: list[str]) -> list[Any]:
         """The delays of a change; `found` makes the images of a stream from its number."""

@@ -19,11 +19,12 @@ PRELOADED = list(PRELOAD)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
+    """Wait until a condition holds; the longer it takes, the less often it is asked for."""
+    end, pause = time.monotonic() + seconds, 0.01
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(0.1, 1.2 * pause)
 
 
 def free_port() -> int:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automl_vision import Dataset, Predictor
 from automl_vision.core.files import write_json
@@ -112,6 +115,42 @@ def test_the_predictor_alone_is_one_command(
     for task, folder in models.items():
         _require_equal_predictions(environment, folder, tmp_path / task, clean)
     _require_way_out(environment, clean)
+
+
+@pytest.mark.slow
+def test_the_wheel_shows_the_demo(distributions: dict[str, Path], tmp_path: Path):
+    """What `pip install "automl-vision[demo]"` and `automl-vision demo` show to somebody without a checkout.
+
+    Only the wheel is installed. The other packages are those of this environment, which a line in a `.pth` file adds to
+    the path, because PyTorch and what it needs are 5.5 GB; what this environment has of ours is not found that way.
+    """
+    environment = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python, program = environment / "bin" / "python", environment / "bin" / "automl-vision"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AUTOML_VISION"))}
+    clean["AUTOML_VISION_CACHE"] = str(tmp_path / "cache")
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "-q", "--no-deps", distributions[".whl"]], check=True, env=clean)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    (packages / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    place = run(python, "-c", "import automl_vision; print(automl_vision.__file__)")
+    assert Path(place.strip()).is_relative_to(environment)
+    assert "demo" in run(program, "--help")
+    assert "torch" in run(program, "env")
+    said = run(program, "demo")
+    assert "2,000 images" in said.replace("2000", "2,000") and "accuracy" in said
+    with Image.open(tmp_path / "demo-predictions.png") as drawn:
+        assert min(drawn.size) > 500
+    folder = re.findall(r"^model +(.+)$", said, re.MULTILINE)[0]
+    photo = next((tmp_path / ".automl-vision" / "demo-images").glob("*/*"))
+    assert run(program, "predict", folder, photo)
+    assert re.search(r"^studio .* http://127\.0\.0\.1:8787/runs/", said, re.MULTILINE)
 
 
 def _require_equal_predictions(environment: Path, folder: Path, out: Path, clean: dict[str, str]) -> None:

@@ -190,10 +190,12 @@ def test_the_guide_to_data_runs(tmp_path: Path):
 
 def test_the_demo_runs_on_a_folder(tmp_path: Path):
     data = write_shape_folders(tmp_path / "data", per_class=5)
-    done = run_command("demo", "--data", str(data), "--minutes", "0.3", "-w", str(tmp_path / "ws"))
+    options = ("--minutes", "0.3", "-w", str(tmp_path / "ws"), "--picture", str(tmp_path / "new" / "predictions.png"))
+    done = run_command("demo", "--data", str(data), *options)
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search(r"circle-\d\.png: (circle|cross|square) \(\d+\.\d%\), labelled circle +(right|wrong)", done.stdout)
     (picture,) = re.findall(r"^picture +(.+)$", done.stdout, re.MULTILINE)
+    assert Path(picture) == tmp_path / "new" / "predictions.png"
     with Image.open(picture) as drawn:
         assert drawn.size[0] > 3 * 256 * 0.9
     assert "model    " in done.stdout and "studio   automl-vision studio -w" in done.stdout

@@ -21,6 +21,8 @@ from automl_vision.experiment.run import Run as Run
 from automl_vision.experiment.trial import Trial as Trial
 from automl_vision.experiment.what_if import what_if as what_if
 from automl_vision.formats.export import export_dataset as export_dataset
+from automl_vision.labeling.next_images import label_next as label_next
+from automl_vision.labeling.suspects import label_again as label_again
 from automl_vision.models.networks import load_torch as load_torch
 from automl_vision.recipes.catalog import list_models as list_models
 from automl_vision.search.distributions import choice as choice

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,13 @@ from automl_vision.compute.compute import Job
 from automl_vision.compute.local import LocalCompute, LocalJob, share_cores
 from automl_vision.compute.targets import create_compute, require_target
 from automl_vision.core.errors import ComputeError
-from processes import PRELOADED, is_alive, wait_for
+from automl_vision.core.files import read_json
+from automl_vision.core.system import start_method
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.trial_spec import TrialSpec
+from processes import PRELOADED, finish, is_alive, start_trial, wait_for
+
+only_forked = pytest.mark.skipif(start_method() == "spawn", reason="processes are not forked here")
 
 
 def work(behaviour: str, path: str = "") -> None:
@@ -64,6 +71,7 @@ def test_a_failure_names_the_signal_and_its_likely_cause(
     assert reason in failure.reason
 
 
+@only_forked
 def test_a_job_searches_for_garbage_but_not_in_what_was_loaded_before(compute: LocalCompute, tmp_path: Path):
     arguments = {"behaviour": "collect", "path": str(tmp_path / "found")}
     job = compute.submit(Job("test_compute:work", arguments, tmp_path / "job"))
@@ -150,6 +158,7 @@ def test_no_orphan_after_the_parent_is_killed(tmp_path: Path):
     wait_for(lambda: not any(is_alive(pid) for pid in job_and_its_child), 10)
 
 
+@only_forked
 def test_a_fork_server_that_still_imports_ends_with_its_owner(tmp_path: Path):
     (tmp_path / "endless.py").write_text(
         "import importlib.util, os, time\n"
@@ -170,3 +179,20 @@ def test_a_fork_server_that_still_imports_ends_with_its_owner(tmp_path: Path):
         owner.kill()
         owner.communicate()
     wait_for(lambda: not is_alive(server))
+
+
+def test_a_trial_trains_in_a_process_that_is_not_forked(
+    shapes: Dataset, make_spec: Callable[..., TrialSpec], monkeypatch: pytest.MonkeyPatch
+):
+    """As on a system without fork."""
+    monkeypatch.setenv("AUTOML_VISION_START_METHOD", "spawn")
+    spec = make_spec(shapes, number_of_epochs=1)
+    compute = LocalCompute(PRELOADED)
+    assert finish(compute, start_trial(compute, spec)) is None
+    assert read_json(Path(spec.folder) / "result.json")["epochs"] == 1
+
+
+def test_a_way_to_start_that_no_system_has_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AUTOML_VISION_START_METHOD", "fork")
+    with pytest.raises(ComputeError, match='is "fork"; on this system it can be forkserver or spawn'):
+        LocalCompute(PRELOADED)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from automl_vision.core import errors
-from automl_vision.core.errors import AutoMLVisionError, ConfigError
+from automl_vision.core.errors import AutoMLVisionError, ConfigError, MissingPackageError
 from automl_vision.core.files import append_json_line, atomic_path, read_json, read_lines, write_json
+from automl_vision.core.late import optional_package
 from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL, normalize_task
 from automl_vision.core.text import did_you_mean
 
@@ -106,3 +107,19 @@ def test_threads_append_whole_lines(tmp_path: Path) -> None:
     values = [json.loads(line) for line in read_lines(path)[0]]
     assert sorted(value["i"] for value in values) == list(range(200))
     assert all(json.dumps(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({}, "no_such_one is not installed. Install it with: pip install no_such_one"),
+        (
+            {"subject": "videos need PyAV, which", "install": '"automl-vision[video]"'},
+            'videos need PyAV, which is not installed. Install it with: pip install "automl-vision[video]"',
+        ),
+    ],
+)
+def test_a_missing_package_is_named_with_what_brings_it(texts: dict[str, str], expected: str) -> None:
+    with pytest.raises(MissingPackageError) as caught:
+        optional_package("no_such_one", **texts)
+    assert str(caught.value) == expected

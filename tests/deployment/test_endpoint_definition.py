@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from pathlib import Path
 
@@ -35,7 +34,8 @@ def test_the_first_deployment_takes_all_traffic_and_the_next_ones_what_they_are_
     assert list(endpoint.definition().deployments) == ["blue", "shapes-2", "red"]
     assert endpoint.deploy(model, "shapes:4", name="red").share == 30  # replaced, with the share that it had
     assert endpoint.definition().deployments["red"].model == "shapes:4"
-    changes = [json.loads(line) for line in endpoint.audit_file.read_text().splitlines()]
+    changes = endpoint.changes()
+    assert endpoint.changes(1) == changes[-1:]
     assert [change["what"] for change in changes][-1] == "deployed shapes:4 as red"
     assert first.keys["primary"] not in endpoint.audit_file.read_text() + endpoint.keys_file.read_text()
     assert stat.S_IMODE(endpoint.keys_file.stat().st_mode) == 0o600

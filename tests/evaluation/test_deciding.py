@@ -10,6 +10,7 @@ import pytest
 from automl_vision.evaluation.deciding import further_images
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import SCORES, compare
+from automl_vision.evaluation.posterior import true_gain
 
 NAN = float("nan")
 
@@ -48,3 +49,24 @@ def test_with_that_many_images_the_interval_just_excludes_the_bound(bound: float
         assert enough is not None
         assert enough.difference.low == pytest.approx(bound, abs=0.02)
     assert ends[0] == pytest.approx(ends[1], rel=0.25), "more images promise the same total"
+
+
+@pytest.mark.parametrize(
+    ("measured", "better"),
+    [
+        (Interval(0.02, 0.02, 0.02), 1.0),  # nothing is uncertain
+        (Interval(-0.02, -0.02, -0.02), 0.0),
+        (Interval(0.0, -0.04, 0.04), 0.5),
+        (Interval(NAN, NAN, NAN), 0.5),  # the prior alone
+        (Interval(0.02, 0.02 - 1.96 * 0.02, 0.02 + 1.96 * 0.02), 0.7602),  # gain 0.01 with deviation 0.02 / sqrt(2)
+    ],
+)
+def test_a_gain_is_as_likely_as_prior_and_measurement_say(measured: Interval, better: float):
+    assert true_gain(measured, spread=0.02).above(0.0) == pytest.approx(better, abs=1e-4)
+
+
+def test_fewer_images_pull_a_gain_nearer_to_nothing():
+    few, many = true_gain(Interval(0.02, -0.08, 0.12), spread=0.02), true_gain(Interval(0.02, 0.01, 0.03), spread=0.02)
+    assert 0 < few.mean < many.mean < 0.02
+    assert few.deviation > many.deviation
+    assert few.above(-0.01) < many.above(-0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -313,6 +314,17 @@ def test_the_temperature_recovers_a_known_scale(scale: float) -> None:
     truth = (random.random((20_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1).clip(0, 2)
     found = fit_temperature(lambda z: classification.log_loss(classification.softmax(z), truth), scale * logits)
     assert found == pytest.approx(scale, rel=0.05)
+
+
+def test_few_images_that_are_all_right_do_not_make_a_model_certain() -> None:
+    logits = np.tile([2.0, 0.0], (12, 1))
+    truth = np.zeros(12, np.intp)
+
+    def loss(z: NDArray[np.float64]) -> float:
+        return classification.log_loss(classification.softmax(z), truth)
+
+    found = [fit_temperature(loss, logits, width=width) for width in (0.35, 1.0, math.inf)]
+    assert found[0] > 0.7 > found[1] > 0.2 > found[2]
 
 
 def test_a_temperature_never_makes_the_loss_worse() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,7 @@ def test_an_environment_says_what_is_there(
     assert any(w.name == "efficientnet_lite0" and w.source == "installed" and w.bytes > 1e7 for w in found.weights)
     extras = {each.name: each for each in found.extras}
     assert extras["train"].is_installed and extras["train"].missing == []
+    assert {*extras, "docs", "dev"} == set(metadata.metadata("automl-vision").get_all("Provides-Extra") or ())
     assert found.cores >= 1 and found.memory_bytes > found.available_bytes > 0
     assert any(use.path == str(workspace.runs_path) for use in found.storage)
     assert environment(workspace, ask_hub=False).hub is None

@@ -75,6 +75,22 @@ def test_what_is_forgotten_is_read_anew() -> None:
     assert documents.data("a") == b"2"
 
 
+def test_a_look_is_taken_once_unless_it_fails(tmp_path: Path) -> None:
+    source, looks = Source.open(tmp_path), list[str]()
+
+    def look() -> None:
+        looks.append("")
+        if len(looks) == 1:
+            raise DataError("not yet")
+
+    with pytest.raises(DataError, match="not yet"):
+        source.look_once("all", look)
+    assert [source.look_once("all", look) for _ in range(3)] == [None] * 3 and len(looks) == 2
+    source.forget()
+    source.look_once("all", look)
+    assert len(looks) == 3
+
+
 def test_a_source_is_freed_at_once_after_errors_too(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")
     source = Source.open(tmp_path)

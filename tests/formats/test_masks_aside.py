@@ -62,3 +62,15 @@ def test_masks_of_defects_beside_good_pictures(tmp_path: Path) -> None:
     assert dataset.class_counts == {"crack": {"train": 0, "test": 8}, "good": {"train": 8, "test": 0}}
     with pytest.raises(DataError, match="at least 10 usable"):  # eight pictures have masks
         Dataset.open(tmp_path, task="image-instance-segmentation")
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"), [("image,label\n", "label"), ("", "masks")], ids=["named", "without a name"]
+)
+def test_numbers_are_labels_before_masks_where_a_header_names_them(header: str, kind: str, tmp_path: Path) -> None:
+    for i in range(12):
+        put(tmp_path / "images" / f"{i}.jpg", Photo(format="JPEG").content(f"images/{i}.jpg"))
+        put(tmp_path / "masks" / f"{i}.png", Mask(((255, SQUARE),)).content(""))
+    (tmp_path / "labels.csv").write_text(header + "".join(f"images/{i}.jpg,{i % 2 + 1}\n" for i in range(12)))
+    dataset = Dataset.open(tmp_path)
+    assert dataset.format == {"label": "csv", "masks": "masks"}[kind] and dataset.kind == kind

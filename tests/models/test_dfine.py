@@ -245,7 +245,8 @@ def test_its_own_defaults():
     assert (defaults.frozen_stages, defaults.nms_iou_threshold) == (1, 1.0)
     assert DFineHyperparameters(pretrained=False).frozen_stages == 0
     assert DFineHyperparameters(layers_to_freeze=3).frozen_stages == 3
-    assert default_learning_rate(DETECTION, "dfine", defaults.optimizer) == 1e-4
+    assert default_learning_rate(DETECTION, "dfine", defaults.optimizer, 32) == 2e-4  # as published
+    assert default_learning_rate(DETECTION, "dfine", defaults.optimizer, 8) == 1e-4
     assert defaults.max_gradient_norm == 0.1
 
 

@@ -79,6 +79,31 @@ def test_local_weights_are_loaded(tmp_path: Path, kind: str):
     assert model.weights.source == "file"
 
 
+@pytest.mark.parametrize(("size", "weights_size"), [(96, None), (160, None), (96, 128)])
+def test_a_vision_transformer_takes_weights_of_another_size(tmp_path: Path, size: int, weights_size: int | None):
+    """Its position embedding is resampled, whether its weights are of the published size or of a third one."""
+    source = timm.create_model("test_vit", num_classes=7, **({"img_size": weights_size} if weights_size else {}))
+    torch.nn.init.normal_(source.pos_embed, std=0.02)
+    save_file(source.state_dict(), tmp_path / "model.safetensors")
+    hyperparameters = small_hyperparameters(
+        pretrained=True, weights=str(tmp_path), validation_crop_size=size, validation_resize_size=size
+    )
+    network = create_model("test_vit", task=CLASSIFICATION, classes=7, hyperparameters=hyperparameters).network
+    assert torch.equal(network.patch_embed.proj.weight, source.patch_embed.proj.weight)
+    corners = [embedding[0, [-1]] for embedding in (network.pos_embed, source.pos_embed)]  # of the last patch
+    assert torch.cosine_similarity(*corners).item() > 0.5
+    assert network.eval()(torch.zeros(1, 3, size, size)).shape == (1, 7)
+
+
+def test_weights_of_another_transformer_are_told_apart(tmp_path: Path):
+    torch.save({"blocks.0.norm1.weight": torch.zeros(3), "pos_embed": torch.zeros(1, 5, 3)}, tmp_path / "w.pth")
+    hyperparameters = small_hyperparameters(
+        pretrained=True, weights=str(tmp_path), validation_crop_size=96, validation_resize_size=96
+    )
+    with pytest.raises(WeightsUnavailableError, match="do not fit test_vit at 96 px"):
+        create_model("test_vit", task=CLASSIFICATION, classes=3, hyperparameters=hyperparameters)
+
+
 class _Payload:
     """Would run code when unpickled."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -15,9 +17,19 @@ from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.detectors.rcnn import _mask_targets, as_rois
 from automl_vision.recipes.advisor import advise
-from automl_vision.recipes.detector_input import decide_geometry, detector_geometry, kept_size, wanted_side
+from automl_vision.recipes.detector_input import (
+    decide_geometry,
+    detector_geometry,
+    enlarged_side,
+    kept_size,
+    wanted_side,
+)
 from automl_vision.recipes.geometry import Geometry, fit_canvas, fit_geometry
-from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+from automl_vision.recipes.hyperparameters import (
+    ClassificationHyperparameters,
+    DetectionHyperparameters,
+    OneStageHyperparameters,
+)
 from automl_vision.serving.objects import (
     FILL,
     Postprocessing,
@@ -173,6 +185,20 @@ def test_the_canvas_grows_for_small_boxes_within_its_limits(boxes: Dataset):
     assert wanted_side(boxes, sizes, training) == 608
     assert wanted_side(boxes, np.full((len(boxes), 2), 250.0), training) == 320
     assert wanted_side(boxes, np.full((len(boxes), 2), 80.0), training) == 320
+
+
+def test_an_enlarged_input_is_proposed_where_boxes_stay_small(boxes: Dataset):
+    wide = replace(boxes, table=boxes.table.drop_columns(["height", "width"]))
+    for name in ("height", "width"):
+        wide = replace(wide, table=wide.table.append_column(name, pa.array([2000] * len(boxes))))
+    found = {
+        "small boxes": enlarged_side(wide, DetectionHyperparameters()),
+        "boxes that are large enough": enlarged_side(boxes, DetectionHyperparameters()),
+        "a given size": enlarged_side(wide, DetectionHyperparameters(min_size=400)),
+        "tiles": enlarged_side(wide, DetectionHyperparameters(tile_grid_size="2x2")),
+        "another family": enlarged_side(wide, OneStageHyperparameters()),
+    }
+    assert found == {name: 896 if name == "small boxes" else None for name in found}  # 1.5 times 608, in steps of 32
 
 
 def test_images_of_detectors_are_kept_whole_within_the_canvas(boxes: Dataset, tmp_path: Path):

@@ -147,6 +147,12 @@ def test_detectors_are_tried_without_probes():
     assert {0.0125, 0.002} <= rates
 
 
+def test_an_enlarged_input_is_tried_first_and_no_network_under_two_names():
+    found = keys(portfolio(base_trial(DETECTION), DETECTION, {}, {}, enlarged=480))
+    assert found[0] == "fasterrcnn_efficientnet_lite0_fpn at 480 px"
+    assert ("tood" in found, "yolov5" in found) == (True, False)
+
+
 def test_random_weights_have_no_features_to_probe():
     assert probed_candidates(base_trial(pretrained=False), CLASSIFICATION, {}) == []
 
@@ -209,24 +215,37 @@ def test_the_default_recipe_is_first_and_untouched():
 
 
 def test_candidates_are_halved_unless_the_user_says_otherwise():
-    assert automode_policy(spec()) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=1)
-    long = spec(trials=[base_trial(number_of_epochs=30)])
-    assert automode_policy(long) == SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=3)
+    for validations, first_rung in ((0, 1), (4, 1), (15, 5), (30, 10)):
+        expected = SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=first_rung)
+        assert automode_policy(spec(), validations) == expected
     for policy in (MedianStoppingPolicy(), NoTerminationPolicy()):
-        assert automode_policy(spec(policy=POLICIES.to_json(policy))) == policy
+        assert automode_policy(spec(policy=POLICIES.to_json(policy)), 15) == policy
 
 
 @pytest.mark.parametrize(
     ("gains", "losses", "candidates", "kept", "reason"),
     [
         (0, 0, 1, 0, "none of 1 others scored better"),
-        (3, 1, 1, 0, "may be better only by chance"),
-        (20, 2, 1, 1, "replaces the default recipe: accuracy 0.8900 against 0.8000; McNemar's exact test on 200"),
-        (9, 1, 1, 1, "p 0.021, below 0.05"),  # 2 x (1 + 10) / 1024 = 0.0215
-        (9, 1, 3, 0, "p 0.021; 0.05 over 3 candidates would take 0.017"),
+        (2, 1, 1, 0, "trial 1 (accuracy 0.8050 against 0.8000) is better with a probability of "),
+        (30, 22, 1, 0, "not proven, McNemar's exact test on 200 validation images"),  # many changes say little
+        (
+            3,
+            1,
+            1,
+            1,
+            "trial 1 replaces the default recipe: accuracy 0.8100 against 0.8000; better with a probability of 8",
+        ),
+        (
+            20,
+            2,
+            1,
+            1,
+            "accuracy 0.8900 against 0.8000; better with a probability of 99%; shown at 0.05, McNemar's exact",
+        ),
+        (9, 1, 3, 1, "not proven, McNemar's exact test on 200 validation images: p 0.021"),  # 2 x (1 + 10) / 1024
     ],
 )
-def test_the_default_is_left_only_for_something_better(
+def test_the_default_is_left_only_for_something_probably_better(
     tmp_path: Path, gains: int, losses: int, candidates: int, kept: int, reason: str
 ):
     folder = RunFolder(tmp_path / "run")
@@ -247,6 +266,29 @@ def test_the_default_is_left_only_for_something_better(
     assert decision is not None
     assert decision.trial == kept
     assert reason in decision.reason
+
+
+def test_a_metric_of_which_lower_is_better_is_judged_the_same_way(tmp_path: Path):
+    """An accuracy and the log loss of the same images agree on which trial is the better one."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    random = np.random.default_rng(0)
+    losses = [random.gamma(1.0, 0.5, 200)]
+    losses.append(0.7 * losses[0])
+    for number, values in enumerate(losses):
+        path = folder.trial(number).path
+        path.mkdir(parents=True)
+        np.savez(path / "comparison.npz", scores=values)
+    ranking = Ranking("log_loss", lower_is_better=True)
+    for order, kept in (((0, 1), 1), ((1, 0), 0)):
+        states = [
+            TrialState(number, base_trial(), TrialStatus.COMPLETED, score=-float(losses[of].mean()))
+            for number, of in enumerate(order)
+        ]
+        for number, of in enumerate(order):
+            np.savez(folder.trial(number).path / "comparison.npz", scores=losses[of])
+        decision = decide(folder, states, ranking)
+        assert decision is not None and decision.trial == kept
 
 
 def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path):

@@ -29,12 +29,12 @@ def spec(tmp_path: Path, **values: Any) -> RunSpec:
 
 def test_a_trial_that_fits_is_ready_before_the_time_is_over(tmp_path: Path):
     plan = plan_run(spec(tmp_path, experiment_timeout_hours=10, model_name="resnet18"), KNOWN, images=1000)
-    assert (plan.mode, plan.wanted, plan.epochs, plan.first_epochs) == ("one trial", 1, 15, None)
+    assert (plan.mode, plan.wanted, plan.epochs, plan.first_epochs) == ("one trial", 1, 40, None)
     assert plan.trial_seconds is not None and plan.seconds is not None
-    assert plan.trial_seconds.likely == pytest.approx(10 + 150)
+    assert plan.trial_seconds.likely == pytest.approx(10 + 400)
     assert plan.trial_seconds.low < plan.trial_seconds.likely < plan.trial_seconds.high
-    assert 160 < plan.seconds.likely < 200
-    assert plan.sentence == "One trial of about 3 min"
+    assert 410 < plan.seconds.likely < 450
+    assert plan.sentence == "One trial of about 7 min"
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(1_000, None), (4_000, 13), (50_000, 0)])
@@ -42,6 +42,15 @@ def test_a_short_time_gets_some_of_the_epochs(tmp_path: Path, images: int, epoch
     plan = plan_run(spec(tmp_path, experiment_timeout_hours=600 / 3600, model_name="resnet18"), KNOWN, images=images)
     assert plan.first_epochs == epochs
     assert plan.seconds is not None and plan.seconds.high <= 600
+
+
+def test_a_time_decides_the_number_of_epochs_unless_it_is_given(tmp_path: Path):
+    by_time = spec(tmp_path, experiment_timeout_hours=1)
+    fixed = spec(tmp_path, experiment_timeout_hours=1, arguments={"number_of_epochs": 3})
+    swept = spec(tmp_path, hyperparameter_sampling=SPACE, iterations=2, experiment_timeout_hours=1)
+    found = [each.trials[0].hyperparameters.number_of_epochs for each in (by_time, fixed, swept, spec(tmp_path))]
+    assert found == [40, 3, 15, 15]
+    assert [each.arguments.get("number_of_epochs") for each in (by_time, swept)] == [40, None]
 
 
 def test_a_sweep_counts_its_trials_and_never_more_than_are_wanted(tmp_path: Path):

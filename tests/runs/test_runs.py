@@ -51,7 +51,7 @@ from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.training.checkpoint import load_weights
 from conftest import CLASSES, SMALL_MODEL, draw_shapes, write_multi_label_csv, write_shape_folders
 from processes import wait_for
-from runs_here import resume_here, work_here
+from runs_here import work_here
 
 SMALL = {
     "pretrained": False,
@@ -489,29 +489,6 @@ def test_a_run_that_is_canceled_before_it_begins_prepares_nothing(workspace: Wor
     assert not folder.cancel_request.is_set()  # of the next resume
 
 
-def test_a_killed_controller_is_resumed_and_broken_images_are_told(workspace: Workspace, tmp_path: Path):
-    data = write_shape_folders(tmp_path / "data")
-    good = (data / "circle" / "circle-0.png").read_bytes()
-    (data / "circle" / "truncated.png").write_bytes(good[: len(good) // 2])
-    (data / "circle" / "empty.png").write_bytes(b"")
-    arguments = {"number_of_epochs": 4, "training_batch_size": 1, "early_stopping": False}
-    run = Experiment(workspace, "killed").submit(small_config(data, arguments=arguments))
-    wait_for(lambda: run.get_children() and len(run.get_children()[0].get_evaluations()) >= 2)
-    controller = subprocess.run(["pgrep", "-f", run.id], capture_output=True, text=True, check=True)
-    for pid in controller.stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
-    wait_for(lambda: run.get_status() == "Interrupted")
-    with pytest.raises(RunFailedError, match="automl-vision resume"):
-        run.wait_for_completion()
-    resume_here(run)
-    assert run.wait_for_completion()["status"] == "Completed"
-    assert [e.epoch for e in run.get_children()[0].get_evaluations()] == list(range(5))
-    assert run.model_path.exists()
-    left_out = {p["place"]: p["reason"] for p in read_json(run.folder.path / "left_out.json")["problems"]}
-    assert "truncated" in left_out["circle/truncated.png"]
-    assert "empty" in left_out["circle/empty.png"]
-
-
 def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder: Path, tmp_path: Path):
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"no weights")
@@ -526,10 +503,14 @@ def test_a_failed_trial_tells_its_last_lines(workspace: Workspace, shapes_folder
 
 
 def test_a_multi_label_run_predicts_sets(workspace: Workspace, tmp_path: Path):
+    """Beside an image that cannot be read, which is told and left out."""
     data = write_multi_label_csv(tmp_path / "data")
+    (data / "image 3.png").write_bytes(b"")
     config = small_config(data, task="image-multi-labeling", arguments={"number_of_epochs": 1})
     run = work_here(Experiment(workspace, "labels"), config)
     run.wait_for_completion()
+    (problem,) = read_json(run.folder.path / "left_out.json")["problems"]
+    assert "image 3.png" in problem["place"] and "empty" in problem["reason"]
     prediction = Predictor(run.model_path)(draw_shapes(("circle",), 1))[0]
     assert set(prediction.predicted) == {
         name for name, p in zip(prediction.labels, prediction.probs, strict=True) if p >= 0.5

@@ -547,6 +547,9 @@ def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> 
             if done < kills:
                 run.resume()
     if done == kills:
+        assert run.get_status() == "Interrupted"
+        with pytest.raises(RunFailedError, match="automl-vision resume"):
+            run.wait_for_completion()
         resume_here(run)
     run.wait_for_completion()
     return run, done
@@ -556,6 +559,7 @@ def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
     assert [row.status for row in run.leaderboard()] == ["Completed"] * 4
     assert len(run.folder.trials(planned=True)) == 4
     assert scores(run) == scores(undisturbed)
+    assert run.model_path.exists()
     assert run.get_best_child().folder.plan().sampled == undisturbed.get_best_child().folder.plan().sampled
     for trial in run.get_children():
         assert [e.epoch for e in trial.get_evaluations()] == [0, 1, 2]

@@ -14,7 +14,7 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
 from automl_vision.compute.turns import WaitingLine
-from automl_vision.core.errors import ComputeError
+from automl_vision.core.errors import ComputeError, WorkspaceError
 from automl_vision.core.records import PlaceInLine
 from automl_vision.runs.waiting import draw_ticket
 from automl_vision.workspace.run_folder import RunFolder
@@ -66,26 +66,6 @@ def kill_when_it_works(run: Run) -> float:
     return now
 
 
-def test_the_second_run_waits_and_starts_when_the_first_is_killed(experiment: Experiment, data: Path):
-    first, second, third = (experiment.submit(config(data, **LONG)) for _ in range(3))
-    wait_for(lambda: first.get_status() == "Running" and third.get_status() == "Queued")
-    wait_for(lambda: second.get_status() == "Queued")
-    record = third.folder.record()
-    assert record.in_line == PlaceInLine(place=2, run=first.id, workspace=str(experiment.workspace.path))
-    assert record.reason == f"waits for {first.id}; 1 more run is before it"
-    assert (record.seconds, record.started) == (0.0, None)
-    assert second.folder.record().reason == f"waits for {first.id}"
-    assert [h.run for h in WaitingLine().holders()] == [first.id, second.id, third.id]
-    kill(first)
-    ended = kill_when_it_works(second)
-    kill_when_it_works(third)
-    wait_for(lambda: all(run.get_status() == "Interrupted" for run in (first, second, third)))
-    done, later = second.folder.record(), third.folder.record()
-    assert done.in_line is None and done.started is not None
-    assert later.started is not None and later.started >= ended
-    wait_for(lambda: not WaitingLine().holders())
-
-
 @pytest.fixture
 def first(experiment: Experiment) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has its turn until it is killed, as one that works on a run."""
@@ -99,9 +79,14 @@ def first(experiment: Experiment) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_waiting_run_is_canceled_or_killed_without_being_missed(
     experiment: Experiment, data: Path, first: subprocess.Popen[bytes]
 ):
+    """The others start one after another, each when the one before it is killed."""
     runs = [experiment.submit(config(data, **LONG)) for _ in range(3)]
     wait_for(lambda: all(run.get_status() == "Queued" for run in runs))
     canceled, killed, last = runs
+    record = last.folder.record()
+    assert record.in_line == PlaceInLine(place=3, run="first", workspace=str(experiment.workspace.path))
+    assert (record.seconds, record.started) == (0.0, None)
+    assert [h.run for h in WaitingLine().holders()] == ["first", *(run.id for run in runs)]
     canceled.cancel()
     assert (canceled.get_status(), canceled.folder.record().reason) == ("Canceled", "canceled by the user")
     kill(killed)
@@ -111,9 +96,30 @@ def test_a_waiting_run_is_canceled_or_killed_without_being_missed(
     canceled.resume()  # to the end of the line
     wait_for(lambda: canceled.folder.record().reason == "waits for first; 1 more run is before it")
     first.kill()
+    wait_for(lambda: canceled.folder.record().reason == f"waits for {last.id}")
     ended = kill_when_it_works(last)
     kill_when_it_works(canceled)
-    assert ended <= (canceled.folder.record().started or 0)
+    wait_for(lambda: all(run.get_status() == "Interrupted" for run in runs))
+    done, later = last.folder.record(), canceled.folder.record()
+    assert done.in_line is None and done.started is not None
+    assert later.started is not None and later.started >= ended
+    wait_for(lambda: not WaitingLine().holders())
+
+
+def test_a_run_whose_process_inherits_nothing_takes_its_lock_and_draws_its_ticket(
+    experiment: Experiment, data: Path, first: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    """As on a system without fork."""
+    monkeypatch.setenv("AUTOML_VISION_START_METHOD", "spawn")
+    run = experiment.submit(config(data, **LONG))
+    assert run.folder.is_active()
+    wait_for(lambda: run.get_status() == "Queued")
+    assert [h.run for h in WaitingLine().holders()] == ["first", run.id]
+    with pytest.raises(WorkspaceError, match="is already running in another process"):
+        run.resume()
+    kill(run)
+    assert run.get_status() == "Interrupted"
+    assert [h.run for h in WaitingLine().holders()] == ["first"]
 
 
 def test_a_run_that_does_not_queue_starts_beside_the_others(
@@ -129,7 +135,7 @@ def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(
 ):
     from mlflow.tracking import MlflowClient
 
-    run = experiment.submit(config(data))
+    run = experiment.submit(config(data, **LONG))
     wait_for(lambda: run.get_status() == "Queued" and run.folder.record().mlflow)
     client = MlflowClient(experiment.workspace.tracking_uri)
     entry = run.folder.record().mlflow["run"]
@@ -141,9 +147,10 @@ def test_a_waiting_run_is_scheduled_in_mlflow_and_told_by_the_commands(
     assert watching.stdout is not None
     assert watching.stdout.readline().strip() == "queued: waits for first"
     first.kill()
-    run.wait_for_completion()
+    wait_for(lambda: client.get_run(entry).info.status == "RUNNING")
+    run.cancel()
     watching.communicate(timeout=60)
-    assert client.get_run(entry).info.status == "FINISHED"
+    wait_for(lambda: client.get_run(entry).info.status == "KILLED")
 
 
 def test_the_folder_of_tickets_must_be_the_users_own(tmp_path: Path):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.threads import map_in_order
-from automl_vision.serving.command import image_files, main, skipped_sentence
+from automl_vision.serving.command import image_files, main
 from automl_vision.serving.predictor import Predictor
 from conftest import CLASSES
 from model_folders import write_classifier, write_detector
@@ -141,4 +141,5 @@ def test_files_of_a_folder_that_are_skipped_are_counted_and_named(predictor: Pre
     assert list(rows) == ["a.png", "b.jfif", "c.odd", "d.heic"] and "error" in rows["d.heic"]
     assert not any("error" in rows[name] for name in ("a.png", "b.jfif", "c.odd"))
     assert "1 files are no images and are skipped (1 .txt), such as" in err and "notes.txt" in err
-    assert skipped_sentence([folder / "below"]) is None
+    assert main([str(predictor.folder), str(folder / "below"), "--json"]) == 0
+    assert capsys.readouterr().err == ""

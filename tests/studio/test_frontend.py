@@ -35,8 +35,15 @@ def packages() -> None:
         assert installed.returncode == 0, installed.stderr[-2000:]
 
 
-def test_the_sources_pass_their_checks(packages: None) -> None:
-    done = npm("run", "check")
+@pytest.mark.slow
+def test_the_sources_are_linted(packages: None) -> None:
+    """As those of Python are by `make lint`; `make studio` does so too, before it builds."""
+    done = npm("run", "lint")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+
+
+def test_the_unit_tests_pass(packages: None) -> None:
+    done = npm("run", "test")
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 

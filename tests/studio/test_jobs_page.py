@@ -101,7 +101,7 @@ def test_three_clicks_lead_from_data_to_a_run(page: Page, studio_workspace: Stud
     expect(page.get_by_text("image classification", exact=True)).to_be_visible()
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled(timeout=30_000)
-    expect(page.get_by_text("AutoMode: about").or_(page.get_by_text("AutoMode: no full trial"))).to_be_visible()
+    expect(page.get_by_text("AutoMode: about").or_(page.get_by_text("AutoMode: time for about"))).to_be_visible()
     start.click()
     run_of(page, studio_workspace).cancel()
 

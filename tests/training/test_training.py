@@ -7,6 +7,7 @@ import multiprocessing
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ from automl_vision.training.final_evaluation import SHARES, Choice, choose_share
 from automl_vision.training.history import Record
 from automl_vision.training.job import run_trial
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
-from automl_vision.training.optimizers import create_optimizer
+from automl_vision.training.optimizers import create_optimizer, default_learning_rate
 from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.schedules import cooled_epochs, learning_rate_factor
 from automl_vision.training.time_budget import Pace
@@ -97,6 +98,38 @@ def test_the_optimizer_is_the_one_asked_for(changes: dict[str, object], kind: ty
     assert decays[id(model.network.classifier.weight)] == 0.03
     assert decays[id(model.network.classifier.bias)] == decays[id(model.network.bn1.weight)] == 0.0
     assert set(decays) == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "batch_size", "expected"),
+    [
+        ("efficientnet_lite0", "adamw", 32, 2.5e-4),
+        ("efficientnet_lite0", "adam", 8, 1.25e-4),  # the square root of the batch
+        ("efficientnet_lite0", "sgd", 8, 0.01),
+        ("vits16r224", "adamw", 32, 1e-4),  # of another family
+        ("convnext_nano", "adamw", 32, 1e-4),
+    ],
+)
+def test_the_default_rate_follows_batch_and_family(name: str, optimizer: str, batch_size: int, expected: float):
+    assert default_learning_rate(CLASSIFICATION, name, optimizer, batch_size) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "is_slower"),
+    [
+        ("test_vit", {"pretrained": True}, True),
+        ("test_vit", {"pretrained": True, "layer_decay": 1.0}, False),
+        ("test_vit", {}, False),  # random weights have nothing to keep
+        (SMALL_MODEL, {"pretrained": True}, False),
+    ],
+)
+def test_early_blocks_of_pretrained_transformers_learn_less(name: str, changes: dict[str, Any], is_slower: bool):
+    source = create_model(name, task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
+    settings = small_hyperparameters(**changes)
+    groups = create_optimizer(
+        ImageModel(source.network, source.normalization), settings, 0.01, architecture=name
+    ).param_groups
+    assert (min(group["lr_scale"] for group in groups) < 0.5) == is_slower
 
 
 def test_layer_decay_slows_the_stages_before_the_head(shapes: Dataset, tmp_path: Path):

@@ -224,6 +224,40 @@ def what_if(
         )
 
 
+def plan(  # noqa: PLR0913 - each one is an option of the command
+    path: DataArgument,
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="Train this algorithm a few times; default: a linear probe, which takes seconds.")
+    ] = None,
+    gain: Annotated[float, typer.Option(min=0.1, max=50, help="Points of the metric to gain.")] = 2.0,
+    level: Annotated[float, typer.Option(min=0.5, max=0.99, help="How often an interval holds what comes out.")] = 0.8,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter of the trainings.")
+    ] = None,
+    read: ReadOption = None,
+    allow_outside: AllowOutsideOption = False,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Tell how many more labels bring a gain, overall and for each class, with intervals."""
+    import yaml
+
+    from automl_vision.cli.progress import progress_bar
+    from automl_vision.core.numbers import json_text
+
+    dataset = open_dataset(path, workspace, **reading(read, allow_outside=allow_outside))
+    settings = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in set_ or ())}
+    with progress_bar("images" if model is None else "trainings") as progress:
+        found = dataset.learning_curve(model=model, settings=settings, level=level, progress=progress)
+    if as_json:
+        typer.echo(json_text(found.to_json(gain / 100), indent=2))
+        return
+    typer.echo(f"measured on {found.images} validation images with {found.how}")
+    for sentence in found.sentences(gain / 100):
+        typer.echo(sentence)
+
+
 def convert(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
@@ -299,5 +333,5 @@ def _print_summary(dataset: Any, *, all_notes: bool) -> None:
 
 def add_data(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (check, show, advise, convert, register, versions, compare, what_if):
+    for command in (check, show, advise, convert, register, versions, compare, what_if, plan):
         app.command()(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,7 +85,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option
     from automl_vision.deployment.online.server import ServerSettings
     from automl_vision.deployment.online.server import serve as serve_endpoint
 
-    is_path = "/" in endpoint  # a copy of an endpoint's folder needs no workspace
+    is_path = any(mark in endpoint for mark in ("/", os.sep))  # a copy of an endpoint's folder needs no workspace
     folder = EndpointFolder(Path(endpoint).resolve()) if is_path else _endpoints(workspace).get(endpoint)
     settings = ServerSettings(host, port, certificate, key, insecure, workers, threads)
     serve_endpoint(folder, settings, announce=typer.echo)
@@ -161,21 +162,19 @@ def list_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> Non
 def show(endpoint: EndpointArgument, as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
     """Show an endpoint's deployments, keys without their text, and last changes."""
     from automl_vision.cli.tables import print_table
-    from automl_vision.core.files import read_lines
 
     folder = _endpoints(workspace).get(endpoint)
     definition, keys = folder.definition(), folder.keys().keys
-    changes: list[dict[str, Any]] = [json.loads(line) for line in read_lines(folder.audit_file)[0]]
     if as_json:
         shown = [{"name": key.name, "created": key.created, **_limits(key)} for key in keys]
-        typer.echo(json.dumps({**definition.model_dump(), "keys": shown, "changes": changes}, indent=2))
+        typer.echo(json.dumps({**definition.model_dump(), "keys": shown, "changes": folder.changes()}, indent=2))
         return
     typer.echo(f"{endpoint}  {folder.definition_file}")
     print_table(["deployment", "model", "traffic", "mirror"], _rows(definition))
     for key in keys:
         limits = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in _limits(key).items() if value)
         typer.echo(f"{key.name} key of {_day(key.created)}{', at most ' + limits if limits else ''}")
-    for change in changes[-10:]:
+    for change in folder.changes(10):
         typer.echo(f"{_day(change['time'])}  {change['user']}  {change['what']}")
 
 

@@ -1,14 +1,14 @@
 """Runs jobs as processes of this machine, forked from a server that has already imported the heavy libraries.
 
 A job starts in milliseconds instead of seconds. It has its own process group and log, and is killed when its parent
-ends. An exception, a native crash or a lack of memory in a job affects nothing else.
+ends. An exception, a native crash or a lack of memory in a job affects nothing else. Where processes cannot be forked,
+or `AUTOML_VISION_START_METHOD` is `spawn`, each job imports the libraries itself.
 """
 
 from __future__ import annotations
 
 import errno
 import faulthandler
-import fcntl
 import gc
 import multiprocessing
 import os
@@ -20,15 +20,18 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NoReturn
 
 from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
-from automl_vision.compute.processes import die_with_parent, exit_reason, reason_of
+from automl_vision.compute.processes import die_with_parent, reason_of
 from automl_vision.core.errors import StorageError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.late import load
+from automl_vision.core.locks import lock
+from automl_vision.core.system import core_count, end_group, exit_text, lead_group, start_method, was_killed
 from automl_vision.core.telemetry import TELEMETRY_OFF
 
 CPU_SETTINGS = {
@@ -80,7 +83,7 @@ class LocalJob:
 
     def cancel(self) -> None:
         """Stop the job and everything that it started; processes that ignore the request are killed after 3 seconds."""
-        if self._process.is_alive() and not self._signal(signal.SIGTERM):
+        if self._process.is_alive() and not self._end(at_once=False):
             self._process.terminate()  # it has not created its process group yet
         self._process.join(_GRACE)
         if self._process.is_alive():
@@ -92,18 +95,12 @@ class LocalJob:
         """Kill what is left of the job's process group; only once, because its number may be reused."""
         if not self._group_ended:
             self._group_ended = True
-            self._signal(signal.SIGKILL)
+            self._end(at_once=True)
 
-    def _signal(self, number: signal.Signals) -> bool:
-        """Send a signal to the job's process group; returns whether the group exists."""
+    def _end(self, *, at_once: bool) -> bool:
+        """End the job's process group; returns whether the group exists."""
         pid = self._process.pid
-        if pid is None:
-            return False
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:  # the group does not exist yet, or no longer
-            return False
-        return True
+        return pid is not None and end_group(pid, at_once=at_once)
 
 
 class LocalCompute:
@@ -116,11 +113,14 @@ class LocalCompute:
 
     def __init__(self, preload: Sequence[str] = (), *, device: str = "auto") -> None:
         self.device = device
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["automl_vision.compute.preloading", __name__, *preload])
+        self._context: BaseContext = multiprocessing.get_context(start_method())
+        if start_method() == "forkserver":
+            self._context.set_forkserver_preload(["automl_vision.compute.preloading", __name__, *preload])
 
     def warm_up(self) -> None:
-        """Start the fork server, so that it imports while the caller does other work."""
+        """Start the fork server, if there is one, so that it imports while the caller does other work."""
+        if start_method() != "forkserver":
+            return
         from multiprocessing import forkserver
 
         with _added_environment(JOB_ENVIRONMENT):
@@ -129,7 +129,7 @@ class LocalCompute:
     def slots(self, wanted: int, *, threads: int = 0, processes: int = 1) -> list[Slot]:
         """One GPU per process if there are GPUs; otherwise the cores are divided, so that trials do not compete."""
         gpus = visible_gpus() if self.device != "cpu" else []
-        cores = max(len(os.sched_getaffinity(0)), len(gpus))
+        cores = max(core_count(), len(gpus))
         fitting = max(1, len(gpus) // processes) if gpus else max(1, cores // processes)
         shares = share_cores(cores, min(wanted, fitting), threads)
         apart = bool(gpus) and len(shares) > 1
@@ -143,9 +143,12 @@ class LocalCompute:
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / _ERROR_FILE).unlink(missing_ok=True)
         reserved = {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot is not None and slot.gpus else {}
-        process = self._context.Process(target=_run, args=(job, reserved | dict(environment or {})))
+        process: BaseProcess = self._context.Process(  # type: ignore[attr-defined]
+            target=_run, args=(job, reserved | dict(environment or {}))
+        )
         self.warm_up()
-        process.start()
+        with _added_environment(JOB_ENVIRONMENT):  # which a process that is not forked inherits from this one
+            process.start()
         return LocalJob(job, process)
 
     def wait(self, jobs: Sequence[RunningJob], timeout: float) -> None:
@@ -190,7 +193,7 @@ def _run(job: Job, environment: dict[str, str]) -> None:
     """The main function of a job's process."""
     gc.freeze()  # what was imported stays, and its memory is shared with the server as long as nothing visits it
     gc.enable()
-    os.setpgid(0, 0)
+    lead_group()
     die_with_parent(group=True)
     os.environ |= environment
     _hold(job.folder)
@@ -202,8 +205,10 @@ def run_here(job: Job) -> NoReturn:
     log = os.open(job.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.stdout, sys.stderr = (
+        os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for number in (1, 2)
+    )
     faulthandler.enable(all_threads=False)
     try:
         load(job.function)(**job.arguments)
@@ -221,7 +226,7 @@ def run_here(job: Job) -> NoReturn:
 def _hold(folder: Path) -> None:
     """Wait until an earlier process of the same job has ended; its parent may have died a moment ago."""
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when this process ends, as the descriptor is never closed
+    lock(descriptor)  # released when this process ends, as the descriptor is never closed
 
 
 def failure_of(code: int | None, folder: Path) -> Failure:
@@ -235,10 +240,10 @@ def failure_of(code: int | None, folder: Path) -> Failure:
 
 def _reason(code: int | None) -> str:
     """How the process of a job ended, with the likely cause of a signal."""
-    reason = exit_reason("the process", code)
+    reason = f"the process {exit_text(code)}"
     if code is None or code >= 0 or code == -signal.SIGTERM:
         return reason
-    hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ", a crash of native code"
+    hint = "; the machine may have run out of memory" if was_killed(code) else ", a crash of native code"
     return f"{reason}{hint}"
 
 

@@ -11,14 +11,17 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
-from automl_vision.compute.processes import die_with_parent, exit_reason, reason_of
+from automl_vision.compute.processes import die_with_parent, reason_of
 from automl_vision.core.errors import TrialError
+from automl_vision.core.system import copy_method, exit_text
 
 RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
 """Environment variable: rendezvous URL for the processes of one machine; if unset, `MASTER_ADDR` is used."""
 
+_LOOPBACK = {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")} if sys.platform == "linux" else {}
 _GRACE = 3.0  # seconds in which processes that lost their peer fail as well, so that the first cause is known
 _LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
 
@@ -31,7 +34,8 @@ def was_launched() -> bool:
 def launch(function: Callable[..., None], arguments: dict[str, Any], *, processes: int) -> None:
     """Call a function in several processes at once and wait for all of them; if one fails, the others are killed.
 
-    The processes are forked, so this process must not have used torch's threads or a GPU yet. They stay in this
+    The processes are forked where this is possible, so this process must not have used torch's threads or a GPU yet,
+    and spawned elsewhere. They stay in this
     process's group, write to its output, and die with it. They meet at a file and communicate over loopback.
 
     Args:
@@ -42,7 +46,7 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
     Raises:
         TrialError: a process failed; the message gives the first cause.
     """
-    context = multiprocessing.get_context("fork")
+    context: Any = multiprocessing.get_context(copy_method())
     with tempfile.TemporaryDirectory(prefix="automl-vision-") as folder:
         ranks: dict[BaseProcess, Connection] = {}
         for rank in range(processes):
@@ -50,8 +54,8 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
             environment = {
                 "RANK": str(rank), "LOCAL_RANK": str(rank),
                 "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
-                RENDEZVOUS: f"file://{folder}/meet",
-                "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+                RENDEZVOUS: (Path(folder) / "meet").as_uri(),
+                **_LOOPBACK,
             }  # fmt: skip
             process: BaseProcess = context.Process(
                 target=_call, args=(function, arguments, environment, sender), name=str(rank)
@@ -110,4 +114,4 @@ def _reason(process: BaseProcess, failures: Connection) -> str:
     try:
         return str(failures.recv())
     except EOFError:  # it was ended before it could send its reason
-        return exit_reason(f"process {process.name} of the trial", process.exitcode)
+        return f"process {process.name} of the trial {exit_text(process.exitcode)}"

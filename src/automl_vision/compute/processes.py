@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
 
 from automl_vision.core.errors import AutoMLVisionError
+from automl_vision.core.system import end_here
 
 
 def reason_of(error: Exception) -> str:
     """Why a job failed, in one sentence; errors that are not the product's own are named with their class."""
     return str(error) if isinstance(error, AutoMLVisionError) else f"{type(error).__name__}: {error}"
-
-
-def exit_reason(subject: str, code: int | None) -> str:
-    """How a process ended, in one sentence about `subject`."""
-    if code is not None and code < 0:
-        return f"{subject} was ended by {signal.Signals(-code).name}"
-    return f"{subject} ended with exit code {code}"
 
 
 def die_with_parent(*, group: bool) -> None:
@@ -46,9 +38,6 @@ def die_with_standard_input() -> None:
 def _kill_after(wait: Callable[[], object], *, group: bool) -> None:
     def watch() -> None:
         wait()
-        if group:
-            os.killpg(0, signal.SIGKILL)
-        else:
-            os.kill(os.getpid(), signal.SIGKILL)
+        end_here(group=group)
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()

@@ -7,7 +7,6 @@ process. The job's folder must be on storage that all nodes share.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import time
@@ -22,6 +21,7 @@ from automl_vision.compute.compute import Failure, Job, RunningJob, Slot
 from automl_vision.compute.local import LOCK_FILE, LocalCompute
 from automl_vision.compute.multiprocess import first_cause
 from automl_vision.core.errors import ComputeError
+from automl_vision.core.locks import is_locked
 
 LOCAL_CLUSTER = {
     # every port that Ray opens for a cluster of one machine listens on loopback
@@ -348,11 +348,4 @@ def _is_free(folder: Path) -> bool:
     """Whether no process holds a job's folder."""
     if not (folder / LOCK_FILE).exists():
         return True
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return not is_locked(folder / LOCK_FILE)

@@ -7,7 +7,6 @@ twice. A new interpreter avoids this, but has to import everything that the job 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from automl_vision.compute.compute import Failure, Job
 from automl_vision.compute.local import JOB_ENVIRONMENT, failure_of, run_here
 from automl_vision.compute.processes import die_with_standard_input
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.system import apart, end_group
 
 _JOB_FILE = "job.json"
 _POLL = 0.1  # seconds
@@ -41,7 +41,7 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
         [sys.executable, "-m", "automl_vision.compute.subprocess_job", str(job.folder)],
         stdin=subprocess.PIPE,  # closed when this process ends, however it ends
         env=JOB_ENVIRONMENT | dict(os.environ),
-        start_new_session=True,
+        **apart(),
     )
     try:
         while process.poll() is None:
@@ -50,11 +50,10 @@ def run_fresh(job: Job, *, watch: Callable[[], None] | None = None) -> Failure |
             time.sleep(_POLL)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
+            end_group(process.pid, at_once=False)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
-        with suppress(ProcessLookupError):  # children may ignore the request or outlive the job
-            os.killpg(process.pid, signal.SIGKILL)
+        end_group(process.pid, at_once=True)  # children may ignore the request or outlive the job
         process.wait()
         if process.stdin:
             process.stdin.close()

@@ -7,17 +7,17 @@ that was killed never keeps the others waiting, and no process has to hand on th
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from automl_vision.core.errors import ComputeError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.locks import is_locked, lock, locked
+from automl_vision.core.system import user_number
 
 FOLDER_VARIABLE = "AUTOML_VISION_QUEUE"
 """Names another folder for the tickets; only runs with the same folder wait for one another."""
@@ -79,7 +79,7 @@ class WaitingLine:
             owner = self.folder.stat().st_uid
         except OSError as error:
             raise ComputeError(f"{self.folder} cannot be made ({error.strerror}); {_WAY_OUT}") from error
-        if owner != os.getuid():
+        if user_number() not in (None, owner):
             raise ComputeError(f"{self.folder} belongs to another user; {_WAY_OUT}")
 
     def draw(self, run: str, workspace: Path) -> Ticket:
@@ -90,7 +90,7 @@ class WaitingLine:
             file = self._file(number)
             write_json(file, {"run": run, "workspace": str(workspace)})
             descriptor = os.open(file, os.O_RDWR)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # of a new file, which nobody else looks at while the line is locked
+            lock(descriptor)  # of a new file, which nobody else looks at while the line is locked
         return Ticket(self, number, descriptor)
 
     def holders(self) -> list[TicketHolder]:
@@ -98,7 +98,7 @@ class WaitingLine:
         found = []
         with self._locked():
             for file in self._files():
-                if _is_locked(file):
+                if is_locked(file):
                     values: dict[str, Any] = read_json(file)
                     found.append(TicketHolder(int(file.stem), values["run"], values["workspace"]))
                 else:
@@ -111,12 +111,9 @@ class WaitingLine:
     def _file(self, number: int) -> Path:
         return self.folder / f"{number}.json"
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         """Keep other processes from drawing and removing tickets for an instant."""
-        with (self.folder / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.folder / _LOCK)
 
 
 _WAY_OUT = f"name another folder in {FOLDER_VARIABLE}, or start the run without waiting (queue=False, --now)"
@@ -124,15 +121,5 @@ _WAY_OUT = f"name another folder in {FOLDER_VARIABLE}, or start the run without 
 
 def default_folder() -> Path:
     """The user's own folder for tickets on this machine, which does not outlive a restart of it."""
-    return Path(tempfile.gettempdir()) / f"automl-vision-queue-{os.getuid()}"
-
-
-def _is_locked(file: Path) -> bool:
-    descriptor = os.open(file, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
+    number = user_number()  # none where each user has a folder for temporary files
+    return Path(tempfile.gettempdir()) / "-".join(["automl-vision-queue", *([] if number is None else [str(number)])])

@@ -83,6 +83,10 @@ class DataError(AutoMLVisionError):
 class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 
+    def ending(self, reference: object) -> ImageError:
+        """The error that ends a command: with the image's name, and the option that skips such images."""
+        return ImageError(f"{reference}: {self}; skip such images with --on-unreadable skip")
+
 
 class StreamError(AutoMLVisionError):
     """A video, a camera's stream or a watched folder cannot be read, or a video cannot be written."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +18,11 @@ from automl_vision.core.errors import StorageError
 
 _Value = TypeVar("_Value")
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas of this name
 # what torch and safetensors say instead of an errno
 _FULL_MESSAGES = ("no space left", "file too large", "quota exceeded", "failed writing file", "inline_container")
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between tries
+_READING = 5.0  # seconds that another process may take to read a small file
 
 
 def patience() -> float:
@@ -81,11 +84,42 @@ def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # to write, which Windows asks of what is to be flushed
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Rename a file onto another one, which Windows refuses for as long as a process reads that."""
+    end = time.monotonic() + _READING
+    while True:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make a symbolic link, or a copy where the system or the user's rights allow none, as on most Windows machines.
+
+    Args:
+        source: a file or a folder.
+        target: must not exist.
+    """
+    try:
+        target.symlink_to(source, target_is_directory=source.is_dir())
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,8 +25,13 @@ def load(reference: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def optional_package(name: str) -> Any:
+def optional_package(name: str, *, subject: str | None = None, install: str | None = None) -> Any:
     """Import a package that is not a requirement of ours.
+
+    Args:
+        name: of the package.
+        subject: how the sentence that it is not installed begins; None for its name.
+        install: what brings it, for pip; None for the package itself.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -36,7 +41,9 @@ def optional_package(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise MissingPackageError(f"{name} is not installed. Install it with: pip install {name}") from None
+        raise MissingPackageError(
+            f"{subject or name} is not installed. Install it with: pip install {install or name}"
+        ) from None
 
 
 def not_in_the_predictor(subject: str, error: ModuleNotFoundError) -> ModuleNotFoundError | MissingPackageError:

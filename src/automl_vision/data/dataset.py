@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_vision.core.errors import DataError
-from automl_vision.core.tasks import TASKS, has_objects, normalize_task
+from automl_vision.core.tasks import TASKS, Kind, has_objects, normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.data import splits as split_rules
 from automl_vision.data.changes import Changes, changes_between
@@ -34,6 +34,7 @@ from automl_vision.data.value_range import ValueRange, parse_range
 
 if TYPE_CHECKING:
     from automl_vision.doctor.report import DataReport
+    from automl_vision.labeling.learning_curve import LearningCurve
 
 _SPLIT_ORDER = ("train", "val", "test", "")
 
@@ -187,7 +188,7 @@ class Dataset:
         return fingerprint_of(self.table, [self.task, *self.classes, *([f"values {key}"] if key else [])])
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What is labelled: "label", "labels", "boxes" or "masks"."""
         return TASKS[self.task].kind
 
@@ -315,6 +316,17 @@ class Dataset:
         from automl_vision.doctor.actions import treat
 
         return treat(self, report, actions)
+
+    def learning_curve(self, **options: Any) -> LearningCurve:
+        """How the metric grows with the labels, and how many more bring a gain; see `labeling.label_plan`.
+
+        Args:
+            **options: `model`, `settings`, `level`, `seed`, `cache` and `progress`, all optional but for objects, which
+                need a model.
+        """
+        from automl_vision.labeling.label_plan import learning_curve
+
+        return learning_curve(self, **options)
 
     def changes_since(self, earlier: Dataset) -> Changes:
         """What was added, removed, relabelled and moved to another split since an earlier version."""

@@ -57,7 +57,7 @@ def open_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8, by the header alone; 1 where there is none, or a broken one.
 
-    A PNG may hold it behind the pixels, and Pillow would decode them to look there: five times the header's cost.
+    A PNG may hold it behind the pixels, and Pillow would decode them to look there.
     """
     names = _STATED_IN.get(image.format or "")
     if names and isinstance(image, ImageFile.ImageFile) and isinstance(image.fp, io.BytesIO):

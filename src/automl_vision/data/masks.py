@@ -190,7 +190,20 @@ def mask_values(data: bytes, *, as_colours: bool = False) -> NDArray[np.int64]:
     Raises:
         ImageError: it is not an image, or a broken one.
     """
+    return _values(_loaded(data), as_colours=as_colours)
+
+
+def flat_values(data: bytes) -> NDArray[np.int64] | None:
+    """The same of an image that looks like a mask; None of another one.
+
+    Raises:
+        ImageError: it is not an image, a broken one, or of a mode that no mask has.
+    """
     image = _loaded(data)
+    return _values(image) if _is_flat(image) else None
+
+
+def _values(image: Image.Image, *, as_colours: bool = False) -> NDArray[np.int64]:
     if image.mode == "LA":
         image = image.convert("L")
     if image.mode in ("RGB", "RGBA") or (image.mode == "P" and as_colours):
@@ -216,7 +229,11 @@ def looks_like_mask(data: bytes) -> bool:
     Raises:
         ImageError: it is not an image, or a broken one.
     """
-    pixels = np.asarray(_loaded(data))
+    return _is_flat(_loaded(data))
+
+
+def _is_flat(image: Image.Image) -> bool:
+    pixels = np.asarray(image)
     equal = pixels[:, 1:] == pixels[:, :-1]
     if equal.ndim == 3:
         equal = equal.all(axis=2)

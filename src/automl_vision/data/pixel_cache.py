@@ -8,7 +8,6 @@ exceed the size limit, small JPEGs are stored instead; if these exceed it too, i
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -27,6 +26,7 @@ from PIL import Image
 
 from automl_vision.core.errors import ImageError
 from automl_vision.core.files import atomic_path
+from automl_vision.core.locks import locked
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import MAX_ASPECT, PixelSize, load_pixels
 from automl_vision.data.scan import Progress, digest_of, is_content_digest, parallel_map
@@ -149,8 +149,7 @@ def open_pixels(
     images = _Images(dataset.root, dataset.table["image"].to_pylist(), digests, size, dataset.value_range)
     name = f"{images.kind}-{hashlib.blake2b(digests.tobytes(), digest_size=12).hexdigest()}"
     path, needed = folder / f"{name}.index", _estimated_bytes(dataset, size)
-    with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / f"{name}.lock"):
         limit = _limit(folder, limit_bytes)
         form = _best_form(needed, limit)
         index = _Index.load(path)
@@ -342,9 +341,10 @@ def _make_room(folder: Path, needed: int, limit: int, name: str) -> None:
     for _, size, file in sorted(files):
         if held + needed <= limit:
             return
-        held -= size
-        file.with_suffix(".index").unlink(missing_ok=True)
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows keeps what another process has open
+            file.with_suffix(".index").unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+            held -= size
 
 
 def _size_text(size: PixelSize) -> str:

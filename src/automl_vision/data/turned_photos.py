@@ -47,20 +47,17 @@ def placed_objects(
     sizes = np.array([(fact.width, fact.height) for fact in facts], np.float64).reshape(-1, 2)
     orientation = np.array([fact.orientation for fact in facts], np.int8)
     raw = np.where(np.isin(orientation, TRANSPOSED)[:, None], sizes[:, ::-1], sizes)
+    stated = np.array(annotations.sizes, np.float64).reshape(-1, 2)  # 0 where annotations state none
     turned = np.zeros(len(facts), bool)
     if (orientation > 1).any():
-        signs = _Signs(objects, annotations, orientation, raw, sizes)
+        signs = _Signs(objects, annotations, orientation, raw, sizes, stated)
         turned = signs.decided(exif)
     if annotations.relative:
         objects = objects.scaled(np.where(turned[:, None], raw, sizes))
     else:
-        _note_sizes(annotations, facts, sizes, but=(orientation > 1) & (_stated(annotations) == raw).all(axis=1))
+        odd = (stated > 0).all(axis=1) & (sizes > 0).all(axis=1) & (stated != sizes).any(axis=1)
+        _note_sizes(annotations, facts, odd & ~((orientation > 1) & (stated == raw).all(axis=1)))
     return _turn(objects, turned, orientation, raw) if turned.any() else objects
-
-
-def _stated(annotations: Annotations) -> Sizes:
-    """(images, 2), width and height as the annotations state them; 0 where they do not."""
-    return np.array(annotations.sizes, np.float64).reshape(-1, 2)
 
 
 @dataclass
@@ -72,6 +69,7 @@ class _Signs:
         annotations: of all images.
         orientation: (images,), of EXIF.
         raw, upright: (images, 2), width and height of the stored pixels and of the image as it is seen.
+        stated: (images, 2), width and height as the annotations state them; 0 where they do not.
     """
 
     objects: Objects
@@ -79,6 +77,7 @@ class _Signs:
     orientation: NDArray[np.int8]
     raw: Sizes
     upright: Sizes
+    stated: Sizes
 
     def decided(self, exif: Reading) -> Flags:
         """(images,), whether an image's annotations were made before the rotation; each decision is noted."""
@@ -125,7 +124,7 @@ class _Signs:
     @property
     def _states(self) -> tuple[Flags, Flags, Flags]:
         """(images,), whether the size of the stored pixels, of the upright image, or none is stated."""
-        stated = _stated(self.annotations)
+        stated = self.stated.copy()
         for index in self._of_concerned(self.objects.rle):  # a mask is of a size itself
             image, code = self.objects.image[index], MaskCode.from_text(self.objects.rle[index])
             if not stated[image].all() or (stated[image] == self.raw[image]).all():
@@ -168,11 +167,9 @@ class _Signs:
 _SEEN: dict[str, str] = {"annotated-raw": "stored ones", "annotated-upright": "upright image"}
 
 
-def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], sizes: Sizes, *, but: Flags) -> None:
+def _note_sizes(annotations: Annotations, facts: Sequence[ImageFacts], odd: Flags) -> None:
     """Note images whose annotation states another size: they were resized, and their objects perhaps not."""
-    stated = _stated(annotations)
-    odd = (stated > 0).all(axis=1) & (sizes > 0).all(axis=1) & (stated != sizes).any(axis=1)
-    rows = np.flatnonzero(odd & ~but)
+    rows = np.flatnonzero(odd)
     if len(rows):
         first = int(rows[0])
         width, height = annotations.sizes[first]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class ValueRange:
                 "range was decided with has more than 8 bits; convert it to 8 bits"
             )
         if is_16_bit:
-            return np.asarray(self._scaled(np.arange(2**16))[values])
+            return np.asarray(_table(self)[values])
         return self._scaled(values)
 
     def _scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -92,6 +93,12 @@ class ValueRange:
     def from_json(value: dict[str, Any] | None) -> ValueRange | None:
         """From JSON values; None for None, as in files of older versions."""
         return None if value is None else ValueRange(**value)
+
+
+@lru_cache(maxsize=16)
+def _table(value_range: ValueRange) -> NDArray[np.uint8]:
+    """(65536,), what each value of 16 bits becomes; one table for all images of a dataset."""
+    return value_range._scaled(np.arange(2**16))
 
 
 BYTES_ONLY = ValueRange(0.0, 65535.0, _NO_RANGE_OF_BYTES)

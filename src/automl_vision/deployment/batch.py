@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import DataError, ImageError, ScoringError
 from automl_vision.core.files import atomic_path, read_json, write_json, write_text
+from automl_vision.core.locks import try_lock
 from automl_vision.core.numbers import json_text
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
@@ -345,8 +345,6 @@ def _held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ScoringError(f"{folder} cannot be written ({error.strerror})") from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ScoringError(f"another process is scoring into {folder}; wait for it, or end it") from None
+        if not try_lock(file.fileno()):
+            raise ScoringError(f"another process is scoring into {folder}; wait for it, or end it")
         yield

@@ -14,8 +14,8 @@ from automl_vision.deployment.monitoring.comparison import (
     Comparison,
     compare_observations,
 )
-from automl_vision.deployment.monitoring.store import MonitoringError, Sample, SampleStore
-from automl_vision.deployment.online.definition import DeploymentDefinition
+from automl_vision.deployment.monitoring.store import MonitoringError, Sample
+from automl_vision.deployment.online.definition import DeploymentDefinition, EndpointDefinition
 from automl_vision.deployment.online.endpoint_folder import EndpointFolder, Endpoints
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.observations import Observations, Reference
@@ -93,16 +93,18 @@ def check_drift(
         raise MonitoringError(f"level is the share of false alarms, above 0 and below 1, not {level:g}")
     if newest < LEAST_IMAGES:
         raise MonitoringError(f"at least {LEAST_IMAGES} images are compared, not {newest}")
-    name, found = _deployment(endpoint, deployment)
+    definition = endpoint.definition()
+    name, found = _deployment(definition, deployment)
     folder = endpoint.model_folder(found)
     reference, classes = Reference.load(folder), ModelDescription.load(folder).classes
-    samples = _samples(endpoint, name).newest(newest, model=found.folder)
+    samples = endpoint.samples(name, definition.monitoring).newest(newest, model=found.folder)
     comparison = compare_observations(reference, _joined(samples), classes, level=level) if samples else None
     times = [datetime.fromtimestamp(each.time, UTC).isoformat(timespec="seconds") for each in samples]
+    sentence = _too_few(endpoint, definition, samples, reference) if comparison is None else comparison.sentence
     return DriftReport(
         endpoint.name, name, found.model, len(samples),
         times[0] if times else None, times[-1] if times else None,
-        comparison, _too_few(endpoint, samples, reference) if comparison is None else comparison.sentence,
+        comparison, sentence,
     )  # fmt: skip
 
 
@@ -132,9 +134,11 @@ def labelling_batch(
     """
     from automl_vision.deployment.monitoring.labelling import write_batch  # Parquet is not needed for a check
 
-    name, found = _deployment(endpoint, deployment)
+    definition = endpoint.definition()
+    name, found = _deployment(definition, deployment)
     folder = endpoint.model_folder(found)
-    samples = [each for each in _samples(endpoint, name).newest(newest, model=found.folder) if each.image is not None]
+    store = endpoint.samples(name, definition.monitoring)
+    samples = [each for each in store.newest(newest, model=found.folder) if each.image is not None]
     if not samples:
         raise MonitoringError(
             f"no image of {name} was kept; let its endpoint keep them: in {endpoint.definition_file} set image_side "
@@ -143,28 +147,25 @@ def labelling_batch(
     return write_batch(samples, Reference.load(folder), ModelDescription.load(folder), destination, count=count)
 
 
-def _deployment(endpoint: EndpointFolder, name: str | None) -> tuple[str, DeploymentDefinition]:
-    definition = endpoint.definition()
+def _deployment(definition: EndpointDefinition, name: str | None) -> tuple[str, DeploymentDefinition]:
     if name is None:
         name = max(definition.deployments, key=lambda each: definition.traffic.get(each, 0), default="")
     return name, definition.deployment(name)
-
-
-def _samples(endpoint: EndpointFolder, name: str) -> SampleStore:
-    return endpoint.samples(name, endpoint.definition().monitoring)
 
 
 def _joined(samples: list[Sample]) -> Observations:
     return Observations.join([each.observations for each in samples])
 
 
-def _too_few(endpoint: EndpointFolder, samples: list[Sample], reference: Reference) -> str:
+def _too_few(
+    endpoint: EndpointFolder, definition: EndpointDefinition, samples: list[Sample], reference: Reference
+) -> str:
     """Why nothing was compared, and the way out."""
     if len(reference.observations) < LEAST_IMAGES:
         return (
             f"the model was validated on {len(reference.observations)} images, and at least {LEAST_IMAGES} are needed "
             "to compare with"
         )
-    if not samples and not endpoint.definition().monitoring.samples_per_minute:
+    if not samples and not definition.monitoring.samples_per_minute:
         return f"nothing is sampled; set samples_per_minute in {endpoint.definition_file}"
     return f"{len(samples)} images were sampled, and at least {LEAST_IMAGES} are needed; look again later"

@@ -188,8 +188,7 @@ def score_parts(
         found = []
         for position, answer in zip(positions, islice(answers, len(positions)), strict=True):
             if isinstance(answer, ImageError) and plan.unreadable == "error":
-                reference = images.references[position].as_py()
-                raise ImageError(f"{reference}: {answer}; skip such images with --on-unreadable skip")
+                raise answer.ending(images.references[position].as_py())
             found.append(answer)
             count += 1
             if done is not None:

@@ -21,14 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 from automl_vision.core.errors import ImageError
 from automl_vision.data.deep_images import is_deep
 from automl_vision.data.images import load_pixels, open_image
+from automl_vision.data.light import LIGHT_FIGURES, LUMA, light_figures
 from automl_vision.data.scan import Progress, digest_of, parallel_map
 from automl_vision.data.value_range import ValueRange, pixel_keys
-from automl_vision.doctor.stats_file import FIGURES, SIDE, Stats, read_stats, write_stats
+from automl_vision.doctor.stats_file import SIDE, Stats, read_stats, write_stats
 from automl_vision.storage.access import read_image_bytes
 
 _SHORT_SIDE = 64  # pixels at which an image is decoded: JPEGs are then read at an eighth of their size
 _SHARP_SIDE = 256  # likewise for sharpness; blur that is seen at a network's size is seen at this one
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,11 @@ def stats_of(image: str, *, root: str, value_range: ValueRange | None = None, sh
     except ImageError as error:
         return Stats(str(error), digest, format_)
     spread = max(float(pixels[..., channel].std()) for channel in range(3))
-    figures = _light_and_sharpness(pixels) if sharp else {}
+    figures = {}
+    if sharp:
+        grey = pixels.astype(np.float32) @ LUMA
+        figures = dict(zip(LIGHT_FIGURES, light_figures(grey), strict=True))
     return Stats(None, digest, format_, spread, small_grey(pixels), is_deep=deep, **figures)
-
-
-def _light_and_sharpness(pixels: NDArray[np.uint8]) -> dict[str, float]:
-    """Brightness, contrast and sharpness of an image's pixels, by name."""
-    grey = pixels.astype(np.float32) @ LUMA
-    middle = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
-    figures = (float(grey.mean()), float(grey.std()), float(laplacian.std()))
-    return dict(zip(FIGURES, figures, strict=True))
 
 
 def small_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

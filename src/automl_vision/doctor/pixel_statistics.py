@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.light import LIGHT_FIGURES
 from automl_vision.data.scan import Progress
 from automl_vision.data.value_range import ValueRange
 from automl_vision.doctor.image_stats import kept_stats
-from automl_vision.doctor.stats_file import FIGURES, SIDE
+from automl_vision.doctor.stats_file import SIDE
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def pixel_statistics(
         progress: called with (images done, images in all), for images that must be decoded.
     """
     stats = kept_stats(root, images, digests, value_range=value_range, file=file, progress=progress)
-    brightness, contrast, sharpness = (np.array([getattr(one, name) for one in stats], np.float32) for name in FIGURES)
+    brightness, contrast, sharpness = (
+        np.array([getattr(one, name) for one in stats], np.float32) for name in LIGHT_FIGURES
+    )
     small = np.array([one.small for one in stats], np.uint8).reshape(-1, SIDE, SIDE)
     return PixelStatistics(brightness, contrast, sharpness, small)

@@ -11,11 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl_vision.core.files import atomic_path
+from automl_vision.data.light import LIGHT_FIGURES
 
 SIDE = 32  # pixels of the small version; a crop of 10 % still moves its content by 3 of them
-FIGURES = ("brightness", "contrast", "sharpness")
 _VERSION = b"3"  # increased whenever the columns or the figures change
-_NUMBERS = (*FIGURES, "spread")
+_NUMBERS = (*LIGHT_FIGURES, "spread")
 _COLUMNS = ("key", "digest", "format", *_NUMBERS, "is_deep", "small")
 
 

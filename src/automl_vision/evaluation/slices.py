@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.light import LIGHT_FIGURES
 from automl_vision.doctor.pixel_statistics import PixelStatistics
-from automl_vision.doctor.stats_file import FIGURES
 from automl_vision.evaluation.intervals import Interval, paired_difference
 from automl_vision.evaluation.metric import Metric
 from automl_vision.evaluation.paired import holm
@@ -162,7 +162,7 @@ def image_attributes(
         attributes["class"] = names[dataset.targets[rows].argmax(axis=1)]
     else:
         attributes["labels"] = _thirds(dataset.targets[rows].sum(axis=1).astype(np.float64), "labels")
-    for name in FIGURES if figures is not None else ():
+    for name in LIGHT_FIGURES if figures is not None else ():
         attributes[name] = _thirds(np.asarray(getattr(figures, name), np.float64), "grey levels")
     for name in dataset.further:
         found = _column_values(dataset.column(name).take(pa.array(rows)).combine_chunks())

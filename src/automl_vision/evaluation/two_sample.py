@@ -50,8 +50,7 @@ class MeanDiscrepancy(Statistic):
 
     def __init__(self, features: Floats) -> None:
         points = whitened(features)
-        squares = (points**2).sum(axis=1)
-        distances = np.maximum(squares[:, None] + squares[None] - 2 * points @ points.T, 0)
+        distances = squared_distances(points, points)
         some = distances[:_MOST_PAIRS_OF_MEDIAN, :_MOST_PAIRS_OF_MEDIAN]
         width = float(np.median(some[np.triu_indices(len(some), 1)])) or 1.0
         self._kernel = np.exp(-distances / width)
@@ -146,6 +145,11 @@ def whitened(features: Floats) -> Floats:
     kept &= variances > _LEAST_VARIANCE * max(float(variances.max(initial=0.0)), _LEAST_VARIANCE)
     found: Floats = axes[:, kept] * np.sqrt(len(centred))
     return found
+
+
+def squared_distances(a: Floats, b: Floats) -> Floats:
+    """(n, m), squared Euclidean distances of points (n, axes) from points (m, axes)."""
+    return np.asarray(np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T, 0))
 
 
 def _divisions(is_new: NDArray[np.bool_], permutations: int, seed: int) -> Floats:

@@ -18,7 +18,7 @@ from automl_vision.workspace.trial_folder import TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 CACHE, CHECKPOINT, WEIGHTS = "cache", "checkpoint", "weights"
-_CHECKPOINTS = ("checkpoint.pt",)
+_CHECKPOINT_FILE = "checkpoint.pt"
 _WEIGHTS = "weights*.safetensors"
 _DAY = 86_400
 
@@ -86,8 +86,7 @@ def _of_run(run: RunFolder, older_than_days: float | None) -> Iterator[Removable
         return
     is_old = older_than_days is not None and time.time() - (record.ended or 0) > older_than_days * _DAY
     for trial in run.trials():
-        for name in _CHECKPOINTS:
-            yield from _file(trial, name, CHECKPOINT, run.id)
+        yield from _file(trial, _CHECKPOINT_FILE, CHECKPOINT, run.id)
         if is_old and record.best_trial is not None and trial.number != record.best_trial:
             for file in sorted(trial.path.glob(_WEIGHTS)):
                 yield from _file(trial, file.name, WEIGHTS, run.id)

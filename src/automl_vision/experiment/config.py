@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AliasChoices,
@@ -26,6 +26,7 @@ from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.validation import CrossCheckError, names_of, problems_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
+from automl_vision.data.exif_readings import Reading
 from automl_vision.data.value_range import AUTO, parse_range
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.recipes.catalog import usable_algorithm
@@ -111,7 +112,7 @@ class AutoMLVisionConfig(BaseModel):
     max_bad_share: float = Field(
         MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of images, and of objects, that may be unusable"
     )
-    exif: Literal["auto", "annotated-raw", "annotated-upright"] = Field(
+    exif: Reading = Field(
         "auto",
         description="how photos with an EXIF rotation were annotated: `annotated-raw` before it, `annotated-upright` "
         "after it, `auto` as the annotations state",
@@ -207,6 +208,12 @@ class AutoMLVisionConfig(BaseModel):
         if checked is None:
             raise ConfigError(mistakes)
         return checked
+
+    @property
+    def epochs_by_time(self) -> bool:
+        """Whether time decides how many epochs a trial has: it is given, the number is not, and there is no sweep."""
+        is_given = "experiment_timeout_hours" in self.model_fields_set and self.hyperparameter_sampling is None
+        return is_given and "number_of_epochs" not in self.settings
 
     @property
     def algorithm(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from automl_vision.core.errors import MissingPackageError
+from automl_vision.core.files import link_or_copy
 from automl_vision.core.late import optional_package
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.drawing import Tile, class_colours, draw_grid
@@ -26,7 +27,7 @@ from automl_vision.serving.predictor import Predictor
 from automl_vision.workspace.workspace import Workspace
 
 PICTURE = "predictions.png"
-"""In the folder of the run."""
+"""In the folder of the run, where no other file is wanted."""
 
 _SHOWN, _COLUMNS = 9, 3  # images in the picture
 
@@ -64,7 +65,12 @@ class Demo:
 
 
 def run_demo(
-    workspace: Workspace, data: Path | None = None, *, minutes: float = 4.0, say: Callable[[str], None] = print
+    workspace: Workspace,
+    data: Path | None = None,
+    *,
+    minutes: float = 4.0,
+    picture: Path | None = None,
+    say: Callable[[str], None] = print,
 ) -> Demo:
     """Train on real images within a budget, and predict some that the model was not trained on.
 
@@ -72,6 +78,7 @@ def run_demo(
         workspace: where.
         data: labelled images in any known format; None takes the textile photos.
         minutes: for the whole run.
+        picture: file that the predictions are drawn into; None draws them in the folder of the run.
         say: called with what to tell of the data.
 
     Raises:
@@ -84,7 +91,7 @@ def run_demo(
     config = AutoMLVisionConfig(task=dataset.task, training_data=dataset, experiment_timeout_hours=minutes / 60)
     run = Experiment(workspace, "demo").submit(config)
     run.wait_for_completion(show_output=True)
-    return _shown(run)
+    return _shown(run, picture or run.folder.path / PICTURE)
 
 
 def textile_images(folder: Path) -> Path:
@@ -107,12 +114,15 @@ def textile_images(folder: Path) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in sources.items():
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(source, target_is_directory=True)
+        photos = folder / name
+        if photos.is_symlink():  # the package may have moved
+            photos.unlink()
+        if not photos.exists():
+            link_or_copy(Path(source), photos)
     return folder
 
 
-def _shown(run: Run) -> Demo:
+def _shown(run: Run, picture: Path) -> Demo:
     """The predictions of a run's model, and a picture of them."""
     dataset = Dataset.load(run.folder.manifest)
     held_out = [row for row, split in enumerate(dataset.splits) if split in ("val", "test")]
@@ -124,7 +134,7 @@ def _shown(run: Run) -> Demo:
         one = _compared(dataset, row, prediction)
         shown.append(one)
         tiles.append(_tile(dataset, row, prediction, one))
-    picture = run.folder.path / PICTURE
+    picture.parent.mkdir(parents=True, exist_ok=True)
     draw_grid(tiles, class_colours(dataset.classes), columns=_COLUMNS).save(picture)
     return Demo(run, picture, tuple(shown))
 

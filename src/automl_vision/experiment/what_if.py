@@ -6,7 +6,7 @@ anything is trained; a network that is trained further may gain more or less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,16 @@ from automl_vision.data.changes import matched_rows
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import SPLIT_RATIO
 from automl_vision.data.scan import Progress
-from automl_vision.data.splits import holdout, stable_order
-from automl_vision.data.targets import Targets
+from automl_vision.data.splits import stable_order
 from automl_vision.doctor.features import FeatureStore
 from automl_vision.doctor.label_errors import principal_components
 from automl_vision.evaluation.intervals import Interval, percentile_interval
 from automl_vision.evaluation.multi_label import label_set_iou
 from automl_vision.evaluation.paired import SCORES, Comparison, compare
 from automl_vision.evaluation.weighted import resample_weights
+from automl_vision.experiment.linear_probe import Floats, Truth, choose_strength, fit_for
 
 MOST_TRAINING = 20_000  # images of each version; the same ones of both
-_STRENGTHS = (0.01, 0.1, 1.0)  # inverse penalties to choose from, for components with a mean square of 1
-_HELD_OUT = 0.25
-_STEPS = 300
-
-Floats = NDArray[np.float64]
-Truth = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -167,11 +161,11 @@ def _compared(before: _Side, after: _Side, *, one_label: bool) -> WhatIf:
     if len(common.same) < 2:
         raise DataError("fewer than 2 validation images are the same in both versions, so nothing can be compared")
     inputs = _inputs(before, after)
-    fit = _fit_one if one_label else _fit_several
+    fit = fit_for(one_label=one_label)
     rows = (before.training(), after.training())
     predicts = [
         # each with the penalty that suits it, as a trial's probe has; one for both made a change look larger than it is
-        fit(values[chosen], side.truth[chosen], _strength(values[chosen], side.truth[chosen], fit))
+        fit(values[chosen], side.truth[chosen], choose_strength(values[chosen], side.truth[chosen], fit))
         for values, side, chosen in zip(inputs, (before, after), rows, strict=True)
     ]
     score = _rightness if one_label else _overlap
@@ -247,63 +241,6 @@ def _inputs(before: _Side, after: _Side) -> tuple[Floats, Floats]:
     values = np.zeros((len(both), found.shape[1]))
     values[known] = found
     return values[: len(before.features)], values[len(before.features) :]
-
-
-Predict = Callable[[Floats], Floats]
-Fit = Callable[[Floats, Truth, float], Predict]
-
-
-def _fit_one(inputs: Floats, truth: Truth, strength: float) -> Predict:
-    """Probabilities of the classes, one of which an image has."""
-    labels = truth.argmax(axis=1)
-    known = np.unique(labels)
-    if len(known) < 2:
-        raise DataError("the probe needs training images of at least 2 classes")
-    model = _regression(strength).fit(inputs, labels)
-
-    def predict(values: Floats) -> Floats:
-        chances = np.zeros((len(values), truth.shape[1]))
-        chances[:, model.classes_] = model.predict_proba(values)
-        return chances
-
-    return predict
-
-
-def _fit_several(inputs: Floats, truth: Truth, strength: float) -> Predict:
-    """Probability of each class by itself."""
-    models = [
-        _regression(strength).fit(inputs, column) if 0 < column.sum() < len(column) else float(column.mean())
-        for column in truth.T
-    ]
-
-    def predict(values: Floats) -> Floats:
-        columns = [
-            np.full(len(values), model) if isinstance(model, float) else model.predict_proba(values)[:, 1]
-            for model in models
-        ]
-        return np.stack(columns, axis=1)
-
-    return predict
-
-
-def _regression(strength: float) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=strength, max_iter=_STEPS, tol=1e-3)
-
-
-def _strength(inputs: Floats, truth: Truth, fit: Fit) -> float:
-    """The penalty whose probe is most certain of held-out training images."""
-    held_out = holdout(Targets.from_dense(truth), [str(i) for i in range(len(truth))], _HELD_OUT, seed=0)
-
-    def loss(strength: float) -> float:
-        chances = fit(inputs[~held_out], truth[~held_out], strength)(inputs[held_out])
-        right = np.where(truth[held_out], chances, 1 - chances)
-        return float(-np.log(np.maximum(right, 1e-12)).mean())
-
-    if not 0 < held_out.sum() < len(held_out):
-        return _STRENGTHS[1]
-    return min(_STRENGTHS, key=loss)
 
 
 def _rightness(chances: Floats, truth: Truth) -> Floats:

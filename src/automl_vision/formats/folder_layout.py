@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import composed, folder_of
 from automl_vision.data.split_names import normalize_split, split_in_name
+from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.source import Source
 
 _WRAPPERS = frozenset({"images", "image", "imgs", "img", "data", "jpg", "jpeg", "png"})  # never the name of a class
@@ -128,9 +129,26 @@ def layout_of(source: Source) -> FolderLayout | None:
     if source.main:
         return None
     try:
-        return read_layout(Folder.tree(source.images))
+        return _layout_of_all(source)
     except DataError:
         return None
+
+
+def layout_of_photos(source: Source) -> FolderLayout:
+    """What the folders of a folder mean as classes, with masks among the images left aside.
+
+    Raises:
+        DataError: two readings are possible; the message says how to choose one.
+    """
+    aside = masks_aside(source)
+    if not aside:
+        return _layout_of_all(source)
+    photos = (path for path in source.images if path not in aside)
+    return source.look_once("layout of photos", lambda: read_layout(Folder.tree(photos)))
+
+
+def _layout_of_all(source: Source) -> FolderLayout:
+    return source.look_once("layout", lambda: read_layout(Folder.tree(source.images)))
 
 
 def _unwrapped(root: Folder) -> tuple[str | None, Folder]:

@@ -100,7 +100,8 @@ class ImageListing:
         found = by_name.get(parts[-1]) or by_name.get(_UPLOAD.sub("", parts[-1]))
         if not found:
             return None
-        alike = {path: 1 + _common_end(parts[:-1], folded(path).split("/")[:-1]) for path in found}
+        own_end = parts[-2::-1]
+        alike = {path: 1 + shared_start(own_end, folded(path).split("/")[-2::-1]) for path in found}
         most = max(alike.values())
         if most < least:
             return None
@@ -162,9 +163,10 @@ class ImageListing:
         return frozenset(found)
 
 
-def _common_end(first: list[str], second: list[str]) -> int:
+def shared_start(first: Iterable[str], second: Iterable[str]) -> int:
+    """How many parts two paths have in common before they differ."""
     count = 0
-    for one, other in zip(reversed(first), reversed(second), strict=False):
+    for one, other in zip(first, second, strict=False):
         if one != other:
             break
         count += 1

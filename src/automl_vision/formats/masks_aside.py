@@ -6,12 +6,13 @@ import numpy as np
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import folder_of, suffix_of
-from automl_vision.data.masks import looks_like_mask, mask_values
+from automl_vision.data.images import open_image, upright_size
+from automl_vision.data.masks import flat_values
 from automl_vision.data.split_names import is_mask_folder, is_plain_folder
 from automl_vision.formats.image_listing import grouped
 from automl_vision.formats.source import Source, size_of_file
 
-_MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
 _CHECKED = 50  # pairs that are looked at before the others are believed
 _MOST_VALUES = 64  # of a mask
 _MARK = "_mask"
@@ -22,11 +23,9 @@ Pairs = dict[str, str]
 
 def masks_aside(source: Source) -> Pairs:
     """The masks among a source's images that would be taken for photos of a class; looked for once."""
-    key = ("masks aside", None)
-    if key not in source.looked_at:
-        source.looked_at[key] = {} if source.main else {**_twins(source), **_in_folders_of_masks(source)}
-    found: Pairs = source.looked_at[key]
-    return found
+    if source.main:
+        return {}
+    return source.look_once("masks aside", lambda: {**_twins(source), **_in_folders_of_masks(source)})
 
 
 def _twins(source: Source) -> Pairs:
@@ -34,7 +33,7 @@ def _twins(source: Source) -> Pairs:
     by_stem = grouped(source.images, lambda path: path.rpartition(".")[0])
     pairs: Pairs = {}
     for paths in by_stem.values():
-        masks = [path for path in paths if suffix_of(path) in _MASK_SUFFIXES]
+        masks = [path for path in paths if suffix_of(path) in MASK_SUFFIXES]
         photos = [path for path in paths if path not in masks]
         if len(masks) == 1 and len(photos) == 1:
             pairs[masks[0]] = photos[0]
@@ -55,14 +54,17 @@ def _checked(source: Source, pairs: Pairs) -> Pairs:
 
 def _is_mask(source: Source, mask: str, photo: str) -> bool:
     """Whether an image is a mask of a photo: of its size, flat, and of few values."""
-    size = size_of_file(source, mask)
-    if size is None or size != size_of_file(source, photo):
+    size = size_of_file(source, photo)
+    if size is None:
         return False
     try:
         data = source.read(mask)
-        return looks_like_mask(data) and len(np.unique(mask_values(data))) <= _MOST_VALUES
+        if upright_size(open_image(data)) != size:
+            return False
+        values = flat_values(data)
     except (DataError, ImageError):
         return False
+    return values is not None and len(np.unique(values)) <= _MOST_VALUES
 
 
 def _in_folders_of_masks(source: Source) -> Pairs:

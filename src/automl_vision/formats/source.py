@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.text import suffix_of
-from automl_vision.data.annotations import Columns
 from automl_vision.data.image_names import is_image
 from automl_vision.data.images import open_image, upright_size
 from automl_vision.formats.documents import Documents
@@ -34,6 +33,7 @@ _STORES = re.compile(r"^(gs|gcs|s3|s3a|az|abfss?|wasbs?|hdfs|dbfs)://", re.IGNOR
 _PARTS_OF_WEB_URL = 2  # that a listed image must share; "https://host/1.jpg" alone tells too little
 _ANNOTATION_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls"})
 Parsed = TypeVar("Parsed")
+Found = TypeVar("Found")
 
 
 class Source:
@@ -43,15 +43,14 @@ class Source:
         storage: where they lie.
         main: the file that the user pointed at, relative to the storage's root; None when it was a folder.
         listing: its images by their names.
-        looked_at: what was found out about the files while looking for the format, by what was looked at.
         wants_objects: whether the data is opened for a task of objects, and not as its labels suggest.
     """
 
     def __init__(self, storage: Storage, main: str | None = None) -> None:
         self.storage, self.main = storage, main
         self.listing = ImageListing(storage)
-        self.looked_at: dict[tuple[str, Columns | None], Any] = {}
         self.wants_objects = False
+        self._looked_at: dict[Hashable, Any] = {}
         self._documents = Documents(partial(_read_file, storage, main))  # a method would be a cycle of references
 
     @staticmethod
@@ -131,10 +130,22 @@ class Source:
         except DataError:
             return None
 
+    def look_once(self, what: Hashable, look: Callable[[], Found]) -> Found:
+        """What several formats find out about the files, each by the same look; an error is not kept.
+
+        Args:
+            what: names what is looked at.
+            look: looks at it.
+        """
+        if what not in self._looked_at:
+            self._looked_at[what] = look()
+        found: Found = self._looked_at[what]
+        return found
+
     def forget(self) -> None:
-        """Drop the files that were read; the dataset is open."""
+        """Drop the files that were read, and what was found out; the dataset is open."""
         self._documents.forget()
-        self.looked_at.clear()
+        self._looked_at.clear()
 
     def read_text(self, path: str) -> str:
         """The text of an annotation file; see `decode_text`."""

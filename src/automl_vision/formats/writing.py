@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from automl_vision.core.errors import ImageError
+from automl_vision.core.files import link_or_copy
 from automl_vision.core.tasks import has_objects
 from automl_vision.core.text import suffix_of
 from automl_vision.data.dataset import Dataset
@@ -119,7 +119,7 @@ class Export:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if self._images == "link" and Path(full).is_file():
-                os.symlink(full, path)  # noqa: PTH211 - the link's text is the path as it is
+                link_or_copy(Path(full), path)
             else:
                 path.write_bytes(read_image_bytes(self._dataset.root, reference))
         except ImageError as error:

@@ -10,6 +10,7 @@ import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
 from automl_vision.core.errors import DataError
+from automl_vision.core.text import suffix_of
 from automl_vision.data.annotations import Annotations
 from automl_vision.formats.json_file import HEAD_FILES
 from automl_vision.formats.source import Source
@@ -51,9 +52,14 @@ def parse_xml(data: bytes, path: str) -> Element:
     return root
 
 
+def xml_files(source: Source) -> list[str]:
+    """The XML files; where none has the suffix, those without any, as of Stanford Dogs, which may be XML too."""
+    return source.with_suffix(".xml") or source.with_suffix("")
+
+
 def has_documents(source: Source, tag: str, *children: str) -> bool:
     """Whether one of the first XML files of a source has this root element, and one of these in it."""
-    for path in (source.with_suffix(".xml") or source.with_suffix(""))[:HEAD_FILES]:
+    for path in xml_files(source)[:HEAD_FILES]:
         root = source.try_parsed(path, parse_xml)
         if root is not None and root.tag == tag and (not children or any(root.find(c) is not None for c in children)):
             return True
@@ -61,16 +67,12 @@ def has_documents(source: Source, tag: str, *children: str) -> bool:
 
 
 def documents(source: Source, tag: str, annotations: Annotations) -> Iterator[tuple[str, Element]]:
-    """The XML files with this root element, each with its path; a file that is not XML is reported.
-
-    Where none has the suffix, files without any may be XML too, as those of Stanford Dogs.
-    """
-    named = source.with_suffix(".xml")
-    for path in named or source.with_suffix(""):
+    """The XML files with this root element, each with its path; one with the suffix that is not XML is reported."""
+    for path in xml_files(source):
         try:
             root = read_xml(source, path)
         except DataError as error:
-            if named:
+            if suffix_of(path):
                 annotations.reject(path, str(error), "bad record")
             continue
         if root.tag == tag:

@@ -33,7 +33,7 @@ def create_classifier(request: NetworkRequest) -> Model:
     network = _timm_network(architecture, request.classes, settings)
     origin = WeightsOrigin()
     if hyperparameters.pretrained:
-        origin = load_pretrained(network, architecture, hyperparameters.weights)
+        origin = load_pretrained(network, architecture, hyperparameters.weights, crop_size=settings.crop_size)
     normalization = normalization_of(network)
     return Model(
         network, describe_network(request, architecture, settings, normalization=normalization, weights=origin)

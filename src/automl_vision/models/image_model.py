@@ -43,7 +43,7 @@ class ImageModel(nn.Module):
     @property
     def head(self) -> nn.Linear | None:
         """The linear layer that computes the logits, or None if the network ends with something else."""
-        return None if isinstance(self.network, Detector) else linear_head(self.network)
+        return linear_head(self.network)
 
     @property
     def body(self) -> nn.Module:
@@ -62,7 +62,10 @@ def pooled_features(network: Any, images: Tensor) -> Tensor:
 
 
 def linear_head(network: Any) -> nn.Linear | None:
-    """The linear layer that computes a timm network's logits, or None if the network ends with something else."""
+    """The linear layer that computes a timm network's logits, or None if the network ends with something else.
+
+    A detector has no `get_classifier`.
+    """
     head = network.get_classifier() if hasattr(network, "get_classifier") else None
     return head if isinstance(head, nn.Linear) else None
 

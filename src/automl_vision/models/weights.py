@@ -15,25 +15,31 @@ from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
 from automl_vision.recipes.network import WeightsOrigin
 from automl_vision.storage.hub import hub_answers
 
+_NO_HEAD = -1  # classes that timm takes the weights to have, so that it drops their head whatever its size
 
-def load_pretrained(model: nn.Module, architecture: str, path: str | None) -> WeightsOrigin:
+
+def load_pretrained(
+    model: nn.Module, architecture: str, path: str | None, *, crop_size: int | None = None
+) -> WeightsOrigin:
     """Load pretrained weights into a model; a head of another size keeps its own values.
 
     Args:
         model: a timm model of the architecture.
         architecture: its timm name.
         path: local file or folder to take instead of a package or a hub.
+        crop_size: side of the model's input in pixels, of an architecture that is built for one size; tensors that
+            depend on it, such as a vision transformer's position embedding, are resampled to it.
 
     Raises:
         WeightsUnavailableError: no source has them.
     """
     if path is not None:
         file = weights_file(Path(path))
-        _load_backbone(model, read_state_dict(file))
+        _load_backbone(model, _resampled(read_state_dict(file), architecture, crop_size))
         return WeightsOrigin("file", file.name, None)
     if architecture in BUNDLED_WEIGHTS:
         return _load_bundled(model, architecture)
-    return _load_from_hub(model, architecture)
+    return _load_from_hub(model, architecture, crop_size)
 
 
 def read_state_dict(file: Path) -> dict[str, torch.Tensor]:
@@ -83,6 +89,25 @@ def _load_backbone(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
     model.load_state_dict({**own, **fitting})
 
 
+def _resampled(state: dict[str, torch.Tensor], architecture: str, crop_size: int | None) -> dict[str, torch.Tensor]:
+    """Weights for an input of another size, without their head, converted as timm does it for the architecture.
+
+    Raises:
+        WeightsUnavailableError: they are not those of the architecture.
+    """
+    if crop_size is None:
+        return state
+    overlay = {"state_dict": state, "num_classes": _NO_HEAD, "custom_load": False}
+    try:
+        donor = timm.create_model(
+            architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, img_size=crop_size
+        )
+    except (RuntimeError, KeyError) as error:
+        raise WeightsUnavailableError(f"the weights do not fit {architecture} at {crop_size} px: {error}") from error
+    fitted: dict[str, torch.Tensor] = donor.state_dict()
+    return fitted
+
+
 def _head_names(model: nn.Module) -> tuple[str, ...]:
     names = getattr(model, "pretrained_cfg", {}).get("classifier") or "classifier"
     return (names,) if isinstance(names, str) else tuple(names)
@@ -101,7 +126,7 @@ def _load_bundled(model: nn.Module, architecture: str) -> WeightsOrigin:
     return WeightsOrigin("package", module.replace("_", "-"), "apache-2.0")
 
 
-def _load_from_hub(model: nn.Module, architecture: str) -> WeightsOrigin:
+def _load_from_hub(model: nn.Module, architecture: str, crop_size: int | None) -> WeightsOrigin:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     config = timm.get_pretrained_cfg(architecture)
@@ -112,7 +137,7 @@ def _load_from_hub(model: nn.Module, architecture: str) -> WeightsOrigin:
     if not isinstance(cached, str):
         _require_hub(architecture)
         cached = hf_hub_download(repository, "model.safetensors")
-    _load_backbone(model, load_file(cached))
+    _load_backbone(model, _resampled(load_file(cached), architecture, crop_size))
     return WeightsOrigin("hub", repository, config.license)
 
 

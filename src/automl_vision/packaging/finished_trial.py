@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import ImageError, PackagingError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import SomeRecord, TrialMetrics, TrialResult, read_record
+from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import digest_of, is_content_digest
 from automl_vision.evaluation.conformal import ERROR_RATES, PredictionSets, prediction_sets
 from automl_vision.evaluation.goals import Precision
+from automl_vision.evaluation.labeling_cost import labeling_cost
 from automl_vision.evaluation.operating import choose_operating_points
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.packaging.exporters import Exported, Exporter
 from automl_vision.recipes.catalog import family_of
-from automl_vision.serving.model_folder import ModelDescription, PrecisionThreshold, SetThreshold
+from automl_vision.serving.model_folder import LabelingThreshold, ModelDescription, PrecisionThreshold, SetThreshold
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.tasks.task import Task, create_task
 
@@ -130,6 +132,17 @@ class FinishedTrial:
                 PrecisionThreshold(wanted, points.thresholds[0], points.fitted_on, figures if measured else None)
             )
         return tuple(found)
+
+    def labeling_threshold(self) -> LabelingThreshold | None:
+        """The score from which a detector spares people most work, on validation images; None for labels of images."""
+        info = TASKS[self.dataset.task]
+        if not info.labels_objects:
+            return None
+        goal, cases = labeling_cost(info.kind), self.cases["val"]
+        points = choose_operating_points(
+            cases, cases, [goal] * len(self.dataset.classes), self.dataset.classes, per_class=False
+        )
+        return LabelingThreshold(points.thresholds[0], goal.false, goal.missed, points.fitted_on)
 
     @cached_property
     def predictions(self) -> Predictions:

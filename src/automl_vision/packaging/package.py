@@ -75,6 +75,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
             finished.describe(provenance or {}),
             prediction_sets=finished.set_thresholds(),
             precision_thresholds=finished.precision_thresholds(),
+            labeling=finished.labeling_threshold(),
         )
         description.save(staging)
         finished.model.description.save(staging)

@@ -95,8 +95,8 @@ def _tiles(small: float, side: int, shorter: float, sizes: NDArray[np.float64]) 
 def _sentence(settings: dict[str, Any], cost: float, small: float, shorter: float) -> str:
     if not settings:
         return (
-            f"small boxes have {small * shorter:.0f} px in the images themselves; neither a larger input nor tiles "
-            "would show more of them"
+            f"small boxes have {small * shorter:.0f} px in the images themselves, so a larger input or tiles would add "
+            "no detail; enlarged, they may still suit the pretrained features better, which only a trial can show"
         )
     given = ", ".join(f"{name}={value}" for name, value in settings.items())
     return (

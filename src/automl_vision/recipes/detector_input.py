@@ -20,7 +20,8 @@ from automl_vision.serving.objects import TileGrid
 SMALL_SIDE = 20.0  # pixels that the side of a small box should have on the canvas
 SHORT_SIDES = (320, 600)  # of a canvas that follows the boxes
 _SMALL_QUANTILE = 0.1
-_MOST_ENLARGED = 1.0  # times the images' own size; beyond it more pixels show no more
+_MOST_ENLARGED = 1.0  # times the images' own size; beyond it there is no more detail
+_ENLARGED = 1.5  # times the default side, for the pretrained features' sake: they were trained on larger objects
 
 
 def decide_geometry(dataset: Dataset, hyperparameters: Hyperparameters) -> Geometry | None:
@@ -104,17 +105,43 @@ def wanted_side(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[
         sizes: (images, 2), height and width.
         training: (images,), which of them count.
     """
-    objects = dataset.objects
-    mine = training[objects.image] & ~objects.iscrowd
-    if not mine.any():
+    small = _small_share(dataset, sizes, training)
+    if small is None:
         return SHORT_SIDES[0]
-    box = objects.bbox[mine]
-    sides = np.sqrt(np.maximum((box[:, 2:] - box[:, :2]).prod(axis=1), 1.0))
-    shares = sides / sizes[objects.image[mine]].min(axis=1)
-    wanted = SMALL_SIDE / max(float(np.quantile(shares, _SMALL_QUANTILE)), 1e-6)
+    wanted = SMALL_SIDE / max(small, 1e-6)
     there = float(np.median(sizes[training].min(axis=1)))
     highest = float(np.clip(_MOST_ENLARGED * there, *SHORT_SIDES))
     return CANVAS_STEP * round(float(np.clip(wanted, SHORT_SIDES[0], highest)) / CANVAS_STEP)
+
+
+def _small_share(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[np.bool_]) -> float | None:
+    """Side of a small box as a share of its image's shorter side; None without boxes."""
+    objects = dataset.objects
+    mine = training[objects.image] & ~objects.iscrowd
+    if not mine.any():
+        return None
+    box = objects.bbox[mine]
+    sides = np.sqrt(np.maximum((box[:, 2:] - box[:, :2]).prod(axis=1), 1.0))
+    return float(np.quantile(sides / sizes[objects.image[mine]].min(axis=1), _SMALL_QUANTILE))
+
+
+def enlarged_side(dataset: Dataset, hyperparameters: Hyperparameters) -> int | None:
+    """A larger shorter side of the input, in pixels, that may suit small boxes; None where there is none to try.
+
+    Enlarged images have no more detail, but small objects come nearer to the sizes that pretrained features know (Hu
+    and Ramanan 2017, "Finding Tiny Faces").
+
+    Args:
+        dataset: with splits; images without one count as training images.
+        hyperparameters: an input size or tiles that they name leave nothing to try.
+    """
+    if not isinstance(hyperparameters, DetectionHyperparameters) or hyperparameters.min_size is not None:
+        return None
+    training, sizes = np.isin(dataset.splits, ("train", "")), image_sizes(dataset)
+    small, side = _small_share(dataset, sizes, training), wanted_side(dataset, sizes, training)
+    if small is None or small * side >= SMALL_SIDE or tile_grid(hyperparameters) is not None:
+        return None
+    return CANVAS_STEP * round(_ENLARGED * side / CANVAS_STEP)
 
 
 def image_sizes(dataset: Dataset) -> NDArray[np.float64]:

@@ -24,7 +24,15 @@ class TrainingHyperparameters(BaseModel):
     max_warmup_fraction: ClassVar[float] = 0.5
     """Maximum fraction of the epochs that the warm-up may take."""
 
-    number_of_epochs: int = Field(15, gt=0, description="passes over the training images")
+    most_epochs: ClassVar[int] = 40
+    """Passes over the training images when a time is given and `number_of_epochs` is not, if that many fit into it."""
+
+    number_of_epochs: int = Field(
+        15,
+        gt=0,
+        description="passes over the training images; where a time is given and no number, as many as fit, at most 40 "
+        "(detectors 100)",
+    )
     training_batch_size: int | None = Field(
         None, gt=0, description="images per training step; none: chosen by device memory"
     )
@@ -62,7 +70,7 @@ class TrainingHyperparameters(BaseModel):
         gt=0,
         le=1,
         description="factor on the learning rate for each block further from the head; none: 0.75 for a detector's "
-        "pretrained backbone, otherwise 1",
+        "pretrained backbone and for vision transformers, 0.8 for ConvNeXt and Swin, otherwise 1",
     )
     beta1: float = Field(0.9, ge=0, lt=1, description=f"{users_of('beta1')}: decay rate of the first moment")
     beta2: float = Field(0.999, ge=0, lt=1, description=f"{users_of('beta2')}: decay rate of the second moment")
@@ -178,6 +186,7 @@ class DetectorHyperparameters(TrainingHyperparameters):
     """Hyperparameters of every detector, with and without masks."""
 
     max_warmup_fraction = 0.25  # new heads have much to learn in few epochs
+    most_epochs = 100  # bccd and sets of small objects gained until there
 
     validation_metric_type: Literal["none", "coco", "voc", "coco_voc"] = Field(
         "voc",
@@ -271,7 +280,11 @@ ONE_STAGE_BACKBONES = {
 class OneStageHyperparameters(DetectorHyperparameters):
     """Hyperparameters of the one-stage detector of this package."""
 
-    number_of_epochs: int = Field(30, gt=0, description="passes over the training images")
+    number_of_epochs: int = Field(
+        30,
+        gt=0,
+        description="passes over the training images; where a time is given and no number, as many as fit, at most 100",
+    )
     nms_iou_threshold: float = _nms_field("box_iou_threshold")
     image_size: int | None = Field(
         None, gt=0, description="longer side of the model's input in pixels; none: chosen by the sizes of the boxes"

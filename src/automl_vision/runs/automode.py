@@ -9,25 +9,31 @@ from automl_vision.runs.trial_sources import FixedTrials
 from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
 from automl_vision.search.portfolio import planned_candidate, portfolio
 
-_RUNGS_BEFORE_END = 9  # the first rung is at a ninth of the epochs: with a factor of 3, two rungs before the end
+_FIRST_RUNG = 3  # a third of the default's validations: a single early report would rank by how the curves begin
 
 
-def automode_policy(spec: RunSpec) -> Policy:
-    """The user's policy, or successive halving: at each rung a candidate must keep up with the best third."""
+def automode_policy(spec: RunSpec, validations: int) -> Policy:
+    """The user's policy, or successive halving: at each rung a candidate must keep up with the best third.
+
+    Args:
+        spec: of the run.
+        validations: that the default recipe had after its epochs of training.
+    """
     if spec.policy is not None:
         return spec.termination
-    hyperparameters = spec.trials[0].hyperparameters
-    reports = hyperparameters.number_of_epochs // hyperparameters.evaluation_frequency
-    return SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=max(1, reports // _RUNGS_BEFORE_END))
+    return SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=max(1, validations // _FIRST_RUNG))
 
 
-def automode_trials(spec: RunSpec, probes: Mapping[str, float], learning_rate: float | None) -> FixedTrials:
+def automode_trials(
+    spec: RunSpec, probes: Mapping[str, float], learning_rate: float | None, *, enlarged: int | None = None
+) -> FixedTrials:
     """The default recipe and, once it has a result, the portfolio.
 
     Args:
         spec: of the run.
         probes: primary metric of the linear probe by candidate, where features were probed.
         learning_rate: that the default recipe used; None before it has a result.
+        enlarged: as for `portfolio`.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
     planned = [base.model_copy(update={"role": "default recipe"})]  # trial 0, unchanged
@@ -35,7 +41,7 @@ def automode_trials(spec: RunSpec, probes: Mapping[str, float], learning_rate: f
         scores = {key: spec.ranking.score(value) for key, value in probes.items()}
         tried = [
             planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-            for candidate in portfolio(base, task, fixed, scores)
+            for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged)
         ]
         planned += [trial for trial in tried if trial is not None]
     return FixedTrials(planned[: spec.iterations])

@@ -18,7 +18,7 @@ from automl_vision.core.records import RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
-from automl_vision.recipes.detector_input import decide_geometry, kept_size
+from automl_vision.recipes.detector_input import decide_geometry, enlarged_side, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, measuring_seconds, note_packaging, packaging_seconds, plan_text
@@ -198,8 +198,7 @@ class _Controller:
         alone = self._slots(1)
         if not self.folder.trials(planned=True):
             self._show_plan(jobs, alone)
-        policy = automode_policy(self.spec)
-        loop = self._loop(jobs, self._source(), policy, alone)
+        loop = self._loop(jobs, self._source(), self._automode_policy(), alone)
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
             slots = self._slots(self.spec.concurrent)
@@ -207,11 +206,17 @@ class _Controller:
             probes = probe_candidates(jobs, alone[0], seconds)
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            loop = self._loop(jobs, automode_trials(self.spec, probes, result.learning_rate), policy, slots)
+            enlarged = enlarged_side(jobs.dataset, self.spec.trials[0].hyperparameters)
+            source = automode_trials(self.spec, probes, result.learning_rate, enlarged=enlarged)
+            loop = self._loop(jobs, source, self._automode_policy(), slots)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
+
+    def _automode_policy(self) -> Policy:
+        """The policy by the validations that the default recipe has had, those of an interrupted run included."""
+        return automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
 
     def _loop(self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot]) -> TrialLoop:
         """Run the trials of a source to their ends."""

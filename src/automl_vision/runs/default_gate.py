@@ -1,20 +1,29 @@
-"""Whether AutoMode replaces the default recipe: only if a paired test on the validation images says so."""
+"""Whether AutoMode replaces the default recipe: only where another trial is probably better, and hardly ever worse."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from automl_vision.core.records import Decision, PairedTest, Ranking
+from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison, compare
+from automl_vision.evaluation.posterior import true_gain
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
+
+PROBABLY, HARDLY = 0.8, 0.1
+"""The least probability of a gain, and the greatest one of a loss of more than half the usual gain, for a change."""
+
+USUAL_GAIN = 0.02
+"""Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
+as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
 
 def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) -> Decision | None:
     """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
-    The best of several candidates looks better than it is, so the level is divided by their number (Bonferroni).
+    The best of several candidates looks better than it is; `true_gain` allows for that.
 
     Args:
         folder: of the run.
@@ -43,16 +52,27 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
     compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))
     if compared is None:
         return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
-    level = LEVEL / len(others)
-    test = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
-    if compared.p_value < level:
-        reason = f"trial {best.number} replaces the default recipe: {scored}; {test}, below {level:.2g}"
-        return _decision(best.number, reason, compared)
-    needed = (
-        f"{LEVEL} over {len(others)} candidates would take {level:.2g}" if len(others) > 1 else f"not below {level}"
-    )
-    reason = f"trial {best.number} may be better only by chance ({scored}; {test}; {needed})"
-    return _decision(0, f"the default recipe is kept: {reason}", compared)
+    usual = _usual_gain(default_score, ranking)
+    gain = true_gain(_gain(compared, ranking), spread=usual)
+    better, worse = gain.above(0.0), 1 - gain.above(-usual / 2)
+    proof = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
+    shown = f"shown at {LEVEL / len(others):.2g}" if compared.p_value < LEVEL / len(others) else "not proven"
+    odds = f"better with a probability of {better:.0%}; {shown}, {proof}"
+    if better >= PROBABLY and worse <= HARDLY:
+        return _decision(best.number, f"trial {best.number} replaces the default recipe: {scored}; {odds}", compared)
+    return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) is {odds}", compared)
+
+
+def _gain(compared: Comparison, ranking: Ranking) -> Interval:
+    """The difference as a gain, of which higher is better."""
+    difference = compared.difference
+    if not ranking.lower_is_better:
+        return difference
+    return Interval(-difference.value, -difference.high, -difference.low)
+
+
+def _usual_gain(default_score: float, ranking: Ranking) -> float:
+    return 10 * USUAL_GAIN * abs(default_score) if ranking.lower_is_better else USUAL_GAIN
 
 
 def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:

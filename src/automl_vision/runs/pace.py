@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from automl_vision.compute.local import visible_gpus
 from automl_vision.core.files import read_json
+from automl_vision.core.system import core_count
 from automl_vision.core.tasks import TASKS, Kind
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
@@ -113,6 +113,6 @@ def _reference(task: str, model_name: str) -> Pace | None:
     """The figures of the benchmarks, which are of the default algorithms on other cores; none on a GPU."""
     if model_name != TASKS[task].default_model or visible_gpus():
         return None
-    cores = min(_MOST_CORES, len(os.sched_getaffinity(0)))
+    cores = min(_MOST_CORES, core_count())
     epoch = _CORE_SECONDS[TASKS[task].kind] / cores
     return Pace(epoch, _SETUP_EPOCHS * epoch, _REFERENCE_SPREAD, "from the benchmarks, on another machine")

@@ -53,8 +53,9 @@ class Plan(Record):
             return f"{mode}: how long a trial takes is not known before it has begun"
         each = _about(self.trial_seconds.likely)
         if self.first_epochs is not None:
-            gets = f"gets about {self.first_epochs} of" if self.first_epochs else "ends within the first of"
-            return f"{mode}: no full trial of about {each} fits; the first one {gets} {self.epochs} epochs"
+            if not self.first_epochs:
+                return f"{mode}: the time ends within the first epoch"
+            return f"{mode}: time for about {self.first_epochs} of at most {self.epochs} epochs"
         if self.mode == "one trial":
             return f"One trial of about {each}"
         low, likely, high = (round(value) for value in (self.trials.low, self.trials.likely, self.trials.high))

@@ -37,7 +37,8 @@ class Candidate:
     @property
     def key(self) -> str:
         """Names algorithm and resolution, for the probe's score."""
-        size = dict(self.changes).get("validation_crop_size")
+        changes = dict(self.changes)
+        size = changes.get("validation_crop_size", changes.get("min_size"))
         return self.model_name if size is None else f"{self.model_name} at {size} px"
 
 
@@ -62,21 +63,32 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
     ]
 
 
-def portfolio(base: PlannedTrial, task: str, fixed: Mapping[str, Any], probes: Mapping[str, float]) -> list[Candidate]:
+def portfolio(
+    base: PlannedTrial,
+    task: str,
+    fixed: Mapping[str, Any],
+    probes: Mapping[str, float],
+    *,
+    enlarged: int | None = None,
+) -> list[Candidate]:
     """The candidates in the order in which they are tried.
 
-    The best probes come first, and between them other rates for the default; then other rates for the best probe.
+    An enlarged input and the best probes come first, and between them other rates for the default; then other rates for
+    the best of them.
 
     Args:
         base: the default recipe.
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed.
         probes: score of the probe by candidate's key; what is not in it could not be probed.
+        enlarged: shorter side in pixels of an input that may suit small boxes better, if there is one.
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
     if _is_free(base, fixed) and has_objects(task):
         found = [Candidate(name) for name in automode_models(task) if name != base.model_name]
+    if enlarged is not None:
+        found.insert(0, Candidate(base.model_name, (("min_size", enlarged),)))
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
     alternating = [candidate for pair in zip_longest(found, rates) for candidate in pair if candidate is not None]

@@ -17,7 +17,7 @@ from automl_vision.core.errors import AutoMLVisionError, ImageError, StreamError
 from automl_vision.data.image_names import IMAGE_SUFFIXES
 from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.predictor import Predictor
-from automl_vision.serving.video import RECONNECT_FOR, is_camera, is_video
+from automl_vision.serving.video import RECONNECT_FOR, is_camera, is_video, to_stderr
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ def predict_sources(model: str | Path, sources: Sequence[str | Path], options: P
 
 
 def _predict_images(model: str | Path, images: Sequence[str | Path], options: PredictOptions) -> int:
-    if sentence := skipped_sentence(images):
-        sys.stderr.write(f"{sentence}\n")
+    files, skipped = _told_apart(images)
+    if skipped:
+        to_stderr(_skipped_sentence(skipped))
     rows = predict_files(
-        model, images, drawings=options.draw, stop_at_unreadable=options.stop_at_unreadable, **options.settings
+        model, files or images, drawings=options.draw, stop_at_unreadable=options.stop_at_unreadable, **options.settings
     )
     if options.out is None:
         return 2 if write_predictions(rows, sys.stdout, as_json=options.as_json) else 0
@@ -126,19 +127,19 @@ def predict_files(
         ImageError: there is no image to predict, or one cannot be read.
     """
     predictor = Predictor(model, threads=threads, error_rate=error_rate, runtime=runtime, precision=precision)
-    files = list(image_files(images))
+    files = image_files(images)
     for number, (file, prediction) in enumerate(zip(files, predictor.stream_all(files), strict=True)):
         if isinstance(prediction, ImageError):
             if stop_at_unreadable:
-                raise ImageError(f"{file}: {prediction}; skip such images with --on-unreadable skip")
+                raise prediction.ending(file)
             yield {"filename": str(file), "error": str(prediction)}
             continue
         if drawings is not None:
             Path(drawings).mkdir(parents=True, exist_ok=True)
             picture = draw_prediction(Image.fromarray(predictor.pixels(file)), prediction)
             picture.save(Path(drawings) / f"{number:04d}-{file.stem}.png")
-        values = {**prediction.to_json(), "predicted": list(prediction.predicted)}
-        yield {"filename": str(file), **values, "label": prediction.label, "figures": prediction.figures}
+        row = {"filename": str(file), **prediction.to_row()}
+        yield {**row, "label": prediction.label, "figures": prediction.figures}
 
 
 def write_predictions(rows: Iterator[dict[str, Any]], output: TextIO, *, as_json: bool) -> int:
@@ -197,27 +198,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def image_files(images: Sequence[str | Path]) -> Iterator[Path]:
+def image_files(images: Sequence[str | Path]) -> list[Path]:
     """The files themselves, and the images in folders: by their suffix, or by how they begin.
 
     Raises:
         ImageError: there is none.
     """
-    found = False
-    for image in map(Path, images):
-        files = [file for file in _files_in(image) if _is_image(file)] if image.is_dir() else [image]
-        found = found or bool(files)
-        yield from files
+    found, _ = _told_apart(images)
     if not found:
         raise ImageError(f"no images are in {', '.join(map(str, images))}")
+    return found
 
 
-def skipped_sentence(images: Sequence[str | Path]) -> str | None:
-    """How many files of folders are no images and are skipped, by suffix, with one of them; None for none."""
-    folders = (folder for folder in map(Path, images) if folder.is_dir())
-    skipped = [file for folder in folders for file in _files_in(folder) if not _is_image(file)]
-    if not skipped:
-        return None
+def _told_apart(images: Sequence[str | Path]) -> tuple[list[Path], list[Path]]:
+    """The images, and the files of folders that are none."""
+    found: list[Path] = []
+    others: list[Path] = []
+    for image in map(Path, images):
+        if not image.is_dir():
+            found.append(image)
+            continue
+        for file in _files_in(image):
+            (found if _is_image(file) else others).append(file)
+    return found, others
+
+
+def _skipped_sentence(skipped: Sequence[Path]) -> str:
+    """How many files are no images and are skipped, by suffix, with one of them."""
     suffixes = Counter(file.suffix.lower() or "no suffix" for file in skipped)
     counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(_SHOWN))
     return f"{len(skipped):,} files are no images and are skipped ({counts}), such as {skipped[0]}"

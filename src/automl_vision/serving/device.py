@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 import platform
 from functools import cache
 from pathlib import Path
+
+from automl_vision.core.system import core_count
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _NAME_BYTES = 128
@@ -25,7 +26,7 @@ def usable_cores(groups: Path = _CGROUPS) -> int:
     Args:
         groups: where the control groups are mounted.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = core_count()
     quota = _quota(groups)
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 

@@ -176,6 +176,23 @@ class PrecisionThreshold:
 
 
 @dataclass(frozen=True)
+class LabelingThreshold:
+    """From which score objects are shown to people who label, so that their work is least on validation images.
+
+    Attributes:
+        threshold: minimum score, of every class; 1 shows as good as nothing.
+        wrong: seconds that a wrong object is taken to cost: to look at it and delete it.
+        missed: seconds that a missing object is taken to cost: to draw it, less a look at one that is shown.
+        fitted_on: number of images that it was chosen on.
+    """
+
+    threshold: float
+    wrong: float
+    missed: float
+    fitted_on: int
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """The contents of `model.json`.
 
@@ -196,6 +213,8 @@ class ModelDescription:
         provenance: run, trial, versions, date.
         prediction_sets: thresholds of prediction sets by rising error rate; empty for a detector.
         precision_thresholds: thresholds for a wanted precision by rising precision; those that validation images reach.
+        labeling: from which score a detector shows objects to people who label; None for other models, and in folders
+            of older versions.
         operating_point: saved decisions, which replace `thresholds`; None for the model's own.
         scoring: what counts as right in the trial, as `ScoringSettings` has it; empty in folders of older versions.
         formats: by name of the runtime what was measured of its file: file, bytes, latency, parity, metric and
@@ -218,6 +237,7 @@ class ModelDescription:
     provenance: dict[str, Any] = field(default_factory=dict)
     prediction_sets: tuple[SetThreshold, ...] = ()
     precision_thresholds: tuple[PrecisionThreshold, ...] = ()
+    labeling: LabelingThreshold | None = None
     operating_point: OperatingPoint | None = None
     scoring: dict[str, Any] = field(default_factory=dict)
     formats: dict[str, Any] = field(default_factory=dict)
@@ -320,6 +340,7 @@ class ModelDescription:
                 precision_thresholds=tuple(
                     PrecisionThreshold(**entry) for entry in value.pop("precision_thresholds", ())
                 ),
+                labeling=_optional(lambda entry: LabelingThreshold(**entry), value.pop("labeling", None)),
                 operating_point=_optional(OperatingPoint.from_json, value.pop("operating_point", None)),
                 **_with_tuples(value),
             )

@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import ModelFolderError
 from automl_vision.core.files import atomic_path
+from automl_vision.data.light import LIGHT_FIGURES, LUMA, light_figures
 from automl_vision.serving.model_folder import COPY_AGAIN, ModelDescription
 from automl_vision.serving.predictions import AnyPrediction, Prediction
 from automl_vision.serving.processors import Inputs, create_processor
 from automl_vision.serving.runtimes import OnnxRuntime
 
 REFERENCE_FILE = "reference.npz"
-FIGURES = ("brightness", "contrast", "sharpness", "saturation", "red", "blue", "aspect")
+FIGURES = (*LIGHT_FIGURES, "saturation", "red", "blue", "aspect")
 """Of the image as the network sees it. Brightness, contrast and sharpness (standard deviation of the Laplacian) are of
 its grey values, from 0 to 1; saturation is the mean distance of the brightest from the darkest channel; red and blue
 are shares of all light; aspect is width by height."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _LEAST_LIGHT = 1e-3  # of a black image
 
 
@@ -148,13 +148,11 @@ class Observer:
         height, width = self.processor.areas(inputs.original, inputs)[0].size
         mean, std = (np.asarray(values, np.float32)[:, None, None] for values in (settings.mean, settings.std))
         pixels = np.clip(inputs.views[0, :, :height, :width] * std + mean, 0, 1)
-        grey = np.tensordot(_LUMA, pixels, axes=1)
+        grey = np.tensordot(LUMA, pixels, axes=1)
         light = np.maximum(pixels.mean(axis=(1, 2)), _LEAST_LIGHT)
         return np.array(
             [
-                grey.mean(),
-                grey.std(),
-                _laplacian(grey).std(),
+                *light_figures(grey),
                 (pixels.max(axis=0) - pixels.min(axis=0)).mean(),
                 light[0] / light.sum(),
                 light[2] / light.sum(),
@@ -171,11 +169,3 @@ def _said(prediction: AnyPrediction) -> tuple[NDArray[Any], int, float]:
         return prediction.probs, len(chosen), float(prediction.probs[chosen].sum())
     found = prediction.objects
     return np.bincount(found.labels, minlength=len(prediction.labels)), len(found.labels), float(found.scores.sum())
-
-
-def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Differences of each inner pixel from its neighbours; one 0 of an image without any."""
-    if min(grey.shape) < 3:
-        return np.zeros(1, np.float32)
-    sides = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    return np.asarray(sides - 4 * grey[1:-1, 1:-1])

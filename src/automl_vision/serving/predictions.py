@@ -58,6 +58,10 @@ class Prediction:
         values = {"probs": self.probs.tolist(), "labels": list(self.labels)}
         return values if self.label_set is None else {**values, "set": list(self.label_set)}
 
+    def to_row(self) -> dict[str, Any]:
+        """The same with `"predicted": [...]`, the labels that are predicted."""
+        return {**self.to_json(), "predicted": list(self.predicted)}
+
     def to_supervision(self) -> Any:
         """`supervision.Classifications`: `class_id` (classes,) and `confidence` (classes,), in the order of `labels`.
 
@@ -120,6 +124,10 @@ class ObjectPrediction:
                 row["polygon"] = [self._shares(polygon) for polygon in mask_polygons(self.objects.masks[i])]
             rows.append(row)
         return {"boxes": rows}
+
+    def to_row(self) -> dict[str, Any]:
+        """The same with `"predicted": [...]`, the class of each object."""
+        return {**self.to_json(), "predicted": list(self.predicted)}
 
     def to_supervision(self) -> Any:
         """`supervision.Detections` of n objects, best first.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import sys
@@ -16,11 +15,12 @@ from typing import Any, TextIO
 from PIL import Image
 
 from automl_vision.core.errors import ImageError, StreamError
+from automl_vision.core.locks import try_lock
 from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.model_folder import model_fingerprint
 from automl_vision.serving.predictions import AnyPrediction
 from automl_vision.serving.predictor import Predictor
-from automl_vision.serving.video import RECONNECT_FOR, without_password
+from automl_vision.serving.video import RECONNECT_FOR, to_stderr, without_password
 from automl_vision.serving.video_stream import FramePrediction
 from automl_vision.serving.video_writer import VideoWriter
 from automl_vision.serving.watching import FoundFile, Version
@@ -84,7 +84,7 @@ def predict_video(
                         writer.write(last.draw(), last.time)
     lost = f", {stream.dropped:,} were dropped, for the model is slower" if stream.dropped else ""
     seconds = f" of {last.time:.1f} s" if last is not None else ""
-    _say(f"{without_password(source)}: {stream.predicted:,} frames{seconds} were predicted{lost}")
+    to_stderr(f"{without_password(source)}: {stream.predicted:,} frames{seconds} were predicted{lost}")
     return 130 if interruption.came and not stream.is_live else 0
 
 
@@ -129,17 +129,17 @@ def predict_watched(
                 values: dict[str, Any] = {"filename": str(found.path), "version": list(found.version), "model": model}
                 if isinstance(prediction, ImageError):
                     if stop_at_unreadable:
-                        raise ImageError(f"{found.path}: {prediction}; skip such images with --on-unreadable skip")
+                        raise prediction.ending(found.path)
                     counts["unreadable"] += 1
                     rows.write({**values, "error": str(prediction)}, f"{found.path}: error: {prediction}")
                     continue
-                values |= {**prediction.to_json(), "predicted": list(prediction.predicted)}
+                values |= prediction.to_row()
                 with interruption.held():
                     if drawings is not None:
                         place = Path(drawings) / found.path.relative_to(folder)
                         _draw(predictor, found, prediction, place)
                     rows.write(values, f"{found.path}: {prediction.label or '(none)'}  ({prediction.figures})")
-    _say(f"{folder}: {counts['images']:,} images, of which {counts['unreadable']:,} could not be read")
+    to_stderr(f"{folder}: {counts['images']:,} images, of which {counts['unreadable']:,} could not be read")
     return 0
 
 
@@ -188,10 +188,8 @@ def _opened(path: str | Path, *, anew: bool) -> Iterator[TextIO]:
             file = stack.enter_context(Path(path).open("a" if anew else "a+", encoding="utf-8"))
         except OSError as error:
             raise StreamError(f"{path} cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StreamError(f"{path} is being written by another process; give another file") from None
+        if not try_lock(file.fileno()):
+            raise StreamError(f"{path} is being written by another process; give another file")
         if anew and Path(path).is_file():
             file.truncate(0)
         yield file
@@ -238,7 +236,3 @@ class Interruption:
             self._held = False
         if self.came:
             raise KeyboardInterrupt
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import MissingPackageError, StreamError
+from automl_vision.core.errors import StreamError
+from automl_vision.core.late import optional_package
 from automl_vision.data.images import MAX_PIXELS
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"})
@@ -87,20 +89,19 @@ def without_password(address: str) -> str:
     return re.sub(r"(?<=://)[^/]*@", "***@", address)
 
 
+def to_stderr(sentence: str) -> None:
+    """Write a line for people beside what a command prints."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
 def load_av() -> Any:
     """PyAV, which opens videos.
 
     Raises:
         MissingPackageError: it is not installed.
     """
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        if error.name != "av":
-            raise
-        raise MissingPackageError(
-            'videos need PyAV, which is not installed. Install it with: pip install "automl-vision[video]"'
-        ) from None
+    av = optional_package("av", subject="videos need PyAV, which", install='"automl-vision[video]"')
     av.logging.set_level(None)  # FFmpeg's own lines would have addresses with passwords
     return av
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from automl_vision.core.errors import ImageError
 from automl_vision.serving.camera import Camera
 from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.predictions import AnyPrediction
-from automl_vision.serving.video import RECONNECT_FOR, Frame, Say, VideoFile, is_camera
+from automl_vision.serving.video import RECONNECT_FOR, Frame, Say, VideoFile, is_camera, to_stderr
 
 Predict = Callable[..., Iterator[AnyPrediction | ImageError]]
 """Images in, predictions out, in their order; with the number of images that may be in memory as `most`."""
@@ -53,7 +52,7 @@ class FramePrediction:
         values: dict[str, Any] = {"frame": self.number, "time": round(self.time, 3)}
         if self.frame.received is not None:
             values["received"] = datetime.fromtimestamp(self.frame.received, UTC).isoformat(timespec="milliseconds")
-        return {**values, **self.prediction.to_json(), "predicted": list(self.prediction.predicted)}
+        return {**values, **self.prediction.to_row()}
 
 
 class VideoStream:
@@ -76,7 +75,7 @@ class VideoStream:
         reconnect_for: float = RECONNECT_FOR,
         say: Say | None,
     ) -> None:
-        say = say or _to_stderr
+        say = say or to_stderr
         self.source, self.predicted = source, 0
         self._predict = predict
         self._frames: VideoFile | Camera
@@ -134,8 +133,3 @@ class VideoStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _to_stderr(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()

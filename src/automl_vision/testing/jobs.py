@@ -30,6 +30,6 @@ def work(behaviour: str, path: str = "") -> None:
     if behaviour == "write":
         Path(path).write_text(f"{os.getpid()}")
     if behaviour == "sleep":
-        child = subprocess.Popen(["sleep", "60"])
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(path).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(60)

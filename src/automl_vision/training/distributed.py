@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from automl_vision.compute.multiprocess import RENDEZVOUS
 from automl_vision.core.errors import TrialError
+from automl_vision.core.system import core_count
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -159,7 +160,7 @@ def open_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         raise TrialError(f"the trial asks for {count} processes and {started} were started")
     accelerator = _accelerator(device, started)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", str(started)))
-    torch.set_num_threads(max(1, (threads or _cores()) // here))
+    torch.set_num_threads(max(1, (threads or core_count()) // here))
     try:
         with warnings.catch_warnings():
             # kernels may give the gradient of a depthwise layer other strides over its one channel, which is harmless
@@ -203,7 +204,3 @@ def _accelerator(device: str, count: int) -> Accelerator:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="OMP_NUM_THREADS")  # threads are set by the caller
         return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[options])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

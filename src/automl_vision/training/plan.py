@@ -47,13 +47,13 @@ def make_plan(
         wanted = min(fitting, task.largest_batch)
     batch = task.train_batch(pixels, rows[: min(_MEASURED_BATCH, wanted)].tolist(), seed=(0, 0)).to(device)
     precision, seconds = _fastest(spec, model, task, batch, reporter)
-    rate = hyperparameters.learning_rate
+    rate, step = hyperparameters.learning_rate, wanted * hyperparameters.grad_accumulation_step
     plan = Plan(
         epochs=hyperparameters.number_of_epochs,
-        batch_size=wanted * hyperparameters.grad_accumulation_step,
+        batch_size=step,
         micro_batch=wanted,
         validation_batch=hyperparameters.validation_batch_size or 2 * wanted,
-        learning_rate=default_learning_rate(spec.task, spec.model_name, hyperparameters.optimizer)
+        learning_rate=default_learning_rate(spec.task, spec.model_name, hyperparameters.optimizer, step)
         if rate is None
         else rate,
         precision=precision.name,

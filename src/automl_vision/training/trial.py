@@ -17,7 +17,6 @@ from automl_vision.core.files import write_json
 from automl_vision.core.records import Evaluation, TrialResult
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import Pixels, open_pixels
-from automl_vision.models.frozen import Extract, frozen_file, open_frozen
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import build_network, start_from
@@ -42,20 +41,18 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.features import features_file, keep_features
 from automl_vision.training.final_evaluation import SHARES, choose_between, write_reports
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
+from automl_vision.training.pretrained_features import PretrainedFeatures
 from automl_vision.training.reporter import Reporter
 from automl_vision.training.schedules import cooled_epochs
 from automl_vision.training.time_budget import Pace
 
 _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a fraction of the planned epochs
-_FROZEN_GAIN = 0.6  # share of the time of a forward pass that OpenVINO saves, at least
-_OPENING_SECONDS, _CONVERTING_SECONDS = 2.0, 12.0  # that must be saved for a network to be opened, or converted first
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -121,7 +118,12 @@ class _Trial:
         self.model.to(memory_format=Precision(plan.precision, plan.channels_last).memory_format)
         processes.copy_from_main(self.model.state_dict().values())
         self.loop = Loop(self.model, self.task, self.pixels, plan, seed=spec.seed, processes=processes)
-        self.optimizer = create_optimizer(self.model, self.hyperparameters, plan.learning_rate)
+        self.optimizer = create_optimizer(
+            self.model,
+            self.hyperparameters,
+            plan.learning_rate,
+            architecture=self.source.description.architecture,
+        )
         patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
         self.record = Record(EarlyStopping(patience, delay))
         self.pace = self._pace(plan, step_seconds)
@@ -220,63 +222,20 @@ class _Trial:
         head = self.model.head
         if not self._probes or head is None:
             return
-        extract, forward_seconds = self._extract()
-        rows = self._probe_rows(forward_seconds)
-        features = self._features(rows, extract)
+        source = PretrainedFeatures(
+            spec=self.spec,
+            network=self.source,
+            model=self.model,
+            task=self.task,
+            loop=self.loop,
+            pace=self.pace,
+            reporter=self.reporter,
+        )
+        rows, features = source.of(self.rows["train"])
         self.reporter.message(self.processes.from_main(lambda: self.task.warm_start(head, features, rows)))
         self.processes.copy_from_main(head.parameters())
         if self.loop.ema is not None:
             self.loop.ema.set(self.model)
-
-    def _extract(self) -> tuple[Extract | None, float]:
-        """What computes features faster than the model, if it is worth opening; and seconds of a forward pass an image.
-
-        Converting a network takes seconds, so few images are left to the model.
-        """
-        seconds = self.pace.forward_seconds
-        size = self.task.deployment.preprocessing(self.source.normalization).input_size
-        file = frozen_file(self.source.description.architecture, self.source.weights, size)
-        if file is None or self.device.type != "cpu" or self.processes.count > 1:
-            return None, seconds
-        saved = 2 * len(self.rows["train"]) * seconds * _FROZEN_GAIN
-        if saved < (_OPENING_SECONDS if file.exists() else _CONVERTING_SECONDS):
-            return None, seconds
-        batch = self.task.evaluation_batch(self.pixels, self.rows["train"][: self.plan.validation_batch].tolist())
-        precision = "fp32" if self.hyperparameters.precision == "fp32" else "bf16"  # whatever training takes
-        extract = open_frozen(self.model, file, batch.images, precision=precision)
-        if extract is None:
-            return None, seconds
-        extract(batch.images)
-        start = time.monotonic()
-        extract(batch.images)
-        return extract, (time.monotonic() - start) / len(batch.images)
-
-    def _probe_rows(self, forward_seconds: float) -> NDArray[np.intp]:
-        """Training images for the probe: all, or a random subset that fits into the probe's share of the time."""
-        rows = self.rows["train"]
-        fitting = self.pace.probed(forward_seconds)
-        if fitting is None:
-            return rows
-        self.reporter.message(f"the probe uses {fitting} of {len(rows)} training images, to leave time for training")
-        return np.sort(np.random.default_rng(self.spec.seed).permutation(rows)[:fitting])
-
-    def _features(self, rows: NDArray[np.intp], extract: Extract | None) -> NDArray[np.float32]:
-        """Pretrained features, computed once for all trials of an algorithm on the same images.
-
-        The main process alone looks for cached features, so that either all processes compute them or none does.
-        """
-        seen = self.task.deployment.preprocessing(self.source.normalization)
-        key = f"{self.spec.model_name} {seen} {self.loop.precision}{' frozen' if extract else ''}"
-        origin = self.source.weights
-        file = features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, origin)
-        if file is not None and self.processes.decides(file.exists):
-            return np.load(file) if self.processes.is_main else np.zeros((0, 0), np.float32)
-        features = self.loop.features(
-            rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)), extract
-        )
-        if self.processes.is_main:
-            keep_features(file, features)
-        return features
 
     def _fit_into_budget(self) -> None:
         """Plan the epochs that fit into the time left, so that the learning rate schedule ends with the budget."""

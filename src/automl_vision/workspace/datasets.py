@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.locks import lock
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.defaults import SPLIT_RATIO
 
@@ -184,6 +184,6 @@ class DatasetRegistry:
             file = (self.folder / name / ".lock").open("w")
         except OSError as error:
             raise WorkspaceError(f"{self.folder / name} cannot be written ({error.strerror})") from None
-        with file as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file:
+            lock(file.fileno())
             yield

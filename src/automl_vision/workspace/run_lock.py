@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from automl_vision.core.errors import WorkspaceError
+from automl_vision.core.locks import is_locked, try_lock
 
 _FILE = "controller.lock"
 _POLL = 0.05  # seconds
@@ -27,14 +27,8 @@ class RunLock:
 
     def is_held(self) -> bool:
         """Whether a living process holds the lock."""
-        descriptor = self._open()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+        file = self._folder / _FILE
+        return file.exists() and is_locked(file)
 
     @contextmanager
     def hold(self, inherited: int | None = None, *, wait: float = 0.5) -> Iterator[int]:
@@ -50,25 +44,28 @@ class RunLock:
         Raises:
             WorkspaceError: another process works on the run.
         """
-        descriptor = self._taken(wait) if inherited is None else inherited
+        descriptor = self.take(wait) if inherited is None else inherited
         try:
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _taken(self, wait: float) -> int:
+    def take(self, wait: float) -> int:
+        """Take the lock, and return the descriptor that holds it until it is closed.
+
+        Raises:
+            WorkspaceError: another process works on the run, for longer than `wait` seconds.
+        """
         descriptor, end = self._open(), time.monotonic() + wait
         while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if try_lock(descriptor):
                 return descriptor
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    os.close(descriptor)
-                    run = self._folder.name
-                    raise WorkspaceError(
-                        f"run {run} is already running in another process; follow it with: automl-vision watch {run}"
-                    ) from None
+            if time.monotonic() > end:
+                os.close(descriptor)
+                run = self._folder.name
+                raise WorkspaceError(
+                    f"run {run} is already running in another process; follow it with: automl-vision watch {run}"
+                )
             time.sleep(_POLL)
 
     def _open(self) -> int:

@@ -34,22 +34,28 @@ def storage_use(workspace: Workspace) -> list[FolderUse]:
         ("decoded images and measurements", workspace.cache_path, True),
         ("remote files", cache_folder(), True),
     ]
-    return [_use(name, place, is_cache=is_cache) for name, place, is_cache in places if place.exists()]
+    found = []
+    for name, place, is_cache in places:
+        if place.exists():
+            files, size = _counted(place)
+            found.append(FolderUse(name=name, path=str(place), files=files, bytes=size, is_cache=is_cache))
+    return found
 
 
 def folder_size(path: Path) -> int:
     """Bytes of all files below a folder, or of a file; each counted once."""
-    return _use("", path, is_cache=True).bytes
+    return _counted(path)[1]
 
 
-def _use(name: str, path: Path, *, is_cache: bool) -> FolderUse:
+def _counted(path: Path) -> tuple[int, int]:
+    """Files below a folder, and their bytes, each file counted once."""
     files, size, seen = 0, 0, set[tuple[int, int]]()
     for found in _stats(path):
         files += 1
         if (found.st_dev, found.st_ino) not in seen:
             seen.add((found.st_dev, found.st_ino))
             size += found.st_size
-    return FolderUse(name=name, path=str(path), files=files, bytes=size, is_cache=is_cache)
+    return files, size
 
 
 def _stats(path: Path) -> Iterator[os.stat_result]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import queue
@@ -18,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from automl_vision.core.errors import StorageError
 from automl_vision.core.files import atomic_path
+from automl_vision.core.locks import locked
 from automl_vision.core.numbers import finite
 from automl_vision.core.telemetry import switch_off_telemetry
 from automl_vision.storage.cache_folder import cache_folder
@@ -226,8 +226,7 @@ def create_sqlite_store(file: Path) -> None:
     """
     switch_off_telemetry()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(file.with_suffix(".lock")):
         if file.exists():
             return
         for unfinished in file.parent.glob(f".{file.name}.*.part"):

@@ -23,7 +23,6 @@ from automl_vision.serving.observations import FIGURES, Observations, Reference
 
 LEVEL = 0.01
 LEAST_IMAGES = 20  # of which a division says something at this level
-_MOST_REFERENCE = 500
 _FEATURES, _CONFIDENCE, _CLASSES = "features", "confidence", "classes"
 _WORDS = {
     _FEATURES: "what the network sees in the images",
@@ -120,8 +119,6 @@ def compare_observations(
         level: share of checks that may raise an alarm though nothing changed, above 0 and below 1.
     """
     old = reference.observations
-    if len(old) > _MOST_REFERENCE:
-        old = old.take(np.arange(_MOST_REFERENCE))  # they are in random order
     if min(len(old), len(new)) < LEAST_IMAGES:
         return None
     both = Observations.join([old, new])
@@ -147,7 +144,7 @@ def _statistics(both: Observations) -> dict[str, Statistic]:
     found: dict[str, Statistic] = {}
     if both.features.shape[1]:
         found[_FEATURES] = MeanDiscrepancy(both.features.astype(np.float64))
-    found[_CONFIDENCE] = LargestGap(_confidence(both))
+    found[_CONFIDENCE] = LargestGap(mean_confidence(both))
     found[_CLASSES] = MeanShift(both.classes.astype(np.float64))
     for number, name in enumerate(FIGURES):
         if np.ptp(both.figures[:, number]) > 0:
@@ -155,7 +152,7 @@ def _statistics(both: Observations) -> dict[str, Statistic]:
     return found
 
 
-def _confidence(observations: Observations) -> Floats:
+def mean_confidence(observations: Observations) -> Floats:
     """(images,), mean probability or score of an image's answers; NaN where it has none."""
     return ratio(
         observations.confidence.astype(np.float64), observations.answers.astype(np.float64), otherwise=float("nan")
@@ -181,7 +178,7 @@ def _change(
     words = _WORDS.get(name, name)
     values = None
     if name == _CONFIDENCE:
-        values = _confidence(both)
+        values = mean_confidence(both)
     elif name in FIGURES:
         values = both.figures[:, FIGURES.index(name)].astype(np.float64)
     before, now = (None, None) if values is None else (_median(values[~is_new]), _median(values[is_new]))

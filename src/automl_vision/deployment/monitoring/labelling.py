@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from automl_vision.core.files import write_text
 from automl_vision.core.tasks import TASKS
+from automl_vision.deployment.monitoring.comparison import mean_confidence
 from automl_vision.deployment.monitoring.store import MonitoringError, Sample
 from automl_vision.evaluation.intervals import Floats
-from automl_vision.evaluation.two_sample import whitened
+from automl_vision.evaluation.two_sample import squared_distances, whitened
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.serving.observations import Observations, Reference
 
@@ -86,8 +87,7 @@ def _chosen(samples: Sequence[Sample], reference: Reference) -> list[_Chosen]:
 
 def _unsure(new: Observations) -> Floats:
     """(images,), 1 less the mean probability or score of an image's answers; 0 where there is none."""
-    answers = new.answers.astype(np.float64)
-    return np.asarray(np.where(answers > 0, 1 - new.confidence / np.maximum(answers, 1), 0.0))
+    return np.nan_to_num(1 - mean_confidence(new), nan=0.0)
 
 
 def _unknown(old: Observations, new: Observations) -> Floats:
@@ -97,12 +97,9 @@ def _unknown(old: Observations, new: Observations) -> Floats:
     points = whitened(Observations.join([old, new]).features.astype(np.float64))
     known, others = points[: len(old)], points[len(old) :]
     k = min(_NEIGHBOURS, len(known) - 1)
-    usual = float(np.median(np.sort(_distances(known, known), axis=1)[:, k])) or 1.0
-    return np.asarray(np.sort(_distances(others, known), axis=1)[:, max(k - 1, 0)] / usual)
-
-
-def _distances(a: Floats, b: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0)))
+    among, beyond = (np.sort(np.sqrt(squared_distances(each, known)), axis=1) for each in (known, others))
+    usual = float(np.median(among[:, k])) or 1.0
+    return np.asarray(beyond[:, max(k - 1, 0)] / usual)
 
 
 def _label(prediction: dict[str, Any], description: ModelDescription) -> Any:

@@ -99,10 +99,9 @@ class Monitor:
             try:
                 observer = observer or Observer(self._folder)
                 found, prediction = observer.observe(seen.inputs)
-                said = {**prediction.to_json(), "predicted": list(prediction.predicted)}
                 value_range = observer.description.preprocessing.value_range
                 image = _small(seen.file, self._sampling.image_side, value_range)
-                self._store.add(Sample(seen.time, seen.request, self._model, found, said, image))
+                self._store.add(Sample(seen.time, seen.request, self._model, found, prediction.to_row(), image))
             except (AutoMLVisionError, OSError, sqlite3.Error, ValueError) as error:
                 if str(error) not in self._warned:  # a full disk must neither end the service nor fill the log
                     self._warned.add(str(error))

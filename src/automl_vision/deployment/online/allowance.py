@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import math
 import mmap
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from automl_vision.core.locks import lock, unlock
 from automl_vision.deployment.online.keys import Key
 
 _BURST_SECONDS = 1.0  # a second's worth of requests may come at once
@@ -27,15 +27,16 @@ class Allowance:
     The rate is a token bucket that holds a second's worth of requests, or one.
 
     Args:
-        file: made if it does not exist.
+        file: made if it does not exist; None counts in this process alone.
         clock: seconds since 1970.
     """
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(descriptor, _SLOT.size * _SLOTS)
-        self._descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, _SLOT.size * _SLOTS)
+    def __init__(self, file: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._descriptor: int | None = None
+        if file is not None:
+            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+            os.ftruncate(self._descriptor, _SLOT.size * _SLOTS)
+        self._memory = mmap.mmap(-1 if self._descriptor is None else self._descriptor, _SLOT.size * _SLOTS)
         self._clock = clock
 
     def take(self, key: Key) -> float:
@@ -52,7 +53,8 @@ class Allowance:
     def close(self) -> None:
         """Let go of the shared memory."""
         self._memory.close()
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
     def _take(self, key: Key, now: float) -> float:
         offset, (_, tokens, counted, day, used) = self._slot(key)
@@ -83,11 +85,14 @@ class Allowance:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        if self._descriptor is None:  # its requests come one after the other, from one event loop
+            yield
+            return
+        lock(self._descriptor)
         try:
             yield
         finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+            unlock(self._descriptor)
 
 
 def _name(key: Key) -> bytes:

@@ -50,12 +50,7 @@ def predictions_json(found: Sequence[AnyPrediction], *, with_answers: bool = Fal
         with_answers: whether entries of labels also have those that are `predicted`.
     """
     return _ENCODER.encode(
-        [
-            {**each.to_json(), "predicted": list(each.predicted)}
-            if with_answers and isinstance(each, Prediction)
-            else each.to_json()
-            for each in found
-        ]
+        [each.to_row() if with_answers and isinstance(each, Prediction) else each.to_json() for each in found]
     )
 
 

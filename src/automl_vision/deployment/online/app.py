@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from automl_vision.core.version import VERSION
-from automl_vision.deployment.online import health_api, inference_protocol, scoring_api
+from automl_vision.deployment.online import health_api, inference_protocol, label_studio_api, scoring_api
 from automl_vision.deployment.online.allowance import Allowance
 from automl_vision.deployment.online.asking import Service
 from automl_vision.deployment.online.endpoint import LiveEndpoint
@@ -65,14 +64,10 @@ def create_app(folder: Path, *, threads: int = 0, shared: Path | None = None, lo
         responses=RESPONSES,
     )
     app.state.service = Service(endpoint, metrics, ShadowRecord(folder / _SHADOW))
-    for module in (scoring_api, inference_protocol, health_api):
+    for module in (scoring_api, inference_protocol, health_api, label_studio_api):
         app.include_router(module.router)
     add_problems(app)
-    if shared is None:
-        with tempfile.NamedTemporaryFile() as file:  # the open memory outlives its name
-            allowance = Allowance(Path(file.name))
-    else:
-        allowance = Allowance(shared / "allowance")
+    allowance = Allowance(None if shared is None else shared / "allowance")
     app.add_middleware(Gate, endpoint=endpoint, allowance=allowance, metrics=metrics, log=log)
     app.add_middleware(SecurityHeaders)
     return app

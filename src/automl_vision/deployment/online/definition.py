@@ -66,6 +66,17 @@ class MonitoringSettings(_Part):
     keep_images: int = Field(default=1000, ge=1, description="images of a deployment; those of the oldest samples go")
 
 
+class LabelingSettings(_Part):
+    """Where the images of Label Studio's tasks are fetched, when it asks for predictions while people label."""
+
+    server: str | None = Field(
+        default=None,
+        pattern="https?://.+",
+        description="address of Label Studio; its token is in LABEL_STUDIO_API_KEY of the endpoint's server",
+    )
+    image_hosts: tuple[str, ...] = Field(default=(), description="other hosts that images are fetched from, by name")
+
+
 Share = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -82,6 +93,7 @@ class EndpointDefinition(_Part):
     mirror_traffic: dict[str, Share] = Field(default_factory=dict, description="percent of requests by deployment")
     limits: RequestLimits = Field(default_factory=RequestLimits)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
+    labeling: LabelingSettings = Field(default_factory=LabelingSettings)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_vision.core.account import account_name
-from automl_vision.core.files import append_json_line
+from automl_vision.core.files import append_json_line, read_lines
+from automl_vision.core.system import user_number
 from automl_vision.core.text import did_you_mean
 from automl_vision.deployment.monitoring.store import SampleStore
 from automl_vision.deployment.online.definition import (
@@ -201,10 +203,18 @@ class EndpointFolder:
             part.rename(target)
         return place
 
+    def changes(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The changes of definition and keys, in their order: `time`, `user`, `what` and details.
+
+        Args:
+            last: how many of the last ones; None returns all.
+        """
+        lines, _ = read_lines(self.audit_file)
+        return [json.loads(line) for line in (lines if last is None else lines[-last:])]
+
     def _log(self, what: str, **details: Any) -> None:
-        append_json_line(
-            self.audit_file, {"time": time.time(), "user": account_name() or str(os.getuid()), "what": what, **details}
-        )
+        user = account_name() or str(user_number() or "")
+        append_json_line(self.audit_file, {"time": time.time(), "user": user, "what": what, **details})
 
 
 class Endpoints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -100,8 +101,7 @@ class Gate:
         serving = self._endpoint.serving
         if serving.definition.auth_mode == "none":
             return None
-        scheme, _, presented = headers.get("authorization", "").partition(" ")
-        key = serving.keys.find(presented.strip()) if scheme.lower() == "bearer" else None
+        key = serving.keys.find(_presented(headers.get("authorization", "")))
         if key is None:
             self._metrics.refused.labels("key").inc()
             detail = "send one of the endpoint's keys in the header: Authorization: Bearer KEY"
@@ -121,6 +121,19 @@ class Gate:
         )
         answer.headers["Retry-After"] = str(int(wait) + 1)
         return answer
+
+
+def _presented(authorization: str) -> str:
+    """The key of a header: a bearer's, or the password of Label Studio, which knows no other way; empty without one."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:  # not base64, or not UTF-8
+        return ""
 
 
 def log_to_stdout(record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from automl_vision.core.system import is_running
 from automl_vision.deployment.online.live import Stages
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -66,7 +67,7 @@ class Metrics:
 
         for file in Path(folder).glob("gauge_live*_*.db"):
             process = int(file.stem.rpartition("_")[2])
-            if not Path(f"/proc/{process}").exists():
+            if not is_running(process):
                 mark_process_dead(process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.annotations import Annotations, Columns, Record
 from automl_vision.data.image_names import is_image
 from automl_vision.data.split_names import normalize_split, parse_split, split_in_name
-from automl_vision.formats.folder_layout import Folder, FolderLayout, read_layout
+from automl_vision.formats.folder_layout import FolderLayout, layout_of_photos
 from automl_vision.formats.masks_aside import masks_aside
 from automl_vision.formats.records.tables import candidate_tables, side_labels, side_splits, unlabelled_tables
 from automl_vision.formats.registry import Rank, dataset_format, export_format
@@ -29,8 +29,7 @@ def _detect(source: Source, columns: Columns) -> bool:
         return False
     if columns.label is not None:
         return _FOLDER_NUMBER.fullmatch(columns.label) is not None
-    aside = masks_aside(source)
-    return bool(read_layout(Folder.tree(path for path in source.images if path not in aside)).meaning)
+    return bool(layout_of_photos(source).meaning)
 
 
 def _explain(source: Source) -> str | None:
@@ -74,8 +73,7 @@ def read(source: Source, columns: Columns) -> Annotations:
         _read_stated(source, columns, annotations)
         return annotations
     aside = masks_aside(source)
-    images = [path for path in source.images if path not in aside]
-    layout = read_layout(Folder.tree(images))
+    layout = layout_of_photos(source)
     if aside:
         mask, photo = next(iter(aside.items()))
         reason = f"{len(aside)} images are masks of others, such as {mask} of {photo}, and left aside; they are read"
@@ -83,7 +81,9 @@ def read(source: Source, columns: Columns) -> Annotations:
     for reason in unlabelled_tables(source):
         annotations.ignore(source.name, f"the folders are read as classes; {reason}", "tables")
     labels = side_labels(source, candidate_tables(source), {meaning.label for meaning in layout.meaning.values()})
-    for path in images:
+    for path in source.images:
+        if path in aside:
+            continue
         folder = folder_of(path)
         meaning = layout.meaning.get(folder)
         if meaning is not None:
@@ -92,8 +92,9 @@ def read(source: Source, columns: Columns) -> Annotations:
             annotations.add(Record(path, path, (labels[path],), (), source.split_of(path)))
         elif folder not in layout.unlabelled:
             annotations.reject(path, _NO_CLASS, "bad label")
+    labelled = set(map(folder_of, labels))
     for place, reason in layout.notes:
-        if not any(folder_of(path) == place for path in labels):
+        if place not in labelled:
             annotations.ignore(place or source.name, reason, "folders")
     _report_others(source, layout, annotations)
     _take_listed_splits(source, annotations)

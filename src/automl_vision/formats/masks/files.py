@@ -11,10 +11,9 @@ from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.masks import looks_like_mask
 from automl_vision.data.split_names import is_mask_folder, split_of_path
 from automl_vision.formats.image_listing import stem_of
-from automl_vision.formats.masks_aside import masks_aside
+from automl_vision.formats.masks_aside import MASK_SUFFIXES, masks_aside
 from automl_vision.formats.source import Source
 
-_MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # JPEG changes the values
 _MARK = re.compile(r"^(.+?)[_-](?:masks?|instances|seg|segmentation|label|L)(?:[_-]\d+)?$")
 _NUMBERED = re.compile(r"(?:masks?|seg|label|gt|target)[_-]?(\d+)", re.IGNORECASE)  # mask_7.png, of img_7.jpg
 _PICTURE_MARKS = ("rgb", "image", "img", "sat", "orig", "original")
@@ -28,7 +27,7 @@ def masks_by_image(source: Source) -> dict[str, list[str]]:
     masks = []
     for path in source.images:
         if is_drawn(source, path):
-            masks += [path] if suffix_of(path) in _MASK_SUFFIXES and "visualization" not in path.lower() else []
+            masks += [path] if suffix_of(path) in MASK_SUFFIXES and "visualization" not in path.lower() else []
             continue
         pictures[stem_of(path)].append(path)
         alone[folder_of(folder_of(path))].append(path)

@@ -49,6 +49,8 @@ def _folders_say_more(source: Source, tables: list[KnownTable]) -> bool:
 
     So does Tiny ImageNet's validation. GTSDB's list names an image once for each object, and its folders hold crops.
     """
+    if any(table.layout.label is None or _names_images_twice(table) for table in tables):
+        return False
     layout = layout_of(source)
     if layout is None or len(names := {meaning.label for meaning in layout.meaning.values()}) < 2:
         return False
@@ -56,11 +58,13 @@ def _folders_say_more(source: Source, tables: list[KnownTable]) -> bool:
         images, label = RowImages(source, table.file), table.layout.label
         if label is None or not names.issuperset(row[label] for row in table.head):
             return False
-        if len({row[table.layout.image] for row in table.head}) < len(table.head):
-            return False
         if any(folder_of(images.find(row[table.layout.image])) in layout.meaning for row in table.head):
             return False
     return True
+
+
+def _names_images_twice(table: KnownTable) -> bool:
+    return len({row[table.layout.image] for row in table.head}) < len(table.head)
 
 
 def _masks_say_more(source: Source, tables: list[KnownTable]) -> bool:

@@ -45,7 +45,7 @@ def _pair(row: list[str], image: int) -> list[str] | None:
     if len(row) == 1:
         return ["image"]
     if len(row) == 2 and all(row):
-        return list(_PAIR) if image == 0 else ["label", "image"]
+        return _PAIR if image == 0 else ["label", "image"]
     if len(row) == 3 and all(row):
         if image == 0 and normalize_split(row[2]):
             return ["image", "label", "split"]
@@ -55,8 +55,11 @@ def _pair(row: list[str], image: int) -> list[str] | None:
 
 
 def is_assumed(header: list[str]) -> bool:
-    """Whether a header was made up here for four numbers that are usually corners, or for a label without a name."""
-    return any(header is assumed for assumed in (_RETINANET, _SIZED, _LABEL_FIRST)) or header == _PAIR
+    """Whether a header was made up here for four numbers that are usually corners, or for a label without a name.
+
+    A file's own header may have the same names, so that only the very lists of this module count.
+    """
+    return any(header is assumed for assumed in (_RETINANET, _SIZED, _LABEL_FIRST, _PAIR))
 
 
 def fitted(row: list[str], header: list[str]) -> list[str]:

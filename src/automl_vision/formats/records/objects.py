@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.object import Object
@@ -16,6 +19,7 @@ from automl_vision.formats.records.vocabulary import usual, whole
 from automl_vision.formats.source import as_text
 
 Numbers = tuple[float, float, float, float]
+Value = TypeVar("Value", float, NDArray[np.float64])
 _SHARES = ("topX", "topY", "bottomX", "bottomY")  # as the lines of Azure name the corners
 
 
@@ -66,8 +70,13 @@ def box_sides(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
     return next((item for item in found if item[0]), ((), ""))
 
 
-def as_corners(numbers: Numbers, kind: str) -> Numbers:
-    """The corners x1, y1, x2, y2 of a box."""
+def as_corners(numbers: tuple[Value, Value, Value, Value], kind: str) -> tuple[Value, Value, Value, Value]:
+    """The corners x1, y1, x2, y2 of a box, or of many.
+
+    Args:
+        numbers: four, or as many arrays.
+        kind: "corners", "extents" for x, y, width, height, or "centres" for these around a centre.
+    """
     a, b, c, d = numbers
     if kind == "extents":
         return a, b, a + c, b + d

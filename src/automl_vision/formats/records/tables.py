@@ -52,10 +52,7 @@ def look_at(source: Source, file: str, columns: Columns) -> Look:
     Raises:
         DataError: a column that the user names is not there, or the file cannot be read.
     """
-    found: Look | None = source.looked_at.get((file, columns))
-    if found is None:
-        found = source.looked_at[file, columns] = _look(source, file, columns)
-    return found
+    return source.look_once(("table", file, columns), lambda: _look(source, file, columns))
 
 
 def _look(source: Source, file: str, columns: Columns) -> Look:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError
 from automl_vision.core.text import did_you_mean
 from automl_vision.formats.json_file import is_number
-from automl_vision.formats.records.objects import box_sides
+from automl_vision.formats.records.objects import as_corners, box_sides
 from automl_vision.formats.records.vocabulary import BOX_CONVENTIONS, DIFFICULT, OBJECT_LABEL, plain, usual
 
 Cells = list[str]
@@ -147,13 +147,8 @@ def _may_be_classes(cells: Sequence[str]) -> bool:
 def _fits(reading: RowReading, columns: list[tuple[str, ...]], sizes: NDArray[np.float64]) -> bool:
     """Whether nearly all boxes are whole and lie in their images."""
     a, b, c, d = (np.array(columns[i], np.float64) for i in reading.sides)
+    left, top, right, bottom = as_corners((a, b, c, d), reading.kind)
     limit, margin = (np.ones_like(sizes), 0.01) if reading.shares else (sizes, _MARGIN)
-    if reading.kind == "corners":
-        left, top, right, bottom = a, b, c, d
-    elif reading.kind == "extents":
-        left, top, right, bottom = a, b, a + c, b + d
-    else:
-        left, top, right, bottom = a - c / 2, b - d / 2, a + c / 2, b + d / 2
     inside = (left >= -margin) & (top >= -margin) & (right <= limit[:, 0] + margin) & (bottom <= limit[:, 1] + margin)
     return bool((inside & (right > left) & (bottom > top)).mean() >= _FITS)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from automl_vision.core.text import folder_of, suffix_of
 from automl_vision.data.split_names import split_of_path
-from automl_vision.formats.image_listing import grouped, stem_of
+from automl_vision.formats.image_listing import grouped, shared_start, stem_of
 from automl_vision.formats.source import Source
 
 _NOTES = ("readme", "license", "licence", "requirements", "classes", "labels", "names", "obj.names")
@@ -118,16 +118,7 @@ def _marks(source: Source, texts: list[str], by_stem: dict[str, list[str]]) -> l
 def _nearest(path: str, images: Iterable[str]) -> str | None:
     """The image whose folders share most of their first parts with a label file's, when only one does."""
     own = path.split("/")[:-1]
-    shared = {image: _common(own, image.split("/")[:-1]) for image in images}
+    shared = {image: shared_start(own, image.split("/")[:-1]) for image in images}
     most = max(shared.values(), default=0)
     best = [image for image, count in shared.items() if count == most]
     return best[0] if len(best) == 1 else None
-
-
-def _common(one: list[str], other: list[str]) -> int:
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count

@@ -43,11 +43,7 @@ class _Texts:
 
 def _look(source: Source, columns: Columns) -> _Texts | None:
     """The label files; None where texts beside images hold no boxes."""
-    key = ("label texts", columns)
-    if key not in source.looked_at:
-        source.looked_at[key] = None if source.main else _looked(source, columns)
-    found: _Texts | None = source.looked_at[key]
-    return found
+    return None if source.main else source.look_once(("label texts", columns), lambda: _looked(source, columns))
 
 
 def _looked(source: Source, columns: Columns) -> _Texts | None:

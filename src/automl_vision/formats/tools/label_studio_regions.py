@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from automl_vision.data.object import Object
 from automl_vision.formats.json_file import as_list, as_mapping, as_number, as_size, shown
 from automl_vision.formats.shapes import bounds, ellipse, rectangle, shares
 from automl_vision.formats.source import as_text
+from automl_vision.formats.tools.label_studio_results import FLAGS
 from automl_vision.formats.usable import check_mask_size
 
 _REGIONS = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
@@ -42,10 +44,16 @@ def contents_of(
             )
             continue
         try:
-            objects.append(_object(value, size))
+            objects.append(_flagged(_object(value, size), result))
         except ValueError as error:
             annotations.reject(f"{place}, result {i}", str(error), "bad annotation")
     return tuple(dict.fromkeys(labels)), objects, size
+
+
+def _flagged(value: Object, result: dict[str, Any]) -> Object:
+    """An object with what the texts of its region's `meta` say of it, where this program wrote them."""
+    crowd, difficult = (name in _texts(as_mapping(result.get("meta")).get("text")) for name in FLAGS)
+    return replace(value, iscrowd=crowd, difficult=difficult)
 
 
 def _value(result: Any) -> dict[str, Any]:

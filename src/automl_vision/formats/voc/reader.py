@@ -19,7 +19,7 @@ from automl_vision.formats.source import Source
 from automl_vision.formats.usable import usable_objects
 from automl_vision.formats.voc.sets import read_image_sets
 from automl_vision.formats.writing import Export, ExportRecord
-from automl_vision.formats.xml_file import documents, has_documents, text_of
+from automl_vision.formats.xml_file import documents, has_documents, text_of, xml_files
 
 _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 
@@ -35,7 +35,7 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 def read(source: Source, columns: Columns) -> Annotations:  # noqa: ARG001 - the names are fixed by the format
     """Read every XML file; an image set's name, or the folder's, is the split."""
     annotations = Annotations("boxes")
-    stems = {"/".join(_set_and_stem(path)) for path in source.with_suffix(".xml") or source.with_suffix("")}
+    stems = {"/".join(_set_and_stem(path)) for path in xml_files(source)}
     sets = read_image_sets(source, stems)
     for path, root in documents(source, "annotation", annotations):
         split = sets.splits.get("/".join(_set_and_stem(path))) if sets.are_all else source.split_of(path)

@@ -207,7 +207,7 @@ class _LabelFile:
     def __init__(self, source: Source, names: dict[int, str], annotations: Annotations, *, has_points: bool) -> None:
         self.has_points = has_points
         self._source, self._names, self._annotations = source, names, annotations
-        self._numbers = {name: number for number, name in names.items()}
+        self._known = frozenset(names.values())
         self._odd: dict[str, list[str]] = defaultdict(list)
 
     def objects(self, path: str) -> Iterator[Object]:
@@ -224,7 +224,7 @@ class _LabelFile:
         cells, written = cells_of(line)
         if written != USUAL:
             self._odd[ODD[written]].append(path)
-        if cells and not is_number(cells[0]) and (not self._names or cells[0] in self._numbers):
+        if cells and not is_number(cells[0]) and (not self._names or cells[0] in self._known):
             self._odd[_NAMED].append(path)
         return cells[:5] if self.has_points else cells
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from fastapi import Path as PathParameter
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from automl_vision.core.files import read_lines
 from automl_vision.core.numbers import finite
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.operations import operations
@@ -167,7 +165,7 @@ def _details(folder: Any) -> EndpointDetails:
         )
         for name, each in definition.deployments.items()
     ]
-    changes = [json.loads(line) for line in read_lines(folder.audit_file)[0][-_CHANGES:]]
+    changes = folder.changes(_CHANGES)
     return EndpointDetails(
         name=folder.name,
         folder=str(folder.path),

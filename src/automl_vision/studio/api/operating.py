@@ -79,7 +79,7 @@ def get_thresholds(found: Found) -> ThresholdTables:
         tables = found.decisions
     dataset = found.evaluated.dataset
     return ThresholdTables(
-        kind=dataset.kind,  # type: ignore[arg-type]
+        kind=dataset.kind,
         classes=list(dataset.classes),
         own=tables.own.tolist(),
         choose=packed(tables.choose),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 
 from pydantic import BaseModel, Field
 
 from automl_vision.compute.local import visible_gpus
+from automl_vision.core.system import core_count
 from automl_vision.core.version import installed_versions
 from automl_vision.studio.opened import Opened
 from automl_vision.studio.operations import operations
@@ -41,7 +41,7 @@ def get_machine(opened: Opened) -> Machine:
 
     return Machine(
         system=f"{platform.system()} {platform.release()}",
-        cores=len(os.sched_getaffinity(0)),
+        cores=core_count(),
         gpus=visible_gpus(),
         versions=installed_versions(),
         workspace=str(opened.workspace.path),

@@ -1,0 +1,339 @@
+"""What the bench compares: each contender trains on one set within a time and returns its probabilities.
+
+All of them start from the same weights, those of EfficientNet-Lite0 on ImageNet, and see the same training, validation
+and test images. Not one of them sees a test label.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
+from automl_vision.core.files import read_lines
+from automl_vision.core.records import Evaluation
+from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.evaluation.classification import softmax
+from automl_vision.evaluation.multi_label import sigmoid
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.recipes.checking import check_hyperparameters
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.training.trial import train
+
+BACKBONE = "efficientnet_lite0"
+_BATCH = 32
+
+
+@dataclass
+class Job:
+    """One cell of the bench.
+
+    Attributes:
+        dataset: with a split for every image.
+        seconds: of wall-clock time; None: as the contender wishes.
+        seed: of its random choices.
+        folder: for its files.
+        cache: shared by all jobs.
+        threads: that it may use; 0: all.
+    """
+
+    dataset: Dataset
+    seconds: float | None
+    seed: int
+    folder: Path
+    cache: Path
+    threads: int
+
+
+@dataclass
+class Outcome:
+    """What a contender made.
+
+    Attributes:
+        probabilities: (images, classes) by split, "val" and "test", in the order of the rows.
+        facts: figures that later questions may need, as JSON values.
+    """
+
+    probabilities: dict[str, NDArray[np.float64]]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Contender = Callable[[Job], Outcome]
+
+
+class _Quiet:
+    """Keeps what a trial reports."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.evaluations: list[dict[str, Any]] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def progress(self, *_: object, **__: float) -> None:
+        pass
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        self.evaluations.append(evaluation.model_dump())
+
+    def stop_reason(self) -> str | None:
+        return None
+
+
+def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
+    """One trial of ours, with some hyperparameters."""
+    values = dict(settings)
+    name = values.pop("model_name", BACKBONE)
+    checked, mistakes = check_hyperparameters(job.dataset.task, values, name)
+    if checked is None:
+        raise SystemExit("; ".join(map(str, mistakes)))
+    trial = job.folder / "trial"
+    trial.mkdir(parents=True, exist_ok=True)
+    job.dataset.save(job.folder / "manifest.parquet")
+    spec = TrialSpec(
+        task=job.dataset.task,
+        manifest=str(job.folder / "manifest.parquet"),
+        fingerprint=job.dataset.fingerprint,
+        model_name=name,
+        hyperparameters=checked,
+        folder=str(trial),
+        cache=str(job.cache),
+        seed=job.seed,
+        budget_seconds=job.seconds,
+        threads=job.threads,
+    )
+    reporter = _Quiet()
+    result = train(spec, reporter)
+    facts = {"result": result.model_dump(), "messages": reporter.messages, "evaluations": reporter.evaluations}
+    predictions = Predictions.load(trial / PREDICTIONS_FILE)
+    return Outcome(_calibrated(predictions), {**facts, "temperature": predictions.calibration.temperature})
+
+
+def _calibrated(predictions: Predictions) -> dict[str, NDArray[np.float64]]:
+    """Probabilities by split."""
+    found = {}
+    for split in predictions.splits:
+        part = predictions.of_split(split)
+        logits = part.logits.astype(np.float64) / part.calibration.temperature
+        found[split] = softmax(logits) if part.task == CLASSIFICATION else sigmoid(logits)
+    return found
+
+
+def _run(job: Job, **settings: Any) -> Outcome:
+    """A whole run of ours, as users start it."""
+    source = job.folder / "data.parquet"
+    job.dataset.save(source)
+    config = AutoMLVisionConfig(
+        task=job.dataset.task,
+        training_data=str(source),
+        experiment_timeout_hours=(job.seconds or 600.0) / 3600,
+        seed=job.seed,
+        **settings,
+    )
+    run = Experiment(Workspace(job.folder / "workspace"), "bench").submit(config)
+    run.wait_for_completion()
+    best = run.get_best_child()
+    facts = {
+        "messages": [line["text"] for line in read_lines(run.folder.path / "messages.jsonl")],
+        "trial": best.number,
+        "result": best.folder.result().model_dump(),
+    }
+    return Outcome(_calibrated(best.get_predictions()), facts)
+
+
+def automode(job: Job) -> Outcome:
+    """Ours, with nothing but a budget."""
+    return _run(job)
+
+
+def random_search(job: Job) -> Outcome:
+    """Ours without its knowledge: random search over rate, weight decay, mixing and backbone."""
+    space = {
+        "model_name": "choice('efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2')",
+        "learning_rate": "loguniform(-9.2, -4.6)",
+        "weight_decay": "loguniform(-11.5, -4.6)",
+        "mixup_alpha": "choice(0.0, 0.2)",
+        "cutmix_alpha": "choice(0.0, 1.0)",
+    }
+    return _run(job, hyperparameter_sampling={"sampling": "random", "space": space}, iterations=1000)
+
+
+# --- contenders that use nothing of ours but the pixels and the weights
+
+
+def _pixels(job: Job, side: int) -> NDArray[np.uint8]:
+    """All images, the shorter side 256 px for an input of 224, cut to a square, (images, 256, 256, 3)."""
+    from automl_vision.data.images import center_crop
+    from automl_vision.data.pixel_cache import open_pixels
+
+    larger = round(side * 256 / 224)
+    pixels = open_pixels(job.dataset, larger, job.cache)
+    return np.stack([center_crop(pixels[row], larger) for row in range(len(job.dataset))])
+
+
+def _network(classes: int) -> Any:
+    """timm's network with the weights that the product bundles; it takes bytes and has its colours' scale inside."""
+    import torch
+
+    from automl_vision.models.image_model import ImageModel
+    from automl_vision.models.registry import create_model
+    from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+
+    settings = ClassificationHyperparameters()
+    model = create_model(BACKBONE, task=CLASSIFICATION, classes=classes, hyperparameters=settings)
+    return ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)
+
+
+def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Pooled features of the images at a size, (images, features)."""
+    import torch
+    from torch.nn import functional as F
+
+    parts = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(images), _BATCH):
+            batch = torch.from_numpy(images[start : start + _BATCH]).permute(0, 3, 1, 2)
+            batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True, align_corners=False)
+            parts.append(network.features(batch).float().numpy())
+    return np.concatenate(parts)
+
+
+def probe(job: Job, side: int = 224) -> Outcome:
+    """scikit-learn's logistic regression on frozen features, its strength by cross-validation."""
+    features = _features(_network(2).eval(), _pixels(job, side), side)
+    return Outcome(_regressed(job.dataset, features)[0])
+
+
+def _regressed(dataset: Dataset, features: NDArray[np.float32]) -> tuple[dict[str, NDArray[np.float64]], list[Any]]:
+    """Probabilities by split, and the fitted models."""
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train = np.flatnonzero(dataset.splits == "train")
+
+    def fitted(labels: NDArray[Any]) -> Any:
+        regression = LogisticRegressionCV(
+            Cs=np.logspace(-4, 0, 5), cv=3, max_iter=300, l1_ratios=(0.0,), scoring="neg_log_loss",
+            use_legacy_attributes=False,
+        )  # fmt: skip
+        return make_pipeline(StandardScaler(), regression).fit(features[train], labels)
+
+    rows = {split: np.flatnonzero(dataset.splits == split) for split in ("val", "test")}
+    if dataset.task == CLASSIFICATION:
+        model = fitted(dataset.targets[train].argmax(axis=1))
+        return {split: np.asarray(model.predict_proba(features[found])) for split, found in rows.items()}, [model]
+    models = [fitted(column) for column in dataset.targets[train].T]
+    scores = {
+        split: np.stack([model.predict_proba(features[found])[:, 1] for model in models], axis=1)
+        for split, found in rows.items()
+    }
+    return scores, models
+
+
+def plain_lpft(job: Job, side: int = 224) -> Outcome:
+    """LP-FT as a good practitioner writes it: the regression's head, then 8 epochs of AdamW at 3e-4 in one cycle."""
+    import torch
+    from timm.utils import ModelEmaV3
+    from torch import nn
+    from torch.nn import functional as F
+    from torchvision.transforms import v2
+
+    torch.manual_seed(job.seed)
+    images, dataset, epochs = _pixels(job, side), job.dataset, 8
+    network = _network(len(dataset.classes))
+    _, models = _regressed(dataset, _features(network.eval(), images, side))
+    _set_head(network.head, models)
+    ema = ModelEmaV3(network, decay=0.99, use_warmup=True)
+    augment = v2.Compose(
+        [v2.RandomResizedCrop(side, (0.6, 1.0), antialias=True), v2.RandomHorizontalFlip(), v2.TrivialAugmentWide()]
+    )
+    rows = np.flatnonzero(dataset.splits == "train")
+    targets = torch.from_numpy(dataset.targets.astype(np.float32))
+    steps = max(1, len(rows) // _BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-4, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-4, total_steps=epochs * steps)
+    single = dataset.task == CLASSIFICATION
+    random, number = np.random.default_rng(job.seed), 0
+    for _ in range(epochs):
+        network.train()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        order = random.permutation(rows)
+        for step in range(steps):
+            chosen = order[step * _BATCH : (step + 1) * _BATCH]
+            batch = torch.stack([augment(torch.from_numpy(images[row]).permute(2, 0, 1)) for row in chosen])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(batch.contiguous(memory_format=torch.channels_last)).float()
+            if single:
+                loss = F.cross_entropy(logits, targets[chosen].argmax(1), label_smoothing=0.1)
+            else:
+                loss = F.binary_cross_entropy_with_logits(logits, targets[chosen] * 0.9 + 0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            number += 1
+            ema.update(network, step=number)
+    features = _features(ema.module.eval(), images, side)
+    head = ema.module.head
+    logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    found = softmax(logits) if single else sigmoid(logits)
+    return Outcome({split: found[dataset.splits == split] for split in ("val", "test")})
+
+
+def _set_head(head: Any, models: list[Any]) -> None:
+    """Give a linear head the weights of regressions on standardised features."""
+    import torch
+
+    weights, biases = [], []
+    for model in models:
+        scaler, regression = model[0], model[1]
+        coefficients = regression.coef_ / scaler.scale_
+        weights.append(coefficients)
+        biases.append(regression.intercept_ - coefficients @ scaler.mean_)
+    weight, bias = np.concatenate(weights), np.concatenate(biases)
+    if len(weight) == 1 and len(head.bias) == 2:  # scikit-learn has one row for two classes
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    head.weight.data.copy_(torch.from_numpy(weight))
+    head.bias.data.copy_(torch.from_numpy(bias))
+
+
+def find_contender(name: str) -> Contender:
+    """The contender of a name.
+
+    `trial:NAME=VALUE,...` is one trial of ours; `probe@160` and `lpft@160` see smaller images.
+    """
+    known: dict[str, Contender] = {"automode": automode, "random": random_search}
+    sized = {"probe": probe, "lpft": plain_lpft}
+    if name in known:
+        return known[name]
+    plain, _, side = name.partition("@")
+    if plain in sized:
+        return partial(sized[plain], side=int(side or 224))
+    kind, _, text = name.partition(":")
+    if kind != "trial":
+        raise SystemExit(
+            f"no contender is named {name}; there are {', '.join([*known, *sized])} and trial:NAME=VALUE,..."
+        )
+    pairs = (pair.partition("=") for pair in text.split(",") if pair)
+    settings = {key: yaml.safe_load(value) for key, _, value in pairs}
+    return lambda job: _trial(job, settings)
+
+
+def timed(contender: Contender, job: Job) -> Outcome:
+    """The outcome, with its wall-clock and processor seconds among the facts."""
+    start, cpu = time.perf_counter(), time.process_time()
+    outcome = contender(job)
+    outcome.facts |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+    return outcome

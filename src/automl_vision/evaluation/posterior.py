@@ -1,0 +1,48 @@
+"""How likely a measured gain is a true one, given how large gains usually are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from automl_vision.evaluation.intervals import Interval
+
+_INTERVAL_DEVIATIONS = 2 * NormalDist().inv_cdf(0.975)  # standard errors in the width of an interval of 95 %
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A normal distribution of a true gain.
+
+    Attributes:
+        mean: of the gain, in units of the metric.
+        deviation: standard deviation; 0 if nothing is uncertain.
+    """
+
+    mean: float
+    deviation: float
+
+    def above(self, bound: float) -> float:
+        """The probability that the true gain is above a bound."""
+        if self.deviation == 0:
+            return float(self.mean > bound)
+        return 1 - NormalDist(self.mean, self.deviation).cdf(bound)
+
+
+def true_gain(measured: Interval, *, spread: float) -> Posterior:
+    """The distribution of the true gain of which one was measured with an interval.
+
+    Normal prior around 0 and normal error (Gelman et al., Bayesian Data Analysis, 3rd edition 2013, section 2.5). The
+    prior pulls a measured gain towards 0, the more the fewer images there are. Since every candidate has the same
+    prior, the best of many needs no further correction for having been chosen (Senn 2008).
+
+    Args:
+        measured: gain with its interval of 95 %.
+        spread: standard deviation of true gains, of the candidates that are tried.
+    """
+    error = (measured.high - measured.low) / _INTERVAL_DEVIATIONS
+    if not math.isfinite(error + measured.value):
+        return Posterior(0.0, spread)
+    weight = spread**2 / (spread**2 + error**2)
+    return Posterior(weight * measured.value, math.sqrt(weight) * error)

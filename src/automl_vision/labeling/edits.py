@@ -1,0 +1,222 @@
+"""Changes that people make to labels: another class, an image left out, a box drawn, moved or deleted.
+
+An edit names its image by the digest of the contents and its objects by their number in the version that it was made
+on, so that edits do not depend on each other's order, but for boxes that were drawn before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.records.record import Record
+from automl_vision.core.tasks import TASKS, has_objects
+from automl_vision.core.text import did_you_mean
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.manifest import SCHEMA, with_column
+from automl_vision.data.object import Object
+from automl_vision.data.objects import OBJECT_TYPE
+from automl_vision.data.split_names import LEFT_OUT
+
+Action = Literal["relabel", "exclude", "draw", "move", "delete"]
+Box = tuple[float, float, float, float]
+EDITED = "edited label"
+"""Kind of the notes that edits leave in a dataset's report."""
+
+_LEAST_SIDE = 1.0  # pixels
+
+
+class Change(Record):
+    """What is to be changed in one image.
+
+    `relabel` gives an image other `labels`, or one object another; `exclude` takes the image out of its split; `draw`
+    adds an object with one label; `move` gives one another place; `delete` removes it.
+    """
+
+    action: Action
+    image: str = Field(description="its path, as in the dataset")
+    object: int | str | None = Field(
+        default=None, description="number of the object in its image, from 0; or id of the edit that drew it"
+    )
+    labels: tuple[str, ...] = Field(default=(), description="classes of the image, or the one of the object")
+    bbox: Box | None = Field(default=None, description="x1, y1, x2, y2 in pixels of the upright image")
+    polygon: tuple[float, ...] = Field(default=(), description="x, y, x, y, ... in pixels, where masks are labelled")
+
+
+class LabelEdit(Change):
+    """A change with who made it, when and why."""
+
+    id: str = Field(description="of the edit")
+    digest: str = Field(description="of the image's contents")
+    time: float = Field(description="seconds since 1970")
+    author: str = Field(description="who made it")
+    reason: str = Field(description="why")
+    verdict: Literal["open", "accepted", "rejected"] = Field(default="open", description="of the review")
+    reviewer: str = Field(default="", description="who reviewed it")
+
+
+def apply_edits(dataset: Dataset, edits: Sequence[LabelEdit], *, new_classes: bool = False) -> Dataset:
+    """The dataset with some edits; each one leaves a note with author and reason in the report.
+
+    Images keep their row numbers: an excluded one only leaves its split. No file is changed.
+
+    Args:
+        dataset: the version that the edits were made on, or one with the same images and objects.
+        edits: in the order in which they were made.
+        new_classes: whether a label may be a class that the dataset does not have yet.
+
+    Raises:
+        DataError: an image, an object or a class is not there, or a change does not suit the task.
+    """
+    rows = {edit.id: find_row(dataset, edit) for edit in edits}
+    images = {row: _Image(dataset, row) for row in sorted(set(rows.values()))}
+    report = dataset.report.joined(type(dataset.report)())
+    for edit in edits:
+        require_fit(dataset, edit, new_classes=new_classes)
+        what = images[rows[edit.id]].change(edit)
+        why = f": {edit.reason}" if edit.reason else ""
+        report.note(edit.image, f"{what}, by {edit.author or 'somebody'}{why}", EDITED)
+    return _with_images(dataset, images, report)
+
+
+def find_row(dataset: Dataset, change: Change) -> int:
+    """The row of a change's image: of its path, or for an edit of an image with the same contents.
+
+    Raises:
+        DataError: the dataset has no such image.
+    """
+    names = dataset.table["image"].to_pylist()
+    digest = change.digest if isinstance(change, LabelEdit) else None
+    digests = dataset.table["digest"].to_pylist()
+    alike = [row for row, own in enumerate(digests) if digest and own == digest]
+    named = [row for row, name in enumerate(names) if name == change.image and (not alike or row in alike)]
+    found = named or alike
+    if not found:
+        raise DataError(f'the dataset has no image "{change.image}".{did_you_mean(change.image, names)}')
+    return found[0]
+
+
+def require_fit(dataset: Dataset, change: Change, *, new_classes: bool = False) -> None:
+    """Raise `DataError` if a change does not suit a dataset's task, classes or the size of its image."""
+    objects = has_objects(dataset.task)
+    of_object = change.action in ("draw", "move", "delete") or change.object is not None
+    if of_object != objects and change.action != "exclude":
+        what = "objects" if objects else "whole images"
+        raise DataError(f'{dataset.task} labels {what}; "{change.action}" of {change.image} changes the other kind')
+    if change.action in ("move", "delete") and change.object is None:
+        raise DataError(f'"{change.action}" needs the number of the object in {change.image}')
+    one = objects or TASKS[dataset.task].one_label
+    if change.action in ("relabel", "draw") and one and len(change.labels) != 1:
+        raise DataError(f'"{change.action}" of {change.image} needs exactly 1 label, not {len(change.labels)}')
+    for label in () if new_classes else change.labels:
+        if label not in dataset.classes:
+            near = did_you_mean(label, dataset.classes)
+            raise DataError(f'the data has no class "{label}".{near} A new class has to be allowed with new_classes')
+    if change.action in ("draw", "move"):
+        _require_place(dataset, change)
+
+
+def _require_place(dataset: Dataset, change: Change) -> None:
+    needs_polygon = dataset.kind == "masks"
+    if needs_polygon and (len(change.polygon) < 6 or len(change.polygon) % 2):
+        raise DataError(f"an object of {dataset.task} needs a polygon of at least 3 points: x, y, x, y, ...")
+    if not needs_polygon and change.bbox is None:
+        raise DataError(f'"{change.action}" of {change.image} needs a box: x1, y1, x2, y2 in pixels')
+    width, height = dataset.sizes[find_row(dataset, change)].tolist()
+    x1, y1, x2, y2 = _box_of(change, width, height)
+    if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
+        raise DataError(
+            f"a box has x1 < x2 and y1 < y2 and at least {_LEAST_SIDE:g} pixel of it lies in the image of "
+            f"{width} x {height} pixels, not {change.bbox or change.polygon}"
+        )
+
+
+def _box_of(change: Change, width: int, height: int) -> Box:
+    """The box of a change, cut off at the borders of the image."""
+    given = change.bbox
+    if change.polygon:
+        xs, ys = change.polygon[::2], change.polygon[1::2]
+        given = (min(xs), min(ys), max(xs), max(ys))
+    assert given is not None
+    x1, y1, x2, y2 = given
+    return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+
+
+class _Image:
+    """One image while edits are applied to it.
+
+    Attributes:
+        split, labels: as in the manifest.
+        objects: by their numbers in the dataset, or by the ids of the edits that drew them.
+    """
+
+    def __init__(self, dataset: Dataset, row: int) -> None:
+        self.split: str | None = dataset.table["split"][row].as_py()
+        self.labels: list[str] = dataset.table["labels"][row].as_py() or []
+        self.size: tuple[int, int] = (int(dataset.sizes[row, 0]), int(dataset.sizes[row, 1]))
+        self.objects: dict[int | str, Object] = {}
+        if has_objects(dataset.task):
+            self.objects = {i: dataset.objects[at] for i, at in enumerate(dataset.objects.rows_of(row))}
+
+    def change(self, edit: LabelEdit) -> str:
+        """Apply an edit, and say what it did."""
+        if edit.action == "exclude":
+            self.split = LEFT_OUT
+            return "excluded"
+        if edit.action == "draw":
+            self.objects[edit.id] = self._drawn(edit, Object(edit.labels[0]))
+            return f"drew {edit.labels[0]}"
+        if edit.object is None:
+            old, self.labels = self.labels, list(edit.labels)
+            return f"relabelled from {_named(old)} to {_named(edit.labels)}"
+        if edit.object not in self.objects:
+            raise DataError(f"{edit.image} has no object {edit.object} that can be changed; it may be deleted already")
+        found = self.objects[edit.object]
+        if edit.action == "delete":
+            del self.objects[edit.object]
+            return f"deleted {found.label}"
+        if edit.action == "move":
+            self.objects[edit.object] = self._drawn(edit, found)
+            return f"moved {found.label}"
+        self.objects[edit.object] = replace(found, label=edit.labels[0])
+        return f"relabelled an object from {found.label} to {edit.labels[0]}"
+
+    def _drawn(self, edit: LabelEdit, found: Object) -> Object:
+        """An object with the place of an edit."""
+        segments = (edit.polygon,) if edit.polygon else ()
+        return replace(found, bbox=_box_of(edit, *self.size), segments=segments, rle=None)
+
+
+def _named(labels: Sequence[str]) -> str:
+    return ", ".join(labels) or "no label"
+
+
+def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: object) -> Dataset:
+    """The dataset with other values in some rows."""
+    values = {
+        "split": [image.split for image in images.values()],
+        "labels": [image.labels for image in images.values()],
+        "objects": [[_row(value) for value in image.objects.values()] for image in images.values()],
+    }
+    rows, table = np.array(list(images), np.int64), dataset.table
+    order = np.arange(len(table))
+    order[rows] = len(table) + np.arange(len(rows))
+    for name, new in values.items():
+        type_ = pa.list_(OBJECT_TYPE) if name == "objects" else SCHEMA.field(name).type
+        column = pa.concat_arrays([table[name].combine_chunks(), pa.array(new, type_)])
+        table = with_column(table, name, column.take(pa.array(order)))
+    used = dict.fromkeys(
+        label for image in images.values() for label in (*image.labels, *(o.label for o in image.objects.values()))
+    )
+    classes = (*dataset.classes, *(label for label in used if label not in dataset.classes))
+    return replace(dataset, table=table, classes=classes, report=report)
+
+
+def _row(value: Object) -> dict[str, object]:
+    return {**vars(value), "segments": [list(part) for part in value.segments]}

@@ -1,0 +1,387 @@
+"""A labelling project: a dataset's images in Label Studio, and the dataset's next version from what people labelled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from automl_vision.core.errors import DataError
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records.record import read_record
+from automl_vision.core.tasks import TASKS
+from automl_vision.core.text import did_you_mean
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.scan import Progress
+from automl_vision.formats.listing import list_images
+from automl_vision.formats.tools.label_studio_results import interface_of
+from automl_vision.labeling.agreement import Agreement, agreement
+from automl_vision.labeling.merging import Merged, merge
+from automl_vision.labeling.next_version import NewLabel, with_labels
+from automl_vision.labeling.pushing import push
+from automl_vision.labeling.records import (
+    LabelingError,
+    ProjectRecord,
+    ProjectStatus,
+    Pulled,
+    Pushed,
+    WantedImage,
+)
+from automl_vision.labeling.server_project import ServerProject
+from automl_vision.labeling.task_reading import People
+from automl_vision.labeling.wanted import read_queue, scan_pool, wanted_images
+from automl_vision.web.label_studio import LabelStudio
+from automl_vision.workspace.datasets import DatasetVersion
+from automl_vision.workspace.workspace import Workspace, as_workspace
+
+FOLDER = "labeling"
+_RECORD, _WANTED, _POOL, _PULLED = "project.json", "images.json", "images.parquet", "pulled.json"
+
+
+class LabelingProject:
+    """A labelling project of a workspace.
+
+    Its life: `create`, then people label in the browser, `status` says how far they are, `pull` makes the next version
+    of the dataset, and `sync` does both ways. Each may be called again at any time, also after a crash on either side:
+    images are known by their contents, so that nothing is sent twice and nothing is lost.
+
+    Attributes:
+        name: of the project.
+
+    Args:
+        name: of a project that was created.
+        workspace: that has it; None for the default one.
+        token: of the server; None takes the environment's `LABEL_STUDIO_API_KEY`.
+
+    Raises:
+        LabelingError: there is no such project.
+    """
+
+    def __init__(
+        self, name: str, *, workspace: Workspace | str | PathLike[str] | None = None, token: str | None = None
+    ) -> None:
+        self._workspace, self._token, self.name = as_workspace(workspace), token, name
+        self._folder = self._workspace.path / FOLDER / name
+        if not (self._folder / _RECORD).exists():
+            known = project_names(self._workspace)
+            raise LabelingError(
+                f'no labelling project is named "{name}".{did_you_mean(name, known)} '
+                f"Projects: {', '.join(known) or 'none'}; make one with: automl-vision label create"
+            )
+
+    @staticmethod
+    def create(  # noqa: PLR0913 - each is a choice of the user
+        name: str,
+        data: str | PathLike[str],
+        *,
+        images: str | PathLike[str] | None = None,
+        only: str | PathLike[str] | None = None,
+        model: str | PathLike[str] | None = None,
+        files: str | PathLike[str] | None = None,
+        server: str | None = None,
+        token: str | None = None,
+        people: int = 1,
+        workspace: Workspace | str | PathLike[str] | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[LabelingProject, Pushed]:
+        """Make a project in Label Studio with the images of a dataset, or go on with one that was being made.
+
+        Args:
+            name: letters, digits, `-`, `_` and `.`, at most 50.
+            data: a registered version such as `clothing:2`; anything else that `Dataset.open` reads is registered
+                under the project's name.
+            images: location of further images, without labels.
+            only: queue in Parquet, with the columns `image`, `rank`, `reason`, `group` and `score`; None shows all.
+            model: whose predictions people see, such as `clothing@champion`, or a model folder.
+            files: folder below which Label Studio serves files, `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`; None takes
+                the folder above the data.
+            server: address of Label Studio; None takes `LABEL_STUDIO_URL`, or port 8080 of this machine.
+            token: of a user there; None takes `LABEL_STUDIO_API_KEY`.
+            people: how many shall label each image.
+            workspace: that keeps the project; None for the default one.
+            progress: called with (images done, images in all).
+
+        Returns:
+            The project, and what was sent.
+
+        Raises:
+            LabelingError: the name is taken by another project or is none, or the server cannot show the images.
+            LabelStudioError: the server cannot be reached, or refuses.
+            DataError: the data, the images or the queue cannot be used.
+            ModelNotFoundError: there is no such model.
+        """
+        space = as_workspace(workspace)
+        _check_name(name)
+        version, dataset = _registered(space, fspath(data), name)
+        pool = None if images is None else scan_pool(list_images(images), dataset.task, progress=progress)
+        queue = None if only is None else read_queue(Path(only))
+        wanted = wanted_images(dataset, pool, queue)
+        if not wanted:
+            raise DataError("there is no image to label")
+        with LabelStudio(server, token) as connection:
+            record = ProjectRecord(
+                name=name,
+                id=uuid.uuid4().hex[:16],
+                server=connection.url,
+                task=dataset.task,
+                classes=list(dataset.classes),
+                dataset=version.name,
+                version=version.id,
+                files=str(_files(files, dataset)),
+                roots=_roots(dataset, pool),
+                model=None if model is None else fspath(model),
+                is_whole=only is None,
+            )
+        folder = space.path / FOLDER / name
+        earlier = read_record(folder / _RECORD, ProjectRecord)
+        if earlier is not None:
+            record = _same(earlier, record)
+        folder.mkdir(parents=True, exist_ok=True)
+        if pool is not None:
+            pool.save(folder / _POOL)
+        write_json(folder / _WANTED, [one.model_dump() for one in wanted])
+        write_json(folder / _RECORD, record.model_dump())  # last: the project exists as soon as this file does
+        project = LabelingProject(name, workspace=space, token=token)
+        return project, project.push(people=people, progress=progress)
+
+    @property
+    def record(self) -> ProjectRecord:
+        """What is kept of the project."""
+        found = read_record(self._folder / _RECORD, ProjectRecord)
+        assert found is not None, "it was there when the project was opened"
+        return found
+
+    def push(self, *, people: int | None = None, progress: Progress | None = None) -> Pushed:
+        """Send what the server lacks: the project, images, predictions, and links that have expired.
+
+        Args:
+            people: how many shall label each image; None leaves it as it is.
+            progress: called with (images done, images in all).
+        """
+        with self._connection() as server:
+            project = self._on_server(server)
+            if people is not None:
+                project.set(maximum_annotations=people)
+            record, wanted = self.record, self._wanted()
+            model = None if record.model is None else (record.model, self._workspace.models.resolve(record.model))
+            return push(project, record, wanted, model=self._named_model(model), progress=progress)
+
+    def status(self) -> ProjectStatus:
+        """How far people are, and how far they agree."""
+        with self._connection() as server:
+            project = self._on_server(server)
+            return self._status(project, self._people(project))
+
+    def pull(self) -> Pulled:
+        """Register the next version of the dataset, with the labels that people submitted.
+
+        What was only begun or skipped changes nothing. Of several annotations of an image the rule of
+        `labeling.merging` makes one. The newest version of the dataset is the base: an image keeps its split, a new one
+        gets its own, and a label that the dataset got elsewhere since the last pull stays until somebody changes it in
+        Label Studio. Where nothing changed the newest version is returned, so that pulling twice gives the same one.
+
+        Returns:
+            The version, and what changed.
+
+        Raises:
+            LabelStudioError: the server cannot be reached, or refuses.
+            DataError: the dataset is gone, or has no image left.
+        """
+        with self._connection() as server:
+            project = self._on_server(server)
+            people = self._people(project)
+            record, merged = self.record, self._merged(people)
+            pulled = self._pulled()
+            hashes = {digest: label_hash(one) for digest, one in merged.items()}
+            new = {
+                digest: NewLabel(people.places[digest], merged[digest].labels, merged[digest].objects)
+                for digest, value in hashes.items()
+                if pulled.get(digest) != value
+            }
+            newest = self._workspace.datasets.get(record.dataset)
+            base = Dataset.load(newest)
+            removed = set(pulled) - set(base.table["digest"].to_pylist())
+            wanted = {digest: one for digest, one in new.items() if digest not in removed}
+            dataset, used, report = with_labels(base, wanted, self._pool())
+            changes = dataset.changes_since(base)
+            version = newest
+            if used:
+                words = f"labelled in Label Studio, project {self.name}"
+                version = self._workspace.datasets.register(
+                    dataset, record.dataset, description=words, parent=newest.id
+                )
+            write_json(self._folder / _PULLED, {**pulled, **{digest: hashes[digest] for digest in used}})
+            problems = {**people.problems, **{problem.place: problem.reason for problem in report.problems}}
+            return Pulled(
+                version.id, version.id != newest.id, len(changes.relabelled), len(changes.added),
+                self._status(project, people), problems,
+            )  # fmt: skip
+
+    def sync(self, *, progress: Progress | None = None) -> tuple[Pulled, Pushed]:
+        """Pull, then send what the newest version of the dataset has and the server lacks.
+
+        Args:
+            progress: called with (images done, images in all).
+        """
+        pulled = self.pull()
+        self._follow()
+        return pulled, self.push(progress=progress)
+
+    def connect_model(self, url: str, *, key: str = "") -> None:
+        """Let Label Studio ask an endpoint for predictions while people label.
+
+        Args:
+            url: of an endpoint of `automl-vision serve`, whose definition names the server under `labeling`.
+            key: of the endpoint; empty if it needs none.
+        """
+        with self._connection() as server:
+            self._on_server(server).connect_model(url, self.record.model or url, key)
+
+    def call(self, url: str, key: str) -> None:
+        """Let Label Studio call a receiver whenever an annotation changes; see `labeling.receiver`.
+
+        Args:
+            url: of the receiver.
+            key: that it asks for.
+        """
+        with self._connection() as server:
+            self._on_server(server).call(url, key)
+
+    def _connection(self) -> LabelStudio:
+        return LabelStudio(self.record.server, self._token)
+
+    def _on_server(self, server: LabelStudio) -> ServerProject:
+        """The project on the server, which is made where there is none."""
+        record = self.record
+        if record.number is not None:
+            return ServerProject(server, record.number)
+        hint = "reason" if any(one.reason for one in self._wanted()) else ""
+        interface = interface_of(record.task, record.classes, hint=hint)
+        found = ServerProject.find_or_make(server, record.id, record.name, interface)
+        write_json(self._folder / _RECORD, record.model_copy(update={"number": found.number}).model_dump())
+        return found
+
+    def _named_model(self, model: tuple[str, Path] | None) -> tuple[str, Path] | None:
+        """A model with the name of its version, which does not change when an alias moves."""
+        if model is None:
+            return None
+        version = self._workspace.models.named(model[0])
+        return (model[1].name if version is None else version.id, model[1])
+
+    def _wanted(self) -> list[WantedImage]:
+        return [WantedImage(**value) for value in read_json(self._folder / _WANTED)]
+
+    def _pool(self) -> Dataset | None:
+        file = self._folder / _POOL
+        return Dataset.load(file) if file.exists() else None
+
+    def _pulled(self) -> dict[str, str]:
+        """Digest of the label that was last pulled, by digest of the image."""
+        file = self._folder / _PULLED
+        found: dict[str, str] = read_json(file) if file.exists() else {}
+        return found
+
+    def _people(self, project: ServerProject) -> People:
+        sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
+        return People.of(project.tasks(), self.record.task, sizes)
+
+    def _merged(self, people: People) -> dict[str, Merged]:
+        kind = TASKS[self.record.task].kind
+        sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
+        return {digest: merge(answers, kind, sizes[digest]) for digest, answers in people.answers.items()}
+
+    def _status(self, project: ServerProject, people: People) -> ProjectStatus:
+        merged, pulled, record = self._merged(people), self._pulled(), self.record
+        return ProjectStatus(
+            name=self.name, url=project.url, images=len(self._wanted()), tasks=len(people.seen),
+            submitted=len(people.answers), drafts=len(people.only_begun), skipped=len(people.only_skipped),
+            unpulled=sum(pulled.get(digest) != label_hash(one) for digest, one in merged.items()),
+            disputed=sum(one.is_disputed for one in merged.values()), foreign=people.foreign,
+            agreement=self._agreement(people, record),
+        )  # fmt: skip
+
+    def _agreement(self, people: People, record: ProjectRecord) -> Agreement:
+        sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
+        chosen = {label for answers in people.answers.values() for answer in answers for label in answer.labels}
+        classes = [*record.classes, *sorted(chosen.difference(record.classes))]
+        return agreement(people.answers, sizes, TASKS[record.task].kind, classes)
+
+    def _follow(self) -> None:
+        """Want what the newest version of the dataset has: other labels, and all its images in a whole project."""
+        record, earlier = self.record, self._wanted()
+        newest = wanted_images(Dataset.load(self._workspace.datasets.get(record.dataset)))
+        labels = {one.digest: one.labels for one in newest}
+        wanted = [one.model_copy(update={"labels": labels.get(one.digest, one.labels)}) for one in earlier]
+        if record.is_whole:
+            known = {one.digest for one in earlier}
+            wanted += [one for one in newest if one.digest not in known]
+        write_json(self._folder / _WANTED, [one.model_dump() for one in wanted])
+
+
+def project_names(workspace: Workspace) -> list[str]:
+    """Names of the labelling projects of a workspace."""
+    return sorted(file.parent.name for file in (workspace.path / FOLDER).glob(f"*/{_RECORD}"))
+
+
+def label_hash(label: Merged) -> str:
+    """Digest of a label; it changes with the classes, and with places by a thousandth of a pixel."""
+    objects = [
+        [value.label, _rounded(value.bbox or ()), [_rounded(each) for each in value.segments], value.rle or ""]
+        for value in label.objects
+    ]
+    text = json.dumps([sorted(label.labels), objects])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _rounded(numbers: Iterable[float]) -> list[float]:
+    return [round(number, 3) for number in numbers]
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 50 or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
+        raise LabelingError(f"a project's name is made of at most 50 letters, digits, - _ and ., not {name!r}")
+
+
+def _registered(workspace: Workspace, data: str, name: str) -> tuple[DatasetVersion, Dataset]:
+    """The version that is named, or one that is registered of the data at a path."""
+    registry = workspace.datasets
+    path = registry.resolve(data)
+    if path != data:
+        version = registry.get(data)
+        return version, Dataset.load(version)
+    version = registry.register(Dataset.open(data), name)
+    return version, Dataset.load(version)
+
+
+def _files(files: str | PathLike[str] | None, dataset: Dataset) -> Path:
+    """The folder that the server serves."""
+    if files is not None:
+        return Path(files).expanduser().resolve()
+    root = Path(dataset.root)
+    return root.parent if root.is_absolute() else Path("/")
+
+
+def _roots(*sources: Dataset | None) -> list[str]:
+    """Folders of this machine that have the images."""
+    roots = [source.root for source in sources if source is not None]
+    return sorted({root for root in roots if Path(root).is_absolute() and Path(root).is_dir()})
+
+
+def _same(earlier: ProjectRecord, record: ProjectRecord) -> ProjectRecord:
+    """The record of a project that was being made, with its id and number.
+
+    Raises:
+        LabelingError: it is another project.
+    """
+    kept: dict[str, Any] = {"id": earlier.id, "number": earlier.number}
+    record = record.model_copy(update=kept)
+    names = ("server", "task", "dataset", "version")
+    other = [name for name in names if getattr(earlier, name) != getattr(record, name)]
+    if other:
+        was = ", ".join(f"{name} {getattr(earlier, name)}" for name in other)
+        raise LabelingError(f'the project "{record.name}" exists already, with {was}; choose another name')
+    return record

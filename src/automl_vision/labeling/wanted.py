@@ -1,0 +1,174 @@
+"""Which images a labelling project shows, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from automl_vision.core.errors import DataError
+from automl_vision.data.dataset import Dataset
+from automl_vision.data.image_list import ImageList
+from automl_vision.data.manifest import SCHEMA, empty_lists
+from automl_vision.data.objects import OBJECT_TYPE
+from automl_vision.data.open_options import OpenOptions
+from automl_vision.data.report import ImportReport
+from automl_vision.data.scan import Progress, scan_images
+from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.formats.tools.label_studio_results import label_results, object_results
+from automl_vision.labeling.object_overlaps import drawable
+from automl_vision.labeling.records import WantedImage
+from automl_vision.storage.access import full_reference, open_storage
+
+_QUEUE_COLUMNS = ("image", "rank")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Queued:
+    """An image of a queue.
+
+    Attributes:
+        image: as in the dataset or among the new images.
+        reason: why it is labelled; empty if nothing is said.
+        group: of similar images; empty if nothing is said.
+        score: of the queue; None if nothing is said.
+    """
+
+    image: str
+    reason: str = ""
+    group: str = ""
+    score: float | None = None
+
+
+def read_queue(path: Path) -> list[Queued]:
+    """The images of a queue in the order in which they are shown: by rank, those of a group together.
+
+    Args:
+        path: Parquet with the columns `image` and `rank`, and where it has them `reason`, `group` and `score`.
+
+    Raises:
+        DataError: it is not such a file.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path} is not a queue in Parquet ({error})") from None
+    missing = [name for name in _QUEUE_COLUMNS if name not in table.column_names]
+    if missing:
+        raise DataError(
+            f"{path} is not a queue: it lacks {', '.join(missing)}; write one with: automl-vision label next"
+        )
+    rows = sorted(table.to_pylist(), key=lambda row: row["rank"])
+    first: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault(_group(row, place), place)
+    order = sorted(range(len(rows)), key=lambda place: (first[_group(rows[place], place)], place))
+    return [
+        Queued(rows[i]["image"], rows[i].get("reason") or "", rows[i].get("group") or "", rows[i].get("score"))
+        for i in order
+    ]
+
+
+def _group(row: dict[str, Any], place: int) -> str:
+    """Of a row; one without a group is a group of its own."""
+    return str(row.get("group") or f"\0{place}")
+
+
+def scan_pool(images: ImageList, task: str, *, progress: Progress | None = None) -> Dataset:
+    """Images without labels as a manifest; those that cannot be read are in its report.
+
+    Args:
+        images: to look at.
+        task: of the project.
+        progress: called with (images done, images in all).
+    """
+    storage = open_storage(images.root, allow_outside=True)  # the list was checked when it was made
+    references = [image for i, image in enumerate(images.references.to_pylist()) if i not in images.refused]
+    options = OpenOptions(allow_outside=True)
+    facts = list(scan_images(references, [(0, 0)] * len(references), storage, options, progress=progress))
+    report = ImportReport()
+    for fact in facts:
+        if fact.problem is not None:
+            report.reject(fact.image, fact.problem, "unreadable image")
+    for position, reason in images.refused.items():
+        report.reject(images.reference(position), reason, "refused image")
+    facts = [fact for fact in facts if fact.problem is None]
+    columns = {
+        "image": pa.array([fact.image for fact in facts], pa.string()),
+        "width": pa.array([fact.width for fact in facts], pa.int32()),
+        "height": pa.array([fact.height for fact in facts], pa.int32()),
+        "digest": pa.array([fact.digest for fact in facts], pa.string()),
+        "split": pa.nulls(len(facts), pa.string()),
+        "group": pa.nulls(len(facts), pa.string()),
+        "labels": empty_lists(len(facts), pa.string()),
+        "objects": empty_lists(len(facts), OBJECT_TYPE),
+    }
+    return Dataset(pa.table(columns, schema=SCHEMA), images.root, task, (), "images", report)
+
+
+def wanted_images(
+    dataset: Dataset, pool: Dataset | None = None, queue: Sequence[Queued] | None = None
+) -> list[WantedImage]:
+    """The images that a project shows, in order; copies of an image are shown once.
+
+    Args:
+        dataset: with labels.
+        pool: further images, without labels.
+        queue: what is shown; None for all, the new images first.
+
+    Raises:
+        DataError: an image of the queue is in neither.
+    """
+    sources = [source for source in (pool, dataset) if source is not None]
+    found = (one for source in sources for one in _all(source)) if queue is None else _queued(sources, queue)
+    kept: dict[str, WantedImage] = {}
+    for one in found:  # of copies the first place, and that of the dataset, which has a label
+        if one.digest not in kept or (one.labels and not kept[one.digest].labels):
+            kept[one.digest] = one
+    return list(kept.values())
+
+
+def _all(dataset: Dataset) -> Iterator[WantedImage]:
+    rows = [row for row, split in enumerate(dataset.splits.tolist()) if split != LEFT_OUT]
+    yield from (_wanted(dataset, row) for row in rows)
+
+
+def _queued(sources: Sequence[Dataset], queue: Sequence[Queued]) -> Iterator[WantedImage]:
+    places: dict[str, tuple[Dataset, int]] = {}
+    for source in sources:  # the dataset comes last: its labels count where an image is in both
+        for row, image in enumerate(source.table["image"].to_pylist()):
+            places[full_reference(source.root, image)] = places[image] = (source, row)
+    unknown = [one.image for one in queue if one.image not in places]
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} of {len(queue)} images of the queue are neither in the dataset nor among the new images, "
+            f"such as {', '.join(unknown[:_SHOWN])}; name the folder of new images with --images"
+        )
+    for one in queue:
+        found = _wanted(*places[one.image])
+        yield found.model_copy(update={"reason": one.reason, "score": one.score, "group": one.group or found.group})
+
+
+def _wanted(dataset: Dataset, row: int) -> WantedImage:
+    image = dataset[row]
+    group = dataset.table["group"][row].as_py()
+    if dataset.kind in ("boxes", "masks"):
+        objects = [drawable(value, image.size) if dataset.kind == "masks" else value for value in image.objects]
+        results = object_results(objects, dataset.kind, image.size)
+    else:
+        results = label_results(image.labels)
+    return WantedImage(
+        digest=dataset.table["digest"][row].as_py(),
+        image=image.reference,
+        location=image.location,
+        width=image.size[0],
+        height=image.size[1],
+        split=image.split,
+        group=group or "",
+        labels=results,
+    )

@@ -1,0 +1,69 @@
+"""The whole way of a label, with the real Label Studio and with what it once answered."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from label_studio_server import LabelStudioServer, label_studio
+from labeling_story import TASKS, tell
+from recorded_exchange import replaying
+
+from automl_vision import Dataset, Workspace
+from automl_vision.labeling.project import LabelingProject
+from automl_vision.web.label_studio import LabelStudio
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_story_with_recorded_answers(task: str, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    with replaying(task, files) as url:
+        tell(task, url, "0" * 40, files, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """The real server, where it is installed: in AUTOML_VISION_LABEL_STUDIO, or beside this environment."""
+    environment = Path(os.environ.get("AUTOML_VISION_LABEL_STUDIO", Path(sys.prefix) / "label-studio"))
+    program = environment / "bin" / "label-studio"
+    if not program.exists():
+        pytest.skip(f"Label Studio is not installed in {environment}; `make check` does it")
+    place = tmp_path_factory.mktemp("label-studio")
+    with label_studio(program, place, place / "files") as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_the_story(task: str, real: LabelStudioServer, tmp_path: Path) -> None:
+    tell(task, real.url, real.token, real.files, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["clothing", "ppe-labels", "bccd", "car-damage"])
+def test_labels_of_real_sets_come_back_as_they_were(
+    name: str, real: LabelStudioServer, real_data: Path, tmp_path: Path
+) -> None:
+    """Each label is taken over by a person; the next version has the same contents, so that it is the same version."""
+    (real.files / name).parent.mkdir(exist_ok=True)
+    place = real.files / name
+    if not place.exists():
+        place.symlink_to(real_data / name)  # the server looks at the path, not at where it leads
+    workspace = Workspace(tmp_path / "workspace")
+    whole = Dataset.open(place)
+    whole = whole[:: max(1, len(whole) // 120)]
+    version = workspace.datasets.register(whole, name)
+    made, pushed = LabelingProject.create(
+        name, version.id, files=real.files, server=real.url, token=real.token, workspace=workspace
+    )
+    assert (pushed.tasks, pushed.problems) == (len(whole), {})
+    with LabelStudio(real.url, real.token) as server:
+        for task in server.pages("/api/tasks/", project=made.record.number, fields="all", include="id,predictions"):
+            results = task["predictions"][0]["result"] if task["predictions"] else []
+            server.send("POST", f"/api/tasks/{task['id']}/annotations/", {"result": results})
+    pulled = made.pull()
+    assert (pulled.version, pulled.problems) == (version.id, {})
+    assert pulled.status.submitted == len(whole)
