@@ -1,4 +1,7 @@
-"""From sixty labelled photos to a model that people's labels made better, while an endpoint answers all the time."""
+"""From sixty labelled photos to a model that people's labels made better, while an endpoint answers all the time.
+
+People use the real Label Studio where it is installed (`tests/labeling/label_studio_server.py`), else in the queue.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,26 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image, ImageEnhance
 
 from automl_vision import Dataset, Workspace
 from automl_vision.deployment.online.endpoint_folder import Endpoints
+from automl_vision.formats.tools.label_studio_results import label_results
+from automl_vision.labeling.project import LabelingProject
 from automl_vision.pipelines.context import PipelineContext, Silent
-from automl_vision.pipelines.definition import read_pipeline
-from automl_vision.pipelines.labels import take_labels, watch_endpoint
+from automl_vision.pipelines.definition import LabelTrigger, Triggers, read_pipeline
+from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoint
 from automl_vision.pipelines.results import Promoted, Trained
 from automl_vision.pipelines.running import Outcome, run_pipeline
+from automl_vision.web.label_studio import LabelStudio
 from processes import free_port, wait_for
 
 FILE = """
@@ -123,9 +133,56 @@ def result(outcome: Outcome, kind: type) -> object:
     return next(each.result for each in outcome.done if isinstance(each.result, kind))
 
 
+def label_in_the_queue(context: PipelineContext, truth: dict[str, tuple[str, Path]]) -> None:
+    queue = context.workspace.label_queue
+    for photo in queue.photos("waiting"):
+        queue.correct(photo.id, truth[photo.name][0])
+
+
+def label_in_label_studio(
+    context: PipelineContext, server: Any, truth: dict[str, tuple[str, Path]], place: Path
+) -> None:
+    queue = context.workspace.label_queue
+    photos = {Path(photo.file).name: photo for photo in queue.photos("waiting")}
+    rows = [
+        {"image": name, "rank": rank, "reason": "drift", "group": "", "score": 0.5} for rank, name in enumerate(photos)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), place / "only.parquet")
+    project, pushed = LabelingProject.create(
+        "leaves", context.workspace.datasets.get("leaves").id, images=queue.folder / "images",
+        only=place / "only.parquet", model="leaves@champion", files=place, server=server.url, token=server.token,
+        workspace=context.workspace,
+    )  # fmt: skip
+    assert (pushed.tasks, pushed.problems) == (len(photos), {})
+    with LabelStudio(server.url, server.token) as connection:
+        for task in list(
+            connection.pages("/api/tasks/", project=project.record.number, fields="all", include="id,data")
+        ):
+            photo = photos[task["data"]["reference"].rpartition("/")[2]]
+            result = label_results([truth[photo.name][0]])
+            connection.send("POST", f"/api/tasks/{task['id']}/annotations/", {"result": result})
+
+
+@contextmanager
+def labelling(place: Path) -> Iterator[Any]:
+    """The real Label Studio, or None where it is not installed."""
+    environment = Path(os.environ.get("AUTOML_VISION_LABEL_STUDIO", Path(sys.prefix) / "label-studio"))
+    program = environment / "bin" / "label-studio"
+    if not program.exists():
+        yield None
+        return
+    sys.path.append(str(Path(__file__).parents[1] / "labeling"))
+    from label_studio_server import label_studio
+
+    with label_studio(program, place / "label-studio", place) as server:
+        yield server
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_labels_of_a_drifted_stream_make_the_next_champion(real_data: Path, tmp_path: Path):
+def test_labels_of_a_drifted_stream_make_the_next_champion(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     leaves = real_data / "bean-leaves"
     for split, count in PER_CLASS.items():
         for name in kinds(leaves / split):
@@ -154,10 +211,17 @@ def test_labels_of_a_drifted_stream_make_the_next_champion(real_data: Path, tmp_
         caller = Caller(url, reader.keys[0].split()[-1], stream)
         report, added = _alarm(context)
         assert report.is_alarm and added
-        queue = workspace.label_queue
-        for photo in queue.photos("waiting"):
-            queue.correct(photo.id, truth[photo.name][0])
-        version = take_labels(context)
+        with labelling(tmp_path) as server:
+            if server is None:
+                label_in_the_queue(context, truth)
+            else:
+                label_in_label_studio(context, server, truth, tmp_path)
+                monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)
+                triggers = Triggers(labels=LabelTrigger(at_least=1, project="leaves"))
+                definition = context.definition.model_copy(update={"triggers": triggers})
+                context = replace(context, definition=definition)
+            assert new_labels(context) == added
+            version = take_labels(context)
         assert version is not None
         second = run_pipeline(context)
         trained, promoted = result(second, Trained), result(second, Promoted)
