@@ -131,7 +131,7 @@ def test_the_architecture_shows_every_room():
         "contracts"
     ]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    rooms = [room for layer in layers for room in layer.split(" | ")]
+    rooms = [room for layer in layers for room in layer.split(" | ") if room != "__main__"]
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## The life")[0]
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == rooms
     picture = (ROOT / "docs" / "images" / "rooms.svg").read_text(encoding="utf-8")

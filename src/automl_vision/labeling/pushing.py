@@ -67,7 +67,8 @@ def push(
     sent = _add_missing(project, wanted, there, addresses, labels_of, predict, problems, progress)
     added = _add_predictions(project, wanted, there, labels_of, model[0] if model else None, predict)
     renewed = _renew_links(project, wanted, there, addresses, problems)
-    project.set(model_version=model[0] if model else labels_of)
+    if model or any(one.labels for one in wanted):  # the server refuses a version that no prediction has
+        project.set(model_version=model[0] if model else labels_of)
     if any(one.reason or one.score is not None for one in wanted):
         project.order_by_rank()
     return Pushed(sent, added, renewed, problems)

@@ -26,22 +26,25 @@ SCHEMA = pa.schema(
 """`tile` is x1, y1, x2, y2 in pixels of the part to look at first, null for the whole image."""
 
 
+_REQUIRED = ("image", "rank")
+
+
 @dataclass(frozen=True)
 class QueuedImage:
     """An image to label, or to label again.
 
     Attributes:
         image: path or URL, as in the dataset.
-        reason: why, as a sentence.
-        group: the kind of reason, such as "unsure".
-        score: how strong the reason is; comparable within a group alone.
+        reason: why, as a sentence; empty if nothing is said.
+        group: the kind of reason, such as "unsure", or of similar images; empty if nothing is said.
+        score: how strong the reason is, comparable within a group alone; None if nothing is said.
         tile: x1, y1, x2, y2 in pixels of the part of a large image that the reason is about; None for all of it.
     """
 
     image: str
-    reason: str
-    group: str
-    score: float
+    reason: str = ""
+    group: str = ""
+    score: float | None = None
     tile: tuple[float, float, float, float] | None = None
 
 
@@ -97,7 +100,7 @@ class LabelingQueue:
 
     @staticmethod
     def load(path: str | PathLike[str]) -> LabelingQueue:
-        """Read a queue that `save` wrote.
+        """Read a queue that `save` wrote, or another tool: only the columns `image` and `rank` are required.
 
         Raises:
             DataError: the file is not a queue.
@@ -106,13 +109,19 @@ class LabelingQueue:
             table = pq.read_table(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{path} is not a queue of images to label ({error})") from None
-        lacking = [name for name in SCHEMA.names if name not in table.column_names and name != "tile"]
+        lacking = [name for name in _REQUIRED if name not in table.column_names]
         if lacking:
-            raise DataError(f"{path} is not a queue of images to label: it has no column {lacking[0]}")
+            raise DataError(
+                f"{path} is not a queue of images to label: it has no column {lacking[0]}; write one with: "
+                "automl-vision label next"
+            )
         facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         rows = sorted(table.to_pylist(), key=lambda row: int(row["rank"]))
         images = tuple(
-            QueuedImage(row["image"], row["reason"], row["group"], row["score"], _tile(row.get("tile"))) for row in rows
+            QueuedImage(
+                row["image"], row.get("reason") or "", row.get("group") or "", row.get("score"), _tile(row.get("tile"))
+            )
+            for row in rows
         )
         return LabelingQueue(images, facts.get("root", ""), facts.get("task", ""))
 

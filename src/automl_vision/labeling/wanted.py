@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
@@ -21,62 +18,30 @@ from automl_vision.data.scan import Progress, scan_images
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.formats.tools.label_studio_results import label_results, object_results
 from automl_vision.labeling.object_overlaps import drawable
+from automl_vision.labeling.queue import LabelingQueue, QueuedImage
 from automl_vision.labeling.records import WantedImage
 from automl_vision.storage.access import full_reference, open_storage
 
-_QUEUE_COLUMNS = ("image", "rank")
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Queued:
-    """An image of a queue.
-
-    Attributes:
-        image: as in the dataset or among the new images.
-        reason: why it is labelled; empty if nothing is said.
-        group: of similar images; empty if nothing is said.
-        score: of the queue; None if nothing is said.
-    """
-
-    image: str
-    reason: str = ""
-    group: str = ""
-    score: float | None = None
-
-
-def read_queue(path: Path) -> list[Queued]:
+def read_queue(path: Path) -> list[QueuedImage]:
     """The images of a queue in the order in which they are shown: by rank, those of a group together.
 
-    Args:
-        path: Parquet with the columns `image` and `rank`, and where it has them `reason`, `group` and `score`.
-
     Raises:
-        DataError: it is not such a file.
+        DataError: it is not a queue.
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} is not a queue in Parquet ({error})") from None
-    missing = [name for name in _QUEUE_COLUMNS if name not in table.column_names]
-    if missing:
-        raise DataError(
-            f"{path} is not a queue: it lacks {', '.join(missing)}; write one with: automl-vision label next"
-        )
-    rows = sorted(table.to_pylist(), key=lambda row: row["rank"])
+    queue = list(LabelingQueue.load(path))
     first: dict[str, int] = {}
-    for place, row in enumerate(rows):
-        first.setdefault(_group(row, place), place)
-    order = sorted(range(len(rows)), key=lambda place: (first[_group(rows[place], place)], place))
-    return [
-        Queued(rows[i]["image"], rows[i].get("reason") or "", rows[i].get("group") or "", rows[i].get("score"))
-        for i in order
-    ]
+    for place, one in enumerate(queue):
+        first.setdefault(_group(one, place), place)
+    order = sorted(range(len(queue)), key=lambda place: (first[_group(queue[place], place)], place))
+    return [queue[place] for place in order]
 
 
-def _group(row: dict[str, Any], place: int) -> str:
-    """Of a row; one without a group is a group of its own."""
-    return str(row.get("group") or f"\0{place}")
+def _group(one: QueuedImage, place: int) -> str:
+    """Of an image; one without a group is a group of its own."""
+    return one.group or f"\0{place}"
 
 
 def scan_pool(images: ImageList, task: str, *, progress: Progress | None = None) -> Dataset:
@@ -112,7 +77,7 @@ def scan_pool(images: ImageList, task: str, *, progress: Progress | None = None)
 
 
 def wanted_images(
-    dataset: Dataset, pool: Dataset | None = None, queue: Sequence[Queued] | None = None
+    dataset: Dataset, pool: Dataset | None = None, queue: Sequence[QueuedImage] | None = None
 ) -> list[WantedImage]:
     """The images that a project shows, in order; copies of an image are shown once.
 
@@ -138,7 +103,7 @@ def _all(dataset: Dataset) -> Iterator[WantedImage]:
     yield from (_wanted(dataset, row) for row in rows)
 
 
-def _queued(sources: Sequence[Dataset], queue: Sequence[Queued]) -> Iterator[WantedImage]:
+def _queued(sources: Sequence[Dataset], queue: Sequence[QueuedImage]) -> Iterator[WantedImage]:
     places: dict[str, tuple[Dataset, int]] = {}
     for source in sources:  # the dataset comes last: its labels count where an image is in both
         for row, image in enumerate(source.table["image"].to_pylist()):

@@ -15,6 +15,7 @@ import yaml
 
 from automl_vision.core.errors import MissingPackageError, PipelineError
 from automl_vision.core.files import write_text
+from automl_vision.core.system import apart, end_group
 from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.pipelines.context import PipelineContext
 
@@ -72,7 +73,7 @@ def serve_pipeline(context: PipelineContext, file: Path, *, port: int, announce:
     command = [sys.executable, "-m", "dagster", "dev", "-m", "automl_vision.pipelines.dagster_code",
                "-h", HOST, "-p", str(chosen), "--log-level", "warning"]  # fmt: skip
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)  # its signals are not ignored either
+    process = subprocess.Popen(command, env=environment, **apart())  # its signals are not ignored either
     announce(f"http://{HOST}:{chosen}  Ctrl-C ends it")
     try:
         code = process.wait()
@@ -87,15 +88,12 @@ def serve_pipeline(context: PipelineContext, file: Path, *, port: int, announce:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End Dagster and the processes that it started; a run that trains has a session of its own and goes on."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            break
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
+    with suppress(ProcessLookupError, ValueError):  # Windows has no such signal to send
+        process.send_signal(signal.SIGINT)
+    for at_once in (False, True):
         with suppress(subprocess.TimeoutExpired):
             process.wait(_ENDING)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        end_group(process.pid, at_once=at_once)
 
 
 def _interrupt(*_: object) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from automl_vision.core.errors import PipelineError
-from automl_vision.core.late import load
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.joining import joined
 from automl_vision.deployment.drift import DriftReport, check_drift, labelling_batch
@@ -20,6 +19,9 @@ from automl_vision.pipelines.context import PipelineContext
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.workspace.datasets import DatasetVersion
 from automl_vision.workspace.label_queue import LabelQueue, QueuedPhoto
+
+if TYPE_CHECKING:
+    from automl_vision.labeling.project import LabelingProject
 
 
 def new_labels(context: PipelineContext) -> int:
@@ -33,7 +35,7 @@ def new_labels(context: PipelineContext) -> int:
     _dataset(context)
     project = context.definition.triggers.labels_or_default.project
     if project is not None:
-        return int(_labelling_project(context, project).status().unpulled)
+        return _labelling_project(context, project).status().unpulled
     return len(_new_photos(context))
 
 
@@ -52,14 +54,15 @@ def take_labels(context: PipelineContext) -> str | None:
     project = context.definition.triggers.labels_or_default.project
     if project is not None:
         pulled = _labelling_project(context, project).pull()
-        return str(pulled.version) if pulled.is_new else None
+        return pulled.version if pulled.is_new else None
     photos = _new_photos(context)
     return None if not photos else _with_photos(context, photos).id
 
 
-def _labelling_project(context: PipelineContext, name: str) -> Any:
-    """A project of the room for labelling, which is a stranger to this one."""
-    return load("automl_vision.labeling.project:LabelingProject")(name, workspace=context.workspace)
+def _labelling_project(context: PipelineContext, name: str) -> LabelingProject:
+    from automl_vision.labeling.project import LabelingProject  # only who has such projects has its extra
+
+    return LabelingProject(name, workspace=context.workspace)
 
 
 def _new_photos(context: PipelineContext) -> list[QueuedPhoto]:

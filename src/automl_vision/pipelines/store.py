@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from automl_vision.core.errors import PipelineError, WorkspaceError
 from automl_vision.core.files import write_text
+from automl_vision.core.locks import try_lock
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.pipelines.results import Found, StepResult
 
@@ -77,7 +77,7 @@ class PipelineStore:
             raise WorkspaceError(f"{self.folder} cannot be written ({error.strerror})") from None
         with file as lock:
             end = time.monotonic() + wait
-            while not _locked(lock):
+            while not try_lock(lock.fileno()):
                 if time.monotonic() > end:
                     raise PipelineError(
                         f"another process works on the pipeline {self.name}; wait until it has ended, or end it first"
@@ -90,14 +90,6 @@ class PipelineStore:
 
     def _state_file(self, step: str, key: str) -> Path:
         return self.folder / "begun" / f"{step}-{key}.json"
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def digest(values: Any) -> str:
