@@ -53,7 +53,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
         for i in range(32):
             patch_image(name, 100 + i)[0].save(root / "data" / name / f"{i}.png")
     dataset = Dataset.open(root / "data").with_validation(0.25)
-    spec = small_trial(root, dataset, number_of_epochs=8, optimizer="adam", learning_rate=2e-3)
+    spec = small_trial(root, dataset, number_of_epochs=12, optimizer="adam", learning_rate=4e-3)
     write_json(root / "trial" / "spec.json", spec.model_dump())
     train(spec, RecordingReporter())
     yield trained_predictor(spec.folder)

@@ -29,10 +29,10 @@ def test_a_queue_is_ordered_by_rank_and_keeps_groups_together(tmp_path: Path) ->
     queue = write_queue(tmp_path / "q.parquet", ("d", 3, "g"), ("a", 0, ""), ("b", 1, "g"), ("c", 2, ""))
     assert [each.image for each in read_queue(queue)] == ["a", "b", "d", "c"]
     (tmp_path / "not.parquet").write_text("no")
-    with pytest.raises(DataError, match="not a queue in Parquet"):
+    with pytest.raises(DataError, match="not a queue of images to label"):
         read_queue(tmp_path / "not.parquet")
     pq.write_table(pa.table({"image": ["a"]}), tmp_path / "short.parquet")
-    with pytest.raises(DataError, match="it lacks rank"):
+    with pytest.raises(DataError, match="it has no column rank"):
         read_queue(tmp_path / "short.parquet")
 
 

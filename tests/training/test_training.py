@@ -114,6 +114,11 @@ def test_the_default_rate_follows_batch_and_family(name: str, optimizer: str, ba
     assert default_learning_rate(CLASSIFICATION, name, optimizer, batch_size) == pytest.approx(expected)
 
 
+def test_random_weights_have_a_rate_of_their_own():
+    rates = [default_learning_rate(CLASSIFICATION, SMALL_MODEL, "adamw", n, pretrained=False) for n in (4, 32)]
+    assert rates == [5e-4, 5e-4]
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "is_slower"),
     [

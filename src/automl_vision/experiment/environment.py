@@ -39,7 +39,9 @@ _EXTRAS = {
     "video": "predictions for videos and cameras",
     "heic": "HEIC and HEIF images",
     "dicom": "DICOM images",
-    "demo": "the photos of the demo",
+    "label": "labelling projects in Label Studio",
+    "pipelines": "pipelines in Dagster's pages",
+    "demo": "the pictures of the demo",
     "testing": "contracts of plugins as tests",
 }
 _VERSIONS = ("torch", "torchvision", "timm", "onnxruntime", "openvino", "mlflow", "numpy", "pillow")

@@ -87,6 +87,8 @@ class Algorithm:
         sgd_rate, adaptive_rate: the highest learning rate when none is given, for SGD and for Adam and AdamW.
         rate_batch: images per step for which `adaptive_rate` holds; fewer images have noisier gradients, and the rate
             follows the square root of their number (Malladi et al. 2022).
+        untrained_rate: like `adaptive_rate`, for random weights, which have nothing to lose, whatever the batch; None:
+            as for pretrained ones.
         builder: `module:function` that makes the network, called as `models.model.Builder` says.
         rebuilder: `module:function` that builds it again from its description, as `models.model.Rebuilder` says.
         network: `module:class` for a builder that serves several networks.
@@ -107,6 +109,7 @@ class Algorithm:
     builder: str
     rebuilder: str
     rate_batch: int = 32
+    untrained_rate: float | None = None
     network: str = ""
     backbones: tuple[str, ...] = ()
     architecture: str | None = None
@@ -163,6 +166,7 @@ for _task, _sgd_rate in ((CLASSIFICATION, 0.01), (MULTI_LABEL, 0.035)):
             family=ClassificationHyperparameters,
             sgd_rate=_sgd_rate,
             adaptive_rate=2.5e-4,  # docs/decisions/0064
+            untrained_rate=5e-4,
             builder="automl_vision.models.classifiers:create_classifier",
             rebuilder="automl_vision.models.classifiers:rebuild_classifier",
             backbones=tuple(BACKBONES),

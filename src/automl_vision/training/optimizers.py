@@ -59,7 +59,9 @@ def _groups(model: ImageModel, hyperparameters: Hyperparameters, layer_decay: fl
     return groups
 
 
-def default_learning_rate(task: str, model_name: str, optimizer: str, batch_size: int) -> float:
+def default_learning_rate(
+    task: str, model_name: str, optimizer: str, batch_size: int, *, pretrained: bool = True
+) -> float:
     """The highest rate of the schedule when none is given, by the algorithm and the family of its network.
 
     Args:
@@ -67,9 +69,12 @@ def default_learning_rate(task: str, model_name: str, optimizer: str, batch_size
         model_name: the algorithm.
         optimizer: its name.
         batch_size: images whose gradients make one optimizer step; adaptive rates follow its square root.
+        pretrained: whether training starts from pretrained weights.
     """
     algorithm = find_algorithm(model_name, task)
     if not OPTIMIZERS[optimizer].is_adaptive:
         return algorithm.sgd_rate
+    if not pretrained and algorithm.untrained_rate is not None:
+        return algorithm.untrained_rate
     share = family_of_network(architecture_of(model_name, task)).rate
     return share * algorithm.adaptive_rate * math.sqrt(batch_size / algorithm.rate_batch)

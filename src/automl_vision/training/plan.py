@@ -53,9 +53,11 @@ def make_plan(
         batch_size=step,
         micro_batch=wanted,
         validation_batch=hyperparameters.validation_batch_size or 2 * wanted,
-        learning_rate=default_learning_rate(spec.task, spec.model_name, hyperparameters.optimizer, step)
-        if rate is None
-        else rate,
+        learning_rate=rate
+        if rate is not None
+        else default_learning_rate(
+            spec.task, spec.model_name, hyperparameters.optimizer, step, pretrained=hyperparameters.pretrained
+        ),
         precision=precision.name,
         channels_last=precision.channels_last,
         evaluation_frequency=hyperparameters.evaluation_frequency,
