@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.models.frozen import Extract, frozen_file, open_frozen
-from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.tasks.task import Task
 from automl_vision.training.features import features_file, keep_features
 from automl_vision.training.loop import Loop
 from automl_vision.training.reporter import Reporter
@@ -31,17 +28,13 @@ class PretrainedFeatures:
     Attributes:
         spec: of the trial.
         network: that the trial began with, with the origin of its weights.
-        model: the same network on its device, unchanged so far.
-        task: makes batches of images.
-        loop: computes features with all processes of the trial.
+        loop: has the same network on its device, unchanged so far, and computes features with all processes.
         pace: of the trial; decides how many images there is time for.
         reporter: receives progress and messages.
     """
 
     spec: TrialSpec
     network: Model
-    model: ImageModel
-    task: Task[Any]
     loop: Loop
     pace: Pace
     reporter: Reporter
@@ -66,16 +59,16 @@ class PretrainedFeatures:
         Converting a network takes seconds, so few images are left to the model.
         """
         seconds = self.pace.forward_seconds
-        size = self.task.deployment.preprocessing(self.network.normalization).input_size
+        size = self.loop.task.deployment.preprocessing(self.network.normalization).input_size
         file = frozen_file(self.network.description.architecture, self.network.weights, size)
         if file is None or self.loop.processes.device.type != "cpu" or self.loop.processes.count > 1:
             return None, seconds
         saved = 2 * len(rows) * seconds * _FROZEN_GAIN
         if saved < (_OPENING_SECONDS if file.exists() else _CONVERTING_SECONDS):
             return None, seconds
-        batch = self.task.evaluation_batch(self.loop.pixels, rows[: self.loop.plan.validation_batch].tolist())
+        batch = self.loop.task.evaluation_batch(self.loop.pixels, rows[: self.loop.plan.validation_batch].tolist())
         precision = "fp32" if self.spec.hyperparameters.precision == "fp32" else "bf16"  # whatever training takes
-        extract = open_frozen(self.model, file, batch.images, precision=precision)
+        extract = open_frozen(self.loop.model, file, batch.images, precision=precision)
         if extract is None:
             return None, seconds
         start = time.monotonic()
@@ -115,6 +108,6 @@ class PretrainedFeatures:
 
     def _file(self, rows: NDArray[np.intp], *, frozen: bool) -> Path | None:
         """Where features are kept, by everything that they depend on; None where the weights are not known."""
-        seen = self.task.deployment.preprocessing(self.network.normalization)
+        seen = self.loop.task.deployment.preprocessing(self.network.normalization)
         key = f"{self.spec.model_name} {seen} {self.loop.precision}{' frozen' if frozen else ''}"
         return features_file(Path(self.spec.cache), self.spec.fingerprint, rows, key, self.network.weights)

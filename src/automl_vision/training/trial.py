@@ -222,15 +222,7 @@ class _Trial:
         head = self.model.head
         if not self._probes or head is None:
             return
-        source = PretrainedFeatures(
-            spec=self.spec,
-            network=self.source,
-            model=self.model,
-            task=self.task,
-            loop=self.loop,
-            pace=self.pace,
-            reporter=self.reporter,
-        )
+        source = PretrainedFeatures(self.spec, self.source, self.loop, self.pace, self.reporter)
         rows, features = source.of(self.rows["train"])
         self.reporter.message(self.processes.from_main(lambda: self.task.warm_start(head, features, rows)))
         self.processes.copy_from_main(head.parameters())
