@@ -4,10 +4,11 @@ Nothing is computed here: each asset does the step of its name, whose result is 
 """
 
 # without postponed annotations, for Dagster reads those of its functions
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -186,79 +187,79 @@ def _newest(definition: PipelineDefinition, workspace: Workspace, log: Any) -> s
     return taken.version
 
 
+Seen: TypeAlias = dg.SensorResult | dg.RunRequest | dg.SkipReason
+
+
 def _sensors(
     definition: PipelineDefinition, workspace: Workspace, job: Any, asking: Any
 ) -> Iterator[dg.SensorDefinition]:
     triggers, name = definition.triggers, _plain(definition.name)
     if triggers.new_version_minutes is not None:
-
-        @dg.sensor(
-            name=f"{name}_new_version",
-            job=job,
-            minimum_interval_seconds=round(60 * triggers.new_version_minutes),
-            default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Runs the pipeline on a new version of the data",
+        look = partial(_see_new_version, definition, workspace)
+        yield _sensor(
+            f"{name}_new_version",
+            look,
+            job,
+            triggers.new_version_minutes,
+            "Runs the pipeline on a new version of the data",
         )
-        def new_version(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-            try:
-                version = _newest(definition, workspace, context.log)
-            except AutoMLVisionError as error:
-                return dg.SkipReason(str(error))
-            if version in context.instance.get_dynamic_partitions(versions_of(definition).name or ""):
-                return dg.SkipReason(f"{version} is still the newest version")
-            return _request(definition, version)
-
-        yield new_version
     if triggers.labels is not None:
         least = triggers.labels.at_least
-
-        @dg.sensor(
-            name=f"{name}_new_labels",
-            job=job,
-            minimum_interval_seconds=60,
-            default_status=dg.DefaultSensorStatus.RUNNING,
-            description=f"Takes new labels into the data once there are {least}, and runs the pipeline",
-        )
-        def labels(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-            found = PipelineContext(definition, workspace, _Log(context.log))
-            try:
-                count = new_labels(found)
-                if count < least:
-                    return dg.SkipReason(f"{count} new labels, {least} are wanted")
-                take_labels(found)
-                version = _newest(definition, workspace, context.log)
-            except AutoMLVisionError as error:
-                return dg.SkipReason(str(error))
-            return _request(definition, version)
-
-        yield labels
+        description = f"Takes new labels into the data once there are {least}, and runs the pipeline"
+        yield _sensor(f"{name}_new_labels", partial(_see_labels, definition, workspace, least), job, 1, description)
     if triggers.drift is not None and definition.endpoint is not None:
-        yield _drift_sensor(definition, workspace, asking)
+        description = "Puts photos into the labelling queue when what the endpoint sees has changed"
+        look = partial(_see_drift, definition, workspace)
+        yield _sensor(f"{name}_drift", look, asking, triggers.drift.every_minutes, description)
 
 
-def _drift_sensor(definition: PipelineDefinition, workspace: Workspace, asking: Any) -> dg.SensorDefinition:
-    trigger = definition.triggers.drift_or_default
+def _sensor(
+    name: str, look: Callable[[dg.SensorEvaluationContext], Seen], job: Any, minutes: float, description: str
+) -> dg.SensorDefinition:
+    """A sensor that looks every so many minutes; an error of ours is why it skips its turn."""
 
     @dg.sensor(
-        name=f"{_plain(definition.name)}_drift",
-        job=asking,
-        minimum_interval_seconds=round(60 * trigger.every_minutes),
+        name=name,
+        job=job,
+        minimum_interval_seconds=round(60 * minutes),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Puts photos into the labelling queue when what the endpoint sees has changed",
+        description=description,
     )
-    def drift(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        from automl_vision.deployment.drift import drift as check
-
+    def looking(context: dg.SensorEvaluationContext) -> Seen:
         try:
-            report = check(definition.endpoint or "", level=trigger.level, workspace=workspace)
+            return look(context)
         except AutoMLVisionError as error:
             return dg.SkipReason(str(error))
-        if not report.is_alarm:
-            return dg.SkipReason(report.sentence)
-        context.log.info(report.sentence)
-        return dg.RunRequest(run_key=f"{report.deployment} {report.until}")
 
-    return drift
+    return looking
+
+
+def _see_new_version(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
+    version = _newest(definition, workspace, context.log)
+    if version in context.instance.get_dynamic_partitions(versions_of(definition).name or ""):
+        return dg.SkipReason(f"{version} is still the newest version")
+    return _request(definition, version)
+
+
+def _see_labels(
+    definition: PipelineDefinition, workspace: Workspace, least: int, context: dg.SensorEvaluationContext
+) -> Seen:
+    found = PipelineContext(definition, workspace, _Log(context.log))
+    count = new_labels(found)
+    if count < least:
+        return dg.SkipReason(f"{count} new labels, {least} are wanted")
+    take_labels(found)
+    return _request(definition, _newest(definition, workspace, context.log))
+
+
+def _see_drift(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
+    from automl_vision.deployment.drift import drift
+
+    report = drift(definition.endpoint or "", level=definition.triggers.drift_or_default.level, workspace=workspace)
+    if not report.is_alarm:
+        return dg.SkipReason(report.sentence)
+    context.log.info(report.sentence)
+    return dg.RunRequest(run_key=f"{report.deployment} {report.until}")
 
 
 def _schedules(definition: PipelineDefinition, workspace: Workspace, job: Any) -> Iterator[dg.ScheduleDefinition]:
