@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.models.networks import start_from
 from automl_vision.models.registry import create_model
 from automl_vision.recipes.geometry import Geometry
@@ -23,6 +24,16 @@ def network(task: str, name: str, classes: int):
     settings = small_detector(task, name) if is_detector else small_hyperparameters()
     geometry = Geometry(64, 96, lowest=3, highest=6, anchor_scale=2.5) if is_detector else None
     return create_model(name, task=task, classes=classes, hyperparameters=settings, geometry=geometry)
+
+
+def test_weights_of_a_wider_network_do_not_fit_because_the_classes_differ_too(tmp_path: Path):
+    earlier = network(LABELS, "mobilenetv2_035", len(EARLIER))
+    save_file(earlier.network.state_dict(), tmp_path / "weights.safetensors")
+    ModelDescription(LABELS, EARLIER, Preprocessing((0.5,) * 3, (0.5,) * 3, canvas=(64, 96)), 1.0, (), "a", "a").save(
+        tmp_path
+    )
+    with pytest.raises(WeightsUnavailableError, match="does not fit"):
+        start_from(network(LABELS, "mobilenetv2_050", 4), tmp_path / "weights.safetensors", (*EARLIER, "owl"))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
     earlier = _earlier_classes(file.parent)
     note = ""
     if classes and earlier and earlier != tuple(classes):
-        of_classes = _tensors_of_classes(model, state, len(earlier))
+        of_classes = _tensors_of_classes(model)
         state, anew = with_other_classes(state, model.network.state_dict(), of_classes, earlier, classes)
         note = _classes_sentence(earlier, classes, anew)
     changed = f" ({'; '.join(others)} of the earlier network)" if others else ""
@@ -102,12 +102,11 @@ def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
     return f"the network starts from all {len(state)} tensors of {file}{changed}{note}"
 
 
-def _tensors_of_classes(model: Model, state: Mapping[str, Tensor], earlier: int) -> list[str]:
-    """The tensors whose shape depends on the number of classes, found with a second network where both have as many."""
+def _tensors_of_classes(model: Model) -> list[str]:
+    """The tensors whose shape depends on the number of classes, found with a second network that has one more."""
     description = model.description
-    if earlier == description.classes:
-        state = build_network(description.model_copy(update={"classes": earlier + 1})).network.state_dict()
-    return tensors_of_classes(model.network.state_dict(), state)
+    more = build_network(description.model_copy(update={"classes": description.classes + 1}))
+    return tensors_of_classes(model.network.state_dict(), more.network.state_dict())
 
 
 def _earlier_classes(folder: Path) -> tuple[str, ...]:
