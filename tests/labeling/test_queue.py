@@ -13,7 +13,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.files import write_json
 from automl_vision.data.detections import Detections
 from automl_vision.doctor.features import FeatureStore
-from automl_vision.labeling.choosing import choose
+from automl_vision.labeling.choosing import MOST_CANDIDATES, _candidates, choose
 from automl_vision.labeling.doubts import MISSED, UNCERTAIN, Doubts
 from automl_vision.labeling.queue import LabelingQueue
 from command_line import run_command
@@ -153,3 +153,11 @@ def test_nothing_to_label_is_said(folders: tuple[Path, Path, Path]) -> None:
         label_next(known, cache=cache / "features")
     with pytest.raises(DataError, match="count is at least 1"):
         label_next(known, count=0)
+
+
+def test_without_a_model_a_large_pool_is_compared_by_chance() -> None:
+    taken = _candidates(5 * MOST_CANDIDATES, None)
+    assert len(taken) == MOST_CANDIDATES and (np.diff(taken) > 0).all()
+    assert abs(float((taken < 2.5 * MOST_CANDIDATES).mean()) - 0.5) < 0.05  # no end of the listing is preferred
+    doubt = np.linspace(0, 1, 5 * MOST_CANDIDATES)
+    assert (_candidates(len(doubt), doubt) >= len(doubt) - MOST_CANDIDATES // 2).sum() >= MOST_CANDIDATES // 2

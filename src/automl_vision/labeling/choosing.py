@@ -71,7 +71,7 @@ def choose(inputs: Floats, count: int, *, doubt: Floats | None = None, labelled:
         doubt: (images,), 0 to 1, how unsure a model is; None without a model.
         labelled: (labelled, components), of the images that have a label already.
     """
-    candidates = _candidates(np.ones(len(inputs)) if doubt is None else doubt)
+    candidates = _candidates(len(inputs), doubt)
     near = _unit(inputs[candidates])
     alike = np.maximum(near @ near.T, 0)  # (candidates, candidates), cosine
     covered = np.zeros(len(near))
@@ -105,12 +105,13 @@ def _unit(inputs: Floats) -> Floats:
     return np.asarray(inputs / np.maximum(np.linalg.norm(inputs, axis=1, keepdims=True), 1e-9))
 
 
-def _candidates(doubt: Floats) -> Positions:
-    """Positions of the images that are compared."""
-    if len(doubt) <= MOST_CANDIDATES:
-        return np.arange(len(doubt))
-    order = np.argsort(-doubt, kind="stable")
-    first, rest = order[: MOST_CANDIDATES // 2], order[MOST_CANDIDATES // 2 :]
+def _candidates(count: int, doubt: Floats | None) -> Positions:
+    """Positions of the images that are compared; without doubts all of them are taken by chance."""
+    if count <= MOST_CANDIDATES:
+        return np.arange(count)
+    order = np.arange(count) if doubt is None else np.argsort(-doubt, kind="stable")
+    doubtful = 0 if doubt is None else MOST_CANDIDATES // 2
+    first, rest = order[:doubtful], order[doubtful:]
     by_chance = rest[np.argsort(stable_order([str(i) for i in rest.tolist()], 0), kind="stable")]
     return np.sort(np.concatenate([first, by_chance[: MOST_CANDIDATES - len(first)]]))
 
