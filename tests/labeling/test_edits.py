@@ -153,3 +153,20 @@ def test_a_new_class_has_to_be_wanted_and_half_a_line_hides_no_edit(workspace: W
     with edits.path.open("a", encoding="utf-8") as file:
         file.write('{"event": "edit", "id')
     assert LabelEdits(workspace.datasets, "shapes").preview().classes == (*shapes.classes, "star")
+
+
+def test_edits_of_a_drawn_box_count_only_with_it(workspace: Workspace, boxes: Dataset) -> None:
+    edits = _edits(workspace, boxes)
+    image, label = edits.dataset.table["image"][0].as_py(), boxes.classes[0]
+    before = len(edits.dataset[0].objects)
+    drawn = edits.add(Change(action="draw", image=image, labels=(label,), bbox=(1, 1, 9, 9)), reason="missed")
+    moved = edits.add(Change(action="move", image=image, object=drawn.id, bbox=(2, 2, 9, 9)), reason="too wide")
+    assert len(edits.preview()[0].objects) == before + 1
+    edits.review(moved.id, "accepted")
+    edits.review(drawn.id, "rejected")
+    assert len(edits.preview()[0].objects) == before
+    edits.add(Change(action="exclude", image=image), reason="blurred")  # the draft can still be worked on
+    with pytest.raises(DataError, match="none of 3 edits"):
+        edits.make_version()
+    edits.review(drawn.id, "accepted")
+    assert len(Dataset.load(edits.make_version().manifest)[0].objects) == before + 1

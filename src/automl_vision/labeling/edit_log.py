@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from automl_vision.labeling.edits import Change, LabelEdit, apply_edits, find_ro
 from automl_vision.workspace.datasets import DatasetRegistry, DatasetVersion
 
 DRAFT_FILE, MADE_BY_FILE = "edits.jsonl", "made_by.json"
+_NOT_REJECTED = ("open", "accepted")
 
 
 class LabelEdits:
@@ -68,8 +70,7 @@ class LabelEdits:
             reason=reason.strip(),
         )
         require_fit(self.dataset, edit, new_classes=new_classes)
-        standing = [each for each in self.standing() if each.verdict != "rejected"]
-        apply_edits(self.dataset, [*standing, edit], new_classes=True)
+        apply_edits(self.dataset, [*_counting(self.standing(), _NOT_REJECTED), edit], new_classes=True)
         append_json_line(self.path, {"event": "edit", **edit.model_dump(mode="json")})
         return edit
 
@@ -88,12 +89,14 @@ class LabelEdits:
     def review(
         self, edit_id: str, verdict: Literal["open", "accepted", "rejected"], *, reviewer: str | None = None
     ) -> LabelEdit:
-        """Accept or reject an edit, or open its review again.
+        """Accept or reject an edit, or open its review again; of a drawn box that does not count, no later edit does.
 
         Raises:
-            DataError: no such edit stands.
+            DataError: no such edit stands, or the others do not suit it any more.
         """
         self._require(edit_id)
+        judged = [e.model_copy(update={"verdict": verdict}) if e.id == edit_id else e for e in self.standing()]
+        apply_edits(self.dataset, _counting(judged, _NOT_REJECTED), new_classes=True)
         who = account_name() if reviewer is None else reviewer
         append_json_line(
             self.path, {"event": "reviewed", "id": edit_id, "time": time.time(), "verdict": verdict, "reviewer": who}
@@ -116,7 +119,7 @@ class LabelEdits:
 
     def preview(self) -> Dataset:
         """The dataset with all edits that stand and were not rejected."""
-        return apply_edits(self.dataset, [e for e in self.standing() if e.verdict != "rejected"], new_classes=True)
+        return apply_edits(self.dataset, _counting(self.standing(), _NOT_REJECTED), new_classes=True)
 
     def make_version(self, *, description: str = "") -> DatasetVersion:
         """Register the accepted edits as the next version of the dataset, which remembers them.
@@ -127,7 +130,7 @@ class LabelEdits:
         Raises:
             DataError: no edit is accepted.
         """
-        accepted = [edit for edit in self.standing() if edit.verdict == "accepted"]
+        accepted = _counting(self.standing(), ("accepted",))
         if not accepted:
             waiting = len(self.standing())
             raise DataError(f"none of {waiting} edits of {self.version.id} is accepted; review them first")
@@ -141,6 +144,13 @@ class LabelEdits:
         if found is None:
             raise DataError(f'no edit "{edit_id}" of {self.version.id} stands')
         return found
+
+
+def _counting(edits: Sequence[LabelEdit], verdicts: Sequence[str]) -> list[LabelEdit]:
+    """The edits with some verdicts, without those of a box whose drawing is not among them."""
+    found = [edit for edit in edits if edit.verdict in verdicts]
+    drawn = {edit.id for edit in found}
+    return [edit for edit in found if not isinstance(edit.object, str) or edit.object in drawn]
 
 
 def edits_behind(version: DatasetVersion) -> list[LabelEdit]:
@@ -195,8 +205,6 @@ def _registered(
 
 
 def _parsed(line: bytes) -> LabelEdit | dict[str, str] | None:
-    import json
-
     try:
         value = json.loads(line)
         return LabelEdit.model_validate(value) if value["event"] == "edit" else value
