@@ -7,7 +7,7 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import Headers, UploadFile
@@ -19,6 +19,7 @@ from automl_vision.deployment.online.definition import RequestLimits
 
 JSON_TYPE, MULTIPART_TYPE, BYTES_TYPE = "application/json", "multipart/form-data", "application/octet-stream"
 _COLUMN = "image"
+Item = TypeVar("Item")  # an image, or where it is
 EXAMPLE_IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mM8YaPBgA0wMeAAg1MCAO+wATws8x7vAAAAAElFTkSuQmCC"
 )
@@ -142,7 +143,7 @@ def image_of_base64(value: Any, place: str) -> bytes:
         ) from None
 
 
-def checked_count(images: list[bytes], limits: RequestLimits) -> list[bytes]:
+def checked_count(images: list[Item], limits: RequestLimits) -> list[Item]:
     """The images, if they are not none and not too many.
 
     Raises:

@@ -94,7 +94,8 @@ async def predict_tasks(request: Request, service: AnyService) -> Response:
         asked = msgspec.json.decode(await read_body(request, definition.limits), type=_Asked)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad_request(f'the JSON must be {{"tasks": [{{"data": {{"image": "..."}}}}]}} ({error})') from None
-    images = await asyncio.to_thread(_images, asked.tasks, definition.labeling)
+    tasks = checked_count(asked.tasks, definition.limits)  # before any of them is fetched
+    images = await asyncio.to_thread(_images, tasks, definition.labeling)
     deployment = _most_asked(service)
     name, task = deployment.definition.model, deployment.description.task
 
@@ -103,7 +104,7 @@ async def predict_tasks(request: Request, service: AnyService) -> Response:
         return Body(plain_json({"results": results, "model_version": name}), found)
 
     options = Options(score_threshold=labeling_threshold(deployment.description), deployment=deployment.name)
-    return await service.answer(request, checked_count(images, definition.limits), make, options)
+    return await service.answer(request, images, make, options)
 
 
 def _deployments(service: Service) -> dict[str, LiveDeployment]:
