@@ -68,6 +68,8 @@ class Follower:
                     self._announce(sentence)
             except AutoMLVisionError as error:  # the server may be away; what it has is still there later
                 _log.warning("the sync failed and is tried again: %s", error)
+            except Exception:  # a full disk, an odd answer: the next call must still be followed
+                _log.exception("the sync failed and is tried again")
 
 
 def receiver_app(follower: Follower, key: str) -> FastAPI:
