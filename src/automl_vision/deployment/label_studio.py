@@ -39,16 +39,15 @@ def shown_prediction(prediction: AnyPrediction, task: str, model_version: str) -
     return {"result": result, "score": min(scores, default=0.0), "model_version": model_version}
 
 
-def labeling_predictor(folder: Path) -> tuple[Predictor, str]:
-    """A predictor for people who label, and the task of its model.
+def labeling_predictor(folder: Path) -> Predictor:
+    """A predictor for people who label.
 
     A detector shows objects from the score at which the work of people is least; see `ModelDescription.labeling`.
 
     Raises:
         ModelFolderError: the folder is not a usable model folder.
     """
-    description = ModelDescription.load(folder)
-    return Predictor(folder, score_threshold=labeling_threshold(description)), description.task
+    return Predictor(folder, score_threshold=labeling_threshold(ModelDescription.load(folder)))
 
 
 def labeling_threshold(description: ModelDescription) -> float | None:

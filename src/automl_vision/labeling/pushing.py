@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,8 +194,11 @@ def _renew_links(
 
 
 def _predict_with(name: str, folder: Path, problems: dict[str, str]) -> Predict:
-    """Predicts images as Label Studio shows it, by one predictor; None for an image that cannot be read."""
-    predictor, task = labeling_predictor(folder)
+    """Predicts images as Label Studio shows it; None for an image that cannot be read.
+
+    The network is opened with the first images, for most calls have none.
+    """
+    opened = cache(partial(labeling_predictor, folder))
 
     def predict(images: Sequence[WantedImage]) -> list[dict[str, Any] | None]:
         files: list[bytes] = []
@@ -206,11 +210,12 @@ def _predict_with(name: str, folder: Path, problems: dict[str, str]) -> Predict:
                 places.append(place)
             except ImageError as error:
                 problems[one.image] = str(error)
+        predictor = opened()
         for place, prediction in zip(places, predictor(files, unreadable="return"), strict=True):
             if isinstance(prediction, ImageError):
                 problems[images[place].image] = str(prediction)
             else:
-                found[place] = shown_prediction(prediction, task, name)
+                found[place] = shown_prediction(prediction, predictor.description.task, name)
         return found
 
     return predict
