@@ -21,9 +21,13 @@ from automl_vision.core.system import copy_method, exit_text
 RENDEZVOUS = "AUTOML_VISION_RENDEZVOUS"
 """Environment variable: rendezvous URL for the processes of one machine; if unset, `MASTER_ADDR` is used."""
 
-_LOOPBACK = {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")} if sys.platform == "linux" else {}
 _GRACE = 3.0  # seconds in which processes that lost their peer fail as well, so that the first cause is known
 _LOST_PARTNER = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError", "DistNetworkError")
+
+
+def _interface() -> dict[str, str]:
+    """The network interface by which processes talk: the job's own, or that of this machine alone."""
+    return {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")} if sys.platform == "linux" else {}
 
 
 def was_launched() -> bool:
@@ -55,7 +59,7 @@ def launch(function: Callable[..., None], arguments: dict[str, Any], *, processe
                 "RANK": str(rank), "LOCAL_RANK": str(rank),
                 "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
                 RENDEZVOUS: (Path(folder) / "meet").as_uri(),
-                **_LOOPBACK,
+                **_interface(),
             }  # fmt: skip
             process: BaseProcess = context.Process(
                 target=_call, args=(function, arguments, environment, sender), name=str(rank)
