@@ -20,7 +20,8 @@ import numpy as np
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import mcnemar
 from automl_vision.evaluation.posterior import true_gain
-from automl_vision.runs.default_gate import HARDLY, PROBABLY, USUAL_GAIN
+from automl_vision.runs.default_gate import USUAL_GAIN, is_promoted
+from automl_vision.runs.verdict import LEVEL
 from bench import read_scores
 
 COUNTS = (50, 100, 225, 500)
@@ -32,11 +33,10 @@ _DRAWS = 100
 def promoted(first: np.ndarray, second: np.ndarray) -> tuple[bool, bool]:
     """Whether the strict test and the posterior promote the second model, by scores of each image."""
     change = second - first
-    strict = bool(change.mean() > 0 and mcnemar(first > 0, second > 0) < 0.05 / CANDIDATES)
+    strict = bool(change.mean() > 0 and mcnemar(first > 0, second > 0) < LEVEL / CANDIDATES)
     reach = 1.96 * change.std() / np.sqrt(len(change))
     gain = true_gain(Interval(change.mean(), change.mean() - reach, change.mean() + reach), spread=USUAL_GAIN)
-    likely = gain.above(0.0) >= PROBABLY and 1 - gain.above(-USUAL_GAIN / 2) <= HARDLY
-    return strict, bool(change.mean() > 0 and likely)
+    return strict, bool(change.mean() > 0 and is_promoted(gain, USUAL_GAIN))
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
                         drawn = random.integers(len(first), size=count)
                         rows.append((count, gain, *promoted(first[drawn], second[drawn])))
     table = np.array(rows)
-    print(f"{len(table) // (_DRAWS * len(COUNTS))} pairs; level {0.05 / CANDIDATES:g} of the strict test")
+    print(f"{len(table) // (_DRAWS * len(COUNTS))} pairs; level {LEVEL / CANDIDATES:g} of the strict test")
     print(
         "| images | rule | "
         + " | ".join(f"{100 * low:+g} to {100 * high:+g}" for low, high in pairwise(BINS))

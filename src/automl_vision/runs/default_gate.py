@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from automl_vision.core.records import Decision, PairedTest, Ranking
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison, compare
-from automl_vision.evaluation.posterior import true_gain
+from automl_vision.evaluation.posterior import Posterior, true_gain
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
 
-PROBABLY, HARDLY = 0.8, 0.1
+_PROBABLY, _HARDLY = 0.8, 0.1
 """The least probability of a gain, and the greatest one of a loss of more than half the usual gain, for a change."""
 
 USUAL_GAIN = 0.02
@@ -54,13 +54,22 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
         return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
     usual = _usual_gain(default_score, ranking)
     gain = true_gain(_gain(compared, ranking), spread=usual)
-    better, worse = gain.above(0.0), 1 - gain.above(-usual / 2)
     proof = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
     shown = f"shown at {LEVEL / len(others):.2g}" if compared.p_value < LEVEL / len(others) else "not proven"
-    odds = f"better with a probability of {better:.0%}; {shown}, {proof}"
-    if better >= PROBABLY and worse <= HARDLY:
+    odds = f"better with a probability of {gain.above(0.0):.0%}; {shown}, {proof}"
+    if is_promoted(gain, usual):
         return _decision(best.number, f"trial {best.number} replaces the default recipe: {scored}; {odds}", compared)
     return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) is {odds}", compared)
+
+
+def is_promoted(gain: Posterior, usual: float) -> bool:
+    """Whether a candidate replaces the default: a gain is probable, a loss of half the usual gain hardly.
+
+    Args:
+        gain: of the candidate.
+        usual: standard deviation of true gains, in the unit of the metric.
+    """
+    return gain.above(0.0) >= _PROBABLY and 1 - gain.above(-usual / 2) <= _HARDLY
 
 
 def _gain(compared: Comparison, ranking: Ranking) -> Interval:
