@@ -4,8 +4,8 @@
         --contenders probe lpft trial: automode --minutes 5 --seeds 0 1
     python benchmarks/bench.py table --out bench --against probe
 
-`run` works through sets x contenders x minutes x seeds; a cell that has its result is skipped, so a bench that was
-interrupted goes on. `--minutes 0` sets no limit. `trial:` is one trial of our default recipe, and
+`run` works through sets x contenders x minutes x seeds; a cell that has its result and no error is skipped, so a
+bench that was interrupted goes on. `--minutes 0` sets no limit. `trial:` is one trial of our default recipe, and
 `trial:learning_rate=3e-4,mixup_alpha=0` one with other hyperparameters. Each cell leaves `result.json` (seconds,
 messages, metrics of each epoch) and `outputs.npz` (probabilities and labels of validation and test images).
 
@@ -61,7 +61,8 @@ class Cell:
 def run(cell: Cell, options: argparse.Namespace) -> None:
     """Train one cell and write its record; an error is written too, and the bench goes on."""
     folder, contender = cell.folder(options.out), find_contender(cell.contender)
-    if (folder / "result.json").exists():
+    file = folder / "result.json"
+    if file.exists() and "error" not in read_json(file):
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -18,7 +18,6 @@ import yaml
 from numpy.typing import NDArray
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.core.files import read_lines
 from automl_vision.core.records import Evaluation
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.classification import softmax
@@ -143,7 +142,7 @@ def _run(job: Job, **settings: Any) -> Outcome:
     run.wait_for_completion()
     best = run.get_best_child()
     facts = {
-        "messages": [line["text"] for line in read_lines(run.folder.path / "messages.jsonl")],
+        "messages": [message.text for message in run.folder.events.messages()],
         "trial": best.number,
         "result": best.folder.result().model_dump(),
     }
