@@ -56,7 +56,11 @@ def make_plan(
         learning_rate=rate
         if rate is not None
         else default_learning_rate(
-            spec.task, spec.model_name, hyperparameters.optimizer, step, pretrained=hyperparameters.pretrained
+            spec.task,
+            spec.model_name,
+            hyperparameters.optimizer,
+            step,
+            pretrained=hyperparameters.pretrained or spec.start_from is not None,
         ),
         precision=precision.name,
         channels_last=precision.channels_last,

@@ -50,8 +50,9 @@ class PretrainedFeatures:
             if kept is not None:
                 return rows, kept
         extract, forward_seconds = self._extract(rows)
-        rows = self._fitting(rows, forward_seconds)
-        return rows, self._computed(rows, extract)
+        fitting = self._fitting(rows, forward_seconds)
+        kept = self._kept(fitting, frozen=extract is not None) if len(fitting) < len(rows) else None
+        return fitting, self._computed(fitting, extract) if kept is None else kept
 
     def _extract(self, rows: NDArray[np.intp]) -> tuple[Extract | None, float]:
         """What computes features faster than the model, if it is worth opening; and seconds of a forward pass an image.
@@ -84,10 +85,7 @@ class PretrainedFeatures:
         return np.sort(np.random.default_rng(self.spec.seed).permutation(rows)[:fitting])
 
     def _computed(self, rows: NDArray[np.intp], extract: Extract | None) -> NDArray[np.float32]:
-        """Pretrained features, computed once for all trials of an algorithm on the same images."""
-        kept = self._kept(rows, frozen=extract is not None)
-        if kept is not None:
-            return kept
+        """Features, which are kept for all trials of an algorithm on the same images."""
         features = self.loop.features(
             rows.tolist(), lambda done: self.reporter.progress("features", done, len(rows)), extract
         )
