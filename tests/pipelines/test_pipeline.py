@@ -14,6 +14,7 @@ from PIL import Image
 from automl_vision import Dataset, Workspace
 from automl_vision.core.errors import ConfigError, DataError, PipelineError
 from automl_vision.deployment.online.endpoint_folder import Endpoints
+from automl_vision.experiment.gate import promote_judged
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.definition import PipelineDefinition, read_pipeline
 from automl_vision.pipelines.labels import new_labels, take_labels
@@ -104,6 +105,19 @@ def test_a_rollback_is_not_undone_by_the_next_run(context: PipelineContext, data
         outcome.refused.step.name == "promote" and "took that back: mistakes on wet" in outcome.refused.result.sentence
     )
     assert [each.why for each in champion_changes(context)][1:] == ["half the latency", "mistakes on wet leaves"]
+
+
+def test_a_version_that_a_person_promotes_again_is_served_again(context: PipelineContext, data: Path):
+    trained_as(context, "colours-1")
+    run_pipeline(context)
+    (data / "train" / "blue" / "0.png").unlink()
+    trained_as(context, "colours-2")
+    run_pipeline(context)
+    roll_back(context)
+    promote_judged(context.workspace, "colours:2", why="they were wet, not ill")
+    assert served(context) == {"colours:1": "100", "colours:2": "0"}
+    assert run_pipeline(context).passed
+    assert served(context)["colours:2"] == "100"
 
 
 def test_what_changed_in_the_data_is_told(context: PipelineContext, data: Path):

@@ -50,9 +50,9 @@ class _Teller:
         """Print a sentence."""
         typer.echo(f"  {text}", err=self._as_json)
 
-    def confide(self, text: str) -> None:
+    def confide(self, what: str, owner: str, secret: str) -> None:
         """Print a key, which is not shown again."""
-        typer.echo(f"  {text}   (not shown again)", err=self._as_json)
+        typer.echo(f"  {what} of {owner}  {secret}   (not shown again)", err=self._as_json)
 
     def counting(self, what: str) -> AbstractContextManager[Counter]:
         """A progress bar."""

@@ -24,8 +24,8 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Tell a sentence."""
 
-    def confide(self, text: str) -> None:
-        """Tell what must not be kept, such as a key."""
+    def confide(self, what: str, owner: str, secret: str) -> None:
+        """Tell what must not be kept, such as a key: what it is, of whom, and itself."""
 
     def counting(self, what: str) -> AbstractContextManager[Counter]:
         """Tell how many of something are done."""
@@ -40,7 +40,7 @@ class Silent:
     def say(self, text: str) -> None:
         """Say nothing."""
 
-    def confide(self, text: str) -> None:
+    def confide(self, what: str, owner: str, secret: str) -> None:
         """Say nothing."""
 
     @contextmanager

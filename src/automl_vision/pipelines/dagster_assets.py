@@ -51,10 +51,9 @@ class _Log:
         """Log a sentence."""
         self._log.info(text)
 
-    def confide(self, text: str) -> None:
-        """Say only how to get a key: Dagster keeps its logs."""
-        name = text.partition(" key of ")[0]
-        self._log.info(f"the endpoint is new; get its {name} key with: automl-vision endpoints renew-key")
+    def confide(self, what: str, owner: str, secret: str) -> None:  # noqa: ARG002 - Dagster keeps its logs
+        """Say only how to get a key."""
+        self._log.info(f"the endpoint is new; get its {what} with: automl-vision endpoints renew-key")
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Counter]:
@@ -248,8 +247,10 @@ def _see_labels(
     count = new_labels(found)
     if count < least:
         return dg.SkipReason(f"{count} new labels, {least} are wanted")
-    take_labels(found)
-    return _request(definition, _newest(definition, workspace, context.log))
+    taken = take_labels(found)
+    if taken is None:
+        return dg.SkipReason("the new labels are in the data already")
+    return _request(definition, taken)  # not by a look at the data, which has to wait while a run trains
 
 
 def _see_drift(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:

@@ -29,7 +29,7 @@ def promote_candidate(context: PipelineContext, results: Results) -> Promoted:
             previous=""
             if change is None or change.previous is None
             else f"{context.definition.name}:{change.previous}",
-            changed=0.0 if change is None else change.time,
+            changed=_changed(context, candidate),
         )
     undone = _taken_back(context, candidate)
     if undone is not None:
@@ -51,9 +51,11 @@ def promote_candidate(context: PipelineContext, results: Results) -> Promoted:
 
 
 def still_champion(context: PipelineContext, promoted: Promoted) -> bool:
-    """Whether the version is the champion, as the result says."""
+    """Whether the version is the champion by the promotion that the result tells of, and not by a later one."""
     champion = context.champion()
-    return promoted.passed and champion is not None and champion.id == promoted.version
+    if not promoted.passed or champion is None or champion.id != promoted.version:
+        return False
+    return promoted.changed == _changed(context, promoted.version)
 
 
 def champion_changes(context: PipelineContext) -> list[AliasChange]:
@@ -61,6 +63,12 @@ def champion_changes(context: PipelineContext) -> list[AliasChange]:
     models, name = context.workspace.models, context.definition.name
     log = models.log(name) if name in models.names() else []
     return [change for change in log if change.alias == CHAMPION]
+
+
+def _changed(context: PipelineContext, version: str) -> float:
+    """When a version became the champion last, in seconds since 1970; 0 if nobody knows."""
+    change = _last_change(context, version)
+    return 0.0 if change is None else change.time
 
 
 def _last_change(context: PipelineContext, version: str) -> AliasChange | None:
@@ -97,7 +105,7 @@ def serve(context: PipelineContext, version: str, previous: str) -> Deployed:
         return Deployed(sentence="the pipeline names no endpoint, so nothing is served", version=version)
     done = deploy(version, name, traffic=100, workspace=context.workspace)
     for key, text in done.keys.items():
-        context.reporter.confide(f"{key} key of {name}  {text}")
+        context.reporter.confide(f"{key} key", name, text)
     endpoint = Endpoints(context.workspace.path).get(name)
     _remove_old(endpoint, context.definition.name, {version, previous})
     return Deployed(
