@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from automl_vision.deployment.online.endpoint_folder import Endpoints
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.serving.model_folder import ModelDescription
 from automl_vision.workspace.datasets import DatasetVersion
-from automl_vision.workspace.label_queue import LabelQueue, QueuedPhoto
+from automl_vision.workspace.label_queue import LINES_FILE, LabelQueue, QueuedPhoto
 
 if TYPE_CHECKING:
     from automl_vision.labeling.project import LabelingProject
@@ -78,10 +79,10 @@ def _with_photos(context: PipelineContext, photos: list[QueuedPhoto]) -> Dataset
     """The next version of the data, with labelled photos of the queue."""
     registry = context.workspace.datasets
     version = registry.get(_dataset(context))
-    folder = context.store.place("labels", f"{version.number}-{len(photos)}-{photos[0].id}")
-    if not folder.exists():
-        context.workspace.label_queue.export(folder, context.definition.task)
-    labelled = Dataset.open(folder, task=context.definition.task, is_part=True)
+    task, ids = context.definition.task, {photo.id for photo in photos}
+    folder = context.store.place("labels", f"{time.time_ns()}")  # anew: labels may have changed since an earlier try
+    context.workspace.label_queue.export(folder, task, ids=ids)
+    labelled = Dataset.open(folder / LINES_FILE, task=task, is_part=True)
     together = joined(Dataset.load(version), labelled)
     return registry.register(
         together, version.name, description=f"{len(photos)} labels of the queue", parent=version.id

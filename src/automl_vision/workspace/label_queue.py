@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,31 +155,40 @@ class LabelQueue:
         append_json_line(self.folder / _INDEX, {"event": "removed", "id": photo_id, "time": time.time()})
         (self.folder / photo.file).unlink(missing_ok=True)
 
-    def lines(self, task: str, which: Which = "corrected") -> tuple[str, list[QueuedPhoto]]:
+    def lines(
+        self, task: str, which: Which = "corrected", *, ids: Container[str] | None = None
+    ) -> tuple[str, list[QueuedPhoto]]:
         """The photos of a task as lines of training data, with paths below the queue's folder, and the photos.
+
+        Args:
+            task: of the photos.
+            which: "corrected" ones, or "all".
+            ids: of the photos that are wanted; None for all of them.
 
         Raises:
             DataError: none of the wanted photos has a label.
         """
-        labelled = [photo for photo in self.photos(which) if photo.task == task and photo.label is not None]
+        wanted = [photo for photo in self.photos(which) if ids is None or photo.id in ids]
+        labelled = [photo for photo in wanted if photo.task == task and photo.label is not None]
         if not labelled:
             what = "corrected " if which == "corrected" else ""
             raise DataError(f"no {what}photo of {task} is in the queue")
         rows = [json_text({"image_url": photo.file, "label": photo.label}) for photo in labelled]
         return "\n".join(rows) + "\n", labelled
 
-    def export(self, folder: Path, task: str, which: Which = "corrected") -> Path:
+    def export(self, folder: Path, task: str, which: Which = "corrected", *, ids: Container[str] | None = None) -> Path:
         """Write the photos of a task as a folder that `Dataset.open` reads: the photos, and their labels as JSON lines.
 
         Args:
             folder: to make.
             task: of the photos.
             which: "corrected" ones, or "all": the others then have what the model said.
+            ids: of the photos that are wanted; None for all of them.
 
         Raises:
             DataError: none of the wanted photos has a label.
         """
-        text, photos = self.lines(task, which)
+        text, photos = self.lines(task, which, ids=ids)
         (folder / _IMAGES).mkdir(parents=True)
         for photo in photos:
             shutil.copyfile(self.folder / photo.file, folder / photo.file)
