@@ -15,6 +15,7 @@ import yaml
 
 from automl_vision.core.errors import MissingPackageError, PipelineError
 from automl_vision.core.files import write_text
+from automl_vision.core.interruption import Interruption
 from automl_vision.core.system import apart, end_group
 from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.pipelines.context import PipelineContext
@@ -72,17 +73,15 @@ def serve_pipeline(context: PipelineContext, file: Path, *, port: int, announce:
     chosen = _free_port(port)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "automl_vision.pipelines.dagster_code",
                "-h", HOST, "-p", str(chosen), "--log-level", "warning"]  # fmt: skip
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    process = subprocess.Popen(command, env=environment, **apart())  # its signals are not ignored either
-    announce(f"http://{HOST}:{chosen}  Ctrl-C ends it")
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        return
-    finally:
-        _end(process)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with Interruption():
+        process = subprocess.Popen(command, env=environment, **apart())  # its signals are not ignored either
+        try:
+            announce(f"http://{HOST}:{chosen}  Ctrl-C ends it")
+            code = process.wait()
+        except KeyboardInterrupt:
+            return
+        finally:
+            _end(process)
     raise PipelineError(f"Dagster ended by itself with code {code}; what it wrote above says why")
 
 
@@ -94,10 +93,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_ENDING)
         end_group(process.pid, at_once=at_once)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _tell_what_is_known(context: PipelineContext, environment: dict[str, str]) -> None:

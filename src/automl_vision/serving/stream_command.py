@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 from PIL import Image
 
 from automl_vision.core.errors import ImageError, StreamError
+from automl_vision.core.interruption import Interruption
 from automl_vision.core.locks import try_lock
 from automl_vision.serving.drawing import draw_prediction
 from automl_vision.serving.model_folder import model_fingerprint
@@ -193,46 +191,3 @@ def _opened(path: str | Path, *, anew: bool) -> Iterator[TextIO]:
         if anew and Path(path).is_file():
             file.truncate(0)
         yield file
-
-
-class Interruption:
-    """Ctrl-C, or the request to end a process, as a `KeyboardInterrupt` that never divides what belongs together.
-
-    After the first one, others do nothing, so that files are closed.
-
-    Attributes:
-        came: whether there was one.
-    """
-
-    def __init__(self) -> None:
-        self.came = False
-        self._held = False
-
-    def __enter__(self) -> Interruption:
-        self._before: dict[signal.Signals, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._interrupt)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _interrupt(self, _number: int, _frame: object) -> None:
-        first, self.came = not self.came, True
-        if first and not self._held:
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let what is done meanwhile end first."""
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        if self.came:
-            raise KeyboardInterrupt
