@@ -14,7 +14,7 @@ from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
 from automl_vision.data.open_options import OpenOptions
-from automl_vision.data.scan import Progress, scan_images
+from automl_vision.data.scan import ImageFacts, Progress, scan_images
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.formats.listing import list_images
 from automl_vision.storage.access import open_storage, read_image_bytes
@@ -23,6 +23,7 @@ Location = ImageList | Dataset | str | PathLike[str]
 UNLABELLED = ("unlabelled", "unlabeled")
 """Names of a class folder that holds images without a label."""
 
+UNREADABLE, REFUSED = "unreadable image", "refused image"
 _SHOWN = 3
 
 
@@ -116,18 +117,32 @@ def _of_dataset(data: Dataset) -> Pool:
     return Pool(data.root, images, tuple(digest or "" for digest in digests), kept.sizes)
 
 
-def _scanned(listed: ImageList, progress: Progress | None) -> Pool:
-    """The images of a list whose headers can be read."""
-    storage = open_storage(listed.root, allow_outside=True)  # the list was checked when it was made
-    references = [listed.reference(i) for i in range(len(listed)) if i not in listed.refused]
+def scan_listed(
+    images: ImageList, progress: Progress | None = None
+) -> tuple[list[ImageFacts], list[tuple[str, str, str]]]:
+    """The facts of a list's images that can be read; and of each other one its name, the reason, and its kind.
+
+    Args:
+        images: to look at.
+        progress: called with (images done, images in all).
+    """
+    storage = open_storage(images.root, allow_outside=True)  # the list was checked when it was made
+    references = [images.reference(i) for i in range(len(images)) if i not in images.refused]
     sizes, options = [(0, 0)] * len(references), OpenOptions(allow_outside=True)
     facts = list(scan_images(references, sizes, storage, options, progress=progress))
-    broken = [fact for fact in facts if fact.problem is not None]
-    good = [fact for fact in facts if fact.problem is None]
+    broken = [(fact.image, fact.problem, UNREADABLE) for fact in facts if fact.problem is not None]
+    broken += [(images.reference(i), reason, REFUSED) for i, reason in images.refused.items()]
+    return [fact for fact in facts if fact.problem is None], broken
+
+
+def _scanned(listed: ImageList, progress: Progress | None) -> Pool:
+    """The images of a list whose headers can be read."""
+    good, broken = scan_listed(listed, progress)
+    unreadable = [f"{image}: {reason}" for image, reason, kind in broken if kind == UNREADABLE]
     notes: list[str] = [*listed.notes, *listed.refused.values()]
-    notes += [f"{fact.image}: {fact.problem}" for fact in broken[:_SHOWN]]
-    if len(broken) > _SHOWN:
-        notes.append(f"and {len(broken) - _SHOWN} more images that cannot be read")
+    notes += unreadable[:_SHOWN]
+    if len(unreadable) > _SHOWN:
+        notes.append(f"and {len(unreadable) - _SHOWN} more images that cannot be read")
     shapes = np.array([(fact.width, fact.height) for fact in good], np.int64).reshape(-1, 2)
     return Pool(
         listed.root, tuple(f.image for f in good), tuple(f.digest for f in good), shapes, tuple(notes)

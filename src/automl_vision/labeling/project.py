@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ class LabelingProject:
         """How far people are, and how far they agree."""
         with self._connection() as server:
             project = self._on_server(server)
-            return self._status(project, self._people(project))
+            return self._status(project, self._told(project), self._pulled())
 
     def pull(self) -> Pulled:
         """Register the next version of the dataset, with the labels that people submitted.
@@ -196,13 +196,11 @@ class LabelingProject:
         """
         with self._connection() as server:
             project = self._on_server(server)
-            people = self._people(project)
-            record, merged = self.record, self._merged(people)
-            pulled = self._pulled()
-            hashes = {digest: label_hash(one) for digest, one in merged.items()}
+            record, pulled, told = self.record, self._pulled(), self._told(project)
+            people = told.people
             new = {
-                digest: NewLabel(people.places[digest], merged[digest].labels, merged[digest].objects)
-                for digest, value in hashes.items()
+                digest: NewLabel(people.places[digest], told.merged[digest].labels, told.merged[digest].objects)
+                for digest, value in told.hashes.items()
                 if pulled.get(digest) != value
             }
             newest = self._workspace.datasets.get(record.dataset)
@@ -217,11 +215,12 @@ class LabelingProject:
                 version = self._workspace.datasets.register(
                     dataset, record.dataset, description=words, parent=newest.id
                 )
-            write_json(self._folder / _PULLED, {**pulled, **{digest: hashes[digest] for digest in used}})
+            pulled = {**pulled, **{digest: told.hashes[digest] for digest in used}}
+            write_json(self._folder / _PULLED, pulled)
             problems = {**people.problems, **{problem.place: problem.reason for problem in report.problems}}
             return Pulled(
                 version.id, version.id != newest.id, len(changes.relabelled), len(changes.added),
-                self._status(project, people), problems,
+                self._status(project, told, pulled), problems,
             )  # fmt: skip
 
     def sync(self, *, progress: Progress | None = None) -> tuple[Pulled, Pushed]:
@@ -288,30 +287,23 @@ class LabelingProject:
         found: dict[str, str] = read_json(file) if file.exists() else {}
         return found
 
-    def _people(self, project: ServerProject) -> People:
+    def _told(self, project: ServerProject) -> _Told:
+        """What people have submitted by now."""
         sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
-        return People.of(project.tasks(), self.record.task, sizes)
-
-    def _merged(self, people: People) -> dict[str, Merged]:
+        people = People.of(project.tasks(), self.record.task, sizes)
         kind = TASKS[self.record.task].kind
-        sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
-        return {digest: merge(answers, kind, sizes[digest]) for digest, answers in people.answers.items()}
+        merged = {digest: merge(answers, kind, sizes[digest]) for digest, answers in people.answers.items()}
+        return _Told(people, sizes, merged, {digest: label_hash(one) for digest, one in merged.items()})
 
-    def _status(self, project: ServerProject, people: People) -> ProjectStatus:
-        merged, pulled, record = self._merged(people), self._pulled(), self.record
+    def _status(self, project: ServerProject, told: _Told, pulled: Mapping[str, str]) -> ProjectStatus:
+        people = told.people
         return ProjectStatus(
-            name=self.name, url=project.url, images=len(self._wanted()), tasks=len(people.seen),
+            name=self.name, url=project.url, images=len(told.sizes), tasks=len(people.seen),
             submitted=len(people.answers), drafts=len(people.only_begun), skipped=len(people.only_skipped),
-            unpulled=sum(pulled.get(digest) != label_hash(one) for digest, one in merged.items()),
-            disputed=sum(one.is_disputed for one in merged.values()), foreign=people.foreign,
-            agreement=self._agreement(people, record),
+            unpulled=sum(pulled.get(digest) != value for digest, value in told.hashes.items()),
+            disputed=sum(one.is_disputed for one in told.merged.values()), foreign=people.foreign,
+            agreement=_agreement(told, self.record),
         )  # fmt: skip
-
-    def _agreement(self, people: People, record: ProjectRecord) -> Agreement:
-        sizes = {one.digest: (one.width, one.height) for one in self._wanted()}
-        chosen = {label for answers in people.answers.values() for answer in answers for label in answer.labels}
-        classes = [*record.classes, *sorted(chosen.difference(record.classes))]
-        return agreement(people.answers, sizes, TASKS[record.task].kind, classes)
 
     def _follow(self) -> None:
         """Want what the newest version of the dataset has: other labels, and all its images in a whole project."""
@@ -323,6 +315,29 @@ class LabelingProject:
             known = {one.digest for one in earlier}
             wanted += [one for one in newest if one.digest not in known]
         write_json(self._folder / _WANTED, [one.model_dump() for one in wanted])
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What people have submitted.
+
+    Attributes:
+        people: their answers.
+        sizes: width and height of the images that are wanted, by digest.
+        merged: the label of each image that has answers, by digest.
+        hashes: of these labels, by digest.
+    """
+
+    people: People
+    sizes: Mapping[str, tuple[int, int]]
+    merged: Mapping[str, Merged]
+    hashes: Mapping[str, str]
+
+
+def _agreement(told: _Told, record: ProjectRecord) -> Agreement:
+    chosen = {label for answers in told.people.answers.values() for answer in answers for label in answer.labels}
+    classes = [*record.classes, *sorted(chosen.difference(record.classes))]
+    return agreement(told.people.answers, told.sizes, TASKS[record.task].kind, classes)
 
 
 def project_names(workspace: Workspace) -> list[str]:

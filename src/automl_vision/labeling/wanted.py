@@ -12,15 +12,15 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
 from automl_vision.data.manifest import SCHEMA, empty_lists
 from automl_vision.data.objects import OBJECT_TYPE
-from automl_vision.data.open_options import OpenOptions
 from automl_vision.data.report import ImportReport
-from automl_vision.data.scan import Progress, scan_images
+from automl_vision.data.scan import Progress
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.formats.tools.label_studio_results import label_results, object_results
 from automl_vision.labeling.object_overlaps import drawable
+from automl_vision.labeling.pool import scan_listed
 from automl_vision.labeling.queue import LabelingQueue, QueuedImage
 from automl_vision.labeling.records import WantedImage
-from automl_vision.storage.access import full_reference, open_storage
+from automl_vision.storage.access import full_reference
 
 _SHOWN = 3
 
@@ -52,17 +52,10 @@ def scan_pool(images: ImageList, task: str, *, progress: Progress | None = None)
         task: of the project.
         progress: called with (images done, images in all).
     """
-    storage = open_storage(images.root, allow_outside=True)  # the list was checked when it was made
-    references = [image for i, image in enumerate(images.references.to_pylist()) if i not in images.refused]
-    options = OpenOptions(allow_outside=True)
-    facts = list(scan_images(references, [(0, 0)] * len(references), storage, options, progress=progress))
+    facts, broken = scan_listed(images, progress)
     report = ImportReport()
-    for fact in facts:
-        if fact.problem is not None:
-            report.reject(fact.image, fact.problem, "unreadable image")
-    for position, reason in images.refused.items():
-        report.reject(images.reference(position), reason, "refused image")
-    facts = [fact for fact in facts if fact.problem is None]
+    for image, reason, kind in broken:
+        report.reject(image, reason, kind)
     columns = {
         "image": pa.array([fact.image for fact in facts], pa.string()),
         "width": pa.array([fact.width for fact in facts], pa.int32()),
