@@ -16,49 +16,29 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from automl_vision import Dataset
-from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.tasks.probe import fit_probe
 from bench_sets import BenchSet
-from probe import BATCH, _losses, _score
+from probe import forward, losses, test_score
 
 
 def features_of(dataset: Dataset, name: str, network: str, out: Path) -> NDArray[np.float32]:
-    """Features of all images, (images, features); computed once."""
-    from automl_vision.data.pixel_cache import open_pixels
-    from automl_vision.models.image_model import ImageModel
-    from automl_vision.models.registry import create_model
-    from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
-    from automl_vision.tasks.task import create_task
-
+    """Features of all images and of their mirror images, (2, images, features); computed once."""
     kept = out / "features" / f"{name.replace(':', '.')}__{network}.npy"
-    if kept.exists():
-        return np.load(kept)
-    backbone, _, size = network.partition("@")
-    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), int(size))
-    settings = ClassificationHyperparameters(**sizes)
-    made = create_model(backbone, task=CLASSIFICATION, classes=2, hyperparameters=settings)
-    model = ImageModel(made.network, made.normalization).eval().to(memory_format=torch.channels_last)
-    task = create_task(dataset.task, dataset, settings)
-    pixels = open_pixels(dataset, int(size), out / "cache")
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(dataset), BATCH):
-            images = task.evaluation_batch(pixels, list(range(start, min(start + BATCH, len(dataset))))).images
-            parts.append(model.features(images).float().numpy())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    np.save(kept, np.concatenate(parts))
+    if not kept.exists():
+        backbone, _, size = network.partition("@")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, np.stack(forward(dataset, out, backbone, int(size))))
     return np.load(kept)
 
 
 def fitted(dataset: Dataset, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits of all images, (images, classes), of a probe on the training images."""
     rows = np.flatnonzero(dataset.splits == "train")
-    found = fit_probe(features[rows], dataset.targets[rows], _losses(dataset.task))
-    return features @ found.weight.T + found.bias
+    found = fit_probe(features.mean(0)[rows], dataset.targets[rows], losses(dataset.task))
+    return features[0] @ found.weight.T + found.bias
 
 
 def main() -> None:
@@ -78,7 +58,7 @@ def main() -> None:
         logits |= {f"{a} + {b}": (logits[a] + logits[b]) / 2 for a, b in combinations(options.networks, 2)}
         rows = {split: np.flatnonzero(dataset.splits == split) for split in ("val", "test")}
         scores = {
-            key: {split: _score(found[own], dataset.targets[own], dataset.task) for split, own in rows.items()}
+            key: {split: test_score(found[own], dataset.targets[own], dataset.task) for split, own in rows.items()}
             for key, found in logits.items()
         }
         best = min(options.networks, key=lambda network: scores[network]["val"][1])

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.evaluation.multi_label import label_set_iou
 from bench_contenders import Job, find_contender, timed
 from bench_sets import BenchSet
 
@@ -97,10 +98,8 @@ def _of_images(
     if task == CLASSIFICATION:
         right = probabilities.argmax(1) == truth.argmax(1)
         return right.astype(float), -np.log(likely[truth])
-    found = probabilities >= 0.5
-    shared, either = (found & truth).sum(1), (found | truth).sum(1)
     loss = -(np.log(likely) * truth + np.log(1 - likely) * ~truth).mean(1)
-    return np.where(either > 0, shared / np.maximum(either, 1), 1.0), loss
+    return label_set_iou(probabilities >= 0.5, truth), loss
 
 
 Scores = dict[str, dict[str, dict[int, NDArray[np.float64]]]]

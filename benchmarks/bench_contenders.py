@@ -26,6 +26,7 @@ from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
+from quality import calibrated, regressed
 
 BACKBONE = "efficientnet_lite0"
 _BATCH = 32
@@ -114,17 +115,7 @@ def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
     result = train(spec, reporter)
     facts = {"result": result.model_dump(), "messages": reporter.messages, "evaluations": reporter.evaluations}
     predictions = Predictions.load(trial / PREDICTIONS_FILE)
-    return Outcome(_calibrated(predictions), {**facts, "temperature": predictions.calibration.temperature})
-
-
-def _calibrated(predictions: Predictions) -> dict[str, NDArray[np.float64]]:
-    """Probabilities by split."""
-    found = {}
-    for split in predictions.splits:
-        part = predictions.of_split(split)
-        logits = part.logits.astype(np.float64) / part.calibration.temperature
-        found[split] = softmax(logits) if part.task == CLASSIFICATION else sigmoid(logits)
-    return found
+    return Outcome(calibrated(predictions), {**facts, "temperature": predictions.calibration.temperature})
 
 
 def _run(job: Job, **settings: Any) -> Outcome:
@@ -146,7 +137,7 @@ def _run(job: Job, **settings: Any) -> Outcome:
         "trial": best.number,
         "result": best.folder.result().model_dump(),
     }
-    return Outcome(_calibrated(best.get_predictions()), facts)
+    return Outcome(calibrated(best.get_predictions()), facts)
 
 
 def automode(job: Job) -> Outcome:
@@ -209,34 +200,7 @@ def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.
 def probe(job: Job, side: int = 224) -> Outcome:
     """scikit-learn's logistic regression on frozen features, its strength by cross-validation."""
     features = _features(_network(2).eval(), _pixels(job, side), side)
-    return Outcome(_regressed(job.dataset, features)[0])
-
-
-def _regressed(dataset: Dataset, features: NDArray[np.float32]) -> tuple[dict[str, NDArray[np.float64]], list[Any]]:
-    """Probabilities by split, and the fitted models."""
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    train = np.flatnonzero(dataset.splits == "train")
-
-    def fitted(labels: NDArray[Any]) -> Any:
-        regression = LogisticRegressionCV(
-            Cs=np.logspace(-4, 0, 5), cv=3, max_iter=300, l1_ratios=(0.0,), scoring="neg_log_loss",
-            use_legacy_attributes=False,
-        )  # fmt: skip
-        return make_pipeline(StandardScaler(), regression).fit(features[train], labels)
-
-    rows = {split: np.flatnonzero(dataset.splits == split) for split in ("val", "test")}
-    if dataset.task == CLASSIFICATION:
-        model = fitted(dataset.targets[train].argmax(axis=1))
-        return {split: np.asarray(model.predict_proba(features[found])) for split, found in rows.items()}, [model]
-    models = [fitted(column) for column in dataset.targets[train].T]
-    scores = {
-        split: np.stack([model.predict_proba(features[found])[:, 1] for model in models], axis=1)
-        for split, found in rows.items()
-    }
-    return scores, models
+    return Outcome(regressed(job.dataset, features)[0])
 
 
 def plain_lpft(job: Job, side: int = 224) -> Outcome:
@@ -250,7 +214,7 @@ def plain_lpft(job: Job, side: int = 224) -> Outcome:
     torch.manual_seed(job.seed)
     images, dataset, epochs = _pixels(job, side), job.dataset, 8
     network = _network(len(dataset.classes))
-    _, models = _regressed(dataset, _features(network.eval(), images, side))
+    _, models = regressed(dataset, _features(network.eval(), images, side))
     _set_head(network.head, models)
     ema = ModelEmaV3(network, decay=0.99, use_warmup=True)
     augment = v2.Compose(

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from automl_vision import Dataset
 from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.evaluation.multi_label import label_set_iou
 from automl_vision.tasks.probe import fit_probe
 
 PARTS = (0, 30, 10)  # images of each class; 0 takes all
@@ -34,34 +35,38 @@ def features_of(folder: Path, cache: Path) -> dict[str, Any]:
     kept = cache / f"{folder.name}.npz"
     if not kept.exists():
         dataset = Dataset.open(folder)
-        clean, mirror = _forward(dataset, cache)
+        clean, mirror = forward(dataset, cache)
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(kept, clean=clean, mirror=mirror, targets=dataset.targets, splits=dataset.splits, task=dataset.task)
     return dict(np.load(kept))
 
 
-def _forward(dataset: Dataset, cache: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def forward(
+    dataset: Dataset, cache: Path, network: str = "efficientnet_lite0", size: int = 224
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pooled features of a frozen network, (images, features): of the centre crops and of their mirror images."""
     from automl_vision.data.pixel_cache import open_pixels
     from automl_vision.models.image_model import ImageModel
     from automl_vision.models.registry import create_model
     from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
     from automl_vision.tasks.task import create_task
 
-    settings = ClassificationHyperparameters()
-    model = create_model("efficientnet_lite0", task=CLASSIFICATION, classes=2, hyperparameters=settings)
-    network = ImageModel(model.network, model.normalization).eval().to(memory_format=torch.channels_last)
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), size)
+    settings = ClassificationHyperparameters(**sizes)
+    model = create_model(network, task=CLASSIFICATION, classes=2, hyperparameters=settings)
+    image_model = ImageModel(model.network, model.normalization).eval().to(memory_format=torch.channels_last)
     task = create_task(dataset.task, dataset, settings)
-    pixels = open_pixels(dataset, settings.validation_resize_size, cache / "pixels")
+    pixels = open_pixels(dataset, size, cache / "pixels")
     parts: tuple[list[Any], list[Any]] = ([], [])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in range(0, len(dataset), BATCH):
             images = task.evaluation_batch(pixels, list(range(start, min(start + BATCH, len(dataset))))).images
             for part, seen in zip(parts, (images, images.flip(3)), strict=True):
-                part.append(network.features(seen).float().numpy())
+                part.append(image_model.features(seen).float().numpy())
     return np.concatenate(parts[0]), np.concatenate(parts[1])
 
 
-def _losses(task: str) -> Any:
+def losses(task: str) -> Any:
     def one(logits: Tensor, targets: Tensor) -> Tensor:
         return -(targets * logits.log_softmax(1)).sum(1)
 
@@ -71,14 +76,12 @@ def _losses(task: str) -> Any:
     return one if task == CLASSIFICATION else many
 
 
-def _score(logits: NDArray[np.float32], truth: NDArray[np.bool_], task: str) -> tuple[float, float]:
+def test_score(logits: NDArray[np.float32], truth: NDArray[np.bool_], task: str) -> tuple[float, float]:
     """Accuracy or intersection over union, and log loss."""
-    loss = _losses(task)(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.float32))).mean().item()
+    loss = losses(task)(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.float32))).mean().item()
     if task == CLASSIFICATION:
         return float((logits.argmax(1) == truth.argmax(1)).mean()), loss
-    found = logits > 0
-    shared, all_ = (found & truth).sum(1), (found | truth).sum(1)
-    return float(np.where(all_ > 0, shared / np.maximum(all_, 1), 1.0).mean()), loss
+    return float(label_set_iou(logits > 0, truth).mean()), loss
 
 
 def _part(targets: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
@@ -108,13 +111,13 @@ def main() -> None:
             rows = train[_part(truth[train], count)]
             scores = []
             for spread in options.spreads:
-                found = fit_probe(both[rows], truth[rows], _losses(task), least_spread=spread)
-                score, loss = _score(known["clean"][test] @ found.weight.T + found.bias, truth[test], task)
-                scores.append((score, loss))
+                found = fit_probe(both[rows], truth[rows], losses(task), least_spread=spread)
+                gained, loss = test_score(known["clean"][test] @ found.weight.T + found.bias, truth[test], task)
+                scores.append((gained, loss))
                 largest = np.abs(found.weight).max()
-                words = f"{score:.3f} | {loss:.3f} | {found.strength:g} | {largest:.1f}"
+                words = f"{gained:.3f} | {loss:.3f} | {found.strength:g} | {largest:.1f}"
                 print(f"| {folder.name} | {count or 'all'} | {spread:g} | {words} |", flush=True)
-                compared[count, spread].append((score - scores[0][0], loss / scores[0][1]))
+                compared[count, spread].append((gained - scores[0][0], loss / scores[0][1]))
     print("\n| of each class | least spread | gain | worst gain | log loss | worst log loss |")
     print("| --- " * 6 + "|")
     for (count, spread), pairs in compared.items():

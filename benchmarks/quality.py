@@ -22,42 +22,21 @@ import numpy as np
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
 from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL
-from automl_vision.evaluation.classification import ClassificationCases
+from automl_vision.evaluation.classification import ClassificationCases, softmax
 from automl_vision.evaluation.intervals import paired_difference
 from automl_vision.evaluation.metric import Metric, find_metric
 from automl_vision.evaluation.multi_label import MultiLabelCases, sigmoid
+from automl_vision.evaluation.predictions import Predictions
+from probe import forward
 
 
-def frozen_features(dataset: Dataset, cache: Path) -> np.ndarray:
-    """Pooled features of the default backbone, (images, features)."""
-    import torch
-
-    from automl_vision.data.pixel_cache import open_pixels
-    from automl_vision.models.image_model import ImageModel
-    from automl_vision.models.registry import create_model
-    from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
-    from automl_vision.tasks.task import create_task
-
-    hyperparameters = ClassificationHyperparameters()
-    model = create_model("efficientnet_lite0", task=CLASSIFICATION, classes=2, hyperparameters=hyperparameters)
-    network = ImageModel(model.network, model.normalization).eval().to(memory_format=torch.channels_last)
-    task = create_task(dataset.task, dataset, hyperparameters)
-    pixels = open_pixels(dataset, hyperparameters.validation_resize_size, cache)
-    parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, len(dataset), 32):
-            rows = list(range(start, min(start + 32, len(dataset))))
-            parts.append(network.features(task.evaluation_batch(pixels, rows).images).float().numpy())
-    return np.concatenate(parts)
-
-
-def regression_scores(dataset: Dataset, features: np.ndarray) -> np.ndarray:
-    """Probabilities of the test images, (images, classes), from scikit-learn."""
+def regressed(dataset: Dataset, features: np.ndarray) -> tuple[dict[str, np.ndarray], list[Any]]:
+    """Probabilities of validation and test images, (images, classes), from scikit-learn; and the fitted models."""
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    train, test = (np.flatnonzero(dataset.splits == split) for split in ("train", "test"))
+    train = np.flatnonzero(dataset.splits == "train")
 
     def fitted(labels: np.ndarray) -> Any:
         strengths = np.logspace(-4, 0, 5)
@@ -66,10 +45,16 @@ def regression_scores(dataset: Dataset, features: np.ndarray) -> np.ndarray:
         )
         return make_pipeline(StandardScaler(), regression).fit(features[train], labels)
 
-    if dataset.task == "image-classification":
-        return np.asarray(fitted(dataset.targets[train].argmax(axis=1)).predict_proba(features[test]))
-    columns = [fitted(column).predict_proba(features[test])[:, 1] for column in dataset.targets[train].T]
-    return np.stack(columns, axis=1)
+    rows = {split: np.flatnonzero(dataset.splits == split) for split in ("val", "test")}
+    if dataset.task == CLASSIFICATION:
+        model = fitted(dataset.targets[train].argmax(axis=1))
+        return {split: np.asarray(model.predict_proba(features[found])) for split, found in rows.items()}, [model]
+    models = [fitted(column) for column in dataset.targets[train].T]
+    scores = {
+        split: np.stack([model.predict_proba(features[found])[:, 1] for model in models], axis=1)
+        for split, found in rows.items()
+    }
+    return scores, models
 
 
 MEASURES = {CLASSIFICATION: ("accuracy",), MULTI_LABEL: ("iou", "average_precision_macro")}
@@ -83,14 +68,14 @@ def cases_of(dataset: Dataset, scores: np.ndarray) -> Any:
     return MultiLabelCases(scores, truth, np.full(truth.shape[1], 0.5))
 
 
-def trial_scores(run: Any, dataset: Dataset) -> np.ndarray:
-    """Calibrated probabilities of the test images from the trial's own record."""
-    from automl_vision.evaluation.classification import softmax
-
-    trial = run.get_best_child()
-    predictions = trial.get_predictions().of_split("test")
-    logits = predictions.logits.astype(float) / predictions.calibration.temperature
-    return softmax(logits) if dataset.task == CLASSIFICATION else sigmoid(logits)
+def calibrated(predictions: Predictions) -> dict[str, np.ndarray]:
+    """Calibrated probabilities by split, from a trial's own record."""
+    found = {}
+    for split in predictions.splits:
+        part = predictions.of_split(split)
+        logits = part.logits.astype(float) / part.calibration.temperature
+        found[split] = softmax(logits) if part.task == CLASSIFICATION else sigmoid(logits)
+    return found
 
 
 def main() -> None:
@@ -102,7 +87,7 @@ def main() -> None:
     dataset = Dataset.open(options.data)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        baseline = regression_scores(dataset, frozen_features(dataset, Path(folder)))
+        baseline = regressed(dataset, forward(dataset, Path(folder))[0])[0]["test"]
         seconds = time.perf_counter() - start
         config = AutoMLVisionConfig(
             task=dataset.task,
@@ -116,7 +101,7 @@ def main() -> None:
         total = time.perf_counter() - start
         trial = run.get_best_child()
         first = trial.get_evaluations()[0].time - run.get_details()["created"]
-        ours = trial_scores(run, dataset)
+        ours = calibrated(trial.get_predictions())["test"]
         print(f"\n{options.data.name}, seed {options.seed}: {len(ours)} test images")
         print(
             f"the default trial: calibrated after {first:.0f} s, packaged after {total:.0f} s; {trial.folder.result()}"
