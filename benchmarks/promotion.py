@@ -19,8 +19,8 @@ import numpy as np
 
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import mcnemar
-from automl_vision.evaluation.posterior import true_gain
-from automl_vision.runs.default_gate import USUAL_GAIN, is_promoted
+from automl_vision.evaluation.posterior import USUAL_GAIN, true_gain
+from automl_vision.runs.default_gate import is_promoted
 from automl_vision.runs.verdict import LEVEL
 from bench import read_scores
 

@@ -21,7 +21,7 @@ def automl_vision(*arguments: str) -> Done:
             (),
             "train predict score leaderboard evaluate report slices calibration thresholds mistakes figures compare "
             "explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data label models "
-            "demo env clean schema version",
+            "demo history env clean schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),
         (("endpoints",), "list show traffic remove renew-key limit-key"),
@@ -30,6 +30,7 @@ def automl_vision(*arguments: str) -> Done:
             "run status history rollback data check train evaluate register compare promote deploy labels watch dev "
             "schema",
         ),
+        (("history",), "show export import clear on off"),
         (("data",), "check show advise convert register versions compare what-if plan"),
     ],
 )

@@ -16,6 +16,7 @@ from automl_vision.cli.endpoint_commands import add_endpoints
 from automl_vision.cli.evaluation_commands import add_evaluation
 from automl_vision.cli.explain_command import explain
 from automl_vision.cli.export_command import export
+from automl_vision.cli.history_commands import add_history
 from automl_vision.cli.label_commands import add_labeling
 from automl_vision.cli.machine_commands import add_machine
 from automl_vision.cli.model_commands import ListByDefault, add_models
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _ORDER = (
     "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
     "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline", "studio", "runs",
-    "watch", "resume", "cancel", "data", "label", "models", "demo", "env", "clean", "schema", "version",
+    "watch", "resume", "cancel", "data", "label", "models", "demo", "history", "env", "clean", "schema", "version",
 )  # fmt: skip
 
 
@@ -88,6 +89,8 @@ add_labeling(app)
 add_pipeline(app)
 app.command()(demo)
 add_machine(app)
+add_history(app)
+add_history(app)
 
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON lines: the run, its trials and messages as they change.")

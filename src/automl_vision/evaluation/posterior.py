@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from automl_vision.core.records import Ranking
 from automl_vision.evaluation.intervals import Interval
+
+USUAL_GAIN = 0.02
+"""Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
+as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
 _INTERVAL_DEVIATIONS = 2 * NormalDist().inv_cdf(0.975)  # standard errors in the width of an interval of 95 %
 
@@ -46,3 +51,13 @@ def true_gain(measured: Interval, *, spread: float) -> Posterior:
         return Posterior(0.0, spread)
     weight = spread**2 / (spread**2 + error**2)
     return Posterior(weight * measured.value, math.sqrt(weight) * error)
+
+
+def usual_gain(default_score: float, ranking: Ranking) -> float:
+    """Standard deviation of the true gains of AutoMode's candidates, in units of the primary metric.
+
+    Args:
+        default_score: of the default recipe.
+        ranking: how the trials are ranked; where less is better, the metric has no scale of its own.
+    """
+    return 10 * USUAL_GAIN * abs(default_score) if ranking.lower_is_better else USUAL_GAIN

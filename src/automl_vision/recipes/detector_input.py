@@ -105,17 +105,25 @@ def wanted_side(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[
         sizes: (images, 2), height and width.
         training: (images,), which of them count.
     """
-    small = _small_share(dataset, sizes, training)
-    if small is None:
-        return SHORT_SIDES[0]
+    small = small_share(dataset, sizes, training)
+    return SHORT_SIDES[0] if small is None else _affordable_side(small, sizes[training])
+
+
+def _affordable_side(small: float, sizes: NDArray[np.float64]) -> int:
     wanted = SMALL_SIDE / max(small, 1e-6)
-    there = float(np.median(sizes[training].min(axis=1)))
+    there = float(np.median(sizes.min(axis=1)))
     highest = float(np.clip(_MOST_ENLARGED * there, *SHORT_SIDES))
     return CANVAS_STEP * round(float(np.clip(wanted, SHORT_SIDES[0], highest)) / CANVAS_STEP)
 
 
-def _small_share(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[np.bool_]) -> float | None:
-    """Side of a small box as a share of its image's shorter side; None without boxes."""
+def small_share(dataset: Dataset, sizes: NDArray[np.float64], training: NDArray[np.bool_]) -> float | None:
+    """Side of a small box, the 10 % quantile, as a share of its image's shorter side; None without boxes.
+
+    Args:
+        dataset: with objects.
+        sizes: (images, 2), height and width.
+        training: (images,), which of them count.
+    """
     objects = dataset.objects
     mine = training[objects.image] & ~objects.iscrowd
     if not mine.any():
@@ -138,10 +146,11 @@ def enlarged_side(dataset: Dataset, hyperparameters: Hyperparameters) -> int | N
     if not isinstance(hyperparameters, DetectionHyperparameters) or hyperparameters.min_size is not None:
         return None
     training, sizes = np.isin(dataset.splits, ("train", "")), image_sizes(dataset)
-    small, side = _small_share(dataset, sizes, training), wanted_side(dataset, sizes, training)
-    if small is None or small * side >= SMALL_SIDE or tile_grid(hyperparameters) is not None:
+    small = small_share(dataset, sizes, training)
+    if small is None or tile_grid(hyperparameters) is not None:
         return None
-    return CANVAS_STEP * round(_ENLARGED * side / CANVAS_STEP)
+    side = _affordable_side(small, sizes[training])
+    return CANVAS_STEP * round(_ENLARGED * side / CANVAS_STEP) if small * side < SMALL_SIDE else None
 
 
 def image_sizes(dataset: Dataset) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import FixedTrials
+from automl_vision.search.experience import DEFAULT_ROLE, Experience
 from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
 from automl_vision.search.portfolio import planned_candidate, portfolio
 
@@ -25,7 +26,12 @@ def automode_policy(spec: RunSpec, validations: int) -> Policy:
 
 
 def automode_trials(
-    spec: RunSpec, probes: Mapping[str, float], learning_rate: float | None, *, enlarged: int | None = None
+    spec: RunSpec,
+    probes: Mapping[str, float],
+    learning_rate: float | None,
+    *,
+    enlarged: int | None = None,
+    known: Experience | None = None,
 ) -> FixedTrials:
     """The default recipe and, once it has a result, the portfolio.
 
@@ -34,14 +40,15 @@ def automode_trials(
         probes: primary metric of the linear probe by candidate, where features were probed.
         learning_rate: that the default recipe used; None before it has a result.
         enlarged: as for `portfolio`.
+        known: as for `portfolio`.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
-    planned = [base.model_copy(update={"role": "default recipe"})]  # trial 0, unchanged
+    planned = [base.model_copy(update={"role": DEFAULT_ROLE})]  # trial 0, unchanged
     if learning_rate is not None:
         scores = {key: spec.ranking.score(value) for key, value in probes.items()}
         tried = [
             planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-            for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged)
+            for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged, known=known)
         ]
         planned += [trial for trial in tried if trial is not None]
     return FixedTrials(planned[: spec.iterations])

@@ -26,6 +26,7 @@ from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
+from automl_vision.runs.past_trials import data_facts, past_trials
 from automl_vision.runs.plan import wanted_trials
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec
@@ -33,6 +34,7 @@ from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.runs.waiting import BY_USER
+from automl_vision.search.experience import experience
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.workspace.run_folder import RunFolder
@@ -132,6 +134,7 @@ class _Controller:
         self._set_status(RunStatus.FINALIZING)
         self._package_best(jobs)
         measure_trials(self.folder, jobs.finish, seconds=self.budget.seconds_for_measuring)
+        self.workspace.history.add(past_trials(self.folder, self.spec, dataset))
         self.publisher.finish("FINISHED")
 
     def _prepare(self) -> Dataset:
@@ -207,7 +210,11 @@ class _Controller:
             self.folder.update(probes=probes)
             self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
             enlarged = enlarged_side(jobs.dataset, self.spec.trials[0].hyperparameters)
-            source = automode_trials(self.spec, probes, result.learning_rate, enlarged=enlarged)
+            known = experience(self.workspace.history.usable(), data_facts(jobs.dataset), self.spec.task)
+            source = automode_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
+            learnt = known.sentence([trial.role for trial in source.planned])
+            if learnt is not None:
+                self.folder.message(learnt)
             loop = self._loop(jobs, source, self._automode_policy(), slots)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from automl_vision.core.records import Decision, PairedTest, Ranking
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison, compare
-from automl_vision.evaluation.posterior import Posterior, true_gain
+from automl_vision.evaluation.posterior import Posterior, true_gain, usual_gain
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
 
 _PROBABLY, _HARDLY = 0.8, 0.1
 """The least probability of a gain, and the greatest one of a loss of more than half the usual gain, for a change."""
-
-USUAL_GAIN = 0.02
-"""Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
-as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
 
 def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) -> Decision | None:
@@ -52,7 +48,7 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
     compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))
     if compared is None:
         return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
-    usual = _usual_gain(default_score, ranking)
+    usual = usual_gain(default_score, ranking)
     gain = true_gain(_gain(compared, ranking), spread=usual)
     proof = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
     shown = f"shown at {LEVEL / len(others):.2g}" if compared.p_value < LEVEL / len(others) else "not proven"
@@ -78,10 +74,6 @@ def _gain(compared: Comparison, ranking: Ranking) -> Interval:
     if not ranking.lower_is_better:
         return difference
     return Interval(-difference.value, -difference.high, -difference.low)
-
-
-def _usual_gain(default_score: float, ranking: Ranking) -> float:
-    return 10 * USUAL_GAIN * abs(default_score) if ranking.lower_is_better else USUAL_GAIN
 
 
 def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:

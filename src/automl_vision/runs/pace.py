@@ -1,27 +1,20 @@
-"""How long a trial of an algorithm takes, from what earlier runs of the workspace recorded, or from the benchmarks."""
+"""How long a trial of an algorithm takes, from the history of the workspace, or else from the benchmarks."""
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from automl_vision.compute.local import visible_gpus
-from automl_vision.core.files import read_json
+from automl_vision.core.records import PastTrial
 from automl_vision.core.system import core_count
 from automl_vision.core.tasks import TASKS, Kind
-from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import TrialFolder
+from automl_vision.runs.past_trials import input_sizes
 from automl_vision.workspace.workspace import Workspace
 
-_RECENT_RUNS = 30  # that are looked at
+_RECENT = 30  # trials that are looked at
 _RECORDED_SPREAD, _REFERENCE_SPREAD = 1.5, 3.0  # factors: another program on the cores; another machine
-_SIZES = ("validation_crop_size", "min_size", "image_size", "tile_grid_size", "model_size")
 
 # seconds of one core per training image and epoch of the default recipe: docs/benchmarks.md (7.8 and 8.0 images/s with
 # two threads) and decision 0003 (37 images/s on two cores), with a quarter more for the validation
@@ -55,17 +48,18 @@ def find_pace(workspace: Workspace, task: str, model_name: str, hyperparameters:
     """How fast an algorithm trains here; None if nothing is known of it.
 
     Args:
-        workspace: whose runs are looked at, the newest ones.
+        workspace: whose history is looked at, the newest trials.
         task: the product's name of the task.
         model_name: the algorithm.
-        hyperparameters: of the trial; only trials with the same sizes of images count.
+        hyperparameters: of the trial; only trials with the same sizes of images count, on as many cores and GPUs.
     """
-    size = _size(hyperparameters)
-    found = []
-    for run_id in reversed(workspace.run_ids()[-_RECENT_RUNS:]):
-        run = RunFolder(workspace.runs_path / run_id)
-        if run.outline().task == task and run.manifest.exists():
-            found += list(_recorded(run, model_name, size))
+    wanted = (task, model_name, input_sizes(hyperparameters), core_count(), len(visible_gpus()))
+    alike = [
+        trial
+        for trial in workspace.history.usable()
+        if (trial.task, trial.model_name, trial.sizes, trial.cores, trial.gpus) == wanted
+    ]
+    found = [pace for trial in alike[-_RECENT:] if (pace := _pace_of(trial)) is not None]
     if found:
         epoch, rest = (statistics.median(values) for values in zip(*found, strict=True))
         spread = max(_RECORDED_SPREAD, max(pace[0] for pace in found) / epoch, epoch / min(pace[0] for pace in found))
@@ -74,39 +68,12 @@ def find_pace(workspace: Workspace, task: str, model_name: str, hyperparameters:
     return _reference(task, model_name)
 
 
-def _recorded(run: RunFolder, model_name: str, size: dict[str, Any]) -> Iterator[tuple[float, float]]:
-    """Seconds of an epoch and of the rest, per image, of a run's trials of an algorithm."""
-    images = pq.read_metadata(run.manifest).num_rows
-    for trial in run.trials():
-        plan, result = trial.plan(), trial.result()
-        if plan.model_name != model_name or _size(plan.hyperparameters) != size or result is None or not images:
-            continue
-        epoch = _epoch_seconds(trial)
-        if epoch is not None:
-            yield epoch / images, max(0.0, result.seconds - result.epochs * epoch) / images
-            continue
-        timing = _timing(run.path / "timing" / model_name / "timing.json")
-        if timing is not None:
-            yield timing["epoch"] / images, (timing["setup"] + timing["finish"]) / images
-
-
-def _epoch_seconds(trial: TrialFolder) -> float | None:
-    """Median seconds between two validations, divided by the epochs between them."""
-    reports = trial.evaluations()
-    steps = [
-        (after.seconds - before.seconds) / (after.epoch - before.epoch)
-        for before, after in itertools.pairwise(reports)
-        if after.seconds > before.seconds
-    ]
-    return statistics.median(steps) if steps else None
-
-
-def _timing(file: Path) -> dict[str, float] | None:
-    return read_json(file) if file.exists() else None
-
-
-def _size(hyperparameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: hyperparameters.get(name) for name in _SIZES}
+def _pace_of(trial: PastTrial) -> tuple[float, float] | None:
+    """Seconds of an epoch and of the rest, per image of the dataset; None if they are not known."""
+    images, epoch = trial.facts.images, trial.epoch_seconds
+    if not images or not epoch:
+        return None
+    return epoch / images, max(0.0, trial.seconds - trial.epochs * epoch) / images
 
 
 def _reference(task: str, model_name: str) -> Pace | None:

@@ -74,13 +74,16 @@ class TrialSource(Protocol):
 
 @dataclass(frozen=True)
 class FixedTrials:
-    """A fixed list of trials."""
+    """A list of trials, which may have another order when a run is resumed."""
 
     planned: Sequence[PlannedTrial]
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
         """Return the first trial that was not proposed yet."""
-        return self.planned[len(trials)] if len(trials) < len(self.planned) else None
+        if len(trials) >= len(self.planned):
+            return None
+        proposed = [trial.planned for trial in trials]
+        return next((planned for planned in self.planned if planned not in proposed), None)
 
 
 class SampledTrials:

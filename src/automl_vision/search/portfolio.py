@@ -10,6 +10,7 @@ from typing import Any
 from automl_vision.core.tasks import has_objects
 from automl_vision.recipes.catalog import automode_models
 from automl_vision.recipes.checking import check_hyperparameters
+from automl_vision.search.experience import Experience
 from automl_vision.search.planned_trial import PlannedTrial
 
 RATES = (2.5, 0.4)
@@ -41,6 +42,11 @@ class Candidate:
         size = changes.get("validation_crop_size", changes.get("min_size"))
         return self.model_name if size is None else f"{self.model_name} at {size} px"
 
+    @property
+    def role(self) -> str:
+        """Names the candidate with its rate; candidates of one role are compared over datasets."""
+        return self.key if self.rate == 1.0 else f"{self.key}, {self.rate:g} times the rate"
+
 
 def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -> list[Candidate]:
     """Backbones and resolutions whose frozen features are probed before any is trained; none for detectors.
@@ -70,11 +76,12 @@ def portfolio(
     probes: Mapping[str, float],
     *,
     enlarged: int | None = None,
+    known: Experience | None = None,
 ) -> list[Candidate]:
     """The candidates in the order in which they are tried.
 
     An enlarged input and the best probes come first, and between them other rates for the default; then other rates for
-    the best of them.
+    the best of them. What they gained on earlier sets changes this order.
 
     Args:
         base: the default recipe.
@@ -82,6 +89,7 @@ def portfolio(
         fixed: hyperparameters that the user fixed.
         probes: score of the probe by candidate's key; what is not in it could not be probed.
         enlarged: shorter side in pixels of an input that may suit small boxes better, if there is one.
+        known: what earlier runs say of the candidates.
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
@@ -92,7 +100,9 @@ def portfolio(
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
     alternating = [candidate for pair in zip_longest(found, rates) for candidate in pair if candidate is not None]
-    return alternating + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
+    planned = alternating + [Candidate(c.model_name, c.changes, rate) for c in best for rate in RATES]
+    by_role = {candidate.role: candidate for candidate in planned}
+    return [by_role[role] for role in (known or Experience()).ordered(list(by_role))]
 
 
 def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
@@ -120,5 +130,9 @@ def planned_candidate(
     if checked is None:
         return None
     return PlannedTrial(
-        model_name=candidate.model_name, hyperparameters=checked, start_from=base.start_from, sampled=sampled
+        model_name=candidate.model_name,
+        hyperparameters=checked,
+        start_from=base.start_from,
+        role=candidate.role,
+        sampled=sampled,
     )

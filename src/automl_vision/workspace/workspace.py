@@ -18,6 +18,7 @@ from automl_vision.workspace.label_queue import LabelQueue
 from automl_vision.workspace.model_registry import ModelRegistry
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.tracking import Tracking, sqlite_uri
+from automl_vision.workspace.trial_history import TrialHistory
 
 if TYPE_CHECKING:
     from automl_vision.data.dataset import Dataset
@@ -95,6 +96,11 @@ class Workspace:
     def label_queue(self) -> LabelQueue:
         """Photos that wait for a person's label."""
         return LabelQueue(self.path / "queue")
+
+    @property
+    def history(self) -> TrialHistory:
+        """What is remembered of finished trials."""
+        return TrialHistory(self.path / "history")
 
     @property
     def tracking_uri(self) -> str:

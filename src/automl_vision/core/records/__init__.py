@@ -1,6 +1,7 @@
 """The records that travel between rooms and lie in run folders: typed, frozen, JSON both ways."""
 
 from automl_vision.core.records.events import EvaluationEvent, Event, Message, Progress
+from automl_vision.core.records.history import DataFacts, PastTrial
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.core.records.results import (
     Calibration,
@@ -28,6 +29,7 @@ __all__ = [
     "SPEED_FILE",
     "BatchLatency",
     "Calibration",
+    "DataFacts",
     "Decision",
     "Evaluation",
     "EvaluationEvent",
@@ -35,6 +37,7 @@ __all__ = [
     "Message",
     "MetricInterval",
     "PairedTest",
+    "PastTrial",
     "PlaceInLine",
     "Progress",
     "Published",
