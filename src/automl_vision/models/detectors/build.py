@@ -7,6 +7,7 @@ from typing import cast
 import timm
 from torch import nn
 
+import automl_vision.models.architectures  # noqa: F401, makes them known to timm
 from automl_vision.core.late import load
 from automl_vision.models.classifiers import normalization_of
 from automl_vision.models.detectors.backbone import Backbone
