@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from automl_vision.core.errors import DataError
+from automl_vision.experiment.probed import Probed
 from automl_vision.labeling.learning_curve import Curve, sizes_of
 from automl_vision.labeling.power_law import Measurement, PowerLaw
-from automl_vision.labeling.probed_curve import Probed, probed_curve
+from automl_vision.labeling.probed_curve import probed_curve
 
 
 def _law(labels: float) -> float:

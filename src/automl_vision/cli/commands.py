@@ -33,6 +33,7 @@ from automl_vision.cli.options import (
     open_workspace,
 )
 from automl_vision.cli.pipeline_commands import add_pipeline
+from automl_vision.cli.plan_command import SeveralMinutes, plan
 from automl_vision.cli.score_command import score
 from automl_vision.cli.studio_command import studio
 from automl_vision.core.numbers import json_text
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
-    "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds", "mistakes",
-    "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline", "studio", "runs",
+    "plan", "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds",
+    "mistakes", "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline", "studio", "runs",
     "watch", "resume", "cancel", "data", "label", "models", "demo", "history", "env", "clean", "schema", "version",
 )  # fmt: skip
 
@@ -80,6 +81,7 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models")
 add_models(models_app)
 add_evaluation(app)
+app.command(cls=SeveralMinutes)(plan)
 app.command()(explain)
 app.command()(score)
 app.command()(export)

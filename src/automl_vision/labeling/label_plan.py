@@ -10,8 +10,9 @@ from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
+from automl_vision.experiment.probed import probed
 from automl_vision.labeling.learning_curve import LEVEL, LearningCurve
-from automl_vision.labeling.probed_curve import probed, probed_curve
+from automl_vision.labeling.probed_curve import probed_curve
 from automl_vision.labeling.trained_curve import trained_curve
 
 
