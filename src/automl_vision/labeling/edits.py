@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -19,9 +18,8 @@ from automl_vision.core.records.record import Record
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import SCHEMA, with_column
+from automl_vision.data.manifest import SCHEMA, with_column, with_rows
 from automl_vision.data.object import Object
-from automl_vision.data.objects import OBJECT_TYPE
 from automl_vision.data.report import ImportReport
 from automl_vision.data.split_names import LEFT_OUT
 
@@ -205,13 +203,11 @@ def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: ImportR
         "labels": [image.labels for image in images.values()],
         "objects": [[_row(value) for value in image.objects.values()] for image in images.values()],
     }
-    rows, table = np.array(list(images), np.int64), dataset.table
-    order = np.arange(len(table))
-    order[rows] = len(table) + np.arange(len(rows))
-    for name, new in values.items():
-        type_ = pa.list_(OBJECT_TYPE) if name == "objects" else SCHEMA.field(name).type
-        column = pa.concat_arrays([table[name].combine_chunks(), pa.array(new, type_)])
-        table = with_column(table, name, column.take(pa.array(order)))
+    rows = list(images)
+    new = dataset.table.take(pa.array(rows, pa.int64()))
+    for name, column in values.items():
+        new = with_column(new, name, pa.array(column, SCHEMA.field(name).type))
+    table = with_rows(dataset.table, rows, new)
     used = dict.fromkeys(
         label for image in images.values() for label in (*image.labels, *(o.label for o in image.objects.values()))
     )

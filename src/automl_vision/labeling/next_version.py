@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import build_manifest, with_column
+from automl_vision.data.manifest import build_manifest, with_column, with_rows
 from automl_vision.data.object import Object
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import ImageFacts
@@ -62,7 +62,7 @@ def with_labels(
     classes: list[str] = list(base.classes)
     if rows:
         made, kept, found = _relabelled(base, rows, labels, report)
-        parts = [_replaced(base.table, [rows[i] for i in kept], made)]
+        parts = [with_rows(base.table, [rows[i] for i in kept], made)]
         used.update(made["digest"].to_pylist())
         classes += [name for name in found if name not in classes]
     if pool is not None and further:
@@ -138,13 +138,6 @@ def _is_same(new: Object, old: Object) -> bool:
 
 def _is_close(some: Sequence[float], others: Sequence[float]) -> bool:
     return bool(np.allclose(some, others, rtol=0, atol=_SAME_PLACE))
-
-
-def _replaced(table: pa.Table, rows: Sequence[int], new: pa.Table) -> pa.Table:
-    """The table with other rows in some places."""
-    places = np.arange(len(table))
-    places[np.asarray(rows, np.int64)] = len(table) + np.arange(len(rows))
-    return pa.concat_tables([table, new]).take(pa.array(places, pa.int64()))
 
 
 def _added(pool: Dataset, new: pa.Table) -> pa.Table:
