@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.manifest import with_column
 from automl_vision.labeling.edit_log import LabelEdits, edits_behind, undo_edits
-from automl_vision.labeling.edits import Change
+from automl_vision.labeling.edits import Change, LabelEdit, find_rows
 from automl_vision.workspace.workspace import Workspace
 from conftest import write_multi_label_csv, write_objects
 
@@ -170,3 +173,15 @@ def test_edits_of_a_drawn_box_count_only_with_it(workspace: Workspace, boxes: Da
         edits.make_version()
     edits.review(drawn.id, "accepted")
     assert len(Dataset.load(edits.make_version().manifest)[0].objects) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("image", "digest", "row"),
+    [("a", "1", 0), ("b", "1", 1), ("gone", "1", 0), ("a", "2", 2), ("c", "9", 2), ("c", "", 2)],
+)
+def test_an_image_is_found_by_its_path_among_copies_else_by_its_contents(shapes, image, digest, row) -> None:
+    table = shapes.table.slice(0, 3)
+    for name, values in (("image", ["a", "b", "c"]), ("digest", ["1", "1", "2"])):
+        table = with_column(table, name, pa.array(values))
+    wanted = LabelEdit(action="exclude", image=image, id="x", digest=digest, time=0, author="", reason="")
+    assert find_rows(replace(shapes, table=table), [wanted]) == [row]

@@ -15,7 +15,7 @@ from automl_vision.core.account import account_name
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import append_json_line, read_json, read_lines, write_json
 from automl_vision.data.dataset import Dataset
-from automl_vision.labeling.edits import Change, LabelEdit, apply_edits, find_row, require_fit
+from automl_vision.labeling.edits import Change, LabelEdit, apply_edits, find_rows, require_fit
 from automl_vision.workspace.datasets import DatasetRegistry, DatasetVersion
 
 DRAFT_FILE, MADE_BY_FILE = "edits.jsonl", "made_by.json"
@@ -60,7 +60,7 @@ class LabelEdits:
         """
         if not reason.strip():
             raise DataError("an edit needs a reason, such as: the photo shows a glove")
-        row = find_row(self.dataset, change)
+        (row,) = find_rows(self.dataset, [change])
         edit = LabelEdit(
             **change.model_dump(include=set(Change.model_fields)),
             id=uuid.uuid4().hex[:12],
@@ -69,7 +69,7 @@ class LabelEdits:
             author=account_name() if author is None else author,
             reason=reason.strip(),
         )
-        require_fit(self.dataset, edit, new_classes=new_classes)
+        require_fit(self.dataset, edit, row, new_classes=new_classes)
         apply_edits(self.dataset, [*_counting(self.standing(), _NOT_REJECTED), edit], new_classes=True)
         append_json_line(self.path, {"event": "edit", **edit.model_dump(mode="json")})
         return edit

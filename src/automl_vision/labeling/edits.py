@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from automl_vision.core.errors import DataError
@@ -73,36 +74,54 @@ def apply_edits(dataset: Dataset, edits: Sequence[LabelEdit], *, new_classes: bo
     Raises:
         DataError: an image, an object or a class is not there, or a change does not suit the task.
     """
-    rows = {edit.id: find_row(dataset, edit) for edit in edits}
-    images = {row: _Image(dataset, row) for row in sorted(set(rows.values()))}
+    rows = find_rows(dataset, edits)
+    images = {row: _Image(dataset, row) for row in sorted(set(rows))}
     report = dataset.report.joined(ImportReport())
-    for edit in edits:
-        require_fit(dataset, edit, new_classes=new_classes)
-        what = images[rows[edit.id]].change(edit)
+    for edit, row in zip(edits, rows, strict=True):
+        require_fit(dataset, edit, row, new_classes=new_classes)
+        what = images[row].change(edit)
         why = f": {edit.reason}" if edit.reason else ""
         report.note(edit.image, f"{what}, by {edit.author or 'somebody'}{why}", EDITED)
     return _with_images(dataset, images, report)
 
 
-def find_row(dataset: Dataset, change: Change) -> int:
-    """The row of a change's image: of its path, or for an edit of an image with the same contents.
+def find_rows(dataset: Dataset, changes: Sequence[Change]) -> list[int]:
+    """The row of each change's image: of its path, or for an edit of an image with the same contents.
 
     Raises:
         DataError: the dataset has no such image.
     """
-    names = dataset.table["image"].to_pylist()
-    digest = change.digest if isinstance(change, LabelEdit) else None
-    digests = dataset.table["digest"].to_pylist()
-    alike = [row for row, own in enumerate(digests) if digest and own == digest]
-    named = [row for row, name in enumerate(names) if name == change.image and (not alike or row in alike)]
-    found = named or alike
-    if not found:
-        raise DataError(f'the dataset has no image "{change.image}".{did_you_mean(change.image, names)}')
-    return found[0]
+    digests = [change.digest if isinstance(change, LabelEdit) and change.digest else None for change in changes]
+    named = _first_rows(dataset, "image", [change.image for change in changes])
+    alike = _first_rows(dataset, "digest", digests)
+    known = dataset.table["digest"]
+    found = []
+    for change, digest, by_name, by_digest in zip(changes, digests, named, alike, strict=True):
+        is_named = by_name is not None and (by_digest is None or known[by_name].as_py() == digest)
+        row = by_name if is_named else by_digest
+        if row is None:
+            near = did_you_mean(change.image, dataset.table["image"].to_pylist())
+            raise DataError(f'the dataset has no image "{change.image}".{near}')
+        found.append(row)
+    return found
 
 
-def require_fit(dataset: Dataset, change: Change, *, new_classes: bool = False) -> None:
-    """Raise `DataError` if a change does not suit a dataset's task, classes or the size of its image."""
+def _first_rows(dataset: Dataset, column: str, values: Sequence[str | None]) -> list[int | None]:
+    """The first row that has each value in a column; None for a value that none has, and for None."""
+    known = dataset.table[column].combine_chunks()
+    found: list[int | None] = pc.index_in(pa.array(values, pa.string()), value_set=known, skip_nulls=True).to_pylist()
+    return found
+
+
+def require_fit(dataset: Dataset, change: Change, row: int, *, new_classes: bool = False) -> None:
+    """Raise `DataError` if a change does not suit a dataset's task, classes or the size of its image.
+
+    Args:
+        dataset: that it changes.
+        change: of one image.
+        row: of the image.
+        new_classes: whether a label may be a class that the dataset does not have yet.
+    """
     objects = has_objects(dataset.task)
     of_object = change.action in ("draw", "move", "delete") or change.object is not None
     if of_object != objects and change.action != "exclude":
@@ -118,16 +137,16 @@ def require_fit(dataset: Dataset, change: Change, *, new_classes: bool = False) 
             near = did_you_mean(label, dataset.classes)
             raise DataError(f'the data has no class "{label}".{near} A new class has to be allowed with new_classes')
     if change.action in ("draw", "move"):
-        _require_place(dataset, change)
+        _require_place(dataset, change, row)
 
 
-def _require_place(dataset: Dataset, change: Change) -> None:
+def _require_place(dataset: Dataset, change: Change, row: int) -> None:
     needs_polygon = dataset.kind == "masks"
     if needs_polygon and (len(change.polygon) < 6 or len(change.polygon) % 2):
         raise DataError(f"an object of {dataset.task} needs a polygon of at least 3 points: x, y, x, y, ...")
     if not needs_polygon and change.bbox is None:
         raise DataError(f'"{change.action}" of {change.image} needs a box: x1, y1, x2, y2 in pixels')
-    width, height = dataset.sizes[find_row(dataset, change)].tolist()
+    width, height = dataset.sizes[row].tolist()
     x1, y1, x2, y2 = _box_of(change, width, height)
     if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
         raise DataError(
