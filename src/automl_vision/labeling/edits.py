@@ -6,8 +6,7 @@ on, so that edits do not depend on each other's order, but for boxes that were d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Literal
 
 import pyarrow as pa
@@ -19,16 +18,9 @@ from automl_vision.core.records.record import Record
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import SCHEMA, with_column, with_rows
-from automl_vision.data.object import Object
-from automl_vision.data.report import ImportReport
-from automl_vision.data.split_names import LEFT_OUT
 
 Action = Literal["relabel", "exclude", "draw", "move", "delete"]
 Box = tuple[float, float, float, float]
-EDITED = "edited label"
-"""Kind of the notes that edits leave in a dataset's report."""
-
 _LEAST_SIDE = 1.0  # pixels
 
 
@@ -59,30 +51,6 @@ class LabelEdit(Change):
     reason: str = Field(description="why")
     verdict: Literal["open", "accepted", "rejected"] = Field(default="open", description="of the review")
     reviewer: str = Field(default="", description="who reviewed it")
-
-
-def apply_edits(dataset: Dataset, edits: Sequence[LabelEdit], *, new_classes: bool = False) -> Dataset:
-    """The dataset with some edits; each one leaves a note with author and reason in the report.
-
-    Images keep their row numbers: an excluded one only leaves its split. No file is changed.
-
-    Args:
-        dataset: the version that the edits were made on, or one with the same images and objects.
-        edits: in the order in which they were made.
-        new_classes: whether a label may be a class that the dataset does not have yet.
-
-    Raises:
-        DataError: an image, an object or a class is not there, or a change does not suit the task.
-    """
-    rows = find_rows(dataset, edits)
-    images = {row: _Image(dataset, row) for row in sorted(set(rows))}
-    report = dataset.report.joined(ImportReport())
-    for edit, row in zip(edits, rows, strict=True):
-        require_fit(dataset, edit, row, new_classes=new_classes)
-        what = images[row].change(edit)
-        why = f": {edit.reason}" if edit.reason else ""
-        report.note(edit.image, f"{what}, by {edit.author or 'somebody'}{why}", EDITED)
-    return _with_images(dataset, images, report)
 
 
 def find_rows(dataset: Dataset, changes: Sequence[Change]) -> list[int]:
@@ -147,7 +115,7 @@ def _require_place(dataset: Dataset, change: Change, row: int) -> None:
     if not needs_polygon and change.bbox is None:
         raise DataError(f'"{change.action}" of {change.image} needs a box: x1, y1, x2, y2 in pixels')
     width, height = dataset.sizes[row].tolist()
-    x1, y1, x2, y2 = _box_of(change, width, height)
+    x1, y1, x2, y2 = box_of(change, width, height)
     if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
         raise DataError(
             f"a box has x1 < x2 and y1 < y2 and at least {_LEAST_SIDE:g} pixel of it lies in the image of "
@@ -155,7 +123,7 @@ def _require_place(dataset: Dataset, change: Change, row: int) -> None:
         )
 
 
-def _box_of(change: Change, width: int, height: int) -> Box:
+def box_of(change: Change, width: int, height: int) -> Box:
     """The box of a change, cut off at the borders of the image."""
     given = change.bbox
     if change.polygon:
@@ -164,75 +132,3 @@ def _box_of(change: Change, width: int, height: int) -> Box:
     assert given is not None
     x1, y1, x2, y2 = given
     return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
-
-
-class _Image:
-    """One image while edits are applied to it.
-
-    Attributes:
-        split, labels: as in the manifest.
-        objects: by their numbers in the dataset, or by the ids of the edits that drew them.
-    """
-
-    def __init__(self, dataset: Dataset, row: int) -> None:
-        self.split: str | None = dataset.table["split"][row].as_py()
-        self.labels: list[str] = dataset.table["labels"][row].as_py() or []
-        self.size: tuple[int, int] = (int(dataset.sizes[row, 0]), int(dataset.sizes[row, 1]))
-        self.objects: dict[int | str, Object] = {}
-        if has_objects(dataset.task):
-            self.objects = {i: dataset.objects[at] for i, at in enumerate(dataset.objects.rows_of(row))}
-
-    def change(self, edit: LabelEdit) -> str:
-        """Apply an edit, and say what it did."""
-        if edit.action == "exclude":
-            self.split = LEFT_OUT
-            return "excluded"
-        if edit.action == "draw":
-            self.objects[edit.id] = self._drawn(edit, Object(edit.labels[0]))
-            return f"drew {edit.labels[0]}"
-        if edit.object is None:
-            old, self.labels = self.labels, list(edit.labels)
-            return f"relabelled from {_named(old)} to {_named(edit.labels)}"
-        if edit.object not in self.objects:
-            raise DataError(f"{edit.image} has no object {edit.object} that can be changed; it may be deleted already")
-        found = self.objects[edit.object]
-        if edit.action == "delete":
-            del self.objects[edit.object]
-            return f"deleted {found.label}"
-        if edit.action == "move":
-            self.objects[edit.object] = self._drawn(edit, found)
-            return f"moved {found.label}"
-        self.objects[edit.object] = replace(found, label=edit.labels[0])
-        return f"relabelled an object from {found.label} to {edit.labels[0]}"
-
-    def _drawn(self, edit: LabelEdit, found: Object) -> Object:
-        """An object with the place of an edit."""
-        segments = (edit.polygon,) if edit.polygon else ()
-        return replace(found, bbox=_box_of(edit, *self.size), segments=segments, rle=None)
-
-
-def _named(labels: Sequence[str]) -> str:
-    return ", ".join(labels) or "no label"
-
-
-def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: ImportReport) -> Dataset:
-    """The dataset with other values in some rows."""
-    values = {
-        "split": [image.split for image in images.values()],
-        "labels": [image.labels for image in images.values()],
-        "objects": [[_row(value) for value in image.objects.values()] for image in images.values()],
-    }
-    rows = list(images)
-    new = dataset.table.take(pa.array(rows, pa.int64()))
-    for name, column in values.items():
-        new = with_column(new, name, pa.array(column, SCHEMA.field(name).type))
-    table = with_rows(dataset.table, rows, new)
-    used = dict.fromkeys(
-        label for image in images.values() for label in (*image.labels, *(o.label for o in image.objects.values()))
-    )
-    classes = (*dataset.classes, *(label for label in used if label not in dataset.classes))
-    return replace(dataset, table=table, classes=classes, report=report)
-
-
-def _row(value: Object) -> dict[str, object]:
-    return {**vars(value), "segments": [list(part) for part in value.segments]}
