@@ -11,7 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.records.record import Record
@@ -20,7 +20,7 @@ from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 
 Action = Literal["relabel", "exclude", "draw", "move", "delete"]
-Box = tuple[float, float, float, float]
+Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 _LEAST_SIDE = 1.0  # pixels
 
 
@@ -38,7 +38,9 @@ class Change(Record):
     )
     labels: tuple[str, ...] = Field(default=(), description="classes of the image, or the one of the object")
     bbox: Box | None = Field(default=None, description="x1, y1, x2, y2 in pixels of the upright image")
-    polygon: tuple[float, ...] = Field(default=(), description="x, y, x, y, ... in pixels, where masks are labelled")
+    polygon: tuple[FiniteFloat, ...] = Field(
+        default=(), description="x, y, x, y, ... in pixels, where masks are labelled"
+    )
 
 
 class LabelEdit(Change):
