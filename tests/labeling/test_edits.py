@@ -154,6 +154,7 @@ def test_a_new_class_has_to_be_wanted_and_half_a_line_hides_no_edit(workspace: W
     with pytest.raises(DataError, match="needs a reason"):
         edits.add(change, reason=" ", new_classes=True)
     edits.add(change, reason="it is a star", new_classes=True)
+    edits.add(change, reason="it is a star")  # by now the class is known
     with edits.path.open("a", encoding="utf-8") as file:
         file.write('{"event": "edit", "id')
     assert LabelEdits(workspace.datasets, "shapes").preview().classes == (*shapes.classes, "star")

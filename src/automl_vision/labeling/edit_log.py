@@ -60,7 +60,7 @@ class LabelEdits:
             change: of one image.
             reason: for people.
             author: who makes it; None for the user of this process.
-            new_classes: whether the label may be a class that the dataset does not have yet.
+            new_classes: whether the label may be a class that neither the dataset nor an edit that stands has.
 
         Raises:
             ConflictError: another edit has deleted its object.
@@ -86,10 +86,12 @@ class LabelEdits:
             )
             for change, row in zip(changes, rows, strict=True)
         ]
-        for edit, row in zip(edits, rows, strict=True):
-            require_fit(self.dataset, edit, row, new_classes=new_classes)
         with self._locked():
-            edited_images(self.dataset, [*counting(self.standing()), *edits], new_classes=True)
+            others = counting(self.standing())
+            known = {*self.dataset.classes, *(label for edit in others for label in edit.labels)}
+            for edit, row in zip(edits, rows, strict=True):
+                require_fit(self.dataset, edit, row, new_classes=new_classes or known.issuperset(edit.labels))
+            edited_images(self.dataset, [*others, *edits], new_classes=True)
             self._append({"event": "edit", **edit.model_dump(mode="json")} for edit in edits)
         return edits
 
