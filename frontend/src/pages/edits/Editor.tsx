@@ -102,11 +102,11 @@ export function Editor({ place, draft, image, label, onLabel, suggested, why, fi
     const new_classes = changes.some(({ labels }) => (labels ?? []).some((one) => !known.has(one)));
     save.mutate({ changes, author: person, reason, new_classes }, goOn && onStep !== null ? { onSuccess: () => onStep(1) } : {});
   };
-  const nudge = ([dx, dy]: Point, grows: boolean) => {
-    if (chosen?.box == null || !canDraw) return onStep?.(dx + dy);
+  const nudge = ({ key, shiftKey }: KeyboardEvent) => {
+    if (chosen?.box == null) return;
     const by = Math.max(1, Math.round(Math.max(image.width, image.height) / 400));
-    const box = grows ? resized(chosen.box, "se", dx * by, dy * by, image) : moved(chosen.box, dx * by, dy * by, image);
-    step({ do: "move", key: chosen.key, box }, true);
+    const [dx, dy] = (ARROWS[key] ?? [0, 0]).map((one) => one * by) as Point;
+    step({ do: "move", key: chosen.key, box: shiftKey ? resized(chosen.box, "se", dx, dy, image) : moved(chosen.box, dx, dy, image) }, true);
   };
   const another = (by: number) => {
     const at = now.shapes.findIndex(({ key }) => key === selected);
@@ -130,11 +130,14 @@ export function Editor({ place, draft, image, label, onLabel, suggested, why, fi
           { keys: ["Delete", "Backspace", "d"], title: "Delete the chosen box", run: () => chosen !== undefined && remove(chosen.key) },
         ]
       : []),
-    {
-      keys: Object.keys(ARROWS),
-      title: canDraw ? "Move the chosen box, with Shift its bottom right corner; if none is chosen, another image" : "Another image",
-      run: (event) => nudge(ARROWS[event.key] ?? [0, 0], event.shiftKey),
-    },
+    ...(canDraw && chosen !== undefined
+      ? [{ keys: Object.keys(ARROWS), title: "Move the chosen box, with Shift its bottom right corner", run: nudge }]
+      : onStep === null
+        ? []
+        : [
+            { keys: ["ArrowRight"], title: "Next image; with a chosen box the arrow keys move it", run: () => onStep(1) },
+            { keys: ["ArrowLeft"], title: "Image before", run: () => onStep(-1) },
+          ]),
     { keys: ["x"], title: "Leave the image out", run: exclude },
     { keys: ["u"], title: "Undo the last step", run: undo },
     { keys: ["s"], title: "Save the changes", run: () => submit(false) },
