@@ -81,14 +81,14 @@ function Draft({ place, draft, onMore }: { place: Place; draft: Schemas["EditDra
   if (total === 0)
     return (
       <>
-        {error !== null && <Problem error={error} />}
+        {error !== null && <Problem error={error} refused="This cannot be done" />}
         <Nothing place={place} draft={draft} />
       </>
     );
   const edits = Object.values(draft.verdicts).reduce((sum, one) => sum + one, 0);
   return (
     <>
-      {error !== null && <Problem error={error} />}
+      {error !== null && <Problem error={error} refused="This cannot be done" />}
       <Newer place={place} draft={draft} />
       <NextVersion place={place} draft={draft} person={person} onPerson={setPerson} make={make} />
       <Section

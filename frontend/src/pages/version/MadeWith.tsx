@@ -92,7 +92,7 @@ function TakeBack({ name, number, parent, edit, onClose }: {
       <p>
         This makes a version of {parent} with the other edits of {name}:{number}; without any it is {parent} itself. Both stay.
       </p>
-      {back.error !== null && <Problem error={back.error} />}
+      {back.error !== null && <Problem error={back.error} refused="This cannot be taken back" />}
       <div className="line">
         <Button kind="primary" onPress={() => back.mutate()} isDisabled={back.isPending}>
           Take it back
