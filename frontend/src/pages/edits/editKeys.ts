@@ -11,14 +11,15 @@ export function editKeys({ kind, edit, zooms, save, onStep }: {
   onStep: ((step: number) => void) | null;
 }): Hotkey[] {
   const { chosen } = edit;
+  const noun = kind === "masks" ? "mask" : "box";
   const ofBoxes: Hotkey[] = [
     { keys: ["n"], title: "Draw a box: drag over the image", run: () => edit.setDrawing(!edit.drawing) },
     { keys: ["b"], title: "Put a box in the middle, to move it with the arrow keys", run: edit.drawMiddle },
   ];
   const ofObjects: Hotkey[] = [
-    { keys: ["."], title: "Next box", run: () => edit.another(1) },
-    { keys: [","], title: "Box before", run: () => edit.another(-1) },
-    { keys: ["Delete", "Backspace", "d"], title: "Delete the chosen box", run: () => chosen !== undefined && edit.remove(chosen.key) },
+    { keys: ["."], title: `Next ${noun}`, run: () => edit.another(1) },
+    { keys: [","], title: `The ${noun} before`, run: () => edit.another(-1) },
+    { keys: ["Delete", "Backspace", "d"], title: `Delete the chosen ${noun}`, run: () => chosen !== undefined && edit.remove(chosen.key) },
   ];
   const moves: Hotkey[] = [{ keys: MOVES, title: "Move the chosen box, with Shift its bottom right corner", run: edit.nudge }];
   const steps: Hotkey[] = [
