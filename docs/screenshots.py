@@ -47,7 +47,9 @@ def pages(workspace: Workspace) -> dict[str, str]:
             found[f"compare-{task}"] = f"runs/{run_id}/compare?trials={trials[0]},{trials[1]}"
     for name in workspace.datasets.names()[:1]:
         number = workspace.datasets.versions(name)[-1].number
-        found |= {"version": f"data/{name}/{number}", "fixes": f"data/{name}/{number}/fixes"}
+        version = f"data/{name}/{number}"
+        found |= {"version": version, "edit": f"{version}/edit?row=0"}
+        found |= {part: f"{version}/{part}" for part in ("fixes", "edits")}
     for name in workspace.models.names()[:1]:
         found["model"] = f"models/{name}/{workspace.models.versions(name)[-1].number}"
     return found

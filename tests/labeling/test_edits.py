@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from automl_vision.core.errors import DataError
+from automl_vision.core.errors import ConflictError, DataError
 from automl_vision.data.dataset import Dataset
+from automl_vision.data.manifest import with_column
 from automl_vision.labeling.edit_log import LabelEdits, edits_behind, undo_edits
-from automl_vision.labeling.edits import Change
+from automl_vision.labeling.edits import Change, LabelEdit, find_rows
 from automl_vision.workspace.workspace import Workspace
 from conftest import write_multi_label_csv, write_objects
 
@@ -43,7 +46,8 @@ def test_accepted_edits_make_the_next_version_with_author_and_reason(workspace: 
         f"relabelled from {edits.dataset[0].labels[0]} to {other}, by Ada: wrong folder", "excluded, by Bob: blurred",
     ]  # fmt: skip
     assert [(edit.author, edit.reviewer) for edit in edits_behind(made)] == [("Ada", "Eve"), ("Bob", "Eve")]
-    assert [edit.id for edit in edits.standing()] == [open_.id]
+    assert edits.standing() == []
+    assert [edit.id for edit in LabelEdits(workspace.datasets, made.id).standing()] == [open_.id]
 
 
 def test_edits_of_a_version_are_taken_back_all_or_some(workspace: Workspace, shapes: Dataset) -> None:
@@ -150,6 +154,7 @@ def test_a_new_class_has_to_be_wanted_and_half_a_line_hides_no_edit(workspace: W
     with pytest.raises(DataError, match="needs a reason"):
         edits.add(change, reason=" ", new_classes=True)
     edits.add(change, reason="it is a star", new_classes=True)
+    edits.add(change, reason="it is a star")  # by now the class is known
     with edits.path.open("a", encoding="utf-8") as file:
         file.write('{"event": "edit", "id')
     assert LabelEdits(workspace.datasets, "shapes").preview().classes == (*shapes.classes, "star")
@@ -170,3 +175,74 @@ def test_edits_of_a_drawn_box_count_only_with_it(workspace: Workspace, boxes: Da
         edits.make_version()
     edits.review(drawn.id, "accepted")
     assert len(Dataset.load(edits.make_version().manifest)[0].objects) == before + 1
+
+
+def test_open_edits_go_on_with_the_version_that_others_make(workspace: Workspace, boxes: Dataset) -> None:
+    edits = _edits(workspace, boxes)
+    row = next(row for row in range(len(boxes)) if len(boxes[row].objects) >= 3)
+    image, label = boxes[row].reference, boxes.classes[0]
+    gone = edits.add(Change(action="delete", image=image, object=0), reason="not there", author="Ada")
+    drawn = edits.add(Change(action="draw", image=image, labels=(label,), bbox=(1, 1, 9, 9)), reason="missed")
+    edits.add(Change(action="move", image=image, object=1, bbox=(2, 2, 20, 20)), reason="too wide")
+    edits.add(Change(action="move", image=image, object=drawn.id, bbox=(3, 3, 9, 9)), reason="too wide")
+    edits.review_all([gone.id, drawn.id], "accepted")
+    made = edits.make_version()
+    further = LabelEdits(workspace.datasets, made.id)
+    last = len(further.dataset[row].objects) - 1
+    assert [(edit.object, edit.reason) for edit in further.standing()] == [(0, "too wide"), (last, "too wide")]
+    assert [further.preview()[row].objects[at].bbox for at in (0, last)] == [(2, 2, 20, 20), (3, 3, 9, 9)]
+
+
+def test_changes_that_belong_together_are_proposed_all_or_none(workspace: Workspace, boxes: Dataset) -> None:
+    edits = _edits(workspace, boxes)
+    image = next(image.reference for image in boxes if image.objects)
+    changes = [
+        Change(action="delete", image=image, object=0),
+        Change(action="move", image=image, object=0, bbox=(1, 1, 9, 9)),
+    ]
+    with pytest.raises(ConflictError, match="may be deleted already"):
+        edits.add_all(changes, reason="because")
+    assert edits.standing() == []
+    assert len(edits.add_all(changes[:1], reason="because")) == 1
+
+
+def test_two_people_do_not_overrule_each_other(workspace: Workspace, shapes: Dataset) -> None:
+    edits = _edits(workspace, shapes)
+    images = shapes.table["image"].to_pylist()
+    first, second, third = (
+        edits.add(Change(action="exclude", image=image), reason="blurred").id for image in images[:3]
+    )
+    edits.undo(third, author="Bob")
+    with pytest.raises(ConflictError, match=f'"{third}" of shapes:1 was taken back by Bob'):
+        edits.review(third, "accepted")
+    edits.review(first, "accepted")
+    seen = [first]
+    other = LabelEdits(workspace.datasets, "shapes:1")
+    other.review(second, "accepted")
+    with pytest.raises(ConflictError, match="other edits of shapes:1 are accepted by now"):
+        edits.make_version(edit_ids=seen)
+    other.make_version(author="Eve", edit_ids=[first, second])
+    with pytest.raises(ConflictError, match="Eve has made shapes:2 with these edits meanwhile"):
+        edits.make_version(edit_ids=[first, second])
+    with pytest.raises(ConflictError, match="is in shapes:2 by now, which Eve made"):
+        edits.undo(second)
+
+
+def test_edits_that_come_to_nothing_make_no_version(workspace: Workspace, shapes: Dataset) -> None:
+    edits = _edits(workspace, shapes)
+    same = Change(action="relabel", image=shapes[0].reference, labels=shapes[0].labels)
+    edits.review(edits.add(same, reason="looked at it").id, "accepted")
+    with pytest.raises(DataError, match="come to nothing"):
+        edits.make_version()
+
+
+@pytest.mark.parametrize(
+    ("image", "digest", "row"),
+    [("a", "1", 0), ("b", "1", 1), ("gone", "1", 0), ("a", "2", 2), ("c", "9", 2), ("c", "", 2)],
+)
+def test_an_image_is_found_by_its_path_among_copies_else_by_its_contents(shapes, image, digest, row) -> None:
+    table = shapes.table.slice(0, 3)
+    for name, values in (("image", ["a", "b", "c"]), ("digest", ["1", "1", "2"])):
+        table = with_column(table, name, pa.array(values))
+    wanted = LabelEdit(action="exclude", image=image, id="x", digest=digest, time=0, author="", reason="")
+    assert find_rows(replace(shapes, table=table), [wanted]) == [row]

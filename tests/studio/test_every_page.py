@@ -31,6 +31,7 @@ PAGES = {
     "version": "data/shapes/1",
     "image": "data/boxes/1?image=0",
     "fixes": "data/shapes/1/fixes",
+    "edit boxes": "data/boxes/1/edit?row=1&object=0",
     "models": "models",
     "model": "models/shapes/1",
     "endpoints": "endpoints",

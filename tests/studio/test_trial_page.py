@@ -77,6 +77,8 @@ def test_labels_are_reviewed_by_keys_alone(page: Page, studio_workspace: StudioW
     page.goto(f"runs/{studio_workspace.sweep}/trials/0/mistakes?split=val")
     large = page.get_by_role("region", name="the image")
     expect(large).to_contain_text(evaluated.image(mistakes[0]), timeout=FIRST)
+    fix = large.get_by_role("link", name="Fix its label by hand")
+    expect(fix).to_have_attribute("href", re.compile(r"data/shapes/1/edit\?image=.*&digest="))
     for mistake, key in zip(mistakes, "lms", strict=False):
         expect(large).to_contain_text(evaluated.image(mistake))
         page.keyboard.press(key)

@@ -1190,6 +1190,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{name}/versions/{number}/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Edits
+         * @description List the edits of a version that stand, by image, before and after.
+         */
+        get: operations["list_edits"];
+        put?: never;
+        /**
+         * Add Edits
+         * @description Propose changes, all or none of them, and return their images with all edits.
+         */
+        post: operations["add_edits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Edited Image
+         * @description Return an image with its edits, before and after.
+         */
+        get: operations["get_edited_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/{edit_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Edit
+         * @description Take an edit back, and with it later edits of a box that it drew.
+         */
+        post: operations["undo_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Edits
+         * @description Accept or reject edits, or open their review again; return how many edits stand, by verdict.
+         */
+        post: operations["review_edits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Edits
+         * @description Return what the accepted edits come to, without making a version.
+         */
+        get: operations["preview_edits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Version Of Edits
+         * @description Make the accepted edits the next version of the dataset, and return what it changes.
+         */
+        post: operations["make_version_of_edits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/made": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Edits Behind
+         * @description List the edits that a version was made with, by image, before and after.
+         */
+        get: operations["list_edits_behind"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{name}/versions/{number}/edits/take-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Edits Back
+         * @description Make the version before anew with what is left of a version's edits; all taken back is the version before.
+         */
+        post: operations["take_edits_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/places": {
         parameters: {
             query?: never;
@@ -3150,6 +3314,121 @@ export interface components {
             now: number;
         };
         /**
+         * EditDraft
+         * @description The edits of a version that stand.
+         */
+        EditDraft: {
+            /**
+             * Version
+             * @description that they change
+             * @example helmets:2
+             */
+            version: string;
+            /** Number */
+            number: number;
+            /**
+             * Newest
+             * @description number of the newest version of this name
+             */
+            newest: number;
+            /** Task */
+            task: string;
+            /**
+             * Kind
+             * @description what is labelled
+             * @enum {string}
+             */
+            kind: "label" | "labels" | "boxes" | "masks";
+            /**
+             * Classes
+             * @description of the version, then those that edits add
+             */
+            classes: string[];
+            /**
+             * Account
+             * @description who runs the studio, if only this machine can ask; a suggestion for the author
+             */
+            account: string;
+            /**
+             * Verdicts
+             * @description how many edits stand, by the verdict of their review
+             */
+            verdicts: {
+                [key: string]: number;
+            };
+            /**
+             * Accepted
+             * @description ids of the edits that the next version is made with
+             */
+            accepted: string[];
+            /**
+             * Open
+             * @description ids of the edits that nobody has reviewed
+             */
+            open: string[];
+            /** @description in the order of their first edit */
+            images: components["schemas"]["Page_ImageEdits_"];
+        };
+        /**
+         * EditReview
+         * @description What somebody thinks of edits.
+         */
+        EditReview: {
+            /**
+             * Edits
+             * @description ids
+             */
+            edits: string[];
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "open" | "accepted" | "rejected";
+            /**
+             * Reviewer
+             * @description who does it
+             * @example Ada
+             */
+            reviewer: string;
+        };
+        /**
+         * EditSummary
+         * @description A change with who made it, when and why.
+         */
+        EditSummary: {
+            /** Id */
+            id: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "relabel" | "exclude" | "draw" | "move" | "delete";
+            /** Object */
+            object: number | string | null;
+            /**
+             * What
+             * @description what it does
+             * @example moved helmet
+             */
+            what: string;
+            /** Author */
+            author: string;
+            /**
+             * Time
+             * @description seconds since 1970
+             */
+            time: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "open" | "accepted" | "rejected";
+            /** Reviewer */
+            reviewer: string;
+        };
+        /**
          * EndpointChange
          * @description A line of the audit log.
          */
@@ -3913,6 +4192,39 @@ export interface components {
             data?: string | null;
         };
         /**
+         * ImageEdits
+         * @description An image with its edits, as it is in the version and as it would be.
+         */
+        ImageEdits: {
+            /** Row */
+            row: number;
+            /**
+             * Image
+             * @description path or URL as in the manifest
+             */
+            image: string;
+            /**
+             * Width
+             * @description in pixels, upright
+             */
+            width: number;
+            /** Height */
+            height: number;
+            /**
+             * Digest
+             * @description of its contents; pass it on with the address of the pixels
+             */
+            digest: string;
+            before: components["schemas"]["ImageLabels"];
+            /** @description with all edits that stand and were not rejected */
+            after: components["schemas"]["ImageLabels"];
+            /**
+             * Edits
+             * @description that stand, oldest first
+             */
+            edits: components["schemas"]["EditSummary"][];
+        };
+        /**
          * ImageFinding
          * @description A finding about an image.
          */
@@ -3925,6 +4237,44 @@ export interface components {
             severity: string;
             /** Note */
             note: string;
+        };
+        /**
+         * ImageLabels
+         * @description What an image is labelled with.
+         */
+        ImageLabels: {
+            /** Split */
+            split: string;
+            /**
+             * Labels
+             * @description of the image; empty where objects are labelled
+             */
+            labels: string[];
+            /** Objects */
+            objects: components["schemas"]["ImageObject"][];
+        };
+        /**
+         * ImageObject
+         * @description A labelled object of an image.
+         */
+        ImageObject: {
+            /**
+             * Key
+             * @description its number in the image of the version; or the id of the edit that drew it
+             */
+            key: number | string;
+            /** Label */
+            label: string;
+            /**
+             * Box
+             * @description x1, y1, x2, y2 in pixels; null if it follows from the mask
+             */
+            box: number[] | null;
+            /**
+             * Polygons
+             * @description each x, y, x, y, ... in pixels
+             */
+            polygons: number[][];
         };
         /**
          * ImagePrediction
@@ -4508,6 +4858,29 @@ export interface components {
             tracking: string;
         };
         /**
+         * MadeVersion
+         * @description The version that edits have made.
+         */
+        MadeVersion: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Id */
+            id: string;
+            /**
+             * Edits
+             * @description that it was made with
+             */
+            edits: number;
+            /**
+             * Waiting
+             * @description edits without a review that go on with it
+             */
+            waiting: number;
+            changes: components["schemas"]["ChangeCounts"];
+        };
+        /**
          * MeasuredCheck
          * @description How well a check did on faults that were put into real datasets.
          */
@@ -4816,6 +5189,72 @@ export interface components {
             problem: string | null;
         };
         /**
+         * NewChange
+         * @description What is to be changed in one image.
+         */
+        NewChange: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "relabel" | "exclude" | "draw" | "move" | "delete";
+            /**
+             * Image
+             * @description its path, as in the dataset
+             */
+            image: string;
+            /**
+             * Object
+             * @description number of the object in its image, from 0; or id of the edit that drew it
+             */
+            object?: number | string | null;
+            /**
+             * Labels
+             * @description classes of the image, or the one of the object
+             */
+            labels?: string[];
+            /**
+             * Bbox
+             * @description x1, y1, x2, y2 in pixels of the upright image
+             */
+            bbox?: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Polygon
+             * @description x, y, x, y, ... in pixels, where masks are labelled
+             */
+            polygon?: number[];
+        };
+        /**
+         * NewEdits
+         * @description Changes that belong together: all of them are proposed, or none.
+         */
+        NewEdits: {
+            /** Changes */
+            changes: components["schemas"]["NewChange"][];
+            /**
+             * Author
+             * @description who does it
+             * @example Ada
+             */
+            author: string;
+            /**
+             * Reason
+             * @description why, for people
+             */
+            reason: string;
+            /**
+             * New Classes
+             * @description whether a label may be a class that the dataset does not have
+             * @default false
+             */
+            new_classes: boolean;
+        };
+        /**
          * NewOperatingPoint
          * @description Thresholds to be saved into the run's model.
          */
@@ -5076,6 +5515,21 @@ export interface components {
         Page_FolderEntry_: {
             /** Items */
             items: components["schemas"]["FolderEntry"][];
+            /**
+             * Total
+             * @description items in all
+             */
+            total: number;
+            /**
+             * Next
+             * @description cursor of the next page; null on the last one
+             */
+            next: number | null;
+        };
+        /** Page[ImageEdits] */
+        Page_ImageEdits_: {
+            /** Items */
+            items: components["schemas"]["ImageEdits"][];
             /**
              * Total
              * @description items in all
@@ -6512,6 +6966,17 @@ export interface components {
             workspaces: components["schemas"]["WorkspaceSummary"][];
         };
         /**
+         * TakenBack
+         * @description Edits of a version that are to be taken back.
+         */
+        TakenBack: {
+            /**
+             * Edits
+             * @description ids; null takes all of them back
+             */
+            edits?: string[] | null;
+        };
+        /**
          * ThresholdTables
          * @description From which score an answer is shown: images to choose it on, and others to show what it does.
          */
@@ -6807,6 +7272,17 @@ export interface components {
          */
         TrialStatus: "NotStarted" | "Running" | "Completed" | "Terminated" | "Failed" | "Canceled";
         /**
+         * UndoneEdits
+         * @description Edits that do not stand any more.
+         */
+        UndoneEdits: {
+            /**
+             * Edits
+             * @description ids: of the edit, and of later ones of a box that it drew
+             */
+            edits: string[];
+        };
+        /**
          * UnregisteredModel
          * @description The model of a run that has no version yet.
          */
@@ -6982,6 +7458,41 @@ export interface components {
             runs: components["schemas"]["RunOfData"][];
         };
         /**
+         * VersionEdits
+         * @description The edits that a version was made with.
+         */
+        VersionEdits: {
+            /**
+             * Parent
+             * @description id of the version before; empty if the version was not made by edits
+             */
+            parent: string;
+            images: components["schemas"]["Page_ImageEdits_"];
+        };
+        /**
+         * VersionOfEdits
+         * @description The accepted edits that are to make the next version.
+         */
+        VersionOfEdits: {
+            /**
+             * Edits
+             * @description ids of all accepted edits, as they were shown; others are refused
+             */
+            edits: string[];
+            /**
+             * Author
+             * @description who does it
+             * @example Ada
+             */
+            author: string;
+            /**
+             * Reason
+             * @description kept with the version; empty: those of the edits
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * VersionSummary
          * @description A version of a dataset.
          */
@@ -7006,6 +7517,18 @@ export interface components {
             };
             /** Classes */
             classes: number;
+        };
+        /**
+         * Withdrawal
+         * @description Who takes an edit back.
+         */
+        Withdrawal: {
+            /**
+             * Author
+             * @description who does it
+             * @example Ada
+             */
+            author: string;
         };
         /**
          * WorkDetails
@@ -10044,6 +10567,439 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_edits: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditDraft"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    add_edits: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEdits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageEdits"][];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_edited_image: {
+        parameters: {
+            query?: {
+                /** @description of the image; or else name it by `image` */
+                row?: number | null;
+                /** @description its path */
+                image?: string;
+                /** @description of its contents, if its path may be another one */
+                digest?: string;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageEdits"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    undo_edit: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+                edit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Withdrawal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneEdits"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    review_edits: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    preview_edits: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeCounts"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    make_version_of_edits: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionOfEdits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeVersion"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_edits_behind: {
+        parameters: {
+            query?: {
+                /** @description maximum number of items */
+                limit?: number;
+                /** @description where the page begins; `next` of the page before */
+                cursor?: number;
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionEdits"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request failed; the answer says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    take_edits_back: {
+        parameters: {
+            query?: {
+                /** @description its name, as `/workspaces` lists it; by default the first one */
+                workspace?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakenBack"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -39,10 +39,10 @@ export function Empty({ title, children, command, action }: {
   );
 }
 
-/** What failed, why, and what to do: the product's own sentence. */
-export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+/** What failed, why, and what to do: the product's own sentence; `refused` is the title where a request was refused. */
+export function Problem({ error, onRetry, refused = "This cannot be shown" }: { error: unknown; onRetry?: () => void; refused?: string }) {
   const detail = error instanceof Error ? error.message : String(error);
-  const title = error instanceof ApiError ? titleOf(error) : "The server does not answer";
+  const title = error instanceof ApiError ? titleOf(error, refused) : "The server does not answer";
   return (
     <div className={styles.problem} role="alert">
       <h2>{title}</h2>
@@ -55,9 +55,10 @@ export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => vo
   );
 }
 
-function titleOf(error: ApiError): string {
-  if (error.problem.status === 404) return "There is nothing here";
-  return error.problem.status < 500 ? "This cannot be shown" : "The server has a fault";
+function titleOf({ problem: { title, status } }: ApiError, refused: string): string {
+  if (title === "ConflictError") return "It has changed meanwhile";
+  if (status === 404) return "There is nothing here";
+  return status < 500 ? refused : "The server has a fault";
 }
 
 /** The content of an answer once it is there; until then what takes its place. */

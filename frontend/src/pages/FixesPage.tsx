@@ -10,6 +10,7 @@ import { Page, Section } from "../components/Page";
 import { Answer, Empty, Problem } from "../components/states";
 import { WorkProgress } from "../components/Work";
 import { choicesOf, textOf, type Choice } from "./fixes/basket";
+import { Counts } from "./fixes/Counts";
 import { Effect } from "./fixes/Effect";
 import { useCheck, FindingHead } from "./version/Doctor";
 import { Cases } from "./version/Cases";
@@ -204,26 +205,6 @@ function Outcome({ name, number, choices }: { name: string; number: number; choi
         </>
       )}
     </Section>
-  );
-}
-
-function Counts({ counts }: { counts: Schemas["ChangeCounts"] }) {
-  const pairs = (of: Record<string, Schemas["CountPair"]>) =>
-    Object.entries(of)
-      .filter(([, { before, after }]) => before !== after)
-      .map(([what, { before, after }]) => `${what} ${before.toLocaleString("en-US")} → ${after.toLocaleString("en-US")}`)
-      .join(", ");
-  const [splits, classes] = [pairs(counts.by_split), pairs(counts.by_class)];
-  const changes = [
-    counts.left_out > 0 && `${count(counts.left_out, "image")} left out`,
-    counts.relabelled > 0 && `${count(counts.relabelled, "image")} with other labels`,
-  ].filter(Boolean);
-  return (
-    <p>
-      {changes.length === 0 ? "No image changes" : changes.join(", ")}.
-      {splits !== "" && ` Images: ${splits}.`}
-      {classes !== "" && ` Classes: ${classes}.`}
-    </p>
   );
 }
 

@@ -187,6 +187,7 @@ function Images({ trial, name, split, suspicion }: { trial: TrialDetails; name: 
             onDecide={(verdict, suggested) => decide(verdict, suggested, reviews.of(row)?.verdict === "label" && verdict === "label")}
             onUndo={undo}
             canUndo={reviews.reviews.length > 0}
+            version={trial.data_version}
           />
         )}
         <Hotkeys hotkeys={hotkeys} />

@@ -90,6 +90,11 @@ function Actions({ data }: { data: VersionDetails }) {
       <ButtonLink to="/new" search={{ data: data.id }}>
         Train on it
       </ButtonLink>
+      {data.is_registered && (
+        <ButtonLink to="/data/$name/$version/edits" params={params}>
+          Edits
+        </ButtonLink>
+      )}
       <ButtonLink to="/data/$name/$version/fixes" params={params} kind="primary">
         Review fixes
       </ButtonLink>

@@ -80,6 +80,10 @@ class DataError(AutoMLVisionError):
     """A dataset as a whole cannot be used."""
 
 
+class ConflictError(DataError):
+    """Somebody else has changed meanwhile what was to be changed; look at it again."""
+
+
 class ImageError(AutoMLVisionError):
     """One image cannot be used; the reason is the message."""
 

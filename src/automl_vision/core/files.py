@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,14 +144,19 @@ def read_json(path: Path) -> Any:
 
 def append_json_line(path: Path, value: Any) -> None:
     """Append one JSON object as one line, whole or not at all; waits while the disk is full."""
-    line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    append_json_lines(path, [value])
+
+
+def append_json_lines(path: Path, values: Iterable[Any]) -> None:
+    """Append JSON objects as lines, all or none of them; waits while the disk is full."""
+    lines = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
 
     def write() -> None:
         with _storage(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 size = os.fstat(descriptor).st_size
-                if os.write(descriptor, line) < len(line):
+                if os.write(descriptor, lines) < len(lines):
                     os.ftruncate(descriptor, size)
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:

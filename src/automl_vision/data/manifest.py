@@ -153,6 +153,19 @@ def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
 
 
+def with_rows(table: pa.Table, rows: Sequence[int], new: pa.Table) -> pa.Table:
+    """The table with other values in some rows.
+
+    Args:
+        table: the manifest.
+        rows: numbers of the rows to replace, each at most once.
+        new: what they become, in the same order and with the same columns.
+    """
+    places = np.arange(len(table))
+    places[np.asarray(rows, np.int64)] = len(table) + np.arange(len(rows))
+    return pa.concat_tables([table, new]).take(pa.array(places, pa.int64()))
+
+
 def leave_out(table: pa.Table, reasons: Mapping[int, str], *, kind: str) -> tuple[pa.Table, list[Problem]]:
     """The table with some rows out of every split, and the problems of those that were not left out before.
 

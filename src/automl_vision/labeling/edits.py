@@ -6,30 +6,21 @@ on, so that edits do not depend on each other's order, but for boxes that were d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
-from pydantic import Field
+import pyarrow.compute as pc
+from pydantic import Field, FiniteFloat
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.records.record import Record
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import SCHEMA, with_column
-from automl_vision.data.object import Object
-from automl_vision.data.objects import OBJECT_TYPE
-from automl_vision.data.report import ImportReport
-from automl_vision.data.split_names import LEFT_OUT
 
 Action = Literal["relabel", "exclude", "draw", "move", "delete"]
-Box = tuple[float, float, float, float]
-EDITED = "edited label"
-"""Kind of the notes that edits leave in a dataset's report."""
-
+Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 _LEAST_SIDE = 1.0  # pixels
 
 
@@ -47,7 +38,9 @@ class Change(Record):
     )
     labels: tuple[str, ...] = Field(default=(), description="classes of the image, or the one of the object")
     bbox: Box | None = Field(default=None, description="x1, y1, x2, y2 in pixels of the upright image")
-    polygon: tuple[float, ...] = Field(default=(), description="x, y, x, y, ... in pixels, where masks are labelled")
+    polygon: tuple[FiniteFloat, ...] = Field(
+        default=(), description="x, y, x, y, ... in pixels, where masks are labelled"
+    )
 
 
 class LabelEdit(Change):
@@ -62,49 +55,43 @@ class LabelEdit(Change):
     reviewer: str = Field(default="", description="who reviewed it")
 
 
-def apply_edits(dataset: Dataset, edits: Sequence[LabelEdit], *, new_classes: bool = False) -> Dataset:
-    """The dataset with some edits; each one leaves a note with author and reason in the report.
-
-    Images keep their row numbers: an excluded one only leaves its split. No file is changed.
-
-    Args:
-        dataset: the version that the edits were made on, or one with the same images and objects.
-        edits: in the order in which they were made.
-        new_classes: whether a label may be a class that the dataset does not have yet.
-
-    Raises:
-        DataError: an image, an object or a class is not there, or a change does not suit the task.
-    """
-    rows = {edit.id: find_row(dataset, edit) for edit in edits}
-    images = {row: _Image(dataset, row) for row in sorted(set(rows.values()))}
-    report = dataset.report.joined(ImportReport())
-    for edit in edits:
-        require_fit(dataset, edit, new_classes=new_classes)
-        what = images[rows[edit.id]].change(edit)
-        why = f": {edit.reason}" if edit.reason else ""
-        report.note(edit.image, f"{what}, by {edit.author or 'somebody'}{why}", EDITED)
-    return _with_images(dataset, images, report)
-
-
-def find_row(dataset: Dataset, change: Change) -> int:
-    """The row of a change's image: of its path, or for an edit of an image with the same contents.
+def find_rows(dataset: Dataset, changes: Sequence[Change]) -> list[int]:
+    """The row of each change's image: of its path, or for an edit of an image with the same contents.
 
     Raises:
         DataError: the dataset has no such image.
     """
-    names = dataset.table["image"].to_pylist()
-    digest = change.digest if isinstance(change, LabelEdit) else None
-    digests = dataset.table["digest"].to_pylist()
-    alike = [row for row, own in enumerate(digests) if digest and own == digest]
-    named = [row for row, name in enumerate(names) if name == change.image and (not alike or row in alike)]
-    found = named or alike
-    if not found:
-        raise DataError(f'the dataset has no image "{change.image}".{did_you_mean(change.image, names)}')
-    return found[0]
+    digests = [change.digest if isinstance(change, LabelEdit) and change.digest else None for change in changes]
+    named = _first_rows(dataset, "image", [change.image for change in changes])
+    alike = _first_rows(dataset, "digest", digests)
+    known = dataset.table["digest"]
+    found = []
+    for change, digest, by_name, by_digest in zip(changes, digests, named, alike, strict=True):
+        is_named = by_name is not None and (by_digest is None or known[by_name].as_py() == digest)
+        row = by_name if is_named else by_digest
+        if row is None:
+            near = did_you_mean(change.image, dataset.table["image"].to_pylist())
+            raise DataError(f'the dataset has no image "{change.image}".{near}')
+        found.append(row)
+    return found
 
 
-def require_fit(dataset: Dataset, change: Change, *, new_classes: bool = False) -> None:
-    """Raise `DataError` if a change does not suit a dataset's task, classes or the size of its image."""
+def _first_rows(dataset: Dataset, column: str, values: Sequence[str | None]) -> list[int | None]:
+    """The first row that has each value in a column; None for a value that none has, and for None."""
+    known = dataset.table[column].combine_chunks()
+    found: list[int | None] = pc.index_in(pa.array(values, pa.string()), value_set=known, skip_nulls=True).to_pylist()
+    return found
+
+
+def require_fit(dataset: Dataset, change: Change, row: int, *, new_classes: bool = False) -> None:
+    """Raise `DataError` if a change does not suit a dataset's task, classes or the size of its image.
+
+    Args:
+        dataset: that it changes.
+        change: of one image.
+        row: of the image.
+        new_classes: whether a label may be a class that the dataset does not have yet.
+    """
     objects = has_objects(dataset.task)
     of_object = change.action in ("draw", "move", "delete") or change.object is not None
     if of_object != objects and change.action != "exclude":
@@ -120,17 +107,17 @@ def require_fit(dataset: Dataset, change: Change, *, new_classes: bool = False) 
             near = did_you_mean(label, dataset.classes)
             raise DataError(f'the data has no class "{label}".{near} A new class has to be allowed with new_classes')
     if change.action in ("draw", "move"):
-        _require_place(dataset, change)
+        _require_place(dataset, change, row)
 
 
-def _require_place(dataset: Dataset, change: Change) -> None:
+def _require_place(dataset: Dataset, change: Change, row: int) -> None:
     needs_polygon = dataset.kind == "masks"
     if needs_polygon and (len(change.polygon) < 6 or len(change.polygon) % 2):
         raise DataError(f"an object of {dataset.task} needs a polygon of at least 3 points: x, y, x, y, ...")
     if not needs_polygon and change.bbox is None:
         raise DataError(f'"{change.action}" of {change.image} needs a box: x1, y1, x2, y2 in pixels')
-    width, height = dataset.sizes[find_row(dataset, change)].tolist()
-    x1, y1, x2, y2 = _box_of(change, width, height)
+    width, height = dataset.sizes[row].tolist()
+    x1, y1, x2, y2 = box_of(change, width, height)
     if x2 - x1 < _LEAST_SIDE or y2 - y1 < _LEAST_SIDE:
         raise DataError(
             f"a box has x1 < x2 and y1 < y2 and at least {_LEAST_SIDE:g} pixel of it lies in the image of "
@@ -138,7 +125,7 @@ def _require_place(dataset: Dataset, change: Change) -> None:
         )
 
 
-def _box_of(change: Change, width: int, height: int) -> Box:
+def box_of(change: Change, width: int, height: int) -> Box:
     """The box of a change, cut off at the borders of the image."""
     given = change.bbox
     if change.polygon:
@@ -147,77 +134,3 @@ def _box_of(change: Change, width: int, height: int) -> Box:
     assert given is not None
     x1, y1, x2, y2 = given
     return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
-
-
-class _Image:
-    """One image while edits are applied to it.
-
-    Attributes:
-        split, labels: as in the manifest.
-        objects: by their numbers in the dataset, or by the ids of the edits that drew them.
-    """
-
-    def __init__(self, dataset: Dataset, row: int) -> None:
-        self.split: str | None = dataset.table["split"][row].as_py()
-        self.labels: list[str] = dataset.table["labels"][row].as_py() or []
-        self.size: tuple[int, int] = (int(dataset.sizes[row, 0]), int(dataset.sizes[row, 1]))
-        self.objects: dict[int | str, Object] = {}
-        if has_objects(dataset.task):
-            self.objects = {i: dataset.objects[at] for i, at in enumerate(dataset.objects.rows_of(row))}
-
-    def change(self, edit: LabelEdit) -> str:
-        """Apply an edit, and say what it did."""
-        if edit.action == "exclude":
-            self.split = LEFT_OUT
-            return "excluded"
-        if edit.action == "draw":
-            self.objects[edit.id] = self._drawn(edit, Object(edit.labels[0]))
-            return f"drew {edit.labels[0]}"
-        if edit.object is None:
-            old, self.labels = self.labels, list(edit.labels)
-            return f"relabelled from {_named(old)} to {_named(edit.labels)}"
-        if edit.object not in self.objects:
-            raise DataError(f"{edit.image} has no object {edit.object} that can be changed; it may be deleted already")
-        found = self.objects[edit.object]
-        if edit.action == "delete":
-            del self.objects[edit.object]
-            return f"deleted {found.label}"
-        if edit.action == "move":
-            self.objects[edit.object] = self._drawn(edit, found)
-            return f"moved {found.label}"
-        self.objects[edit.object] = replace(found, label=edit.labels[0])
-        return f"relabelled an object from {found.label} to {edit.labels[0]}"
-
-    def _drawn(self, edit: LabelEdit, found: Object) -> Object:
-        """An object with the place of an edit."""
-        segments = (edit.polygon,) if edit.polygon else ()
-        return replace(found, bbox=_box_of(edit, *self.size), segments=segments, rle=None)
-
-
-def _named(labels: Sequence[str]) -> str:
-    return ", ".join(labels) or "no label"
-
-
-def _with_images(dataset: Dataset, images: Mapping[int, _Image], report: ImportReport) -> Dataset:
-    """The dataset with other values in some rows."""
-    values = {
-        "split": [image.split for image in images.values()],
-        "labels": [image.labels for image in images.values()],
-        "objects": [[_row(value) for value in image.objects.values()] for image in images.values()],
-    }
-    rows, table = np.array(list(images), np.int64), dataset.table
-    order = np.arange(len(table))
-    order[rows] = len(table) + np.arange(len(rows))
-    for name, new in values.items():
-        type_ = pa.list_(OBJECT_TYPE) if name == "objects" else SCHEMA.field(name).type
-        column = pa.concat_arrays([table[name].combine_chunks(), pa.array(new, type_)])
-        table = with_column(table, name, column.take(pa.array(order)))
-    used = dict.fromkeys(
-        label for image in images.values() for label in (*image.labels, *(o.label for o in image.objects.values()))
-    )
-    classes = (*dataset.classes, *(label for label in used if label not in dataset.classes))
-    return replace(dataset, table=table, classes=classes, report=report)
-
-
-def _row(value: Object) -> dict[str, object]:
-    return {**vars(value), "segments": [list(part) for part in value.segments]}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import build_manifest, with_column
+from automl_vision.data.manifest import build_manifest, with_column, with_rows
 from automl_vision.data.object import Object
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import ImageFacts
@@ -62,7 +62,7 @@ def with_labels(
     classes: list[str] = list(base.classes)
     if rows:
         made, kept, found = _relabelled(base, rows, labels, report)
-        parts = [_replaced(base.table, [rows[i] for i in kept], made)]
+        parts = [with_rows(base.table, [rows[i] for i in kept], made)]
         used.update(made["digest"].to_pylist())
         classes += [name for name in found if name not in classes]
     if pool is not None and further:
@@ -85,20 +85,18 @@ def _relabelled(
 ) -> tuple[pa.Table, list[int], tuple[str, ...]]:
     """A manifest of some rows with their new labels, which of them could be used, and the classes that occur."""
     table = dataset.table.take(pa.array(rows, pa.int64()))
-    images, digests = table["image"].to_pylist(), table["digest"].to_pylist()
+    digests = table["digest"].to_pylist()
     annotations = Annotations(dataset.kind, report=report)
     for number, (row, digest) in enumerate(zip(rows, digests, strict=True)):
         new, image = labels[digest], dataset[row]
         objects = untouched(new.objects, image.objects, image.size)
         annotations.add(Record(str(number), new.place, new.labels, objects))  # rows may name one image twice
+    sizes = zip(table["width"].to_pylist(), table["height"].to_pylist(), strict=True)
     facts = [
-        ImageFacts(image, width, height, digest)
-        for image, width, height, digest in zip(
-            images, table["width"].to_pylist(), table["height"].to_pylist(), digests, strict=True
-        )
+        ImageFacts(str(number), width, height, digest)
+        for number, ((width, height), digest) in enumerate(zip(sizes, digests, strict=True))
     ]
-    numbered = [replace(fact, image=str(number)) for number, fact in enumerate(facts)]
-    made, classes = build_manifest(annotations, numbered, dataset.task, exif="annotated-upright")
+    made, classes = build_manifest(annotations, facts, dataset.task, exif="annotated-upright")
     kept = [int(number) for number in made["image"].to_pylist()]
     chosen = table.take(pa.array(kept, pa.int64()))
     for name in ("labels", "objects"):
@@ -114,13 +112,13 @@ def untouched(new: Sequence[Object], old: Sequence[Object], size: tuple[int, int
         old: of the dataset, in pixels.
         size: width and height of the image in pixels.
     """
-    left = list(old)
+    left = [(one, drawable(one, size)) for one in old]
     found = []
     for value in new:
-        same = next((one for one in left if one.label == value.label and _is_same(value, drawable(one, size))), None)
+        same = next((pair for pair in left if pair[0].label == value.label and _is_same(value, pair[1])), None)
         if same is not None:
             left.remove(same)
-        found.append(value if same is None else same)
+        found.append(value if same is None else same[0])
     return found
 
 
@@ -138,13 +136,6 @@ def _is_same(new: Object, old: Object) -> bool:
 
 def _is_close(some: Sequence[float], others: Sequence[float]) -> bool:
     return bool(np.allclose(some, others, rtol=0, atol=_SAME_PLACE))
-
-
-def _replaced(table: pa.Table, rows: Sequence[int], new: pa.Table) -> pa.Table:
-    """The table with other rows in some places."""
-    places = np.arange(len(table))
-    places[np.asarray(rows, np.int64)] = len(table) + np.arange(len(rows))
-    return pa.concat_tables([table, new]).take(pa.array(places, pa.int64()))
 
 
 def _added(pool: Dataset, new: pa.Table) -> pa.Table:

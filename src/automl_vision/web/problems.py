@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from automl_vision.core.errors import (
     AutoMLVisionError,
     ConfigError,
+    ConflictError,
     ModelNotFoundError,
     RunNotFoundError,
     StorageError,
@@ -59,6 +60,7 @@ _STATUS: dict[type[AutoMLVisionError], HTTPStatus] = {
     ModelNotFoundError: HTTPStatus.NOT_FOUND,
     StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     WorkspaceError: HTTPStatus.CONFLICT,
+    ConflictError: HTTPStatus.CONFLICT,
     ConfigError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 

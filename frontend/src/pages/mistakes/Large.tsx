@@ -1,4 +1,5 @@
 // One image, large: truth solid, prediction dashed, what it depends on, and the decision about it.
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api, type Schemas } from "../../api/client";
 import { Button, Select, Tag } from "../../components/controls";
@@ -13,7 +14,7 @@ import styles from "./mistakes.module.css";
 
 type Details = Schemas["CaseDetails"];
 
-export function Large({ trial, split, threshold, row, suspicion, classes, oneLabel, review, onDecide, onUndo, canUndo }: {
+export function Large({ trial, split, threshold, row, suspicion, classes, oneLabel, review, onDecide, onUndo, canUndo, version }: {
   trial: TrialName;
   split: string | undefined;
   threshold: number | undefined;
@@ -25,6 +26,7 @@ export function Large({ trial, split, threshold, row, suspicion, classes, oneLab
   onDecide: (verdict: Verdict, suggested: string | null) => void;
   onUndo: () => void;
   canUndo: boolean;
+  version: Schemas["DataVersion"] | null;
 }) {
   const query = $api.useQuery(
     "get",
@@ -37,10 +39,22 @@ export function Large({ trial, split, threshold, row, suspicion, classes, oneLab
       {(found) => (
         <Shown key={row} found={found as Details} trial={trial} suspicion={suspicion}>
           <Decision found={found as Details} classes={classes} oneLabel={oneLabel} review={review} onDecide={onDecide} onUndo={onUndo} canUndo={canUndo} />
+          {version !== null && (
+            <p>
+              <Link {...fixOf(version, found as Details)}>Fix its {found.true_objects.length + found.found_objects.length > 0 ? "boxes" : "label"} by hand</Link>{" "}
+              <span className="muted small">in {version.name}:{version.number}</span>
+            </p>
+          )}
         </Shown>
       )}
     </Answer>
   );
+}
+
+/** The link to an image in the editor of the version that a run was trained on. */
+export function fixOf(version: Schemas["DataVersion"], { image, digest, suggested, predicted }: Details) {
+  const search = { image, digest, why: `a model says ${predicted}`, ...(suggested ? { suggest: suggested } : {}) };
+  return { to: "/data/$name/$version/edit" as const, params: { name: version.name, version: String(version.number) }, search };
 }
 
 /** The objects of an image as they are drawn. */

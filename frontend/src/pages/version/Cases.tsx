@@ -1,4 +1,5 @@
 // Cases of a finding as pictures: what is odd about each, for copies both images, in a basket with a tick each.
+import { Link } from "@tanstack/react-router";
 import { $api, type Schemas } from "../../api/client";
 import { count } from "../../components/format";
 import { Answer, Skeleton } from "../../components/states";
@@ -48,6 +49,11 @@ export function Cases({ name, number, finding, most, ticks, after }: {
                 ) : (
                   <span className="small muted">{found.note}</span>
                 )}
+                {number > 0 && (
+                  <Link className="small" {...fixOf(name, number, finding, found)} aria-label={`Fix ${found.image.image} by hand`}>
+                    Fix by hand
+                  </Link>
+                )}
               </li>
             ))}
           </ul>
@@ -56,4 +62,19 @@ export function Cases({ name, number, finding, most, ticks, after }: {
       )}
     </Answer>
   );
+}
+
+/** The link to a case's image in the editor, which goes on to the other images of the finding. */
+function fixOf(name: string, number: number, finding: Schemas["FindingSummary"], found: Schemas["FindingCase"]) {
+  const at = found.partner === null ? found.position : 2 * found.position + 1; // copies are listed beside what they are copies of
+  const walk = finding.check.startsWith("reviewed-") ? {} : { finding: finding.check, at };
+  const first = found.image.objects[0]?.index;
+  const search = {
+    row: found.image.row,
+    ...walk,
+    why: `${finding.check}: ${found.note}`,
+    ...(found.suggestion === null ? {} : { suggest: found.suggestion }),
+    ...(found.object === null || first === undefined ? {} : { object: found.object - first }), // counted within its image
+  };
+  return { to: "/data/$name/$version/edit" as const, params: { name, version: String(number) }, search };
 }

@@ -6,6 +6,7 @@ import { CopyView } from "../../components/CopyView";
 import { count } from "../../components/format";
 import { Answer } from "../../components/states";
 import { pixelsOf } from "./images";
+import { MadeWith } from "./MadeWith";
 import styles from "./version.module.css";
 
 const KINDS = ["added", "removed", "relabelled", "moved"] as const;
@@ -39,6 +40,7 @@ export function Changes({ data }: { data: Schemas["VersionDetails"] }) {
         />
         <CopyView copies={{ command: `automl-vision data compare ${data.name}:${since} ${data.id}` }} />
       </div>
+      <MadeWith name={data.name} number={data.number} />
       <Answer query={query}>
         {(changes) => (
           <>

@@ -36,6 +36,10 @@ export function Images({ data }: { data: Schemas["VersionDetails"] }) {
   const set = (changes: Record<string, string | boolean | number | undefined>) =>
     void navigate({ to: ".", search: (old) => ({ ...old, ...changes }), replace: true, resetScroll: false });
   const images = useImages(data.name, data.number, filter);
+  const positionOf = (row: number) => {
+    for (let position = 0; position < (images.total ?? 0); position += 1) if (images.at(position)?.row === row) return position;
+    return undefined;
+  };
   const open = typeof search.image === "number" ? search.image : null;
   return (
     <div className="stack">
@@ -68,11 +72,12 @@ export function Images({ data }: { data: Schemas["VersionDetails"] }) {
           name={data.name}
           number={data.number}
           row={open}
+          position={positionOf(open)}
           labelsObjects={data.labels_objects}
           onClose={() => set({ image: undefined })}
           onStep={(step) => {
-            for (let position = 0; position < (images.total ?? 0); position += 1)
-              if (images.at(position)?.row === open) return void set({ image: images.at(position + step)?.row ?? open });
+            const position = positionOf(open);
+            if (position !== undefined) set({ image: images.at(position + step)?.row ?? open });
           }}
         />
       )}

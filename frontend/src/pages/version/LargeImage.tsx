@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { $api, type Schemas } from "../../api/client";
-import { Button, Tag } from "../../components/controls";
+import { Button, ButtonLink, Tag } from "../../components/controls";
 import { splitName } from "../../components/format";
 import { Picture, type Drawn } from "../../components/Picture";
 import { Answer } from "../../components/states";
@@ -9,10 +9,11 @@ import { pixelsOf } from "./images";
 import styles from "./version.module.css";
 
 /** One image as large as the window allows, with all that is known of it; the arrow keys go on to its neighbours. */
-export function LargeImage({ name, number, row, labelsObjects, onClose, onStep }: {
+export function LargeImage({ name, number, row, position, labelsObjects, onClose, onStep }: {
   name: string;
   number: number;
   row: number;
+  position: number | undefined; // in the gallery, if that is known
   labelsObjects: boolean;
   onClose: () => void;
   onStep: (step: number) => void;
@@ -36,7 +37,18 @@ export function LargeImage({ name, number, row, labelsObjects, onClose, onStep }
           <Button onPress={() => onStep(-1)}>← Previous</Button>
           <Button onPress={() => onStep(1)}>Next →</Button>
         </span>
-        <Button onPress={onClose}>Close</Button>
+        <span className="line">
+          {number > 0 && (
+            <ButtonLink
+              to="/data/$name/$version/edit"
+              params={{ name, version: String(number) }}
+              search={(old) => ({ ...old, image: undefined, tab: undefined, row, at: position })}
+            >
+              Fix by hand
+            </ButtonLink>
+          )}
+          <Button onPress={onClose}>Close</Button>
+        </span>
       </div>
     </Wide>
   );

@@ -120,7 +120,7 @@ def get_fixes(opened: Opened, name: str, number: int) -> ProposedFixes:
 def preview_fixes(opened: Opened, name: str, number: int, request: FixesRequest) -> ChangeCounts:
     """Return what chosen changes come to, without making them."""
     dataset = opened.version_dataset(name, number)
-    return _counts(dataset, _changed(opened, dataset, request.choices))
+    return change_counts(dataset, _changed(opened, dataset, request.choices))
 
 
 @router.post("/effect")
@@ -172,7 +172,8 @@ def _changed(opened: Opened, dataset: Dataset, choices: list[Choice]) -> Dataset
     return apply_fixes(dataset, fixes_report(opened, dataset), chosen)
 
 
-def _counts(before: Dataset, after: Dataset) -> ChangeCounts:
+def change_counts(before: Dataset, after: Dataset) -> ChangeCounts:
+    """What the changes between two versions come to."""
     changes = after.changes_since(before)
     summaries = [data.summary() for data in (before, after)]
     images = [summary["images"] for summary in summaries]
