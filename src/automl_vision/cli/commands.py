@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 
 _ORDER = (
     "plan", "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds",
-    "mistakes", "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline", "studio", "runs",
-    "watch", "resume", "cancel", "data", "label", "models", "demo", "history", "env", "clean", "schema", "version",
+    "mistakes", "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline",
+    "studio", "runs", "watch", "resume", "cancel", "data", "label", "models", "demo", "history", "env", "clean",
+    "schema", "version",
 )  # fmt: skip
 
 
