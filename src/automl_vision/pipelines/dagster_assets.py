@@ -37,7 +37,6 @@ NAMES = {
 
 QUEUE = "labelling_queue"
 _KINDS = {"data": "parquet", "train": "pytorch", "register": "mlflow", "promote": "mlflow", "deploy": "onnx"}
-_RETRY_SECONDS = 10.0
 _PATIENCE = 300.0  # seconds that a step waits for a sensor that looks at the data
 
 
@@ -130,7 +129,6 @@ def _asset(
     step: Step, before: Sequence[dg.AssetsDefinition], definition: PipelineDefinition, workspace: Workspace
 ) -> dg.AssetsDefinition:
     days = definition.triggers.fresh_days if step is STEPS[-1] else None
-    retries = definition.retries if step.name == "train" else 0
 
     @dg.asset(
         key=asset_key(definition, step),
@@ -139,7 +137,6 @@ def _asset(
         group_name=_plain(definition.name),
         description=step.title,
         kinds={_KINDS[step.name]} if step.name in _KINDS else None,
-        retry_policy=dg.RetryPolicy(max_retries=retries, delay=_RETRY_SECONDS) if retries else None,
         freshness_policy=None if days is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days)),
     )
     def work(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -149,7 +146,7 @@ def _asset(
         try:
             result = run_step(found, step.name).result
         except AutoMLVisionError as error:
-            raise dg.Failure(description=str(error), allow_retries=step.name == "train") from error
+            raise dg.Failure(description=str(error), allow_retries=False) from error
         if not result.passed:
             raise dg.Failure(description=result.sentence, metadata=metadata_of(result), allow_retries=False)
         return dg.MaterializeResult(metadata=metadata_of(result), data_version=dg.DataVersion(result.key))

@@ -25,7 +25,6 @@ _FOLDER = "dagster"
 _SETTINGS = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
-    "run_retries": {"enabled": True, "retry_on_asset_or_op_failure": False},
     "run_monitoring": {"enabled": True},
     "freshness": {"enabled": True},
 }
