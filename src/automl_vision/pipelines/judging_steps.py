@@ -18,7 +18,6 @@ from automl_vision.experiment.registration import register
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.results import Candidate, Challenged, DataTaken, Judged, Results, Trained
-from automl_vision.pipelines.store import digest
 from automl_vision.workspace.model_version import ModelVersion
 
 _TOLD = 8  # sentences of a rule, or classes
@@ -38,7 +37,7 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
     settings = ScoringSettings(definition.config().metric)
     with context.reporter.counting("images") as progress:
         found = evaluate(run.model_path, test, split="test", settings=settings, progress=progress)
-    folder = context.store.place(Judged.step, digest(evaluation_key(context, results)), "-predictions")
+    folder = context.store.place(Judged.step, context.key, "-predictions")
     shutil.rmtree(folder, ignore_errors=True)
     found.save(folder)
     metrics = found.metrics()

@@ -62,14 +62,13 @@ def train(context: PipelineContext, results: Results) -> Trained:
     Raises:
         RunFailedError: no run has a model.
     """
-    key = digest([Trained.step, *training_key(context, results)])
-    begun = context.store.state(Trained.step, key, Begun) or _begin(context)
-    context.store.save_state(Trained.step, key, begun)
+    begun = context.store.state(Trained.step, context.key, Begun) or _begin(context)
+    context.store.save_state(Trained.step, context.key, begun)
     if begun.note:
         context.reporter.say(begun.note)
     done: list[TrainedRun] = []
     for start in begun.starts:
-        run = _run(context, results, begun, key, start)
+        run = _run(context, results, begun, start)
         begun = begun.model_copy(update={"runs": {**begun.runs, start: run.id}})
         done.append(_finished(context, run, start))
     return _chosen(context, begun, done)
@@ -81,7 +80,7 @@ def _begin(context: PipelineContext) -> Begun:
     return Begun(starts=starts, champion="" if champion is None else champion.id, note=note)
 
 
-def _run(context: PipelineContext, results: Results, begun: Begun, key: str, start: Start) -> Run:
+def _run(context: PipelineContext, results: Results, begun: Begun, start: Start) -> Run:
     """The run of a start: the one that was begun, or a new one, which is known before it starts."""
     known = begun.runs.get(start)
     if known is not None:
@@ -93,7 +92,7 @@ def _run(context: PipelineContext, results: Results, begun: Begun, key: str, sta
     experiment = Experiment(context.workspace, context.definition.name)
     with prepared_run(config, experiment) as (folder, lock):
         runs = {**begun.runs, start: folder.id}
-        context.store.save_state(Trained.step, key, begun.model_copy(update={"runs": runs}))
+        context.store.save_state(Trained.step, context.key, begun.model_copy(update={"runs": runs}))
         start_run(folder, lock)
     return Run(context.workspace, folder.id)
 
