@@ -20,7 +20,7 @@ from automl_vision.pipelines.definition import PipelineDefinition, read_pipeline
 from automl_vision.pipelines.labels import new_labels, take_labels
 from automl_vision.pipelines.release_steps import champion_changes, roll_back
 from automl_vision.pipelines.results import Challenged, DataTaken, Judged
-from automl_vision.pipelines.running import run_pipeline, run_step
+from automl_vision.pipelines.running import known_results, run_pipeline, run_step
 from automl_vision.pipelines.starts import plan_start, planned_starts
 from automl_vision.pipelines.steps import STEPS
 from automl_vision.workspace.label_queue import LabelQueue
@@ -167,6 +167,24 @@ def test_test_images_are_held_out_or_named(data: Path, tmp_path: Path):
     assert again == held
     named = colour_context(workspace, data, name="named", test_data=str(tmp_path / "other"))
     assert run_pipeline(named, until="data").done[0].result.test_images == 30
+
+
+def test_the_steps_after_the_first_work_with_what_was_taken_last(data: Path, tmp_path: Path):
+    shutil.move(data / "test", tmp_path / "other")
+    context = colour_context(Workspace(tmp_path / "workspace"), data, test_data=str(tmp_path / "other"))
+    first = run_pipeline(context, until="data").done[0].result
+    moved = tmp_path / "other" / "red" / "0.png"
+    shutil.move(moved, tmp_path / "away.png")
+    second = run_pipeline(context, until="data").done[0].result
+    assert (first.test_images, second.test_images) == (30, 29)
+    shutil.move(tmp_path / "away.png", moved)
+    third = run_pipeline(context, until="data").done[0].result
+    assert third == first and known_results(context)[0].of(DataTaken) == first
+    shutil.rmtree(tmp_path / "other")
+    of_version = replace(context, version=first.version)
+    assert run_step(of_version, "check").result.step == "check", "the test images are not opened again"
+    with pytest.raises(DataError):
+        run_step(context, "check")
 
 
 def test_gates_of_data_and_evaluation_refuse(context: PipelineContext, data: Path):

@@ -4,7 +4,7 @@ Nothing is computed here: each asset does the step of its name, whose result is 
 """
 
 # without postponed annotations, for Dagster reads those of its functions
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -15,12 +15,11 @@ import dagster as dg
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import Counter, PipelineContext
-from automl_vision.pipelines.data_step import take_data
 from automl_vision.pipelines.definition import PipelineDefinition
 from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoint
-from automl_vision.pipelines.results import DataTaken, Results, StepResult
-from automl_vision.pipelines.running import run_pipeline, run_step
-from automl_vision.pipelines.steps import STEPS, Step
+from automl_vision.pipelines.results import DataTaken, StepResult
+from automl_vision.pipelines.running import known_results, run_pipeline, run_step
+from automl_vision.pipelines.steps import STEPS, Step, find_step
 from automl_vision.workspace.workspace import Workspace
 
 NAMES = {
@@ -296,8 +295,8 @@ def report_known(instance: dg.DagsterInstance, definition: PipelineDefinition, w
     context = PipelineContext(definition, workspace)
     for taken in context.store.all(DataTaken):
         instance.add_dynamic_partitions(versions_of(definition).name or "", [taken.version])
-        for step, result in _chain(context, taken).items():
-            key = asset_key(definition, step)
+        for name, result in known_results(context, taken)[0].items():
+            key = asset_key(definition, find_step(name))
             if not result.passed or _is_told(instance, key, taken.version, result.key):
                 continue
             instance.report_runless_asset_event(
@@ -311,21 +310,6 @@ def report_known(instance: dg.DagsterInstance, definition: PipelineDefinition, w
             )
             told += 1
     return told
-
-
-def _chain(context: PipelineContext, taken: DataTaken) -> Mapping[Step, StepResult]:
-    """The kept results that follow from a version of the data."""
-    from automl_vision.pipelines.steps import known_result
-
-    results, found = Results(), {}
-    results.add(taken)
-    for step in STEPS:
-        result = taken if step.work is take_data else known_result(step, context, results)
-        if result is None:
-            break
-        results.add(result)
-        found[step] = result
-    return found
 
 
 def _is_told(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, result: str) -> bool:

@@ -147,6 +147,7 @@ def perform(step: Step, context: PipelineContext, results: Results) -> tuple[Ste
     found = step.work(replace(context, key=key), results)
     if not key:
         key = digest([step.name, found.model_dump(include={"fingerprint", "test_fingerprint", "version"})])
+        context.store.note_last(step.name, key)
         known = context.store.load(step.kind, key)
         if known is not None:
             results.add(known)

@@ -18,6 +18,13 @@ from automl_vision.pipelines.results import Found, StepResult
 
 _FOLDER = "pipelines"
 _POLL = 0.2  # seconds
+_LAST = "last"
+
+
+class _Last(Record):
+    """Key of the result that was found last."""
+
+    key: str
 
 
 class PipelineStore:
@@ -44,6 +51,16 @@ class PipelineStore:
         """Every kept result of a kind, oldest first."""
         found = [read_record(file, kind) for file in (self.folder / kind.step).glob("*.json")]
         return sorted((each for each in found if each is not None), key=lambda each: each.made)
+
+    def last(self, kind: type[Found]) -> Found | None:
+        """The result of a kind that was found last, which others may have been kept after; None if there is none."""
+        noted = self.state(kind.step, _LAST, _Last)
+        kept = self.all(kind) if noted is None else [self.load(kind, noted.key)]
+        return kept[-1] if kept else None
+
+    def note_last(self, step: str, key: str) -> None:
+        """Note which result of a step was found last."""
+        self.save_state(step, _LAST, _Last(key=key))
 
     def state(self, step: str, key: str, kind: type[SomeRecord]) -> SomeRecord | None:
         """How far a step came that was not finished; None if it was not begun."""
