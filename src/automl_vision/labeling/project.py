@@ -13,6 +13,7 @@ from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.records.record import read_record
 from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
@@ -40,6 +41,7 @@ from automl_vision.workspace.datasets import DatasetVersion
 from automl_vision.workspace.workspace import Workspace, as_workspace
 
 FOLDER = "labeling"
+_MAX_NAME = 50
 _RECORD, _WANTED, _POOL, _PULLED = "project.json", "images.json", "images.parquet", "pulled.json"
 
 
@@ -360,8 +362,8 @@ def _rounded(numbers: Iterable[float]) -> list[float]:
 
 
 def _check_name(name: str) -> None:
-    if not name or len(name) > 50 or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
-        raise LabelingError(f"a project's name is made of at most 50 letters, digits, - _ and ., not {name!r}")
+    if not is_usable_name(name) or len(name) > _MAX_NAME:
+        raise LabelingError(f"a project's name is made of at most {_MAX_NAME} {NAME_RULE}, not {name!r}")
 
 
 def _registered(workspace: Workspace, data: str, name: str) -> tuple[DatasetVersion, Dataset]:

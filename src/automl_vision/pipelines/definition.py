@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.tasks import normalize_task
 from automl_vision.core.text import did_you_mean
 from automl_vision.core.validation import CrossCheckError, problems_of
@@ -155,9 +156,8 @@ class PipelineDefinition(_Part):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
-        usable = value and all(c.isalnum() or c in "-_." for c in value) and not value.startswith(".")
-        if not usable or len(value) > _MAX_NAME:
-            raise ValueError(f"a name has letters, digits, - _ and ., at most {_MAX_NAME}, not {value!r}")
+        if not is_usable_name(value) or len(value) > _MAX_NAME:
+            raise ValueError(f"a name has {NAME_RULE}, at most {_MAX_NAME}, not {value!r}")
         return value
 
     @field_validator("task")
