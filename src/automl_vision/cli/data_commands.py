@@ -22,6 +22,7 @@ from automl_vision.cli.options import (
     open_workspace,
     reading,
 )
+from automl_vision.cli.tables import moment, print_table
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
 BadShareOption = Annotated[
@@ -163,10 +164,6 @@ def versions(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List registered datasets and their versions."""
-    from time import localtime, strftime
-
-    from automl_vision.cli.tables import print_table
-
     registry = open_workspace(workspace).datasets
     names = registry.names() if name is None else [registry.get(name).name]
     found = [version for one in names for version in registry.versions(one)]
@@ -176,7 +173,7 @@ def versions(
     rows = [
         [
             version.id,
-            strftime("%Y-%m-%d %H:%M", localtime(version.created)),
+            moment(version.created),
             ", ".join(f"{count} {split}" for split, count in version.summary["images"].items()),
             str(len(version.summary["classes"])),
             version.description,
@@ -314,7 +311,6 @@ def _writing(path: Path) -> Iterator[None]:
 def _print_summary(dataset: Any, *, all_notes: bool) -> None:
     """Print images per class and split, the first records that were left out, and what was noted."""
     from automl_vision.cli.import_report import note_lines, unvalidated_lines
-    from automl_vision.cli.tables import print_table
     from automl_vision.core.text import visible
 
     summary, problems = dataset.summary(), dataset.report.problems
