@@ -6,7 +6,6 @@ import shutil
 
 from automl_vision.core.errors import ModelNotFoundError
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import MetricInterval
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import find_metric
@@ -54,7 +53,7 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
         notes=[f"look closer with: automl-vision report {folder}"],
         run=run.id,
         images=len(found.rows),
-        metrics={name: _recorded(value) for name, value in metrics.items()},
+        metrics={name: value.record() for name, value in metrics.items()},
         folder=str(folder),
     )
 
@@ -62,12 +61,6 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
 def _reaches(task: str, name: str, found: Interval, wanted: float) -> bool:
     metric = find_metric(task, name)
     return finite(found.value) is not None and metric.score(found.value) >= metric.score(wanted)
-
-
-def _recorded(found: Interval) -> MetricInterval | None:
-    if finite(found.value) is None:
-        return None
-    return MetricInterval(value=found.value, low=finite(found.low), high=finite(found.high))
 
 
 def registration_key(context: PipelineContext, results: Results) -> list[object]:  # noqa: ARG001 - a key takes both
