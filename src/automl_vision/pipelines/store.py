@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import Any
 
 from automl_vision.core.errors import PipelineError, WorkspaceError
 from automl_vision.core.files import write_text
-from automl_vision.core.locks import try_lock
+from automl_vision.core.locks import lock_within
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.pipelines.results import Found, StepResult
 
 _FOLDER = "pipelines"
-_POLL = 0.2  # seconds
 _LAST = "last"
 
 
@@ -93,13 +91,10 @@ class PipelineStore:
         except OSError as error:
             raise WorkspaceError(f"{self.folder} cannot be written ({error.strerror})") from None
         with file as lock:
-            end = time.monotonic() + wait
-            while not try_lock(lock.fileno()):
-                if time.monotonic() > end:
-                    raise PipelineError(
-                        f"another process works on the pipeline {self.name}; wait until it has ended, or end it first"
-                    )
-                time.sleep(_POLL)
+            if not lock_within(lock.fileno(), wait):
+                raise PipelineError(
+                    f"another process works on the pipeline {self.name}; wait until it has ended, or end it first"
+                )
             yield
 
     def _file(self, step: str, key: str) -> Path:
