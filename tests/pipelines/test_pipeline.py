@@ -64,11 +64,11 @@ def check_a_retraining_has_one_budget_for_both_starts(context: PipelineContext) 
     assert planned_starts(context) == (["champion", "start"], "")
     training = {"experiment_timeout_hours": 1.0, "arguments": {"number_of_epochs": 3}}
     hour = replace(context, definition=context.definition.model_copy(update={"training": training}))
-    first = plan_start(hour, "champion", "colours:1", spent=0, left=2).settings
+    first = plan_start(hour, "champion", "colours:1", spent=0, left=2)
     assert first["experiment_timeout_hours"] == 0.5 and first["iterations"] == 1
     assert first["arguments"] == {"number_of_epochs": 3, "checkpoint_run_id": "colours-1"}
     assert hour.definition.config(**first).algorithm == hour.definition.config().algorithm
-    second = plan_start(hour, "start", "colours:1", spent=600, left=1).settings
+    second = plan_start(hour, "start", "colours:1", spent=600, left=1)
     assert second == {"experiment_timeout_hours": pytest.approx(5 / 6)}
     shutil.rmtree(context.workspace.run_folder("colours-1").model)
     starts, note = planned_starts(context)
@@ -263,6 +263,14 @@ def test_all_mistakes_of_a_file_are_told_with_their_lines(tmp_path: Path):
         read_pipeline(file)
     assert 'line 5: training: no setting is named "iteration".' in str(told.value)
     assert 'line 7: gates.evaluation: "acuracy" is no metric' in str(told.value)
+    file.write_text(
+        "name: leaves\ntask: image-classification\ndata: leaves/\ntraining:\n  iterations: 3\n  split_ratio: 2\n"
+    )
+    with pytest.raises(ConfigError) as told:
+        read_pipeline(file)
+    assert "line 6: training: validation_data_size" in str(told.value), "also by another name of a setting"
+    with pytest.raises(ConfigError, match=r"the file cannot be read \(No such file"):
+        read_pipeline(tmp_path / "missing.yaml")
     file.write_text("name: leaves\ntask: image-classification\ndata: leaves/\n")
     assert read_pipeline(file).data == str(tmp_path.resolve() / "leaves")
 

@@ -86,9 +86,9 @@ def _run(context: PipelineContext, results: Results, begun: Begun, start: Start)
     if known is not None:
         return Run(context.workspace, known)
     spent = sum(context.workspace.run_folder(run).record().seconds for run in begun.runs.values())
-    planned = plan_start(context, start, begun.champion, spent, len(begun.starts) - len(begun.runs))
+    settings = plan_start(context, start, begun.champion, spent, len(begun.starts) - len(begun.runs))
     data = context.workspace.datasets.get(results.of(DataTaken).version)
-    config = context.definition.config(training_data=data.manifest, **planned.settings)
+    config = context.definition.config(training_data=data.manifest, **settings)
     experiment = Experiment(context.workspace, context.definition.name)
     with prepared_run(config, experiment) as (folder, lock):
         runs = {**begun.runs, start: folder.id}
@@ -99,8 +99,7 @@ def _run(context: PipelineContext, results: Results, begun: Begun, start: Start)
 
 def _finished(context: PipelineContext, run: Run, start: Start) -> TrainedRun:
     """Follow a run to its end, and resume it where it ends too early."""
-    whose = "the champion's weights" if start == "champion" else "the start weights"
-    context.reporter.say(f"run {run.id} begins with {whose}")
+    context.reporter.say(f"run {run.id} begins with the {_WEIGHTS[start]}")
     wait = _BEFORE_RESUME
     for tries_left in range(context.definition.retries, -1, -1):
         if run.get_status() in _ENDED_EARLY:
