@@ -17,7 +17,7 @@ from automl_vision.deployment.online.endpoint_folder import Endpoints
 from automl_vision.experiment.gate import promote_judged
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.definition import PipelineDefinition, read_pipeline
-from automl_vision.pipelines.labels import new_labels, take_labels
+from automl_vision.pipelines.labels import TakenLabels, new_labels, take_enough_labels, take_labels
 from automl_vision.pipelines.release_steps import champion_changes, roll_back
 from automl_vision.pipelines.results import Challenged, DataTaken, Judged
 from automl_vision.pipelines.running import known_results, run_pipeline, run_step
@@ -233,7 +233,9 @@ def test_labels_of_the_queue_become_the_next_version(data: Path, tmp_path: Path)
         queue.add(file.read_bytes(), photo)
         queue.correct(photo.id, colour)
     assert new_labels(context) == 2
-    assert take_labels(context) == "photos:2"
+    patient = colour_context(workspace, "photos", triggers={"labels": {"at_least": 3}})
+    assert take_enough_labels(patient).sentence == "2 new labels, 3 are wanted"
+    assert take_enough_labels(context) == TakenLabels(2, 1, "photos:2")
     assert workspace.datasets.get("photos:2").parent == "photos:1"
     taken = run_pipeline(context, until="data").done[0].result
     assert taken.version == "photos:2" and taken.added == 2

@@ -139,15 +139,12 @@ def rollback(file: FileArgument, reason: ReasonOption = "", workspace: Workspace
 
 def labels(file: FileArgument, workspace: WorkspaceOption = None) -> None:
     """Register the data with the labels that people gave as its next version; exits with 3 if there are too few."""
-    from automl_vision.pipelines.labels import new_labels, take_labels
+    from automl_vision.pipelines.labels import take_enough_labels
 
-    context = _context(file, workspace, as_json=False)
-    count, least = new_labels(context), context.definition.triggers.labels_or_default.at_least
-    if count < least:
-        typer.echo(f"{count} new labels, {least} are wanted")
+    taken = take_enough_labels(_context(file, workspace, as_json=False))
+    typer.echo(taken.sentence)
+    if not taken.are_enough:
         raise typer.Exit(REFUSED)
-    version = take_labels(context)
-    typer.echo(f"{count} new labels are in {version}")
 
 
 def watch(file: FileArgument, workspace: WorkspaceOption = None) -> None:

@@ -16,7 +16,7 @@ from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import Counter, PipelineContext
 from automl_vision.pipelines.definition import PipelineDefinition
-from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoint
+from automl_vision.pipelines.labels import take_enough_labels, watch_endpoint
 from automl_vision.pipelines.results import DataTaken, StepResult
 from automl_vision.pipelines.running import known_results, run_pipeline, run_step
 from automl_vision.pipelines.steps import STEPS, Step, find_step
@@ -79,7 +79,7 @@ def versions_of(definition: PipelineDefinition) -> dg.DynamicPartitionsDefinitio
 
 def asset_key(definition: PipelineDefinition, step: Step) -> dg.AssetKey:
     """The asset of a step."""
-    return dg.AssetKey([definition.name.replace(".", "_").replace("-", "_"), NAMES[step.name]])
+    return dg.AssetKey([_plain(definition.name), NAMES[step.name]])
 
 
 def metadata_of(result: StepResult) -> dict[str, Any]:
@@ -102,20 +102,21 @@ def pipeline_definitions(definition: PipelineDefinition, workspace: Workspace) -
     assets: list[dg.AssetsDefinition] = []
     for step in STEPS:
         assets.append(_asset(step, assets[-1:], definition, workspace))
-    queue = _queue_asset(assets[-1], definition, workspace)
     job = dg.define_asset_job(
         f"{_plain(definition.name)}_pipeline",
         selection=[each.key for each in assets],
         description="From a version of the data to the endpoint.",
     )
-    asking = dg.define_asset_job(f"{_plain(definition.name)}_ask_for_labels", selection=[queue.key])
-    sensors = list(_sensors(definition, workspace, job, asking))
-    schedules = list(_schedules(definition, workspace, job))
+    jobs, asking = [job], None
+    if definition.endpoint is not None:
+        assets.append(_queue_asset(assets[-1], definition, workspace))
+        asking = dg.define_asset_job(f"{_plain(definition.name)}_ask_for_labels", selection=[assets[-1].key])
+        jobs.append(asking)
     return dg.Definitions(
-        assets=[*assets, *([queue] if definition.endpoint else [])],
-        jobs=[job, *([asking] if definition.endpoint else [])],
-        sensors=sensors,
-        schedules=schedules,
+        assets=assets,
+        jobs=jobs,
+        sensors=list(_sensors(definition, workspace, job, asking)),
+        schedules=list(_schedules(definition, workspace, job)),
         executor=dg.in_process_executor,
     )
 
@@ -199,10 +200,9 @@ def _sensors(
             "Runs the pipeline on a new version of the data",
         )
     if triggers.labels is not None:
-        least = triggers.labels.at_least
-        description = f"Takes new labels into the data once there are {least}, and runs the pipeline"
-        yield _sensor(f"{name}_new_labels", partial(_see_labels, definition, workspace, least), job, 1, description)
-    if triggers.drift is not None and definition.endpoint is not None:
+        description = f"Takes new labels into the data once there are {triggers.labels.at_least}, and runs the pipeline"
+        yield _sensor(f"{name}_new_labels", partial(_see_labels, definition, workspace), job, 1, description)
+    if triggers.drift is not None and asking is not None:
         description = "Puts photos into the labelling queue when what the endpoint sees has changed"
         look = partial(_see_drift, definition, workspace)
         yield _sensor(f"{name}_drift", look, asking, triggers.drift.every_minutes, description)
@@ -236,17 +236,11 @@ def _see_new_version(definition: PipelineDefinition, workspace: Workspace, conte
     return _request(definition, version)
 
 
-def _see_labels(
-    definition: PipelineDefinition, workspace: Workspace, least: int, context: dg.SensorEvaluationContext
-) -> Seen:
-    found = PipelineContext(definition, workspace, _Log(context.log))
-    count = new_labels(found)
-    if count < least:
-        return dg.SkipReason(f"{count} new labels, {least} are wanted")
-    taken = take_labels(found)
-    if taken is None:
-        return dg.SkipReason("the new labels are in the data already")
-    return _request(definition, taken)  # not by a look at the data, which has to wait while a run trains
+def _see_labels(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
+    taken = take_enough_labels(PipelineContext(definition, workspace, _Log(context.log)))
+    if taken.version is None:
+        return dg.SkipReason(taken.sentence)
+    return _request(definition, taken.version)  # not by a look at the data, which has to wait while a run trains
 
 
 def _see_drift(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
