@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.scan import Progress
@@ -59,7 +60,7 @@ def push(
         model: name and folder of the model whose predictions are shown; None shows the dataset's labels.
         progress: called with (images done, images in all).
     """
-    addresses, problems = Addresses(Path(record.files)), dict[str, str]()
+    addresses, problems = Addresses(Path(record.files), urlsplit(record.server).path), dict[str, str]()
     for root in record.roots:
         project.serve_files(Path(root))
     labels_of = f"labels of {record.dataset}"
