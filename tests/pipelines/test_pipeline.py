@@ -266,11 +266,12 @@ def test_all_mistakes_of_a_file_are_told_with_their_lines(tmp_path: Path):
     assert 'line 5: training: no setting is named "iteration".' in str(told.value)
     assert 'line 7: gates.evaluation: "acuracy" is no metric' in str(told.value)
     file.write_text(
-        "name: leaves\ntask: image-classification\ndata: leaves/\ntraining:\n  iterations: 3\n  split_ratio: 2\n"
+        "name: leaves\ntask: image-classification\ndata: leaves/\ntraining:\n  iterations: 3\n  sampling:\n"
+        "    type: random\n    space: {learning_rat: {type: uniform, low: 0.1, high: 0.2}}\n"
     )
     with pytest.raises(ConfigError) as told:
         read_pipeline(file)
-    assert "line 6: training: validation_data_size" in str(told.value), "also by another name of a setting"
+    assert "line 8: training: hyperparameter_sampling: learning_rat" in str(told.value), "also by another name"
     with pytest.raises(ConfigError, match=r"the file cannot be read \(No such file"):
         read_pipeline(tmp_path / "missing.yaml")
     file.write_text("name: leaves\ntask: image-classification\ndata: leaves/\n")
