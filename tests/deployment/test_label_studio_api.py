@@ -65,12 +65,13 @@ def test_people_see_what_the_model_predicts(task: str, files: str, tmp_path: Pat
     basic = base64.b64encode(f"key:{key}".encode()).decode()
     with asking(endpoint, None) as client:
         assert client.get("/health").status_code == 401
+        assert client.post("/webhook", content=b"{never read").json() == {"status": "ignored"}, "it sends no key there"
+        assert client.get("/webhook").status_code == 405
         client.headers["Authorization"] = f"Basic {basic}"
         assert client.get("/health").json()["status"] == "UP"
         setup = {"project": "1.2", "schema": "<View/>", "hostname": "http://elsewhere", "access_token": "x"}
         assert client.post("/setup", json=setup).json() == {"model_version": "shapes:1"}
         assert client.get("/versions").json() == {"versions": ["shapes:1"]}
-        assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {"status": "ignored"}
         answer = client.post("/predict", json=asked("/data/local-files/?d=a.png"))
     (prediction,) = Predictor(tmp_path / "model")([photo(1)])
     assert answer.json() == {"results": [shown_prediction(prediction, task, "shapes:1")], "model_version": "shapes:1"}
