@@ -25,7 +25,7 @@ from typing import Any
 RECORDED = Path(__file__).parent / "recorded"
 _ID = re.compile(r"automl-vision:[0-9a-f]{16}")
 _UNREAD = frozenset({  # what no code here reads, and would be most of the files
-    "annotations_results", "predictions_results", "label_config", "parsed_label_config", "control_weights",
+    "annotations_results", "predictions_results", "parsed_label_config", "control_weights",
     "config_has_control_tags", "custom_task_lock_ttl", "created_by", "comment_authors",
 })  # fmt: skip
 

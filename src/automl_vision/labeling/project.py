@@ -308,9 +308,17 @@ class LabelingProject:
         )  # fmt: skip
 
     def _follow(self) -> None:
-        """Want what the newest version of the dataset has: other labels, and all its images in a whole project."""
+        """Want what the newest version of the dataset has: new classes, other labels, all images of a whole project.
+
+        A class that the dataset has lost stays, for people may have chosen it.
+        """
         record, earlier = self.record, self._wanted()
-        newest = wanted_images(Dataset.load(self._workspace.datasets.get(record.dataset)))
+        dataset = Dataset.load(self._workspace.datasets.get(record.dataset))
+        new = [name for name in dataset.classes if name not in record.classes]
+        if new:
+            changed = record.model_copy(update={"classes": [*record.classes, *new]})
+            write_json(self._folder / _RECORD, changed.model_dump())
+        newest = wanted_images(dataset)
         labels = {one.digest: one.labels for one in newest}
         wanted = [one.model_copy(update={"labels": labels.get(one.digest, one.labels)}) for one in earlier]
         if record.is_whole:
