@@ -259,7 +259,9 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     *,
-    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="The format to write; default: csv for classes, coco for objects.")
+    ] = None,
     images: Annotated[str, typer.Option(help="copy, link, or none: refer to the originals.")] = "copy",
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
@@ -272,7 +274,7 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:
     """Write a dataset in another format; what the format cannot hold is listed."""
     from automl_vision.cli.import_report import note_lines
-    from automl_vision.formats.export import export_dataset
+    from automl_vision.formats.export import export_dataset, usual_format
 
     settings = reading(read, allow_outside=allow_outside)
     dataset = open_dataset(
@@ -285,6 +287,7 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
         value_range=value_range,
         **settings,
     )
+    format_ = format_ or usual_format(dataset)
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")
