@@ -147,13 +147,15 @@ def perform(step: Step, context: PipelineContext, results: Results) -> tuple[Ste
     found = step.work(replace(context, key=key), results)
     if not key:
         key = digest([step.name, found.model_dump(include={"fingerprint", "test_fingerprint", "version"})])
-        context.store.note_last(step.name, key)
         known = context.store.load(step.kind, key)
         if known is not None:
+            context.store.note_last(step.name, key)
             results.add(known)
             return known, False
     now = time.time()
     result = found.model_copy(update={"key": key, "made": now, "seconds": now - begun, "by": context.by})
     context.store.save(result)
+    if step.key is None:
+        context.store.note_last(step.name, key)
     results.add(result)
     return result, True

@@ -53,8 +53,8 @@ class PipelineStore:
     def last(self, kind: type[Found]) -> Found | None:
         """The result of a kind that was found last, which others may have been kept after; None if there is none."""
         noted = self.state(kind.step, _LAST, _Last)
-        kept = self.all(kind) if noted is None else [self.load(kind, noted.key)]
-        return kept[-1] if kept else None
+        found = None if noted is None else self.load(kind, noted.key)
+        return found if found is not None else next(reversed(self.all(kind)), None)
 
     def note_last(self, step: str, key: str) -> None:
         """Note which result of a step was found last."""
