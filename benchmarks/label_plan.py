@@ -22,8 +22,8 @@ import numpy as np
 from automl_vision import Dataset
 from automl_vision.data.splits import holdout
 from automl_vision.data.targets import Targets
-from automl_vision.labeling.learning_curve import Curve
 from automl_vision.experiment.probed import Probed, probed
+from automl_vision.labeling.learning_curve import Curve
 from automl_vision.labeling.probed_curve import class_curve, overall_curve
 
 HALF = 0.5
