@@ -20,8 +20,8 @@ def automl_vision(*arguments: str) -> Done:
         (
             (),
             "plan train predict score leaderboard evaluate report slices calibration thresholds mistakes figures "
-            "compare explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data label models "
-            "demo history env clean schema version",
+            "compare explain export deploy serve endpoints drift pipeline studio runs watch resume cancel data label "
+            "models demo history env clean schema version",
         ),
         (("models",), "list register versions show compare promote rollback log"),
         (("endpoints",), "list show traffic remove renew-key limit-key"),
