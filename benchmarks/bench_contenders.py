@@ -69,7 +69,7 @@ class Outcome:
 Contender = Callable[[Job], Outcome]
 
 
-class _Quiet:
+class Quiet:
     """Keeps what a trial reports."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
         budget_seconds=job.seconds,
         threads=job.threads,
     )
-    reporter = _Quiet()
+    reporter = Quiet()
     result = train(spec, reporter)
     facts = {"result": result.model_dump(), "messages": reporter.messages, "evaluations": reporter.evaluations}
     predictions = Predictions.load(trial / PREDICTIONS_FILE)
