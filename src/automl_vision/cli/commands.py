@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from automl_vision.runs.verdict import Verdict
 
 _ORDER = (
-    "plan", "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration", "thresholds",
-    "mistakes", "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift", "pipeline",
-    "studio", "runs", "watch", "resume", "cancel", "data", "label", "models", "demo", "history", "env", "clean",
-    "schema", "version",
+    "plan", "train", "predict", "score", "leaderboard", "evaluate", "report", "slices", "calibration",
+    "thresholds", "mistakes", "figures", "compare", "explain", "export", "deploy", "serve", "endpoints", "drift",
+    "pipeline", "studio", "runs", "watch", "resume", "cancel", "data", "label", "models", "demo", "history",
+    "env", "clean", "schema", "version",
 )  # fmt: skip
 
 

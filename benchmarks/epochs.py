@@ -1,0 +1,151 @@
+"""Which epoch of a trial to keep: rules of choice compared on the test images of trials whose every epoch was recorded.
+
+    python benchmarks/epochs.py run --out bench --sets clothing@30 bccd:crops@30 --side 128
+    python benchmarks/epochs.py table --out bench
+
+`run` trains the default recipe on each set without early stopping, keeps all weights, and records the logits of
+validation and test images after each epoch. `table` prints what each rule, which sees validation images alone, gives on
+test images: its difference to the rule of the best metric, the mean over the sets and the worst one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.evaluation.calibration import fit_temperature
+from automl_vision.evaluation.classification import log_loss, softmax
+from automl_vision.training.checkpoint import load_weights, weights_file
+from automl_vision.training.trial import open_trial
+from bench_contenders import BACKBONE
+from bench_sets import BenchSet
+from one_trial import Kept, prepared
+
+_EPOCHS = 15
+Floats = NDArray[np.float64]
+
+
+def run(name: str, options: argparse.Namespace, seed: int) -> None:
+    """Train on one set and record the logits by epoch, unless that was done before."""
+    file = options.out / "epochs" / f"{name.replace(':', '.')}__{options.side}__{seed}.npz"
+    if file.exists():
+        return
+    dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
+    folder = file.with_suffix("")
+    shutil.rmtree(folder, ignore_errors=True)
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), options.side)
+    settings = {**sizes, "number_of_epochs": _EPOCHS, "early_stopping": False, "checkpoint_frequency": 1}
+    cache = options.out / "cache"
+    spec = prepared(dataset, BACKBONE, settings, folder, cache=cache, seed=seed, threads=options.threads)
+    with open_trial(spec, Kept()) as trial:
+        trial.run()
+        network, kept = trial.loop.averaged.network, {"val": [], "test": []}
+        for epoch in range(_EPOCHS + 1):
+            network.load_state_dict(load_weights(weights_file(folder, epoch)))
+            for split, logits in kept.items():
+                logits.append(trial.loop.outputs(trial.rows[split].tolist()))
+        truth = {f"{split}_truth": dataset.targets[trial.rows[split]].argmax(1) for split in kept}
+    np.savez_compressed(file, **{split: np.stack(logits) for split, logits in kept.items()}, **truth)
+    shutil.rmtree(folder)
+    print(name, seed, flush=True)
+
+
+def accuracies(logits: Floats, truth: NDArray[np.intp]) -> Floats:
+    """Of each epoch, from (epochs, images, classes)."""
+    return (logits.argmax(2) == truth).mean(1)
+
+
+def losses(logits: Floats, truth: NDArray[np.intp]) -> Floats:
+    """Log loss of each epoch at its best temperature."""
+    return np.array([_calibrated(each, truth) for each in logits])
+
+
+def _calibrated(logits: Floats, truth: NDArray[np.intp]) -> float:
+    def loss(values: Floats) -> float:
+        return log_loss(softmax(values), truth)
+
+    return loss(logits / fit_temperature(loss, logits))
+
+
+def _smooth(values: Floats, reach: int = 1) -> Floats:
+    """The mean with the neighbours of each epoch; epoch 0 stays alone, since it is no neighbour of training."""
+    own = values.copy()
+    for i in range(1, len(values)):
+        own[i] = values[max(1, i - reach) : i + reach + 1].mean()
+    return own
+
+
+def _best_metric(logits: Floats, truth: NDArray[np.intp]) -> int:
+    return int(np.lexsort((losses(logits, truth), -accuracies(logits, truth)))[0])
+
+
+def _mixed(weight: float) -> Callable[[Floats, NDArray[np.intp]], int]:
+    """The epoch with the best sum of accuracy and of a part of the log loss."""
+    return lambda logits, truth: int(np.argmax(accuracies(logits, truth) - weight * losses(logits, truth)))
+
+
+RULES: dict[str, Callable[[Floats, NDArray[np.intp]], int]] = {
+    "best metric, then loss": _best_metric,
+    "least loss": lambda logits, truth: int(np.argmin(losses(logits, truth))),
+    "best smoothed metric": lambda logits, truth: int(np.argmax(_smooth(accuracies(logits, truth)))),
+    "least smoothed loss": lambda logits, truth: int(np.argmin(_smooth(losses(logits, truth)))),
+    "metric - 0.3 loss": _mixed(0.3),
+    "smoothed metric - 0.3 loss": lambda logits, truth: int(
+        np.argmax(_smooth(accuracies(logits, truth) - 0.3 * losses(logits, truth)))
+    ),
+    "last epoch": lambda logits, _: len(logits) - 1,
+    "last epoch, or the start if its loss is less": lambda logits, truth: (
+        0 if losses(logits[[0, -1]], truth).argmin() == 0 else len(logits) - 1
+    ),
+    "the start": lambda *_: 0,
+    "best on test": lambda *_: -1,
+}
+
+
+def table(out: Path) -> None:
+    """Print each rule's accuracy and log loss on test images."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for file in sorted(out.glob("epochs/*.npz")):
+        with np.load(file) as arrays:
+            val, test = ((arrays[split].astype(np.float64), arrays[f"{split}_truth"]) for split in ("val", "test"))
+        scores = accuracies(*test)
+        print(f"{file.stem}: val {np.round(accuracies(*val), 3)} test {np.round(scores, 3)}")
+        for rule, choose in RULES.items():
+            epoch = int(scores.argmax()) if rule == "best on test" else choose(*val)
+            found.setdefault(rule, []).append((scores[epoch], _calibrated(test[0][epoch], test[1])))
+    base = np.array(found["best metric, then loss"])
+    print("\n| rule | accuracy | points | worst | log loss |\n| --- | --- | --- | --- | --- |")
+    for rule, values in found.items():
+        own = np.array(values)
+        gains, ratio = 100 * (own - base)[:, 0], np.exp(np.log(own[:, 1] / base[:, 1]).mean())
+        print(f"| {rule} | {own[:, 0].mean():.3f} | {gains.mean():+.2f} | {gains.min():+.2f} | {ratio:.3f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AUTOML_VISION_TEST_DATA", "../shared/data")))
+    parser.add_argument("--sets", nargs="+", default=[])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--side", type=int, default=224, help="pixels of the input")
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    if options.what == "table":
+        table(options.out)
+        return
+    for seed in options.seeds:
+        for name in options.sets:
+            run(name, options, seed)
+
+
+if __name__ == "__main__":
+    main()
