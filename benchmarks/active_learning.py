@@ -28,6 +28,7 @@ import numpy as np
 from scipy import stats
 
 from automl_vision import Dataset
+from automl_vision.core.files import append_json_line, read_lines
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.doctor.features import FeatureStore
 from automl_vision.doctor.label_errors import principal_components
@@ -331,7 +332,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
     keys = ("set", "cold", "rule", "seed")
-    read = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    read = [json.loads(line) for line in read_lines(options.out)[0]]
     known = {tuple(line[key] for key in keys) for line in read}
     for folder in options.folders:
         wanted = [(folder.name, options.cold, rule, seed) for seed in range(options.seeds) for rule in options.rules]
@@ -340,8 +341,7 @@ def main() -> None:
         for each in missing:
             line = dict(zip(keys, each, strict=True))
             line |= curve(images, each[2], each[3], options.rounds, options.share, options.cold)
-            with options.out.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_json_line(options.out, line)
             read.append(line)
     report(read)
 

@@ -21,6 +21,7 @@ import os
 import shutil
 import traceback
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,17 +107,24 @@ Scores = dict[str, dict[str, dict[int, NDArray[np.float64]]]]
 """By contender with its minutes, set and seed: (2, images), score and log loss."""
 
 
+def finished_cells(out: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    """What `run` has left of each cell without an error, and the file with its outputs."""
+    for file in sorted(out.glob("cells/*/result.json")):
+        facts = read_json(file)
+        if "error" not in facts:
+            yield facts, file.parent / "outputs.npz"
+
+
 def read_scores(out: Path, sets: list[str], contenders: list[str]) -> Scores:
     """What all finished cells say of the test images."""
     found: Scores = defaultdict(lambda: defaultdict(dict))
-    for file in sorted(out.glob("cells/*/result.json")):
-        facts = read_json(file)
+    for facts, outputs in finished_cells(out):
         named = f"{facts['contender']} {facts['minutes']:g} min" if facts["minutes"] else facts["contender"]
-        if "error" in facts or (sets and facts["set_name"] not in sets):
+        if sets and facts["set_name"] not in sets:
             continue
         if contenders and facts["contender"] not in contenders:
             continue
-        with np.load(file.parent / "outputs.npz") as arrays:
+        with np.load(outputs) as arrays:
             values = _of_images(facts["task"], arrays["test"], arrays["test_truth"])
         found[named][facts["set_name"]][facts["seed"]] = np.stack(values)
     return found

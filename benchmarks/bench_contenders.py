@@ -14,18 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.core.records import Evaluation
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.classification import softmax
 from automl_vision.evaluation.multi_label import sigmoid
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
-from automl_vision.recipes.checking import check_hyperparameters
-from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
+from one_trial import Kept, prepared, settings_of
 from quality import calibrated, regressed
 
 BACKBONE = "efficientnet_lite0"
@@ -69,49 +66,14 @@ class Outcome:
 Contender = Callable[[Job], Outcome]
 
 
-class Quiet:
-    """Keeps what a trial reports."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.evaluations: list[dict[str, Any]] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def progress(self, *_: object, **__: float) -> None:
-        pass
-
-    def evaluation(self, evaluation: Evaluation) -> None:
-        self.evaluations.append(evaluation.model_dump())
-
-    def stop_reason(self) -> str | None:
-        return None
-
-
 def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
     """One trial of ours, with some hyperparameters."""
-    values = dict(settings)
+    values, trial = dict(settings), job.folder / "trial"
     name = values.pop("model_name", BACKBONE)
-    checked, mistakes = check_hyperparameters(job.dataset.task, values, name)
-    if checked is None:
-        raise SystemExit("; ".join(map(str, mistakes)))
-    trial = job.folder / "trial"
-    trial.mkdir(parents=True, exist_ok=True)
-    job.dataset.save(job.folder / "manifest.parquet")
-    spec = TrialSpec(
-        task=job.dataset.task,
-        manifest=str(job.folder / "manifest.parquet"),
-        fingerprint=job.dataset.fingerprint,
-        model_name=name,
-        hyperparameters=checked,
-        folder=str(trial),
-        cache=str(job.cache),
-        seed=job.seed,
-        budget_seconds=job.seconds,
-        threads=job.threads,
+    spec = prepared(
+        job.dataset, name, values, trial, cache=job.cache, seed=job.seed, seconds=job.seconds, threads=job.threads
     )
-    reporter = Quiet()
+    reporter = Kept()
     result = train(spec, reporter)
     facts = {"result": result.model_dump(), "messages": reporter.messages, "evaluations": reporter.evaluations}
     predictions = Predictions.load(trial / PREDICTIONS_FILE)
@@ -289,8 +251,7 @@ def find_contender(name: str) -> Contender:
         raise SystemExit(
             f"no contender is named {name}; there are {', '.join([*known, *sized])} and trial:NAME=VALUE,..."
         )
-    pairs = (pair.partition("=") for pair in text.split(",") if pair)
-    settings = {key: yaml.safe_load(value) for key, _, value in pairs}
+    settings = settings_of([pair for pair in text.split(",") if pair])
     return lambda job: _trial(job, settings)
 
 

@@ -15,47 +15,26 @@ import argparse
 import json
 import os
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
-import yaml
 
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Evaluation
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.checking import check_hyperparameters
-from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.trial import train
+from one_trial import Kept, prepared, settings_of
 
 SHOWN = ("mean_average_precision", "box_mean_average_precision", "coco_map", "coco_map_50", "box_coco_map_50",
          "precision", "recall")  # fmt: skip
 
 
-class PrintingReporter:
-    """Prints what a trial reports."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-
-    def message(self, text: str) -> None:
-        print(f"{time.monotonic() - self._start:6.0f} s  {text}", flush=True)
-
-    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
-        pass
-
-    def evaluation(self, evaluation: Evaluation) -> None:
-        figures = {name: round(value, 4) for name, value in evaluation.metrics.items()}
-        speed = evaluation.images_per_second or 0.0
-        loss = evaluation.validation_loss
-        self.message(
-            f"epoch {evaluation.epoch}: {figures}, loss {evaluation.train_loss} / {loss}, {speed:.1f} images/s"
-        )
-
-    def stop_reason(self) -> str | None:
-        return None
+def figures(evaluation: Evaluation) -> str:
+    """The figures of an epoch."""
+    metrics = {name: round(value, 4) for name, value in evaluation.metrics.items()}
+    speed, loss = evaluation.images_per_second or 0.0, evaluation.validation_loss
+    return f"{metrics}, loss {evaluation.train_loss} / {loss}, {speed:.1f} images/s"
 
 
 def arguments() -> argparse.Namespace:
@@ -76,27 +55,14 @@ def main() -> None:
     options = arguments()
     dataset = Dataset.open(options.data, task=options.task).with_validation(0.2)
     name = options.model or TASKS[options.task].default_model
-    settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
-    hyperparameters, mistakes = check_hyperparameters(options.task, settings, name)
-    if hyperparameters is None:
-        raise SystemExit("\n".join(map(str, mistakes)))
     folder = options.folder or Path(tempfile.mkdtemp(prefix="detection-quality-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    dataset.save(folder / "data.parquet")
-    spec = TrialSpec(
-        task=options.task,
-        manifest=str(folder / "data.parquet"),
-        fingerprint=dataset.fingerprint,
-        model_name=name,
-        hyperparameters=hyperparameters,
-        folder=str(folder),
-        cache=str(options.cache),
-        seed=options.seed,
-        budget_seconds=60 * options.minutes,
-    )
+    spec = prepared(
+        dataset, name, settings_of(options.set), folder,
+        cache=options.cache, seed=options.seed, seconds=60 * options.minutes,
+    )  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec.model_dump()))
     print(dataset, folder)
-    result = train(spec, PrintingReporter())
+    result = train(spec, Kept(figures))
     report(folder, options.markdown, [options.data.name, name, f"{options.minutes:g} min", str(result.epochs)])
 
 

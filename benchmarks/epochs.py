@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.classification import log_loss, softmax
-from automl_vision.recipes.checking import check_hyperparameters
-from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.checkpoint import load_weights, weights_file
 from automl_vision.training.trial import open_trial
-from bench_contenders import BACKBONE, Quiet
+from bench_contenders import BACKBONE
 from bench_sets import BenchSet
+from one_trial import Kept, prepared
 
 _EPOCHS = 15
 Floats = NDArray[np.float64]
@@ -42,25 +41,11 @@ def run(name: str, options: argparse.Namespace, seed: int) -> None:
     dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
     folder = file.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), options.side)
     settings = {**sizes, "number_of_epochs": _EPOCHS, "early_stopping": False, "checkpoint_frequency": 1}
-    hyperparameters, mistakes = check_hyperparameters(dataset.task, settings, BACKBONE)
-    if hyperparameters is None:
-        raise SystemExit("\n".join(map(str, mistakes)))
-    dataset.save(folder / "data.parquet")
-    spec = TrialSpec(
-        task=dataset.task,
-        manifest=str(folder / "data.parquet"),
-        fingerprint=dataset.fingerprint,
-        model_name=BACKBONE,
-        hyperparameters=hyperparameters,
-        folder=str(folder),
-        cache=str(options.out / "cache"),
-        seed=seed,
-        threads=options.threads,
-    )
-    with open_trial(spec, Quiet()) as trial:
+    cache = options.out / "cache"
+    spec = prepared(dataset, BACKBONE, settings, folder, cache=cache, seed=seed, threads=options.threads)
+    with open_trial(spec, Kept()) as trial:
         trial.run()
         network, kept = trial.loop.averaged.network, {"val": [], "test": []}
         for epoch in range(_EPOCHS + 1):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from automl_vision import Dataset
+from automl_vision.core.files import append_json_line, read_lines
 from automl_vision.data.splits import holdout
 from automl_vision.data.targets import Targets
 from automl_vision.experiment.probed import Probed, probed
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("label_plan.jsonl"))
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
-    read = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    read = [json.loads(line) for line in read_lines(options.out)[0]]
     known = {(line["set"], line["seed"], line["level"]) for line in read}
     for folder in options.folders:
         missing = [seed for seed in range(options.seeds) if (folder.name, seed, options.level) not in known]
@@ -102,8 +103,7 @@ def main() -> None:
             assert images is not None
             found = predictions(images, classes, seed, options.level)
             line = {"set": folder.name, "seed": seed, "level": options.level, "found": found}
-            with options.out.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_json_line(options.out, line)
             read.append(line)
     read = [line for line in read if line["level"] == options.level]
     print("the metric of all classes\n")

@@ -16,6 +16,7 @@ import numpy as np
 from automl_vision import Dataset
 from automl_vision.data.detections import Detections, GroundTruth
 from automl_vision.evaluation.detection import average_precisions, match_objects
+from automl_vision.serving.objects import nms, place
 
 CANVAS, STRIDE, COMPONENTS, BATCH = 320, 16, 96, 16
 SIDE = CANVAS // STRIDE
@@ -65,9 +66,7 @@ def _canvas(image: Any) -> np.ndarray:
 
     scale = CANVAS / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
-    canvas = np.full((CANVAS, CANVAS, 3), 114, np.uint8)
-    canvas[: size[1], : size[0]] = np.asarray(image.image().resize(size, Image.Resampling.BILINEAR))
-    return canvas
+    return place(np.asarray(image.image().resize(size, Image.Resampling.BILINEAR)), (CANVAS, CANVAS))
 
 
 class LinearDetector:
@@ -119,7 +118,7 @@ class LinearDetector:
                 cells = np.flatnonzero(scores[:, label] >= LEAST_SCORE)
                 cells = cells[np.argsort(-scores[cells, label])][:MOST_CELLS]
                 boxes = self._boxes(inputs[cells], label, self.centres[cells]) / self.scale[row]
-                kept = _suppressed(boxes)
+                kept = nms(boxes, np.zeros(len(boxes), np.int64), SAME)
                 count = len(kept)
                 columns = [np.full(count, position), np.full(count, label), scores[cells[kept], label]]
                 found.append(np.column_stack([*columns, boxes[kept]]))
@@ -173,20 +172,3 @@ def _logistic(inputs: np.ndarray, truth: np.ndarray, penalty: float = 10.0, step
             break
         weights, now = weights - step, new
     return weights
-
-
-def _suppressed(boxes: np.ndarray) -> np.ndarray:
-    """Positions of boxes, best first, that overlap no better one."""
-    if not len(boxes):
-        return np.zeros(0, int)
-    left_top = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    right_bottom = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = (right_bottom - left_top).clip(0).prod(axis=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    alike = shared / np.maximum(area[:, None] + area[None] - shared, 1e-9) > SAME
-    open_, kept = np.ones(len(boxes), bool), []
-    for i in range(len(boxes)):
-        if open_[i]:
-            kept.append(i)
-            open_ &= ~alike[i]
-    return np.array(kept)

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.files import read_json
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.classification import log_loss, softmax
+from bench import finished_cells
 
 WIDTHS = (0.2, 0.35, 0.5, 0.7, 1.0, float("inf"))
 COUNTS = (10, 20, 40, 80)
@@ -43,11 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     random = np.random.default_rng(0)
     ratios: dict[tuple[str, float], list[float]] = {}
-    for file in sorted(options.out.glob("cells/*/result.json")):
-        facts = read_json(file)
+    for facts, outputs in finished_cells(options.out):
         if "temperature" not in facts or facts["task"] != CLASSIFICATION:
             continue
-        with np.load(file.parent / "outputs.npz") as arrays:
+        with np.load(outputs) as arrays:
             parts = {
                 split: (
                     np.log(np.maximum(arrays[split], 1e-30)) * facts["temperature"],

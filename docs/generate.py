@@ -34,39 +34,42 @@ def hyperparameters_page() -> str:
 
 
 def _hyperparameter_table(family: Any) -> str:
-    schema = family.model_json_schema(by_alias=False)["properties"]
-    rows = [
-        [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
-        for name, field in family.model_fields.items()
+    return _table(["name", "default", "values", "what it does", "old names"], _named_rows(family))
+
+
+def _rows(model: Any) -> list[list[str]]:
+    """Name, default, values and meaning of each field."""
+    schema = model.model_json_schema(by_alias=False)["properties"]
+    return [
+        [f"`{name}`", _default(field), _range(schema[name]), field.description or ""]
+        for name, field in model.model_fields.items()
     ]
-    return _table(["name", "default", "values", "what it does", "old names"], rows)
+
+
+def _named_rows(model: Any) -> list[list[str]]:
+    """The same, with the other names of each field."""
+    return [
+        [*row, _old_names(name, field)]
+        for row, (name, field) in zip(_rows(model), model.model_fields.items(), strict=True)
+    ]
 
 
 def configuration_page() -> str:
     """Every field of `AutoMLVisionConfig`."""
     from automl_vision.experiment.config import AutoMLVisionConfig
 
-    schema = AutoMLVisionConfig.model_json_schema(by_alias=False)["properties"]
-    rows = [
-        [f"`{name}`", _default(field), _range(schema[name]), field.description or "", _old_names(name, field)]
-        for name, field in AutoMLVisionConfig.model_fields.items()
-    ]
-    return f"# Configuration\n\n{_NOTE}\n{_table(['field', 'default', 'values', 'meaning', 'other names'], rows)}"
+    columns = ["field", "default", "values", "meaning", "other names"]
+    return f"# Configuration\n\n{_NOTE}\n{_table(columns, _named_rows(AutoMLVisionConfig))}"
 
 
 def promotion_page() -> str:
     """Every setting of a rule of promotion."""
     from automl_vision.experiment.promotion import PromotionRule
 
-    schema = PromotionRule.model_json_schema()["properties"]
-    rows = [
-        [f"`{name}`", _default(field), _range(schema[name]), field.description or ""]
-        for name, field in PromotionRule.model_fields.items()
-    ]
     return (
         f"# Rules of promotion\n\n{_NOTE}\nThe settings of `automl-vision models promote --rule FILE` and of "
         "`PromotionRule`. What is set to null is not asked.\n\n"
-        f"{_table(['setting', 'default', 'values', 'meaning'], rows)}"
+        f"{_table(['setting', 'default', 'values', 'meaning'], _rows(PromotionRule))}"
     )
 
 
@@ -192,24 +195,9 @@ def pipeline_page() -> str:
         f"# Pipelines\n\n{_NOTE}\nThe settings of `pipeline.yaml`, which [its guide](../guides/pipelines.md) explains."
     ]
     for prefix, part in groups.items():
-        schema = part.model_json_schema()["properties"]
-        rows = [
-            [f"`{name}`", _setting_default(field), _range(schema[name]), field.description or ""]
-            for name, field in part.model_fields.items()
-        ]
         title = f"## {prefix}" if prefix else "## Settings"
-        found.append(f"{title}\n\n{_table(['setting', 'default', 'values', 'meaning'], rows)}")
+        found.append(f"{title}\n\n{_table(['setting', 'default', 'values', 'meaning'], _rows(part))}")
     return "\n\n".join(found)
-
-
-def _setting_default(field: Any) -> str:
-    """The default of a setting; a group of settings has those of its own table."""
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True)
-    if hasattr(value, "model_fields_set"):
-        return "below"
-    return "none" if value == () else _default(field)
 
 
 API = {
@@ -268,10 +256,13 @@ def _parameter(parameter: Any) -> str:
 
 
 def _default(field: Any) -> str:
+    """The default of a field; a group of fields has those of a table of its own."""
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    return "none" if value in (None, {}) else f"`{value}`"
+    if hasattr(value, "model_fields_set"):
+        return "below"
+    return "none" if value in (None, {}, ()) else f"`{value}`"
 
 
 def _range(schema: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ def run_command(*arguments: object, environment: dict[str, str] | None = None) -
     output, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
         patch.setattr(sys, "argv", ["automl-vision", *map(str, arguments)])
+        patch.setattr(sys.modules["__main__"], "__package__", None)  # or the name would be that of how tests started
         for name, value in (environment or {}).items():
             patch.setenv(name, value)
         with pytest.raises(SystemExit) as ended:

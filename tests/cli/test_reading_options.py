@@ -16,6 +16,7 @@ from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.experiment import open_training_data
 from automl_vision.workspace.workspace import Workspace
 from command_line import run_command
+from conftest import write_shape_folders
 
 STEPS = np.kron(np.array([[200, 800], [500, 350]]), np.ones((20, 30), int))  # (40, 60)
 
@@ -62,6 +63,13 @@ def test_convert(yolo: Path, tmp_path: Path) -> None:
     (found,) = {image.objects[0].bbox for image in Dataset.open(out)}
     assert found == (20, 0, 40, 30)
     assert json.loads((out / "annotations.json").read_text())["images"][0]["width"] == 40
+
+
+def test_classes_are_converted_to_a_table_unless_said(tmp_path: Path) -> None:
+    photos, here = write_shape_folders(tmp_path / "photos"), ("-w", str(tmp_path / "w"))
+    done = run_command("data", "convert", str(photos), str(tmp_path / "out"), *here)
+    assert "from folder to csv in" in done.stdout, done.stderr
+    assert Dataset.open(tmp_path / "out").class_counts == Dataset.open(photos).class_counts
 
 
 @pytest.mark.parametrize(

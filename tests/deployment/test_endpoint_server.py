@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -36,9 +35,9 @@ from automl_vision.deployment.online.endpoint_folder import EndpointFolder
 from automl_vision.deployment.online.server import ServerSettings, serve
 from model_folders import write_classifier, write_detector
 from processes import wait_for
+from serving_processes import serving
 
 PHOTO = photo()
-PROGRAM = Path(sys.executable).with_name("automl-vision")
 
 
 class Server:
@@ -62,21 +61,8 @@ class Server:
 @contextmanager
 def served(endpoint: EndpointFolder, *options: str, environment: dict[str, str] | None = None) -> Iterator[Server]:
     """A server of an endpoint's folder, once it is ready."""
-    command = [str(PROGRAM), "serve", f"{endpoint.path}/", "--port", "0", "--threads", "1", *options]
-    log = endpoint.path.with_name("server.log")
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
-        wait_for(lambda: re.search(r"http\S+:\d+", log.read_text()) or process.poll() is not None, 60)
-        found = re.search(r"https?://\S+:\d+", log.read_text())
-        assert found, log.read_text()
-        server = Server(process, found[0])
-        if found[0].startswith("http:"):
-            wait_for(lambda: server.ask("", path="/health/ready", body=None)[0] == 200, 60)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(40)
+    with serving(endpoint, *options, environment=environment) as (process, address):
+        yield Server(process, address)
 
 
 def test_a_changed_definition_fails_no_request(tmp_path: Path) -> None:

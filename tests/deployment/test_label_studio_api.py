@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from endpoints import MODELS, asking, made_endpoint, photo
@@ -26,7 +26,10 @@ TOKEN = "0" * 40
 class _Files(BaseHTTPRequestHandler):
     """Serves one image to whom has the token, as Label Studio does."""
 
+    asked: ClassVar[list[str]] = []
+
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         is_known = self.headers.get("Authorization") == f"Token {TOKEN}"
         self.send_response(200 if is_known else 401)
         self.end_headers()
@@ -62,12 +65,13 @@ def test_people_see_what_the_model_predicts(task: str, files: str, tmp_path: Pat
     basic = base64.b64encode(f"key:{key}".encode()).decode()
     with asking(endpoint, None) as client:
         assert client.get("/health").status_code == 401
+        assert client.post("/webhook", content=b"{never read").json() == {"status": "ignored"}, "it sends no key there"
+        assert client.get("/webhook").status_code == 405
         client.headers["Authorization"] = f"Basic {basic}"
         assert client.get("/health").json()["status"] == "UP"
         setup = {"project": "1.2", "schema": "<View/>", "hostname": "http://elsewhere", "access_token": "x"}
         assert client.post("/setup", json=setup).json() == {"model_version": "shapes:1"}
         assert client.get("/versions").json() == {"versions": ["shapes:1"]}
-        assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {"status": "ignored"}
         answer = client.post("/predict", json=asked("/data/local-files/?d=a.png"))
     (prediction,) = Predictor(tmp_path / "model")([photo(1)])
     assert answer.json() == {"results": [shown_prediction(prediction, task, "shapes:1")], "model_version": "shapes:1"}
@@ -76,6 +80,16 @@ def test_people_see_what_the_model_predicts(task: str, files: str, tmp_path: Pat
     )
     assert labels == (() if TASKS[task].labels_objects else prediction.predicted)
     assert [each.label for each in objects] == (list(prediction.predicted) if TASKS[task].labels_objects else [])
+
+
+def test_images_of_a_server_below_a_path_are_fetched_there(files: str, tmp_path: Path) -> None:
+    endpoint, key = made_endpoint(tmp_path)
+    endpoint.change(endpoint.definition().changed(labeling={"server": f"{files}/label-studio/"}), "named the server")
+    with asking(endpoint, key) as client:
+        for address in ("/data/a.png", "/label-studio/data/a.png"):
+            assert client.post("/predict", json=asked(address)).status_code == 200
+        assert client.post("/predict", json=asked("/label-studio/../data/a.png")).status_code == 502
+    assert _Files.asked[-2:] == ["/label-studio/data/a.png"] * 2
 
 
 def test_objects_are_shown_from_the_score_that_spares_work(files: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from automl_vision.data.annotations import Annotations
 from automl_vision.data.masks import encode_mask
 from automl_vision.data.object import Object
 from automl_vision.formats.tools.label_studio_regions import contents_of
-from automl_vision.formats.tools.label_studio_results import interface_of, label_results, object_results
+from automl_vision.formats.tools.label_studio_results import interface_of, label_results, object_results, with_classes
 
 SIZE = (53, 37)
 
@@ -55,6 +55,21 @@ def test_the_interface_has_the_classes(task: str) -> None:
     assert root.find("Image").get("value") == "$image"  # type: ignore[union-attr]
     assert root.find("Header").get("value") == "$reason"  # type: ignore[union-attr]
     assert root.findall("Filter")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_interface_gets_new_classes_and_keeps_what_people_made_of_it(task: str) -> None:
+    made = interface_of(task, ("a & b", "cat")).replace("<View>", '<View><!-- ours --><Text name="t" value="$reason"/>')
+    assert with_classes(made, ("cat",)) == made, "a class that is gone stays"
+    changed = ElementTree.fromstring(with_classes(made, ("cat", "a & b", "dog")))
+    assert [each.get("name") for each in changed.iter("Text")] == ["t"]
+    for control in changed:
+        names = [each.get("value") for each in control]
+        assert names in ([], ["a & b", "cat", "dog"])
+    assert [tag.get("value") for tag in changed.iter() if tag.tag in ("Choice", "Label")].count("dog") >= 1
+    assert with_classes("<View/>", ("cat",)) == "<View/>", "people chose controls of their own"
+    with pytest.raises(ValueError, match="is not XML"):
+        with_classes("<View>", ("cat",))
 
 
 def test_what_no_region_can_be_is_refused() -> None:

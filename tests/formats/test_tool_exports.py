@@ -305,8 +305,9 @@ def studio(name: str, tasks: list[Any], objects: Any, *images: str, **more: Any)
         [
             task("/data/local-files/?d=set%5Cimg%5C1.jpg", RECTANGLE),
             task("/storage-data/uploaded/?filepath=upload/1/8a7c1b2d-2.jpg", number=2),
+            task("https://host/label-studio/data/local-files/?d=set/3.jpg", number=3),
         ],
-        {"img/1.jpg": [CAT], "img/2.jpg": []},
+        {"img/1.jpg": [CAT], "img/2.jpg": [], "3.jpg": []},
     ),
     (
         "label-studio",

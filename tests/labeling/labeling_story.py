@@ -141,3 +141,6 @@ def tell(task: str, url: str, token: str, files: Path, place: Path) -> None:
     synced, pushed = project.sync()
     assert synced.version == "set:2"
     assert pushed.predictions == 2  # the dataset's labels of both images are others now
+    with LabelStudio(url, token) as server:
+        interface = server.get(f"/api/projects/{number}/")["label_config"]
+    assert interface.count('value="dog"') == (2 if TASKS[task] == "masks" else 1), "a new class can be chosen"

@@ -25,7 +25,7 @@ from typing import Any
 RECORDED = Path(__file__).parent / "recorded"
 _ID = re.compile(r"automl-vision:[0-9a-f]{16}")
 _UNREAD = frozenset({  # what no code here reads, and would be most of the files
-    "annotations_results", "predictions_results", "label_config", "parsed_label_config", "control_weights",
+    "annotations_results", "predictions_results", "parsed_label_config", "control_weights",
     "config_has_control_tags", "custom_task_lock_ttl", "created_by", "comment_authors",
 })  # fmt: skip
 
@@ -123,16 +123,24 @@ def recording(real: str, files: Path) -> Iterator[tuple[str, Exchange]]:
 
 
 @contextmanager
-def replaying(name: str, files: Path) -> Iterator[str]:
+def replaying(name: str, files: Path, *, below: str = "") -> Iterator[str]:
     """A server that answers what the real one answered to the same requests, in the same order for each address.
 
     A request that was not made in the recording, or with another body, is answered with status 418.
+
+    Args:
+        name: of the recording.
+        files: folder below which the server serves files.
+        below: path that the server lies below, such as `/label-studio`.
     """
     exchange, waiting = Exchange(files), defaultdict[tuple[str, str], list[dict[str, Any]]](list)
     for entry in json.loads((RECORDED / f"{name}.json").read_text()):
         waiting[entry["method"], entry["path"]].append(entry)
 
     def answer(method: str, path: str, body: bytes, _: str | None) -> tuple[int, bytes]:
+        if not path.startswith(f"{below}/"):
+            return 404, f"{path} is not below {below}".encode()
+        path, body = path.removeprefix(below), body.replace(f'"{below}/data/'.encode(), b'"/data/')
         entries = waiting[method, path]
         if not entries or entries[0]["body"] != exchange.masked(body):
             wanted = entries[0]["body"] if entries else "nothing"
@@ -142,7 +150,7 @@ def replaying(name: str, files: Path) -> Iterator[str]:
         return found["status"], text.encode()
 
     with _site(answer) as url:
-        yield url
+        yield f"{url}{below}"
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from recorded_exchange import replaying
 
 from automl_vision import Dataset, Workspace
 from automl_vision.labeling.project import LabelingProject
-from automl_vision.web.label_studio import LabelStudio
+from automl_vision.web.label_studio import LabelStudio, LabelStudioError
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -23,6 +23,14 @@ def test_the_story_with_recorded_answers(task: str, tmp_path: Path) -> None:
     files = tmp_path / "files"
     with replaying(task, files) as url:
         tell(task, url, "0" * 40, files, tmp_path)
+
+
+def test_the_story_with_a_server_that_lies_below_a_path(tmp_path: Path) -> None:
+    files, below = tmp_path / "files", "/label-studio"
+    with replaying("image-classification", files, below=below) as url:
+        tell("image-classification", f"{url}/", "0" * 40, files, tmp_path)
+        with LabelStudio(url, "0" * 40) as server, pytest.raises(LabelStudioError, match="is not served by"):
+            server.download(f"{below}/../data/a.png")
 
 
 @pytest.fixture(scope="session")

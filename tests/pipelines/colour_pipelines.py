@@ -14,7 +14,6 @@ from automl_vision.pipelines.definition import PipelineDefinition
 from automl_vision.pipelines.results import DataTaken, Results, Trained, TrainedRun
 from automl_vision.pipelines.running import run_pipeline
 from automl_vision.pipelines.steps import find_step
-from automl_vision.pipelines.store import digest
 from automl_vision.workspace.run_folder import RunFolder
 from colour_models import COLOURS, GOOD, write_colour_model
 
@@ -52,10 +51,8 @@ def trained_as(context: PipelineContext, run_id: str, **model: object) -> Traine
     results = Results()
     results.add(run_pipeline(context, until="data").done[0].result)
     champion = context.champion()
-    step = find_step("train")
-    assert step.key is not None
     trained = Trained(
-        key=digest([step.name, *step.key(context, results)]),
+        key=find_step("train").digest_of(context, results),
         sentence="written by a test",
         runs=[TrainedRun(run=run_id, start="start", score=0.9, status="Completed")],
         chosen=run_id,

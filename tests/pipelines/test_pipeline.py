@@ -17,10 +17,10 @@ from automl_vision.deployment.online.endpoint_folder import Endpoints
 from automl_vision.experiment.gate import promote_judged
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.definition import PipelineDefinition, read_pipeline
-from automl_vision.pipelines.labels import new_labels, take_labels
+from automl_vision.pipelines.labels import TakenLabels, new_labels, take_enough_labels, take_labels
 from automl_vision.pipelines.release_steps import champion_changes, roll_back
 from automl_vision.pipelines.results import Challenged, DataTaken, Judged
-from automl_vision.pipelines.running import run_pipeline, run_step
+from automl_vision.pipelines.running import known_results, run_pipeline, run_step
 from automl_vision.pipelines.starts import plan_start, planned_starts
 from automl_vision.pipelines.steps import STEPS
 from automl_vision.workspace.label_queue import LabelQueue
@@ -64,11 +64,11 @@ def check_a_retraining_has_one_budget_for_both_starts(context: PipelineContext) 
     assert planned_starts(context) == (["champion", "start"], "")
     training = {"experiment_timeout_hours": 1.0, "arguments": {"number_of_epochs": 3}}
     hour = replace(context, definition=context.definition.model_copy(update={"training": training}))
-    first = plan_start(hour, "champion", "colours:1", spent=0, left=2).settings
+    first = plan_start(hour, "champion", "colours:1", spent=0, left=2)
     assert first["experiment_timeout_hours"] == 0.5 and first["iterations"] == 1
     assert first["arguments"] == {"number_of_epochs": 3, "checkpoint_run_id": "colours-1"}
     assert hour.definition.config(**first).algorithm == hour.definition.config().algorithm
-    second = plan_start(hour, "start", "colours:1", spent=600, left=1).settings
+    second = plan_start(hour, "start", "colours:1", spent=600, left=1)
     assert second == {"experiment_timeout_hours": pytest.approx(5 / 6)}
     shutil.rmtree(context.workspace.run_folder("colours-1").model)
     starts, note = planned_starts(context)
@@ -169,6 +169,24 @@ def test_test_images_are_held_out_or_named(data: Path, tmp_path: Path):
     assert run_pipeline(named, until="data").done[0].result.test_images == 30
 
 
+def test_the_steps_after_the_first_work_with_what_was_taken_last(data: Path, tmp_path: Path):
+    shutil.move(data / "test", tmp_path / "other")
+    context = colour_context(Workspace(tmp_path / "workspace"), data, test_data=str(tmp_path / "other"))
+    first = run_pipeline(context, until="data").done[0].result
+    moved = tmp_path / "other" / "red" / "0.png"
+    shutil.move(moved, tmp_path / "away.png")
+    second = run_pipeline(context, until="data").done[0].result
+    assert (first.test_images, second.test_images) == (30, 29)
+    shutil.move(tmp_path / "away.png", moved)
+    third = run_pipeline(context, until="data").done[0].result
+    assert third == first and known_results(context)[0].of(DataTaken) == first
+    shutil.rmtree(tmp_path / "other")
+    of_version = replace(context, version=first.version)
+    assert run_step(of_version, "check").result.step == "check", "the test images are not opened again"
+    with pytest.raises(DataError):
+        run_step(context, "check")
+
+
 def test_gates_of_data_and_evaluation_refuse(context: PipelineContext, data: Path):
     shutil.copy(data / "train" / "red" / "0.png", data / "val" / "red" / "leak.png")
     strict = replace(
@@ -215,7 +233,9 @@ def test_labels_of_the_queue_become_the_next_version(data: Path, tmp_path: Path)
         queue.add(file.read_bytes(), photo)
         queue.correct(photo.id, colour)
     assert new_labels(context) == 2
-    assert take_labels(context) == "photos:2"
+    patient = colour_context(workspace, "photos", triggers={"labels": {"at_least": 3}})
+    assert take_enough_labels(patient).sentence == "2 new labels, 3 are wanted"
+    assert take_enough_labels(context) == TakenLabels(2, 1, "photos:2")
     assert workspace.datasets.get("photos:2").parent == "photos:1"
     taken = run_pipeline(context, until="data").done[0].result
     assert taken.version == "photos:2" and taken.added == 2
@@ -245,6 +265,15 @@ def test_all_mistakes_of_a_file_are_told_with_their_lines(tmp_path: Path):
         read_pipeline(file)
     assert 'line 5: training: no setting is named "iteration".' in str(told.value)
     assert 'line 7: gates.evaluation: "acuracy" is no metric' in str(told.value)
+    file.write_text(
+        "name: leaves\ntask: image-classification\ndata: leaves/\ntraining:\n  iterations: 3\n  sampling:\n"
+        "    type: random\n    space: {learning_rat: {type: uniform, low: 0.1, high: 0.2}}\n"
+    )
+    with pytest.raises(ConfigError) as told:
+        read_pipeline(file)
+    assert "line 8: training: hyperparameter_sampling: learning_rat" in str(told.value), "also by another name"
+    with pytest.raises(ConfigError, match=r"the file cannot be read \(No such file"):
+        read_pipeline(tmp_path / "missing.yaml")
     file.write_text("name: leaves\ntask: image-classification\ndata: leaves/\n")
     assert read_pipeline(file).data == str(tmp_path.resolve() / "leaves")
 

@@ -36,7 +36,8 @@ from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoi
 from automl_vision.pipelines.results import Promoted, Trained
 from automl_vision.pipelines.running import Outcome, run_pipeline
 from automl_vision.web.label_studio import LabelStudio
-from processes import free_port, wait_for
+from processes import wait_for
+from serving_processes import serving
 
 FILE = """
 name: leaves
@@ -92,29 +93,8 @@ class Reader(Silent):
     def __init__(self) -> None:
         self.keys: list[str] = []
 
-    def confide(self, text: str) -> None:
-        self.keys.append(text)
-
-
-@contextmanager
-def served(workspace: Path) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-c", "from automl_vision.cli.main import main; main()", "serve", "leaves"]
-    command += ["--port", str(port), "--threads", "1", "--workspace", str(workspace)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _is_ready(port), 240)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(120) in (0, -signal.SIGTERM)
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5).status == 200
-    except OSError:
-        return False
+    def confide(self, what: str, owner: str, secret: str) -> None:
+        self.keys.append(secret)
 
 
 def shifted(file: Path) -> bytes:
@@ -207,8 +187,8 @@ def test_labels_of_a_drifted_stream_make_the_next_champion(
         for file in sorted((leaves / "train" / name).iterdir())[-STREAMED:]
     }
     stream = [(request, shifted(file)) for request, (_, file) in truth.items()]
-    with served(workspace.path) as url:
-        caller = Caller(url, reader.keys[0].split()[-1], stream)
+    with serving(endpoint) as (_, url):
+        caller = Caller(url, reader.keys[0], stream)
         report, added = _alarm(context)
         assert report.is_alarm and added
         with labelling(tmp_path) as server:

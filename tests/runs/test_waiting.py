@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
-from automl_vision.compute.turns import WaitingLine
+from automl_vision.compute.turns import Ticket, WaitingLine
 from automl_vision.core.errors import ComputeError, WorkspaceError
 from automl_vision.core.records import PlaceInLine
 from automl_vision.runs.waiting import draw_ticket
@@ -173,10 +173,14 @@ def test_tickets_are_numbered_and_freed_with_their_last_holder(tmp_path: Path):
 
 
 def test_only_runs_on_this_machine_draw_a_ticket(experiment: Experiment):
-    folder = RunFolder(experiment.workspace.runs_path / "a")
+    def ticket_on(target: str) -> Ticket | None:
+        folder = RunFolder(experiment.workspace.runs_path / target.replace(":", "-").replace("/", "-"))
+        folder.create({"compute_target": target})
+        return draw_ticket(folder)
+
     for target in ("ray", "ray://host:10001", "ray:host:6379"):
-        assert draw_ticket(folder, target) is None
-    tickets = [draw_ticket(folder, target) for target in ("local", "cpu", "cuda")]
+        assert ticket_on(target) is None
+    tickets = [ticket_on(target) for target in ("local", "cpu", "cuda")]
     assert [ticket.number for ticket in tickets if ticket is not None] == [1, 2, 3]
     for ticket in tickets:
         assert ticket is not None

@@ -125,15 +125,16 @@ def test_random_weights_have_a_rate_of_their_own():
         ("test_vit", {"pretrained": True}, True),
         ("test_vit", {"pretrained": True, "layer_decay": 1.0}, False),
         ("test_vit", {}, False),  # random weights have nothing to keep
+        ("test_vit", {"is_started": True}, True),
         (SMALL_MODEL, {"pretrained": True}, False),
     ],
 )
 def test_early_blocks_of_pretrained_transformers_learn_less(name: str, changes: dict[str, Any], is_slower: bool):
     source = create_model(name, task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
-    settings = small_hyperparameters(**changes)
-    groups = create_optimizer(
-        ImageModel(source.network, source.normalization), settings, 0.01, architecture=name
-    ).param_groups
+    is_started = changes.get("is_started", False)
+    settings = {key: value for key, value in changes.items() if key != "is_started"}
+    settings, model = small_hyperparameters(**settings), ImageModel(source.network, source.normalization)
+    groups = create_optimizer(model, settings, 0.01, architecture=name, is_started=is_started).param_groups
     assert (min(group["lr_scale"] for group in groups) < 0.5) == is_slower
 
 

@@ -108,6 +108,8 @@ def test_labels_of_images_become_a_dataset(tmp_path: Path):
     queue.remove(added.id)
     assert len(Dataset.load(version)) == 11
     assert Dataset.load(version)[0].image().size == (40, 20), "the version has its own copies"
+    few = queue.register(registry, "dogs", "image-classification")
+    assert (len(Dataset.load(few)), Dataset.load(few).classes) == (4, ("dog",)), "as few as there are"
     with pytest.raises(DataError, match="no corrected photo of image-object-detection"):
         queue.export(tmp_path / "none", "image-object-detection")
 

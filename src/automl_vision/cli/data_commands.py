@@ -22,6 +22,7 @@ from automl_vision.cli.options import (
     open_workspace,
     reading,
 )
+from automl_vision.cli.tables import moment, print_table
 from automl_vision.data.defaults import MAX_BAD_SHARE, SPLIT_RATIO
 
 BadShareOption = Annotated[
@@ -163,10 +164,6 @@ def versions(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List registered datasets and their versions."""
-    from time import localtime, strftime
-
-    from automl_vision.cli.tables import print_table
-
     registry = open_workspace(workspace).datasets
     names = registry.names() if name is None else [registry.get(name).name]
     found = [version for one in names for version in registry.versions(one)]
@@ -176,7 +173,7 @@ def versions(
     rows = [
         [
             version.id,
-            strftime("%Y-%m-%d %H:%M", localtime(version.created)),
+            moment(version.created),
             ", ".join(f"{count} {split}" for split, count in version.summary["images"].items()),
             str(len(version.summary["classes"])),
             version.description,
@@ -262,7 +259,9 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
     path: DataArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     *,
-    format_: Annotated[str, typer.Option("--format", help="The format to write.")] = "coco",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="The format to write; default: csv for classes, coco for objects.")
+    ] = None,
     images: Annotated[str, typer.Option(help="copy, link, or none: refer to the originals.")] = "copy",
     task: Annotated[str | None, typer.Option(help="The task; default: as the labels suggest.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="The format to read; default: detected.")] = None,
@@ -275,7 +274,7 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:
     """Write a dataset in another format; what the format cannot hold is listed."""
     from automl_vision.cli.import_report import note_lines
-    from automl_vision.formats.export import export_dataset
+    from automl_vision.formats.export import export_dataset, usual_format
 
     settings = reading(read, allow_outside=allow_outside)
     dataset = open_dataset(
@@ -288,6 +287,7 @@ def convert(  # noqa: PLR0913 - each one is an option of the command
         value_range=value_range,
         **settings,
     )
+    format_ = format_ or usual_format(dataset)
     report = export_dataset(dataset, out, format_, images=images)
     for problem in dataset.report.problems:
         typer.echo(f"left out  {problem.place}: {problem.reason}")
@@ -314,7 +314,6 @@ def _writing(path: Path) -> Iterator[None]:
 def _print_summary(dataset: Any, *, all_notes: bool) -> None:
     """Print images per class and split, the first records that were left out, and what was noted."""
     from automl_vision.cli.import_report import note_lines, unvalidated_lines
-    from automl_vision.cli.tables import print_table
     from automl_vision.core.text import visible
 
     summary, problems = dataset.summary(), dataset.report.problems

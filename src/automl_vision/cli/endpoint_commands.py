@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from automl_vision.cli.model_commands import ListByDefault
 from automl_vision.cli.options import JsonOption, RuntimeOption, WorkspaceOption, open_workspace
+from automl_vision.cli.tables import moment, print_table
 
 if TYPE_CHECKING:
     from automl_vision.deployment.drift import DriftReport
@@ -122,8 +122,6 @@ def drift(
 
 
 def _print_drift(report: DriftReport) -> None:
-    from automl_vision.cli.tables import print_table
-
     typer.echo(f"{report.endpoint}  {report.deployment}  {report.model}")
     typer.echo(report.sentence)
     found = report.comparison
@@ -145,8 +143,6 @@ def _figure(value: float | None) -> str:
 
 def list_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
     """List endpoints with what they serve; `list` may be left out."""
-    from automl_vision.cli.tables import print_table
-
     endpoints = _endpoints(workspace)
     found = {name: endpoints.get(name).definition() for name in endpoints.names()}
     if as_json:
@@ -161,8 +157,6 @@ def list_(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> Non
 
 def show(endpoint: EndpointArgument, as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
     """Show an endpoint's deployments, keys without their text, and last changes."""
-    from automl_vision.cli.tables import print_table
-
     folder = _endpoints(workspace).get(endpoint)
     definition, keys = folder.definition(), folder.keys().keys
     if as_json:
@@ -173,9 +167,9 @@ def show(endpoint: EndpointArgument, as_json: JsonOption = False, workspace: Wor
     print_table(["deployment", "model", "traffic", "mirror"], _rows(definition))
     for key in keys:
         limits = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in _limits(key).items() if value)
-        typer.echo(f"{key.name} key of {_day(key.created)}{', at most ' + limits if limits else ''}")
+        typer.echo(f"{key.name} key of {moment(key.created)}{', at most ' + limits if limits else ''}")
     for change in folder.changes(10):
-        typer.echo(f"{_day(change['time'])}  {change['user']}  {change['what']}")
+        typer.echo(f"{moment(change['time'])}  {change['user']}  {change['what']}")
 
 
 def traffic(
@@ -257,10 +251,6 @@ def _rows(definition: EndpointDefinition) -> list[list[str]]:
 
 def _limits(key: Any) -> dict[str, float | None]:
     return {"per_second": key.per_second, "per_day": key.per_day}
-
-
-def _day(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def add_endpoints(app: typer.Typer) -> None:

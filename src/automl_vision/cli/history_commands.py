@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
-from automl_vision.cli.tables import print_table
+from automl_vision.cli.tables import moment, print_table
 
 if TYPE_CHECKING:
     from automl_vision.core.records import PastTrial
@@ -47,7 +46,7 @@ _COLUMNS = ("ended", "task", "images", "classes", "algorithm", "tried as", "scor
 def _row(trial: PastTrial) -> tuple[str, ...]:
     score = "" if trial.score is None else f"{trial.metric} {trial.score:.4f}"
     return (
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(trial.ended)),
+        moment(trial.ended),
         trial.task,
         f"{trial.facts.images:,}",
         str(trial.facts.classes),

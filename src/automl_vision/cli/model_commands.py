@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from automl_vision.cli.options import DATA_HELP, JsonOption, WorkspaceOption, open_dataset, open_workspace
+from automl_vision.cli.tables import moment, print_table
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List algorithms with their size and the licence and source of their weights; `list` may be left out."""
-    from automl_vision.cli.tables import print_table
     from automl_vision.core.errors import UnknownModelError
     from automl_vision.core.tasks import TASKS, normalize_task
     from automl_vision.recipes.catalog import describe_model, list_models, own_models
@@ -112,8 +112,6 @@ def versions(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List registered models and their versions, with their aliases and where they come from."""
-    from automl_vision.cli.tables import print_table
-
     registry = open_workspace(workspace).models
     found = [version for one in (registry.names() if name is None else [name]) for version in registry.versions(one)]
     if as_json:
@@ -123,7 +121,7 @@ def versions(
         [
             version.id,
             ", ".join(version.aliases),
-            _moment(version.created),
+            moment(version.created),
             version.lineage.run,
             version.lineage.data_version,
             version.lineage.user,
@@ -140,7 +138,6 @@ def show(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show a version: where it comes from, how good, fast and large it is, and the path of its files."""
-    from automl_vision.cli.tables import print_table
     from automl_vision.serving.model_folder import CARD_FILE, ModelDescription
 
     registry = open_workspace(workspace).models
@@ -161,15 +158,13 @@ def log(
     workspace: WorkspaceOption = None,
 ) -> None:
     """List every change of a model's aliases: when, by whom, how and why."""
-    from automl_vision.cli.tables import print_table
-
     changes = open_workspace(workspace).models.log(name)
     if as_json:
         typer.echo(json_text([asdict(change) for change in changes], indent=2))
         return
     rows = [
         [
-            _moment(change.time),
+            moment(change.time),
             change.alias,
             f"{'none' if change.previous is None else change.previous} → {change.version}",
             change.action,
@@ -296,7 +291,6 @@ def _dataset(data: str | None, workspace: Path | None, model: str, registry: Mod
 
 def _print_comparison(found: ModelComparison, most: int) -> None:
     """Print the paired tests, and tables of at most `most` classes and slices."""
-    from automl_vision.cli.tables import print_table
     from automl_vision.experiment.compared import most_different, part_table
 
     one, two, test = found.first.name, found.second.name, found.overall.comparison
@@ -342,7 +336,7 @@ def _facts(version: ModelVersion, passport: ModelDescription, folder: Path) -> S
     lineage = version.lineage
     facts = [
         ("aliases", ", ".join(version.aliases)),
-        ("registered", f"{_moment(version.created)} by {lineage.user}" if lineage.user else _moment(version.created)),
+        ("registered", f"{moment(version.created)} by {lineage.user}" if lineage.user else moment(version.created)),
         ("task", passport.task),
         ("algorithm", passport.model_name),
         ("classes", str(len(passport.classes))),
@@ -364,9 +358,3 @@ def _facts(version: ModelVersion, passport: ModelDescription, folder: Path) -> S
         ("folder", str(folder)),
     ]
     return [fact for fact in facts if fact[1]]
-
-
-def _moment(seconds: float) -> str:
-    from time import localtime, strftime
-
-    return strftime("%Y-%m-%d %H:%M", localtime(seconds))

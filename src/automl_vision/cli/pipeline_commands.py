@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_vision.cli.options import JsonOption, WorkspaceOption, open_workspace
+from automl_vision.cli.tables import moment, print_table
 from automl_vision.core.numbers import json_text
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ def run(
 
 def status(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show what is done for the data that was taken last, what comes next, and the champion."""
-    from automl_vision.cli.tables import print_table
     from automl_vision.pipelines.running import known_results
 
     context = _context(file, workspace, as_json=as_json)
@@ -104,7 +103,7 @@ def status(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonO
         typer.echo(json_text({"steps": values, **named}, indent=2))
         return
     rows = [
-        [name, "passed" if each.passed else "REFUSED", _moment(each.made), each.sentence]
+        [name, "passed" if each.passed else "REFUSED", moment(each.made), each.sentence]
         for name, each in results.items()
     ]
     print_table(["step", "", "done", "what it found"], rows)
@@ -114,7 +113,6 @@ def status(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonO
 
 def history(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List which version became the champion: when, by whom, how and why."""
-    from automl_vision.cli.tables import print_table
     from automl_vision.pipelines.release_steps import champion_changes
 
     changes = champion_changes(_context(file, workspace, as_json=as_json))
@@ -122,7 +120,7 @@ def history(file: FileArgument, workspace: WorkspaceOption = None, as_json: Json
         typer.echo(json_text([asdict(change) for change in changes], indent=2))
         return
     rows = [
-        [_moment(each.time), f"{'none' if each.previous is None else each.previous} → {each.version}",
+        [moment(each.time), f"{'none' if each.previous is None else each.previous} → {each.version}",
          each.action, each.user, each.why] for each in changes
     ]  # fmt: skip
     print_table(["time", "champion", "how", "by", "why"], rows)
@@ -141,15 +139,12 @@ def rollback(file: FileArgument, reason: ReasonOption = "", workspace: Workspace
 
 def labels(file: FileArgument, workspace: WorkspaceOption = None) -> None:
     """Register the data with the labels that people gave as its next version; exits with 3 if there are too few."""
-    from automl_vision.pipelines.labels import new_labels, take_labels
+    from automl_vision.pipelines.labels import take_enough_labels
 
-    context = _context(file, workspace, as_json=False)
-    count, least = new_labels(context), context.definition.triggers.labels_or_default.at_least
-    if count < least:
-        typer.echo(f"{count} new labels, {least} are wanted")
+    taken = take_enough_labels(_context(file, workspace, as_json=False))
+    typer.echo(taken.sentence)
+    if not taken.are_enough:
         raise typer.Exit(REFUSED)
-    version = take_labels(context)
-    typer.echo(f"{count} new labels are in {version}")
 
 
 def watch(file: FileArgument, workspace: WorkspaceOption = None) -> None:
@@ -230,15 +225,13 @@ def _context(
 def _tell(done: Done) -> None:
     """Print what a step found."""
     word = "" if done.result.passed else "REFUSED: "
-    before = "" if done.is_new else f" (done {_moment(done.result.made)})"
+    before = "" if done.is_new else f" (done {moment(done.result.made)})"
     typer.echo(f"  {word}{done.result.sentence}{before}")
     for note in done.result.notes:
         typer.echo(f"    {note}")
 
 
 def _print_summary(done: tuple[Done, ...]) -> None:
-    from automl_vision.cli.tables import print_table
-
     rows = [
         [each.step.name, "passed" if each.result.passed else "REFUSED",
          f"{each.result.seconds:.1f} s" if each.is_new else "done before", each.result.sentence]
@@ -250,10 +243,6 @@ def _print_summary(done: tuple[Done, ...]) -> None:
 
 def _to_json(done: Done) -> dict[str, Any]:
     return {"step": done.step.name, "new": done.is_new, **done.result.model_dump(mode="json")}
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _named(commands: Sequence[Callable[..., None]]) -> dict[str, Callable[..., None]]:

@@ -1,11 +1,21 @@
-"""Tables in the terminal."""
+"""Tables and times in the terminal."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 _PIPE_WIDTH = 250  # columns; in a pipe nothing may be wrapped
+
+
+def moment(seconds: float) -> str:
+    """A time as local date and minute.
+
+    Args:
+        seconds: since 1970.
+    """
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -77,6 +77,21 @@ def lock(descriptor: int) -> None:
         time.sleep(_POLL)
 
 
+def lock_within(descriptor: int, seconds: float) -> bool:
+    """Lock an open file, waiting for whoever holds it; returns whether it was done. Closing the file unlocks it.
+
+    Args:
+        descriptor: of the file.
+        seconds: to wait at most; 0 tries once.
+    """
+    end = time.monotonic() + seconds
+    while not try_lock(descriptor):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the lock of a file inside the block; the file is made, and stays.

@@ -14,12 +14,13 @@ def finite(value: float | None) -> float | None:
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON that every parser reads: what is NaN or infinite becomes null."""
-    return json.dumps(_strict(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(strict(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """JSON values with null where a number is NaN or infinite."""
     if isinstance(value, float):
         return finite(value)
     if isinstance(value, dict):
-        return {key: _strict(part) for key, part in value.items()}
-    return [_strict(part) for part in value] if isinstance(value, list | tuple) else value
+        return {key: strict(part) for key, part in value.items()}
+    return [strict(part) for part in value] if isinstance(value, list | tuple) else value

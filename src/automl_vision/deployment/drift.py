@@ -148,8 +148,7 @@ def labelling_batch(
 
 
 def _deployment(definition: EndpointDefinition, name: str | None) -> tuple[str, DeploymentDefinition]:
-    if name is None:
-        name = max(definition.deployments, key=lambda each: definition.traffic.get(each, 0), default="")
+    name = definition.busiest if name is None else name
     return name, definition.deployment(name)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.core.numbers import finite
+from automl_vision.core.records import MetricInterval
+
 RESAMPLES = 1000
 LEVEL = 0.95
 
@@ -33,6 +36,12 @@ class Interval:
     def to_json(self) -> dict[str, float]:
         """The interval as JSON values."""
         return vars(self)
+
+    def record(self) -> MetricInterval | None:
+        """The interval as it is kept; None where the value is undefined, and an undefined end is None."""
+        if finite(self.value) is None:
+            return None
+        return MetricInterval(value=self.value, low=finite(self.low), high=finite(self.high))
 
 
 @dataclass(frozen=True)

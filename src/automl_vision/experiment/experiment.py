@@ -15,6 +15,7 @@ from automl_vision.core.version import VERSION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.joining import join_validation
 from automl_vision.data.manifest_file import is_manifest
+from automl_vision.data.scan import Progress
 from automl_vision.data.usability import require_usable
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.config import AutoMLVisionConfig
@@ -199,20 +200,38 @@ def new_run_id(experiment: str) -> str:
 def _opened(data: Dataset | str, config: AutoMLVisionConfig, workspace: Workspace) -> Dataset:
     if isinstance(data, str):
         path = workspace.datasets.resolve(data)
-        dataset = Dataset.open(
-            path,
-            task=config.task,
-            max_bad_share=config.max_bad_share,
-            allow_outside=config.allow_outside,
-            exif=config.exif,
-            value_range=config.value_range,
-        )
+        dataset = open_as(config, path)
         if not is_manifest(path):  # a manifest is only loaded, everything else was checked
             return dataset
     else:
         dataset = data.as_task(config.task).with_range(config.value_range)
     require_usable(dataset, max_bad_share=config.max_bad_share)
     return dataset
+
+
+def open_as(
+    config: AutoMLVisionConfig, path: str, *, max_bad_share: float | None = None, progress: Progress | None = None
+) -> Dataset:
+    """Open data as a config reads it.
+
+    Args:
+        config: that says how.
+        path: of the data, or a URL.
+        max_bad_share: of images, and of objects, that may be unusable; None takes the config's.
+        progress: called with (images done, images in all).
+
+    Raises:
+        DataError: the data cannot be opened, or more of it is unusable.
+    """
+    return Dataset.open(
+        path,
+        task=config.task,
+        max_bad_share=config.max_bad_share if max_bad_share is None else max_bad_share,
+        allow_outside=config.allow_outside,
+        exif=config.exif,
+        value_range=config.value_range,
+        progress=progress,
+    )
 
 
 def _start_from(workspace: Workspace, hyperparameters: Hyperparameters) -> str | None:

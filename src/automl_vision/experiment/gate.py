@@ -17,7 +17,6 @@ from automl_vision.core.records import MetricInterval
 from automl_vision.core.records.record import Record, read_record
 from automl_vision.core.records.speed import MEGABYTE
 from automl_vision.data.dataset import Dataset
-from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import Metric, metrics_of
 from automl_vision.experiment.compared import PartCompared
 from automl_vision.experiment.evaluated import Evaluated
@@ -287,8 +286,8 @@ def _weighed(model: Contender, evaluated: Evaluated, metric: Metric, seen: int |
     calibration = CALIBRATION in metrics_of(passport.task)
     return GateModel(
         version=model.name,
-        score=_interval(evaluated.interval(metric.name)),
-        calibration_error=_interval(evaluated.interval(CALIBRATION)) if calibration else None,
+        score=evaluated.interval(metric.name).record(),
+        calibration_error=evaluated.interval(CALIBRATION).record() if calibration else None,
         latency_ms=None if latency is None else latency["median_ms"],
         size_mb=file.stat().st_size / MEGABYTE if file.exists() else None,
         seen=seen,
@@ -300,7 +299,7 @@ def _overall(comparison: ModelComparison, metric: Metric) -> GateDifference:
     return GateDifference(
         metric=found.metric,
         lower_is_better=not metric.higher_is_better,
-        difference=_interval(found.comparison.difference),
+        difference=found.comparison.difference.record(),
         p_value=finite(found.comparison.p_value),
         test=found.comparison.test,
         images=found.comparison.images,
@@ -326,16 +325,10 @@ def _parts(parts: Sequence[PartCompared], *, higher_is_better: bool) -> list[Gat
                     images=part.images,
                     current=finite(part.first),
                     challenger=finite(part.second),
-                    difference=_interval(part.comparison.difference),
+                    difference=part.comparison.difference.record(),
                     p_value=p_value,
                     lost=lost,
                 ),
             )
         )
     return [part for _, part in sorted(found, key=lambda entry: (not entry[1].lost, entry[0]))]
-
-
-def _interval(found: Interval) -> MetricInterval | None:
-    if finite(found.value) is None:
-        return None
-    return MetricInterval(value=found.value, low=finite(found.low), high=finite(found.high))

@@ -11,7 +11,7 @@ from automl_vision.core.validation import names_of
 from automl_vision.data.dataset import Dataset
 from automl_vision.experiment.azure_job import is_azure_job, translate
 from automl_vision.experiment.config import AutoMLVisionConfig
-from automl_vision.experiment.yaml_lines import read_mapping, with_line
+from automl_vision.experiment.yaml_lines import read_mapping, read_settings, with_line
 from automl_vision.recipes.catalog import families
 from automl_vision.storage.azure_paths import asset_name, local_copy
 from automl_vision.storage.urls import is_url
@@ -44,14 +44,8 @@ def read_job(path: str | Path) -> Job:
     """
     path = Path(path)
     subject = f"The job {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
     folder = path.parent.resolve()
-    values, root = read_mapping(text, subject)
+    values, root = read_mapping(read_settings(path, subject), subject)
     names = names_of(AutoMLVisionConfig)
     if is_azure_job(values):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,23 +52,34 @@ class Probed:
         truth = self.truth[self.judged]
         if self.one_label and self.truth[rows].any(axis=0).sum() < 2:
             return float(truth[:, self.truth[rows].any(axis=0)].mean())  # the only class is said of each image
-        chances = fit_for(one_label=self.one_label)(self.inputs[rows], self.truth[rows], _STRENGTH)(
-            self.inputs[self.judged]
-        )
+        chances = self._chances(rows)
         if self.one_label:
             return float(truth[np.arange(len(truth)), chances.argmax(axis=1)].mean())
         return float(label_set_iou(chances >= 0.5, truth).mean())
 
     def class_f1(self, rows: NDArray[np.int64], label: int) -> float:
         """The F1 of a class by a probe that learned from some rows."""
-        inputs, judged = self.inputs[rows], self.inputs[self.judged]
         if self.one_label:
-            chances = fit_for(one_label=True)(inputs, self.truth[rows], _STRENGTH)(judged)
-            found = chances.argmax(axis=1) == label
+            found = self._chances(rows).argmax(axis=1) == label
+        elif np.array_equal(rows, self.training):
+            found = self._chances(rows)[:, label] >= 0.5
         else:
+            inputs, judged = self.inputs[rows], self.inputs[self.judged]
             found = fit_several(inputs, self.truth[rows][:, [label]], _STRENGTH)(judged)[:, 0] >= 0.5
         true = self.truth[self.judged, label]
         return float(2 * (found & true).sum() / max(found.sum() + true.sum(), 1))
+
+    def _chances(self, rows: NDArray[np.int64]) -> Floats:
+        """Probabilities (judged, classes) by a probe that learned from some rows; of all of them it is fitted once."""
+        return self._of_all if np.array_equal(rows, self.training) else self._fitted(rows)
+
+    @cached_property
+    def _of_all(self) -> Floats:
+        return self._fitted(self.training)
+
+    def _fitted(self, rows: NDArray[np.int64]) -> Floats:
+        fit = fit_for(one_label=self.one_label)
+        return fit(self.inputs[rows], self.truth[rows], _STRENGTH)(self.inputs[self.judged])
 
     def parts(self, size: int, repeats: int, seed: int) -> list[NDArray[np.int64]]:
         """Random parts of the training images of a size, with the classes in their proportions."""

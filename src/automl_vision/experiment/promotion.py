@@ -343,12 +343,13 @@ def judge(
     if comparison is not None:
         yield _against_current(rule, comparison)
         if rule.worst_class_margin is not None:
-            what = f"class is worse by more than {{margin:g}} in {comparison.class_figure}"
-            yield _by_part("worst_class_margin", rule.worst_class_margin, comparison.classes, what)
+            figure = comparison.class_figure
+            yield _by_part("worst_class_margin", "class", figure, rule.worst_class_margin, comparison.classes)
         if rule.worst_slice_margin is not None:
             metric = comparison.first.metric(rule.metric)
-            what = f"slice is worse by more than {{margin:g}} in {metric.name}"
-            yield _by_part("worst_slice_margin", rule.worst_slice_margin, comparison.slices, what, metric)
+            yield _by_part(
+                "worst_slice_margin", "slice", metric.name, rule.worst_slice_margin, comparison.slices, metric
+            )
     if rule.min_images is not None:
         yield _enough(rule.min_images, len(evaluated.rows))
     if rule.max_seen_images is not None:
@@ -397,7 +398,7 @@ def _enough(least: int, images: int) -> Verdict:
 
 
 def _by_part(
-    setting: str, margin: float, parts: Sequence[PartCompared], what: str, metric: Metric | None = None
+    setting: str, noun: str, figure: str, margin: float, parts: Sequence[PartCompared], metric: Metric | None = None
 ) -> Verdict:
     """No class or slice has lost more than the margin, unless it may be chance."""
 
@@ -405,7 +406,7 @@ def _by_part(
         value = part.comparison.difference.value
         return value if metric is None else metric.score(value)
 
-    rule = f"no {what.format(margin=margin)} beyond chance"
+    rule = f"no {noun} is worse by more than {margin:g} in {figure} beyond chance"
     known = [part for part in parts if math.isfinite(part.comparison.p_value)]
     if not known:
         return Verdict(setting, True, f"{rule}; none can be compared")

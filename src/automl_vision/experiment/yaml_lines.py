@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from automl_vision.core.errors import ConfigError, Problem
+
+
+def read_settings(path: Path, subject: str) -> str:
+    """The text of a file of settings.
+
+    Args:
+        path: of the file.
+        subject: what mistakes are said of.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"the file cannot be read ({error.strerror})"], subject=subject) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"the file is not valid YAML: {error}"], subject=subject) from None
 
 
 def read_mapping(text: str, subject: str) -> tuple[dict[str, Any], yaml.Node | None]:

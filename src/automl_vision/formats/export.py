@@ -62,6 +62,11 @@ def export_dataset(dataset: Dataset, folder: str | PathLike[str], format: str, *
     return export.report
 
 
+def usual_format(dataset: Dataset) -> str:
+    """Name of the format that holds most of a dataset: "csv" for classes, "coco" for objects."""
+    return "coco" if has_objects(dataset.task) else "csv"
+
+
 def _note_losses(dataset: Dataset, format_: ExportFormat, report: ImportReport) -> None:
     """Note the marks that a format cannot hold."""
     kept = dataset.splits != LEFT_OUT

@@ -26,9 +26,11 @@ class Addresses:
 
     Attributes:
         files: folder below which Label Studio serves files, its `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`.
+        below: path that Label Studio itself lies below, such as `/label-studio`; empty for none.
     """
 
     files: Path
+    below: str = ""
 
     def of(self, location: str) -> str:
         """The address of an image.
@@ -49,7 +51,7 @@ class Addresses:
         path = Path(location)
         if not path.is_relative_to(self.files):
             raise AddressError(f"it lies outside of {self.files}, the folder that Label Studio serves")
-        return f"{_SERVED_AT}{quote(path.relative_to(self.files).as_posix())}"
+        return f"{self.below}{_SERVED_AT}{quote(path.relative_to(self.files).as_posix())}"
 
 
 def signed_link(url: str, seconds: int = _SIGNED_SECONDS) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from automl_vision.core.errors import DataError
+from automl_vision.core.numbers import finite, strict
 from automl_vision.labeling.power_law import HORIZON, MISFIT, Measurement, PowerLaw
 
 LEVEL = 0.8
@@ -139,12 +140,12 @@ class Curve:
 
     def to_json(self, gain: float = GAIN) -> dict[str, Any]:
         """The curve as JSON values."""
-        needed = {key: _finite(value) for key, value in vars(self.needed(gain)).items()}
+        needed = strict(vars(self.needed(gain)))
         points = [{"labels": point.labels, "values": list(point.values)} for point in self.points]
         ahead = [(n, *self.predict(n)) for n in self._ahead()]
         names = ("labels", "value", "low", "high")
         return {
-            "name": self.name, "metric": self.metric, "labels": self.labels, "value": _finite(self.value),
+            "name": self.name, "metric": self.metric, "labels": self.labels, "value": finite(self.value),
             "points": points, "predicted": [dict(zip(names, each, strict=True)) for each in ahead],
             "needed": needed, "level": self.level, "sentence": self.sentence(gain),
         }  # fmt: skip
@@ -211,7 +212,3 @@ def _rounded(labels: float) -> str:
         return f"{max(round(labels), 1)}"
     digits = 10 ** (len(str(int(labels))) - 2)
     return f"{round(labels / digits) * digits:,}"
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value

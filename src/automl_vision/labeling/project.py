@@ -13,6 +13,7 @@ from typing import Any
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.records.record import read_record
 from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
@@ -40,6 +41,7 @@ from automl_vision.workspace.datasets import DatasetVersion
 from automl_vision.workspace.workspace import Workspace, as_workspace
 
 FOLDER = "labeling"
+_MAX_NAME = 50
 _RECORD, _WANTED, _POOL, _PULLED = "project.json", "images.json", "images.parquet", "pulled.json"
 
 
@@ -306,9 +308,17 @@ class LabelingProject:
         )  # fmt: skip
 
     def _follow(self) -> None:
-        """Want what the newest version of the dataset has: other labels, and all its images in a whole project."""
+        """Want what the newest version of the dataset has: new classes, other labels, all images of a whole project.
+
+        A class that the dataset has lost stays, for people may have chosen it.
+        """
         record, earlier = self.record, self._wanted()
-        newest = wanted_images(Dataset.load(self._workspace.datasets.get(record.dataset)))
+        dataset = Dataset.load(self._workspace.datasets.get(record.dataset))
+        new = [name for name in dataset.classes if name not in record.classes]
+        if new:
+            changed = record.model_copy(update={"classes": [*record.classes, *new]})
+            write_json(self._folder / _RECORD, changed.model_dump())
+        newest = wanted_images(dataset)
         labels = {one.digest: one.labels for one in newest}
         wanted = [one.model_copy(update={"labels": labels.get(one.digest, one.labels)}) for one in earlier]
         if record.is_whole:
@@ -360,8 +370,8 @@ def _rounded(numbers: Iterable[float]) -> list[float]:
 
 
 def _check_name(name: str) -> None:
-    if not name or len(name) > 50 or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
-        raise LabelingError(f"a project's name is made of at most 50 letters, digits, - _ and ., not {name!r}")
+    if not is_usable_name(name) or len(name) > _MAX_NAME:
+        raise LabelingError(f"a project's name is made of at most {_MAX_NAME} {NAME_RULE}, not {name!r}")
 
 
 def _registered(workspace: Workspace, data: str, name: str) -> tuple[DatasetVersion, Dataset]:

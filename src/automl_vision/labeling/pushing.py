@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from automl_vision.core.errors import ImageError
 from automl_vision.data.scan import Progress
@@ -59,7 +60,8 @@ def push(
         model: name and folder of the model whose predictions are shown; None shows the dataset's labels.
         progress: called with (images done, images in all).
     """
-    addresses, problems = Addresses(Path(record.files)), dict[str, str]()
+    addresses, problems = Addresses(Path(record.files), urlsplit(record.server).path), dict[str, str]()
+    project.offer(record.classes)  # first: the server drops predictions of classes that cannot be chosen
     for root in record.roots:
         project.serve_files(Path(root))
     labels_of = f"labels of {record.dataset}"
@@ -147,25 +149,21 @@ def _add_predictions(
     """Add predictions that tasks lack, and replace labels that are others by now; returns how many were added."""
     present = [(one, there[one.digest]) for one in wanted if one.digest in there]
     added = 0
-    for batch in _batches([(one, task) for one, task in present if model is not None and model not in task.models]):
-        predicted = [] if predict is None else predict([one for one, _ in batch])
-        entries = [
-            {**entry, "task": task.number}
-            for (_, task), entry in zip(batch, predicted, strict=True)
-            if entry is not None
-        ]
-        project.add_predictions(entries)
-        added += len(entries)
+    if predict is not None:
+        for batch in _batches([(one, task) for one, task in present if model not in task.models]):
+            predicted = predict([one for one, _ in batch])
+            pairs = zip(batch, predicted, strict=True)
+            entries = [{**entry, "task": task.number} for (_, task), entry in pairs if entry is not None]
+            added += project.add_predictions(entries)
     changed = [(one, task) for one, task in present if one.labels != (task.label[1] if task.label else [])]
     for batch in _batches(changed):
         entries = [
             {**entry, "task": task.number} for one, task in batch if (entry := _label(one, labels_of)) is not None
         ]
-        project.add_predictions(entries)  # first, so that a crash leaves one too many, never none
+        added += project.add_predictions(entries)  # first, so that a crash leaves one too many, never none
         for _, task in batch:
             if task.label is not None:
                 project.remove_prediction(task.label[0])
-        added += len(entries)
     return added
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -76,10 +77,7 @@ class LabelingQueue:
     @property
     def groups(self) -> dict[str, int]:
         """How many images have each kind of reason."""
-        found: dict[str, int] = {}
-        for each in self.images:
-            found[each.group] = found.get(each.group, 0) + 1
-        return found
+        return Counter(each.group for each in self.images)
 
     def to_table(self) -> pa.Table:
         """The queue as a table with the columns of `SCHEMA`."""

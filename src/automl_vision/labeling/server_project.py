@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from automl_vision.formats.tools.label_studio_results import with_classes
 from automl_vision.labeling.records import LabelingError
 from automl_vision.web.label_studio import LabelStudio, LabelStudioError
 
@@ -63,6 +64,20 @@ class ServerProject:
         if changed:
             self._server.send("PATCH", f"/api/projects/{self.number}/", changed)
 
+    def offer(self, classes: Sequence[str]) -> None:
+        """Let people choose all of some classes; what they can choose already stays.
+
+        Raises:
+            LabelingError: the project's interface is not XML.
+        """
+        interface = str(self._server.get(f"/api/projects/{self.number}/").get("label_config", ""))
+        try:
+            wanted = with_classes(interface, classes)
+        except ValueError as error:
+            raise LabelingError(f"{self.url}: {error}") from None
+        if wanted != interface:
+            self._server.send("PATCH", f"/api/projects/{self.number}/", {"label_config": wanted})
+
     def serve_files(self, folder: Path) -> None:
         """Let the project's people see files below a folder.
 
@@ -117,9 +132,16 @@ class ServerProject:
         """Add tasks with their predictions."""
         self._server.send("POST", f"/api/projects/{self.number}/import", list(tasks))
 
-    def add_predictions(self, predictions: Sequence[dict[str, Any]]) -> None:
-        """Add predictions, each with the number of its `task`."""
-        self._server.send("POST", f"/api/projects/{self.number}/import/predictions", list(predictions))
+    def add_predictions(self, predictions: Sequence[dict[str, Any]]) -> int:
+        """Add predictions, each with the number of its `task`.
+
+        Returns:
+            How many the server took; it leaves out those with a class that cannot be chosen.
+        """
+        if not predictions:
+            return 0
+        answer = self._server.send("POST", f"/api/projects/{self.number}/import/predictions", list(predictions))
+        return int(answer["created"])
 
     def remove_prediction(self, number: int) -> None:
         """Delete a prediction."""

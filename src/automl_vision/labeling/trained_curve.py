@@ -85,6 +85,7 @@ def trained_curve(
     rows = np.flatnonzero(dataset.splits == "train")
     if len(rows) < _LEAST_IMAGES:
         raise DataError(f"a curve needs at least {_LEAST_IMAGES} training images, not {len(rows)}")
+    own = {"number_of_epochs": EPOCHS, **(settings or {})}
     trained: dict[float, list[_Trained]] = defaultdict(list)
     wanted = [(share, part) for share, parts in PARTS for part in range(parts)]
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +93,6 @@ def trained_curve(
             if progress is not None:
                 progress(done, len(wanted))
             chosen = rows if share == 1 else rows[_part(dataset, rows, share, seed + part)]
-            own = {"number_of_epochs": EPOCHS, **(settings or {})}
             trained[share].append(_train(dataset, chosen, model, own, Path(folder), seed + part))
     if progress is not None:
         progress(len(wanted), len(wanted))

@@ -11,7 +11,6 @@ from automl_vision.doctor.report import DataReport
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.definition import DataGate
 from automl_vision.pipelines.results import DataChecked, DataTaken, Results
-from automl_vision.pipelines.store import digest
 
 _TOLD = 8  # findings
 
@@ -27,7 +26,7 @@ def check_data(context: PipelineContext, results: Results) -> DataChecked:
     dataset = Dataset.load(context.workspace.datasets.get(taken.version))
     with context.reporter.counting("images") as progress:
         report = dataset.check(features=gate.features, progress=progress)
-    page = context.store.place(DataChecked.step, digest(check_key(context, results)), ".html")
+    page = context.store.place(DataChecked.step, context.key, ".html")
     report.save_html(page)
     errors, warnings = (_counting(report, gate, severity) for severity in ("error", "warning"))
     problem = _unusable(dataset, report, gate) or _too_many(gate, errors, warnings)

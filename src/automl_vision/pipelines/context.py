@@ -69,6 +69,8 @@ class PipelineContext:
         again: train anew although nothing has changed.
         why: reason for the log of a promotion; empty for the gate's sentence.
         patience: seconds to wait while another process works on the pipeline.
+        key: digest of what the result of the step in hand depends on, for the files and the state that the step keeps;
+            empty where only its work can tell.
     """
 
     definition: PipelineDefinition
@@ -78,6 +80,7 @@ class PipelineContext:
     again: bool = False
     why: str = ""
     patience: float = 1.0
+    key: str = ""
 
     @property
     def store(self) -> PipelineStore:

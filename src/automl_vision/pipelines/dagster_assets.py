@@ -4,7 +4,7 @@ Nothing is computed here: each asset does the step of its name, whose result is 
 """
 
 # without postponed annotations, for Dagster reads those of its functions
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -15,12 +15,11 @@ import dagster as dg
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import Counter, PipelineContext
-from automl_vision.pipelines.data_step import take_data
 from automl_vision.pipelines.definition import PipelineDefinition
-from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoint
-from automl_vision.pipelines.results import DataTaken, Results, StepResult
-from automl_vision.pipelines.running import run_pipeline, run_step
-from automl_vision.pipelines.steps import STEPS, Step
+from automl_vision.pipelines.labels import take_enough_labels, watch_endpoint
+from automl_vision.pipelines.results import DataTaken, StepResult
+from automl_vision.pipelines.running import known_results, run_pipeline, run_step
+from automl_vision.pipelines.steps import STEPS, Step, find_step
 from automl_vision.workspace.workspace import Workspace
 
 NAMES = {
@@ -37,7 +36,6 @@ NAMES = {
 
 QUEUE = "labelling_queue"
 _KINDS = {"data": "parquet", "train": "pytorch", "register": "mlflow", "promote": "mlflow", "deploy": "onnx"}
-_RETRY_SECONDS = 10.0
 _PATIENCE = 300.0  # seconds that a step waits for a sensor that looks at the data
 
 
@@ -81,7 +79,7 @@ def versions_of(definition: PipelineDefinition) -> dg.DynamicPartitionsDefinitio
 
 def asset_key(definition: PipelineDefinition, step: Step) -> dg.AssetKey:
     """The asset of a step."""
-    return dg.AssetKey([definition.name.replace(".", "_").replace("-", "_"), NAMES[step.name]])
+    return dg.AssetKey([_plain(definition.name), NAMES[step.name]])
 
 
 def metadata_of(result: StepResult) -> dict[str, Any]:
@@ -104,20 +102,21 @@ def pipeline_definitions(definition: PipelineDefinition, workspace: Workspace) -
     assets: list[dg.AssetsDefinition] = []
     for step in STEPS:
         assets.append(_asset(step, assets[-1:], definition, workspace))
-    queue = _queue_asset(assets[-1], definition, workspace)
     job = dg.define_asset_job(
         f"{_plain(definition.name)}_pipeline",
         selection=[each.key for each in assets],
         description="From a version of the data to the endpoint.",
     )
-    asking = dg.define_asset_job(f"{_plain(definition.name)}_ask_for_labels", selection=[queue.key])
-    sensors = list(_sensors(definition, workspace, job, asking))
-    schedules = list(_schedules(definition, workspace, job))
+    jobs, asking = [job], None
+    if definition.endpoint is not None:
+        assets.append(_queue_asset(assets[-1], definition, workspace))
+        asking = dg.define_asset_job(f"{_plain(definition.name)}_ask_for_labels", selection=[assets[-1].key])
+        jobs.append(asking)
     return dg.Definitions(
-        assets=[*assets, *([queue] if definition.endpoint else [])],
-        jobs=[job, *([asking] if definition.endpoint else [])],
-        sensors=sensors,
-        schedules=schedules,
+        assets=assets,
+        jobs=jobs,
+        sensors=list(_sensors(definition, workspace, job, asking)),
+        schedules=list(_schedules(definition, workspace, job)),
         executor=dg.in_process_executor,
     )
 
@@ -130,7 +129,6 @@ def _asset(
     step: Step, before: Sequence[dg.AssetsDefinition], definition: PipelineDefinition, workspace: Workspace
 ) -> dg.AssetsDefinition:
     days = definition.triggers.fresh_days if step is STEPS[-1] else None
-    retries = definition.retries if step.name == "train" else 0
 
     @dg.asset(
         key=asset_key(definition, step),
@@ -139,7 +137,6 @@ def _asset(
         group_name=_plain(definition.name),
         description=step.title,
         kinds={_KINDS[step.name]} if step.name in _KINDS else None,
-        retry_policy=dg.RetryPolicy(max_retries=retries, delay=_RETRY_SECONDS) if retries else None,
         freshness_policy=None if days is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days)),
     )
     def work(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -149,7 +146,7 @@ def _asset(
         try:
             result = run_step(found, step.name).result
         except AutoMLVisionError as error:
-            raise dg.Failure(description=str(error), allow_retries=step.name == "train") from error
+            raise dg.Failure(description=str(error), allow_retries=False) from error
         if not result.passed:
             raise dg.Failure(description=result.sentence, metadata=metadata_of(result), allow_retries=False)
         return dg.MaterializeResult(metadata=metadata_of(result), data_version=dg.DataVersion(result.key))
@@ -203,10 +200,9 @@ def _sensors(
             "Runs the pipeline on a new version of the data",
         )
     if triggers.labels is not None:
-        least = triggers.labels.at_least
-        description = f"Takes new labels into the data once there are {least}, and runs the pipeline"
-        yield _sensor(f"{name}_new_labels", partial(_see_labels, definition, workspace, least), job, 1, description)
-    if triggers.drift is not None and definition.endpoint is not None:
+        description = f"Takes new labels into the data once there are {triggers.labels.at_least}, and runs the pipeline"
+        yield _sensor(f"{name}_new_labels", partial(_see_labels, definition, workspace), job, 1, description)
+    if triggers.drift is not None and asking is not None:
         description = "Puts photos into the labelling queue when what the endpoint sees has changed"
         look = partial(_see_drift, definition, workspace)
         yield _sensor(f"{name}_drift", look, asking, triggers.drift.every_minutes, description)
@@ -240,17 +236,11 @@ def _see_new_version(definition: PipelineDefinition, workspace: Workspace, conte
     return _request(definition, version)
 
 
-def _see_labels(
-    definition: PipelineDefinition, workspace: Workspace, least: int, context: dg.SensorEvaluationContext
-) -> Seen:
-    found = PipelineContext(definition, workspace, _Log(context.log))
-    count = new_labels(found)
-    if count < least:
-        return dg.SkipReason(f"{count} new labels, {least} are wanted")
-    taken = take_labels(found)
-    if taken is None:
-        return dg.SkipReason("the new labels are in the data already")
-    return _request(definition, taken)  # not by a look at the data, which has to wait while a run trains
+def _see_labels(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
+    taken = take_enough_labels(PipelineContext(definition, workspace, _Log(context.log)))
+    if taken.version is None:
+        return dg.SkipReason(taken.sentence)
+    return _request(definition, taken.version)  # not by a look at the data, which has to wait while a run trains
 
 
 def _see_drift(definition: PipelineDefinition, workspace: Workspace, context: dg.SensorEvaluationContext) -> Seen:
@@ -299,8 +289,8 @@ def report_known(instance: dg.DagsterInstance, definition: PipelineDefinition, w
     context = PipelineContext(definition, workspace)
     for taken in context.store.all(DataTaken):
         instance.add_dynamic_partitions(versions_of(definition).name or "", [taken.version])
-        for step, result in _chain(context, taken).items():
-            key = asset_key(definition, step)
+        for name, result in known_results(context, taken)[0].items():
+            key = asset_key(definition, find_step(name))
             if not result.passed or _is_told(instance, key, taken.version, result.key):
                 continue
             instance.report_runless_asset_event(
@@ -314,21 +304,6 @@ def report_known(instance: dg.DagsterInstance, definition: PipelineDefinition, w
             )
             told += 1
     return told
-
-
-def _chain(context: PipelineContext, taken: DataTaken) -> Mapping[Step, StepResult]:
-    """The kept results that follow from a version of the data."""
-    from automl_vision.pipelines.steps import known_result
-
-    results, found = Results(), {}
-    results.add(taken)
-    for step in STEPS:
-        result = taken if step.work is take_data else known_result(step, context, results)
-        if result is None:
-            break
-        results.add(result)
-        found[step] = result
-    return found
 
 
 def _is_told(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, result: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,13 +18,16 @@ from automl_vision.core.interruption import Interruption
 from automl_vision.core.system import apart, end_group
 from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.pipelines.context import PipelineContext
+from automl_vision.web.listening import listening_socket
 
 HOST = "127.0.0.1"
+FILE_VARIABLE = "AUTOML_VISION_PIPELINE"
+"""Names the pipeline's file to Dagster's processes."""
+
 _FOLDER = "dagster"
 _SETTINGS = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
-    "run_retries": {"enabled": True, "retry_on_asset_or_op_failure": False},
     "run_monitoring": {"enabled": True},
     "freshness": {"enabled": True},
 }
@@ -49,7 +51,7 @@ def dagster_environment(workspace: Path, file: Path) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",  # by a command that needs a project of its own
         "AUTOML_VISION_WORKSPACE": str(workspace),
-        "AUTOML_VISION_PIPELINE": str(file.resolve()),
+        FILE_VARIABLE: str(file.resolve()),
     }
 
 
@@ -66,11 +68,13 @@ def serve_pipeline(context: PipelineContext, file: Path, *, port: int, announce:
 
     Raises:
         MissingPackageError: Dagster is not installed.
-        PipelineError: the port is taken, or Dagster ended by itself.
+        AddressTakenError: the port is taken.
+        PipelineError: Dagster ended by itself.
     """
     environment = dagster_environment(context.workspace.path, file)
     _tell_what_is_known(context, environment)
-    chosen = _free_port(port)
+    with listening_socket(HOST, port) as listener:  # let go again: Dagster listens by itself
+        chosen = int(listener.getsockname()[1])
     command = [sys.executable, "-m", "dagster", "dev", "-m", "automl_vision.pipelines.dagster_code",
                "-h", HOST, "-p", str(chosen), "--log-level", "warning"]  # fmt: skip
     with Interruption():
@@ -109,18 +113,3 @@ def _tell_what_is_known(context: PipelineContext, environment: dict[str, str]) -
     os.environ |= {name: environment[name] for name in ("DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY")}
     with dagster.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
         report_known(instance, context.definition, context.workspace)
-
-
-def _free_port(port: int) -> int:
-    """The port, or a free one for 0.
-
-    Raises:
-        PipelineError: it is taken.
-    """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError as error:
-            raise PipelineError(f"port {port} cannot be used ({error.strerror}); name another one by --port") from None
-        return int(listener.getsockname()[1])

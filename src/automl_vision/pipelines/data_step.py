@@ -9,6 +9,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import SPLIT_RATIO
 from automl_vision.data.manifest_file import is_manifest
 from automl_vision.data.split_names import LEFT_OUT
+from automl_vision.experiment.experiment import open_as
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.frozen import chosen_images, kept_apart, only_tests, renewed
 from automl_vision.pipelines.results import DataTaken, Results
@@ -23,14 +24,14 @@ def take_data(context: PipelineContext, results: Results) -> DataTaken:  # noqa:
     Raises:
         DataError: the data cannot be opened, or has no test images.
     """
-    registry = context.workspace.datasets
     dataset, source = _opened(context)
     test, notes = _frozen(context, dataset, source)
+    frozen = Dataset.load(test)
     before = _previous(context, source)
-    version = _registered(context, dataset, source, Dataset.load(test))
+    earlier = None if before is None else Dataset.load(before)
+    version = _registered(context, dataset, source, frozen, earlier)
     taken = Dataset.load(version)
-    changes = None if before is None or before.id == version.id else taken.changes_since(Dataset.load(before))
-    frozen = Dataset.load(registry.get(test.id))
+    changes = None if before is None or earlier is None or before.id == version.id else taken.changes_since(earlier)
     notes += _untested(taken, frozen)
     return DataTaken(
         sentence=_sentence(version, taken, test, len(frozen)),
@@ -67,15 +68,7 @@ def _open(context: PipelineContext, path: str) -> Dataset:
     """Data at a path, read as the training says."""
     config = context.definition.config()
     with context.reporter.counting("images") as progress:
-        dataset = Dataset.open(
-            path,
-            task=config.task,
-            max_bad_share=1.0,  # the gate judges that
-            allow_outside=config.allow_outside,
-            exif=config.exif,
-            value_range=config.value_range,
-            progress=progress,
-        )
+        dataset = open_as(config, path, max_bad_share=1.0, progress=progress)  # the gate judges that
     return dataset.as_task(config.task)
 
 
@@ -116,20 +109,19 @@ def _previous(context: PipelineContext, source: DatasetVersion | None) -> Datase
 
 
 def _registered(
-    context: PipelineContext, dataset: Dataset, source: DatasetVersion | None, frozen: Dataset
+    context: PipelineContext, dataset: Dataset, source: DatasetVersion | None, frozen: Dataset, earlier: Dataset | None
 ) -> DatasetVersion:
     """The version to train on; a registered one that keeps the frozen images apart already is used as it is."""
-    registry, name = context.workspace.datasets, context.definition.name
-    known = registry.versions(name)
     config = context.definition.config()
     ratio = config.validation_data_size or SPLIT_RATIO
-    if source is None and known:
-        dataset = dataset.following(Dataset.load(known[-1]), ratio, seed=config.seed)
+    if source is None and earlier is not None:
+        dataset = dataset.following(earlier, ratio, seed=config.seed)
     dataset = kept_apart(dataset, frozen)
     dataset = dataset.with_validation(ratio, seed=config.seed)
     if source is not None and dataset.fingerprint == source.fingerprint:
         return source
-    return registry.register(dataset, name, parent="" if source is None else source.id, split_ratio=None)
+    parent = "" if source is None else source.id
+    return context.workspace.datasets.register(dataset, context.definition.name, parent=parent, split_ratio=None)
 
 
 def _sentence(version: DatasetVersion, dataset: Dataset, test: DatasetVersion, tests: int) -> str:

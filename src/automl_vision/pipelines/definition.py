@@ -10,9 +10,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from automl_vision.core.errors import ConfigError, Problem
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.tasks import normalize_task
 from automl_vision.core.text import did_you_mean
-from automl_vision.core.validation import CrossCheckError, problems_of
+from automl_vision.core.validation import CrossCheckError, names_of, problems_of
 from automl_vision.data.defaults import MAX_BAD_SHARE
 from automl_vision.deployment.monitoring.comparison import LEVEL
 from automl_vision.deployment.online.definition import EndpointError, check_name
@@ -20,7 +21,7 @@ from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.job_file import data_beside, job_schema
 from automl_vision.experiment.promotion import PromotionRule, require_suited
-from automl_vision.experiment.yaml_lines import read_mapping, with_line
+from automl_vision.experiment.yaml_lines import read_mapping, read_settings, with_line
 
 OF_THE_PIPELINE = ("task", "training_data", "validation_data")
 """Settings of a run that a pipeline decides itself."""
@@ -155,9 +156,8 @@ class PipelineDefinition(_Part):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
-        usable = value and all(c.isalnum() or c in "-_." for c in value) and not value.startswith(".")
-        if not usable or len(value) > _MAX_NAME:
-            raise ValueError(f"a name has letters, digits, - _ and ., at most {_MAX_NAME}, not {value!r}")
+        if not is_usable_name(value) or len(value) > _MAX_NAME:
+            raise ValueError(f"a name has {NAME_RULE}, at most {_MAX_NAME}, not {value!r}")
         return value
 
     @field_validator("task")
@@ -245,12 +245,7 @@ def read_pipeline(path: str | Path) -> PipelineDefinition:
     """
     path = Path(path)
     subject = f"The pipeline {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError([f"the file cannot be read ({reason})"], subject=subject) from None
-    values, root = read_mapping(text, subject)
+    values, root = read_mapping(read_settings(path, subject), subject)
     folder = path.parent.resolve()
     for name in ("data", "test_data"):
         if isinstance(values.get(name), str):
@@ -258,7 +253,8 @@ def read_pipeline(path: str | Path) -> PipelineDefinition:
     try:
         return PipelineDefinition(**values)
     except ConfigError as error:
-        raise ConfigError([with_line(problem, root, {}) for problem in error.problems], subject=subject) from None
+        names = names_of(AutoMLVisionConfig)
+        raise ConfigError([with_line(problem, root, names) for problem in error.problems], subject=subject) from None
 
 
 def pipeline_schema() -> dict[str, Any]:

@@ -6,7 +6,6 @@ import shutil
 
 from automl_vision.core.errors import ModelNotFoundError
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import MetricInterval
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.metric import find_metric
@@ -18,7 +17,6 @@ from automl_vision.experiment.registration import register
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.results import Candidate, Challenged, DataTaken, Judged, Results, Trained
-from automl_vision.pipelines.store import digest
 from automl_vision.workspace.model_version import ModelVersion
 
 _TOLD = 8  # sentences of a rule, or classes
@@ -38,7 +36,7 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
     settings = ScoringSettings(definition.config().metric)
     with context.reporter.counting("images") as progress:
         found = evaluate(run.model_path, test, split="test", settings=settings, progress=progress)
-    folder = context.store.place(Judged.step, digest(evaluation_key(context, results)), "-predictions")
+    folder = context.store.place(Judged.step, context.key, "-predictions")
     shutil.rmtree(folder, ignore_errors=True)
     found.save(folder)
     metrics = found.metrics()
@@ -55,7 +53,7 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
         notes=[f"look closer with: automl-vision report {folder}"],
         run=run.id,
         images=len(found.rows),
-        metrics={name: _recorded(value) for name, value in metrics.items()},
+        metrics={name: value.record() for name, value in metrics.items()},
         folder=str(folder),
     )
 
@@ -63,12 +61,6 @@ def evaluate_model(context: PipelineContext, results: Results) -> Judged:
 def _reaches(task: str, name: str, found: Interval, wanted: float) -> bool:
     metric = find_metric(task, name)
     return finite(found.value) is not None and metric.score(found.value) >= metric.score(wanted)
-
-
-def _recorded(found: Interval) -> MetricInterval | None:
-    if finite(found.value) is None:
-        return None
-    return MetricInterval(value=found.value, low=finite(found.low), high=finite(found.high))
 
 
 def registration_key(context: PipelineContext, results: Results) -> list[object]:  # noqa: ARG001 - a key takes both

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,47 @@ if TYPE_CHECKING:
     from automl_vision.labeling.project import LabelingProject
 
 
+@dataclass(frozen=True)
+class TakenLabels:
+    """Labels that people have given, and what became of them.
+
+    Attributes:
+        count: how many the data did not have.
+        least: how many the trigger waits for.
+        version: of the data that has them; None if they were too few, or none of them could be used.
+    """
+
+    count: int
+    least: int
+    version: str | None
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether there were as many as the trigger waits for."""
+        return self.count >= self.least
+
+    @property
+    def sentence(self) -> str:
+        """What became of them, for people."""
+        if not self.are_enough:
+            return f"{self.count} new labels, {self.least} are wanted"
+        if self.version is None:
+            return "the new labels are in the data already"
+        return f"{self.count} new labels are in {self.version}"
+
+
+def take_enough_labels(context: PipelineContext) -> TakenLabels:
+    """Register the data with the new labels as its next version, once there are as many as the trigger waits for.
+
+    Raises:
+        PipelineError: the data is not a registered dataset, which alone can get a next version.
+        LabelingError: there is no such labelling project.
+        LabelStudioError: its server does not answer.
+    """
+    count, least = new_labels(context), context.definition.triggers.labels_or_default.at_least
+    return TakenLabels(count, least, take_labels(context) if count >= least else None)
+
+
 def new_labels(context: PipelineContext) -> int:
     """How many labels people have given that the data does not have yet.
 
@@ -33,11 +75,8 @@ def new_labels(context: PipelineContext) -> int:
         LabelingError: there is no such labelling project.
         LabelStudioError: its server does not answer.
     """
-    _dataset(context)
-    project = context.definition.triggers.labels_or_default.project
-    if project is not None:
-        return _labelling_project(context, project).status().unpulled
-    return len(_new_photos(context))
+    project = _labelling_project(context)
+    return len(_new_photos(context)) if project is None else project.status().unpulled
 
 
 def take_labels(context: PipelineContext) -> str | None:
@@ -51,16 +90,20 @@ def take_labels(context: PipelineContext) -> str | None:
         LabelingError: there is no such labelling project.
         LabelStudioError: its server does not answer.
     """
+    project = _labelling_project(context)
+    if project is None:
+        photos = _new_photos(context)
+        return None if not photos else _with_photos(context, photos).id
+    pulled = project.pull()
+    return pulled.version if pulled.is_new else None
+
+
+def _labelling_project(context: PipelineContext) -> LabelingProject | None:
+    """The project that labels come from; None where they come from the queue of the studio."""
     _dataset(context)
-    project = context.definition.triggers.labels_or_default.project
-    if project is not None:
-        pulled = _labelling_project(context, project).pull()
-        return pulled.version if pulled.is_new else None
-    photos = _new_photos(context)
-    return None if not photos else _with_photos(context, photos).id
-
-
-def _labelling_project(context: PipelineContext, name: str) -> LabelingProject:
+    name = context.definition.triggers.labels_or_default.project
+    if name is None:
+        return None
     from automl_vision.labeling.project import LabelingProject  # only who has such projects has its extra
 
     return LabelingProject(name, workspace=context.workspace)

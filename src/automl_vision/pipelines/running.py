@@ -94,8 +94,14 @@ def run_step(context: PipelineContext, name: str) -> Done:
 
 
 def _require(step: Step, context: PipelineContext, results: Results) -> None:
-    """Add the result of an earlier step; the first one is done again, which changes nothing if it was done."""
-    found = known_result(step, context, results) if step.key is not None else perform(step, context, results)[0]
+    """Add the result of an earlier step.
+
+    The first one is done again, for the data may have changed; of a version that is named what was found last holds.
+    """
+    if step.key is not None:
+        found = known_result(step, context, results)
+    else:
+        found = _taken(context) or perform(step, context, results)[0]
     name = context.definition.name
     if found is None:
         raise PipelineError(
@@ -107,15 +113,25 @@ def _require(step: Step, context: PipelineContext, results: Results) -> None:
     results.add(found)
 
 
-def known_results(context: PipelineContext) -> tuple[Results, Step | None]:
-    """What is done for the data that was taken last, and the step that comes next; nothing is done here.
+def _taken(context: PipelineContext) -> DataTaken | None:
+    """What was found last of the data, if it is the version that the context names."""
+    taken = context.store.last(DataTaken) if context.version is not None else None
+    return taken if taken is not None and taken.version == context.version else None
+
+
+def known_results(context: PipelineContext, taken: DataTaken | None = None) -> tuple[Results, Step | None]:
+    """What is done for a version of the data, and the step that comes next; nothing is done here.
 
     It can be asked while another process works on the pipeline.
+
+    Args:
+        context: of the pipeline.
+        taken: the version; None for what was taken last.
     """
-    taken = context.store.all(DataTaken)
+    taken = context.store.last(DataTaken) if taken is None else taken
     results = Results()
     for step in STEPS:
-        found = (taken[-1] if taken else None) if step.key is None else known_result(step, context, results)
+        found = taken if step.key is None else known_result(step, context, results)
         if found is None:
             return results, step
         results.add(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from automl_vision.core.errors import AutoMLVisionError
@@ -14,20 +13,7 @@ from automl_vision.workspace.model_version import ModelVersion
 Start = Literal["champion", "start"]
 
 _OF_THE_START = ("checkpoint_run_id", "checkpoint_filename", "weights", "pretrained", "split_ratio")
-_SEARCHES = ("hyperparameter_sampling", "sampling", "policy", "early_termination_policy", "iterations")
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run that the training step will submit.
-
-    Attributes:
-        start: whose weights it begins with.
-        settings: of the run that the pipeline's training does not have.
-    """
-
-    start: Start
-    settings: dict[str, Any]
+_SEARCHES = ("hyperparameter_sampling", "sampling", "policy", "early_termination_policy")
 
 
 def planned_starts(context: PipelineContext) -> tuple[list[Start], str]:
@@ -56,8 +42,8 @@ def _not_continued(context: PipelineContext, champion: ModelVersion) -> str | No
     return None if folder.model.exists() else f"run {run} of {champion} has no model any more"
 
 
-def plan_start(context: PipelineContext, start: Start, champion: str, spent: float, left: int) -> PlannedRun:
-    """What a run needs beside the pipeline's training.
+def plan_start(context: PipelineContext, start: Start, champion: str, spent: float, left: int) -> dict[str, Any]:
+    """The settings of a run that the pipeline's training does not have.
 
     A run from the champion's weights has the champion's algorithm and settings, and is one trial. Each of the runs that
     are left gets the same part of what is left of the budget.
@@ -76,7 +62,7 @@ def plan_start(context: PipelineContext, start: Start, champion: str, spent: flo
         settings["experiment_timeout_hours"] = max(hours, _LEAST_HOURS) / left
     if start == "champion":
         settings |= _continued(context, champion)
-    return PlannedRun(start, settings)
+    return settings
 
 
 _LEAST_HOURS = 1 / 60
@@ -90,7 +76,7 @@ def _continued(context: PipelineContext, champion: str) -> dict[str, Any]:
     own = {each.name: each.value for each in trial_settings(trial) if not each.is_default}
     given = _given(context.definition)
     arguments = {name: value for name, value in {**own, **given}.items() if name not in _OF_THE_START}
-    cleared = {name: None for name in _SEARCHES if name in context.definition.training and name != "iterations"}
+    cleared = {name: None for name in _SEARCHES if name in context.definition.training}
     return {
         **cleared,
         "model_name": trial.plan().model_name,

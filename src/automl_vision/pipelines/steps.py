@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_vision.core.errors import PipelineError
@@ -37,7 +37,7 @@ class Step:
     Attributes:
         kind: of its result, which names it.
         title: what it does, for people.
-        work: does it.
+        work: does it; the context has the digest of what the result depends on.
         key: what its result depends on, as JSON values; None if only its work can tell.
         holds: whether a kept result is still true.
     """
@@ -52,6 +52,10 @@ class Step:
     def name(self) -> str:
         """As commands and folders have it."""
         return self.kind.step
+
+    def digest_of(self, context: PipelineContext, results: Results) -> str:
+        """The digest under which the result is kept; empty if only the work can tell it."""
+        return "" if self.key is None else digest([self.name, *self.key(context, results)])
 
 
 STEPS = (
@@ -115,9 +119,11 @@ def find_step(name: str) -> Step:
 
 def known_result(step: Step, context: PipelineContext, results: Results) -> StepResult | None:
     """The kept result of a step, if it was done with these inputs and still holds."""
-    if step.key is None:
-        return None
-    kept = context.store.load(step.kind, digest([step.name, *step.key(context, results)]))
+    return _kept(step, context, step.digest_of(context, results))
+
+
+def _kept(step: Step, context: PipelineContext, key: str) -> StepResult | None:
+    kept = context.store.load(step.kind, key) if key else None
     return kept if kept is not None and step.holds(context, kept) else None
 
 
@@ -132,20 +138,24 @@ def perform(step: Step, context: PipelineContext, results: Results) -> tuple[Ste
     Returns:
         The result, and whether it is new.
     """
-    known = known_result(step, context, results)
+    key = step.digest_of(context, results)
+    known = _kept(step, context, key)
     if known is not None:
         results.add(known)
         return known, False
-    key = None if step.key is None else digest([step.name, *step.key(context, results)])
     begun = time.time()
-    found = step.work(context, results)
-    key = key or digest([step.name, found.model_dump(include={"fingerprint", "test_fingerprint", "version"})])
-    kept = context.store.load(step.kind, key)
-    if step.key is None and kept is not None:
-        results.add(kept)
-        return kept, False
+    found = step.work(replace(context, key=key), results)
+    if not key:
+        key = digest([step.name, found.model_dump(include={"fingerprint", "test_fingerprint", "version"})])
+        known = context.store.load(step.kind, key)
+        if known is not None:
+            context.store.note_last(step.name, key)
+            results.add(known)
+            return known, False
     now = time.time()
     result = found.model_copy(update={"key": key, "made": now, "seconds": now - begun, "by": context.by})
     context.store.save(result)
+    if step.key is None:
+        context.store.note_last(step.name, key)
     results.add(result)
     return result, True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,18 @@ from typing import Any
 
 from automl_vision.core.errors import PipelineError, WorkspaceError
 from automl_vision.core.files import write_text
-from automl_vision.core.locks import try_lock
+from automl_vision.core.locks import lock_within
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.pipelines.results import Found, StepResult
 
 _FOLDER = "pipelines"
-_POLL = 0.2  # seconds
+_LAST = "last"
+
+
+class _Last(Record):
+    """Key of the result that was found last."""
+
+    key: str
 
 
 class PipelineStore:
@@ -44,6 +49,16 @@ class PipelineStore:
         """Every kept result of a kind, oldest first."""
         found = [read_record(file, kind) for file in (self.folder / kind.step).glob("*.json")]
         return sorted((each for each in found if each is not None), key=lambda each: each.made)
+
+    def last(self, kind: type[Found]) -> Found | None:
+        """The result of a kind that was found last, which others may have been kept after; None if there is none."""
+        noted = self.state(kind.step, _LAST, _Last)
+        found = None if noted is None else self.load(kind, noted.key)
+        return found if found is not None else next(reversed(self.all(kind)), None)
+
+    def note_last(self, step: str, key: str) -> None:
+        """Note which result of a step was found last."""
+        self.save_state(step, _LAST, _Last(key=key))
 
     def state(self, step: str, key: str, kind: type[SomeRecord]) -> SomeRecord | None:
         """How far a step came that was not finished; None if it was not begun."""
@@ -76,13 +91,10 @@ class PipelineStore:
         except OSError as error:
             raise WorkspaceError(f"{self.folder} cannot be written ({error.strerror})") from None
         with file as lock:
-            end = time.monotonic() + wait
-            while not try_lock(lock.fileno()):
-                if time.monotonic() > end:
-                    raise PipelineError(
-                        f"another process works on the pipeline {self.name}; wait until it has ended, or end it first"
-                    )
-                time.sleep(_POLL)
+            if not lock_within(lock.fileno(), wait):
+                raise PipelineError(
+                    f"another process works on the pipeline {self.name}; wait until it has ended, or end it first"
+                )
             yield
 
     def _file(self, step: str, key: str) -> Path:

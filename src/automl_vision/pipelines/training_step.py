@@ -62,14 +62,13 @@ def train(context: PipelineContext, results: Results) -> Trained:
     Raises:
         RunFailedError: no run has a model.
     """
-    key = digest([Trained.step, *training_key(context, results)])
-    begun = context.store.state(Trained.step, key, Begun) or _begin(context)
-    context.store.save_state(Trained.step, key, begun)
+    begun = context.store.state(Trained.step, context.key, Begun) or _begin(context)
+    context.store.save_state(Trained.step, context.key, begun)
     if begun.note:
         context.reporter.say(begun.note)
     done: list[TrainedRun] = []
     for start in begun.starts:
-        run = _run(context, results, begun, key, start)
+        run = _run(context, results, begun, start)
         begun = begun.model_copy(update={"runs": {**begun.runs, start: run.id}})
         done.append(_finished(context, run, start))
     return _chosen(context, begun, done)
@@ -81,27 +80,26 @@ def _begin(context: PipelineContext) -> Begun:
     return Begun(starts=starts, champion="" if champion is None else champion.id, note=note)
 
 
-def _run(context: PipelineContext, results: Results, begun: Begun, key: str, start: Start) -> Run:
+def _run(context: PipelineContext, results: Results, begun: Begun, start: Start) -> Run:
     """The run of a start: the one that was begun, or a new one, which is known before it starts."""
     known = begun.runs.get(start)
     if known is not None:
         return Run(context.workspace, known)
     spent = sum(context.workspace.run_folder(run).record().seconds for run in begun.runs.values())
-    planned = plan_start(context, start, begun.champion, spent, len(begun.starts) - len(begun.runs))
+    settings = plan_start(context, start, begun.champion, spent, len(begun.starts) - len(begun.runs))
     data = context.workspace.datasets.get(results.of(DataTaken).version)
-    config = context.definition.config(training_data=data.manifest, **planned.settings)
+    config = context.definition.config(training_data=data.manifest, **settings)
     experiment = Experiment(context.workspace, context.definition.name)
     with prepared_run(config, experiment) as (folder, lock):
         runs = {**begun.runs, start: folder.id}
-        context.store.save_state(Trained.step, key, begun.model_copy(update={"runs": runs}))
+        context.store.save_state(Trained.step, context.key, begun.model_copy(update={"runs": runs}))
         start_run(folder, lock)
     return Run(context.workspace, folder.id)
 
 
 def _finished(context: PipelineContext, run: Run, start: Start) -> TrainedRun:
     """Follow a run to its end, and resume it where it ends too early."""
-    whose = "the champion's weights" if start == "champion" else "the start weights"
-    context.reporter.say(f"run {run.id} begins with {whose}")
+    context.reporter.say(f"run {run.id} begins with the {_WEIGHTS[start]}")
     wait = _BEFORE_RESUME
     for tries_left in range(context.definition.retries, -1, -1):
         if run.get_status() in _ENDED_EARLY:

@@ -6,8 +6,8 @@ batch; only those of convolutional networks were measured by `benchmarks/bench.p
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,6 @@ class NetworkFamily:
     layer_decay: float
 
 
-CONVOLUTIONAL = NetworkFamily(("*",), rate=1.0, layer_decay=1.0)
-
 FAMILIES = (
     NetworkFamily(  # He et al. 2022, table 9: 5e-4 for 256 images, layer decay 0.65 to 0.75
         ("vit_*", "deit*", "beit*", "eva*", "flexivit*", "hiera*", "naflexvit*", "test_vit*"),
@@ -39,11 +37,11 @@ FAMILIES = (
     NetworkFamily(  # Liu et al. 2022, table 6: layer decay 0.7 to 0.9
         ("convnext*", "test_convnext*"), rate=0.4, layer_decay=0.8
     ),
-    CONVOLUTIONAL,
+    NetworkFamily(("*",), rate=1.0, layer_decay=1.0),  # convolutional networks with batch norms
 )
 """The first one that fits is taken."""
 
 
 def family_of_network(architecture: str) -> NetworkFamily:
     """The family of a network by timm's name of it."""
-    return next(family for family in FAMILIES if any(fnmatch.fnmatch(architecture, each) for each in family.patterns))
+    return next(family for family in FAMILIES if any(fnmatchcase(architecture, each) for each in family.patterns))

@@ -79,11 +79,14 @@ class FixedTrials:
     planned: Sequence[PlannedTrial]
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
-        """Return the first trial that was not proposed yet."""
+        """Return the first trial that was not proposed yet; one that is planned twice is proposed twice."""
         if len(trials) >= len(self.planned):
             return None
-        proposed = [trial.planned for trial in trials]
-        return next((planned for planned in self.planned if planned not in proposed), None)
+        left = list(self.planned)
+        for trial in trials:
+            if trial.planned in left:
+                left.remove(trial.planned)
+        return left[0]
 
 
 class SampledTrials:

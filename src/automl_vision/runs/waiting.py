@@ -21,14 +21,13 @@ _POLL = 0.25  # seconds
 _PATIENCE = "10"  # seconds for which a silent MLflow server is tried again while a run waits
 
 
-def draw_ticket(folder: RunFolder, compute_target: str | None = None) -> Ticket | None:
+def draw_ticket(folder: RunFolder) -> Ticket | None:
     """A run's ticket for its turn; None on a target that does not use this machine, which has a queue of its own.
 
     Raises:
         ComputeError: the folder of tickets cannot be used.
     """
-    target = compute_target or str(folder.spec().get("compute_target", "local"))
-    if not uses_this_machine(target):
+    if not uses_this_machine(str(folder.spec().get("compute_target", "local"))):
         return None
     return WaitingLine().draw(folder.id, folder.path.parent.parent)
 

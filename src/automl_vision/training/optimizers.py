@@ -17,7 +17,12 @@ from automl_vision.recipes.optimizers import OPTIMIZERS
 
 
 def create_optimizer(
-    model: ImageModel, hyperparameters: Hyperparameters, learning_rate: float, *, architecture: str = ""
+    model: ImageModel,
+    hyperparameters: Hyperparameters,
+    learning_rate: float,
+    *,
+    architecture: str = "",
+    is_started: bool = False,
 ) -> optim.Optimizer:
     """The optimizer over the parameters that train; biases and norms do not decay.
 
@@ -30,7 +35,11 @@ def create_optimizer(
         learning_rate: the highest of the schedule.
         architecture: timm's name of the network or of a detector's backbone, whose family decides how much less its
             earlier blocks learn, unless the hyperparameters do.
+        is_started: whether the model starts from weights of an earlier training, which are worth keeping as pretrained
+            ones are.
     """
+    if is_started:
+        hyperparameters = hyperparameters.model_copy(update={"pretrained": True})
     groups = _groups(model, hyperparameters, _layer_decay(hyperparameters, architecture))
     chosen = OPTIMIZERS[hyperparameters.optimizer]
     optimizer: optim.Optimizer = load(chosen.factory)(groups, lr=learning_rate, **chosen.arguments(hyperparameters))

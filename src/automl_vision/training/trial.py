@@ -123,6 +123,7 @@ class _Trial:
             self.hyperparameters,
             plan.learning_rate,
             architecture=self.source.description.architecture,
+            is_started=spec.start_from is not None,
         )
         patience, delay = self.hyperparameters.early_stopping_patience, self.hyperparameters.early_stopping_delay
         self.record = Record(EarlyStopping(patience, delay))

@@ -34,7 +34,8 @@ class LabelStudio:
     server does not answer; what changes something is sent once, so that whoever calls decides what to do.
 
     Args:
-        url: of the server; None takes `LABEL_STUDIO_URL`, or port 8080 of this machine.
+        url: of the server, with the path that it lies below if there is one; None takes `LABEL_STUDIO_URL`, or port
+            8080 of this machine.
         token: an access token of a user, personal or legacy; None takes `LABEL_STUDIO_API_KEY`.
 
     Raises:
@@ -96,7 +97,7 @@ class LabelStudio:
         Raises:
             LabelStudioError: it is elsewhere, or cannot be had.
         """
-        if not urljoin(f"{self.url}/", address).startswith(f"{self.url}/"):
+        if not self._place(address).startswith(f"{self.url}/"):
             raise LabelStudioError(f"{address} is not served by {self.url}")
         content: bytes = self._patiently(address, {}).content
         return content
@@ -115,6 +116,17 @@ class LabelStudio:
         answer = self._request(method, path, json=body)
         return self._json(answer) if answer.content else None
 
+    def _place(self, address: str) -> str:
+        """Where an address below the server is; one that lies elsewhere stays there.
+
+        A server may itself lie below a path, such as `https://host/label-studio`; its own addresses have that path or
+        lack it.
+        """
+        below = urlsplit(self.url).path
+        if address.startswith("/") and not address.startswith(("//", f"{below}/")):
+            address = f"{below}{address}"
+        return urljoin(f"{self.url}/", address)
+
     def _patiently(self, path: str, parameters: dict[str, Any]) -> Any:
         for attempt in range(_TRIES):
             try:
@@ -129,7 +141,7 @@ class LabelStudio:
         library = _client_library()
         try:
             answer = self._http.request(
-                method, urljoin(f"{self.url}/", path), headers={"Authorization": self._authorization()}, **what
+                method, self._place(path), headers={"Authorization": self._authorization()}, **what
             )
         except library.TransportError as error:
             raise LabelStudioUnavailableError(f"{self.url} does not answer ({error or type(error).__name__})") from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from automl_vision.core.errors import DataError, WorkspaceError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.locks import lock
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.defaults import SPLIT_RATIO
 
@@ -96,8 +97,8 @@ class DatasetRegistry:
             DataError: the name has other characters, or too many.
             WorkspaceError: the workspace cannot be written.
         """
-        if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
-            raise DataError(f"a dataset's name is made of letters, digits, - _ and ., not {name!r}")
+        if not is_usable_name(name):
+            raise DataError(f"a dataset's name is made of {NAME_RULE}, not {name!r}")
         if len(name) > _MAX_NAME:
             raise DataError(f"a dataset's name is made of at most {_MAX_NAME} characters, not {len(name)}")
         with self._locked(name):

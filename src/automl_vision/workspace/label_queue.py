@@ -204,7 +204,7 @@ class LabelQueue:
         from automl_vision.data.dataset import Dataset
 
         folder = self.export(self.folder / _EXPORTS / f"{time.time_ns()}", task, which)
-        dataset = Dataset.open(folder / LINES_FILE, task=task)
+        dataset = Dataset.open(folder / LINES_FILE, task=task, is_part=True)  # a queue may be short
         return registry.register(dataset, name, description="from the labelling queue", split_ratio=None)
 
     def _lines(self) -> Sequence[dict[str, Any]]:

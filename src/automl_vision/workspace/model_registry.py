@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from automl_vision.core.account import account_name
 from automl_vision.core.errors import ModelFolderError, ModelNotFoundError, WorkspaceError
+from automl_vision.core.names import NAME_RULE, is_usable_name
 from automl_vision.core.text import did_you_mean
 from automl_vision.serving.model_folder import CARD_FILE, DESCRIPTION_FILE, ModelDescription
 from automl_vision.storage.urls import without_secrets
@@ -397,8 +398,8 @@ class ModelRegistry:
 
 
 def _check_name(name: str) -> None:
-    if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
-        raise WorkspaceError(f"a model's name is made of letters, digits, - _ and ., not {name!r}")
+    if not is_usable_name(name):
+        raise WorkspaceError(f"a model's name is made of {NAME_RULE}, not {name!r}")
     if len(name) > _MAX_NAME:
         raise WorkspaceError(f"a model's name is made of at most {_MAX_NAME} characters, not {len(name)}")
 

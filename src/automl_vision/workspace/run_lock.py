@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from automl_vision.core.errors import WorkspaceError
-from automl_vision.core.locks import is_locked, try_lock
+from automl_vision.core.locks import is_locked, lock_within
 
 _FILE = "controller.lock"
-_POLL = 0.05  # seconds
 
 
 class RunLock:
@@ -56,17 +54,14 @@ class RunLock:
         Raises:
             WorkspaceError: another process works on the run, for longer than `wait` seconds.
         """
-        descriptor, end = self._open(), time.monotonic() + wait
-        while True:
-            if try_lock(descriptor):
-                return descriptor
-            if time.monotonic() > end:
-                os.close(descriptor)
-                run = self._folder.name
-                raise WorkspaceError(
-                    f"run {run} is already running in another process; follow it with: automl-vision watch {run}"
-                )
-            time.sleep(_POLL)
+        descriptor = self._open()
+        if not lock_within(descriptor, wait):
+            os.close(descriptor)
+            run = self._folder.name
+            raise WorkspaceError(
+                f"run {run} is already running in another process; follow it with: automl-vision watch {run}"
+            )
+        return descriptor
 
     def _open(self) -> int:
         return os.open(self._folder / _FILE, os.O_RDWR | os.O_CREAT, 0o644)

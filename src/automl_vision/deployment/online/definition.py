@@ -112,6 +112,11 @@ class EndpointDefinition(_Part):
             raise ValueError(f"traffic: the shares sum to 100, not to {total} ({listed})")
         return self
 
+    @property
+    def busiest(self) -> str:
+        """Name of the deployment that takes most of the traffic; empty without any deployment."""
+        return max(self.deployments, key=lambda name: self.traffic.get(name, 0), default="")
+
     def without(self, name: str) -> EndpointDefinition:
         """The definition without a deployment.
 

@@ -81,8 +81,11 @@ async def get_model_versions(service: AnyService) -> dict[str, list[str]]:
 
 
 @router.post("/webhook")
-async def ignore_labeling_event(service: AnyService) -> Noted:  # noqa: ARG001 - it needs a key as the others do
-    """Take note of an event; the model learns by `automl-vision label pull` and a training, not from here."""
+async def ignore_labeling_event() -> Noted:
+    """Answer an event and do nothing; the model learns by `automl-vision label pull` and a training, not from here.
+
+    Label Studio calls without the key that it was given for the rest, so that none is asked for; the body is not read.
+    """
     return Noted(status="ignored")
 
 
@@ -113,8 +116,8 @@ def _deployments(service: Service) -> dict[str, LiveDeployment]:
 
 def _most_asked(service: Service) -> LiveDeployment:
     """The deployment with most of the traffic, so that people do not see now one model and now another."""
-    traffic = service.endpoint.serving.definition.traffic
-    return max(_deployments(service).values(), key=lambda each: traffic.get(each.name, 0))
+    serving = service.endpoint.serving
+    return serving.deployments[serving.definition.busiest]
 
 
 def _images(tasks: list[dict[str, Any]], settings: LabelingSettings) -> list[bytes]:

@@ -22,6 +22,7 @@ _LABEL = ("choice", *LABEL)
 _NOT_LABELS = LABEL_IDENTIFIERS - {"choice"}
 _OWN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "split", "group")
 _SERVED = ("/data/", "/storage-data/")  # where the server keeps what was uploaded, and local files
+_LOCAL = "/data/local-files/"  # also of a server that lies below a path
 
 
 def _tasks(value: Any) -> list[Any]:
@@ -170,7 +171,8 @@ def _image(source: Source, data: dict[str, Any], columns: Columns, folder: str, 
         text = next(filter(lambda value: is_image(_path_of(value)), texts), next((v for v in texts if "." in v), ""))
     if not text:
         raise ValueError("the task has no image")
-    if urlsplit(text).path.startswith(_SERVED):
+    path = urlsplit(text).path
+    if path.startswith(_SERVED) or path.endswith(_LOCAL):
         text = _path_of(text)
         found = source.image(text, folder, split)
         if found not in source.image_set:  # an upload is named HASH-NAME

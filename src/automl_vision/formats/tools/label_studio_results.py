@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from xml.etree.ElementTree import ParseError, SubElement, indent, tostring
 from xml.sax.saxutils import quoteattr
 
+import defusedxml.ElementTree
 import numpy as np
+from defusedxml import DefusedXmlException
 from numpy.typing import NDArray
 
 from automl_vision.core.tasks import TASKS, Kind
@@ -21,6 +24,12 @@ FLAGS = ("iscrowd", "difficult")
 """Of an object; they travel as the text of a region's `meta`, which the editor keeps."""
 
 _CHOICE, _BOX, _POLYGON, _BRUSH = "choice", "box", "polygon", "brush"
+_CONTROLS = {
+    ("Choices", _CHOICE): "Choice", ("RectangleLabels", _BOX): "Label", ("PolygonLabels", _POLYGON): "Label",
+    ("BrushLabels", _BRUSH): "Label",
+}  # fmt: skip
+"""By tag and name, what the control has one of per class."""
+
 _FILTER_FROM = 12  # classes; more are hard to find without a filter
 _WORD, _LENGTHS = 8, (3, 4, 8, 16)  # bits of a value and of the four kinds of runs, as the editor itself writes them
 
@@ -34,7 +43,7 @@ def interface_of(task: str, classes: Sequence[str], *, hint: str = "") -> str:
         hint: key of the tasks' data whose text stands above the image; empty for none.
     """
     kind = TASKS[task].kind
-    colours = {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in class_colours(classes).items()}
+    colours = _colours(classes)
     header = f'  <Header value="${hint}" size="5"/>\n' if hint else ""
     view = f'  <Image name="{IMAGE}" value="${IMAGE}" zoom="true" zoomControl="true" rotateControl="false"/>\n'
     if kind in ("label", "labels"):
@@ -53,6 +62,44 @@ def interface_of(task: str, classes: Sequence[str], *, hint: str = "") -> str:
         names = list(tags)
     filters = "".join(f'  <Filter name="find-{name}" toName="{name}" minlength="0"/>\n' for name in names)
     return f"<View>\n{header}{view}{filters if len(classes) >= _FILTER_FROM else ''}{control}</View>\n"
+
+
+def with_classes(interface: str, classes: Sequence[str]) -> str:
+    """A labelling interface in which all of some classes can be chosen.
+
+    What it has stays, also classes that are not among these: people may have chosen them.
+
+    Args:
+        interface: made by `interface_of`, and perhaps changed by people since; where nothing lacks it is returned as
+            it is.
+        classes: that can be chosen afterwards; a new one has the colour of its position.
+
+    Raises:
+        ValueError: it is not XML.
+    """
+    try:
+        root = defusedxml.ElementTree.fromstring(interface)
+    except (ParseError, DefusedXmlException) as error:
+        raise ValueError(f"the labelling interface is not XML ({error})") from None
+    is_changed = False
+    for control in root.iter():
+        child = _CONTROLS.get((control.tag, control.get("name", "")))
+        if child is None:
+            continue
+        known = {each.get("value") for each in control}
+        for name, colour in _colours(classes).items():
+            if name not in known:
+                SubElement(control, child, {"value": name} | ({"background": colour} if child == "Label" else {}))
+                is_changed = True
+    if not is_changed:
+        return interface
+    indent(root)
+    return f"{tostring(root, encoding='unicode')}\n"
+
+
+def _colours(classes: Sequence[str]) -> dict[str, str]:
+    """The colour of each class, as `#rrggbb`."""
+    return {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in class_colours(classes).items()}
 
 
 def label_results(labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from automl_vision.studio.api.evaluation import (
     WorkProgress,
     case_of,
     get_case,
-    interval_of,
     progress_of,
 )
 from automl_vision.studio.api.trials import Split
@@ -173,7 +172,7 @@ def get_comparison(found: Found, opened: Opened, trials: Trials) -> ComparedTria
         images=test.images,
         metric=compared.metric,
         lower_is_better=not metric.higher_is_better,
-        difference=interval_of(test.difference),
+        difference=test.difference.record(),
         p_value=p_value,
         test=test.test,
         is_different=p_value is not None and p_value < LEVEL,
@@ -285,7 +284,7 @@ def _trial(opened: Opened, trial: TrialName, evaluated: Any, metric: str) -> Com
         run=run_id,
         trial=number,
         model_name=opened.trial(run_id, number).model_name,
-        score=interval_of(evaluated.interval(metric)),
+        score=evaluated.interval(metric).record(),
         latency_ms=row.latency_ms if row else None,
         size_mb=row.size_mb if row else None,
     )
@@ -298,8 +297,8 @@ def _metrics(found: OpenedComparison) -> list[ComparedMetric]:
             ComparedMetric(
                 name=name,
                 lower_is_better=not evaluated.metric(name).higher_is_better,
-                first=interval_of(first[name]),
-                second=interval_of(second[name]),
+                first=first[name].record(),
+                second=second[name].record(),
             )
             for name in first
         ]
@@ -311,7 +310,7 @@ def _part(part: Any) -> ComparedPart:
         images=part.images,
         first=finite(part.first),
         second=finite(part.second),
-        difference=interval_of(part.comparison.difference),
+        difference=part.comparison.difference.record(),
         p_value=finite(part.comparison.p_value),
     )
 

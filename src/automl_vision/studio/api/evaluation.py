@@ -252,7 +252,7 @@ def get_evaluation(found: Found, run_id: str, number: int) -> EvaluationSummary:
             metrics=[
                 MetricFigure(
                     name=name,
-                    value=interval_of(value),
+                    value=value.record(),
                     meaning=table[name].meaning,
                     source=table[name].source,
                     lower_is_better=not table[name].higher_is_better,
@@ -303,10 +303,10 @@ def get_calibration(
         split=report.split,
         images=report.images,
         method=report.method,
-        error_before=interval_of(report.error_before),
-        error_after=interval_of(report.error_after),
-        loss_before=interval_of(report.loss_before),
-        loss_after=interval_of(report.loss_after),
+        error_before=report.error_before.record(),
+        error_after=report.error_after.record(),
+        loss_before=report.loss_before.record(),
+        loss_after=report.loss_after.record(),
         sets=None if sets is None else SetsFigures(**{**vars(sets), "covered": vars(sets.covered)}),
         text=report.text,
     )
@@ -365,13 +365,6 @@ def get_case(found: Found, row: int, threshold: Threshold = None) -> CaseDetails
         )
 
 
-def interval_of(found: Any) -> MetricInterval | None:
-    """An interval as the API gives it; None where the value is undefined."""
-    if finite(found.value) is None:
-        return None
-    return MetricInterval(value=found.value, low=finite(found.low), high=finite(found.high))
-
-
 def progress_of(work: Work) -> WorkProgress:
     """How far a piece of work is."""
     return WorkProgress(state=work.state, done=work.done, total=work.total, reason=work.reason)
@@ -398,9 +391,9 @@ def _slice(part: Any) -> SliceFigures:
         attribute=part.attribute,
         value=part.value,
         images=part.images,
-        metric=interval_of(part.metric),
-        rest=interval_of(part.rest),
-        difference=interval_of(part.difference),
+        metric=part.metric.record(),
+        rest=part.rest.record(),
+        difference=part.difference.record(),
         p_value=finite(part.p_value),
         is_different=part.is_different,
     )
