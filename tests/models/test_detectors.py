@@ -48,7 +48,7 @@ def test_a_detector_learns_what_it_is_shown(task: str, name: str):
     model = detector(task, name, geometry=geometry)
     images, targets = scene(smaller)
     # RetinaNet's heads start from nearly nothing: without a warm-up they take small steps, and more of them
-    rate, steps = (1e-3, 60) if name.startswith("retinanet") else (3e-3, 40)
+    rate, steps = (1e-3, 40) if name.startswith("retinanet") else (3e-3, 30)
     optimizer = torch.optim.AdamW(model.parameters(), rate)
     history = []
     for _ in range(steps):
