@@ -22,6 +22,7 @@ from automl_vision.core.records import Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.evaluation.paired import SCORES
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
@@ -33,7 +34,7 @@ from automl_vision.tasks.transforms import random_crop_box
 from automl_vision.training.batch_size import activation_bytes
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights, weights_file
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.final_evaluation import SHARES, Choice, choose_share, interpolated
+from automl_vision.training.final_evaluation import Choice, Judged, choose, interpolated
 from automl_vision.training.history import Record
 from automl_vision.training.job import run_trial
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
@@ -486,7 +487,21 @@ def test_the_head_starts_from_a_logistic_regression(shapes: Dataset, make_spec: 
     assert scores[True] < scores[False]
 
 
-def test_what_is_kept_is_the_best_epoch_probe_included(shapes: Dataset, make_spec: MakeSpec, tmp_path: Path):
+@pytest.mark.parametrize(("epochs", "kept"), [(4, 0), (5, 5)])
+def test_after_some_epochs_the_last_weights_are_kept_in_doubt(
+    shapes: Dataset, make_spec: MakeSpec, tmp_path: Path, epochs: int, kept: int
+):
+    """At a rate of nearly 0 all weights are as good, and validation can only tell by chance."""
+    source = create_model("test_efficientnet", task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
+    torch.save(source.network.state_dict(), tmp_path / "w.pth")
+    changes = {"number_of_epochs": epochs, "learning_rate": 1e-9, "early_stopping": False, "freeze_batch_norm": True}
+    reporter = RecordingReporter()
+    result = train(make_spec(shapes, pretrained=True, weights=str(tmp_path / "w.pth"), **changes), reporter)
+    assert (result.best_epoch, result.fine_tuned_share) == (kept, float(kept > 0))
+    assert f"kept weights: those of {f'epoch {kept}' if kept else 'the start'}" in reporter.messages
+
+
+def test_a_probe_is_kept_that_training_destroys(shapes: Dataset, make_spec: MakeSpec, tmp_path: Path):
     source = create_model("test_efficientnet", task=CLASSIFICATION, classes=3, hyperparameters=small_hyperparameters())
     torch.save(source.network.state_dict(), tmp_path / "w.pth")
     spec = make_spec(shapes, pretrained=True, weights=str(tmp_path / "w.pth"), learning_rate=1.0, ema_decay=0)
@@ -559,18 +574,27 @@ def test_a_budget_limits_the_epochs(shapes: Dataset, make_spec: MakeSpec):
     assert any("epochs fit" in text for text in reporter.messages)
 
 
-@pytest.mark.parametrize(
-    ("scores", "losses", "share"),
-    [
-        ([0.8, 0.8, 0.9, 0.9, 0.9], [0.5, 0.4, 0.35, 0.3, 0.4], 0.75),
-        ([0.8, 0.85, 0.85, 0.85, 0.9], [0.5, 0.1, 0.1, 0.1, 0.4], 1.0),  # a lower loss does not excuse a lower score
-        ([0.9, 0.9, 0.8, 0.8, 0.7], [0.3, 0.2, 0.2, 0.2, 0.2], 0.25),
-        ([0.9, 0.8, 0.8, 0.8, 0.7], [0.3, 0.2, 0.2, 0.2, 0.2], 0.0),
-    ],
-)
-def test_the_share_of_fine_tuning_never_costs_score(scores: list[float], losses: list[float], share: float):
-    table = {s: Choice(s, score, loss) for s, score, loss in zip(SHARES, scores, losses, strict=True)}
-    assert choose_share(table.__getitem__).share == share
+def judged_by(losses: dict[Choice, list[float]]) -> Callable[[Choice], Judged]:
+    """Judges weights by the losses of their images."""
+    return lambda choice: Judged(-float(np.mean(losses[choice])), {SCORES: np.array(losses[choice])})
+
+
+def test_weights_are_kept_in_doubt_and_given_up_where_others_are_clearly_better():
+    last, start, half = Choice(15, 1.0), Choice(0, 0.0), Choice(15, 0.5)
+    random = np.random.default_rng(0)
+    usual = random.uniform(0.2, 1.0, 50)
+    noise = random.normal(0, 0.5, 50)
+    lucky = usual - 0.05 + noise - noise.mean()  # better in the mean, and by chance for all that is known
+    better, best = usual - 0.2 + 0.1 * noise, usual - 0.3 + 0.1 * noise
+    for others, kept in [
+        ({start: lucky, half: usual + 0.2}, last),
+        ({start: better, half: usual}, start),
+        ({start: better, half: best}, half),
+        ({start: usual + 0.5, half: usual + 0.1}, last),
+        ({start: usual, half: usual}, last),
+    ]:
+        losses = {choice: list(values) for choice, values in {last: usual, **others}.items()}
+        assert choose(list(losses), judged_by(losses)) == kept
 
 
 def test_interpolated_weights_lie_between():

@@ -7180,12 +7180,12 @@ export interface components {
         TrialResult: {
             /**
              * Best Epoch
-             * @description 0 is the probe
+             * @description epoch whose weights were kept; 0 is the probe
              */
             best_epoch: number;
             /**
              * Fine Tuned Share
-             * @description of the kept weights: 0 is the start, 1 the best epoch
+             * @description of the kept weights: 0 is the start, 1 that epoch
              */
             fine_tuned_share: number;
             /**

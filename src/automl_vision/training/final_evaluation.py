@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,30 +14,57 @@ from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.core.records import TrialMetrics
+from automl_vision.evaluation.paired import compare
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop
 from automl_vision.training.precision import Precision
 
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (0.25, 0.5, 0.75)
+"""Of fine-tuning, in the weights between a trial's start and its last epoch that are tried beside both."""
 
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Weights between a trial's start and its fine-tuned end.
+    """Weights that a trial may keep.
 
     Attributes:
-        share: of the fine-tuned weights, 0 to 1.
-        score: primary metric on validation images, higher is better.
-        loss: on validation images, after calibration.
+        epoch: that was trained last for them; 0 is the start.
+        share: of the fine-tuned weights, 0 to 1; the rest are the start's.
     """
 
+    epoch: int
     share: float
-    score: float
-    loss: float
+
+    def __str__(self) -> str:
+        if self.share == 1:
+            return f"those of epoch {self.epoch}"
+        return (
+            f"{self.share:.0%} of the way from the start to epoch {self.epoch}" if self.share else "those of the start"
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How good weights are on validation images.
+
+    Attributes:
+        quality: higher is better.
+        arrays: by which they are compared with others.
+    """
+
+    quality: float
+    arrays: Mapping[str, NDArray[Any]]
+
+    def is_clearly_above(self, other: Judged) -> bool:
+        """Whether they are better than others at 95 %, paired by image."""
+        compared = compare(other.arrays, self.arrays)
+        if compared is None or not self.quality > other.quality:
+            return False
+        return not compared.difference.low <= 0 <= compared.difference.high
 
 
 def interpolated(start: Weights, end: Weights, share: float) -> Weights:
@@ -45,42 +72,52 @@ def interpolated(start: Weights, end: Weights, share: float) -> Weights:
     return {name: start[name].lerp(value, share) if value.is_floating_point() else value for name, value in end.items()}
 
 
-def choose_share(evaluate: Callable[[float], Choice]) -> Choice:
-    """The share of fine-tuning with the least loss among those whose score is not below that of either end.
+def choose(choices: Sequence[Choice], judge: Callable[[Choice], Judged]) -> Choice:
+    """The first of some weights, unless others are clearly better: then the best of those.
 
-    Weights between a linear probe and its fine-tuned model are often better than both and keep what the pretrained
-    ones knew (WiSE-FT, Wortsman et al. 2022).
+    Fine-tuned weights whose learning rate has come to its end are usually better than what was there before. A few
+    dozen validation images tell the contrary too often: the best of 16 epochs on 50 images is mostly the luckiest one
+    (docs/decisions/0070).
 
     Args:
-        evaluate: returns score and loss at a share.
+        choices: the one to keep in doubt comes first.
+        judge: on validation images.
     """
-    choices = [evaluate(share) for share in SHARES]
-    best = max(choices[0].score, choices[-1].score)
-    return min((choice for choice in choices if choice.score >= best), key=lambda choice: choice.loss)
+    judged = [judge(choice) for choice in choices]
+    clear = [i for i in range(1, len(choices)) if judged[i].is_clearly_above(judged[0])]
+    return choices[max(clear, key=lambda i: judged[i].quality, default=0)]
 
 
-def choose_between(start: Weights, end: Weights, loop: Loop, task: Task[Any], rows: NDArray[np.intp]) -> float:
-    """Load into the averaged model the weights between two ends that are best on validation images.
+def choose_weights(
+    weights: Mapping[int, Weights], first: int, loop: Loop, task: Task[Any], rows: NDArray[np.intp]
+) -> Choice:
+    """Load into the averaged model the weights of a trial that are to be kept.
+
+    Weights between a linear probe and its fine-tuned model may be better than both and keep what the pretrained ones
+    knew (WiSE-FT, Wortsman et al. 2022).
 
     Args:
-        start, end: of the way.
+        weights: by epoch, that of the start, 0, and that of the last among them.
+        first: the epoch to keep in doubt.
         loop: whose averaged model gets the weights.
         task: of the trial.
         rows: of the validation images.
-
-    Returns:
-        The share of the way.
     """
-    network, scoring = loop.averaged.network, task.scoring
+    network, last = loop.averaged.network, max(weights)
+    epochs = [first, *(epoch for epoch in weights if epoch != first)]
+    choices = [Choice(epoch, float(epoch > 0)) for epoch in epochs] + [Choice(last, share) for share in SHARES]
 
-    def evaluate(share: float) -> Choice:
-        network.load_state_dict(interpolated(start, end, share))
+    def put(choice: Choice) -> None:
+        network.load_state_dict(interpolated(weights[0], weights[choice.epoch], choice.share))
+
+    def judge(choice: Choice) -> Judged:
+        put(choice)
         outputs = loop.outputs(rows.tolist())
-        return loop.processes.from_main(lambda: Choice(share, *scoring.score_and_loss(outputs, rows)))
+        return loop.processes.from_main(lambda: Judged(*task.scoring.judged(outputs, rows)))
 
-    share = choose_share(evaluate).share
-    network.load_state_dict(interpolated(start, end, share))
-    return share
+    chosen = choose(choices, judge)
+    put(chosen)
+    return chosen
 
 
 def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:

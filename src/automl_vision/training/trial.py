@@ -41,7 +41,7 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.final_evaluation import SHARES, choose_between, write_reports
+from automl_vision.training.final_evaluation import SHARES, Choice, choose_weights, write_reports
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.optimizers import create_optimizer
@@ -53,6 +53,7 @@ from automl_vision.training.schedules import cooled_epochs
 from automl_vision.training.time_budget import Pace
 
 _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a fraction of the planned epochs
+_ENOUGH_EPOCHS = 5  # after which the last weights are kept in doubt; docs/decisions/0070 has them after 15
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -182,7 +183,7 @@ class _Trial:
             training_images=len(self.rows["train"]),
             validation_images=len(self.rows["val"]),
             final_images=len(self.rows["val"]) + len(self.rows["test"]),
-            validations_at_end=len(SHARES) if self.task.traits.interpolates else 0,
+            validations_at_end=len(SHARES) + 2 if self.task.traits.interpolates else 0,
             final_slowness=_FP32_SHARE[plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
@@ -385,7 +386,7 @@ class _Trial:
 
     def _finish(self) -> TrialResult:
         """Choose the final weights, and write them with their reports."""
-        share = self._choose_weights()
+        kept = self._choose_weights()
         if self.processes.is_main:
             save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
         rows = {split: self.rows[split] for split in ("val", "test") if len(self.rows[split])}
@@ -393,8 +394,8 @@ class _Trial:
         metrics = write_reports(self.loop, self.task, rows, self.folder)
         origin = self.source.weights
         result = TrialResult(
-            best_epoch=self.record.best.epoch,
-            fine_tuned_share=share,
+            best_epoch=kept.epoch,
+            fine_tuned_share=kept.share,
             epochs=self.record.epoch,
             primary_metric=self.task.scoring.primary.name,
             score=metrics[self.task.scoring.primary.name],
@@ -412,22 +413,23 @@ class _Trial:
             write_json(self.folder / "result.json", result.model_dump())
         return result
 
-    def _choose_weights(self) -> float:
-        """Load the best weights, or an interpolation of initial and best; returns the share of the best ones."""
+    def _choose_weights(self) -> Choice:
+        """Load the weights to keep: the best on validation; after a linear probe the last, if none is clearly better.
+
+        After few epochs, or where training was stopped at a high learning rate, the last weights may be worse than the
+        start; then the best ones are kept in doubt.
+        """
         self.processes.wait()  # until the main process has written the weights
-        network, best = self.loop.averaged.network, self.record.best.epoch
-        trained = self.record.epoch > 0
-        if not (trained and self.task.traits.interpolates and self._probes):
+        network, best, last = self.loop.averaged.network, self.record.best.epoch, self.record.epoch
+        if not (last and self.task.traits.interpolates and self._probes):
             network.load_state_dict(load_weights(weights_file(self.folder, best)))
-            return float(best > 0)
-        start = load_weights(weights_file(self.folder, 0))
-        if best:
-            end = load_weights(weights_file(self.folder, best))
-        else:
-            end = {name: value.clone() for name, value in network.state_dict().items()}
-        share = choose_between(start, end, self.loop, self.task, self.rows["val"])
-        self.reporter.message(f"kept weights: {share:.0%} of the way from the start to the fine-tuned ones")
-        return share
+            return Choice(best, float(best > 0))
+        weights = {last: {name: value.clone() for name, value in network.state_dict().items()}}
+        weights |= {epoch: load_weights(weights_file(self.folder, epoch)) for epoch in {best, 0} - {last}}
+        first = last if last >= _ENOUGH_EPOCHS and self.record.stopped is None else best
+        chosen = choose_weights(weights, first, self.loop, self.task, self.rows["val"])
+        self.reporter.message(f"kept weights: {chosen}")
+        return chosen
 
 
 def _open_data(spec: TrialSpec, reporter: Reporter, *, resumed: bool) -> tuple[Dataset, Pixels, Geometry | None]:

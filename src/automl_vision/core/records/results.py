@@ -25,8 +25,8 @@ class Evaluation(Record):
 class TrialResult(Record):
     """The result of a finished trial, `result.json` in its folder."""
 
-    best_epoch: int = Field(description="0 is the probe")
-    fine_tuned_share: float = Field(description="of the kept weights: 0 is the start, 1 the best epoch")
+    best_epoch: int = Field(description="epoch whose weights were kept; 0 is the probe")
+    fine_tuned_share: float = Field(description="of the kept weights: 0 is the start, 1 that epoch")
     epochs: int = Field(description="epochs trained")
     primary_metric: str
     score: float = Field(description="the primary metric on the validation images")

@@ -147,11 +147,14 @@ class Scoring(ABC, Generic[Outputs]):
             charts=self.charts(cases),
         )
 
-    def score_and_loss(self, outputs: Outputs, rows: Rows) -> tuple[float, float]:
-        """The primary metric as a score, of which higher is better, and the loss, both after calibration."""
+    def judged(self, outputs: Outputs, rows: Rows) -> tuple[float, Arrays]:
+        """How good outputs are after calibration, higher is better; and the arrays by which they are compared.
+
+        By the loss where the task has one as a metric, which says more of few images than the share of right answers.
+        """
+        metric = self.METRICS[self.LOSS] if self.LOSS else self.primary
         cases = self.cases(outputs, rows, self.calibrate(outputs, rows))
-        loss = self.METRICS[self.LOSS].value(cases) if self.LOSS else self.validation_loss(outputs, rows)
-        return self.primary.score(self.primary.value(cases)), loss
+        return metric.score(metric.value(cases)), comparable(metric, cases)
 
     def comparison(self, cases: Any) -> Arrays:
         """The arrays by which trials are compared, as `evaluation.paired.compare` takes them."""
