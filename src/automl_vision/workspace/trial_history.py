@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from automl_vision.core.errors import DataError
-from automl_vision.core.files import append_json_line, read_lines, write_text
+from automl_vision.core.files import append_json_lines, read_lines, write_text
 from automl_vision.core.records import PastTrial
 
 _LINES, _OFF = "trials.jsonl", "off"
@@ -63,8 +63,7 @@ class TrialHistory:
         if not self.is_on:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        for trial in trials:
-            append_json_line(self.folder / _LINES, trial.model_dump(mode="json"))
+        append_json_lines(self.folder / _LINES, (trial.model_dump(mode="json") for trial in trials))
 
     def export(self, file: Path) -> int:
         """Write all trials to a file that `take` reads, and return their number."""
@@ -89,8 +88,7 @@ class TrialHistory:
             if (trial.run, trial.trial) not in known:
                 new.append(trial)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for trial in new:
-            append_json_line(self.folder / _LINES, trial.model_dump(mode="json"))
+        append_json_lines(self.folder / _LINES, (trial.model_dump(mode="json") for trial in new))
         return len(new)
 
     def clear(self) -> int:
