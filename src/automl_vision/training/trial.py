@@ -54,6 +54,7 @@ from automl_vision.training.time_budget import Pace
 
 _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a fraction of the planned epochs
 _ENOUGH_EPOCHS = 5  # after which the last weights are kept in doubt; docs/decisions/0070 has them after 15
+_COMPARED = 3  # the start, the best epoch and the last one, beside what lies between two of them
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -183,7 +184,7 @@ class _Trial:
             training_images=len(self.rows["train"]),
             validation_images=len(self.rows["val"]),
             final_images=len(self.rows["val"]) + len(self.rows["test"]),
-            validations_at_end=len(SHARES) + 2 if self.task.traits.interpolates else 0,
+            validations_at_end=len(SHARES) + _COMPARED if self.task.traits.interpolates else 0,
             final_slowness=_FP32_SHARE[plan.precision == "fp32"],
             step_seconds=step_seconds,
         )
