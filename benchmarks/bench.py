@@ -35,7 +35,7 @@ from automl_vision.core.files import read_json, write_json
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.multi_label import label_set_iou
 from bench_contenders import Job, find_contender, timed
-from bench_sets import BenchSet
+from bench_sets import BenchSet, add_set_options
 
 _RESAMPLES = 2000
 _KEPT = ("result.json", "outputs.npz")
@@ -175,9 +175,7 @@ def _difference_row(contender: str, own: Any, base: Any) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AUTOML_VISION_TEST_DATA", "../shared/data")))
-    parser.add_argument("--sets", nargs="+", default=[])
+    add_set_options(parser)
     parser.add_argument("--contenders", nargs="+", default=[])
     parser.add_argument("--minutes", type=float, nargs="+", default=[0.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

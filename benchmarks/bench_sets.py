@@ -7,6 +7,8 @@ images are always all of the set's own.
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +60,14 @@ class BenchSet:
         dataset = Dataset.open(_cut_out(self.folder, work / "crops" / self.folder.name) if self.crops else self.folder)
         dataset = dataset.with_validation(0.2, seed=_SPLIT_SEED)
         return _reduced(dataset, self.count, seed) if self.count else dataset
+
+
+def add_set_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--out`, `--data` and `--sets` to the options of a script."""
+    data = Path(os.environ.get("AUTOML_VISION_TEST_DATA", "../shared/data"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--sets", nargs="+", default=[])
 
 
 def _reduced(dataset: Dataset, count: int, seed: int) -> Dataset:

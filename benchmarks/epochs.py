@@ -26,7 +26,7 @@ from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.training.checkpoint import load_weights, weights_file
 from automl_vision.training.trial import open_trial
 from bench_contenders import BACKBONE
-from bench_sets import BenchSet
+from bench_sets import BenchSet, add_set_options
 from one_trial import Kept, prepared
 
 _EPOCHS = 15
@@ -132,9 +132,7 @@ def table(out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AUTOML_VISION_TEST_DATA", "../shared/data")))
-    parser.add_argument("--sets", nargs="+", default=[])
+    add_set_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--side", type=int, default=224, help="pixels of the input")
     parser.add_argument("--threads", type=int, default=0)
