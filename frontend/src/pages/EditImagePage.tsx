@@ -8,7 +8,7 @@ import { Answer, Skeleton } from "../components/states";
 import { useEdits, usePlace } from "./edits/api";
 import type { Place } from "./edits/draft";
 import { Editor } from "./edits/Editor";
-import { useImages, type Filter } from "./version/images";
+import { filterOf, useImages } from "./version/images";
 
 export default function EditImagePage() {
   const place = usePlace();
@@ -80,15 +80,7 @@ export default function EditImagePage() {
 function useWalk({ name, number }: Place, row: number | undefined) {
   const search = useSearch({ strict: false });
   const navigate = useNavigate();
-  const text = (field: string) => (search[field] === undefined ? undefined : String(search[field]));
-  const filter: Filter = {
-    split: text("split"),
-    label: search.nolabel ? "" : text("label"),
-    text: text("text"),
-    finding: text("finding"),
-    order: text("order") as Filter["order"],
-    descending: search.descending === true ? true : undefined,
-  };
+  const filter = filterOf(search);
   const { at: imageAt, total, near } = useImages(name, number, filter);
   const isWhole = Object.values(filter).every((value) => value === undefined);
   const at = typeof search.at === "number" ? search.at : isWhole ? row : undefined;

@@ -6,7 +6,7 @@ import { Button, Select, TextField } from "../../components/controls";
 import { count } from "../../components/format";
 import { Gallery } from "../../components/Gallery";
 import { Problem, Skeleton } from "../../components/states";
-import { useImages, type Filter } from "./images";
+import { filterOf, useImages, type Filter } from "./images";
 import { LargeImage } from "./LargeImage";
 import { Tile } from "./Tile";
 import styles from "./version.module.css";
@@ -24,15 +24,7 @@ const ORDERS = [
 export function Images({ data }: { data: Schemas["VersionDetails"] }) {
   const search = useSearch({ strict: false });
   const navigate = useNavigate();
-  const text = (name: string) => (search[name] === undefined ? undefined : String(search[name]));
-  const filter: Filter = {
-    split: text("split"),
-    label: search.nolabel ? "" : text("label"),
-    text: text("text"),
-    finding: text("finding"),
-    order: text("order") as Filter["order"],
-    descending: search.descending === true ? true : undefined,
-  };
+  const filter = filterOf(search);
   const set = (changes: Record<string, string | boolean | number | undefined>) =>
     void navigate({ to: ".", search: (old) => ({ ...old, ...changes }), replace: true, resetScroll: false });
   const images = useImages(data.name, data.number, filter);

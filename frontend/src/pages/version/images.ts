@@ -22,6 +22,19 @@ export interface Filter {
   descending?: boolean | undefined;
 }
 
+/** The filter that the address of a page names. */
+export function filterOf(search: Record<string, unknown>): Filter {
+  const text = (name: string) => (search[name] === undefined ? undefined : String(search[name]));
+  return {
+    split: text("split"),
+    label: search.nolabel ? "" : text("label"),
+    text: text("text"),
+    finding: text("finding"),
+    order: text("order") as Filter["order"],
+    descending: search.descending === true ? true : undefined,
+  };
+}
+
 /** The numbers of the pages that hold the positions up to `last` of a gallery whose top shows `first`. */
 export function pagesOf(first: number, last: number): number[] {
   const from = Math.floor(Math.max(0, first) / PAGE);

@@ -19,6 +19,7 @@ from automl_vision.labeling.edits import Action, Box, Change, LabelEdit, find_ro
 from automl_vision.studio.access import Access
 from automl_vision.studio.api.data import VERSION, registered_version
 from automl_vision.studio.api.data_fixes import ChangeCounts, change_counts
+from automl_vision.studio.api.data_images import PlacedImage
 from automl_vision.studio.api.data_uploads import RegisteredVersion
 from automl_vision.studio.opened import UNREGISTERED, Opened, OpenedWorkspace
 from automl_vision.studio.operations import operations
@@ -120,14 +121,9 @@ class EditSummary(BaseModel):
     reviewer: str
 
 
-class ImageEdits(BaseModel):
+class ImageEdits(PlacedImage):
     """An image with its edits, as it is in the version and as it would be."""
 
-    row: int
-    image: str = Field(description="path or URL as in the manifest")
-    width: int = Field(description="in pixels, upright")
-    height: int
-    digest: str = Field(description="of its contents; pass it on with the address of the pixels")
     before: ImageLabels
     after: ImageLabels = Field(description="with all edits that stand and were not rejected")
     edits: list[EditSummary] = Field(description="that stand, oldest first")

@@ -37,14 +37,19 @@ class LabelledObject(BaseModel):
     index: int = Field(description="of the object in the dataset")
 
 
-class DataImage(BaseModel):
-    """An image with its labels."""
+class PlacedImage(BaseModel):
+    """An image of a version."""
 
     row: int
     image: str = Field(description="path or URL as in the manifest")
     width: int = Field(description="in pixels, upright")
     height: int
     digest: str = Field(description="of its contents; pass it on with the address of the pixels")
+
+
+class DataImage(PlacedImage):
+    """An image with its labels."""
+
     split: str
     labels: list[str] = Field(description="of the image; for objects, each class that occurs in it")
     objects: list[LabelledObject] = Field(description="in lists at most 80")
