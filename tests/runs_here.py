@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 from automl_vision import AutoMLVisionConfig, Experiment, Run
 from automl_vision.experiment.experiment import prepared_run
 from automl_vision.experiment.run import reopened_run
 from automl_vision.runs.controller import work_on_run
+from conftest import SMALL_MODEL
+
+
+def small_config(data: Path, *, epochs: int) -> AutoMLVisionConfig:
+    """The config of one small trial from random weights on folders of classes."""
+    sizes = dict.fromkeys(("training_crop_size", "validation_crop_size", "validation_resize_size"), 32)
+    arguments = {"number_of_epochs": epochs, "pretrained": False, "linear_probe": False, **sizes}
+    return AutoMLVisionConfig(
+        task="image-classification", training_data=str(data), model_name=SMALL_MODEL, arguments=arguments
+    )
 
 
 def work_here(experiment: Experiment, config: AutoMLVisionConfig) -> Run:

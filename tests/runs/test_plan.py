@@ -16,7 +16,7 @@ from automl_vision.runs.plan import Plan, plan_run
 from automl_vision.runs.spec import RunSpec
 from command_line import run_command
 from conftest import SMALL_MODEL, write_shape_folders
-from runs_here import work_here
+from runs_here import small_config, work_here
 
 KNOWN = Pace(epoch=0.01, rest=0.01, spread=1.5, basis="from a trial here")
 SPACE = {"space": {"learning_rate": {"type": "loguniform", "low": -9, "high": -3}}}
@@ -85,11 +85,7 @@ def test_an_unknown_speed_is_said_to_be_unknown(tmp_path: Path):
 def test_the_pace_is_that_of_earlier_runs(tmp_path: Path):
     data = write_shape_folders(tmp_path / "data")
     workspace = Workspace(tmp_path / "ws")
-    arguments = {"number_of_epochs": 3, "pretrained": False, "linear_probe": False, "training_crop_size": 32,
-                 "validation_crop_size": 32, "validation_resize_size": 32}  # fmt: skip
-    config = AutoMLVisionConfig(
-        task="image-classification", training_data=str(data), model_name=SMALL_MODEL, arguments=arguments
-    )
+    config = small_config(data, epochs=3)
     experiment = Experiment(workspace, "e")
     assert find_pace(workspace, config.task, SMALL_MODEL, config.hyperparameters.model_dump()) is None
     run: Run = work_here(experiment, config)
@@ -101,7 +97,7 @@ def test_the_pace_is_that_of_earlier_runs(tmp_path: Path):
     larger = {**config.hyperparameters.model_dump(), "validation_crop_size": 64}
     assert find_pace(workspace, config.task, SMALL_MODEL, larger) is None
     options = ["--training-data", str(data), "--model-name", SMALL_MODEL, "--workspace", str(workspace.path)]
-    sized = [f"--set={name}={value}" for name, value in arguments.items()]
+    sized = [f"--set={name}={value}" for name, value in config.arguments.items()]
     told = run_command("train", "--plan", *options, *sized).stdout
     assert "One trial of about" in told and "ready at about" in told
     assert len(workspace.run_ids()) == 1

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from automl_vision import AutoMLVisionConfig, Experiment, Workspace
+from automl_vision import Experiment, Workspace
 from automl_vision.core.errors import DataError
 from automl_vision.core.records import DataFacts, PastTrial
 from automl_vision.workspace.trial_history import TrialHistory
 from command_line import run_command
 from conftest import SMALL_MODEL, write_shape_folders
-from runs_here import work_here
+from runs_here import small_config, work_here
 
 FACTS = DataFacts(images=100, classes=3, largest_share=0.5, side=200.0)
 
@@ -61,11 +61,7 @@ def test_what_is_exported_can_be_taken_elsewhere_once(tmp_path: Path):
 def test_a_run_leaves_what_others_learn_from_and_no_names(tmp_path: Path):
     data = write_shape_folders(tmp_path / "secret-folder")
     workspace = Workspace(tmp_path / "ws")
-    arguments = {"number_of_epochs": 2, "pretrained": False, "linear_probe": False, "training_crop_size": 32,
-                 "validation_crop_size": 32, "validation_resize_size": 32}  # fmt: skip
-    config = AutoMLVisionConfig(
-        task="image-classification", training_data=str(data), model_name=SMALL_MODEL, arguments=arguments
-    )
+    config = small_config(data, epochs=2)
     run = work_here(Experiment(workspace, "hidden-name"), config)
     (kept,) = workspace.history.trials()
     result = run.folder.trial(0).result()
