@@ -137,7 +137,7 @@ def test_a_network_that_single_precision_rounds_much_is_packaged(trial: Path, tm
     save_file(weights, file)
     parity = Predictor(package(trial, tmp_path / "model")).description.parity
     assert parity["largest_difference"] > parity["tolerance"]
-    assert parity["error_against_double_precision"] <= 4 * parity["error_of_the_trained_network"] < 0.02
+    assert parity["error_against_double_precision"] <= 8 * parity["error_of_the_trained_network"] < 0.04
 
 
 def test_a_network_that_amplifies_an_approximate_operator_is_exported_without_it(trial: Path, tmp_path: Path):
@@ -171,7 +171,7 @@ def test_the_gate_tells_a_small_fault_from_rounding(trial: Path, tmp_path: Path)
         (0.5003, None, False),
         (0.5003, 0.5001, True),  # the trained network is off by 0.0001, the exported one by 0.0002
         (0.5003, 0.5003, True),
-        (0.5003, 0.50005, False),  # by 0.00025, five times as much
+        (0.5005, 0.50005, False),  # by 0.00045, nine times as much
         (0.5003, 0.5, False),
         (0.52, 0.51, False),  # as far from it as the trained one, but nobody would call them equal
         (float("nan"), 0.5, False),
