@@ -1,11 +1,14 @@
 """Which epoch of a trial to keep: rules of choice compared on the test images of trials whose every epoch was recorded.
 
-    python benchmarks/epochs.py run --out bench --sets clothing@30 bccd:crops@30 --side 128
+    python benchmarks/epochs.py run --out bench --sets clothing@30 bccd:crops@30 --networks efficientnet_lite0@128x15
     python benchmarks/epochs.py table --out bench
+    python benchmarks/epochs.py averages --out bench
 
 `run` trains the default recipe on each set without early stopping, keeps all weights, and records the logits of
-validation and test images after each epoch. `table` prints what each rule, which sees validation images alone, gives on
-test images: its difference to the rule of the best metric, the mean over the sets and the worst one.
+validation and test images after each epoch; a network is named with the side of its input and its epochs. `table`
+prints what each rule, which sees validation images alone, gives on test images: its difference to the rule of the best
+metric, the mean over the sets and the worst one. `averages` prints the same for the last epoch of each network, for its
+start, and for averages of the calibrated logits of two, against the first network.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import argparse
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -25,37 +30,54 @@ from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.training.checkpoint import load_weights, weights_file
 from automl_vision.training.trial import open_trial
-from bench_contenders import BACKBONE
 from bench_sets import BenchSet, add_set_options
 from one_trial import Kept, prepared
 
-_EPOCHS = 15
 Floats = NDArray[np.float64]
 
 
-def run(name: str, options: argparse.Namespace, seed: int) -> None:
+@dataclass(frozen=True)
+class Network:
+    """What is trained: an algorithm, the side of its input in pixels, and its epochs."""
+
+    model_name: str
+    side: int
+    epochs: int
+
+    @staticmethod
+    def parse(text: str) -> Network:
+        """Read `efficientnet_lite0@128x15`."""
+        model_name, _, rest = text.partition("@")
+        side, _, epochs = rest.partition("x")
+        return Network(model_name, int(side), int(epochs))
+
+    def __str__(self) -> str:
+        return f"{self.model_name}@{self.side}x{self.epochs}"
+
+
+def run(name: str, network: Network, options: argparse.Namespace, seed: int) -> None:
     """Train on one set and record the logits by epoch, unless that was done before."""
-    file = options.out / "epochs" / f"{name.replace(':', '.')}__{options.side}__{seed}.npz"
+    file = options.out / "epochs" / f"{name.replace(':', '.')}__{network}__{seed}.npz"
     if file.exists():
         return
     dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
     folder = file.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
-    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), options.side)
-    settings = {**sizes, "number_of_epochs": _EPOCHS, "early_stopping": False, "checkpoint_frequency": 1}
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), network.side)
+    settings = {**sizes, "number_of_epochs": network.epochs, "early_stopping": False, "checkpoint_frequency": 1}
     cache = options.out / "cache"
-    spec = prepared(dataset, BACKBONE, settings, folder, cache=cache, seed=seed, threads=options.threads)
+    spec = prepared(dataset, network.model_name, settings, folder, cache=cache, seed=seed, threads=options.threads)
     with open_trial(spec, Kept()) as trial:
         trial.run()
-        network, kept = trial.loop.averaged.network, {"val": [], "test": []}
-        for epoch in range(_EPOCHS + 1):
-            network.load_state_dict(load_weights(weights_file(folder, epoch)))
+        averaged, kept = trial.loop.averaged.network, {"val": [], "test": []}
+        for epoch in range(network.epochs + 1):
+            averaged.load_state_dict(load_weights(weights_file(folder, epoch)))
             for split, logits in kept.items():
                 logits.append(trial.loop.outputs(trial.rows[split].tolist()))
         truth = {f"{split}_truth": dataset.targets[trial.rows[split]].argmax(1) for split in kept}
     np.savez_compressed(file, **{split: np.stack(logits) for split, logits in kept.items()}, **truth)
     shutil.rmtree(folder)
-    print(name, seed, flush=True)
+    print(name, network, seed, flush=True)
 
 
 def accuracies(logits: Floats, truth: NDArray[np.intp]) -> Floats:
@@ -69,10 +91,11 @@ def losses(logits: Floats, truth: NDArray[np.intp]) -> Floats:
 
 
 def _calibrated(logits: Floats, truth: NDArray[np.intp]) -> float:
-    def loss(values: Floats) -> float:
-        return log_loss(softmax(values), truth)
+    return log_loss(softmax(logits / _temperature(logits, truth)), truth)
 
-    return loss(logits / fit_temperature(loss, logits))
+
+def _temperature(logits: Floats, truth: NDArray[np.intp]) -> float:
+    return fit_temperature(lambda values: log_loss(softmax(values), truth), logits)
 
 
 def _smooth(values: Floats, reach: int = 1) -> Floats:
@@ -110,39 +133,74 @@ RULES: dict[str, Callable[[Floats, NDArray[np.intp]], int]] = {
 }
 
 
+def recorded(file: Path) -> tuple[tuple[Floats, NDArray[np.intp]], ...]:
+    """Logits by epoch and the truth, of validation and of test images."""
+    with np.load(file) as arrays:
+        return tuple((arrays[split].astype(np.float64), arrays[f"{split}_truth"]) for split in ("val", "test"))
+
+
+def averages(out: Path) -> None:
+    """Print accuracy and log loss on test images of single networks and of averages of two."""
+    sets: dict[tuple[str, str], dict[str, Path]] = {}
+    for file in sorted(out.glob("epochs/*.npz")):
+        name, network, seed = file.stem.split("__")
+        sets.setdefault((name, seed), {})[network] = file
+    found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
+    for key, files in sets.items():
+        members: dict[str, tuple[Floats, Floats]] = {}
+        for network, file in files.items():
+            (val, val_truth), (test, test_truth) = recorded(file)
+            for kind, epoch in (("", -1), (", probe", 0)):
+                scale = _temperature(val[epoch], val_truth)
+                members[f"{network}{kind}"] = (val[epoch] / scale, test[epoch] / scale)
+        for a, b in combinations(list(members), 2):
+            members[f"{a} + {b}"] = tuple((x + y) / 2 for x, y in zip(members[a], members[b], strict=True))
+        for member, (val, test) in members.items():
+            scale = _temperature(val, val_truth)
+            loss = log_loss(softmax(test / scale), test_truth)
+            found.setdefault(member, {})[key] = (float((test.argmax(1) == test_truth).mean()), loss)
+    common = [key for key in sets if all(key in values for values in found.values())]
+    _print_table({member: [values[key] for key in common] for member, values in found.items()}, f"of {len(common)} runs")
+
+
 def table(out: Path) -> None:
     """Print each rule's accuracy and log loss on test images."""
     found: dict[str, list[tuple[float, float]]] = {}
     for file in sorted(out.glob("epochs/*.npz")):
-        with np.load(file) as arrays:
-            val, test = ((arrays[split].astype(np.float64), arrays[f"{split}_truth"]) for split in ("val", "test"))
+        val, test = recorded(file)
         scores = accuracies(*test)
         print(f"{file.stem}: val {np.round(accuracies(*val), 3)} test {np.round(scores, 3)}")
         for rule, choose in RULES.items():
             epoch = int(scores.argmax()) if rule == "best on test" else choose(*val)
             found.setdefault(rule, []).append((scores[epoch], _calibrated(test[0][epoch], test[1])))
-    base = np.array(found["best metric, then loss"])
-    print("\n| rule | accuracy | points | worst | log loss |\n| --- | --- | --- | --- | --- |")
-    for rule, values in found.items():
+    _print_table(found, "rule")
+
+
+def _print_table(found: dict[str, list[tuple[float, float]]], what: str) -> None:
+    """Mean accuracy, and differences and the ratio of log losses to the first row."""
+    base = np.array(next(iter(found.values())))
+    print(f"\n| {what} | accuracy | points | worst | log loss |\n| --- | --- | --- | --- | --- |")
+    for name, values in found.items():
         own = np.array(values)
         gains, ratio = 100 * (own - base)[:, 0], np.exp(np.log(own[:, 1] / base[:, 1]).mean())
-        print(f"| {rule} | {own[:, 0].mean():.3f} | {gains.mean():+.2f} | {gains.min():+.2f} | {ratio:.3f} |")
+        print(f"| {name} | {own[:, 0].mean():.3f} | {gains.mean():+.2f} | {gains.min():+.2f} | {ratio:.3f} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("what", choices=("run", "table", "averages"))
     add_set_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--side", type=int, default=224, help="pixels of the input")
+    parser.add_argument("--networks", nargs="+", type=Network.parse, default=[Network("efficientnet_lite0", 224, 15)])
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
-    if options.what == "table":
-        table(options.out)
+    if options.what != "run":
+        {"table": table, "averages": averages}[options.what](options.out)
         return
     for seed in options.seeds:
         for name in options.sets:
-            run(name, options, seed)
+            for network in options.networks:
+                run(name, network, options, seed)
 
 
 if __name__ == "__main__":
