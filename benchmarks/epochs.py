@@ -160,7 +160,9 @@ def averages(out: Path) -> None:
             loss = log_loss(softmax(test / scale), test_truth)
             found.setdefault(member, {})[key] = (float((test.argmax(1) == test_truth).mean()), loss)
     common = [key for key in sets if all(key in values for values in found.values())]
-    _print_table({member: [values[key] for key in common] for member, values in found.items()}, f"of {len(common)} runs")
+    _print_table(
+        {member: [values[key] for key in common] for member, values in found.items()}, f"of {len(common)} runs"
+    )
 
 
 def table(out: Path) -> None:

@@ -13,6 +13,10 @@ USUAL_GAIN = 0.02
 """Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
 as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
+AVERAGE_GAIN = (0.75, 0.75)
+"""Mean and standard deviation of the true gains of an average of networks over the default recipe, in units of
+`usual_gain`. `benchmarks/epochs.py averages`, docs/decisions/0071."""
+
 _INTERVAL_DEVIATIONS = 2 * NormalDist().inv_cdf(0.975)  # standard errors in the width of an interval of 95 %
 
 
@@ -35,22 +39,23 @@ class Posterior:
         return 1 - NormalDist(self.mean, self.deviation).cdf(bound)
 
 
-def true_gain(measured: Interval, *, spread: float) -> Posterior:
+def true_gain(measured: Interval, *, spread: float, mean: float = 0.0) -> Posterior:
     """The distribution of the true gain of which one was measured with an interval.
 
-    Normal prior around 0 and normal error (Gelman et al., Bayesian Data Analysis, 3rd edition 2013, section 2.5). The
-    prior pulls a measured gain towards 0, the more the fewer images there are. Since every candidate has the same
+    Normal prior and normal error (Gelman et al., Bayesian Data Analysis, 3rd edition 2013, section 2.5). The prior
+    pulls a measured gain towards its mean, the more the fewer images there are. Since every candidate has the same
     prior, the best of many needs no further correction for having been chosen (Senn 2008).
 
     Args:
         measured: gain with its interval of 95 %.
         spread: standard deviation of true gains, of the candidates that are tried.
+        mean: of the true gains.
     """
     error = (measured.high - measured.low) / _INTERVAL_DEVIATIONS
     if not math.isfinite(error + measured.value):
-        return Posterior(0.0, spread)
+        return Posterior(mean, spread)
     weight = spread**2 / (spread**2 + error**2)
-    return Posterior(weight * measured.value, math.sqrt(weight) * error)
+    return Posterior(mean + weight * (measured.value - mean), math.sqrt(weight) * error)
 
 
 def usual_gain(default_score: float, ranking: Ranking) -> float:

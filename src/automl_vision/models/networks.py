@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from automl_vision.core.errors import ModelFolderError, WeightsUnavailableError
 from automl_vision.core.late import load
+from automl_vision.models.joint import member_weights, rebuild_joint
 from automl_vision.models.model import Model, Rebuilder
 from automl_vision.models.other_classes import tensors_of_classes, with_other_classes
 from automl_vision.models.weights import read_state_dict
@@ -27,6 +28,9 @@ def build_network(description: NetworkDescription) -> Model:
         UnknownModelError: the catalogue has no such algorithm, or the package that has it is not installed.
         ModelFolderError: the description is of a detector and has no geometry.
     """
+    if description.members:
+        members = [build_network(member.network).network for member in description.members]
+        return Model(rebuild_joint(description, members), description)
     rebuild: Rebuilder = load(usable_algorithm(description.algorithm, description.task).rebuilder)
     return Model(rebuild(description), description)
 
@@ -72,7 +76,8 @@ def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
 
     Where the description of the earlier model stands beside its weights and names other classes, the weights of a class
     that both have are kept, and those of a new class start anew. Of layers that hold several values a class, such as a
-    detector's boxes, all start anew.
+    detector's boxes, all start anew. Of an average of several networks the member is taken that has the same
+    architecture.
 
     Args:
         model: gets the weights.
@@ -86,8 +91,10 @@ def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
         WeightsUnavailableError: the weights cannot be read, or do not fit.
     """
     state = read_state_dict(file)
-    described = (file.parent / NETWORK_FILE).exists()
-    others = differences(model.description, read_network(file.parent)) if described else []
+    earlier_network = read_network(file.parent) if (file.parent / NETWORK_FILE).exists() else None
+    if earlier_network is not None and earlier_network.members:
+        state, earlier_network = _member(state, earlier_network, model.description.architecture)
+    others = differences(model.description, earlier_network) if earlier_network is not None else []
     earlier = _earlier_classes(file.parent)
     note = ""
     if classes and earlier and earlier != tuple(classes):
@@ -100,6 +107,17 @@ def start_from(model: Model, file: Path, classes: Sequence[str] = ()) -> str:
         raise WeightsUnavailableError(f"{file} does not fit {model.description.algorithm}: {problem}{changed}")
     model.network.load_state_dict(state)
     return f"the network starts from all {len(state)} tensors of {file}{changed}{note}"
+
+
+def _member(
+    state: dict[str, Tensor], joint: NetworkDescription, architecture: str
+) -> tuple[dict[str, Tensor], NetworkDescription]:
+    """Weights and description of the first member of an architecture; of the whole where there is none."""
+    for index, member in enumerate(joint.members):
+        if member.network.architecture == architecture:
+            networks = [build_network(each.network).network for each in joint.members]
+            return member_weights(state, networks, index), member.network
+    return state, joint
 
 
 def _tensors_of_classes(model: Model) -> list[str]:

@@ -73,6 +73,8 @@ def _continued(context: PipelineContext, champion: str) -> dict[str, Any]:
     version = context.workspace.models.get(champion)
     folder = context.workspace.run_folder(version.lineage.run)
     trial = folder.trial(int(version.lineage.trial or folder.record().best_trial or 0))
+    members = trial.plan().members
+    trial = folder.trial(members[0]) if members else trial  # of an average, its first network is trained on
     own = {each.name: each.value for each in trial_settings(trial) if not each.is_default}
     given = _given(context.definition)
     arguments = {name: value for name, value in {**own, **given}.items() if name not in _OF_THE_START}

@@ -52,6 +52,16 @@ class NetworkSettings(BaseModel):
     multi_scale: bool = Field(default=False, description="whether training batches differ in size from the canvas")
 
 
+class Member(BaseModel):
+    """A network that is a part of another one, and what it sees of that one's input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: NetworkDescription
+    crop: int = Field(gt=0, description="pixels of the square in the middle of the input that it sees")
+    side: int = Field(gt=0, description="pixels of the square to which this is resized")
+
+
 class NetworkDescription(BaseModel):
     """Everything that it takes to build a network again, weights aside."""
 
@@ -68,6 +78,7 @@ class NetworkDescription(BaseModel):
     config: dict[str, Any] | None = Field(
         default=None, description="the transformers library's configuration, for its networks"
     )
+    members: tuple[Member, ...] = Field(default=(), description="of a network whose logits are the mean of theirs")
     weights: WeightsOrigin = Field(default=WeightsOrigin(), description="that training started from")
     versions: dict[str, str] = Field(default_factory=dict, description="of this package and the libraries it stands on")
 

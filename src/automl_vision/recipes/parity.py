@@ -14,7 +14,7 @@ from automl_vision.evaluation.overlaps import mask_overlaps
 
 PROBABILITY_TOLERANCE = 1e-4
 REPRODUCED_PROBABILITY = 0.01  # TF32 keeps 10 bits of each factor
-_ROUNDINGS = 8  # largest errors of two libraries that round in another order; 0.2 to 1.1 was measured, 3 in a sum of large numbers
+_ROUNDINGS = 8  # largest errors of two libraries that round in another order; 0.2 to 3 was measured
 COMPARED_FROM = 0.02  # score; a detector's objects are compared from here on, shown or not
 BEST_COMPARED = 10  # objects per image, where none reaches that score
 

@@ -35,6 +35,9 @@ class TrialSpec(BaseModel):
         default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
     )
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+    members: tuple[str, ...] = Field(
+        default=(), description="folders of trials whose networks become one that averages theirs; none: one is trained"
+    )
 
     @model_validator(mode="before")
     @classmethod

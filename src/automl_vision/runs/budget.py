@@ -31,12 +31,14 @@ class Budget:
         spent_before: seconds of work before an interruption.
         packaging: seconds to reserve for packaging the best trial.
         measuring: seconds to reserve for measuring the other trials' networks.
+        averaging: seconds to reserve for averaging the best networks.
     """
 
     total: float
     spent_before: float = 0.0
     packaging: float = PACKAGING_SECONDS
     measuring: float = 0.0
+    averaging: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
     @property
@@ -52,7 +54,7 @@ class Budget:
     @property
     def seconds_for_trials(self) -> float:
         """Seconds until trials must have ended, so that the best one can be packaged and the others measured."""
-        return self.left - self.packaging - self.measuring
+        return self.left - self.packaging - self.measuring - self.averaging
 
     @property
     def seconds_for_measuring(self) -> float:

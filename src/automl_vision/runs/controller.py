@@ -15,11 +15,13 @@ from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import RunStatus
+from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
 from automl_vision.recipes.detector_input import decide_geometry, enlarged_side, kept_size
 from automl_vision.runs.automode import automode_policy, automode_trials
+from automl_vision.runs.averaging import averaging_seconds, needed_seconds, plan_average
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, measuring_seconds, note_packaging, packaging_seconds, plan_text
 from automl_vision.runs.default_gate import decide
@@ -197,7 +199,7 @@ class _Controller:
         return self.compute.slots(wanted, threads=self.spec.threads, processes=self.spec.processes)
 
     def _search(self, jobs: Jobs) -> None:
-        """AutoMode: the default recipe with all of the machine, then the portfolio if there is time, then the test."""
+        """AutoMode: the default recipe with all of the machine, then the portfolio and the average if there is time."""
         alone = self._slots(1)
         if not self.folder.trials(planned=True):
             self._show_plan(jobs, alone)
@@ -205,6 +207,7 @@ class _Controller:
         result = self.folder.trial(0).result()
         if result is not None and not loop.time_is_up and self.spec.iterations > 1:
             slots = self._slots(self.spec.concurrent)
+            self.budget.averaging = 0.0 if has_objects(self.spec.task) else averaging_seconds(result.final_seconds)
             seconds = probing_seconds(self.budget.seconds_for_trials, result.seconds)
             probes = probe_candidates(jobs, alone[0], seconds)
             self.folder.update(probes=probes)
@@ -216,16 +219,34 @@ class _Controller:
             if learnt is not None:
                 self.folder.message(learnt)
             loop = self._loop(jobs, source, self._automode_policy(), slots)
+            loop = self._average(jobs, loop, alone)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
 
+    def _average(self, jobs: Jobs, loop: TrialLoop, slots: list[Slot]) -> TrialLoop:
+        """Average the best networks where that has less loss than any of them and there is time; returns the last loop.
+
+        Args:
+            jobs: of the run.
+            loop: of the portfolio.
+            slots: one, the whole machine.
+        """
+        self.budget.averaging = 0.0
+        planned = plan_average(self.folder, self.spec, jobs.dataset, loop.trials)
+        if planned is None or any(trial.planned.members for trial in loop.trials):
+            return loop
+        source = FixedTrials([*(trial.planned for trial in loop.trials), planned])
+        return self._loop(jobs, source, NoTerminationPolicy(), slots, needed_seconds(self.folder, planned))
+
     def _automode_policy(self) -> Policy:
         """The policy by the validations that the default recipe has had, those of an interrupted run included."""
         return automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
 
-    def _loop(self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot]) -> TrialLoop:
+    def _loop(
+        self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot], least_seconds: float | None = None
+    ) -> TrialLoop:
         """Run the trials of a source to their ends."""
         loop = TrialLoop(
             task=self.spec.task,
@@ -238,6 +259,7 @@ class _Controller:
             make_job=jobs.train,
             budget=self.budget,
             observer=self.publisher,
+            least_seconds=least_seconds,
         )
         loop.run()
         if self.spec.is_sweep and loop.time_is_up:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from automl_vision.core.records import Decision, PairedTest, Ranking
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison, compare
-from automl_vision.evaluation.posterior import Posterior, true_gain, usual_gain
+from automl_vision.evaluation.posterior import AVERAGE_GAIN, Posterior, true_gain, usual_gain
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
@@ -38,24 +40,62 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) ->
     return _judged(folder, trials[0], others, ranking)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A trial beside the default recipe.
+
+    Attributes:
+        trial: its number.
+        scored: both scores, in words.
+        compared: the paired test; None where they cannot be compared.
+        gain: the distribution of its true gain.
+        known: what is known of such a trial before any image is looked at, in words; empty if nothing is.
+    """
+
+    trial: int
+    scored: str
+    compared: Comparison | None
+    gain: Posterior
+    known: str = ""
+
+
 def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], ranking: Ranking) -> Decision:
-    """The default recipe against the best of the others."""
-    best = others[0]
-    score, default_score = best.score or 0.0, default.score or 0.0
-    scored = f"{ranking.metric} {ranking.score(score):.4f} against {ranking.score(default_score):.4f}"
-    if score <= default_score:
-        return _decision(0, f"the default recipe is kept: none of {len(others)} others scored better (best: {scored})")
-    compared = compare(comparison_of(folder.trial(default.number)), comparison_of(folder.trial(best.number)))
-    if compared is None:
-        return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) cannot be compared with it")
+    """The default recipe against the other one whose true gain is the largest, as far as that is known."""
+    default_score = default.score or 0.0
     usual = usual_gain(default_score, ranking)
-    gain = true_gain(_gain(compared, ranking), spread=usual)
+    arrays = comparison_of(folder.trial(default.number))
+    judged = [_compared(folder, arrays, default_score, other, ranking) for other in others]
+    best = max(judged, key=lambda each: each.gain.mean)
+    if best.gain.mean <= 0:
+        scored = judged[0].scored
+        return _decision(0, f"the default recipe is kept: none of {len(others)} others scored better (best: {scored})")
+    compared, scored = best.compared, best.scored
+    if compared is None:
+        return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) cannot be compared with it")
     proof = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
-    shown = f"shown at {LEVEL / len(others):.2g}" if compared.p_value < LEVEL / len(others) else "not proven"
-    odds = f"better with a probability of {gain.above(0.0):.0%}; {shown}, {proof}"
-    if is_promoted(gain, usual):
-        return _decision(best.number, f"trial {best.number} replaces the default recipe: {scored}; {odds}", compared)
-    return _decision(0, f"the default recipe is kept: trial {best.number} ({scored}) is {odds}", compared)
+    level = LEVEL / len(others)
+    shown = f"shown at {level:.2g}" if compared.p_value < level and _gain(compared, ranking).value > 0 else "not proven"
+    odds = f"{best.known}better with a probability of {best.gain.above(0.0):.0%}; {shown}, {proof}"
+    if is_promoted(best.gain, usual):
+        return _decision(best.trial, f"trial {best.trial} replaces the default recipe: {scored}; {odds}", compared)
+    return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) is {odds}", compared)
+
+
+def _compared(
+    folder: RunFolder, arrays: Mapping[str, Any], default_score: float, other: TrialState, ranking: Ranking
+) -> _Judged:
+    """A trial beside the default recipe; one that cannot be compared counts by its score."""
+    score = other.score or 0.0
+    scored = f"{ranking.metric} {ranking.score(score):.4f} against {ranking.score(default_score):.4f}"
+    compared = compare(arrays, comparison_of(folder.trial(other.number)))
+    if compared is None:
+        return _Judged(other.number, scored, None, Posterior(score - default_score, 0.0))
+    usual = usual_gain(default_score, ranking)
+    if not other.planned.members:
+        return _Judged(other.number, scored, compared, true_gain(_gain(compared, ranking), spread=usual))
+    mean, spread = AVERAGE_GAIN[0] * usual, AVERAGE_GAIN[1] * usual
+    known = f"an {other.planned.role}; on other sets averages gained {mean:.2g} in the mean; "
+    return _Judged(other.number, scored, compared, true_gain(_gain(compared, ranking), spread=spread, mean=mean), known)
 
 
 def is_promoted(gain: Posterior, usual: float) -> bool:

@@ -91,5 +91,6 @@ class Jobs:
             processes=self.spec.processes,
             geometry=decide_geometry(self.dataset, planned.hyperparameters),
             start_from=planned.start_from,
+            members=tuple(str(self.folder.trial(number).path) for number in planned.members),
         )
         return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

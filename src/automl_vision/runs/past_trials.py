@@ -69,7 +69,7 @@ def input_sizes(hyperparameters: dict[str, Any]) -> dict[str, Any]:
 
 def _past_trial(folder: RunFolder, trial: TrialFolder, spec: RunSpec, facts: DataFacts, data: str) -> PastTrial | None:
     plan, result, record = trial.plan(), trial.result(), trial.record()
-    if result is None or not record.status.has_result:
+    if result is None or not record.status.has_result or plan.members:
         return None
     reports = trial.evaluations()
     return PastTrial(

@@ -72,6 +72,7 @@ class TrialLoop:
         make_job: makes the job of a trial.
         budget: the deadline.
         observer: notified of what happens.
+        least_seconds: that a trial of the source needs; None judges by the trials so far.
         trials: the state of every trial, in order.
         time_is_up: whether no further trial fits.
     """
@@ -86,6 +87,7 @@ class TrialLoop:
     make_job: MakeJob
     budget: Budget
     observer: Observer
+    least_seconds: float | None = None
     trials: list[TrialState] = field(default_factory=list)
     time_is_up: bool = False
 
@@ -144,13 +146,17 @@ class TrialLoop:
         """Start trials while there are slots, trials and time."""
         free = [slot for slot in self.slots if all(running.slot != slot for running in self._running)]
         for slot in free:
-            self.time_is_up = self.time_is_up or not fits_another(self.trials, self.budget.seconds_for_trials)
+            self.time_is_up = self.time_is_up or not self._fits_another()
             if self.time_is_up:
                 return
             state = self._waiting.pop(0) if self._waiting else self._propose()
             if state is None:
                 return
             self._start(state, slot)
+
+    def _fits_another(self) -> bool:
+        seconds = self.budget.seconds_for_trials
+        return fits_another(self.trials, seconds) if self.least_seconds is None else seconds >= self.least_seconds
 
     def _propose(self) -> TrialState | None:
         """Ask for the next trial and record it before anything of it runs."""

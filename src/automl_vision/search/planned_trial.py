@@ -18,6 +18,9 @@ class PlannedTrial(BaseModel):
     model_name: str
     hyperparameters: SerializeAsAny[Hyperparameters]
     start_from: str | None = Field(default=None, description="weights of an earlier trial to start from")
+    members: tuple[int, ...] = Field(
+        default=(), description="numbers of trials whose networks become one that averages theirs; none: one is trained"
+    )
     role: str = Field(default="", description='what it is for, such as "the default recipe"')
     sampled: dict[str, Any] = Field(
         default_factory=dict,

@@ -32,10 +32,11 @@ def in_all_processes(work: Callable[[TrialSpec, FileReporter], None]) -> Callabl
 
 @in_all_processes
 def run_trial(spec: TrialSpec, reporter: FileReporter) -> None:
-    """Train a trial; it reports into its folder."""
+    """Train a trial, or average the networks of others; it reports into its folder."""
+    from automl_vision.training.combination import combine
     from automl_vision.training.trial import train
 
-    train(spec, reporter)
+    (combine if spec.members else train)(spec, reporter)
 
 
 @in_all_processes

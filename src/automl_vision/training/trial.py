@@ -12,16 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl_vision.core.errors import DataError, TrialError
+from automl_vision.core.errors import TrialError
 from automl_vision.core.files import write_json
 from automl_vision.core.records import Evaluation, TrialResult
-from automl_vision.data.dataset import Dataset
-from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import build_network, start_from
 from automl_vision.models.registry import create_model, freeze_stages
-from automl_vision.recipes.detector_input import decide_geometry, kept_size
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.network import read_network
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -44,6 +41,7 @@ from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.final_evaluation import SHARES, Choice, choose_weights, write_reports
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
+from automl_vision.training.opening import open_data
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.plan import make_plan
 from automl_vision.training.precision import Precision
@@ -104,7 +102,7 @@ class _Trial:
         torch.manual_seed(spec.seed)
         checkpoint = load_checkpoint(self.folder)
         self.watch = Stopwatch(checkpoint.seconds if checkpoint else 0.0)
-        dataset, self.pixels, geometry = _open_data(spec, reporter, resumed=checkpoint is not None)
+        dataset, self.pixels, geometry = open_data(spec, reporter, resumed=checkpoint is not None)
         self.dataset = dataset
         self.rows = {split: np.flatnonzero(dataset.splits == split) for split in ("train", "val", "test")}
         self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry, spec.primary_metric)
@@ -392,6 +390,7 @@ class _Trial:
             save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
         rows = {split: self.rows[split] for split in ("val", "test") if len(self.rows[split])}
         self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
+        before = self.watch.seconds
         metrics = write_reports(self.loop, self.task, rows, self.folder)
         origin = self.source.weights
         result = TrialResult(
@@ -402,6 +401,7 @@ class _Trial:
             score=metrics[self.task.scoring.primary.name],
             stopped=self.record.reason,
             seconds=self.watch.seconds,
+            final_seconds=self.watch.seconds - before,
             weights_source=f"{origin.source}: {origin.name}",
             weights_licence=origin.licence,
             parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
@@ -431,26 +431,3 @@ class _Trial:
         chosen = choose_weights(weights, first, self.loop, self.task, self.rows["val"])
         self.reporter.message(f"kept weights: {chosen}")
         return chosen
-
-
-def _open_data(spec: TrialSpec, reporter: Reporter, *, resumed: bool) -> tuple[Dataset, Pixels, Geometry | None]:
-    """The dataset without images that cannot be decoded, the decoded images, and a detector's geometry.
-
-    The geometry comes from the trial's `network.json`, its spec, or, if neither has one, the dataset.
-
-    Raises:
-        DataError: the dataset is not the one that the spec names.
-    """
-    dataset = Dataset.load(spec.manifest)
-    if dataset.fingerprint != spec.fingerprint:
-        raise DataError(f"{spec.manifest} changed since the trial was planned (its fingerprint differs)")
-    geometry = read_network(Path(spec.folder)).geometry if resumed else spec.geometry
-    if geometry is None:
-        geometry = decide_geometry(dataset, spec.hyperparameters)
-    pixels = open_pixels(
-        dataset,
-        kept_size(spec.hyperparameters, geometry),
-        Path(spec.cache),
-        progress=lambda done, total: reporter.progress("decoding", done, total),
-    )
-    return dataset.excluding(pixels.problems), pixels, geometry

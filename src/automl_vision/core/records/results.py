@@ -32,6 +32,7 @@ class TrialResult(Record):
     score: float = Field(description="the primary metric on the validation images")
     stopped: str | None = Field(default=None, description="why the trial ended before its last planned epoch")
     seconds: float
+    final_seconds: float = Field(default=0.0, description="of these, for the last predictions")
     weights_source: str = Field(description="origin of the initial weights")
     weights_licence: str | None = None
     parameters: int = 0

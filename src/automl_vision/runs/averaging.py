@@ -1,0 +1,115 @@
+"""The last trial of AutoMode: the mean of the best networks' calibrated logits, chosen on the validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_vision.core.records import TrialStatus
+from automl_vision.core.tasks import has_objects
+from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
+from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
+from automl_vision.recipes.scoring_settings import scoring_settings
+from automl_vision.runs.spec import RunSpec
+from automl_vision.runs.trial_sources import TrialState
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.workspace.run_folder import RunFolder
+
+_MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anything
+_START_SECONDS = 5.0  # of the process that averages
+_LATE = 1.5  # times the seconds that the members needed for their own last predictions
+_HEAVIER = 3.0  # all members together against the default recipe's network
+
+
+def averaging_seconds(final_seconds: float) -> float:
+    """Seconds to keep for averaging while candidates are trained.
+
+    Args:
+        final_seconds: of the default recipe's last predictions.
+    """
+    return _START_SECONDS + _HEAVIER * _LATE * final_seconds
+
+
+def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
+    """Seconds that the average of some trials takes.
+
+    Args:
+        folder: of the run.
+        planned: as `plan_average` made it.
+    """
+    results = [folder.trial(number).result() for number in planned.members]
+    return _START_SECONDS + _LATE * sum(result.final_seconds for result in results if result is not None)
+
+
+def plan_average(
+    folder: RunFolder, spec: RunSpec, dataset: Dataset, trials: Sequence[TrialState]
+) -> PlannedTrial | None:
+    """The average that has the least loss on the validation images; None if a single network has less.
+
+    Members are added one by one as long as the loss falls (Caruana et al. 2004), at most three.
+
+    Args:
+        folder: of the run.
+        spec: of the run; averages are of classifiers only.
+        dataset: of the run.
+        trials: all so far.
+    """
+    done = [trial for trial in trials if trial.status is TrialStatus.COMPLETED and not trial.planned.members]
+    if has_objects(spec.task) or len(done) < 2:
+        return None
+    scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
+    predicted = {trial.number: found for trial in done if (found := _predicted(folder, trial.number)) is not None}
+    if len(predicted) < 2:
+        return None
+    outputs = {number: found.logits / found.calibration.temperature for number, found in predicted.items()}
+    members = chosen_members(outputs, scoring, next(iter(predicted.values())).rows)
+    if len(members) < 2:
+        return None
+    planned = [next(trial.planned for trial in done if trial.number == number) for number in members]
+    shown = joint_input([label_sizes(each.hyperparameters) for each in planned])
+    sizes = {"validation_resize_size": shown.resize, "validation_crop_size": shown.crop}
+    *first, last = map(str, members)
+    return PlannedTrial(
+        model_name=BETWEEN.join(each.model_name for each in planned),
+        hyperparameters=planned[0].hyperparameters.model_copy(update=sizes),
+        members=members,
+        role=f"average of trials {', '.join(first)} and {last}",
+    )
+
+
+def chosen_members(
+    outputs: Mapping[int, NDArray[Any]], scoring: Scoring[Any], rows: NDArray[np.intp]
+) -> tuple[int, ...]:
+    """The numbers of the trials whose mean has the least loss, best first.
+
+    Args:
+        outputs: calibrated logits (images, classes) of the validation images, by trial.
+        scoring: of the task.
+        rows: of the images.
+    """
+
+    def quality(members: Sequence[int]) -> float:
+        mean = np.mean([outputs[number] for number in members], axis=0)
+        return scoring.judged(mean, rows)[0]
+
+    members: list[int] = []
+    best = -np.inf
+    while len(members) < min(_MOST_MEMBERS, len(outputs)):
+        found = {number: quality([*members, number]) for number in outputs if number not in members}
+        number = max(found, key=lambda each: found[each])
+        if not found[number] > best:
+            break
+        best = found[number]
+        members.append(number)
+    return tuple(members)
+
+
+def _predicted(folder: RunFolder, number: int) -> Predictions | None:
+    """What a trial answered for the validation images; None if it left no answers."""
+    file = folder.trial(number).path / PREDICTIONS_FILE
+    return Predictions.load(file).of_split("val") if file.exists() else None

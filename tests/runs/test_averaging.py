@@ -1,0 +1,101 @@
+"""AutoMode's last trial: the average of networks that were trained, in one network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Workspace
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.scoring.scoring import create_scoring
+from automl_vision.packaging.package import package
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.runs.averaging import averaging_seconds, chosen_members
+from automl_vision.training.combination import combine
+from automl_vision.training.trial import train
+from conftest import RecordingReporter, write_shape_folders
+from runs_here import resume_here, work_here
+
+Logits = np.ndarray
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> tuple[Dataset, Logits]:
+    """A set, and for each image logits that are right and not sure of it."""
+    dataset = Dataset.open(write_shape_folders(tmp_path / "data")).with_validation(0.5)
+    return dataset, np.where(dataset.targets, 1.0, 0.0)
+
+
+def test_networks_with_different_mistakes_are_averaged_and_bad_ones_are_not(scored: tuple[Dataset, Logits]):
+    dataset, right = scored
+    rows = np.flatnonzero(dataset.splits == "val")
+    random = np.random.default_rng(0)
+    outputs = {number: right[rows] + random.normal(0, 0.8, right[rows].shape) for number in (0, 3)}
+    outputs[5] = random.normal(0, 5, right[rows].shape)
+    assert sorted(chosen_members(outputs, create_scoring(CLASSIFICATION, dataset), rows)) == [0, 3]
+
+
+def test_one_network_that_is_sure_and_right_stays_alone(scored: tuple[Dataset, Logits]):
+    dataset, right = scored
+    rows = np.flatnonzero(dataset.splits == "val")
+    outputs = {0: np.random.default_rng(0).normal(0, 1, right[rows].shape), 1: 50 * right[rows]}
+    assert chosen_members(outputs, create_scoring(CLASSIFICATION, dataset), rows) == (1,)
+
+
+def test_time_is_kept_for_it_while_candidates_are_trained():
+    assert averaging_seconds(10.0) > 2 * 10.0
+
+
+def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
+    dataset = Dataset.open(write_shape_folders(tmp_path / "data", per_class=12)).with_validation(0.3)
+    members = []
+    for number in (0, 1):
+        spec = make_spec(dataset, number_of_epochs=1, folder=str(tmp_path / str(number)), seed=number)
+        train(spec, RecordingReporter())
+        write_json(Path(spec.folder) / "spec.json", spec.model_dump())
+        members.append(spec)
+    folder = tmp_path / "average"
+    spec = members[0].model_copy(update={"folder": str(folder), "members": tuple(each.folder for each in members)})
+    result = combine(spec, RecordingReporter())
+    write_json(folder / "spec.json", spec.model_dump())
+
+    def calibrated(place: str) -> Logits:
+        found = Predictions.load(Path(place) / PREDICTIONS_FILE).of_split("val")
+        return found.logits / found.calibration.temperature
+
+    mean = np.mean([calibrated(each.folder) for each in members], axis=0)
+    np.testing.assert_allclose(Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits, mean, atol=1e-4)
+    alone = read_json(Path(members[0].folder) / "result.json")
+    assert result.parameters > 1.9 * alone["parameters"]
+    assert result.final_seconds > 0
+    model = package(folder, tmp_path / "model")
+    assert Predictor(model).description.parity["largest_difference"] < 1e-4
+
+
+def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With the pretrained weights that are installed, on drawn shapes, whatever their loss."""
+    monkeypatch.setattr("automl_vision.runs.averaging.chosen_members", lambda outputs, *_: tuple(sorted(outputs)))
+    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), 64)
+    config = AutoMLVisionConfig(
+        task=CLASSIFICATION,
+        training_data=write_shape_folders(tmp_path / "data"),
+        iterations=2,
+        arguments={**sizes, "number_of_epochs": 1, "precision": "fp32"},
+    )
+    run = work_here(Experiment(Workspace(tmp_path / "workspace"), "auto"), config)
+    average = run.get_children()[2]
+    assert average.get_details()["role"] == "average of trials 0 and 1"
+    assert average.model_name.startswith("efficientnet_lite0 + ")
+    assert average.get_status() == "Completed"
+    assert "average of trials 0 and 1" in repr(run.leaderboard())
+    run.folder.update(decision=None)
+    resume_here(run)
+    assert len(run.get_children()) == 3
+    assert run.get_details()["decision"]["trial"] in (0, 1, 2)
