@@ -18,7 +18,7 @@ from automl_vision.core.tasks import CLASSIFICATION, TASKS
 from automl_vision.experiment.experiment import run_spec
 from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.automode import automode_policy, automode_trials
+from automl_vision.runs.automode import automode_policy, candidate_trials, default_trial, second_trial
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.probing import probe_candidates, probing_seconds
@@ -111,11 +111,10 @@ def test_an_algorithm_that_is_fixed_in_the_config_stays(tmp_path: Path, fixed: d
     run = run_spec(config, Experiment(Workspace(tmp_path), "e"), tmp_path / "manifest")
     probes = {c.key: 0.5 for c in probed_candidates(run.trials[0], run.task, run.arguments)}
     assert probes.keys() == {"resnet18 at 288 px"}
-    source, states = automode_trials(run, probes, 0.01), []
-    while (planned := source.next(states)) is not None:
-        states.append(TrialState(len(states), planned))
-    assert len(states) > 3
-    assert {state.planned.model_name for state in states} == {"resnet18"}
+    planned = candidate_trials(run, probes, 0.01)
+    assert len(planned) > 2
+    assert {trial.model_name for trial in planned} == {"resnet18"}
+    assert second_trial(run) is None
 
 
 def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
@@ -124,8 +123,8 @@ def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
     folder = RunFolder(tmp_path / "run")
     folder.create({})
     write_json(folder.path / "probes.json", {"efficientnet_lite1": 0.5, "resnet50": None})
-    for number in range(2):
-        folder.trial(number).write_plan(base_trial().model_dump())
+    for number, head_only in enumerate((False, True, False)):
+        folder.trial(number).write_plan(base_trial().model_copy(update={"head_only": head_only}).model_dump())
     jobs = Jobs(spec(), folder, compute, shapes, tmp_path)
     assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
 
@@ -198,20 +197,23 @@ def test_a_short_time_lets_the_probe_see_fewer_images(tmp_path: Path, make_spec:
 
 def test_the_default_recipe_is_first_and_untouched():
     run = spec()
-    first = automode_trials(run, {}, None)
-    default = first.next([])
-    assert default is not None
-    assert default.hyperparameters == run.trials[0].hyperparameters
-    states = [TrialState(0, default, TrialStatus.COMPLETED, score=0.8)]
-    assert first.next(states) is None  # nothing else before it has a result
-    second = automode_trials(run, {"efficientnet_lite1": 0.9}, 5e-4)
-    while (planned := second.next(states)) is not None:
-        states.append(TrialState(len(states), planned))
-    assert [state.planned.model_name for state in states[:3]] == [
-        "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite0",
-    ]  # fmt: skip
-    assert states[2].planned.hyperparameters.learning_rate == 0.00125
-    assert automode_trials(spec(iterations=2), {"efficientnet_lite1": 0.9}, 5e-4).next(states[:2]) is None
+    assert default_trial(run).hyperparameters == run.trials[0].hyperparameters
+    planned = candidate_trials(run, {"efficientnet_lite1": 0.9}, 5e-4)
+    assert [trial.model_name for trial in planned[:2]] == ["efficientnet_lite1", "efficientnet_lite0"]
+    assert planned[1].hyperparameters.learning_rate == 0.00125
+
+
+def test_the_head_of_another_network_is_trained_where_it_costs_seconds():
+    second = second_trial(spec())
+    assert second is not None
+    assert second.head_only and second.model_name == "efficientnet_lite2"
+    assert second.hyperparameters.validation_crop_size == 288
+    assert second.role == "efficientnet_lite2 at 288 px, head only"
+    for changes in (
+        {"ensemble": False}, {"iterations": 1}, {"arguments": {"model_name": "resnet50"}},
+        {"task": DETECTION, "trials": [base_trial(DETECTION)]}, {"trials": [base_trial(pretrained=False)]},
+    ):  # fmt: skip
+        assert second_trial(spec(**changes)) is None
 
 
 def test_candidates_are_halved_unless_the_user_says_otherwise():
@@ -324,15 +326,18 @@ def test_automode_searches_tests_and_says_so(tmp_path: Path):
     config = AutoMLVisionConfig(
         task=CLASSIFICATION,
         training_data=write_shape_folders(tmp_path / "data"),
-        iterations=2,
+        iterations=3,
         arguments=arguments,
     )
     run = work_here(Experiment(Workspace(tmp_path / "workspace"), "auto"), config)
     run.wait_for_completion()
-    first, second = run.get_children()
+    first, second, third, *average = run.get_children()
     assert first.get_details()["role"] == "default recipe"
     assert first.hyperparameters | arguments == first.hyperparameters
-    assert second.model_name in ("efficientnet_lite1", "efficientnet_lite2")
+    assert second.get_details()["role"] == "efficientnet_lite2, head only"
+    assert second.get_details()["result"]["epochs"] == 0
+    assert third.model_name in ("efficientnet_lite1", "efficientnet_lite2")
+    assert len(average) <= 1
     decision = run.get_details()["decision"]
     messages = [event.text for event in run.folder.events.read()[0] if isinstance(event, Message)]
     assert decision["reason"] in messages

@@ -15,7 +15,8 @@ from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.packaging.package import package
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.averaging import averaging_seconds, chosen_members
+from automl_vision.runs.averaging import chosen_members, ensemble_seconds
+from automl_vision.runs.budget import Timing
 from automl_vision.training.combination import combine
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, write_shape_folders
@@ -48,7 +49,14 @@ def test_one_network_that_is_sure_and_right_stays_alone(scored: tuple[Dataset, L
 
 
 def test_time_is_kept_for_it_while_candidates_are_trained():
-    assert averaging_seconds(10.0) > 2 * 10.0
+    timing = Timing(setup=20.0, epoch=10.0, finish=20.0)
+    seconds = ensemble_seconds(timing)
+    both = seconds.second + seconds.average
+    assert seconds.kept(6 * both, timing) == both > 2 * timing.finish
+    assert seconds.kept(2 * both, timing) == 0.0  # too much to keep from the default recipe
+    slow = Timing(setup=20.0, epoch=100.0, finish=20.0)
+    assert seconds.kept(2 * both, slow) == both  # which would get no three epochs of it
+    assert seconds.kept(both, slow) == 0.0
 
 
 def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
@@ -92,7 +100,7 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     run = work_here(Experiment(Workspace(tmp_path / "workspace"), "auto"), config)
     average = run.get_children()[2]
     assert average.get_details()["role"] == "average of trials 0 and 1"
-    assert average.model_name.startswith("efficientnet_lite0 + ")
+    assert average.model_name == "efficientnet_lite0 + efficientnet_lite2"
     assert average.get_status() == "Completed"
     assert "average of trials 0 and 1" in repr(run.leaderboard())
     run.folder.update(decision=None)

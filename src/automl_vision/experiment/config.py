@@ -108,6 +108,9 @@ class AutoMLVisionConfig(BaseModel):
         validate_default=True,
         description='fixed hyperparameters, as a mapping or as `["--early_stopping", 1, ...]`',
     )
+    enable_voting_ensemble: bool = Field(
+        True, description="whether AutoMode may end with an average of networks, which takes as long as all of them"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     max_bad_share: float = Field(
         MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of images, and of objects, that may be unusable"

@@ -188,6 +188,7 @@ def run_spec(
         sampling=None if config.hyperparameter_sampling is None else SAMPLINGS.to_json(config.hyperparameter_sampling),
         policy=None if config.policy is None else POLICIES.to_json(config.policy),
         automode=config.automode,
+        ensemble=config.enable_voting_ensemble,
     )
 
 

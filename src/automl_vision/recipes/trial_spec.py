@@ -35,6 +35,7 @@ class TrialSpec(BaseModel):
         default=1, ge=1, description="that train it together, each on a GPU of its own where there are any"
     )
     start_from: str | None = Field(None, description="weights of an earlier trial to start from")
+    head_only: bool = Field(default=False, description="whether nothing is trained but the head, by a linear probe")
     members: tuple[str, ...] = Field(
         default=(), description="folders of trials whose networks become one that averages theirs; none: one is trained"
     )

@@ -1,14 +1,14 @@
-"""AutoMode's trials: the unchanged default recipe first, then the portfolio, which successive halving thins out."""
+"""AutoMode's trials: the unchanged default recipe, another network's opinion, the portfolio with successive halving."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from automl_vision.runs.spec import RunSpec
-from automl_vision.runs.trial_sources import FixedTrials
 from automl_vision.search.experience import DEFAULT_ROLE, Experience
+from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
-from automl_vision.search.portfolio import planned_candidate, portfolio
+from automl_vision.search.portfolio import planned_candidate, portfolio, second_opinion
 
 _FIRST_RUNG = 3  # a third of the default's validations: a single early report would rank by how the curves begin
 
@@ -25,30 +25,43 @@ def automode_policy(spec: RunSpec, validations: int) -> Policy:
     return SuccessiveHalvingPolicy(reduction_factor=3, min_intervals=max(1, validations // _FIRST_RUNG))
 
 
-def automode_trials(
+def default_trial(spec: RunSpec) -> PlannedTrial:
+    """Trial 0, the unchanged default recipe."""
+    return spec.trials[0].model_copy(update={"role": DEFAULT_ROLE})
+
+
+def second_trial(spec: RunSpec) -> PlannedTrial | None:
+    """The head of another network, whose answers are averaged with those of the default recipe; None if there is none.
+
+    Args:
+        spec: of the run.
+    """
+    base, task, fixed = spec.trials[0], spec.task, spec.arguments
+    candidate = second_opinion(base, task, fixed) if spec.iterations > 1 and spec.ensemble else None
+    return None if candidate is None else planned_candidate(candidate, base, task, fixed)
+
+
+def candidate_trials(
     spec: RunSpec,
     probes: Mapping[str, float],
-    learning_rate: float | None,
+    learning_rate: float,
     *,
     enlarged: int | None = None,
     known: Experience | None = None,
-) -> FixedTrials:
-    """The default recipe and, once it has a result, the portfolio.
+) -> list[PlannedTrial]:
+    """The portfolio, once the default recipe has a result.
 
     Args:
         spec: of the run.
         probes: primary metric of the linear probe by candidate, where features were probed.
-        learning_rate: that the default recipe used; None before it has a result.
+        learning_rate: that the default recipe used.
         enlarged: as for `portfolio`.
         known: as for `portfolio`.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
-    planned = [base.model_copy(update={"role": DEFAULT_ROLE})]  # trial 0, unchanged
-    if learning_rate is not None:
-        scores = {key: spec.ranking.score(value) for key, value in probes.items()}
-        tried = [
-            planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-            for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged, known=known)
-        ]
-        planned += [trial for trial in tried if trial is not None]
-    return FixedTrials(planned[: spec.iterations])
+    scores = {key: spec.ranking.score(value) for key, value in probes.items()}
+    tried = [
+        planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
+        for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged, known=known)
+    ]
+    return [trial for trial in tried if trial is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,59 @@ from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
 from automl_vision.recipes.scoring_settings import scoring_settings
+from automl_vision.runs.budget import Timing
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
 
 _MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anything
-_START_SECONDS = 5.0  # of the process that averages
+_START_SECONDS = 5.0  # of a process
+_PACKAGING_SECONDS = 8.0  # more, of an average than of one network
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
-_HEAVIER = 3.0  # all members together against the default recipe's network
+_HEAVIER = 3.0  # the second network against the default recipe's
+_FROZEN = 0.5  # of the time of a forward pass, where nothing is trained
+_MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe alone is worth more
+_FEW_EPOCHS = 3  # which do not make a network better than its probe
 
 
-def averaging_seconds(final_seconds: float) -> float:
-    """Seconds to keep for averaging while candidates are trained.
+@dataclass(frozen=True)
+class EnsembleSeconds:
+    """What it takes to have a second network and to average it with the default recipe's, in seconds.
+
+    Attributes:
+        second: for the head of the second network.
+        average: for the average.
+    """
+
+    second: float = 0.0
+    average: float = 0.0
+
+    def kept(self, left: float, timing: Timing) -> float:
+        """Seconds to keep for both while the default recipe is trained; none if that is too much.
+
+        Where there is hardly time for fine-tuning, a second network is the better use of it.
+
+        Args:
+            left: for all trials.
+            timing: of the default recipe.
+        """
+        both, training = self.second + self.average, left - timing.setup - timing.finish
+        is_little = both <= _MOST_KEPT * left
+        is_better = both <= training < _FEW_EPOCHS * timing.epoch
+        return both if is_little or is_better else 0.0
+
+
+def ensemble_seconds(timing: Timing) -> EnsembleSeconds:
+    """What second network and average take.
 
     Args:
-        final_seconds: of the default recipe's last predictions.
+        timing: of the default recipe.
     """
-    return _START_SECONDS + _HEAVIER * _LATE * final_seconds
+    return EnsembleSeconds(
+        second=_START_SECONDS + _HEAVIER * (_FROZEN * timing.setup + timing.finish / 2),
+        average=_START_SECONDS + _PACKAGING_SECONDS + _LATE * timing.finish,
+    )
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
@@ -43,7 +79,8 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
         planned: as `plan_average` made it.
     """
     results = [folder.trial(number).result() for number in planned.members]
-    return _START_SECONDS + _LATE * sum(result.final_seconds for result in results if result is not None)
+    predicting = sum(result.final_seconds for result in results if result is not None)
+    return _START_SECONDS + _LATE * predicting + _PACKAGING_SECONDS * (len(results) - 1)
 
 
 def plan_average(

@@ -31,14 +31,14 @@ class Budget:
         spent_before: seconds of work before an interruption.
         packaging: seconds to reserve for packaging the best trial.
         measuring: seconds to reserve for measuring the other trials' networks.
-        averaging: seconds to reserve for averaging the best networks.
+        ensemble: seconds to reserve for a second network and for averaging.
     """
 
     total: float
     spent_before: float = 0.0
     packaging: float = PACKAGING_SECONDS
     measuring: float = 0.0
-    averaging: float = 0.0
+    ensemble: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
     @property
@@ -54,7 +54,7 @@ class Budget:
     @property
     def seconds_for_trials(self) -> float:
         """Seconds until trials must have ended, so that the best one can be packaged and the others measured."""
-        return self.left - self.packaging - self.measuring - self.averaging
+        return self.left - self.packaging - self.measuring - self.ensemble
 
     @property
     def seconds_for_measuring(self) -> float:
@@ -94,6 +94,11 @@ def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
     whole = [trial.seconds for trial in trials if trial.status is TrialStatus.COMPLETED]
     done = whole or [trial.seconds for trial in trials if trial.status.has_result]
     return seconds >= max(_MIN_SECONDS, _USEFUL_SHARE * min(done, default=0.0))
+
+
+def time_is_up_text(trials: Sequence[TrialState]) -> str:
+    """Say that the search ends for want of time."""
+    return f"trials: {len(trials)}; no further one fits into the time that is left"
 
 
 @dataclass(frozen=True)

@@ -15,28 +15,31 @@ from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import RunStatus
-from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
-from automl_vision.recipes.detector_input import decide_geometry, enlarged_side, kept_size
-from automl_vision.runs.automode import automode_policy, automode_trials
-from automl_vision.runs.averaging import averaging_seconds, needed_seconds, plan_average
+from automl_vision.recipes.detector_input import decide_geometry, kept_size
+from automl_vision.runs.automode import default_trial
+from automl_vision.runs.automode_search import AutoModeSearch
 from automl_vision.runs.board_reader import read_leaderboard
-from automl_vision.runs.budget import Budget, measuring_seconds, note_packaging, packaging_seconds, plan_text
-from automl_vision.runs.default_gate import decide
+from automl_vision.runs.budget import (
+    Budget,
+    measuring_seconds,
+    note_packaging,
+    packaging_seconds,
+    plan_text,
+    time_is_up_text,
+)
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
-from automl_vision.runs.past_trials import data_facts, past_trials
+from automl_vision.runs.past_trials import past_trials
 from automl_vision.runs.plan import wanted_trials
-from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec, read_run_spec
 from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.runs.waiting import BY_USER
-from automl_vision.search.experience import experience
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.workspace.run_folder import RunFolder
@@ -184,12 +187,14 @@ class _Controller:
 
     def _run_trials(self, jobs: Jobs) -> None:
         """Run every trial to its end; a failed trial does not stop the others."""
-        if self.spec.automode:
-            self._search(jobs)
-            return
-        slots = self._slots(self.spec.concurrent)
+        slots = self._slots(1 if self.spec.automode else self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.trials(planned=True):
             self._show_plan(jobs, slots)
+        if self.spec.automode:
+            AutoModeSearch(
+                self.spec, self.folder, self.workspace, jobs, self.budget, self.tracking, self._loop, self._slots
+            ).run()
+            return
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
         if ends_early and isinstance(self.spec.search, BayesianParameterSampling):
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
@@ -197,52 +202,6 @@ class _Controller:
 
     def _slots(self, wanted: int) -> list[Slot]:
         return self.compute.slots(wanted, threads=self.spec.threads, processes=self.spec.processes)
-
-    def _search(self, jobs: Jobs) -> None:
-        """AutoMode: the default recipe with all of the machine, then the portfolio and the average if there is time."""
-        alone = self._slots(1)
-        if not self.folder.trials(planned=True):
-            self._show_plan(jobs, alone)
-        loop = self._loop(jobs, self._source(), self._automode_policy(), alone)
-        result = self.folder.trial(0).result()
-        if result is not None and not loop.time_is_up and self.spec.iterations > 1:
-            slots = self._slots(self.spec.concurrent)
-            self.budget.averaging = 0.0 if has_objects(self.spec.task) else averaging_seconds(result.final_seconds)
-            seconds = probing_seconds(self.budget.seconds_for_trials, result.seconds)
-            probes = probe_candidates(jobs, alone[0], seconds)
-            self.folder.update(probes=probes)
-            self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-            enlarged = enlarged_side(jobs.dataset, self.spec.trials[0].hyperparameters)
-            known = experience(self.workspace.history.usable(), data_facts(jobs.dataset), self.spec.task)
-            source = automode_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
-            learnt = known.sentence([trial.role for trial in source.planned])
-            if learnt is not None:
-                self.folder.message(learnt)
-            loop = self._loop(jobs, source, self._automode_policy(), slots)
-            loop = self._average(jobs, loop, alone)
-        decision = decide(self.folder, loop.trials, self.spec.ranking)
-        if decision is not None:
-            self.folder.message(decision.reason)
-            self.folder.update(decision=decision)
-
-    def _average(self, jobs: Jobs, loop: TrialLoop, slots: list[Slot]) -> TrialLoop:
-        """Average the best networks where that has less loss than any of them and there is time; returns the last loop.
-
-        Args:
-            jobs: of the run.
-            loop: of the portfolio.
-            slots: one, the whole machine.
-        """
-        self.budget.averaging = 0.0
-        planned = plan_average(self.folder, self.spec, jobs.dataset, loop.trials)
-        if planned is None or any(trial.planned.members for trial in loop.trials):
-            return loop
-        source = FixedTrials([*(trial.planned for trial in loop.trials), planned])
-        return self._loop(jobs, source, NoTerminationPolicy(), slots, needed_seconds(self.folder, planned))
-
-    def _automode_policy(self) -> Policy:
-        """The policy by the validations that the default recipe has had, those of an interrupted run included."""
-        return automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
 
     def _loop(
         self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot], least_seconds: float | None = None
@@ -262,13 +221,13 @@ class _Controller:
             least_seconds=least_seconds,
         )
         loop.run()
-        if self.spec.is_sweep and loop.time_is_up:
-            self.folder.message(f"trials: {len(loop.trials)}; no further one fits into the time that is left")
+        if self.spec.sampling is not None and loop.time_is_up:
+            self.folder.message(time_is_up_text(loop.trials))
         return loop
 
     def _source(self) -> TrialSource:
         if self.spec.automode:
-            return automode_trials(self.spec, {}, None)
+            return FixedTrials([default_trial(self.spec)])
         if self.spec.search is None:
             return FixedTrials(self.spec.trials)
         return SampledTrials(

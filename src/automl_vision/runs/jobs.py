@@ -91,6 +91,7 @@ class Jobs:
             processes=self.spec.processes,
             geometry=decide_geometry(self.dataset, planned.hyperparameters),
             start_from=planned.start_from,
+            head_only=planned.head_only,
             members=tuple(str(self.folder.trial(number).path) for number in planned.members),
         )
         return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

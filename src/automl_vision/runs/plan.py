@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from automl_vision.core.records import Record
+from automl_vision.runs.automode import default_trial, second_trial
 from automl_vision.runs.budget import PACKAGING_SECONDS, measuring_seconds
 from automl_vision.runs.pace import Pace
 from automl_vision.runs.spec import RunSpec
@@ -153,7 +154,8 @@ def wanted_trials(spec: RunSpec) -> int:
     if not spec.automode:
         return 1
     probes = {candidate.key: 0.0 for candidate in probed_candidates(base, spec.task, spec.arguments)}
-    return min(spec.iterations, 1 + len(portfolio(base, spec.task, spec.arguments, probes)))
+    planned = [default_trial(spec), second_trial(spec), *portfolio(base, spec.task, spec.arguments, probes)]
+    return min(spec.iterations, sum(trial is not None for trial in planned))
 
 
 def _about(seconds: float) -> str:

@@ -39,7 +39,8 @@ def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]
     spec, end = jobs.spec, time.monotonic() + seconds
     file = jobs.folder.path / PROBES_FILE
     scores: dict[str, float | None] = read_json(file) if file.exists() else {}
-    chosen = len(jobs.folder.trials(planned=True)) > 1  # trials that were chosen by the scores must stay
+    later = [trial.plan() for trial in jobs.folder.trials(planned=True)[1:]]
+    chosen = any(not plan.head_only for plan in later)  # trials that were chosen by the scores must stay
     candidates = [] if chosen else probed_candidates(spec.trials[0], spec.task, spec.arguments)
     hub = True
     for number, candidate in enumerate(candidates):

@@ -18,6 +18,7 @@ class PlannedTrial(BaseModel):
     model_name: str
     hyperparameters: SerializeAsAny[Hyperparameters]
     start_from: str | None = Field(default=None, description="weights of an earlier trial to start from")
+    head_only: bool = Field(default=False, description="whether nothing is trained but the head, by a linear probe")
     members: tuple[int, ...] = Field(
         default=(), description="numbers of trials whose networks become one that averages theirs; none: one is trained"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from automl_vision.core.tasks import has_objects
-from automl_vision.recipes.catalog import automode_models
+from automl_vision.recipes.catalog import automode_models, has_bundled_weights
 from automl_vision.recipes.checking import check_hyperparameters
 from automl_vision.search.experience import Experience
 from automl_vision.search.planned_trial import PlannedTrial
@@ -29,11 +29,13 @@ class Candidate:
         model_name: the algorithm.
         changes: hyperparameters by name.
         rate: factor on the default recipe's learning rate.
+        head_only: whether nothing is trained but the head.
     """
 
     model_name: str
     changes: tuple[tuple[str, Any], ...] = ()
     rate: float = 1.0
+    head_only: bool = False
 
     @property
     def key(self) -> str:
@@ -45,6 +47,8 @@ class Candidate:
     @property
     def role(self) -> str:
         """Names the candidate with its rate; candidates of one role are compared over datasets."""
+        if self.head_only:
+            return f"{self.key}, head only"
         return self.key if self.rate == 1.0 else f"{self.key}, {self.rate:g} times the rate"
 
 
@@ -67,6 +71,22 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
     return same_size + [
         Candidate(name, tuple((field, size) for field in _SIZES)) for size in sized for name in names[:3]
     ]
+
+
+def second_opinion(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -> Candidate | None:
+    """The head of another network on its pretrained features, to be averaged with the default recipe's.
+
+    It makes other mistakes and costs seconds, since nothing but the head is trained. None where another algorithm may
+    not be tried, or its weights are not installed.
+
+    Args:
+        base: the default recipe.
+        task: the product's name of the task.
+        fixed: hyperparameters that the user fixed.
+    """
+    others = [c for c in probed_candidates(base, task, fixed) if c.model_name != base.model_name]
+    installed = [candidate for candidate in others if has_bundled_weights(candidate.model_name)]
+    return replace(installed[-1], head_only=True) if installed else None  # the largest network at the largest size
 
 
 def portfolio(
@@ -133,6 +153,7 @@ def planned_candidate(
         model_name=candidate.model_name,
         hyperparameters=checked,
         start_from=base.start_from,
+        head_only=candidate.head_only,
         role=candidate.role,
         sampled=sampled,
     )

@@ -232,6 +232,9 @@ class _Trial:
 
     def _fit_into_budget(self) -> None:
         """Plan the epochs that fit into the time left, so that the learning rate schedule ends with the budget."""
+        if self.spec.head_only:
+            self.plan.epochs = 0
+            return
         self.plan.epochs, self.plan.evaluation_frequency = self.processes.from_main(self._fitting)
         if not self.plan.epochs:
             self.record.stopped = "the time budget allows no epoch of fine-tuning"

@@ -125,6 +125,7 @@ class TrialPlan(Record):
 
     model_name: str = ""
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    head_only: bool = Field(default=False, description="whether nothing is trained but the head")
     members: tuple[int, ...] = Field(default=(), description="the trials whose networks it averages")
     role: str = ""
     sampled: dict[str, Any] = Field(default_factory=dict, alias="drawn", description="the sampler's choices")

@@ -1,0 +1,159 @@
+"""AutoMode's search in its stages: the default recipe, a second opinion, the portfolio, the average, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from automl_vision.compute.compute import Slot
+from automl_vision.core.records import TrialResult
+from automl_vision.core.tasks import has_objects
+from automl_vision.recipes.detector_input import enlarged_side
+from automl_vision.runs.automode import automode_policy, candidate_trials, default_trial, second_trial
+from automl_vision.runs.averaging import EnsembleSeconds, ensemble_seconds, needed_seconds, plan_average
+from automl_vision.runs.budget import Budget, time_is_up_text
+from automl_vision.runs.default_gate import decide
+from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.mlflow_observer import PARENT
+from automl_vision.runs.past_trials import data_facts
+from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
+from automl_vision.runs.spec import RunSpec
+from automl_vision.runs.timing import known_timing
+from automl_vision.runs.trial_loop import TrialLoop
+from automl_vision.runs.trial_sources import FixedTrials, TrialSource
+from automl_vision.search.experience import experience
+from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.search.policies import NoTerminationPolicy, Policy
+from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.tracking import Tracking
+from automl_vision.workspace.workspace import Workspace
+
+
+class RunTrials(Protocol):
+    """Runs the trials of a source to their ends."""
+
+    def __call__(
+        self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot], least_seconds: float | None = None
+    ) -> TrialLoop:
+        """Returns the loop, with the state of every trial of the run.
+
+        Args:
+            jobs: of the run.
+            source: proposes trials.
+            policy: stops poor trials.
+            slots: shares of the machine.
+            least_seconds: that a trial needs; None judges by the trials so far.
+        """
+
+
+class TakeSlots(Protocol):
+    """Divides the machine."""
+
+    def __call__(self, wanted: int) -> list[Slot]:
+        """At most so many slots."""
+
+
+@dataclass
+class AutoModeSearch:
+    """The stages of a search without a search space; `run` calls them in order, also after an interruption.
+
+    Attributes:
+        spec: of the run.
+        folder: of the run.
+        workspace: its history orders the portfolio.
+        jobs: of the run.
+        budget: of the run; time for the last stages is reserved in it.
+        tracking: gets the probes.
+        run_trials: runs the trials of a stage.
+        slots: divides the machine.
+    """
+
+    spec: RunSpec
+    folder: RunFolder
+    workspace: Workspace
+    jobs: Jobs
+    budget: Budget
+    tracking: Tracking
+    run_trials: RunTrials
+    slots: TakeSlots
+
+    def run(self) -> None:
+        """Train what there is time for, and record which trial is kept."""
+        second, timing = second_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
+        seconds = EnsembleSeconds() if timing is None else ensemble_seconds(timing)
+        if second is not None and timing is not None:
+            self.budget.ensemble = seconds.kept(self.budget.seconds_for_trials, timing)
+        loop = self._stage([default_trial(self.spec)], self.slots(1))
+        result = self.folder.trial(0).result()
+        if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):
+            self.budget.ensemble = seconds.average if self._averages else 0.0
+            if second is not None:
+                loop = self._stage([*_planned(loop), second], self.slots(1), least_seconds=seconds.second)
+            if not loop.time_is_up:
+                loop = self._portfolio(loop, result)
+            if loop.time_is_up:
+                self.folder.message(time_is_up_text(loop.trials))
+            self.budget.ensemble = 0.0
+            average = plan_average(self.folder, self.spec, self.jobs.dataset, loop.trials) if self._averages else None
+            if average is not None:
+                needed = needed_seconds(self.folder, average)
+                loop = self._stage([*_planned(loop), average], self.slots(1), least_seconds=needed)
+        decision = decide(self.folder, loop.trials, self.spec.ranking)
+        if decision is not None:
+            self.folder.message(decision.reason)
+            self.folder.update(decision=decision)
+
+    @property
+    def _averages(self) -> bool:
+        """Whether networks may be averaged: those of classifiers, unless the user does not want it."""
+        return self.spec.ensemble and not has_objects(self.spec.task)
+
+    def _portfolio(self, loop: TrialLoop, result: TrialResult) -> TrialLoop:
+        """Probe candidates and train the portfolio in their order.
+
+        Args:
+            loop: of the stage before.
+            result: of the default recipe.
+        """
+        default = self.spec.trials[0].hyperparameters
+        seconds = probing_seconds(self.budget.seconds_for_trials, result.seconds)
+        probes = probe_candidates(self.jobs, self.slots(1)[0], seconds)
+        self.folder.update(probes=probes)
+        self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
+        enlarged = enlarged_side(self.jobs.dataset, default)
+        known = experience(self.workspace.history.usable(), data_facts(self.jobs.dataset), self.spec.task)
+        planned = candidate_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
+        learnt = known.sentence([trial.role for trial in planned])
+        if learnt is not None:
+            self.folder.message(learnt)
+        done = _planned(loop)
+        planned = [*done, *(trial for trial in planned if trial not in done)][: self.spec.iterations]
+        policy = automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
+        return self._stage(planned, self.slots(self.spec.concurrent), policy)
+
+    def _stage(
+        self,
+        planned: Sequence[PlannedTrial],
+        slots: list[Slot],
+        policy: Policy | None = None,
+        least_seconds: float | None = None,
+    ) -> TrialLoop:
+        """Run those of some trials that were not run before.
+
+        Args:
+            planned: all trials up to the end of the stage.
+            slots: shares of the machine.
+            policy: stops poor trials; by default none is stopped.
+            least_seconds: as for `RunTrials`.
+        """
+        return self.run_trials(self.jobs, FixedTrials(planned), policy or NoTerminationPolicy(), slots, least_seconds)
+
+
+def _planned(loop: TrialLoop) -> list[PlannedTrial]:
+    return [trial.planned for trial in loop.trials]
+
+
+def _is_averaged(loop: TrialLoop) -> bool:
+    """Whether the last stage was reached before an interruption."""
+    return any(trial.planned.members for trial in loop.trials)
