@@ -17,7 +17,7 @@ from conftest import SMALL_MODEL
 LARGE = {"dfine"}
 """Ten million weights; `tests/models/test_dfine.py` has a small one in the default suite."""
 
-SMALLEST: Mapping[str, dict[str, Any]] = {"dfine": {"model_size": "small"}}
+SMALLEST: Mapping[str, dict[str, Any]] = {"dfine": {"model_size": "nano"}}
 """Hyperparameters of algorithms without a backbone to choose."""
 
 

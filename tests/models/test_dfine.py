@@ -356,7 +356,13 @@ def test_a_folder_tells_how_pixels_are_normalised(tiny: Path, tmp_path: Path):
     again.network.load_state_dict(made.network.state_dict())
 
 
-PARAMETERS = {"small": 10_309_605, "medium": 19_563_368, "large": 31_244_152, "extra_large": 62_621_560}
+PARAMETERS = {
+    "nano": 3_770_421,
+    "small": 10_309_605,
+    "medium": 19_563_368,
+    "large": 31_244_152,
+    "extra_large": 62_621_560,
+}
 
 
 @pytest.mark.parametrize("size", DFINE_REPOSITORIES)
@@ -366,8 +372,9 @@ def test_the_published_sizes(size: str):
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[size]
 
 
-def test_without_weights_it_is_built_from_its_configuration():
-    model = make(None, model_size="small")
+@pytest.mark.parametrize("size", ["nano", "small"])
+def test_without_weights_it_is_built_from_its_configuration(size: str):
+    model = make(None, model_size=size)
     assert (model.weights.source, model.description.architecture) == ("random", "d_fine")
     assert len(model.network.eval()(torch.zeros(1, 3, 96, 128))) == 3
 

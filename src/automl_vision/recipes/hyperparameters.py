@@ -308,7 +308,7 @@ class DFineHyperparameters(OneStageHyperparameters):
         default=1.0,
         description="1: no NMS, since the detector learns to find each object once; below 1: as for other detectors",
     )
-    model_size: Literal["small", "medium", "large", "extra_large"] = Field(
+    model_size: Literal["nano", "small", "medium", "large", "extra_large"] = Field(  # type: ignore[assignment]
         "medium", description="size of the published model; ignored when a folder of weights is given"
     )
     weights: str | None = Field(

@@ -28,12 +28,14 @@ from automl_vision.recipes.normalization import Normalization
 from automl_vision.storage.hub import hub_answers
 
 DFINE_REPOSITORIES = {
-    "small": "ustc-community/dfine-small-coco",
-    "medium": "ustc-community/dfine-medium-coco",
-    "large": "ustc-community/dfine-large-coco",
-    "extra_large": "ustc-community/dfine-xlarge-coco",
+    "nano": "ustc-community/dfine-nano-coco",
+    "small": "ustc-community/dfine-small-obj2coco",
+    "medium": "ustc-community/dfine-medium-obj2coco",
+    "large": "ustc-community/dfine-large-obj2coco-e25",
+    "extra_large": "ustc-community/dfine-xlarge-obj2coco",
 }
-"""Where the hub keeps D-FINE's COCO weights, by `model_size`."""
+"""Where the hub keeps D-FINE's weights, by `model_size`: trained on Objects365 and then COCO, the smallest on COCO alone.
+"""
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
@@ -51,6 +53,8 @@ class _Size(NamedTuple):
         layers: of each block.
         affine: whether layers end with a learnable scale and shift.
         above: settings of encoder and decoder.
+        levels: how many of the last stages they see.
+        points: that the decoder samples at each level.
     """
 
     stem: int
@@ -60,11 +64,19 @@ class _Size(NamedTuple):
     layers: int
     affine: bool
     above: dict[str, Any]
+    levels: int = 3
+    points: tuple[int, ...] = (3, 6, 3)
 
 
+_NANO = {
+    "num_feature_levels": 2, "feat_strides": [16, 32], "encode_proj_layers": [1], "encoder_ffn_dim": 512, "d_model": 128,
+    "encoder_hidden_dim": 128, "decoder_in_channels": [128, 128], "decoder_ffn_dim": 512, "decoder_layers": 3,
+    "hidden_expansion": 0.34, "depth_mult": 0.5,
+}  # fmt: skip
 _XLARGE = {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384, 384, 384]}
 _SMALL = {"decoder_layers": 3, "hidden_expansion": 0.5, "depth_mult": 0.34}
 _SIZES = {
+    "nano": _Size(16, 16, 64, [1, 1, 2, 1], 3, affine=True, above=_NANO, levels=2, points=(6, 6)),
     "small": _Size(16, 16, 64, [1, 1, 2, 1], 3, affine=True, above=_SMALL),
     "medium": _Size(24, 32, 96, [1, 1, 3, 1], 4, affine=True, above={"decoder_layers": 4, "depth_mult": 0.67}),
     "large": _Size(32, 48, 128, [1, 1, 3, 1], 6, affine=False, above={}),
@@ -129,7 +141,7 @@ def published_config(size: str) -> DFineConfig:
     out = [published.out * factor for factor in (1, 4, 8, 16)]
     backbone = {
         "model_type": "hgnet_v2",
-        "out_indices": [2, 3, 4],
+        "out_indices": [2, 3, 4][-published.levels :],
         "hidden_sizes": out,
         "stem_channels": [3, published.stem, published.width],
         "stage_in_channels": [published.width, *out[:3]],
@@ -144,8 +156,8 @@ def published_config(size: str) -> DFineConfig:
     return DFineConfig(
         backbone_config=backbone,
         num_labels=80,
-        encoder_in_channels=out[1:],
-        decoder_n_points=[3, 6, 3],
+        encoder_in_channels=out[-published.levels :],
+        decoder_n_points=list(published.points),
         **published.above,
     )
 
