@@ -7,14 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -48,6 +43,7 @@ from automl_vision.tasks.object_targets import ObjectTargets
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, scene, small_detector
+from loopback_hub import hub
 
 DETECTION = "image-object-detection"
 GEOMETRY = Geometry(96, 128, detections=20)
@@ -392,39 +388,6 @@ def test_without_its_package_a_sentence_says_how_to_install_it(tiny: Path, monke
         make(tiny)
     with pytest.raises(ConfigError, match=r'model_name: dfine needs .* pip install "automl-vision\[detr\]"'):
         AutoMLVisionConfig(task=DETECTION, training_data="data", model_name="dfine")
-
-
-class _Hub(SimpleHTTPRequestHandler):
-    """The hub's file API for the repositories in a folder."""
-
-    def send_head(self):
-        self.server.asked.append((self.command, self.path))
-        parts = re.fullmatch(r"/(\w[\w-]*/[\w-]+)/resolve/(?:main|[0-9a-f]{40})/([\w.]+)", self.path)
-        self.path = "/" if parts is None else f"/{parts[1]}/{parts[2]}"
-        return super().send_head()
-
-    def end_headers(self):
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.send_header("ETag", f'"{zlib.crc32(self.path.encode()):08x}"')
-        super().end_headers()
-
-    def send_error(self, code, message=None, explain=None):
-        self.send_response(code)
-        self.send_header("X-Error-Code", "EntryNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *values):
-        pass
-
-
-@contextmanager
-def hub(folder: Path) -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Hub, directory=str(folder))) as server:
-        server.asked = []
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 _FETCH = """

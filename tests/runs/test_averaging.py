@@ -14,12 +14,15 @@ from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.packaging.package import package
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
-from automl_vision.runs.averaging import chosen_members, ensemble_seconds
+from automl_vision.runs.automode import Opinion
+from automl_vision.runs.averaging import average_seconds, chosen_members, kept_seconds, opinion_seconds
 from automl_vision.runs.budget import Timing
+from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.training.combination import combine
 from automl_vision.training.trial import train
-from conftest import RecordingReporter, write_shape_folders
+from conftest import RecordingReporter, small_hyperparameters, write_shape_folders
 from runs_here import resume_here, work_here
 
 Logits = np.ndarray
@@ -48,15 +51,20 @@ def test_one_network_that_is_sure_and_right_stays_alone(scored: tuple[Dataset, L
     assert chosen_members(outputs, create_scoring(CLASSIFICATION, dataset), rows) == (1,)
 
 
-def test_time_is_kept_for_it_while_candidates_are_trained():
+def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
+    opinions = [Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)]
     timing = Timing(setup=20.0, epoch=10.0, finish=20.0)
-    seconds = ensemble_seconds(timing)
-    both = seconds.second + seconds.average
-    assert seconds.kept(6 * both, timing) == both > 2 * timing.finish
-    assert seconds.kept(2 * both, timing) == 0.0  # too much to keep from the default recipe
+    first, both = (
+        sum(opinion_seconds(each, timing) for each in some) + average_seconds(some, timing)
+        for some in (opinions[:1], opinions)
+    )
+    assert 2 * timing.finish < first < both
+    assert kept_seconds(opinions, timing, 6 * both) == both
+    assert kept_seconds(opinions, timing, 6 * first) == first  # the quickest alone
+    assert kept_seconds(opinions, timing, 3 * first) == 0.0  # too much to keep from the default recipe
     slow = Timing(setup=20.0, epoch=100.0, finish=20.0)
-    assert seconds.kept(2 * both, slow) == both  # which would get no three epochs of it
-    assert seconds.kept(both, slow) == 0.0
+    assert kept_seconds(opinions, slow, both + 41) == both  # which would get no three epochs of it
+    assert kept_seconds([], timing, 1000.0) == 0.0
 
 
 def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
@@ -88,9 +96,12 @@ def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, ma
 def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """With the pretrained weights that are installed, on drawn shapes, whatever their loss."""
-    monkeypatch.setattr("automl_vision.runs.averaging.chosen_members", lambda outputs, *_: tuple(sorted(outputs)))
+    """With the pretrained weights that are installed, on small drawn shapes, whatever their loss."""
     sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), 64)
+    settings = ClassificationHyperparameters.model_validate({**sizes, "precision": "fp32"})
+    head = PlannedTrial(model_name="efficientnet_lite1", hyperparameters=settings, head_only=True, role="head only")
+    monkeypatch.setattr("automl_vision.runs.automode_search.second_opinion_trials", lambda _: [Opinion(head, 1.5)])
+    monkeypatch.setattr("automl_vision.runs.averaging.chosen_members", lambda outputs, *_: tuple(sorted(outputs)))
     config = AutoMLVisionConfig(
         task=CLASSIFICATION,
         training_data=write_shape_folders(tmp_path / "data"),
@@ -98,9 +109,11 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
         arguments={**sizes, "number_of_epochs": 1, "precision": "fp32"},
     )
     run = work_here(Experiment(Workspace(tmp_path / "workspace"), "auto"), config)
-    average = run.get_children()[2]
+    _, second, average = run.get_children()
+    assert second.get_details()["role"] == "head only"
+    assert second.get_details()["result"]["epochs"] == 0
     assert average.get_details()["role"] == "average of trials 0 and 1"
-    assert average.model_name == "efficientnet_lite0 + efficientnet_lite2"
+    assert average.model_name == "efficientnet_lite0 + efficientnet_lite1"
     assert average.get_status() == "Completed"
     assert "average of trials 0 and 1" in repr(run.leaderboard())
     run.folder.update(decision=None)

@@ -43,6 +43,8 @@ def _text(found: Environment) -> str:
         f"GPU         {', '.join(found.gpus) or 'none'}",
         *(f"a step      of {name}: {_seconds(steps)}" for name, steps in found.steps.items()),
         f"weights     {', '.join(f'{each.name} ({each.source})' for each in found.weights) or 'none'}; the hub {hub}",
+        "defaults",
+        *(f"  {task:<42} {text}" for task, text in found.defaults.items()),
         "versions    " + ", ".join(f"{name} {version}" for name, version in found.versions.items()),
         "extras",
     ]

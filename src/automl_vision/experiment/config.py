@@ -207,7 +207,15 @@ class AutoMLVisionConfig(BaseModel):
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The typed hyperparameters, all defaults filled in."""
-        checked, mistakes = check_hyperparameters(self.task, self.settings, self.algorithm)
+        return self.hyperparameters_of(self.algorithm)
+
+    def hyperparameters_of(self, algorithm: str) -> Hyperparameters:
+        """The hyperparameters for an algorithm, all defaults filled in.
+
+        Raises:
+            ConfigError: the algorithm does not have those of the config.
+        """
+        checked, mistakes = check_hyperparameters(self.task, self.settings, algorithm)
         if checked is None:
             raise ConfigError(mistakes)
         return checked
@@ -222,6 +230,12 @@ class AutoMLVisionConfig(BaseModel):
     def algorithm(self) -> str:
         """The name of the algorithm: the config's, else the first one of the search space, else the task's default."""
         return _algorithms(self.task, self.fixed_algorithm, self.hyperparameter_sampling)[0]
+
+    @property
+    def names_algorithm(self) -> bool:
+        """Whether the config or its search space names the algorithm."""
+        sampling = self.hyperparameter_sampling
+        return self.fixed_algorithm is not None or (sampling is not None and bool(algorithms(sampling.search_space)))
 
     @property
     def fixed_algorithm(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import sys
@@ -12,10 +13,13 @@ from pathlib import Path
 import psutil
 from pydantic import Field
 
+from automl_vision.compute.local import visible_gpus
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Record
+from automl_vision.core.tasks import TASKS
 from automl_vision.core.version import VERSION
 from automl_vision.recipes.catalog import BACKBONES, BUNDLED_WEIGHTS
+from automl_vision.recipes.start_models import choose_start, is_at_hand, weights_in_reach
 from automl_vision.serving.device import (
     computes_bfloat16,
     gpu_names,
@@ -85,6 +89,7 @@ class Environment(Record):
     )
     hub: bool | None = Field(description="whether the hub of weights answers; None where it was not asked")
     weights: list[StartWeights]
+    defaults: dict[str, str] = Field(description="by task, the algorithm that is taken where none is named, and why")
     extras: list[Extra]
     versions: dict[str, str]
     workspace: str
@@ -113,11 +118,19 @@ def environment(workspace: Workspace, *, ask_hub: bool = True) -> Environment:
         steps=_measured_steps(workspace.cache_path / "precision.json"),
         hub=hub_answers() if ask_hub else None,
         weights=[*_installed_weights(), *_cached_weights(hub_folder())],
+        defaults={task: _default(task, has_gpu=bool(visible_gpus()), ask_hub=ask_hub) for task in TASKS},
         extras=_extras(),
         versions={name: found for name in _VERSIONS if (found := _version(name)) is not None},
         workspace=str(workspace.path),
         storage=storage_use(workspace),
     )
+
+
+def _default(task: str, *, has_gpu: bool, ask_hub: bool) -> str:
+    """The algorithm that a task starts from here, with the reason."""
+    in_reach = weights_in_reach if ask_hub else is_at_hand
+    start = choose_start(task, has_gpu=has_gpu, minutes=math.inf, in_reach=in_reach)
+    return f"{start.model}: {start.reason}"
 
 
 def _measured_steps(file: Path) -> dict[str, dict[str, float]]:

@@ -20,6 +20,7 @@ from automl_vision.data.usability import require_usable
 from automl_vision.evaluation.metric import find_metric
 from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
+from automl_vision.experiment.start import start_of
 from automl_vision.recipes.hyperparameters import Hyperparameters
 from automl_vision.runs.budget import packaging_seconds
 from automl_vision.runs.pace import find_pace
@@ -158,11 +159,13 @@ def run_spec(
     config: AutoMLVisionConfig, experiment: Experiment, manifest: Path, *, data_version: str | None = None
 ) -> RunSpec:
     """Return the specification of the run that a config describes."""
-    epochs = {"number_of_epochs": config.hyperparameters.most_epochs} if config.epochs_by_time else {}
-    hyperparameters = config.hyperparameters.model_copy(update=epochs)
+    start = start_of(config)
+    hyperparameters = config.hyperparameters_of(start.model)
+    epochs = {"number_of_epochs": hyperparameters.most_epochs} if config.epochs_by_time else {}
+    hyperparameters = hyperparameters.model_copy(update=epochs)
     algorithm = {} if config.fixed_algorithm is None else {"model_name": config.fixed_algorithm}
     trial = PlannedTrial(
-        model_name=config.algorithm,
+        model_name=start.model,
         hyperparameters=hyperparameters,
         start_from=_start_from(experiment.workspace, hyperparameters),
     )
@@ -188,6 +191,7 @@ def run_spec(
         sampling=None if config.hyperparameter_sampling is None else SAMPLINGS.to_json(config.hyperparameter_sampling),
         policy=None if config.policy is None else POLICIES.to_json(config.policy),
         automode=config.automode,
+        start_reason=start.reason,
         ensemble=config.enable_voting_ensemble,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from automl_vision.runs.spec import RunSpec
 from automl_vision.search.experience import DEFAULT_ROLE, Experience
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import Policy, SuccessiveHalvingPolicy
-from automl_vision.search.portfolio import planned_candidate, portfolio, second_opinion
+from automl_vision.search.portfolio import planned_candidate, portfolio, second_opinions
 
 _FIRST_RUNG = 3  # a third of the default's validations: a single early report would rank by how the curves begin
 
@@ -30,15 +31,30 @@ def default_trial(spec: RunSpec) -> PlannedTrial:
     return spec.trials[0].model_copy(update={"role": DEFAULT_ROLE})
 
 
-def second_trial(spec: RunSpec) -> PlannedTrial | None:
-    """The head of another network, whose answers are averaged with those of the default recipe; None if there is none.
+@dataclass(frozen=True)
+class Opinion:
+    """A trial whose answers are averaged with those of the default recipe.
+
+    Attributes:
+        planned: the trial, of which nothing but the head is trained.
+        cost: operations for an image in units of those of the default recipe's network.
+    """
+
+    planned: PlannedTrial
+    cost: float
+
+
+def second_opinion_trials(spec: RunSpec) -> list[Opinion]:
+    """Heads of other networks, the quickest first; none where the user wants no average or has fixed too much.
 
     Args:
         spec: of the run.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
-    candidate = second_opinion(base, task, fixed) if spec.iterations > 1 and spec.ensemble else None
-    return None if candidate is None else planned_candidate(candidate, base, task, fixed)
+    candidates = second_opinions(base, task, fixed) if spec.ensemble else []
+    planned = [(candidate, planned_candidate(candidate, base, task, fixed)) for candidate in candidates]
+    found = [Opinion(trial, candidate.cost(base)) for candidate, trial in planned if trial is not None]
+    return found[: spec.iterations - 1]
 
 
 def candidate_trials(

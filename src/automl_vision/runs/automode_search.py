@@ -8,11 +8,22 @@ from typing import Protocol
 
 from automl_vision.compute.compute import Slot
 from automl_vision.core.records import TrialResult
-from automl_vision.core.tasks import has_objects
 from automl_vision.recipes.detector_input import enlarged_side
-from automl_vision.runs.automode import automode_policy, candidate_trials, default_trial, second_trial
-from automl_vision.runs.averaging import EnsembleSeconds, ensemble_seconds, needed_seconds, plan_average
-from automl_vision.runs.budget import Budget, time_is_up_text
+from automl_vision.runs.automode import (
+    Opinion,
+    automode_policy,
+    candidate_trials,
+    default_trial,
+    second_opinion_trials,
+)
+from automl_vision.runs.averaging import (
+    average_seconds,
+    kept_seconds,
+    needed_seconds,
+    opinion_seconds,
+    plan_average,
+)
+from automl_vision.runs.budget import Budget, Timing, time_is_up_text
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.mlflow_observer import PARENT
@@ -80,34 +91,42 @@ class AutoModeSearch:
 
     def run(self) -> None:
         """Train what there is time for, and record which trial is kept."""
-        second, timing = second_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
-        seconds = EnsembleSeconds() if timing is None else ensemble_seconds(timing)
-        if second is not None and timing is not None:
-            self.budget.ensemble = seconds.kept(self.budget.seconds_for_trials, timing)
+        opinions, timing = second_opinion_trials(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
+        if timing is not None:
+            self.budget.ensemble = kept_seconds(opinions, timing, self.budget.seconds_for_trials)
         loop = self._stage([default_trial(self.spec)], self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):
-            self.budget.ensemble = seconds.average if self._averages else 0.0
-            if second is not None:
-                loop = self._stage([*_planned(loop), second], self.slots(1), least_seconds=seconds.second)
+            loop = self._second_opinions(loop, opinions, timing)
             if not loop.time_is_up:
                 loop = self._portfolio(loop, result)
             if loop.time_is_up:
                 self.folder.message(time_is_up_text(loop.trials))
             self.budget.ensemble = 0.0
-            average = plan_average(self.folder, self.spec, self.jobs.dataset, loop.trials) if self._averages else None
+            average = (
+                plan_average(self.folder, self.spec, self.jobs.dataset, loop.trials) if self.spec.ensemble else None
+            )
             if average is not None:
                 needed = needed_seconds(self.folder, average)
-                loop = self._stage([*_planned(loop), average], self.slots(1), least_seconds=needed)
+                loop = self._stage(_planned(loop, average), self.slots(1), least_seconds=needed)
         decision = decide(self.folder, loop.trials, self.spec.ranking)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
 
-    @property
-    def _averages(self) -> bool:
-        """Whether networks may be averaged: those of classifiers, unless the user does not want it."""
-        return self.spec.ensemble and not has_objects(self.spec.task)
+    def _second_opinions(self, loop: TrialLoop, opinions: Sequence[Opinion], timing: Timing | None) -> TrialLoop:
+        """Train the heads of other networks, as many as there is time for.
+
+        Args:
+            loop: of the stage before.
+            opinions: the quickest first.
+            timing: of the default recipe, where it is known.
+        """
+        for count, opinion in enumerate(opinions, start=1):
+            least = 0.0 if timing is None else opinion_seconds(opinion, timing)
+            self.budget.ensemble = 0.0 if timing is None else average_seconds(opinions[:count], timing)
+            loop = self._stage(_planned(loop, opinion.planned), self.slots(1), least_seconds=least)
+        return loop
 
     def _portfolio(self, loop: TrialLoop, result: TrialResult) -> TrialLoop:
         """Probe candidates and train the portfolio in their order.
@@ -127,10 +146,8 @@ class AutoModeSearch:
         learnt = known.sentence([trial.role for trial in planned])
         if learnt is not None:
             self.folder.message(learnt)
-        done = _planned(loop)
-        planned = [*done, *(trial for trial in planned if trial not in done)][: self.spec.iterations]
         policy = automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
-        return self._stage(planned, self.slots(self.spec.concurrent), policy)
+        return self._stage(_planned(loop, *planned)[: self.spec.iterations], self.slots(self.spec.concurrent), policy)
 
     def _stage(
         self,
@@ -150,8 +167,10 @@ class AutoModeSearch:
         return self.run_trials(self.jobs, FixedTrials(planned), policy or NoTerminationPolicy(), slots, least_seconds)
 
 
-def _planned(loop: TrialLoop) -> list[PlannedTrial]:
-    return [trial.planned for trial in loop.trials]
+def _planned(loop: TrialLoop, *more: PlannedTrial) -> list[PlannedTrial]:
+    """The trials so far, and those of some more that are not among them."""
+    known = [trial.planned for trial in loop.trials]
+    return known + [trial for trial in more if trial not in known]
 
 
 def _is_averaged(loop: TrialLoop) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
 from automl_vision.recipes.scoring_settings import scoring_settings
+from automl_vision.runs.automode import Opinion
 from automl_vision.runs.budget import Timing
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
@@ -24,51 +24,52 @@ from automl_vision.workspace.run_folder import RunFolder
 
 _MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anything
 _START_SECONDS = 5.0  # of a process
-_PACKAGING_SECONDS = 8.0  # more, of an average than of one network
+_PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
-_HEAVIER = 3.0  # the second network against the default recipe's
 _FROZEN = 0.5  # of the time of a forward pass, where nothing is trained
 _MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe alone is worth more
 _FEW_EPOCHS = 3  # which do not make a network better than its probe
 
 
-@dataclass(frozen=True)
-class EnsembleSeconds:
-    """What it takes to have a second network and to average it with the default recipe's, in seconds.
-
-    Attributes:
-        second: for the head of the second network.
-        average: for the average.
-    """
-
-    second: float = 0.0
-    average: float = 0.0
-
-    def kept(self, left: float, timing: Timing) -> float:
-        """Seconds to keep for both while the default recipe is trained; none if that is too much.
-
-        Where there is hardly time for fine-tuning, a second network is the better use of it.
-
-        Args:
-            left: for all trials.
-            timing: of the default recipe.
-        """
-        both, training = self.second + self.average, left - timing.setup - timing.finish
-        is_little = both <= _MOST_KEPT * left
-        is_better = both <= training < _FEW_EPOCHS * timing.epoch
-        return both if is_little or is_better else 0.0
-
-
-def ensemble_seconds(timing: Timing) -> EnsembleSeconds:
-    """What second network and average take.
+def opinion_seconds(opinion: Opinion, timing: Timing) -> float:
+    """Seconds for the head of another network.
 
     Args:
+        opinion: the trial.
         timing: of the default recipe.
     """
-    return EnsembleSeconds(
-        second=_START_SECONDS + _HEAVIER * (_FROZEN * timing.setup + timing.finish / 2),
-        average=_START_SECONDS + _PACKAGING_SECONDS + _LATE * timing.finish,
-    )
+    return _START_SECONDS + opinion.cost * (_FROZEN * timing.setup + timing.finish / 2)
+
+
+def average_seconds(opinions: Sequence[Opinion], timing: Timing) -> float:
+    """Seconds for averaging networks with the default recipe's; 0 if there are none.
+
+    Args:
+        opinions: the networks.
+        timing: of the default recipe.
+    """
+    predicting = (1 + sum(opinion.cost for opinion in opinions)) * timing.finish / 2
+    return _START_SECONDS + _PACKAGING_SECONDS * len(opinions) + _LATE * predicting if opinions else 0.0
+
+
+def kept_seconds(opinions: Sequence[Opinion], timing: Timing, left: float) -> float:
+    """Seconds to keep for second opinions and their average while the default recipe is trained.
+
+    They may take a fifth of the time. Where there is hardly time for fine-tuning, they are the better use of all of it.
+    As many opinions count as that allows, the quickest first.
+
+    Args:
+        opinions: the networks.
+        timing: of the default recipe.
+        left: seconds for all trials.
+    """
+    training = left - timing.setup - timing.finish
+    allowed = training if training < _FEW_EPOCHS * timing.epoch else _MOST_KEPT * left
+    sums = [
+        sum(opinion_seconds(each, timing) for each in opinions[:count]) + average_seconds(opinions[:count], timing)
+        for count in range(1, len(opinions) + 1)
+    ]
+    return max((seconds for seconds in sums if seconds <= allowed), default=0.0)
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:

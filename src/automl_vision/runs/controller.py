@@ -132,6 +132,8 @@ class _Controller:
         if self._packaged_trial() is None:  # otherwise there may be no job left to run
             self.compute.warm_up()
         self._set_status(RunStatus.PREPARING)
+        if self.spec.start_reason and not self.folder.manifest.exists():
+            self.folder.message(f"{self.spec.trials[0].model_name} is the default here: {self.spec.start_reason}")
         dataset = self._prepare()
         jobs = Jobs(self.spec, self.folder, self.compute, dataset, self.workspace.cache_path)
         self._set_status(RunStatus.RUNNING)

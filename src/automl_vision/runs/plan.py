@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from automl_vision.core.records import Record
-from automl_vision.runs.automode import default_trial, second_trial
+from automl_vision.runs.automode import second_opinion_trials
 from automl_vision.runs.budget import PACKAGING_SECONDS, measuring_seconds
 from automl_vision.runs.pace import Pace
 from automl_vision.runs.spec import RunSpec
@@ -154,8 +154,8 @@ def wanted_trials(spec: RunSpec) -> int:
     if not spec.automode:
         return 1
     probes = {candidate.key: 0.0 for candidate in probed_candidates(base, spec.task, spec.arguments)}
-    planned = [default_trial(spec), second_trial(spec), *portfolio(base, spec.task, spec.arguments, probes)]
-    return min(spec.iterations, sum(trial is not None for trial in planned))
+    others = len(second_opinion_trials(spec)) + len(portfolio(base, spec.task, spec.arguments, probes))
+    return min(spec.iterations, 1 + others)
 
 
 def _about(seconds: float) -> str:

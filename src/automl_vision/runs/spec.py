@@ -57,6 +57,7 @@ class RunSpec(BaseModel):
     concurrent: int = Field(default=1, description="maximum number of concurrent trials")
     sampling: dict[str, Any] | None = Field(default=None, description="search space and sampling method")
     policy: dict[str, Any] | None = Field(default=None, description="early termination")
+    start_reason: str = Field(default="", description="why the algorithm is the default on this machine, if it is")
     ensemble: bool = Field(default=True, description="whether AutoMode may average networks")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
 

@@ -18,6 +18,7 @@ RATES = (2.5, 0.4)
 
 _LARGER = 288 / 224  # the next resolution for which EfficientNets were published
 _SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
+_LARGEST_COST = 2.2  # operations of EfficientNet-Lite2 in units of those of Lite0, at the same size
 _BEST_PROBES = 4  # backbones with resolutions that are trained, of those that were probed
 
 
@@ -43,6 +44,12 @@ class Candidate:
         changes = dict(self.changes)
         size = changes.get("validation_crop_size", changes.get("min_size"))
         return self.model_name if size is None else f"{self.model_name} at {size} px"
+
+    def cost(self, base: PlannedTrial) -> float:
+        """Operations for an image, roughly, in units of those of the default recipe's network."""
+        own, side = dict(self.changes).get("validation_crop_size"), getattr(base.hyperparameters, _SIZES[-1], None)
+        larger = (own / side) ** 2 if own and side else 1.0
+        return larger * (1.0 if self.model_name == base.model_name else _LARGEST_COST)
 
     @property
     def role(self) -> str:
@@ -73,20 +80,21 @@ def probed_candidates(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -
     ]
 
 
-def second_opinion(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -> Candidate | None:
-    """The head of another network on its pretrained features, to be averaged with the default recipe's.
+def second_opinions(base: PlannedTrial, task: str, fixed: Mapping[str, Any]) -> list[Candidate]:
+    """Heads on pretrained features, to be averaged with the default recipe's network, the quickest first.
 
-    It makes other mistakes and costs seconds, since nothing but the head is trained. None where another algorithm may
-    not be tried, or its weights are not installed.
+    They make other mistakes and cost seconds, since nothing but a head is trained: the default's own network at a
+    larger size, and the largest one whose weights are installed. docs/decisions/0071 has what they add.
 
     Args:
         base: the default recipe.
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed.
     """
-    others = [c for c in probed_candidates(base, task, fixed) if c.model_name != base.model_name]
-    installed = [candidate for candidate in others if has_bundled_weights(candidate.model_name)]
-    return replace(installed[-1], head_only=True) if installed else None  # the largest network at the largest size
+    sized = [candidate for candidate in probed_candidates(base, task, fixed) if candidate.changes]
+    own = [candidate for candidate in sized if candidate.model_name == base.model_name]
+    others = [c for c in sized if c.model_name != base.model_name and has_bundled_weights(c.model_name)]
+    return [replace(candidate, head_only=True) for candidate in (*own, *others[-1:])]
 
 
 def portfolio(

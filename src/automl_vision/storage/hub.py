@@ -34,3 +34,9 @@ def hub_folder() -> Path:
         return Path(own)
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
     return Path(home) / "hub"
+
+
+def torch_file(name: str) -> Path:
+    """Where torch keeps a file that it fetched from torchvision's server."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
+    return Path(home) / "hub" / "checkpoints" / name

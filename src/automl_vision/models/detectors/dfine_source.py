@@ -34,8 +34,7 @@ DFINE_REPOSITORIES = {
     "large": "ustc-community/dfine-large-obj2coco-e25",
     "extra_large": "ustc-community/dfine-xlarge-obj2coco",
 }
-"""Where the hub keeps D-FINE's weights, by `model_size`: trained on Objects365 and then COCO, the smallest on COCO alone.
-"""
+"""Where the hub keeps D-FINE's weights, by `model_size`, of Objects365 and COCO; those of the smallest are of COCO."""
 
 _CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
@@ -69,9 +68,9 @@ class _Size(NamedTuple):
 
 
 _NANO = {
-    "num_feature_levels": 2, "feat_strides": [16, 32], "encode_proj_layers": [1], "encoder_ffn_dim": 512, "d_model": 128,
-    "encoder_hidden_dim": 128, "decoder_in_channels": [128, 128], "decoder_ffn_dim": 512, "decoder_layers": 3,
-    "hidden_expansion": 0.34, "depth_mult": 0.5,
+    "num_feature_levels": 2, "feat_strides": [16, 32], "encode_proj_layers": [1], "encoder_ffn_dim": 512,
+    "d_model": 128, "encoder_hidden_dim": 128, "decoder_in_channels": [128, 128], "decoder_ffn_dim": 512,
+    "decoder_layers": 3, "hidden_expansion": 0.34, "depth_mult": 0.5,
 }  # fmt: skip
 _XLARGE = {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384, 384, 384]}
 _SMALL = {"decoder_layers": 3, "hidden_expansion": 0.5, "depth_mult": 0.34}
