@@ -2,13 +2,11 @@
 
     python benchmarks/epochs.py run --out bench --sets clothing@30 bccd:crops@30 --networks efficientnet_lite0@128x15
     python benchmarks/epochs.py table --out bench
-    python benchmarks/epochs.py averages --out bench
 
 `run` trains the default recipe on each set without early stopping, keeps all weights, and records the logits of
-validation and test images after each epoch; a network is named with the side of its input and its epochs. `table`
-prints what each rule, which sees validation images alone, gives on test images: its difference to the rule of the best
-metric, the mean over the sets and the worst one. `averages` prints the same for the last epoch of each network, for its
-start, and for averages of the calibrated logits of two, against the first network.
+validation and test images after each epoch; a network is named with the side of its input and its epochs, of which 0
+trains the head alone. `table` prints what each rule, which sees validation images alone, gives on test images: its
+difference to the rule of the best metric, the mean over the sets and the worst one. `averages.py` reads the same files.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -64,9 +61,10 @@ def run(name: str, network: Network, options: argparse.Namespace, seed: int) -> 
     folder = file.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), network.side)
-    settings = {**sizes, "number_of_epochs": network.epochs, "early_stopping": False, "checkpoint_frequency": 1}
+    settings = {**sizes, "number_of_epochs": max(1, network.epochs), "early_stopping": False, "checkpoint_frequency": 1}
     cache = options.out / "cache"
     spec = prepared(dataset, network.model_name, settings, folder, cache=cache, seed=seed, threads=options.threads)
+    spec = spec.model_copy(update={"head_only": network.epochs == 0})
     with open_trial(spec, Kept()) as trial:
         trial.run()
         averaged, kept = trial.loop.averaged.network, {"val": [], "test": []}
@@ -87,14 +85,14 @@ def accuracies(logits: Floats, truth: NDArray[np.intp]) -> Floats:
 
 def losses(logits: Floats, truth: NDArray[np.intp]) -> Floats:
     """Log loss of each epoch at its best temperature."""
-    return np.array([_calibrated(each, truth) for each in logits])
+    return np.array([calibrated_loss(each, truth) for each in logits])
 
 
-def _calibrated(logits: Floats, truth: NDArray[np.intp]) -> float:
-    return log_loss(softmax(logits / _temperature(logits, truth)), truth)
+def calibrated_loss(logits: Floats, truth: NDArray[np.intp]) -> float:
+    return log_loss(softmax(logits / temperature_of(logits, truth)), truth)
 
 
-def _temperature(logits: Floats, truth: NDArray[np.intp]) -> float:
+def temperature_of(logits: Floats, truth: NDArray[np.intp]) -> float:
     return fit_temperature(lambda values: log_loss(softmax(values), truth), logits)
 
 
@@ -139,32 +137,6 @@ def recorded(file: Path) -> tuple[tuple[Floats, NDArray[np.intp]], ...]:
         return tuple((arrays[split].astype(np.float64), arrays[f"{split}_truth"]) for split in ("val", "test"))
 
 
-def averages(out: Path) -> None:
-    """Print accuracy and log loss on test images of single networks and of averages of two."""
-    sets: dict[tuple[str, str], dict[str, Path]] = {}
-    for file in sorted(out.glob("epochs/*.npz")):
-        name, network, seed = file.stem.split("__")
-        sets.setdefault((name, seed), {})[network] = file
-    found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
-    for key, files in sets.items():
-        members: dict[str, tuple[Floats, Floats]] = {}
-        for network, file in files.items():
-            (val, val_truth), (test, test_truth) = recorded(file)
-            for kind, epoch in (("", -1), (", probe", 0)):
-                scale = _temperature(val[epoch], val_truth)
-                members[f"{network}{kind}"] = (val[epoch] / scale, test[epoch] / scale)
-        for a, b in combinations(list(members), 2):
-            members[f"{a} + {b}"] = tuple((x + y) / 2 for x, y in zip(members[a], members[b], strict=True))
-        for member, (val, test) in members.items():
-            scale = _temperature(val, val_truth)
-            loss = log_loss(softmax(test / scale), test_truth)
-            found.setdefault(member, {})[key] = (float((test.argmax(1) == test_truth).mean()), loss)
-    common = [key for key in sets if all(key in values for values in found.values())]
-    _print_table(
-        {member: [values[key] for key in common] for member, values in found.items()}, f"of {len(common)} runs"
-    )
-
-
 def table(out: Path) -> None:
     """Print each rule's accuracy and log loss on test images."""
     found: dict[str, list[tuple[float, float]]] = {}
@@ -174,11 +146,11 @@ def table(out: Path) -> None:
         print(f"{file.stem}: val {np.round(accuracies(*val), 3)} test {np.round(scores, 3)}")
         for rule, choose in RULES.items():
             epoch = int(scores.argmax()) if rule == "best on test" else choose(*val)
-            found.setdefault(rule, []).append((scores[epoch], _calibrated(test[0][epoch], test[1])))
-    _print_table(found, "rule")
+            found.setdefault(rule, []).append((scores[epoch], calibrated_loss(test[0][epoch], test[1])))
+    print_table(found, "rule")
 
 
-def _print_table(found: dict[str, list[tuple[float, float]]], what: str) -> None:
+def print_table(found: dict[str, list[tuple[float, float]]], what: str) -> None:
     """Mean accuracy, and differences and the ratio of log losses to the first row."""
     base = np.array(next(iter(found.values())))
     print(f"\n| {what} | accuracy | points | worst | log loss |\n| --- | --- | --- | --- | --- |")
@@ -190,14 +162,14 @@ def _print_table(found: dict[str, list[tuple[float, float]]], what: str) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table", "averages"))
+    parser.add_argument("what", choices=("run", "table"))
     add_set_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--networks", nargs="+", type=Network.parse, default=[Network("efficientnet_lite0", 224, 15)])
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     if options.what != "run":
-        {"table": table, "averages": averages}[options.what](options.out)
+        table(options.out)
         return
     for seed in options.seeds:
         for name in options.sets:

@@ -22,6 +22,7 @@ from automl_vision.core.records import Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.image_model import ImageModel
@@ -34,7 +35,7 @@ from automl_vision.tasks.transforms import random_crop_box
 from automl_vision.training.batch_size import activation_bytes
 from automl_vision.training.checkpoint import BEST_WEIGHTS, load_checkpoint, load_weights, weights_file
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.final_evaluation import Choice, Judged, choose, interpolated
+from automl_vision.training.final_evaluation import Choice, interpolated
 from automl_vision.training.history import Record
 from automl_vision.training.job import run_trial
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
@@ -596,7 +597,7 @@ def test_weights_are_kept_in_doubt_and_given_up_where_others_are_clearly_better(
         ({start: usual, half: usual}, last),
     ]:
         losses = {choice: list(values) for choice, values in {last: usual, **others}.items()}
-        assert choose(list(losses), judged_by(losses)) == kept
+        assert in_doubt_the_first(list(losses), judged_by(losses)) == kept
 
 
 def test_interpolated_weights_lie_between():

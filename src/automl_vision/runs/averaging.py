@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from automl_vision.core.records import TrialStatus
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
+from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
@@ -87,9 +88,7 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
 def plan_average(
     folder: RunFolder, spec: RunSpec, dataset: Dataset, trials: Sequence[TrialState]
 ) -> PlannedTrial | None:
-    """The average that has the least loss on the validation images; None if a single network has less.
-
-    Members are added one by one as long as the loss falls (Caruana et al. 2004), at most three.
+    """The average of the trials that go together best; None if a single network is clearly better.
 
     Args:
         folder: of the run.
@@ -123,7 +122,10 @@ def plan_average(
 def chosen_members(
     outputs: Mapping[int, NDArray[Any]], scoring: Scoring[Any], rows: NDArray[np.intp]
 ) -> tuple[int, ...]:
-    """The numbers of the trials whose mean has the least loss, best first.
+    """The numbers of the trials to average, best first.
+
+    They are added one by one, each time the one that leaves the least loss (Caruana et al. 2004), up to three. In doubt
+    all of them stay, and fewer only where those are clearly better.
 
     Args:
         outputs: calibrated logits (images, classes) of the validation images, by trial.
@@ -131,20 +133,14 @@ def chosen_members(
         rows: of the images.
     """
 
-    def quality(members: Sequence[int]) -> float:
-        mean = np.mean([outputs[number] for number in members], axis=0)
-        return scoring.judged(mean, rows)[0]
+    def judge(members: Sequence[int]) -> Judged:
+        return Judged(*scoring.judged(np.mean([outputs[number] for number in members], axis=0), rows))
 
     members: list[int] = []
-    best = -np.inf
     while len(members) < min(_MOST_MEMBERS, len(outputs)):
-        found = {number: quality([*members, number]) for number in outputs if number not in members}
-        number = max(found, key=lambda each: found[each])
-        if not found[number] > best:
-            break
-        best = found[number]
-        members.append(number)
-    return tuple(members)
+        found = {number: judge([*members, number]).quality for number in outputs if number not in members}
+        members.append(max(found, key=lambda each: found[each]))
+    return in_doubt_the_first([tuple(members[:count]) for count in range(len(members), 0, -1)], judge)
 
 
 def _predicted(folder: RunFolder, number: int) -> Predictions | None:

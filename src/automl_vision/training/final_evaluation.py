@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
 from automl_vision.core.records import TrialMetrics
-from automl_vision.evaluation.paired import compare
+from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.tasks.task import Task
@@ -47,45 +47,9 @@ class Choice:
         )
 
 
-@dataclass(frozen=True)
-class Judged:
-    """How good weights are on validation images.
-
-    Attributes:
-        quality: higher is better.
-        arrays: by which they are compared with others.
-    """
-
-    quality: float
-    arrays: Mapping[str, NDArray[Any]]
-
-    def is_clearly_above(self, other: Judged) -> bool:
-        """Whether they are better than others at 95 %, paired by image."""
-        compared = compare(other.arrays, self.arrays)
-        if compared is None or not self.quality > other.quality:
-            return False
-        return not compared.difference.low <= 0 <= compared.difference.high
-
-
 def interpolated(start: Weights, end: Weights, share: float) -> Weights:
     """Weights at a share of the way from start to end; counters are the end's."""
     return {name: start[name].lerp(value, share) if value.is_floating_point() else value for name, value in end.items()}
-
-
-def choose(choices: Sequence[Choice], judge: Callable[[Choice], Judged]) -> Choice:
-    """The first of some weights, unless others are clearly better: then the best of those.
-
-    Fine-tuned weights whose learning rate has come to its end are usually better than what was there before. A few
-    dozen validation images tell the contrary too often: the best of 16 epochs on 50 images is mostly the luckiest one
-    (docs/decisions/0070).
-
-    Args:
-        choices: the one to keep in doubt comes first.
-        judge: on validation images.
-    """
-    judged = [judge(choice) for choice in choices]
-    clear = [i for i in range(1, len(choices)) if judged[i].is_clearly_above(judged[0])]
-    return choices[max(clear, key=lambda i: judged[i].quality, default=0)]
 
 
 def choose_weights(
@@ -115,7 +79,7 @@ def choose_weights(
         outputs = loop.outputs(rows.tolist())
         return loop.processes.from_main(lambda: Judged(*task.scoring.judged(outputs, rows)))
 
-    chosen = choose(choices, judge)
+    chosen = in_doubt_the_first(choices, judge)
     put(chosen)
     return chosen
 

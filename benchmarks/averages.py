@@ -1,0 +1,77 @@
+"""What averaging adds to a network: means of the calibrated logits of two and three, on many sets.
+
+    python benchmarks/epochs.py run --out bench --sets clothing@30 ... --networks efficientnet_lite0@224x12 \\
+        efficientnet_lite0@288x0 efficientnet_lite2@288x0
+    python benchmarks/averages.py --out bench --networks efficientnet_lite0@224x12 efficientnet_lite0@288x0 ...
+
+Reads the logits that `epochs.py` recorded, of the last epoch of each network. Printed are, for each one, for means of
+the first one and others, and for what AutoMode chooses of the first three by validation images: test accuracy, its
+difference to the first network in the mean over the sets and on the worst one, and the ratio of the log losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.evaluation.classification import log_loss, softmax
+from automl_vision.evaluation.scoring.scoring import create_scoring
+from automl_vision.runs.averaging import chosen_members
+from bench_sets import BenchSet, add_set_options
+from epochs import Floats, print_table, recorded, temperature_of
+
+
+def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: int) -> dict[str, tuple[float, float]]:
+    """Accuracy and log loss on test images of one set by what is averaged; the first file counts as the base."""
+    networks = [file.stem.split("__")[1] for file in files]
+    val, test = [], []
+    for file in files:
+        (own_val, val_truth), (own_test, test_truth) = recorded(file)
+        scale = temperature_of(own_val[-1], val_truth)
+        val.append(own_val[-1] / scale)
+        test.append(own_test[-1] / scale)
+    dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
+    rows = np.flatnonzero(dataset.splits == "val")
+    chosen = chosen_members(dict(enumerate(val[:3])), create_scoring(CLASSIFICATION, dataset), rows)
+    averaged = [(i,) for i in range(len(files))]
+    averaged += [(0, *others) for count in (1, 2) for others in combinations(range(1, len(files)), count)]
+
+    def score(members: Sequence[int]) -> tuple[float, float]:
+        scale = temperature_of(_mean(val, members), val_truth)
+        logits = _mean(test, members)
+        return float((logits.argmax(1) == test_truth).mean()), log_loss(softmax(logits / scale), test_truth)
+
+    print(f"{name} {seed}: chosen are {' + '.join(networks[i] for i in chosen)}", flush=True)
+    found = {" + ".join(networks[i] for i in members): score(members) for members in averaged}
+    return found | {"chosen of the first three": score(chosen)}
+
+
+def _mean(logits: Sequence[Floats], members: Sequence[int]) -> Floats:
+    mean: Floats = np.mean([logits[i] for i in members], axis=0)
+    return mean
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_set_options(parser)
+    parser.add_argument("--networks", nargs="+", required=True)
+    options = parser.parse_args()
+    found: dict[str, list[tuple[float, float]]] = {}
+    runs = 0
+    for first in sorted((options.out / "epochs").glob(f"*__{options.networks[0]}__*.npz")):
+        name, _, seed = first.stem.split("__")
+        files = [first.with_name(f"{name}__{network}__{seed}.npz") for network in options.networks]
+        if all(file.exists() for file in files):
+            runs += 1
+            for what, values in scores(files, name.replace(".crops", ":crops"), options, int(seed)).items():
+                found.setdefault(what, []).append(values)
+    print_table(found, f"of {runs} runs")
+
+
+if __name__ == "__main__":
+    main()
