@@ -7208,6 +7208,12 @@ export interface components {
             /** Seconds */
             seconds: number;
             /**
+             * Final Seconds
+             * @description of these, for the last predictions
+             * @default 0
+             */
+            final_seconds: number;
+            /**
              * Weights Source
              * @description origin of the initial weights
              */
