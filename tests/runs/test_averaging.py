@@ -59,9 +59,9 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
         for some in (opinions[:1], opinions)
     )
     assert 2 * timing.finish < first < both
-    assert kept_seconds(opinions, timing, 6 * both) == both
-    assert kept_seconds(opinions, timing, 6 * first) == first  # the quickest alone
-    assert kept_seconds(opinions, timing, 3 * first) == 0.0  # too much to keep from the default recipe
+    assert kept_seconds(opinions, timing, 4 * both) == both
+    assert kept_seconds(opinions, timing, 3.1 * first) == first  # the quickest alone
+    assert kept_seconds(opinions, timing, 2 * first) == 0.0  # too much to keep from the default recipe
     slow = Timing(setup=20.0, epoch=100.0, finish=20.0)
     assert kept_seconds(opinions, slow, both + 41) == both  # which would get no three epochs of it
     assert kept_seconds([], timing, 1000.0) == 0.0

@@ -93,7 +93,7 @@ class AutoModeSearch:
         """Train what there is time for, and record which trial is kept."""
         opinions, timing = second_opinion_trials(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
         if timing is not None:
-            self.budget.ensemble = kept_seconds(opinions, timing, self.budget.seconds_for_trials)
+            self.budget.ensemble = kept_seconds(opinions, timing, self.budget.seconds_for_all_trials)
         loop = self._stage([default_trial(self.spec)], self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):

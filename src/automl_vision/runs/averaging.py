@@ -28,7 +28,7 @@ _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
 _FROZEN = 0.5  # of the time of a forward pass, where nothing is trained
-_MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe alone is worth more
+_MOST_KEPT = 1 / 3  # of the time for trials; in less time the default recipe alone is worth more
 _FEW_EPOCHS = 3  # which do not make a network better than its probe
 
 
@@ -53,24 +53,24 @@ def average_seconds(opinions: Sequence[Opinion], timing: Timing) -> float:
     return _START_SECONDS + _PACKAGING_SECONDS * len(opinions) + _LATE * predicting if opinions else 0.0
 
 
-def kept_seconds(opinions: Sequence[Opinion], timing: Timing, left: float) -> float:
+def kept_seconds(opinions: Sequence[Opinion], timing: Timing, seconds: float) -> float:
     """Seconds to keep for second opinions and their average while the default recipe is trained.
 
-    They may take a fifth of the time. Where there is hardly time for fine-tuning, they are the better use of all of it.
+    They may take a third of the time. Where there is hardly time for fine-tuning, they are the better use of all of it.
     As many opinions count as that allows, the quickest first.
 
     Args:
         opinions: the networks.
         timing: of the default recipe.
-        left: seconds for all trials.
+        seconds: for all trials.
     """
-    training = left - timing.setup - timing.finish
-    allowed = training if training < _FEW_EPOCHS * timing.epoch else _MOST_KEPT * left
+    training = seconds - timing.setup - timing.finish
+    allowed = training if training < _FEW_EPOCHS * timing.epoch else _MOST_KEPT * seconds
     sums = [
         sum(opinion_seconds(each, timing) for each in opinions[:count]) + average_seconds(opinions[:count], timing)
         for count in range(1, len(opinions) + 1)
     ]
-    return max((seconds for seconds in sums if seconds <= allowed), default=0.0)
+    return max((needed for needed in sums if needed <= allowed), default=0.0)
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:

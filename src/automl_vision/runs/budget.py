@@ -57,6 +57,11 @@ class Budget:
         return self.left - self.packaging - self.measuring - self.ensemble
 
     @property
+    def seconds_for_all_trials(self) -> float:
+        """Seconds that all trials may take, from the start of the run; the same after an interruption."""
+        return self.total - self.packaging - self.measuring
+
+    @property
     def seconds_for_measuring(self) -> float:
         """Seconds that measuring may take now: a tenth of the work so far, half a minute at least, and what is left."""
         return max(0.0, min(self.left, max(_LEAST_MEASURING, _MEASURING_SHARE * self.spent)))
