@@ -259,18 +259,57 @@ def test_the_default_is_left_only_for_something_probably_better(
     better = default.copy()
     better[160 : 160 + gains] = True
     better[:losses] = False
-    states = [TrialState(0, base_trial(), TrialStatus.COMPLETED, score=float(default.mean()))]
-    states += [
-        TrialState(i, base_trial(), TrialStatus.COMPLETED, score=float(better.mean())) for i in range(1, 1 + candidates)
-    ]
-    for state in states:
-        path = folder.trial(state.number).path
-        path.mkdir(parents=True)
-        np.savez(path / "comparison.npz", scores=default if state.number == 0 else better)
+    states = recorded_states(folder, [default, *[better] * candidates])
     decision = decide(folder, states, ACCURACY)
     assert decision is not None
     assert decision.trial == kept
     assert reason in decision.reason
+
+
+@pytest.mark.parametrize(("gains", "losses", "probable", "strict"), [(3, 1, 1, 0), (20, 2, 1, 1), (8, 20, 0, 0)])
+def test_a_strict_gate_wants_a_proof(tmp_path: Path, gains: int, losses: int, probable: int, strict: int):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    default = np.arange(200) < 160
+    better = default.copy()
+    better[160 : 160 + gains] = True
+    better[:losses] = False
+    states = recorded_states(folder, [default, better])
+    for gate, kept in (("probable", probable), ("strict", strict)):
+        decision = decide(folder, states, ACCURACY, gate)
+        assert decision is not None
+        assert decision.trial == kept
+
+
+def test_an_average_is_known_to_be_better_unless_the_images_say_no(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    default = np.arange(60) < 48
+    for fewer, kept in ((0, 2), (1, 2), (12, 0)):  # right answers that the average lacks
+        average = default.copy()
+        average[:fewer] = False
+        states = recorded_states(folder, [default, np.roll(default, 30), average])
+        average_of_both = {"members": (0, 1), "role": "average of trials 0 and 1"}
+        states[2].planned = states[2].planned.model_copy(update=average_of_both)
+        decision = decide(folder, states, ACCURACY)
+        assert decision is not None
+        assert decision.trial == kept
+        if kept:
+            assert "an average of trials 0 and 1; on other sets averages gained 0.02 in the mean" in decision.reason
+            strict = decide(folder, states, ACCURACY, "strict")
+            assert strict is not None and strict.trial == 0
+
+
+def recorded_states(folder: RunFolder, answers: list[np.ndarray]) -> list[TrialState]:
+    """Trials that left which images they have right."""
+    for number, right in enumerate(answers):
+        path = folder.trial(number).path
+        path.mkdir(parents=True, exist_ok=True)
+        np.savez(path / "comparison.npz", scores=right)
+    return [
+        TrialState(number, base_trial(), TrialStatus.COMPLETED, score=float(right.mean()))
+        for number, right in enumerate(answers)
+    ]
 
 
 def test_a_metric_of_which_lower_is_better_is_judged_the_same_way(tmp_path: Path):

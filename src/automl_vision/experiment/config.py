@@ -22,6 +22,7 @@ from pydantic import (
 from automl_vision.compute.targets import check_target
 from automl_vision.core.errors import ConfigError, DataError, Problem, UnknownModelError
 from automl_vision.core.plugins import load_plugins
+from automl_vision.core.records import Gate
 from automl_vision.core.tasks import TASKS, normalize_task
 from automl_vision.core.validation import CrossCheckError, names_of, problems_of
 from automl_vision.data.dataset import Dataset
@@ -110,6 +111,11 @@ class AutoMLVisionConfig(BaseModel):
     )
     enable_voting_ensemble: bool = Field(
         True, description="whether AutoMode may end with an average of networks, which takes as long as all of them"
+    )
+    automode_gate: Gate = Field(
+        "probable",
+        description="when AutoMode replaces the default recipe: `probable`, where another trial is probably better, or "
+        "`strict`, only where a paired test proves it",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     max_bad_share: float = Field(

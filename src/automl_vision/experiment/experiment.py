@@ -192,6 +192,7 @@ def run_spec(
         policy=None if config.policy is None else POLICIES.to_json(config.policy),
         automode=config.automode,
         start_reason=start.reason,
+        gate=config.automode_gate,
         ensemble=config.enable_voting_ensemble,
     )
 

@@ -109,7 +109,7 @@ class AutoModeSearch:
             if average is not None:
                 needed = needed_seconds(self.folder, average)
                 loop = self._stage(_planned(loop, average), self.slots(1), least_seconds=needed)
-        decision = decide(self.folder, loop.trials, self.spec.ranking)
+        decision = decide(self.folder, loop.trials, self.spec.ranking, self.spec.gate)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)

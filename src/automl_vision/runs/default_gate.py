@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_vision.core.records import Decision, PairedTest, Ranking
+from automl_vision.core.records import Decision, Gate, PairedTest, Ranking
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import Comparison, compare
-from automl_vision.evaluation.posterior import AVERAGE_GAIN, Posterior, true_gain, usual_gain
+from automl_vision.evaluation.posterior import (
+    AVERAGE_CHANGES,
+    AVERAGE_GAIN,
+    USUAL_GAIN,
+    Posterior,
+    true_gain,
+    usual_gain,
+)
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.runs.verdict import LEVEL, comparison_of
 from automl_vision.workspace.run_folder import RunFolder
@@ -18,7 +26,9 @@ _PROBABLY, _HARDLY = 0.8, 0.1
 """The least probability of a gain, and the greatest one of a loss of more than half the usual gain, for a change."""
 
 
-def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) -> Decision | None:
+def decide(
+    folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking, gate: Gate = "probable"
+) -> Decision | None:
     """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
     The best of several candidates looks better than it is; `true_gain` allows for that.
@@ -27,6 +37,7 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) ->
         folder: of the run.
         trials: all of them.
         ranking: how they are ranked.
+        gate: "strict" replaces the default recipe only where the paired test proves a gain.
     """
     done = [trial for trial in trials if trial.status.has_result and trial.score is not None]
     if not done:
@@ -37,7 +48,7 @@ def decide(folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking) ->
     if len(others) == len(done):
         number = others[0].number
         return _decision(number, f"trial {number} is kept: the default recipe gave no result to compare with")
-    return _judged(folder, trials[0], others, ranking)
+    return _judged(folder, trials[0], others, ranking, gate)
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,9 @@ class _Judged:
     known: str = ""
 
 
-def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState], ranking: Ranking) -> Decision:
+def _judged(
+    folder: RunFolder, default: TrialState, others: Sequence[TrialState], ranking: Ranking, gate: Gate
+) -> Decision:
     """The default recipe against the other one whose true gain is the largest, as far as that is known."""
     default_score = default.score or 0.0
     usual = usual_gain(default_score, ranking)
@@ -74,9 +87,10 @@ def _judged(folder: RunFolder, default: TrialState, others: Sequence[TrialState]
         return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) cannot be compared with it")
     proof = f"{compared.test} on {compared.images} validation images: p {compared.p_value:.2g}"
     level = LEVEL / len(others)
-    shown = f"shown at {level:.2g}" if compared.p_value < level and _gain(compared, ranking).value > 0 else "not proven"
+    is_proven = compared.p_value < level and _gain(compared, ranking).value > 0
+    shown = f"shown at {level:.2g}" if is_proven else "not proven"
     odds = f"{best.known}better with a probability of {best.gain.above(0.0):.0%}; {shown}, {proof}"
-    if is_promoted(best.gain, usual):
+    if is_proven if gate == "strict" else is_promoted(best.gain, usual):
         return _decision(best.trial, f"trial {best.trial} replaces the default recipe: {scored}; {odds}", compared)
     return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) is {odds}", compared)
 
@@ -90,12 +104,16 @@ def _compared(
     compared = compare(arrays, comparison_of(folder.trial(other.number)))
     if compared is None:
         return _Judged(other.number, scored, None, Posterior(score - default_score, 0.0))
-    usual = usual_gain(default_score, ranking)
+    usual, measured = usual_gain(default_score, ranking), _gain(compared, ranking)
+    scale = usual / USUAL_GAIN  # of the metric
     if not other.planned.members:
-        return _Judged(other.number, scored, compared, true_gain(_gain(compared, ranking), spread=usual))
+        gain = true_gain(measured, spread=usual, least_error=scale / compared.images)
+        return _Judged(other.number, scored, compared, gain)
     mean, spread = AVERAGE_GAIN[0] * usual, AVERAGE_GAIN[1] * usual
+    error = scale * math.sqrt(AVERAGE_CHANGES / compared.images)
+    gain = true_gain(measured, spread=spread, mean=mean, least_error=error)
     known = f"an {other.planned.role}; on other sets averages gained {mean:.2g} in the mean; "
-    return _Judged(other.number, scored, compared, true_gain(_gain(compared, ranking), spread=spread, mean=mean), known)
+    return _Judged(other.number, scored, compared, gain, known)
 
 
 def is_promoted(gain: Posterior, usual: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from automl_vision.core.errors import ConfigError, Problem
-from automl_vision.core.records import Ranking
+from automl_vision.core.records import Gate, Ranking
 from automl_vision.core.version import VERSION
 from automl_vision.recipes.checking import with_family
 from automl_vision.search.planned_trial import PlannedTrial
@@ -58,6 +58,7 @@ class RunSpec(BaseModel):
     sampling: dict[str, Any] | None = Field(default=None, description="search space and sampling method")
     policy: dict[str, Any] | None = Field(default=None, description="early termination")
     start_reason: str = Field(default="", description="why the algorithm is the default on this machine, if it is")
+    gate: Gate = Field(default="probable", description="when AutoMode replaces the default recipe")
     ensemble: bool = Field(default=True, description="whether AutoMode may average networks")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
 

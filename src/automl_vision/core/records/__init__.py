@@ -13,6 +13,7 @@ from automl_vision.core.records.results import (
 )
 from automl_vision.core.records.runs import (
     Decision,
+    Gate,
     PairedTest,
     PlaceInLine,
     Published,
@@ -34,6 +35,7 @@ __all__ = [
     "Evaluation",
     "EvaluationEvent",
     "Event",
+    "Gate",
     "Message",
     "MetricInterval",
     "PairedTest",

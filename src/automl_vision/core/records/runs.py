@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -32,6 +32,10 @@ class Decision(Record):
     trial: int
     reason: str = Field(description="one sentence")
     comparison: PairedTest | None = Field(default=None, description="of the best candidate with the default recipe")
+
+
+Gate = Literal["probable", "strict"]
+"""When AutoMode replaces the default recipe."""
 
 
 @dataclass(frozen=True)
