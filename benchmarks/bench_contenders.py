@@ -102,11 +102,6 @@ def _run(job: Job, **settings: Any) -> Outcome:
     return Outcome(calibrated(best.get_predictions()), facts)
 
 
-def automode(job: Job) -> Outcome:
-    """Ours, with nothing but a budget."""
-    return _run(job)
-
-
 def random_search(job: Job) -> Outcome:
     """Ours without its knowledge: random search over rate, weight decay, mixing and backbone."""
     space = {
@@ -237,9 +232,10 @@ def _set_head(head: Any, models: list[Any]) -> None:
 def find_contender(name: str) -> Contender:
     """The contender of a name.
 
-    `trial:NAME=VALUE,...` is one trial of ours; `probe@160` and `lpft@160` see smaller images.
+    `automode` is ours with nothing but a budget, `automode:NAME=VALUE,...` with settings of a job, `trial:NAME=VALUE,...`
+    one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images.
     """
-    known: dict[str, Contender] = {"automode": automode, "random": random_search}
+    known: dict[str, Contender] = {"random": random_search}
     sized = {"probe": probe, "lpft": plain_lpft}
     if name in known:
         return known[name]
@@ -247,12 +243,13 @@ def find_contender(name: str) -> Contender:
     if plain in sized:
         return partial(sized[plain], side=int(side or 224))
     kind, _, text = name.partition(":")
-    if kind != "trial":
+    if kind not in ("trial", "automode"):
         raise SystemExit(
-            f"no contender is named {name}; there are {', '.join([*known, *sized])} and trial:NAME=VALUE,..."
+            f"no contender is named {name}; there are {', '.join([*known, *sized])}, automode, and trial: or automode: "
+            "followed by NAME=VALUE,..."
         )
     settings = settings_of([pair for pair in text.split(",") if pair])
-    return lambda job: _trial(job, settings)
+    return (lambda job: _run(job, **settings)) if kind == "automode" else (lambda job: _trial(job, settings))
 
 
 def timed(contender: Contender, job: Job) -> Outcome:
