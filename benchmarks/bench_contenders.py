@@ -232,8 +232,8 @@ def _set_head(head: Any, models: list[Any]) -> None:
 def find_contender(name: str) -> Contender:
     """The contender of a name.
 
-    `automode` is ours with nothing but a budget, `automode:NAME=VALUE,...` with settings of a job, `trial:NAME=VALUE,...`
-    one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images.
+    `automode` is ours with nothing but a budget, and `automode:NAME=VALUE,...` with settings of a job.
+    `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images.
     """
     known: dict[str, Contender] = {"random": random_search}
     sized = {"probe": probe, "lpft": plain_lpft}
