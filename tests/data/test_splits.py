@@ -146,6 +146,27 @@ def test_groups_and_copies_stay_together(tmp_path: Path) -> None:
     assert (dataset.splits == "val").any()
 
 
+@pytest.mark.parametrize("classes", ["abcdefgh", "abcdefghijkl"])
+def test_of_few_images_one_is_held_out(tmp_path: Path, classes: str) -> None:
+    """A fifth of each class is less than half an image; where a class has two, it is one of these."""
+    split = open_rows(tmp_path, [f"{i}.png,{classes[i % len(classes)]},," for i in range(12)]).with_validation(0.2)
+    (held_out,) = np.flatnonzero(split.splits == "val")
+    assert split.labelled.counts[split.targets[held_out].argmax()] == split.labelled.counts.max()
+
+
+@pytest.mark.parametrize("size", [1, 4, 50])
+def test_of_many_small_additions_a_share_is_held_out(tmp_path: Path, size: int) -> None:
+    whole = open_rows(tmp_path, [f"{i}.png,{'aab'[i % 3]},," for i in range(230)])
+    grown = whole[:30].with_validation(0.2)
+    for end in range(30 + size, 231, size):
+        later = whole[:end].following(grown, 0.2)
+        assert later.splits.tolist()[: len(grown)] == grown.splits.tolist()
+        grown = later
+    new = grown.splits[30:]
+    assert len(new) == 200 and set(new.tolist()) == {"train", "val"}
+    assert 0.14 <= (new == "val").mean() <= 0.26
+
+
 @pytest.mark.parametrize(
     ("case", "part", "group", "share", "error"),
     [

@@ -32,7 +32,10 @@ def with_validation(table: pa.Table, labelled: Targets, fraction: float, *, seed
     splits = np.where(splits == "", "train", splits).astype("<U8")
     if not (splits == "val").any():
         rows = np.flatnonzero(splits == "train")
-        splits[rows[_held_out(table, labelled, rows, fraction, seed)]] = "val"
+        held_out = _held_out(table, labelled, rows, fraction, seed)
+        if fraction > 0 and not held_out.any():
+            held_out = _one_held_out(table, labelled, rows, seed)
+        splits[rows[held_out]] = "val"
     for split in ("train", "val"):
         if not (splits == split).any():
             raise DataError(f'no image is in the split "{split}"; give more images or another split')
@@ -44,7 +47,8 @@ def following(table: pa.Table, labelled: Targets, earlier: pa.Table, fraction: f
 
     An image without a split takes the split that its contents or its group had in the earlier manifest, or that others
     of its group have now. A fraction of the rest is held out for validation if the earlier manifest had validation
-    images. If the new one has none, its training images count as without a split.
+    images; of few new images it is by chance, so that it holds for many small additions too. If the new one has none,
+    its training images count as without a split.
 
     Args:
         table: the manifest.
@@ -68,16 +72,32 @@ def following(table: pa.Table, labelled: Targets, earlier: pa.Table, fraction: f
         splits[(splits == "") & np.isin(group, group[splits == split])] = split
     rows = np.flatnonzero(splits == "")
     if len(rows) and has_validation:
-        splits[rows] = np.where(_held_out(table, labelled, rows, fraction, seed), "val", "train")
+        splits[rows] = np.where(_held_out(table, labelled, rows, fraction, seed, is_addition=True), "val", "train")
     return splits
 
 
 def _held_out(
-    table: pa.Table, labelled: Targets, rows: NDArray[np.intp], fraction: float, seed: int
+    table: pa.Table,
+    labelled: Targets,
+    rows: NDArray[np.intp],
+    fraction: float,
+    seed: int,
+    *,
+    is_addition: bool = False,
 ) -> NDArray[np.bool_]:
     """Which of some rows are held out, (rows,)."""
     groups = groups_of(table).take(pa.array(rows, pa.int64()))
-    return holdout(labelled.take(rows), groups, fraction, seed=seed)
+    return holdout(labelled.take(rows), groups, fraction, seed=seed, is_addition=is_addition)
+
+
+def _one_held_out(table: pa.Table, labelled: Targets, rows: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
+    """A single group of the most frequent class, for so few images that a fraction of each class is none, (rows,)."""
+    groups = np.array(groups_of(table).take(pa.array(rows, pa.int64())).to_pylist(), dtype=str)
+    targets = labelled.take(rows)
+    of_class = targets.row[targets.label == targets.counts.argmax()] if len(targets.label) else np.arange(len(rows))
+    order = np.argsort(stable_order(groups[of_class].tolist(), seed), kind="stable")
+    held_out: NDArray[np.bool_] = np.isin(groups, groups[of_class[order[:1]]])
+    return held_out & ~held_out.all()
 
 
 def stable_order(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
@@ -87,7 +107,9 @@ def stable_order(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
-def holdout(targets: Targets, groups: Sequence[str] | pa.Array, fraction: float, *, seed: int) -> NDArray[np.bool_]:
+def holdout(
+    targets: Targets, groups: Sequence[str] | pa.Array, fraction: float, *, seed: int, is_addition: bool = False
+) -> NDArray[np.bool_]:
     """Choose which images are held out so that about the same fraction of every class is.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label that still has undecided images
@@ -98,6 +120,8 @@ def holdout(targets: Targets, groups: Sequence[str] | pa.Array, fraction: float,
         groups: (n,), images with the same group stay together.
         fraction: of images to hold out, in (0, 1).
         seed: another seed holds out other images.
+        is_addition: whether they come to others, perhaps one by one. Then what the fraction leaves of an image is
+            rounded by chance; rounded to the nearest, single images would all be for training.
 
     Returns:
         (n,), whether an image is held out.
@@ -110,9 +134,15 @@ def holdout(targets: Targets, groups: Sequence[str] | pa.Array, fraction: float,
     unit = place[unit_of]  # numbered in the order in which they are decided
     sizes = np.bincount(unit, minlength=len(names))
     keys, counts = np.unique(unit[targets.row] * (targets.classes + 1) + targets.label, return_counts=True)
-    held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, fraction)
+    chances = _chances(min(names), targets.classes, seed) if is_addition and names else None
+    held_out = _assign(keys // (targets.classes + 1), keys % (targets.classes + 1), counts, sizes, fraction, chances)
     chosen: NDArray[np.bool_] = held_out[unit]
     return chosen
+
+
+def _chances(key: str, classes: int, seed: int) -> NDArray[np.float64]:
+    """(classes + 1,), a number from 0 to 1 per class, and one for all images, that depend on key and seed alone."""
+    return stable_order([f"{key} {label}" for label in range(classes + 1)], seed) / 2.0**64
 
 
 def _assign(
@@ -121,6 +151,7 @@ def _assign(
     count: NDArray[np.int64],
     sizes: NDArray[np.int64],
     fraction: float,
+    chances: NDArray[np.float64] | None = None,
 ) -> NDArray[np.bool_]:
     """Which units are held out.
 
@@ -128,11 +159,14 @@ def _assign(
         unit, label, count: images of a label in a unit, sorted by unit.
         sizes: (units,), images of each unit.
         fraction: of images to hold out.
+        chances: from 0 to 1 per label, and one of all images, by which shares are rounded; None leaves them.
     """
     totals = np.bincount(label, weights=count, minlength=int(label.max(initial=-1)) + 1)
-    fractions = (1 - fraction, fraction)
-    lacking = [[f * float(total) for f in fractions] for total in totals.tolist()]  # images still wanted per label
-    wanted = [f * float(sizes.sum()) for f in fractions]  # and of all labels together
+    shares = [*(fraction * totals).tolist(), fraction * float(sizes.sum())]
+    if chances is not None:
+        shares = np.floor(np.array(shares) + chances[[*range(len(totals)), -1]]).tolist()
+    every = [*totals.tolist(), float(sizes.sum())]
+    *lacking, wanted = ([total - share, share] for total, share in zip(every, shares, strict=True))  # of labels, of all
     starts = np.searchsorted(unit, np.arange(len(sizes) + 1)).tolist()
     labels, counts, size_of = label.tolist(), count.tolist(), sizes.tolist()
     side_of = [-1] * len(sizes)
