@@ -41,7 +41,7 @@ switch_off_telemetry()  # before a test imports MLflow, whose client would call 
 for variable in ("AUTOML_VISION_QUEUE", "AUTOML_VISION_CACHE"):
     atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
-pytest_plugins = ["studio_site"]
+pytest_plugins = ["studio_site", "label_studio_server"]
 if TYPE_CHECKING:  # the process that hands out the tests runs none, and needs no torch
     from torch import Tensor
 

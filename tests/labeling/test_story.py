@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from label_studio_server import LabelStudioServer, label_studio
 from labeling_story import TASKS, tell
 from recorded_exchange import replaying
 
 from automl_vision import Dataset, Workspace
 from automl_vision.labeling.project import LabelingProject
 from automl_vision.web.label_studio import LabelStudio, LabelStudioError
+from label_studio_server import LabelStudioServer
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -31,18 +28,6 @@ def test_the_story_with_a_server_that_lies_below_a_path(tmp_path: Path) -> None:
         tell("image-classification", f"{url}/", "0" * 40, files, tmp_path)
         with LabelStudio(url, "0" * 40) as server, pytest.raises(LabelStudioError, match="is not served by"):
             server.download(f"{below}/../data/a.png")
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
-    """The real server, where it is installed: in AUTOML_VISION_LABEL_STUDIO, or beside this environment."""
-    environment = Path(os.environ.get("AUTOML_VISION_LABEL_STUDIO", Path(sys.prefix) / "label-studio"))
-    program = environment / "bin" / "label-studio"
-    if not program.exists():
-        pytest.skip(f"Label Studio is not installed in {environment}; `make check` does it")
-    place = tmp_path_factory.mktemp("label-studio")
-    with label_studio(program, place, place / "files") as server:
-        yield server
 
 
 @pytest.mark.slow

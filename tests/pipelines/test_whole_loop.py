@@ -1,6 +1,6 @@
 """From sixty labelled photos to a model that people's labels made better, while an endpoint answers all the time.
 
-People use the real Label Studio where it is installed (`tests/labeling/label_studio_server.py`), else in the queue.
+People use the real Label Studio where it is installed (`tests/label_studio_server.py`), else in the queue.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from automl_vision.pipelines.labels import new_labels, take_labels, watch_endpoi
 from automl_vision.pipelines.results import Promoted, Trained
 from automl_vision.pipelines.running import Outcome, run_pipeline
 from automl_vision.web.label_studio import LabelStudio
+from label_studio_server import installed, label_studio
 from processes import wait_for
 from serving_processes import serving
 
@@ -146,14 +147,10 @@ def label_in_label_studio(
 @contextmanager
 def labelling(place: Path) -> Iterator[Any]:
     """The real Label Studio, or None where it is not installed."""
-    environment = Path(os.environ.get("AUTOML_VISION_LABEL_STUDIO", Path(sys.prefix) / "label-studio"))
-    program = environment / "bin" / "label-studio"
-    if not program.exists():
+    program = installed()
+    if program is None:
         yield None
         return
-    sys.path.append(str(Path(__file__).parents[1] / "labeling"))
-    from label_studio_server import label_studio
-
     with label_studio(program, place / "label-studio", place) as server:
         yield server
 

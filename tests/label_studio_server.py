@@ -1,6 +1,6 @@
 """The real Label Studio on loopback, with SQLite, in an environment of its own: its requirements conflict with ours.
 
-`python tests/labeling/label_studio_server.py --environment FOLDER --files FOLDER` installs it once (about 1 GB), starts
+`python tests/label_studio_server.py --environment FOLDER --files FOLDER` installs it once (about 1 GB), starts
 it, prints its address and a token, and stops it at Ctrl-C.
 """
 
@@ -19,6 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 VERSION = "1.23.2"
 USER, PASSWORD = "labeler@example.com", "not-a-secret-on-loopback"
@@ -59,8 +62,17 @@ def install(environment: Path) -> Path:
     return program
 
 
+def installed() -> Path | None:
+    """The program in AUTOML_VISION_LABEL_STUDIO or beside this environment; None where it is not installed."""
+    environment = Path(os.environ.get("AUTOML_VISION_LABEL_STUDIO", Path(sys.prefix) / "label-studio"))
+    program = environment / "bin" / "label-studio"
+    return program if program.exists() else None
+
+
 @contextmanager
-def label_studio(program: Path, place: Path, files: Path, *, port: int = 0) -> Iterator[LabelStudioServer]:
+def label_studio(
+    program: Path, place: Path, files: Path, *, port: int = 0, public_url: str | None = None
+) -> Iterator[LabelStudioServer]:
     """Run the server until the end of the block.
 
     Args:
@@ -68,6 +80,7 @@ def label_studio(program: Path, place: Path, files: Path, *, port: int = 0) -> I
         place: folder of its database and log; what is there from an earlier time is kept.
         files: folder below which it may serve files.
         port: of loopback; 0 takes a free one.
+        public_url: where people reach it, through a proxy; None where it listens.
     """
     from processes import free_port, wait_for
 
@@ -78,7 +91,15 @@ def label_studio(program: Path, place: Path, files: Path, *, port: int = 0) -> I
         token_file.write_text(secrets.token_hex(20))
     token = token_file.read_text()
     command = [program, "start", "--init", "--no-browser", "--data-dir", place / "data"]
-    command += ["--internal-host", "127.0.0.1", "--port", str(port), "--host", url, "--enable-legacy-api-token"]
+    command += [
+        "--internal-host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--host",
+        public_url or url,
+        "--enable-legacy-api-token",
+    ]
     command += ["--username", USER, "--password", PASSWORD, "--user-token", token]
     settings = {
         "LOCAL_FILES_SERVING_ENABLED": "true",
@@ -100,7 +121,7 @@ def label_studio(program: Path, place: Path, files: Path, *, port: int = 0) -> I
 
     try:
         wait_for(is_ready, 600)  # the first start makes the database
-        yield LabelStudioServer(url, token, files, process.pid)
+        yield LabelStudioServer(public_url or url, token, files, process.pid)
     finally:
         process.terminate()
         try:
@@ -108,6 +129,47 @@ def label_studio(program: Path, place: Path, files: Path, *, port: int = 0) -> I
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def label_studio_program() -> Path:
+    """The server's program, where it is installed: in AUTOML_VISION_LABEL_STUDIO, or beside this environment."""
+    program = installed()
+    if program is None:
+        pytest.skip("Label Studio is not installed beside this environment; `make check` does it")
+    return program
+
+
+@pytest.fixture(scope="session")
+def real(label_studio_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    """A server that all tests share, with a user each of them may use."""
+    place = tmp_path_factory.mktemp("label-studio")
+    with label_studio(label_studio_program, place, place / "files") as server:
+        yield server
+
+
+@contextmanager
+def signed_up(server: LabelStudioServer, email: str) -> Iterator[Any]:
+    """A further user of the server, who signs up as in a browser; yields the browser's session, an HTTP client."""
+    import httpx2
+
+    with httpx2.Client(base_url=server.url, follow_redirects=True, trust_env=False) as browser:
+        browser.get("/user/signup/").raise_for_status()
+        values = {"email": email, "password": PASSWORD}
+        browser.post("/user/signup/", data=values, headers=_form(browser)).raise_for_status()
+        yield browser
+
+
+def token_of(browser: Any, *, personal: bool = False) -> str:
+    """A token of the user of a session: a legacy one, or a personal one, which is exchanged for short-lived ones."""
+    path = "/api/token/" if personal else "/api/current-user/token"
+    answer = browser.post(path, headers=_form(browser)) if personal else browser.get(path)
+    return str(answer.raise_for_status().json()["token"])
+
+
+def _form(browser: Any) -> dict[str, str]:
+    """What a browser adds to what it sends."""
+    return {"X-CSRFToken": browser.cookies["csrftoken"], "Referer": str(browser.base_url)}
 
 
 def main() -> None:
@@ -130,5 +192,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     main()
