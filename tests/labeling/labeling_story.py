@@ -1,6 +1,7 @@
-"""A story of labelling, told to the real Label Studio and to one that was recorded.
+"""Stories of labelling, told to the real Label Studio and to one that was recorded.
 
-A project is made, people label, skip and only begin, and the dataset gets its next version.
+A project is made, people label, skip and only begin, and the dataset gets its next version. Or there are only images
+and the names of classes, and the dataset gets its first version.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from automl_vision.data.manifest import build_manifest
 from automl_vision.data.masks import encode_mask
 from automl_vision.data.object import Object
 from automl_vision.data.scan import ImageFacts, digest_of
+from automl_vision.formats.tools.label_studio_results import label_results, object_results
 from automl_vision.labeling.project import LabelingProject
 from automl_vision.web.label_studio import LabelStudio
 
@@ -30,14 +32,15 @@ TASKS = {
 }
 _SIZE = (40, 30)
 _IMAGES = 6  # the last one is new
+_UNLABELLED = 12
 
 
-def _write_images(folder: Path) -> list[str]:
+def _write_images(folder: Path, count: int = _IMAGES) -> list[str]:
     """Bitmaps, whose bytes depend on no library."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [f"{number}.bmp" for number in range(_IMAGES)]
+    names = [f"{number}.bmp" for number in range(count)]
     for number, name in enumerate(names):
-        Image.new("RGB", _SIZE, (40 * number, 200 - 30 * number, 90)).save(folder / name)
+        Image.new("RGB", _SIZE, (40 * number % 256, (200 - 30 * number) % 256, 90)).save(folder / name)
     return names
 
 
@@ -144,3 +147,65 @@ def tell(task: str, url: str, token: str, files: Path, place: Path) -> None:
     with LabelStudio(url, token) as server:
         interface = server.get(f"/api/projects/{number}/")["label_config"]
     assert interface.count('value="dog"') == (2 if TASKS[task] == "masks" else 1), "a new class can be chosen"
+
+
+def tell_start(task: str, url: str, token: str, files: Path, place: Path) -> None:
+    """Tell the story of images without any label.
+
+    Args:
+        task: of the dataset that is to be.
+        url, token: of the server.
+        files: folder below which it serves files.
+        place: an empty folder for the workspace.
+    """
+    photos, kind = files / f"unlabelled-{task}", TASKS[task]
+    _write_images(photos / "2026", _UNLABELLED)
+    workspace = Workspace(place / "workspace")
+    settings: dict[str, Any] = {
+        "images": photos, "classes": ("dog", "cat", "a & b"), "task": task, "files": files, "server": url,
+        "token": token, "workspace": workspace,
+    }  # fmt: skip
+    project, pushed = LabelingProject.create("start", **settings)
+    assert (pushed.tasks, pushed.predictions, pushed.problems) == (_UNLABELLED, 0, {})
+    pulled, pushed = project.sync()
+    assert (pulled.version, pulled.is_new, pulled.added, pushed.tasks) == (None, False, 0, 0)
+
+    def label(first: int, last: int) -> None:
+        with LabelStudio(url, token) as server:
+            tasks = list(server.pages("/api/tasks/", project=project.record.number, fields="all", include="id,data"))
+            for each in tasks[first:last]:
+                name = ("cat", "a & b")[int(Path(each["data"]["reference"]).stem) % 2]
+                if kind in ("boxes", "masks"):
+                    place = (1.25, 2.0, 11.5, 20.75)
+                    drawn = Object(name, place) if kind == "boxes" else Object(name, segments=((*place, 3.0, 25.0),))
+                    _label(server, each, object_results([drawn], kind, _SIZE))  # type: ignore[arg-type]
+                else:
+                    _label(server, each, label_results([name]))
+
+    label(0, 9)
+    pulled = project.pull()
+    assert (pulled.version, pulled.status.unpulled) == (None, 9), "a dataset has ten images or more"
+    label(9, 10)
+    pulled = project.pull()
+    assert (pulled.version, pulled.is_new, pulled.changed, pulled.added) == ("start:1", True, 0, 10)
+    assert (pulled.problems, pulled.status.unpulled, project.pull().version) == ({}, 0, "start:1")
+    first = Dataset.load(workspace.datasets.get("start:1"))
+    assert first.classes == ("cat", "a & b"), "those that occur, in the order in which they were named"
+    assert set(first.splits.tolist()) == {"train", "val"}
+    for image in first:
+        number = int(Path(image.reference).stem)
+        assert Path(image.location) == photos / "2026" / f"{number}.bmp" and image.reference == f"2026/{number}.bmp"
+        labels = image.labels or tuple(each.label for each in image.objects)
+        assert labels == (("cat", "a & b")[number % 2],)
+
+    waiting = {f"2026/{i}.bmp" for i in range(_UNLABELLED)} - {image.reference for image in first}
+    rows = [{"image": min(waiting), "rank": 0, "reason": "unsure", "group": "", "score": 0.5}]
+    pq.write_table(pa.Table.from_pylist(rows), place / "queue.parquet")
+    again, pushed = LabelingProject.create("start", **settings, only=place / "queue.parquet")
+    assert (pushed.tasks, again.status().images, again.status().foreign) == (0, _UNLABELLED, 0), "what is shown stays"
+    label(10, 12)
+    synced, pushed = again.sync()
+    assert (synced.version, synced.added) == ("start:2", 2)
+    second = Dataset.load(workspace.datasets.get("start:2"))
+    assert second.splits.tolist()[:10] == first.splits.tolist()
+    assert pushed.predictions == _UNLABELLED, "the labels that the images have by now are shown"

@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 RECORDED = Path(__file__).parent / "recorded"
+START, START_TASK = "start", "image-classification"
+"""The recording that begins with images without labels, and its task."""
+
 _ID = re.compile(r"automl-vision:[0-9a-f]{16}")
 _UNREAD = frozenset({  # what no code here reads, and would be most of the files
     "annotations_results", "predictions_results", "parsed_label_config", "control_weights",
@@ -155,23 +158,27 @@ def replaying(name: str, files: Path, *, below: str = "") -> Iterator[str]:
 
 def main() -> None:
     """Record the stories."""
+    from labeling_story import TASKS, tell, tell_start
+
     from label_studio_server import install, label_studio
-    from labeling_story import TASKS, tell
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environment", type=Path, required=True, help="where Label Studio is installed, or will be")
     parser.add_argument("--place", type=Path, help="folder of its database; by default one that is deleted at the end")
+    parser.add_argument("--only", help="name of one recording; by default all are recorded anew")
     options = parser.parse_args()
     RECORDED.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
         files, place = Path(made).resolve() / "files", options.place or Path(made) / "place"
         with label_studio(install(options.environment), place, files) as server:
-            for task in TASKS:
-                folder = Path(made) / task
+            stories = {task: (tell, task) for task in TASKS} | {START: (tell_start, START_TASK)}
+            for name, (story, task) in stories.items():
+                if options.only not in (None, name):
+                    continue
                 with recording(server.url, files) as (url, exchange):
-                    tell(task, url, server.token, files, folder)
-                save(task, exchange)
-                print(task, len(exchange.entries), "requests")
+                    story(task, url, server.token, files, Path(made) / name)
+                save(name, exchange)
+                print(name, len(exchange.entries), "requests")
 
 
 if __name__ == "__main__":

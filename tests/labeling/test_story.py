@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from labeling_story import TASKS, tell
-from recorded_exchange import replaying
+from labeling_story import TASKS, tell, tell_start
+from recorded_exchange import START, START_TASK, replaying
 
 from automl_vision import Dataset, Workspace
 from automl_vision.labeling.project import LabelingProject
@@ -22,6 +22,12 @@ def test_the_story_with_recorded_answers(task: str, tmp_path: Path) -> None:
         tell(task, url, "0" * 40, files, tmp_path)
 
 
+def test_the_start_without_labels_with_recorded_answers(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    with replaying(START, files) as url:
+        tell_start(START_TASK, url, "0" * 40, files, tmp_path)
+
+
 def test_the_story_with_a_server_that_lies_below_a_path(tmp_path: Path) -> None:
     files, below = tmp_path / "files", "/label-studio"
     with replaying("image-classification", files, below=below) as url:
@@ -34,6 +40,12 @@ def test_the_story_with_a_server_that_lies_below_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_the_story(task: str, real: LabelStudioServer, tmp_path: Path) -> None:
     tell(task, real.url, real.token, real.files, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_the_start_without_labels(task: str, real: LabelStudioServer, tmp_path: Path) -> None:
+    tell_start(task, real.url, real.token, real.files, tmp_path)
 
 
 @pytest.mark.slow

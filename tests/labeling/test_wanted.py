@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from automl_vision.formats.listing import list_images
 from automl_vision.labeling.addresses import AddressError, Addresses, is_expiring
 from automl_vision.labeling.project import LabelingProject
 from automl_vision.labeling.records import LabelingError
-from automl_vision.labeling.wanted import read_queue, scan_pool, wanted_images
+from automl_vision.labeling.wanted import joined_pool, read_queue, scan_pool, wanted_images, with_earlier
 from automl_vision.web.label_studio import LabelStudio, LabelStudioError
 from conftest import draw_shapes
 
@@ -93,3 +94,50 @@ def test_what_cannot_be_is_said(shapes: Dataset, tmp_path: Path, monkeypatch: py
         server.send("POST", "/api/projects/", {})
     with LabelStudio("http://127.0.0.1:9", "x") as server, pytest.raises(LabelStudioError, match="is not served by"):
         server.download("http://elsewhere/a.png")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({}, "name --data, or add --images and --classes and --task"),
+        ({"images": "photos", "task": "image-classification"}, "add --classes$"),
+        ({"images": "photos", "classes": ["cat", "dog"], "task": "object"}, 'no task is named "object"'),
+        ({"images": "photos", "classes": ["cat", " cat"], "task": "image-classification"}, "cat is named twice"),
+        ({"images": "photos", "classes": ["", "cat"], "task": "image-object-detection"}, "a name of its own$"),
+        ({"images": "photos", "classes": ["cat"], "task": "image-classification"}, "at least 2 classes"),
+        ({"data": "photos", "classes": ["cat"]}, "leave --classes and --task out"),
+    ],
+)
+def test_what_a_start_without_labels_needs(settings: dict[str, Any], error: str, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    draw_shapes(("circle",), 1).save(tmp_path / "photos" / "a.png")
+    places = {name: str(tmp_path / settings[name]) for name in ("images", "data") if name in settings}
+    with pytest.raises(LabelingError, match=error):
+        LabelingProject.create("pets", **{**settings, **places}, workspace=tmp_path / "workspace", token="x")
+
+
+def test_a_start_without_labels_continues_no_dataset_by_mistake(shapes: Dataset, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.datasets.register(shapes, "pets")
+    with pytest.raises(LabelingError, match="label its images with --data pets, or choose another name"):
+        LabelingProject.create(
+            "pets", images=shapes.root, classes=["cat", "dog"], task="image-classification", workspace=workspace
+        )
+
+
+def test_what_is_shown_already_stays_and_comes_first(shapes: Dataset, tmp_path: Path) -> None:
+    earlier, later = wanted_images(shapes)[:5], wanted_images(shapes)[3:8]
+    later = [one.model_copy(update={"reason": "unsure", "labels": []}) for one in later]
+    both = with_earlier(earlier, later)
+    assert [one.digest for one in both] == [one.digest for one in wanted_images(shapes)[:8]]
+    assert [one.reason for one in both] == [""] * 3 + ["unsure"] * 5
+    assert [bool(one.labels) for one in both] == [True] * 5 + [False] * 3
+    for place in ("first", "second"):
+        (tmp_path / place).mkdir()
+        draw_shapes(("circle",), 1).save(tmp_path / place / "same.png")
+        draw_shapes(("circle",), len(place)).save(tmp_path / place / "own.png")
+    first, second = (scan_pool(list_images(tmp_path / place), shapes.task) for place in ("first", "second"))
+    joined = joined_pool(second, first)
+    places = {Path(image.location) for image in joined}
+    assert places == {tmp_path / "second" / "same.png", tmp_path / "second" / "own.png", tmp_path / "first" / "own.png"}
+    assert joined_pool(second, None) is second and len(joined_pool(second, second)) == 2

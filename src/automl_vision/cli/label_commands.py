@@ -12,6 +12,7 @@ import typer
 
 from automl_vision.cli.label_next_command import add_queues
 from automl_vision.cli.options import DATA_HELP, JsonOption, WorkspaceOption, open_workspace
+from automl_vision.cli.several_values import several_values
 
 if TYPE_CHECKING:
     from automl_vision.labeling.project import LabelingProject
@@ -27,10 +28,16 @@ _SHOWN = 10  # problems, in the terminal
 def create(  # noqa: PLR0913 - each one is an option of the command
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project to make.")],
     *,
-    data: Annotated[str, typer.Option(help=f"{DATA_HELP} Other data than a version is registered as PROJECT.")],
-    images: Annotated[
-        str | None, typer.Option(help="Further images without labels: folder, list, archive or URL.")
+    data: Annotated[
+        str | None,
+        typer.Option(help=f"Labelled images. {DATA_HELP} Other data than a version is registered as PROJECT."),
     ] = None,
+    images: Annotated[str | None, typer.Option(help="Images without labels: folder, list, archive or URL.")] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(help="Without --data: what people choose from, as in --classes cat dog; the dataset is PROJECT."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Without --data: the task, such as image-classification.")] = None,
     only: Annotated[
         Path | None, typer.Option(metavar="QUEUE.parquet", help="Show these images in this order, not all.")
     ] = None,
@@ -53,6 +60,8 @@ def create(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:
     """Make a project in Label Studio with a dataset's images and a model's predictions; again goes on after a crash.
 
+    Where no image has a label yet, name --images, --classes and --task; the first pull registers the dataset.
+
     The token of a user of Label Studio is read from LABEL_STUDIO_API_KEY.
     """
     from automl_vision.cli.progress import progress_bar
@@ -60,8 +69,8 @@ def create(  # noqa: PLR0913 - each one is an option of the command
 
     with progress_bar("images") as progress:
         made, pushed = LabelingProject.create(
-            project, data, images=images, only=only, model=model, files=files, server=server, people=people,
-            workspace=open_workspace(workspace), progress=progress,
+            project, data, images=images, classes=classes or (), task=task, only=only, model=model, files=files,
+            server=server, people=people, workspace=open_workspace(workspace), progress=progress,
         )  # fmt: skip
     found = made.status()
     if as_json:
@@ -156,6 +165,13 @@ def _print_status(found: ProjectStatus) -> None:
 
 
 def _print_pulled(pulled: Pulled) -> None:
+    if pulled.version is None:
+        from automl_vision.data.usability import MIN_IMAGES
+
+        typer.echo(f"no version yet: the first one needs {MIN_IMAGES} images with submitted labels")
+        _print_status(pulled.status)
+        _print_problems(pulled.problems, "cannot be used")
+        return
     what = "is new" if pulled.is_new else "has all labels already"
     typer.echo(f"{pulled.version} {what}: {pulled.changed} images with other labels, {pulled.added} new images")
     _print_status(pulled.status)
@@ -169,12 +185,13 @@ def _print_problems(problems: dict[str, str], what: str) -> None:
         typer.echo(f"{what}  and {len(problems) - _SHOWN:,} more, which --json lists")
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (create, status, pull, sync, connect)
+_COMMANDS: tuple[Callable[..., None], ...] = (status, pull, sync, connect)
 
 
 def add_labeling(app: typer.Typer) -> None:
     """Add the commands under `label`."""
     group = typer.Typer(help="Label images in Label Studio, and choose what to label next.", no_args_is_help=True)
+    group.command(create.__name__, cls=several_values("--classes"))(create)
     for command in _COMMANDS:
         group.command(command.__name__)(command)
     add_queues(group)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from automl_vision.cli.options import (
     AllowOutsideOption,
@@ -17,25 +16,17 @@ from automl_vision.cli.options import (
     open_workspace,
     reading,
 )
+from automl_vision.cli.several_values import several_values
 
 _MINUTES = (1.0, 5.0, 20.0, 120.0)
 
 
-class SeveralMinutes(TyperCommand):
-    """Takes several values after one option, as in `--minutes 1 5 20`."""
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The arguments, with the option before each of its values."""
-        spread: list[str] = []
-        follows = False
-        for each in args:
-            if follows and each.replace(".", "", 1).isdigit():
-                if spread[-1] != "--minutes":
-                    spread.append("--minutes")
-            else:
-                follows = each == "--minutes"
-            spread.append(each)
-        return super().parse_args(ctx, spread)
+
+SeveralMinutes = several_values("--minutes", _is_number)
+"""The data may stand after the times."""
 
 
 def plan(

@@ -68,7 +68,7 @@ def with_labels(
     if pool is not None and further:
         made, kept, found = _relabelled(pool, further, labels, report)
         if kept:
-            parts.append(_added(pool, made))
+            parts.append(_added(pool, made, base.root))
             used.update(made["digest"].to_pylist())
             classes += [name for name in found if name not in classes]
     table = pa.concat_tables(parts, promote_options="default")
@@ -138,10 +138,11 @@ def _is_close(some: Sequence[float], others: Sequence[float]) -> bool:
     return bool(np.allclose(some, others, rtol=0, atol=_SAME_PLACE))
 
 
-def _added(pool: Dataset, new: pa.Table) -> pa.Table:
-    """Rows of another place, with references that need no root, and without a split."""
-    references = [full_reference(pool.root, image) for image in new["image"].to_pylist()]
-    new = with_column(new, "image", pa.array(references, pa.string()))
+def _added(pool: Dataset, new: pa.Table, root: str) -> pa.Table:
+    """Rows of a pool without a split; of another place than the dataset's root with references that need no root."""
+    if pool.root != root:
+        references = [full_reference(pool.root, image) for image in new["image"].to_pylist()]
+        new = with_column(new, "image", pa.array(references, pa.string()))
     return with_column(new, "split", pa.nulls(len(new), pa.string()))
 
 

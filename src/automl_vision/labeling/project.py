@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -19,6 +19,7 @@ from automl_vision.core.tasks import TASKS
 from automl_vision.core.text import did_you_mean
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import Progress
+from automl_vision.data.usability import MIN_IMAGES
 from automl_vision.formats.listing import list_images
 from automl_vision.formats.tools.label_studio_results import interface_of
 from automl_vision.labeling.agreement import Agreement, agreement
@@ -35,7 +36,13 @@ from automl_vision.labeling.records import (
 )
 from automl_vision.labeling.server_project import ServerProject
 from automl_vision.labeling.task_reading import People
-from automl_vision.labeling.wanted import read_queue, scan_pool, wanted_images
+from automl_vision.labeling.unlabelled import (
+    require_new_dataset,
+    require_no_classes,
+    unlabelled_start,
+    without_images,
+)
+from automl_vision.labeling.wanted import joined_pool, read_queue, scan_pool, wanted_images, with_earlier
 from automl_vision.web.label_studio import LabelStudio
 from automl_vision.workspace.datasets import DatasetVersion
 from automl_vision.workspace.workspace import Workspace, as_workspace
@@ -79,9 +86,11 @@ class LabelingProject:
     @staticmethod
     def create(  # noqa: PLR0913 - each is a choice of the user
         name: str,
-        data: str | PathLike[str],
+        data: str | PathLike[str] | None = None,
         *,
         images: str | PathLike[str] | None = None,
+        classes: Sequence[str] = (),
+        task: str | None = None,
         only: str | PathLike[str] | None = None,
         model: str | PathLike[str] | None = None,
         files: str | PathLike[str] | None = None,
@@ -93,11 +102,17 @@ class LabelingProject:
     ) -> tuple[LabelingProject, Pushed]:
         """Make a project in Label Studio with the images of a dataset, or go on with one that was being made.
 
+        Without `data` it begins with unlabelled `images`, their `classes` and the `task`; the first pull that has
+        labels of ten images registers the dataset under the project's name. What the project shows already stays when
+        it is called again, so that a further queue is added.
+
         Args:
             name: letters, digits, `-`, `_` and `.`, at most 50.
             data: a registered version such as `clothing:2`; anything else that `Dataset.open` reads is registered
-                under the project's name.
-            images: location of further images, without labels.
+                under the project's name. None where no image has a label yet.
+            images: location of images without labels, which come to those of `data`.
+            classes: that people choose from, without `data` alone; the order is that of the dataset's classes.
+            task: name of the task, without `data` alone.
             only: queue in Parquet, with the columns `image`, `rank`, `reason`, `group` and `score`; None shows all.
             model: whose predictions people see, such as `clothing@champion`, or a model folder.
             files: folder below which Label Studio serves files, `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`; None takes
@@ -112,15 +127,26 @@ class LabelingProject:
             The project, and what was sent.
 
         Raises:
-            LabelingError: the name is taken by another project or is none, or the server cannot show the images.
+            LabelingError: the name is taken by another project or is none, the server cannot show the images, or there
+                is neither data nor what a beginning without labels needs.
             LabelStudioError: the server cannot be reached, or refuses.
             DataError: the data, the images or the queue cannot be used.
             ModelNotFoundError: there is no such model.
         """
         space = as_workspace(workspace)
         _check_name(name)
-        version, dataset = _registered(space, fspath(data), name)
-        pool = None if images is None else scan_pool(list_images(images), dataset.task, progress=progress)
+        folder = space.path / FOLDER / name
+        earlier = read_record(folder / _RECORD, ProjectRecord)
+        pool: Dataset | None
+        if data is None:
+            if earlier is None:
+                require_new_dataset(space.datasets, name)
+            start, dataset, pool = "", *unlabelled_start(images, classes, task, progress=progress)
+        else:
+            require_no_classes(classes, task)
+            version, dataset = _registered(space, fspath(data), name)
+            start = version.id
+            pool = None if images is None else scan_pool(list_images(images), dataset.task, progress=progress)
         queue = None if only is None else read_queue(Path(only))
         wanted = wanted_images(dataset, pool, queue)
         if not wanted:
@@ -132,22 +158,17 @@ class LabelingProject:
                 server=connection.url,
                 task=dataset.task,
                 classes=list(dataset.classes),
-                dataset=version.name,
-                version=version.id,
+                dataset=start.partition(":")[0] or name,
+                version=start,
                 files=str(_files(files, dataset)),
                 roots=_roots(dataset, pool),
                 model=None if model is None else fspath(model),
                 is_whole=only is None,
             )
-        folder = space.path / FOLDER / name
-        earlier = read_record(folder / _RECORD, ProjectRecord)
         if earlier is not None:
             record = _same(earlier, record)
-        folder.mkdir(parents=True, exist_ok=True)
-        if pool is not None:
-            pool.save(folder / _POOL)
-        write_json(folder / _WANTED, [one.model_dump() for one in wanted])
-        write_json(folder / _RECORD, record.model_dump())  # last: the project exists as soon as this file does
+            wanted = with_earlier(_read_wanted(folder), wanted)
+        _keep(folder, record, wanted, pool)
         project = LabelingProject(name, workspace=space, token=token)
         pushed = project.push(people=people, progress=progress)
         unread = {} if pool is None else {problem.place: problem.reason for problem in pool.report.problems}
@@ -188,6 +209,7 @@ class LabelingProject:
         `labeling.merging` makes one. The newest version of the dataset is the base: an image keeps its split, a new one
         gets its own, and a label that the dataset got elsewhere since the last pull stays until somebody changes it in
         Label Studio. Where nothing changed the newest version is returned, so that pulling twice gives the same one.
+        Of a project that began without labels the first version is registered as soon as ten images have labels.
 
         Returns:
             The version, and what changed.
@@ -205,23 +227,24 @@ class LabelingProject:
                 for digest, value in told.hashes.items()
                 if pulled.get(digest) != value
             }
-            newest = self._workspace.datasets.get(record.dataset)
-            base = Dataset.load(newest)
+            newest = self._newest(pulled)
+            base = self._unlabelled() if newest is None else Dataset.load(newest)
             removed = set(pulled) - set(base.table["digest"].to_pylist())
             wanted = {digest: one for digest, one in new.items() if digest not in removed}
             dataset, used, report = with_labels(base, wanted, self._pool())
+            if newest is None and len(used) < MIN_IMAGES:
+                dataset, used = base, set()
             changes = dataset.changes_since(base)
             version = newest
             if used:
                 words = f"labelled in Label Studio, project {self.name}"
-                version = self._workspace.datasets.register(
-                    dataset, record.dataset, description=words, parent=newest.id
-                )
+                parent = "" if newest is None else newest.id
+                version = self._workspace.datasets.register(dataset, record.dataset, description=words, parent=parent)
             pulled = {**pulled, **{digest: told.hashes[digest] for digest in used}}
             write_json(self._folder / _PULLED, pulled)
             problems = {**people.problems, **{problem.place: problem.reason for problem in report.problems}}
             return Pulled(
-                version.id, version.id != newest.id, len(changes.relabelled), len(changes.added),
+                None if version is None else version.id, version != newest, len(changes.relabelled), len(changes.added),
                 self._status(project, told, pulled), problems,
             )  # fmt: skip
 
@@ -277,17 +300,32 @@ class LabelingProject:
         return (model[1].name if version is None else version.id, model[1])
 
     def _wanted(self) -> list[WantedImage]:
-        return [WantedImage(**value) for value in read_json(self._folder / _WANTED)]
+        return _read_wanted(self._folder)
 
     def _pool(self) -> Dataset | None:
-        file = self._folder / _POOL
-        return Dataset.load(file) if file.exists() else None
+        return _read_pool(self._folder)
 
     def _pulled(self) -> dict[str, str]:
         """Digest of the label that was last pulled, by digest of the image."""
         file = self._folder / _PULLED
         found: dict[str, str] = read_json(file) if file.exists() else {}
         return found
+
+    def _newest(self, pulled: Mapping[str, str]) -> DatasetVersion | None:
+        """The newest version of the dataset; None where the project began without labels and none was pulled.
+
+        Raises:
+            DataError: the dataset is gone.
+        """
+        registry, record = self._workspace.datasets, self.record
+        begins = not record.version and not pulled and not registry.versions(record.dataset)
+        return None if begins else registry.get(record.dataset)
+
+    def _unlabelled(self) -> Dataset:
+        """The dataset before its first version: without images, with the classes that people choose from."""
+        pool = self._pool()
+        assert pool is not None, "it has the images of a project that began without labels"
+        return without_images(pool, self.record.classes)
 
     def _told(self, project: ServerProject) -> _Told:
         """What people have submitted by now."""
@@ -313,7 +351,10 @@ class LabelingProject:
         A class that the dataset has lost stays, for people may have chosen it.
         """
         record, earlier = self.record, self._wanted()
-        dataset = Dataset.load(self._workspace.datasets.get(record.dataset))
+        version = self._newest(self._pulled())
+        if version is None:
+            return
+        dataset = Dataset.load(version)
         new = [name for name in dataset.classes if name not in record.classes]
         if new:
             changed = record.model_copy(update={"classes": [*record.classes, *new]})
@@ -369,6 +410,24 @@ def _rounded(numbers: Iterable[float]) -> list[float]:
     return [round(number, 3) for number in numbers]
 
 
+def _read_wanted(folder: Path) -> list[WantedImage]:
+    return [WantedImage(**value) for value in read_json(folder / _WANTED)]
+
+
+def _read_pool(folder: Path) -> Dataset | None:
+    file = folder / _POOL
+    return Dataset.load(file) if file.exists() else None
+
+
+def _keep(folder: Path, record: ProjectRecord, wanted: Sequence[WantedImage], pool: Dataset | None) -> None:
+    """Write a project's files; images of its pool that are there already stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if pool is not None:
+        joined_pool(pool, _read_pool(folder)).save(folder / _POOL)
+    write_json(folder / _WANTED, [one.model_dump() for one in wanted])
+    write_json(folder / _RECORD, record.model_dump())  # last: the project exists as soon as this file does
+
+
 def _check_name(name: str) -> None:
     if not is_usable_name(name) or len(name) > _MAX_NAME:
         raise LabelingError(f"a project's name is made of at most {_MAX_NAME} {NAME_RULE}, not {name!r}")
@@ -400,12 +459,17 @@ def _roots(*sources: Dataset | None) -> list[str]:
 
 
 def _same(earlier: ProjectRecord, record: ProjectRecord) -> ProjectRecord:
-    """The record of a project that was being made, with its id and number.
+    """The record of a project that was made before, with its id and number, and with what it shows already.
 
     Raises:
         LabelingError: it is another project.
     """
-    kept: dict[str, Any] = {"id": earlier.id, "number": earlier.number}
+    kept: dict[str, Any] = {
+        "id": earlier.id,
+        "number": earlier.number,
+        "roots": sorted({*earlier.roots, *record.roots}),
+        "is_whole": earlier.is_whole or record.is_whole,
+    }
     record = record.model_copy(update=kept)
     names = ("server", "task", "dataset", "version")
     other = [name for name in names if getattr(earlier, name) != getattr(record, name)]

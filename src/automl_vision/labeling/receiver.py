@@ -130,7 +130,7 @@ def serve_receiver(
         pulled, pushed = project.sync()
         sent = f"; {pushed.tasks} images were sent" if pushed.tasks else ""
         changed = f"{pulled.changed} images with other labels, {pulled.added} new images"
-        return f"{pulled.version}: {changed}{sent}" if pulled.is_new or sent else ""
+        return f"{pulled.version or 'no version yet'}: {changed}{sent}" if pulled.is_new or sent else ""
 
     key = secrets.token_urlsafe(24)
     with listening_socket(host, port) as listener:

@@ -26,7 +26,7 @@ class ProjectRecord(Record):
     task: str
     classes: list[str]
     dataset: str = Field(description="name whose next version a pull registers")
-    version: str = Field(description="that the project was made from, such as `clothing:2`")
+    version: str = Field(description="that the project was made from, such as `clothing:2`; empty without any labels")
     files: str = Field(description="folder below which Label Studio serves files")
     roots: list[str] = Field(default_factory=list, description="folders of images; of no others files are served")
     model: str | None = Field(default=None, description="that predicts, such as `clothing@champion`, or a folder")
@@ -105,7 +105,8 @@ class Pulled:
     """What a pull brought.
 
     Attributes:
-        version: id of the dataset's version that has the labels, such as `clothing:3`.
+        version: id of the dataset's version that has the labels, such as `clothing:3`; None while a project that began
+            without labels has too few for a first version.
         is_new: whether it was made by this pull.
         changed: images whose label in the dataset changed.
         added: images that are new in the dataset.
@@ -113,7 +114,7 @@ class Pulled:
         problems: the reason by place of what could not be used.
     """
 
-    version: str
+    version: str | None
     is_new: bool
     changed: int
     added: int

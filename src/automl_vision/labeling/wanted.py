@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
-from automl_vision.data.manifest import SCHEMA, empty_lists
+from automl_vision.data.manifest import SCHEMA, empty_lists, with_column
 from automl_vision.data.objects import OBJECT_TYPE
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress
@@ -89,6 +90,33 @@ def wanted_images(
         if one.digest not in kept or (one.labels and not kept[one.digest].labels):
             kept[one.digest] = one
     return list(kept.values())
+
+
+def with_earlier(earlier: Sequence[WantedImage], wanted: Sequence[WantedImage]) -> list[WantedImage]:
+    """What a project shows already, in its order, and then what is wanted besides.
+
+    Of an image that both have it is the new, with the label of the earlier one if it has none.
+    """
+    new = {one.digest: one for one in wanted}
+    known = {one.digest: new.pop(one.digest, one) for one in earlier}
+    labels = {one.digest: one.labels for one in earlier}
+    return [
+        *(one.model_copy(update={"labels": one.labels or labels[one.digest]}) for one in known.values()),
+        *new.values(),
+    ]
+
+
+def joined_pool(pool: Dataset, earlier: Dataset | None) -> Dataset:
+    """The images of a pool, and those that an earlier one has besides, wherever they are."""
+    if earlier is None:
+        return pool
+    known = set(pool.table["digest"].to_pylist())
+    rows = [row for row, digest in enumerate(earlier.table["digest"].to_pylist()) if digest not in known]
+    further = earlier.table.take(pa.array(rows, pa.int64()))
+    if earlier.root != pool.root:
+        references = [full_reference(earlier.root, image) for image in further["image"].to_pylist()]
+        further = with_column(further, "image", pa.array(references, pa.string()))
+    return replace(pool, table=pa.concat_tables([pool.table, further], promote_options="default"))
 
 
 def _all(dataset: Dataset) -> Iterator[WantedImage]:

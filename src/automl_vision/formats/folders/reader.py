@@ -19,6 +19,9 @@ from automl_vision.formats.writing import Export
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 _SHOWN = 4
+_UNLABELLED = (
+    "if nobody has labelled them: automl-vision label create NAME --images FOLDER --classes CLASS CLASS --task TASK"
+)
 _NO_CLASS = "the image stands in no class folder"
 _FOLDER_NUMBER = re.compile(r"-?[1-9]\d?")
 _NAME_START = re.compile(r"([^\W\d]+(?:[ _-][^\W\d]+)*)[ ._-]*\(?\d")  # as in cat.0.jpg
@@ -38,16 +41,19 @@ def _explain(source: Source) -> str | None:
         return None
     folders = {folder_of(path) for path in source.images}
     if len(folders) == 1 and (only := folders.pop()):
-        return f'all images stand in one folder, "{only}"; at least 2 classes are needed, a folder each'
+        return f'all images stand in one folder, "{only}"; at least 2 classes are needed, a folder each; {_UNLABELLED}'
     shown = f"{len(source.images)} images stand in no class folder, such as {source.images[0]}"
     starts = Counter(
         match[1] for path in source.images if (match := _NAME_START.match(path.rpartition("/")[2])) is not None
     )
     usual = sorted(start for start, count in starts.items() if count > 1 and normalize_split(start) is None)
     if not 1 < len(usual) <= len(source.images) // 2:
-        return shown
+        return f"{shown}; {_UNLABELLED}"
     names = ", ".join(usual[:_SHOWN])
-    return f"{shown}; their names begin with {names}: move them into folders of these names, or add a table of labels"
+    return (
+        f"{shown}; their names begin with {names}: move them into folders of these names, or add a table of labels; "
+        f"{_UNLABELLED}"
+    )
 
 
 @dataset_format(
