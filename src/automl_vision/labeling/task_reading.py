@@ -71,7 +71,7 @@ class People:
         return self.skipped - self.answers.keys()
 
     def _read(self, task: dict[str, Any], digest: str, size: tuple[int, int]) -> None:
-        if task.get("drafts"):
+        if task.get("drafts") or task.get("draft_exists"):  # the first are those of the token's user alone
             self.drafts.add(digest)
         for annotation in task.get("annotations") or ():
             if annotation.get("was_cancelled"):
