@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from labeling_story import TASKS, tell, tell_start
 from recorded_exchange import START, START_TASK, replaying
+from reverse_proxy import below_a_path
 
 from automl_vision import Dataset, Workspace
 from automl_vision.labeling.project import LabelingProject
 from automl_vision.web.label_studio import LabelStudio, LabelStudioError
-from label_studio_server import LabelStudioServer
+from label_studio_server import LabelStudioServer, label_studio, signed_up, token_of
+from processes import free_port
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -46,6 +48,26 @@ def test_the_story(task: str, real: LabelStudioServer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_the_start_without_labels(task: str, real: LabelStudioServer, tmp_path: Path) -> None:
     tell_start(task, real.url, real.token, real.files, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_stories_with_the_server_below_a_path_of_a_proxy(label_studio_program: Path, tmp_path: Path) -> None:
+    port, files = free_port(), tmp_path / "files"
+    photos = files / "unlabelled-image-classification"
+    with (
+        below_a_path(port, "/labels") as url,
+        label_studio(label_studio_program, tmp_path / "label-studio", files, port=port, public_url=url) as server,
+        signed_up(server, "ada@example.com") as browser,
+    ):
+        assert server.url == url and url.endswith("/labels")
+        tell_start("image-classification", f"{url}/", server.token, files, tmp_path / "first")
+        tell("image-object-detection", url, token_of(browser, personal=True), files, tmp_path / "second")
+        project = LabelingProject("start", workspace=tmp_path / "first" / "workspace", token=server.token)
+        assert project.status().url == f"{url}/projects/{project.record.number}"
+        with LabelStudio(url, server.token) as connection:
+            for task in connection.pages("/api/tasks/", project=project.record.number, fields="all"):
+                shown = browser.get(f"{url.removesuffix('/labels')}{task['data']['image']}")  # as a page of the host
+                assert shown.content == (photos / task["data"]["reference"]).read_bytes()
 
 
 @pytest.mark.slow
