@@ -62,11 +62,11 @@ def test_the_first_champion_is_served_and_nothing_is_done_twice(context: Pipelin
 
 def check_a_retraining_has_one_budget_for_both_starts(context: PipelineContext) -> None:
     assert planned_starts(context) == (["champion", "start"], "")
-    training = {"experiment_timeout_hours": 1.0, "arguments": {"number_of_epochs": 3}}
+    training = {"experiment_timeout_hours": 1.0, "arguments": {"number_of_epochs": 3, "pretrained": False}}
     hour = replace(context, definition=context.definition.model_copy(update={"training": training}))
     first = plan_start(hour, "champion", "colours:1", spent=0, left=2)
     assert first["experiment_timeout_hours"] == 0.5 and first["iterations"] == 1
-    assert first["arguments"] == {"number_of_epochs": 3, "checkpoint_run_id": "colours-1"}
+    assert first["arguments"] == {"number_of_epochs": 3, "pretrained": False, "checkpoint_run_id": "colours-1"}
     assert hour.definition.config(**first).algorithm == hour.definition.config().algorithm
     second = plan_start(hour, "start", "colours:1", spent=600, left=1)
     assert second == {"experiment_timeout_hours": pytest.approx(5 / 6)}

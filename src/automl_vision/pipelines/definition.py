@@ -89,7 +89,9 @@ class Triggers(_Part):
     drift: DriftTrigger | None = Field(default=None, description="a change of what the endpoint sees")
     schedule: str | None = Field(default=None, description='five fields of cron, such as "0 3 * * 1"')
     fresh_days: float | None = Field(
-        default=None, gt=0, description="age in days beyond which what is served counts as out of date"
+        default=None,
+        ge=0.001,
+        description="age in days beyond which what is served counts as out of date; Dagster asks for a minute or more",
     )
 
     @field_validator("schedule")

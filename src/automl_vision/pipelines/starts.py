@@ -12,7 +12,7 @@ from automl_vision.workspace.model_version import ModelVersion
 
 Start = Literal["champion", "start"]
 
-_OF_THE_START = ("checkpoint_run_id", "checkpoint_filename", "weights", "pretrained", "split_ratio")
+_OF_THE_START = ("checkpoint_run_id", "checkpoint_filename", "split_ratio")
 _SEARCHES = ("hyperparameter_sampling", "sampling", "policy", "early_termination_policy")
 
 
@@ -69,7 +69,10 @@ _LEAST_HOURS = 1 / 60
 
 
 def _continued(context: PipelineContext, champion: str) -> dict[str, Any]:
-    """The settings of a run that goes on with the champion's weights."""
+    """The settings of a run that goes on with the champion's weights.
+
+    `pretrained` and `weights` stay: without them the network would first load those of a hub, which may not answer.
+    """
     version = context.workspace.models.get(champion)
     folder = context.workspace.run_folder(version.lineage.run)
     trial = folder.trial(int(version.lineage.trial or folder.record().best_trial or 0))
