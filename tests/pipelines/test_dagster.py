@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +14,8 @@ from colour_pipelines import colour_context, trained_as
 from automl_vision import Workspace
 from automl_vision.pipelines.context import PipelineContext
 from automl_vision.pipelines.dagster_assets import NAMES, asset_key, pipeline_definitions, report_known, versions_of
-from automl_vision.pipelines.dagster_server import dagster_environment, dagster_home
+from automl_vision.pipelines.dagster_server import dagster_environment
+from automl_vision.pipelines.dagster_settings import PIPELINE_TAG, dagster_home
 from automl_vision.pipelines.running import run_pipeline
 from automl_vision.pipelines.steps import STEPS
 from colour_models import WORTHLESS, write_colour_images
@@ -63,7 +65,10 @@ def test_a_new_version_runs_through_all_assets_up_to_the_gate_that_refuses(conte
         served = latest(instance, context, "deploy")
         assert served.partition == "colours:1" and served.metadata["deployment"].value == "colours-1"
         text = str(instance.all_logs(done.run_id))
-        assert "get its primary key with" in text and "primary key of colours  " not in text
+        assert (
+            "get its primary key with: automl-vision endpoints renew-key colours primary" in text
+            and "primary key of colours  " not in text
+        )
 
         (tmp_path / "data" / "train" / "red" / "0.png").unlink()
         trained_as(context, "colours-2", weights=WORTHLESS)
@@ -83,6 +88,39 @@ def test_dagster_is_told_what_was_done_without_it(context: PipelineContext, tmp_
         assert report_known(instance, context.definition, context.workspace) == 0
         assert latest(instance, context, "compare").metadata["answer"].value == "yes"
         assert instance.get_dynamic_partitions(versions_of(context.definition).name) == ["colours:1"]
+
+
+def ticked(context: PipelineContext, home: Path) -> tuple[list[str | None], str | None]:
+    """The versions that the schedule asks to run at a tick, and why it asks for none."""
+    definitions = pipeline_definitions(context.definition, context.workspace)
+    schedule = definitions.resolve_schedule_def("colours_schedule")
+    with (
+        dg.DagsterInstance.from_config(str(home)) as instance,
+        dg.build_schedule_context(
+            instance, datetime(2026, 1, 5, 3, tzinfo=UTC), repository_def=definitions.get_repository_def()
+        ) as now,
+    ):
+        found = schedule.evaluate_tick(now)
+    return [request.partition_key for request in found.run_requests or ()], found.skip_message
+
+
+def test_the_schedule_starts_nothing_where_nothing_has_changed(context: PipelineContext, tmp_path: Path):
+    home = dagster_home(tmp_path)
+    assert ticked(context, home) == (["colours:1"], None)
+    trained_as(context, "colours-1")
+    assert run_pipeline(context).passed
+    assert ticked(context, home) == ([], "nothing has changed since colours:1: colours serves colours:1 as colours-1")
+    (tmp_path / "data" / "train" / "red" / "0.png").unlink()
+    assert ticked(context, home) == (["colours:2"], None)
+
+
+def test_runs_of_a_pipeline_wait_for_each_other_and_survive_their_process(context: PipelineContext, tmp_path: Path):
+    job = pipeline_definitions(context.definition, context.workspace).resolve_job_def("colours_pipeline")
+    assert (job.run_tags[PIPELINE_TAG], job.run_tags["dagster/max_retries"]) == ("colours", "2")
+    with dg.DagsterInstance.from_config(str(dagster_home(tmp_path))) as instance:
+        assert instance.run_retries_enabled and not instance.run_retries_retry_on_asset_or_op_failure
+        (limit,) = instance.get_concurrency_config().run_queue_config.tag_concurrency_limits
+        assert (limit["key"], limit["limit"]) == (PIPELINE_TAG, 1)
 
 
 def test_the_assets_have_the_rules_of_the_file(context: PipelineContext):

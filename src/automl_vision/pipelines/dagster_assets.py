@@ -15,6 +15,7 @@ import dagster as dg
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.experiment.run import Run
 from automl_vision.pipelines.context import Counter, PipelineContext
+from automl_vision.pipelines.dagster_settings import PIPELINE_TAG
 from automl_vision.pipelines.definition import PipelineDefinition
 from automl_vision.pipelines.labels import take_enough_labels, watch_endpoint
 from automl_vision.pipelines.results import DataTaken, StepResult
@@ -51,7 +52,8 @@ class _Log:
 
     def confide(self, what: str, owner: str, secret: str) -> None:  # noqa: ARG002 - Dagster keeps its logs
         """Say only how to get a key."""
-        self._log.info(f"the endpoint is new; get its {what} with: automl-vision endpoints renew-key")
+        name = what.partition(" ")[0]
+        self._log.info(f"{owner} is new; get its {what} with: automl-vision endpoints renew-key {owner} {name}")
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Counter]:
@@ -106,6 +108,7 @@ def pipeline_definitions(definition: PipelineDefinition, workspace: Workspace) -
         f"{_plain(definition.name)}_pipeline",
         selection=[each.key for each in assets],
         description="From a version of the data to the endpoint.",
+        tags={PIPELINE_TAG: definition.name, "dagster/max_retries": str(definition.retries)},
     )
     jobs, asking = [job], None
     if definition.endpoint is not None:
@@ -266,8 +269,11 @@ def _schedules(definition: PipelineDefinition, workspace: Workspace, job: Any) -
     def planned(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             version = _newest(definition, workspace, context.log)
+            results, following = known_results(PipelineContext(definition, workspace))
         except AutoMLVisionError as error:
             return dg.SkipReason(str(error))
+        if following is None:  # a run would only make what is served look new to the freshness rule
+            return dg.SkipReason(f"nothing has changed since {version}: {[*results.values()][-1].sentence}")
         context.instance.add_dynamic_partitions(versions_of(definition).name or "", [version])
         return dg.RunRequest(partition_key=version)
 

@@ -10,36 +10,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
 from automl_vision.core.errors import MissingPackageError, PipelineError
-from automl_vision.core.files import write_text
 from automl_vision.core.interruption import Interruption
 from automl_vision.core.system import apart, end_group
 from automl_vision.core.telemetry import TELEMETRY_OFF
 from automl_vision.pipelines.context import PipelineContext
+from automl_vision.pipelines.dagster_settings import dagster_home
 from automl_vision.web.listening import listening_socket
 
 HOST = "127.0.0.1"
 FILE_VARIABLE = "AUTOML_VISION_PIPELINE"
 """Names the pipeline's file to Dagster's processes."""
 
-_FOLDER = "dagster"
-_SETTINGS = {
-    "telemetry": {"enabled": False},
-    "nux": {"enabled": False},
-    "run_monitoring": {"enabled": True},
-    "freshness": {"enabled": True},
-}
 _ENDING = 20.0  # seconds
-
-
-def dagster_home(workspace: Path) -> Path:
-    """The folder of a workspace where Dagster keeps its events; its settings are written there."""
-    home = workspace / _FOLDER
-    home.mkdir(parents=True, exist_ok=True)
-    write_text(home / "dagster.yaml", yaml.safe_dump(_SETTINGS, sort_keys=False))
-    return home
 
 
 def dagster_environment(workspace: Path, file: Path) -> dict[str, str]:
