@@ -15,6 +15,7 @@ from automl_vision.data.detections import Detections
 from automl_vision.doctor.features import FeatureStore
 from automl_vision.labeling.choosing import MOST_CANDIDATES, _candidates, choose
 from automl_vision.labeling.doubts import MISSED, UNCERTAIN, Doubts
+from automl_vision.labeling.next_images import COVER
 from automl_vision.labeling.queue import LabelingQueue
 from command_line import run_command
 from conftest import write_objects, write_shape_folders
@@ -149,10 +150,12 @@ def test_the_command_writes_a_queue_that_is_read_back(
 
 def test_nothing_to_label_is_said(folders: tuple[Path, Path, Path]) -> None:
     known, _, cache = folders
-    with pytest.raises(DataError, match=r"every image of .* has a label"):
+    with pytest.raises(DataError, match=r"every image of .* has a label.*add --unlabelled"):
         label_next(known, cache=cache / "features")
     with pytest.raises(DataError, match="count is at least 1"):
         label_next(known, count=0)
+    queue = label_next(known, unlabelled=True, count=4, cache=cache / "features")
+    assert queue.groups == {COVER: 4}, "its folders are days, not classes"
 
 
 def test_without_a_model_a_large_pool_is_compared_by_chance() -> None:

@@ -36,6 +36,9 @@ def next_(
     *,
     model: ModelOption = None,
     labelled: Annotated[str | None, typer.Option(help=f"What is labelled already. {DATA_HELP}")] = None,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="All images wait for a label, whatever their folders are called.")
+    ] = False,
     count: CountOption = 100,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -51,6 +54,7 @@ def next_(
             location,
             model=None if model is None else open_model(model, workspace),
             labelled=None if labelled is None else open_dataset(labelled, workspace, max_bad_share=1.0),
+            unlabelled=unlabelled,
             count=count,
             progress=progress,
         )

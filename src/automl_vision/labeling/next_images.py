@@ -14,12 +14,14 @@ from automl_vision.core.errors import DataError, ImageError
 from automl_vision.core.tasks import TASKS, has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
+from automl_vision.data.image_list import ImageList
 from automl_vision.data.scan import Progress
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.value_range import ValueRange
 from automl_vision.doctor.features import FeatureStore
 from automl_vision.doctor.label_errors import principal_components
 from automl_vision.experiment.linear_probe import STRENGTHS, fit_for
+from automl_vision.formats.listing import list_images
 from automl_vision.labeling.choosing import Chosen, choose, doubt_of, shares_of
 from automl_vision.labeling.doubts import LEAST_SCORE, Doubts
 from automl_vision.labeling.pool import Location, Pool, open_pool, require_images
@@ -47,6 +49,7 @@ def label_next(
     *,
     model: str | PathLike[str] | None = None,
     labelled: Dataset | str | PathLike[str] | None = None,
+    unlabelled: bool = False,
     count: int = 100,
     cache: Path | None = None,
     threads: int = 0,
@@ -64,6 +67,7 @@ def label_next(
             labels, the images without one; see `labeling.pool.open_pool`.
         model: a model folder.
         labelled: what is labelled already, or what `Dataset.open` takes; None takes the labels in `data`, if any.
+        unlabelled: whether all images of `data` wait for a label, whatever their folders are called.
         count: how many images, at most; at least 1.
         cache: folder for features; None uses the user's cache.
         threads: cores for the model; 0 uses all.
@@ -77,6 +81,8 @@ def label_next(
     if count < 1:
         raise DataError(f"count is at least 1, not {count}")
     known = labelled if isinstance(labelled, Dataset) or labelled is None else Dataset.open(labelled)
+    if unlabelled and not isinstance(data, Dataset | ImageList):
+        data = list_images(data, labels=False)
     pool, known = open_pool(data, known)
     require_images(pool, getattr(data, "root", data))
     steps = _Steps(progress, len(pool) * (1 if model is None else 2))

@@ -152,4 +152,7 @@ def _scanned(listed: ImageList, progress: Progress | None) -> Pool:
 def require_images(pool: Pool, data: Any) -> None:
     """Raise `DataError` if no image waits for a label."""
     if not len(pool):
-        raise DataError(f"every image of {data} has a label; look for wrong ones with: automl-vision label again")
+        raise DataError(
+            f"every image of {data} has a label; look for wrong ones with: automl-vision label again; if its folders "
+            "are no classes, add --unlabelled"
+        )
