@@ -107,7 +107,10 @@ def plan_average(
     members = chosen_members(outputs, scoring, next(iter(predicted.values())).rows)
     if len(members) < 2:
         return None
-    planned = [next(trial.planned for trial in done if trial.number == number) for number in members]
+    by_number = {trial.number: trial.planned for trial in done}
+    # a retraining goes on with the first
+    members = tuple(sorted(members, key=lambda number: (by_number[number].head_only, number)))
+    planned = [by_number[number] for number in members]
     shown = joint_input([label_sizes(each.hyperparameters) for each in planned])
     sizes = {"validation_resize_size": shown.resize, "validation_crop_size": shown.crop}
     *first, last = map(str, members)
