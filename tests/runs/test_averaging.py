@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Workspace
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import TrialResult
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
@@ -17,7 +19,7 @@ from automl_vision.packaging.package import package
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.averaging import average_seconds, chosen_members, kept_seconds, opinion_seconds
+from automl_vision.runs.averaging import DefaultSeconds, chosen_members
 from automl_vision.runs.budget import Timing
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.training.combination import combine
@@ -53,18 +55,26 @@ def test_one_network_that_is_sure_and_right_stays_alone(scored: tuple[Dataset, L
 
 def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     opinions = [Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)]
-    timing = Timing(setup=20.0, epoch=10.0, finish=20.0)
-    first, both = (
-        sum(opinion_seconds(each, timing) for each in some) + average_seconds(some, timing)
-        for some in (opinions[:1], opinions)
-    )
-    assert 2 * timing.finish < first < both
-    assert kept_seconds(opinions, timing, 4 * both) == both
-    assert kept_seconds(opinions, timing, 3.1 * first) == first  # the quickest alone
-    assert kept_seconds(opinions, timing, 2 * first) == 0.0  # too much to keep from the default recipe
-    slow = Timing(setup=20.0, epoch=100.0, finish=20.0)
-    assert kept_seconds(opinions, slow, both + 41) == both  # which would get no three epochs of it
-    assert kept_seconds([], timing, 1000.0) == 0.0
+    seconds = DefaultSeconds.of(Timing(setup=20.0, epoch=10.0, finish=24.0))
+    assert seconds.predictions == 4.0
+    first, both = (sum(map(seconds.of_opinion, some)) + seconds.of_average(some) for some in (opinions[:1], opinions))
+    assert 6 * seconds.predictions < first < both
+    assert seconds.kept(opinions, 4 * both) == both
+    assert seconds.kept(opinions, 3.1 * first) == first  # the quickest alone
+    assert seconds.kept(opinions, 2 * first) == 0.0  # too much to keep from the default recipe
+    assert seconds.kept([], 1000.0) == 0.0
+    slow = replace(seconds, epoch=100.0)
+    assert slow.kept(opinions, both + 45) == both  # which would get no three epochs of it
+
+
+def test_what_the_default_recipe_needed_counts_once_it_is_known():
+    opinion = Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), 2.0)
+    timing = Timing(setup=20.0, epoch=10.0, finish=24.0)
+    values = {"best_epoch": 1, "fine_tuned_share": 1.0, "epochs": 1, "primary_metric": "accuracy", "score": 0.5}
+    result = TrialResult(**values, seconds=60.0, weights_source="package: a", final_seconds=14.0)
+    known, guessed = DefaultSeconds.of(timing, result), DefaultSeconds.of(timing)
+    assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * 10)
+    assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 3 * 10)
 
 
 def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, make_spec: Callable[..., TrialSpec]):

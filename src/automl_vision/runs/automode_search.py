@@ -16,14 +16,8 @@ from automl_vision.runs.automode import (
     default_trial,
     second_opinion_trials,
 )
-from automl_vision.runs.averaging import (
-    average_seconds,
-    kept_seconds,
-    needed_seconds,
-    opinion_seconds,
-    plan_average,
-)
-from automl_vision.runs.budget import Budget, Timing, time_is_up_text
+from automl_vision.runs.averaging import DefaultSeconds, needed_seconds, plan_average
+from automl_vision.runs.budget import Budget, time_is_up_text
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.mlflow_observer import PARENT
@@ -93,11 +87,12 @@ class AutoModeSearch:
         """Train what there is time for, and record which trial is kept."""
         opinions, timing = second_opinion_trials(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
         if timing is not None:
-            self.budget.ensemble = kept_seconds(opinions, timing, self.budget.seconds_for_all_trials)
+            seconds = DefaultSeconds.of(timing)
+            self.budget.ensemble = seconds.kept(opinions, self.budget.seconds_for_all_trials)
         loop = self._stage([default_trial(self.spec)], self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):
-            loop = self._second_opinions(loop, opinions, timing)
+            loop = self._second_opinions(loop, opinions, None if timing is None else DefaultSeconds.of(timing, result))
             if not loop.time_is_up:
                 loop = self._portfolio(loop, result)
             if loop.time_is_up:
@@ -114,17 +109,19 @@ class AutoModeSearch:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
 
-    def _second_opinions(self, loop: TrialLoop, opinions: Sequence[Opinion], timing: Timing | None) -> TrialLoop:
+    def _second_opinions(
+        self, loop: TrialLoop, opinions: Sequence[Opinion], seconds: DefaultSeconds | None
+    ) -> TrialLoop:
         """Train the heads of other networks, as many as there is time for.
 
         Args:
             loop: of the stage before.
             opinions: the quickest first.
-            timing: of the default recipe, where it is known.
+            seconds: of the default recipe, where they are known.
         """
         for count, opinion in enumerate(opinions, start=1):
-            least = 0.0 if timing is None else opinion_seconds(opinion, timing)
-            self.budget.ensemble = 0.0 if timing is None else average_seconds(opinions[:count], timing)
+            least = 0.0 if seconds is None else seconds.of_opinion(opinion)
+            self.budget.ensemble = 0.0 if seconds is None else seconds.of_average(opinions[:count])
             loop = self._stage(_planned(loop, opinion.planned), self.slots(1), least_seconds=least)
         return loop
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.core.records import TrialStatus
+from automl_vision.core.records import TrialResult, TrialStatus
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
@@ -27,50 +28,61 @@ _MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anythi
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
-_FROZEN = 0.5  # of the time of a forward pass, where nothing is trained
+_FEATURES = 0.3  # of the seconds before the first epoch, for the features of a frozen network with as many operations
+_PREDICTIONS = 1 / 6  # of what a trial keeps for its end: it compares weights too
 _MOST_KEPT = 1 / 3  # of the time for trials; in less time the default recipe alone is worth more
 _FEW_EPOCHS = 3  # which do not make a network better than its probe
 
 
-def opinion_seconds(opinion: Opinion, timing: Timing) -> float:
-    """Seconds for the head of another network.
+@dataclass(frozen=True)
+class DefaultSeconds:
+    """What parts of the default recipe take, in seconds, by which those of other networks are estimated.
 
-    Args:
-        opinion: the trial.
-        timing: of the default recipe.
+    Attributes:
+        setup: before the first epoch, the probe included.
+        epoch: an epoch with its validation.
+        end: after the last epoch.
+        predictions: the last predictions of validation and test images, which are a part of that.
     """
-    return _START_SECONDS + opinion.cost * (_FROZEN * timing.setup + timing.finish / 2)
 
+    setup: float
+    epoch: float
+    end: float
+    predictions: float
 
-def average_seconds(opinions: Sequence[Opinion], timing: Timing) -> float:
-    """Seconds for averaging networks with the default recipe's; 0 if there are none.
+    @staticmethod
+    def of(timing: Timing, result: TrialResult | None = None) -> DefaultSeconds:
+        """From the first steps of the default recipe, and from its result once there is one."""
+        predictions = _PREDICTIONS * timing.finish if result is None else result.final_seconds
+        return DefaultSeconds(timing.setup, timing.epoch, timing.finish, predictions)
 
-    Args:
-        opinions: the networks.
-        timing: of the default recipe.
-    """
-    predicting = (1 + sum(opinion.cost for opinion in opinions)) * timing.finish / 2
-    return _START_SECONDS + _PACKAGING_SECONDS * len(opinions) + _LATE * predicting if opinions else 0.0
+    def of_opinion(self, opinion: Opinion) -> float:
+        """Seconds for the head of another network."""
+        return _START_SECONDS + opinion.cost * (_FEATURES * self.setup + self.predictions)
 
+    def of_average(self, opinions: Sequence[Opinion]) -> float:
+        """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none."""
+        operations = 1 + sum(opinion.cost for opinion in opinions)
+        more = _PACKAGING_SECONDS * len(opinions)
+        return _START_SECONDS + more + _LATE * operations * self.predictions if opinions else 0.0
 
-def kept_seconds(opinions: Sequence[Opinion], timing: Timing, seconds: float) -> float:
-    """Seconds to keep for second opinions and their average while the default recipe is trained.
+    def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
+        """Seconds to keep for second opinions and their average while the default recipe is trained.
 
-    They may take a third of the time. Where there is hardly time for fine-tuning, they are the better use of all of it.
-    As many opinions count as that allows, the quickest first.
+        They may take a third of the time. Where there is hardly time for fine-tuning, they are the better use of all of
+        it. As many opinions count as that allows, the quickest first.
 
-    Args:
-        opinions: the networks.
-        timing: of the default recipe.
-        seconds: for all trials.
-    """
-    training = seconds - timing.setup - timing.finish
-    allowed = training if training < _FEW_EPOCHS * timing.epoch else _MOST_KEPT * seconds
-    sums = [
-        sum(opinion_seconds(each, timing) for each in opinions[:count]) + average_seconds(opinions[:count], timing)
-        for count in range(1, len(opinions) + 1)
-    ]
-    return max((needed for needed in sums if needed <= allowed), default=0.0)
+        Args:
+            opinions: the networks.
+            seconds: for all trials.
+        """
+        training = seconds - self.setup - self.end
+        allowed = training if training < _FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
+        sums = [
+            sum(map(self.of_opinion, opinions[:count])) + self.of_average(opinions[:count])
+            for count in range(1, len(opinions) + 1)
+        ]
+        return max((needed for needed in sums if needed <= allowed), default=0.0)
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
