@@ -21,6 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["AUTOML_VISION_QUEUE"] = tempfile.mkdtemp(prefix="automl-vision-test-queue-")
 # a runtime that another process chose must not predict here
 os.environ["AUTOML_VISION_CACHE"] = tempfile.mkdtemp(prefix="automl-vision-test-cache-")
+# nothing listens there: a run starts from weights that are installed, also where a hub is in reach
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+os.environ["HF_HUB_CACHE"] = f"{os.environ['AUTOML_VISION_CACHE']}/hub"
 
 import numpy as np
 import pytest

@@ -35,7 +35,8 @@ print(json.dumps({"model": str(run.folder.model), "result": trial.get_details()[
 def submitted(tmp_path: Path, **config: object) -> dict[str, Any]:
     """A run by a process that knows the hub on loopback alone."""
     clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    clean.pop("HF_HUB_OFFLINE", None)
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE"):
+        clean.pop(name, None)
     with hub(tmp_path / "hub") as server:
         endpoint = f"http://127.0.0.1:{server.server_port}"
         environment = clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}

@@ -64,7 +64,7 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.kept(opinions, 2 * first) == 0.0  # too much to keep from the default recipe
     assert seconds.kept([], 1000.0) == 0.0
     slow = replace(seconds, epoch=100.0)
-    assert slow.kept(opinions, both + 45) == both  # which would get no three epochs of it
+    assert slow.kept(opinions, both + 45) == both  # which would get no five epochs of it
 
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():

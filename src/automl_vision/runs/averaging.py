@@ -31,7 +31,7 @@ _LATE = 1.5  # times the seconds that the members needed for their own last pred
 _FEATURES = 0.3  # of the seconds before the first epoch, for the features of a frozen network with as many operations
 _PREDICTIONS = 1 / 6  # of what a trial keeps for its end: it compares weights too
 _MOST_KEPT = 1 / 3  # of the time for trials; in less time the default recipe alone is worth more
-_FEW_EPOCHS = 3  # which do not make a network better than its probe
+_FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
 
 
 @dataclass(frozen=True)
