@@ -16,7 +16,12 @@ from automl_vision.runs.automode import (
     default_trial,
     second_opinion_trials,
 )
-from automl_vision.runs.averaging import DefaultSeconds, needed_seconds, plan_average
+from automl_vision.runs.averaging import (
+    DefaultSeconds,
+    members_of_average,
+    needed_seconds,
+    planned_average,
+)
 from automl_vision.runs.budget import Budget, time_is_up_text
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
@@ -97,13 +102,7 @@ class AutoModeSearch:
                 loop = self._portfolio(loop, result)
             if loop.time_is_up:
                 self.folder.message(time_is_up_text(loop.trials))
-            self.budget.ensemble = 0.0
-            average = (
-                plan_average(self.folder, self.spec, self.jobs.dataset, loop.trials) if self.spec.ensemble else None
-            )
-            if average is not None:
-                needed = needed_seconds(self.folder, average)
-                loop = self._stage(_planned(loop, average), self.slots(1), least_seconds=needed)
+            loop = self._average(loop) if self.spec.ensemble else loop
         decision = decide(self.folder, loop.trials, self.spec.ranking, self.spec.gate)
         if decision is not None:
             self.folder.message(decision.reason)
@@ -123,6 +122,24 @@ class AutoModeSearch:
             least = 0.0 if seconds is None else seconds.of_opinion(opinion)
             self.budget.ensemble = 0.0 if seconds is None else seconds.of_average(opinions[:count])
             loop = self._stage(_planned(loop, opinion.planned), self.slots(1), least_seconds=least)
+        return loop
+
+    def _average(self, loop: TrialLoop) -> TrialLoop:
+        """Average networks, if there are several, none of them is clearly better alone, and there is time.
+
+        Args:
+            loop: of the stage before.
+        """
+        self.budget.ensemble = 0.0
+        members = members_of_average(self.folder, self.spec, self.jobs.dataset, loop.trials)
+        if len(members) < 2:
+            if members:
+                self.folder.message(f"no networks are averaged: trial {members[0]} alone is clearly better")
+            return loop
+        planned = planned_average([loop.trials[number] for number in members])
+        loop = self._stage(_planned(loop, planned), self.slots(1), least_seconds=needed_seconds(self.folder, planned))
+        if not _is_averaged(loop):
+            self.folder.message(f"no time was left for the {planned.role}")
         return loop
 
     def _portfolio(self, loop: TrialLoop, result: TrialResult) -> TrialLoop:

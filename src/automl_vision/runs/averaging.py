@@ -90,46 +90,52 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
 
     Args:
         folder: of the run.
-        planned: as `plan_average` made it.
+        planned: as `planned_average` made it.
     """
     results = [folder.trial(number).result() for number in planned.members]
     predicting = sum(result.final_seconds for result in results if result is not None)
     return _START_SECONDS + _LATE * predicting + _PACKAGING_SECONDS * (len(results) - 1)
 
 
-def plan_average(
+def members_of_average(
     folder: RunFolder, spec: RunSpec, dataset: Dataset, trials: Sequence[TrialState]
-) -> PlannedTrial | None:
-    """The average of the trials that go together best; None if a single network is clearly better.
+) -> tuple[int, ...]:
+    """The numbers of the trials that go together best, fine-tuned ones first, for a retraining goes on with the first.
+
+    One number means that a trial alone is clearly better, none that there are not two to be averaged.
 
     Args:
         folder: of the run.
-        spec: of the run; averages are of classifiers only.
+        spec: of the run; only classifiers are averaged.
         dataset: of the run.
         trials: all so far.
     """
-    done = [trial for trial in trials if trial.status is TrialStatus.COMPLETED and not trial.planned.members]
-    if has_objects(spec.task) or len(done) < 2:
-        return None
-    scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
-    predicted = {trial.number: found for trial in done if (found := _predicted(folder, trial.number)) is not None}
+    if has_objects(spec.task):
+        return ()
+    done = {trial.number: trial for trial in trials if trial.status is TrialStatus.COMPLETED}
+    predicted = {number: found for number in done if (found := _predicted(folder, number)) is not None}
     if len(predicted) < 2:
-        return None
+        return ()
+    scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
     outputs = {number: found.logits / found.calibration.temperature for number, found in predicted.items()}
     members = chosen_members(outputs, scoring, next(iter(predicted.values())).rows)
-    if len(members) < 2:
-        return None
-    by_number = {trial.number: trial.planned for trial in done}
-    # a retraining goes on with the first
-    members = tuple(sorted(members, key=lambda number: (by_number[number].head_only, number)))
-    planned = [by_number[number] for number in members]
+    return tuple(sorted(members, key=lambda number: (done[number].planned.head_only, number)))
+
+
+def planned_average(members: Sequence[TrialState]) -> PlannedTrial:
+    """The trial that averages others.
+
+    Args:
+        members: at least two, in their order.
+    """
+    planned, numbers = [trial.planned for trial in members], [trial.number for trial in members]
     shown = joint_input([label_sizes(each.hyperparameters) for each in planned])
     sizes = {"validation_resize_size": shown.resize, "validation_crop_size": shown.crop}
-    *first, last = map(str, members)
+    *first, last = map(str, numbers)
     return PlannedTrial(
         model_name=BETWEEN.join(each.model_name for each in planned),
         hyperparameters=planned[0].hyperparameters.model_copy(update=sizes),
-        members=members,
+        members=tuple(numbers),
         role=f"average of trials {', '.join(first)} and {last}",
     )
 
