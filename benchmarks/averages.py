@@ -12,7 +12,7 @@ difference to the first network in the mean over the sets and on the worst one, 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import numpy as np
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.evaluation.scoring.scoring import create_scoring
-from automl_vision.runs.averaging import chosen_members
+from automl_vision.runs.averaging import FINE_TUNED, chosen_shares
 from bench_sets import BenchSet, add_set_options
 from epochs import Floats, print_table, recorded, temperature_of
 
@@ -37,22 +37,24 @@ def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: 
         test.append(own_test[-1] / scale)
     dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
     rows = np.flatnonzero(dataset.splits == "val")
-    chosen = chosen_members(dict(enumerate(val[:3])), create_scoring(CLASSIFICATION, dataset), rows)
+    prior = {i: 1.0 if networks[i].endswith("x0") else FINE_TUNED for i in range(3)}
+    chosen = chosen_shares(dict(enumerate(val[:3])), prior, create_scoring(CLASSIFICATION, dataset), rows)
     averaged = [(i,) for i in range(len(files))]
     averaged += [(0, *others) for count in (1, 2) for others in combinations(range(1, len(files)), count)]
 
-    def score(members: Sequence[int]) -> tuple[float, float]:
-        scale = temperature_of(_mean(val, members), val_truth)
-        logits = _mean(test, members)
+    def score(shares: Mapping[int, float]) -> tuple[float, float]:
+        scale = temperature_of(_mean(val, shares), val_truth)
+        logits = _mean(test, shares)
         return float((logits.argmax(1) == test_truth).mean()), log_loss(softmax(logits / scale), test_truth)
 
-    print(f"{name} {seed}: chosen are {' + '.join(networks[i] for i in chosen)}", flush=True)
-    found = {" + ".join(networks[i] for i in members): score(members) for members in averaged}
+    print(f"{name} {seed}: " + ", ".join(f"{share:.2f} of {networks[i]}" for i, share in chosen.items()), flush=True)
+    equally = {members: dict.fromkeys(members, 1 / len(members)) for members in averaged}
+    found = {" + ".join(networks[i] for i in members): score(shares) for members, shares in equally.items()}
     return found | {"chosen of the first three": score(chosen)}
 
 
-def _mean(logits: Sequence[Floats], members: Sequence[int]) -> Floats:
-    mean: Floats = np.mean([logits[i] for i in members], axis=0)
+def _mean(logits: Sequence[Floats], shares: Mapping[int, float]) -> Floats:
+    mean: Floats = np.sum([share * logits[i] for i, share in shares.items()], axis=0)
     return mean
 
 

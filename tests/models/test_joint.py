@@ -27,13 +27,15 @@ from automl_vision.recipes.normalization import Normalization
 CLASSES = 3
 
 
-def trained(seed: int, side: int, temperature: float, *, name: str = "test_efficientnet") -> Trained:
+def trained(
+    seed: int, side: int, temperature: float, *, name: str = "test_efficientnet", share: float = 0.5
+) -> Trained:
     torch.manual_seed(seed)
     settings = ClassificationHyperparameters.model_validate({"pretrained": False})
     made = create_model(name, task=CLASSIFICATION, classes=CLASSES, hyperparameters=settings)
     nn.init.normal_(linear_head(made.network).weight)  # type: ignore[union-attr]
     made.network.eval()
-    return Trained(made, side, temperature)
+    return Trained(made, side, temperature, share)
 
 
 def logits(member: Trained, images: Tensor) -> Tensor:
@@ -52,9 +54,11 @@ def answered(model: Model, shown: Tensor) -> Tensor:
 
 
 def test_logits_are_the_mean_of_the_calibrated_ones():
-    members = [trained(0, 64, 1.0), trained(1, 64, 2.5), trained(2, 64, 0.7, name="resnet18")]
+    members = [
+        trained(0, 64, 1.0, share=0.5), trained(1, 64, 2.5, share=0.2), trained(2, 64, 0.7, share=0.3, name="resnet18"),
+    ]  # fmt: skip
     shown = images(64)
-    alone = torch.stack([logits(member, shown) for member in members]).mean(dim=0)
+    alone = torch.stack([member.share * logits(member, shown) for member in members]).sum(dim=0)
     joint = joined(members, joint_input([(72, 64)] * 3), CLASSIFICATION)
     torch.testing.assert_close(answered(joint, shown), alone, rtol=1e-4, atol=1e-4)
     assert joint.description.algorithm == "test_efficientnet + test_efficientnet + resnet18"
@@ -76,7 +80,7 @@ def test_each_member_gets_its_own_normalisation():
     first, second = trained(0, 64, 1.0), trained(1, 64, 1.0)
     other = Normalization((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
     second = Trained(
-        Model(second.model.network, second.model.description.model_copy(update={"normalization": other})), 64, 1.0
+        Model(second.model.network, second.model.description.model_copy(update={"normalization": other})), 64, 1.0, 0.5
     )
     pixels = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 
@@ -124,7 +128,7 @@ def test_it_is_built_again_from_its_description_and_exported(tmp_path: Path):
 
 
 def test_training_goes_on_from_the_member_of_the_same_architecture(tmp_path: Path):
-    members = [trained(0, 64, 2.0, name="resnet18"), trained(1, 64, 0.5)]
+    members = [trained(0, 64, 2.0, name="resnet18", share=0.7), trained(1, 64, 0.5, share=0.3)]
     shown = images(64)
     alone = logits(members[1], shown)
     joint = joined(members, joint_input([(64, 64)] * 2), CLASSIFICATION)

@@ -19,7 +19,7 @@ from automl_vision.packaging.package import package
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.averaging import DefaultSeconds, chosen_members
+from automl_vision.runs.averaging import DefaultSeconds, chosen_shares
 from automl_vision.runs.budget import Timing
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.training.combination import combine
@@ -43,28 +43,39 @@ def test_networks_with_different_mistakes_are_averaged_and_bad_ones_are_not(scor
     random = np.random.default_rng(0)
     outputs = {number: right[rows] + random.normal(0, 0.8, right[rows].shape) for number in (0, 3)}
     outputs[5] = random.normal(0, 5, right[rows].shape)
-    assert sorted(chosen_members(outputs, create_scoring(CLASSIFICATION, dataset), rows)) == [0, 3]
+    shares = chosen_shares(outputs, dict.fromkeys(outputs, 1.0), create_scoring(CLASSIFICATION, dataset), rows)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares[0] == pytest.approx(shares[3], abs=0.2)
+    assert shares.get(5, 0.0) < 0.1
 
 
-def test_one_network_that_is_sure_and_right_stays_alone(scored: tuple[Dataset, Logits]):
+def test_one_network_that_is_clearly_better_stays_alone(scored: tuple[Dataset, Logits]):
     dataset, right = scored
     rows = np.flatnonzero(dataset.splits == "val")
-    outputs = {0: np.random.default_rng(0).normal(0, 1, right[rows].shape), 1: 50 * right[rows]}
-    assert chosen_members(outputs, create_scoring(CLASSIFICATION, dataset), rows) == (1,)
+    noise = np.random.default_rng(0).normal(0, 1, right[rows].shape)
+    prior, scoring = {0: 2.0, 1: 1.0}, create_scoring(CLASSIFICATION, dataset)
+    assert chosen_shares({0: 300 * noise, 1: 50 * right[rows]}, prior, scoring, rows) == {1: 1.0}
+    harmless = chosen_shares({0: noise, 1: 50 * right[rows]}, prior, scoring, rows)
+    assert harmless[1] > 0.8  # it changes no answer, so nothing is clear
 
 
 def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
-    opinions = [Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)]
+    own, largest = opinions = [
+        Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)
+    ]
     seconds = DefaultSeconds.of(Timing(setup=20.0, epoch=10.0, finish=24.0))
     assert seconds.predictions == 4.0
-    first, both = (sum(map(seconds.of_opinion, some)) + seconds.of_average(some) for some in (opinions[:1], opinions))
-    assert 6 * seconds.predictions < first < both
-    assert seconds.kept(opinions, 4 * both) == both
-    assert seconds.kept(opinions, 3.1 * first) == first  # the quickest alone
-    assert seconds.kept(opinions, 2 * first) == 0.0  # too much to keep from the default recipe
+    needed = {count: seconds.needed(some) for count, some in ((1, [own]), (2, [largest]), (3, opinions))}
+    assert 6 * seconds.predictions < needed[1] < needed[2] < needed[3]
+    assert seconds.affordable(opinions, needed[3]) == opinions
+    assert seconds.affordable(opinions, needed[3] - 1) == [largest]
+    assert seconds.affordable(opinions, needed[2] - 1) == [own]
+    assert seconds.affordable(opinions, needed[1] - 1) == []
+    assert seconds.kept(opinions, 4 * needed[3]) == needed[3]
+    assert seconds.kept(opinions, 2 * needed[1]) == 0.0  # too much to keep from the default recipe
     assert seconds.kept([], 1000.0) == 0.0
     slow = replace(seconds, epoch=100.0)
-    assert slow.kept(opinions, both + 45) == both  # which would get no five epochs of it
+    assert slow.kept(opinions, needed[3] + 45) == needed[3]  # which would get no five epochs of it
 
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():
@@ -86,7 +97,9 @@ def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, ma
         write_json(Path(spec.folder) / "spec.json", spec.model_dump())
         members.append(spec)
     folder = tmp_path / "average"
-    spec = members[0].model_copy(update={"folder": str(folder), "members": tuple(each.folder for each in members)})
+    spec = members[0].model_copy(
+        update={"folder": str(folder), "members": tuple(each.folder for each in members), "shares": (0.75, 0.25)}
+    )
     result = combine(spec, RecordingReporter())
     write_json(folder / "spec.json", spec.model_dump())
 
@@ -94,7 +107,7 @@ def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, ma
         found = Predictions.load(Path(place) / PREDICTIONS_FILE).of_split("val")
         return found.logits / found.calibration.temperature
 
-    mean = np.mean([calibrated(each.folder) for each in members], axis=0)
+    mean = sum(share * calibrated(each.folder) for share, each in zip((0.75, 0.25), members, strict=True))
     np.testing.assert_allclose(Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits, mean, atol=1e-4)
     alone = read_json(Path(members[0].folder) / "result.json")
     assert result.parameters > 1.9 * alone["parameters"]
@@ -111,7 +124,9 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     settings = ClassificationHyperparameters.model_validate({**sizes, "precision": "fp32"})
     head = PlannedTrial(model_name="efficientnet_lite1", hyperparameters=settings, head_only=True, role="head only")
     monkeypatch.setattr("automl_vision.runs.automode_search.second_opinion_trials", lambda _: [Opinion(head, 1.5)])
-    monkeypatch.setattr("automl_vision.runs.averaging.chosen_members", lambda outputs, *_: tuple(sorted(outputs)))
+    monkeypatch.setattr(
+        "automl_vision.runs.averaging.chosen_shares", lambda outputs, *_: dict.fromkeys(outputs, 1 / len(outputs))
+    )
     config = AutoMLVisionConfig(
         task=CLASSIFICATION,
         training_data=write_shape_folders(tmp_path / "data"),

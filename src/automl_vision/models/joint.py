@@ -21,7 +21,7 @@ class JointNetwork(nn.Module):
     """Several classifiers of timm that share an input and a linear head.
 
     The logits of linear heads are averaged by one head on the features of all: its weights are theirs side by side,
-    each divided by the number of members.
+    each multiplied by its share.
 
     Args:
         members: whose own heads are taken away.
@@ -101,29 +101,32 @@ class Trained:
         model: with its head.
         side: pixels of its input's side.
         temperature: by which its logits are divided to be calibrated.
+        share: of its calibrated logits in the mean.
     """
 
     model: Model
     side: int
     temperature: float
+    share: float
 
 
 def joined(trained: Sequence[Trained], shown: JointInput, task: str) -> Model:
     """Put trained classifiers into one network that averages their calibrated logits.
 
     Args:
-        trained: of the same classes, with linear heads; at least one. Their networks become parts of the new one.
+        trained: of the same classes, with linear heads; at least one. Their shares add up to 1; their networks become
+            parts of the new one.
         shown: its input, and what each of them sees of it.
         task: the product's name of the task.
     """
     parts = tuple(
-        Member(network=each.model.description, crop=crop, side=each.side)
+        Member(network=each.model.description, crop=crop, side=each.side, share=each.share)
         for each, crop in zip(trained, shown.crops, strict=True)
     )
     first = trained[0].model
-    heads = [(_head(each.model.network), each.temperature * len(trained)) for each in trained]
-    weight = torch.cat([head.weight.detach() / divisor for head, divisor in heads], dim=1)
-    bias = torch.stack([head.bias.detach() / divisor for head, divisor in heads]).sum(dim=0)
+    heads = [(_head(each.model.network), each.share / each.temperature) for each in trained]
+    weight = torch.cat([factor * head.weight.detach() for head, factor in heads], dim=1)
+    bias = torch.stack([factor * head.bias.detach() for head, factor in heads]).sum(dim=0)
     network = JointNetwork(
         [each.model.network for each in trained], parts, first.normalization, first.description.classes
     )
@@ -152,20 +155,23 @@ def rebuild_joint(description: NetworkDescription, members: Sequence[nn.Module])
     return JointNetwork(members, description.members, description.normalization, description.classes)
 
 
-def member_weights(state: Mapping[str, Tensor], networks: Sequence[nn.Module], index: int) -> dict[str, Tensor]:
+def member_weights(
+    state: Mapping[str, Tensor], networks: Sequence[nn.Module], index: int, share: float
+) -> dict[str, Tensor]:
     """The weights of a member as those of a network of its own, with its calibrated head; the bias is the mean of all.
 
     Args:
         state: of the joint network.
         networks: of all members in their order, with heads.
         index: of the member.
+        share: of the member.
     """
     prefix = f"members.{index}."
     found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     widths = [_head(network).in_features for network in networks]
     own = slice(sum(widths[:index]), sum(widths[: index + 1]))
     head = next(name for name, module in networks[index].named_modules() if module is _head(networks[index]))
-    weight = len(networks) * state["head.weight"][:, own]
+    weight = state["head.weight"][:, own] / share
     return found | {f"{head}.weight": weight, f"{head}.bias": state["head.bias"].clone()}
 
 

@@ -116,7 +116,7 @@ def _member(
     for index, member in enumerate(joint.members):
         if member.network.architecture == architecture:
             networks = [build_network(each.network).network for each in joint.members]
-            return member_weights(state, networks, index), member.network
+            return member_weights(state, networks, index, member.share), member.network
     return state, joint
 
 

@@ -60,6 +60,7 @@ class Member(BaseModel):
     network: NetworkDescription
     crop: int = Field(gt=0, description="pixels of the square in the middle of the input that it sees")
     side: int = Field(gt=0, description="pixels of the square to which this is resized")
+    share: float = Field(gt=0, le=1, description="of its calibrated logits in the mean; the shares of all add up to 1")
 
 
 class NetworkDescription(BaseModel):

@@ -39,6 +39,7 @@ class TrialSpec(BaseModel):
     members: tuple[str, ...] = Field(
         default=(), description="folders of trials whose networks become one that averages theirs; none: one is trained"
     )
+    shares: tuple[float, ...] = Field(default=(), description="of each member in the average; they add up to 1")
 
     @model_validator(mode="before")
     @classmethod

@@ -18,7 +18,6 @@ from automl_vision.runs.automode import (
 )
 from automl_vision.runs.averaging import (
     DefaultSeconds,
-    members_of_average,
     needed_seconds,
     planned_average,
 )
@@ -118,9 +117,12 @@ class AutoModeSearch:
             opinions: the quickest first.
             seconds: of the default recipe, where they are known.
         """
-        for count, opinion in enumerate(opinions, start=1):
+        self.budget.ensemble = 0.0
+        if seconds is not None:
+            opinions = seconds.affordable(opinions, self.budget.seconds_for_trials)
+            self.budget.ensemble = seconds.of_average(opinions)
+        for opinion in opinions:
             least = 0.0 if seconds is None else seconds.of_opinion(opinion)
-            self.budget.ensemble = 0.0 if seconds is None else seconds.of_average(opinions[:count])
             loop = self._stage(_planned(loop, opinion.planned), self.slots(1), least_seconds=least)
         return loop
 
@@ -131,12 +133,12 @@ class AutoModeSearch:
             loop: of the stage before.
         """
         self.budget.ensemble = 0.0
-        members = members_of_average(self.folder, self.spec, self.jobs.dataset, loop.trials)
-        if len(members) < 2:
-            if members:
-                self.folder.message(f"no networks are averaged: trial {members[0]} alone is clearly better")
+        planned = planned_average(self.folder, self.spec, self.jobs.dataset, loop.trials)
+        if planned is None:
             return loop
-        planned = planned_average([loop.trials[number] for number in members])
+        if isinstance(planned, str):
+            self.folder.message(f"no networks are averaged: {planned}")
+            return loop
         loop = self._stage(_planned(loop, planned), self.slots(1), least_seconds=needed_seconds(self.folder, planned))
         if not _is_averaged(loop):
             self.folder.message(f"no time was left for the {planned.role}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,12 @@ from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
 
+FINE_TUNED = 2.0
+"""How much more a fine-tuned network counts in an average than a head alone, before any image is looked at."""
+
 _MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anything
+_LEAST_SHARE = 0.05  # of an average; a network with less changes no answer, but takes its time
+_TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the weight of all they say
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
@@ -66,23 +72,33 @@ class DefaultSeconds:
         more = _PACKAGING_SECONDS * len(opinions)
         return _START_SECONDS + more + _LATE * operations * self.predictions if opinions else 0.0
 
+    def needed(self, opinions: Sequence[Opinion]) -> float:
+        """Seconds for the heads of networks and their average with the default recipe's; 0 if there are none."""
+        return sum(map(self.of_opinion, opinions)) + self.of_average(opinions)
+
+    def affordable(self, opinions: Sequence[Opinion], seconds: float) -> list[Opinion]:
+        """The opinions to train in some seconds: all, or the last one, which adds more, or the first one, or none.
+
+        Args:
+            opinions: the quickest first.
+            seconds: for them and their average.
+        """
+        options = [opinions, opinions[-1:], opinions[:1]]
+        return list(next((some for some in options if self.needed(some) <= seconds), []))
+
     def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
         """Seconds to keep for second opinions and their average while the default recipe is trained.
 
         They may take a third of the time. Where there is hardly time for fine-tuning, they are the better use of all of
-        it. As many opinions count as that allows, the quickest first.
+        it.
 
         Args:
-            opinions: the networks.
+            opinions: the quickest first.
             seconds: for all trials.
         """
         training = seconds - self.setup - self.end
         allowed = training if training < _FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
-        sums = [
-            sum(map(self.of_opinion, opinions[:count])) + self.of_average(opinions[:count])
-            for count in range(1, len(opinions) + 1)
-        ]
-        return max((needed for needed in sums if needed <= allowed), default=0.0)
+        return self.needed(self.affordable(opinions, allowed))
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
@@ -97,12 +113,12 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
     return _START_SECONDS + _LATE * predicting + _PACKAGING_SECONDS * (len(results) - 1)
 
 
-def members_of_average(
+def planned_average(
     folder: RunFolder, spec: RunSpec, dataset: Dataset, trials: Sequence[TrialState]
-) -> tuple[int, ...]:
-    """The numbers of the trials that go together best, fine-tuned ones first, for a retraining goes on with the first.
+) -> PlannedTrial | str | None:
+    """The trial that averages those that go together best; or why a trial alone is better; None if there are not two.
 
-    One number means that a trial alone is clearly better, none that there are not two to be averaged.
+    Fine-tuned members come first, for a retraining goes on with the first.
 
     Args:
         folder: of the run.
@@ -111,57 +127,65 @@ def members_of_average(
         trials: all so far.
     """
     if has_objects(spec.task):
-        return ()
-    done = {trial.number: trial for trial in trials if trial.status is TrialStatus.COMPLETED}
+        return None
+    done = {trial.number: trial.planned for trial in trials if trial.status is TrialStatus.COMPLETED}
     predicted = {number: found for number in done if (found := _predicted(folder, number)) is not None}
     if len(predicted) < 2:
-        return ()
+        return None
     scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
     outputs = {number: found.logits / found.calibration.temperature for number, found in predicted.items()}
-    members = chosen_members(outputs, scoring, next(iter(predicted.values())).rows)
-    return tuple(sorted(members, key=lambda number: (done[number].planned.head_only, number)))
-
-
-def planned_average(members: Sequence[TrialState]) -> PlannedTrial:
-    """The trial that averages others.
-
-    Args:
-        members: at least two, in their order.
-    """
-    planned, numbers = [trial.planned for trial in members], [trial.number for trial in members]
-    shown = joint_input([label_sizes(each.hyperparameters) for each in planned])
+    prior = {number: 1.0 if done[number].head_only else FINE_TUNED for number in outputs}
+    shares = chosen_shares(outputs, prior, scoring, next(iter(predicted.values())).rows)
+    numbers = sorted(shares, key=lambda number: (done[number].head_only, number))
+    if len(numbers) < 2:
+        return f"trial {numbers[0]} alone is clearly better"
+    members = [done[number] for number in numbers]
+    shown = joint_input([label_sizes(each.hyperparameters) for each in members])
     sizes = {"validation_resize_size": shown.resize, "validation_crop_size": shown.crop}
     *first, last = map(str, numbers)
     return PlannedTrial(
-        model_name=BETWEEN.join(each.model_name for each in planned),
-        hyperparameters=planned[0].hyperparameters.model_copy(update=sizes),
+        model_name=BETWEEN.join(each.model_name for each in members),
+        hyperparameters=members[0].hyperparameters.model_copy(update=sizes),
         members=tuple(numbers),
+        shares=tuple(shares[number] for number in numbers),
         role=f"average of trials {', '.join(first)} and {last}",
     )
 
 
-def chosen_members(
-    outputs: Mapping[int, NDArray[Any]], scoring: Scoring[Any], rows: NDArray[np.intp]
-) -> tuple[int, ...]:
-    """The numbers of the trials to average, best first.
+def chosen_shares(
+    outputs: Mapping[int, NDArray[Any]], prior: Mapping[int, float], scoring: Scoring[Any], rows: NDArray[np.intp]
+) -> dict[int, float]:
+    """The shares of the trials that are averaged, by number; they add up to 1.
 
-    They are added one by one, each time the one that leaves the least loss (Caruana et al. 2004), up to three. In doubt
-    all of them stay, and fewer only where those are clearly better.
+    A share is proportional to its prior and to exp(-2 loss) on the validation images, a pseudo-Bayesian weight (Yao et
+    al. 2018) that is tempered, since few images tell little. Members are added one by one, each time the one that
+    leaves the least loss (Caruana et al. 2004), up to three. In doubt all of them stay, and fewer only where those are
+    clearly better.
 
     Args:
         outputs: calibrated logits (images, classes) of the validation images, by trial.
+        prior: how much a trial counts before any image is looked at, by number.
         scoring: of the task.
         rows: of the images.
     """
+    losses = {number: -scoring.judged(logits, rows)[0] for number, logits in outputs.items()}
+    least = min(losses.values())
+    weights = {number: prior[number] * math.exp(-_TEMPERED * (losses[number] - least)) for number in outputs}
+
+    def shares(members: Sequence[int]) -> dict[int, float]:
+        whole = sum(weights[number] for number in members)
+        return {number: weights[number] / whole for number in members}
 
     def judge(members: Sequence[int]) -> Judged:
-        return Judged(*scoring.judged(np.mean([outputs[number] for number in members], axis=0), rows))
+        mean = sum(share * outputs[number] for number, share in shares(members).items())
+        return Judged(*scoring.judged(mean, rows))
 
     members: list[int] = []
     while len(members) < min(_MOST_MEMBERS, len(outputs)):
         found = {number: judge([*members, number]).quality for number in outputs if number not in members}
         members.append(max(found, key=lambda each: found[each]))
-    return in_doubt_the_first([tuple(members[:count]) for count in range(len(members), 0, -1)], judge)
+    kept = shares(in_doubt_the_first([tuple(members[:count]) for count in range(len(members), 0, -1)], judge))
+    return shares([number for number, share in kept.items() if share >= _LEAST_SHARE])
 
 
 def _predicted(folder: RunFolder, number: int) -> Predictions | None:

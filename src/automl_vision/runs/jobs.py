@@ -93,5 +93,6 @@ class Jobs:
             start_from=planned.start_from,
             head_only=planned.head_only,
             members=tuple(str(self.folder.trial(number).path) for number in planned.members),
+            shares=planned.shares,
         )
         return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

@@ -22,6 +22,7 @@ class PlannedTrial(BaseModel):
     members: tuple[int, ...] = Field(
         default=(), description="numbers of trials whose networks become one that averages theirs; none: one is trained"
     )
+    shares: tuple[float, ...] = Field(default=(), description="of each member in the average; they add up to 1")
     role: str = Field(default="", description='what it is for, such as "the default recipe"')
     sampled: dict[str, Any] = Field(
         default_factory=dict,

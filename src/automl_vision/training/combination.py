@@ -48,7 +48,7 @@ def combine(spec: TrialSpec, reporter: Reporter) -> TrialResult:
 
 def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> TrialResult:
     watch, folder = Stopwatch(), Path(spec.folder)
-    joint = _joined([Path(member) for member in spec.members], spec.task)
+    joint = _joined(spec)
     dataset, pixels, _ = open_data(spec, reporter, resumed=False)
     task: Task[Any] = create_task(spec.task, dataset, spec.hyperparameters, None, spec.primary_metric)
     network = joint.network
@@ -87,19 +87,19 @@ def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> Trial
     return result
 
 
-def _joined(members: list[Path], task: str) -> Model:
+def _joined(spec: TrialSpec) -> Model:
     """The networks of finished trials in one.
 
     Raises:
         TrialError: a trial is not finished.
     """
     trained, sizes = [], []
-    for folder in members:
+    for folder, share in zip(map(Path, spec.members), spec.shares, strict=True):
         metrics = read_record(folder / "metrics.json", TrialMetrics)
         if metrics is None:
             raise TrialError(f"{folder} is not a finished trial, so its network cannot be averaged with others")
         settings = TrialSpec.model_validate(read_json(folder / "spec.json")).hyperparameters
         resize, crop = label_sizes(settings)
         sizes.append((resize, crop))
-        trained.append(Trained(load_model(folder), crop, metrics.calibration.temperature))
-    return joined(trained, joint_input(sizes), task)
+        trained.append(Trained(load_model(folder), crop, metrics.calibration.temperature, share))
+    return joined(trained, joint_input(sizes), spec.task)
