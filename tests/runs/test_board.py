@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from automl_vision.core.files import write_json
-from automl_vision.core.records import Calibration, MetricInterval, Report, TrialMetrics, TrialResult, TrialStatus
+from automl_vision.core.records import (
+    Calibration,
+    Decision,
+    MetricInterval,
+    Report,
+    TrialMetrics,
+    TrialResult,
+    TrialStatus,
+)
 from automl_vision.evaluation.paired import holm
 from automl_vision.runs import board_reader
 from automl_vision.runs.board_reader import BoardReader, read_leaderboard
@@ -132,6 +140,10 @@ def test_trials_that_differ_by_chance_are_named_and_the_smallest_is_recommended(
     verdict = judge(folder, read_leaderboard(folder))
     assert verdict is not None
     assert (verdict.best, verdict.not_distinguishable, verdict.recommended) == (1, (2, 3), 2)
+    folder.update(decision=Decision(trial=3, reason="AutoMode decided"))
+    decided = judge(folder, read_leaderboard(folder))
+    assert decided is not None
+    assert (decided.best, decided.recommended, decided.sentence) == (1, 3, verdict.sentence)
     assert verdict.sentence == (
         "trial 1 scores best; not distinguishable from it: 2, 3 (paired tests on 200 validation images, "
         "Holm-corrected, level 0.05). Smallest of these: trial 2 (2.5 million weights)"

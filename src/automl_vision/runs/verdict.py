@@ -47,7 +47,8 @@ class Verdict:
     Attributes:
         best: number of the trial with the best score.
         tests: of every other trial with a result that can be compared, in the order of the leaderboard.
-        recommended: of the best trial and those that cannot be told from it, as `recommend` says.
+        recommended: the one that AutoMode decided for; otherwise of the best trial and those that cannot be told from
+            it, as `recommend` says.
         reason: why, in a few words, such as "Fastest of these: trial 3 (7.1 ms per image, 4.3 MB)".
     """
 
@@ -104,7 +105,11 @@ def judge(folder: RunFolder, rows: Iterable[Row]) -> Verdict | None:
     adjusted = holm([comparison.p_value for _, comparison in known])
     tests = tuple(TrialTest(row.trial, found, p) for (row, found), p in zip(known, adjusted, strict=True))
     equal = {test.trial for test in tests if not test.is_different} | {done[0].trial}
-    return Verdict(done[0].trial, tests, *recommend([row for row in done if row.trial in equal]))
+    recommended, reason = recommend([row for row in done if row.trial in equal])
+    decision = folder.record().decision
+    if decision is not None and any(row.trial == decision.trial for row in done):
+        recommended = decision.trial
+    return Verdict(done[0].trial, tests, recommended, reason)
 
 
 def recommend(rows: Sequence[Row]) -> tuple[int, str]:
