@@ -71,8 +71,8 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.affordable(opinions, needed[3] - 1) == [largest]
     assert seconds.affordable(opinions, needed[2] - 1) == [own]
     assert seconds.affordable(opinions, needed[1] - 1) == []
-    assert seconds.kept(opinions, 4 * needed[3]) == needed[3]
-    assert seconds.kept(opinions, 2 * needed[1]) == 0.0  # too much to keep from the default recipe
+    assert seconds.kept(opinions, 6 * needed[3]) == needed[3]
+    assert seconds.kept(opinions, 3 * needed[1]) == 0.0  # too much to keep from the default recipe
     assert seconds.kept([], 1000.0) == 0.0
     slow = replace(seconds, epoch=100.0)
     assert slow.kept(opinions, needed[3] + 45) == needed[3]  # which would get no five epochs of it

@@ -36,7 +36,7 @@ _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
 _FEATURES = 0.3  # of the seconds before the first epoch, for the features of a frozen network with as many operations
 _PREDICTIONS = 1 / 6  # of what a trial keeps for its end: it compares weights too
-_MOST_KEPT = 1 / 3  # of the time for trials; in less time the default recipe alone is worth more
+_MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
 _FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
 
 
@@ -89,7 +89,7 @@ class DefaultSeconds:
     def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
         """Seconds to keep for second opinions and their average while the default recipe is trained.
 
-        They may take a third of the time. Where there is hardly time for fine-tuning, they are the better use of all of
+        They may take a fifth of the time. Where there is hardly time for fine-tuning, they are the better use of all of
         it.
 
         Args:
