@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,36 @@ def test_the_reason_says_what_was_passed_over():
         OBJECT_DETECTION, has_gpu=True, minutes=60, accepts=lambda name: name != "dfine", in_reach=everything
     )
     assert "dfine does not have the settings that are given" in start.reason
+
+
+def test_a_row_whose_package_is_missing_is_passed_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
+    start = choose_start(OBJECT_DETECTION, has_gpu=True, minutes=60, in_reach=everything)
+    assert start.model == "fasterrcnn_efficientnet_lite0_fpn"
+    assert "dfine needs the package transformers" in start.reason
+
+
+_CHOOSING = """
+import sys
+from automl_vision import AutoMLVisionConfig
+from automl_vision.core.tasks import TASKS
+from automl_vision.experiment.start import start_of
+from automl_vision.recipes.start_models import choose_start
+for task in TASKS:
+    for has_gpu in (False, True):
+        choose_start(task, has_gpu=has_gpu, minutes=60, in_reach=lambda row: row.source == "package")
+    start_of(AutoMLVisionConfig(task=task, training_data="data", compute_target="cpu"))
+print(*sys.modules)
+"""
+
+
+def test_choosing_loads_neither_torch_nor_timm():
+    """The studio's server and every submit choose, and loading them takes seconds."""
+    offline = os.environ | {"HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", _CHOOSING]
+    done = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "timm"} & set(done.stdout.split())
 
 
 def test_weights_that_were_fetched_before_need_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

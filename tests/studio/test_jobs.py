@@ -198,6 +198,18 @@ def test_a_right_job_has_texts_and_a_plan(client: TestClient, studio_workspace: 
     assert wrong.status_code == 422 and "not valid YAML" in wrong.json()["detail"]
 
 
+def test_a_check_names_the_algorithm_that_the_run_starts_from(
+    client: TestClient, studio_workspace: StudioWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    fetched = tmp_path / "models--timm--hgnetv2_b1.ssld_stage2_ft_in1k" / "snapshots" / "0"
+    fetched.mkdir(parents=True)
+    (fetched / "model.safetensors").touch()
+    values = job(studio_workspace, compute_target="cpu")
+    assert checked(client, values)["algorithm"] == "hgnetv2_b1.ssld_stage2_ft_in1k"
+    assert checked(client, {**values, "model_name": "resnet18"})["algorithm"] == "resnet18"
+
+
 def test_a_job_of_an_earlier_run_starts_and_waits_in_line(client: TestClient, studio_workspace: StudioWorkspace):
     values = client.get(f"{API}/runs/{studio_workspace.sweep}/job").json()["values"]
     assert values["model_name"] == SMALL_MODEL and values["training_data"] == "shapes:1"

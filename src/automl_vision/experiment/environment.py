@@ -27,7 +27,7 @@ from automl_vision.serving.device import (
     sums_8_bit_exactly,
     usable_cores,
 )
-from automl_vision.storage.hub import hub_answers, hub_folder
+from automl_vision.storage.hub import fetched_repositories, hub_answers
 from automl_vision.workspace.storage_use import FolderUse, folder_size, storage_use
 from automl_vision.workspace.workspace import Workspace
 
@@ -117,8 +117,8 @@ def environment(workspace: Workspace, *, ask_hub: bool = True) -> Environment:
         int8=sums_8_bit_exactly(),
         steps=_measured_steps(workspace.cache_path / "precision.json"),
         hub=hub_answers() if ask_hub else None,
-        weights=[*_installed_weights(), *_cached_weights(hub_folder())],
-        defaults={task: _default(task, has_gpu=bool(visible_gpus()), ask_hub=ask_hub) for task in TASKS},
+        weights=[*_installed_weights(), *_cached_weights()],
+        defaults=_defaults(ask_hub=ask_hub),
         extras=_extras(),
         versions={name: found for name in _VERSIONS if (found := _version(name)) is not None},
         workspace=str(workspace.path),
@@ -126,11 +126,11 @@ def environment(workspace: Workspace, *, ask_hub: bool = True) -> Environment:
     )
 
 
-def _default(task: str, *, has_gpu: bool, ask_hub: bool) -> str:
-    """The algorithm that a task starts from here, with the reason."""
-    in_reach = weights_in_reach if ask_hub else is_at_hand
-    start = choose_start(task, has_gpu=has_gpu, minutes=math.inf, in_reach=in_reach)
-    return f"{start.model}: {start.reason}"
+def _defaults(*, ask_hub: bool) -> dict[str, str]:
+    """By task, the algorithm that it starts from here, with the reason."""
+    has_gpu, in_reach = bool(visible_gpus()), weights_in_reach if ask_hub else is_at_hand
+    starts = {task: choose_start(task, has_gpu=has_gpu, minutes=math.inf, in_reach=in_reach) for task in TASKS}
+    return {task: f"{start.model}: {start.reason}" for task, start in starts.items()}
 
 
 def _measured_steps(file: Path) -> dict[str, dict[str, float]]:
@@ -162,14 +162,11 @@ def _installed_weights() -> list[StartWeights]:
     return found
 
 
-def _cached_weights(folder: Path) -> list[StartWeights]:
+def _cached_weights() -> list[StartWeights]:
     """The repositories of the hub that were fetched."""
-    places = sorted(folder.glob("models--*")) if folder.is_dir() else []
     return [
-        StartWeights(
-            name=place.name.removeprefix("models--").replace("--", "/"), source="cached", bytes=folder_size(place)
-        )
-        for place in places
+        StartWeights(name=name, source="cached", bytes=folder_size(folder))
+        for name, folder in fetched_repositories().items()
     ]
 
 

@@ -15,6 +15,7 @@ from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.experiment import Experiment
 from automl_vision.experiment.job_file import DEFAULT_EXPERIMENT
 from automl_vision.experiment.job_texts import job_command, job_python, job_yaml
+from automl_vision.experiment.start import start_of
 from automl_vision.recipes.catalog import own_models
 from automl_vision.runs.plan import Plan
 from automl_vision.search.describe import range_text
@@ -107,7 +108,7 @@ def _described(
     except (RunNotFoundError, RunFailedError) as error:
         return _faulty([Problem(("arguments", "checkpoint_run_id"), str(error))], ranges)
     mode = "AutoMode" if config.automode else "one trial" if config.hyperparameter_sampling is None else "sweep"
-    return JobCheck(problems=[], ranges=ranges, mode=mode, texts=texts, plan=plan, algorithm=config.algorithm)
+    return JobCheck(problems=[], ranges=ranges, mode=mode, texts=texts, plan=plan, algorithm=start_of(config).model)
 
 
 def _ranges(values: Mapping[str, Any]) -> list[SpaceRange]:

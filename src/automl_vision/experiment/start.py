@@ -20,9 +20,8 @@ def start_of(config: AutoMLVisionConfig) -> Start:
         config: what to run.
     """
     settings = config.settings
-    if config.names_algorithm:
-        return Start(config.algorithm, "")
-    if not settings.get("pretrained", True) or any(settings.get(name) is not None for name in _OF_WEIGHTS):
+    names_weights = any(settings.get(name) is not None for name in _OF_WEIGHTS)
+    if config.names_algorithm or names_weights or not settings.get("pretrained", True):
         return Start(config.algorithm, "")
 
     def accepts(name: str) -> bool:

@@ -356,12 +356,24 @@ def usable_algorithm(name: str, task: str) -> Algorithm:
         UnknownModelError: the task has no such algorithm, or a package that it needs is not installed.
     """
     algorithm = find_algorithm(name, task)
-    extra = algorithm.extra
-    if extra is not None and find_spec(extra.package) is None:
+    extra = missing_extra(name, task)
+    if extra is not None:
         raise UnknownModelError(
             f'{name} needs the package {extra.package}. Install it with: pip install "automl-vision[{extra.extra}]"'
         )
     return algorithm
+
+
+def missing_extra(name: str, task: str) -> Extra | None:
+    """Return the optional package that an algorithm needs and that is not installed; looks nothing up in timm.
+
+    Args:
+        name: as `model_name`; an unknown one needs nothing.
+        task: which it shall solve.
+    """
+    found = _matching(name, task)
+    extra = None if found is None else found.extra
+    return extra if extra is not None and find_spec(extra.package) is None else None
 
 
 def has_bundled_weights(name: str) -> bool:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-from automl_vision.recipes.catalog import find_algorithm
-from automl_vision.storage.hub import hub_answers, hub_folder, torch_file, url_answers
+from automl_vision.recipes.catalog import missing_extra
+from automl_vision.storage.hub import fetched_repositories, hub_answers, torch_file, url_answers
 
 Source = Literal["package", "hub", "torchvision"]
 
@@ -106,10 +105,10 @@ def _on(has_gpu: bool) -> str:
 
 def _obstacle(row: StartModel, task: str, minutes: float, accepts: Callable[[str], bool]) -> str | None:
     """What keeps a row from being taken, weights aside, as the rest of a sentence about it."""
-    extra = find_algorithm(row.model, task).extra
     if minutes < row.minutes:
         return f"needs {row.minutes:g} minutes"
-    if extra is not None and find_spec(extra.package) is None:
+    extra = missing_extra(row.model, task)
+    if extra is not None:
         return f"needs the package {extra.package}"
     return None if accepts(row.model) else "does not have the settings that are given"
 
@@ -144,5 +143,5 @@ def _answered(url: str, moment: int) -> bool:  # noqa: ARG001 - another moment i
 
 def _is_cached(repository: str) -> bool:
     """Whether weights of a repository were fetched from the hub before."""
-    folder = hub_folder() / f"models--{repository.replace('/', '--')}" / "snapshots"
-    return any(Path(folder).glob("*/*.safetensors"))
+    folder = fetched_repositories().get(repository)
+    return folder is not None and any(folder.glob("snapshots/*/*.safetensors"))

@@ -28,7 +28,13 @@ def url_answers(url: str) -> bool:
         return False
 
 
-def hub_folder() -> Path:
+def fetched_repositories() -> dict[str, Path]:
+    """The folders of what was fetched from the hub, by the name of the repository; weights may still be missing."""
+    places = sorted(_hub_folder().glob("models--*"))
+    return {place.name.removeprefix("models--").replace("--", "/"): place for place in places}
+
+
+def _hub_folder() -> Path:
     """The folder of fetched weights, as the hub's own library finds it."""
     if own := os.environ.get("HF_HUB_CACHE"):
         return Path(own)
@@ -39,4 +45,4 @@ def hub_folder() -> Path:
 def torch_file(name: str) -> Path:
     """Where torch keeps a file that it fetched from torchvision's server."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
-    return Path(home) / "hub" / "checkpoints" / name
+    return Path(home).expanduser() / "hub" / "checkpoints" / name

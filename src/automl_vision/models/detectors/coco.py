@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.hub import get_dir
 from torchvision.models import get_model_weights
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.models.detectors.detector import Detector
 from automl_vision.models.weights import read_state_dict, weights_file
 from automl_vision.recipes.network import WeightsOrigin
-from automl_vision.storage.hub import url_answers
+from automl_vision.storage.hub import torch_file, url_answers
 
 _BARE_NORMS = ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet50_fpn")
 PUBLISHED = (*_BARE_NORMS, "fcos_resnet50_fpn")
@@ -61,10 +60,12 @@ def coco_weights(name: str, path: str | None) -> CocoWeights | None:
     if name not in PUBLISHED:
         return None
     weights = _published(name)
-    cached = Path(get_dir()) / "checkpoints" / _file_name(weights)
+    cached = torch_file(_file_name(weights))
     if not cached.exists() and not url_answers(weights.url):
         return None
-    state = torch.hub.load_state_dict_from_url(weights.url, map_location="cpu", weights_only=True, check_hash=True)
+    state = torch.hub.load_state_dict_from_url(
+        weights.url, str(cached.parent), map_location="cpu", weights_only=True, check_hash=True
+    )
     return CocoWeights(_for_usual_norms(name, state), WeightsOrigin("hub", f"torchvision {weights}", _LICENCE))
 
 
