@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.defaults import SPLIT_RATIO
-from automl_vision.data.manifest import with_column
+from automl_vision.data.manifest import with_column, without_root
 from automl_vision.data.split_names import LEFT_OUT
-from automl_vision.storage.access import full_reference
 
 
 def join_validation(training: Dataset, validation: Dataset) -> Dataset:
@@ -36,8 +35,7 @@ def join_validation(training: Dataset, validation: Dataset) -> Dataset:
     usable[list(unknown)] = False
     if not usable.any():
         raise DataError(f"no image of the validation data can be used; the classes are: {', '.join(training.classes)}")
-    references = [full_reference(validation.root, image) for image in images]
-    added = with_column(validation.table, "image", pa.array(references, pa.string())).filter(pa.array(usable))
+    added = without_root(validation.table.filter(pa.array(usable)), validation.root)
     added = with_column(added, "split", pa.array(["val"] * len(added), pa.string()))
     kept = training.table.filter(pa.array(training.splits != "val"))
     return replace(
@@ -56,8 +54,7 @@ def joined(first: Dataset, second: Dataset) -> Dataset:
         DataError: the second cannot be used for the task of the first.
     """
     second = second.as_task(first.task)
-    references = [full_reference(second.root, image) for image in second.table["image"].to_pylist()]
-    added = with_column(second.table, "image", pa.array(references, pa.string()))
+    added = without_root(second.table, second.root)
     kept = first.table.filter(pc.invert(pc.is_in(first.table["digest"], second.table["digest"].combine_chunks())))
     classes = (*first.classes, *(name for name in second.classes if name not in first.classes))
     table = pa.concat_tables(_alike(kept, added), promote_options="default")

@@ -22,6 +22,7 @@ from automl_vision.data.scan import ImageFacts
 from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.targets import Targets
 from automl_vision.data.turned_photos import placed_objects
+from automl_vision.storage.access import full_reference
 
 SCHEMA = pa.schema(
     [
@@ -151,6 +152,17 @@ def targets_of(table: pa.Table, task: str, classes: Sequence[str]) -> Targets:
 def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     """The table with other values in one column."""
     return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), values)
+
+
+def without_root(table: pa.Table, root: str) -> pa.Table:
+    """The table with references to its images that need no root, to stand beside images of another place.
+
+    Args:
+        table: the manifest.
+        root: that its relative references start from.
+    """
+    references = [full_reference(root, image) for image in table["image"].to_pylist()]
+    return with_column(table, "image", pa.array(references, pa.string()))
 
 
 def with_rows(table: pa.Table, rows: Sequence[int], new: pa.Table) -> pa.Table:

@@ -10,12 +10,11 @@ import pyarrow as pa
 
 from automl_vision.data.annotations import Annotations, Record
 from automl_vision.data.dataset import Dataset
-from automl_vision.data.manifest import build_manifest, with_column, with_rows
+from automl_vision.data.manifest import build_manifest, with_column, with_rows, without_root
 from automl_vision.data.object import Object
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import ImageFacts
 from automl_vision.labeling.object_overlaps import drawable
-from automl_vision.storage.access import full_reference
 
 _SAME_PLACE = 0.01  # pixels; percent there and back change the last digits
 
@@ -140,10 +139,8 @@ def _is_close(some: Sequence[float], others: Sequence[float]) -> bool:
 
 def _added(pool: Dataset, new: pa.Table, root: str) -> pa.Table:
     """Rows of a pool without a split; of another place than the dataset's root with references that need no root."""
-    if pool.root != root:
-        references = [full_reference(pool.root, image) for image in new["image"].to_pylist()]
-        new = with_column(new, "image", pa.array(references, pa.string()))
-    return with_column(new, "split", pa.nulls(len(new), pa.string()))
+    placed = new if pool.root == root else without_root(new, pool.root)
+    return with_column(placed, "split", pa.nulls(len(new), pa.string()))
 
 
 def _occurring(table: pa.Table, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from automl_vision.core.errors import DataError
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.image_list import ImageList
-from automl_vision.data.manifest import SCHEMA, empty_lists, with_column
+from automl_vision.data.manifest import SCHEMA, empty_lists, without_root
 from automl_vision.data.objects import OBJECT_TYPE
 from automl_vision.data.report import ImportReport
 from automl_vision.data.scan import Progress
@@ -114,8 +114,7 @@ def joined_pool(pool: Dataset, earlier: Dataset | None) -> Dataset:
     rows = [row for row, digest in enumerate(earlier.table["digest"].to_pylist()) if digest not in known]
     further = earlier.table.take(pa.array(rows, pa.int64()))
     if earlier.root != pool.root:
-        references = [full_reference(earlier.root, image) for image in further["image"].to_pylist()]
-        further = with_column(further, "image", pa.array(references, pa.string()))
+        further = without_root(further, earlier.root)
     return replace(pool, table=pa.concat_tables([pool.table, further], promote_options="default"))
 
 
