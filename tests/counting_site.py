@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from loopback import serving
 
 
 class _Site(SimpleHTTPRequestHandler):
@@ -30,12 +31,5 @@ class _Site(SimpleHTTPRequestHandler):
 def counting_site(folder: Path) -> Iterator[tuple[str, Counter[str]]]:
     """Serve a folder: its URL, and how often each file was asked for."""
     reads: Counter[str] = Counter()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Site, directory=folder, reads=reads))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", reads
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(partial(_Site, directory=folder, reads=reads)) as url:
+        yield url, reads

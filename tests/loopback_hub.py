@@ -7,16 +7,22 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
+from typing import Any
+
+from loopback import serving
 
 
 class _Hub(SimpleHTTPRequestHandler):
     """The hub's file API for the repositories in a folder."""
 
+    def __init__(self, *args: Any, asked: list[tuple[str, str]], **settings: Any) -> None:
+        self._asked = asked
+        super().__init__(*args, **settings)
+
     def send_head(self):
-        self.server.asked.append((self.command, self.path))
+        self._asked.append((self.command, self.path))
         parts = re.fullmatch(r"/(\w[\w-]*/[\w.-]+)/resolve/(?:main|[0-9a-f]{40})/([\w.]+)", self.path)
         self.path = "/" if parts is None else f"/{parts[1]}/{parts[2]}"
         return super().send_head()
@@ -37,9 +43,8 @@ class _Hub(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def hub(folder: Path) -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Hub, directory=str(folder))) as server:
-        server.asked = []
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def hub(folder: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Serve the repositories in a folder: the hub's URL, and the method and path of each request so far."""
+    asked: list[tuple[str, str]] = []
+    with serving(partial(_Hub, directory=str(folder), asked=asked)) as url:
+        yield url, asked

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import shutil
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +25,7 @@ from automl_vision.data.split_names import LEFT_OUT
 from automl_vision.data.usability import require_usable
 from automl_vision.storage.access import read_image_bytes
 from conftest import draw_shapes, write_shape_folders
+from counting_site import counting_site
 
 
 @pytest.fixture
@@ -169,18 +166,8 @@ def test_absolute_paths_and_symlinks_inside_of_the_root_are_fine(tmp_path: Path)
 @pytest.fixture
 def image_server(tmp_path: Path) -> Iterator[str]:
     """A web server on loopback over the test's folder."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    handler = partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with counting_site(tmp_path) as (url, _):
+        yield url
 
 
 def test_images_by_url(tmp_path: Path, image_server: str) -> None:

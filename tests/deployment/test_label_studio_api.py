@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from automl_vision.deployment.label_studio import shown_prediction
 from automl_vision.formats.tools.label_studio_regions import contents_of
 from automl_vision.serving.model_folder import LabelingThreshold, ModelDescription
 from automl_vision.serving.predictor import Predictor
+from loopback import serving
 
 TOKEN = "0" * 40
 
@@ -43,13 +43,8 @@ class _Files(BaseHTTPRequestHandler):
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", TOKEN)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(_Files) as url:
+        yield url
 
 
 def asked(*addresses: str) -> dict[str, Any]:

@@ -37,8 +37,7 @@ def submitted(tmp_path: Path, **config: object) -> dict[str, Any]:
     clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE"):
         clean.pop(name, None)
-    with hub(tmp_path / "hub") as server:
-        endpoint = f"http://127.0.0.1:{server.server_port}"
+    with hub(tmp_path / "hub") as (endpoint, _):
         environment = clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}
         arguments = [sys.executable, "-c", _SUBMIT, str(tmp_path / "workspace"), json.dumps(config)]
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)

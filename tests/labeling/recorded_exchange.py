@@ -11,14 +11,14 @@ import json
 import re
 import sys
 import tempfile
-import threading
 import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def _site(answer: Callable[..., tuple[int, bytes]]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *arguments: _Handler(*arguments, answer=answer))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def _site(answer: Callable[..., tuple[int, bytes]]) -> AbstractContextManager[str]:
+    from loopback import serving  # as a program this file finds it once `sys.path` is complete
+
+    return serving(partial(_Handler, answer=answer))
 
 
 @contextmanager

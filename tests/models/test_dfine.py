@@ -448,8 +448,8 @@ def test_weights_come_from_a_hub_unless_none_answers(tiny: Path, tmp_path: Path,
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
-    with hub(tmp_path / "hub") as server:
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    with hub(tmp_path / "hub") as (url, asked):
+        monkeypatch.setenv("HF_ENDPOINT", url)
         done = subprocess.run([sys.executable, "-c", _FETCH], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -462,9 +462,9 @@ def test_weights_come_from_a_hub_unless_none_answers(tiny: Path, tmp_path: Path,
     published = load_file(tiny / "model.safetensors")["model.backbone.model.embedder.stem1.convolution.weight"]
     assert seen["stem"] == published.flatten()[:8].tolist()
     assert not seen["elsewhere"]
-    asked = {path.rpartition("/")[2] for _, path in server.asked}
-    assert asked == {"", "config.json", "model.safetensors", "preprocessor_config.json"}
-    assert len([path for method, path in server.asked if method == "GET"]) == 2  # once each, by both models
+    files = {path.rpartition("/")[2] for _, path in asked}
+    assert files == {"", "config.json", "model.safetensors", "preprocessor_config.json"}
+    assert len([path for method, path in asked if method == "GET"]) == 2  # once each, by both models
 
 
 class _Copying(RecordingReporter):

@@ -255,10 +255,7 @@ def test_the_default_is_left_only_for_something_probably_better(
 ):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    default = np.arange(200) < 160
-    better = default.copy()
-    better[160 : 160 + gains] = True
-    better[:losses] = False
+    default, better = answers_of_two(gains, losses)
     states = recorded_states(folder, [default, *[better] * candidates])
     decision = decide(folder, states, ACCURACY)
     assert decision is not None
@@ -270,10 +267,7 @@ def test_the_default_is_left_only_for_something_probably_better(
 def test_a_strict_gate_wants_a_proof(tmp_path: Path, gains: int, losses: int, probable: int, strict: int):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    default = np.arange(200) < 160
-    better = default.copy()
-    better[160 : 160 + gains] = True
-    better[:losses] = False
+    default, better = answers_of_two(gains, losses)
     states = recorded_states(folder, [default, better])
     for gate, kept in (("probable", probable), ("strict", strict)):
         decision = decide(folder, states, ACCURACY, gate)
@@ -300,15 +294,24 @@ def test_an_average_is_known_to_be_better_unless_the_images_say_no(tmp_path: Pat
             assert strict is not None and strict.trial == 0
 
 
-def recorded_states(folder: RunFolder, answers: list[np.ndarray]) -> list[TrialState]:
-    """Trials that left which images they have right."""
-    for number, right in enumerate(answers):
+def answers_of_two(gains: int, losses: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of 200 images the default has right, and another trial, which gains some and loses some of them."""
+    default = np.arange(200) < 160
+    other = default.copy()
+    other[160 : 160 + gains] = True
+    other[:losses] = False
+    return default, other
+
+
+def recorded_states(folder: RunFolder, values: list[np.ndarray], *, sign: int = 1) -> list[TrialState]:
+    """Trials that left a value per image: whether they have it right, or with -1 as sign its loss."""
+    for number, each in enumerate(values):
         path = folder.trial(number).path
         path.mkdir(parents=True, exist_ok=True)
-        np.savez(path / "comparison.npz", scores=right)
+        np.savez(path / "comparison.npz", scores=each)
     return [
-        TrialState(number, base_trial(), TrialStatus.COMPLETED, score=float(right.mean()))
-        for number, right in enumerate(answers)
+        TrialState(number, base_trial(), TrialStatus.COMPLETED, score=sign * float(each.mean()))
+        for number, each in enumerate(values)
     ]
 
 
@@ -319,18 +322,9 @@ def test_a_metric_of_which_lower_is_better_is_judged_the_same_way(tmp_path: Path
     random = np.random.default_rng(0)
     losses = [random.gamma(1.0, 0.5, 200)]
     losses.append(0.7 * losses[0])
-    for number, values in enumerate(losses):
-        path = folder.trial(number).path
-        path.mkdir(parents=True)
-        np.savez(path / "comparison.npz", scores=values)
     ranking = Ranking("log_loss", lower_is_better=True)
     for order, kept in (((0, 1), 1), ((1, 0), 0)):
-        states = [
-            TrialState(number, base_trial(), TrialStatus.COMPLETED, score=-float(losses[of].mean()))
-            for number, of in enumerate(order)
-        ]
-        for number, of in enumerate(order):
-            np.savez(folder.trial(number).path / "comparison.npz", scores=losses[of])
+        states = recorded_states(folder, [losses[of] for of in order], sign=-1)
         decision = decide(folder, states, ranking)
         assert decision is not None and decision.trial == kept
 

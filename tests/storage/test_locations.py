@@ -16,8 +16,9 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from automl_vision.storage.access import read_image_bytes
 from automl_vision.storage.cache_folder import DiskCache
 from automl_vision.storage.remote import fetch
 from automl_vision.storage.urls import full_url, redacted, without_secrets, without_signature
+from counting_site import counting_site
+from loopback import serving
 
 LABELS = ["cat", "dog"] * 6
 
@@ -146,32 +149,31 @@ def test_a_missing_bucket_or_image_is_an_error_without_secrets(bucket: str) -> N
 # A web server
 
 
-class Web(ThreadingHTTPServer):
-    """Serves files; fails as its plan says.
+@dataclass
+class Web:
+    """The files of a web server, which fails as its plan says.
 
     Attributes:
         files: by path.
+        url: where it serves them.
         plan: what happens to the next requests, in turn: "ok", a status, "drop", "cut" or "slow".
         seen: requests by path.
         signature: a query without which it refuses.
         user: the header without which it refuses.
     """
 
-    daemon_threads = True
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.files, self.signature, self.user = files, "", ""
-        self.plan: list[str] = []
-        self.seen: Counter[str] = Counter()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    files: dict[str, bytes]
+    url: str = ""
+    plan: list[str] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+    signature: str = ""
+    user: str = ""
 
 
 class _Answer(BaseHTTPRequestHandler):
-    server: Web
+    def __init__(self, *args: Any, web: Web) -> None:
+        self._web = web
+        super().__init__(*args)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -181,14 +183,14 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        self.server.seen[path] += 1
-        fault = self.server.plan.pop(0) if self.server.plan else "ok"
-        data = self.server.files.get(path.removeprefix("/").replace("%20", " ").replace("%C3%BC", "ü"))
+        self._web.seen[path] += 1
+        fault = self._web.plan.pop(0) if self._web.plan else "ok"
+        data = self._web.files.get(path.removeprefix("/").replace("%20", " ").replace("%C3%BC", "ü"))
         if data is None or fault == "404":
             self.send_error(404)
-        elif self.server.signature and self.server.signature not in query:
+        elif self._web.signature and self._web.signature not in query:
             self.send_error(403)
-        elif self.server.user and self.headers.get("Authorization") != self.server.user:
+        elif self._web.user and self.headers.get("Authorization") != self._web.user:
             self.send_error(401)
         elif fault.isdecimal():
             self.send_error(int(fault))
@@ -219,13 +221,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    server = Web({**PICTURES, "lines.jsonl": LINES.encode(), "set.zip": zipped(PICTURES)})
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    served = Web({**PICTURES, "lines.jsonl": LINES.encode(), "set.zip": zipped(PICTURES)})
+    with serving(partial(_Answer, web=served)) as served.url:
+        yield served
 
 
 @pytest.mark.parametrize("plan", [["ok"], ["503"], ["drop"], ["cut"], ["slow"], ["429", "drop", "cut"]], ids="-".join)
@@ -269,25 +267,12 @@ def test_a_folder_that_a_web_server_lists_is_read(tmp_path: Path) -> None:
         file = tmp_path / "site" / "my data" / name.replace("dog/", "dög & co/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    handler = partial(_Quiet, directory=tmp_path / "site")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        dataset = Dataset.open(f"http://127.0.0.1:{server.server_port}/my%20data/")
+    with counting_site(tmp_path / "site") as (url, _):
+        dataset = Dataset.open(f"{url}/my%20data/")
         images = dataset.table["image"].to_pylist()
         assert dataset.classes == ("cat", "dög & co")
         assert sorted(images) == sorted(name.replace("dog/", "dög & co/") for name in PICTURES)
         assert sorted(read_image_bytes(dataset.root, image) for image in images) == sorted(PICTURES.values())
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 def test_signatures_stay_out_of_manifests_reports_logs_and_errors(
