@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from automl_vision.core.errors import TrialError
-from automl_vision.core.files import read_json, write_json
+from automl_vision.core.files import read_json
 from automl_vision.core.records import TrialMetrics, TrialResult, read_record
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.joint import Trained, joined
@@ -19,7 +17,7 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.checkpoint import BEST_WEIGHTS, save_weights
 from automl_vision.training.distributed import Processes, open_processes
-from automl_vision.training.final_evaluation import write_reports
+from automl_vision.training.final_evaluation import finish
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.opening import open_data
 from automl_vision.training.precision import Precision
@@ -62,29 +60,9 @@ def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> Trial
     if processes.is_main:
         joint.description.save(folder)
         save_weights(folder / BEST_WEIGHTS, network.state_dict())
-    rows = {split: np.flatnonzero(dataset.splits == split) for split in ("val", "test")}
-    rows = {split: own for split, own in rows.items() if len(own)}
-    before = watch.seconds
-    reporter.progress("final predictions", 0, sum(map(len, rows.values())))
-    metrics = write_reports(loop, task, rows, folder)
-    primary, origin = task.scoring.primary.name, joint.weights
-    result = TrialResult(
-        best_epoch=0,
-        fine_tuned_share=1.0,
-        epochs=0,
-        primary_metric=primary,
-        score=metrics[primary],
-        seconds=watch.seconds,
-        final_seconds=watch.seconds - before,
-        weights_source=f"{origin.source}: {origin.name}",
-        weights_licence=origin.licence,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        precision=str(loop.precision),
-        processes=processes.count,
+    return finish(
+        loop, task, dataset.splits, folder, reporter, watch, joint.weights, best_epoch=0, fine_tuned_share=1.0, epochs=0
     )
-    if processes.is_main:
-        write_json(folder / "result.json", result.model_dump())
-    return result
 
 
 def _joined(spec: TrialSpec) -> Model:

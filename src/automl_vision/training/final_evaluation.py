@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.core.records import TrialMetrics
+from automl_vision.core.records import TrialMetrics, TrialResult
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
+from automl_vision.recipes.network import WeightsOrigin
 from automl_vision.tasks.task import Task
-from automl_vision.training.loop import Loop
+from automl_vision.training.loop import Loop, Stopwatch
 from automl_vision.training.precision import Precision
+from automl_vision.training.reporter import Reporter
 
 SHARES = (0.25, 0.5, 0.75)
 """Of fine-tuning, in the weights between a trial's start and its last epoch that are tried beside both."""
@@ -82,6 +84,50 @@ def choose_weights(
     chosen = in_doubt_the_first(choices, judge)
     put(chosen)
     return chosen
+
+
+def finish(
+    loop: Loop,
+    task: Task[Any],
+    splits: NDArray[Any],
+    folder: Path,
+    reporter: Reporter,
+    watch: Stopwatch,
+    origin: WeightsOrigin,
+    **training: Any,
+) -> TrialResult:
+    """Evaluate the kept weights and write the result of a trial; weights and description are in its folder already.
+
+    Args:
+        loop: whose averaged model has the weights.
+        task: of the trial.
+        splits: (images,), the split of each image.
+        folder: of the trial.
+        reporter: receives progress.
+        watch: of the trial.
+        origin: of the weights that training started from.
+        training: the fields of the result that tell how the weights came about.
+    """  # fmt: skip
+    rows = {split: np.flatnonzero(splits == split) for split in ("val", "test")}
+    rows = {split: own for split, own in rows.items() if len(own)}
+    reporter.progress("final predictions", 0, sum(map(len, rows.values())))
+    before, primary = watch.seconds, task.scoring.primary.name
+    metrics = write_reports(loop, task, rows, folder)
+    result = TrialResult(
+        **training,
+        primary_metric=primary,
+        score=metrics[primary],
+        seconds=watch.seconds,
+        final_seconds=watch.seconds - before,
+        weights_source=f"{origin.source}: {origin.name}",
+        weights_licence=origin.licence,
+        parameters=sum(parameter.numel() for parameter in loop.model.network.parameters()),
+        precision=str(loop.precision),
+        processes=loop.processes.count,
+    )
+    if loop.processes.is_main:
+        write_json(folder / "result.json", result.model_dump())
+    return result
 
 
 def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:

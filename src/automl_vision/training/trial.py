@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import TrialError
-from automl_vision.core.files import write_json
 from automl_vision.core.records import Evaluation, TrialResult
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
@@ -38,7 +37,7 @@ from automl_vision.training.checkpoint import (
 )
 from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
-from automl_vision.training.final_evaluation import SHARES, Choice, choose_weights, write_reports
+from automl_vision.training.final_evaluation import SHARES, Choice, choose_weights, finish
 from automl_vision.training.history import Record
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.opening import open_data
@@ -391,31 +390,21 @@ class _Trial:
         kept = self._choose_weights()
         if self.processes.is_main:
             save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
-        rows = {split: self.rows[split] for split in ("val", "test") if len(self.rows[split])}
-        self.reporter.progress("final predictions", 0, sum(map(len, rows.values())))
-        before = self.watch.seconds
-        metrics = write_reports(self.loop, self.task, rows, self.folder)
-        origin = self.source.weights
-        result = TrialResult(
+        return finish(
+            self.loop,
+            self.task,
+            self.dataset.splits,
+            self.folder,
+            self.reporter,
+            self.watch,
+            self.source.weights,
             best_epoch=kept.epoch,
             fine_tuned_share=kept.share,
             epochs=self.record.epoch,
-            primary_metric=self.task.scoring.primary.name,
-            score=metrics[self.task.scoring.primary.name],
             stopped=self.record.reason,
-            seconds=self.watch.seconds,
-            final_seconds=self.watch.seconds - before,
-            weights_source=f"{origin.source}: {origin.name}",
-            weights_licence=origin.licence,
-            parameters=sum(parameter.numel() for parameter in self.model.network.parameters()),
-            precision=str(self.loop.precision),
             batch_size=self.plan.batch_size,
-            processes=self.processes.count,
             learning_rate=self.plan.learning_rate,
         )
-        if self.processes.is_main:
-            write_json(self.folder / "result.json", result.model_dump())
-        return result
 
     def _choose_weights(self) -> Choice:
         """Load the weights to keep: the best on validation; after a linear probe the last, if none is clearly better.
