@@ -5,8 +5,10 @@
     python benchmarks/averages.py --out bench --networks efficientnet_lite0@224x12 efficientnet_lite0@288x0 ...
 
 Reads the logits that `epochs.py` recorded, of the last epoch of each network. Printed are, for each one, for means of
-the first one and others, and for what AutoMode chooses of the first three by validation images: test accuracy, its
-difference to the first network in the mean over the sets and on the worst one, and the ratio of the log losses.
+the first one and others, for what AutoMode chooses of the first three by validation images, and for the shares with the
+least loss on these: test accuracy, its difference to the first network in the mean over the sets and on the worst one,
+and the ratio of the log losses. For each set what AutoMode chooses is printed with its gain over the first network and
+the share of images whose answer it changes.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.runs.averaging import FINE_TUNED, chosen_shares
 from bench_sets import BenchSet, add_set_options
-from epochs import Floats, print_table, recorded, temperature_of
+from epochs import Floats, calibrated_loss, print_table, recorded, temperature_of
+
+_GRID = [{0: i / 10, 1: j / 10, 2: (10 - i - j) / 10} for i in range(11) for j in range(11 - i)]
 
 
 def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: int) -> dict[str, tuple[float, float]]:
@@ -47,10 +51,18 @@ def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: 
         logits = _mean(test, shares)
         return float((logits.argmax(1) == test_truth).mean()), log_loss(softmax(logits / scale), test_truth)
 
-    print(f"{name} {seed}: " + ", ".join(f"{share:.2f} of {networks[i]}" for i, share in chosen.items()), flush=True)
+    print(f"{name} {seed}: " + ", ".join(f"{share:.2f} of {networks[i]}" for i, share in chosen.items()))
+    for split, logits, truth in (("val", val, val_truth), ("test", test, test_truth)):
+        first, mean = logits[0].argmax(1), _mean(logits, chosen).argmax(1)
+        gain = (mean == truth).mean() - (first == truth).mean()
+        print(
+            f"  {split}: {100 * gain:+.1f} points, {100 * (first != mean).mean():.1f} % of the answers change",
+            flush=True,
+        )
     equally = {members: dict.fromkeys(members, 1 / len(members)) for members in averaged}
     found = {" + ".join(networks[i] for i in members): score(shares) for members, shares in equally.items()}
-    return found | {"chosen of the first three": score(chosen)}
+    least = min(_GRID, key=lambda shares: calibrated_loss(_mean(val, shares), val_truth))
+    return found | {"chosen of the first three": score(chosen), "least loss of the first three": score(least)}
 
 
 def _mean(logits: Sequence[Floats], shares: Mapping[int, float]) -> Floats:

@@ -15,11 +15,11 @@ as the log loss, ten times that share of the default's value. `benchmarks/promot
 
 AVERAGE_GAIN = (1.0, 0.75)
 """Mean and standard deviation of the true gains of an average of networks over the default recipe, in units of
-`usual_gain`. `benchmarks/epochs.py averages`, docs/decisions/0071."""
+`usual_gain`. `benchmarks/averages.py`, docs/decisions/0071."""
 
 AVERAGE_CHANGES = 0.05
 """Share of images that an average answers otherwise than the default recipe, one right and one wrong; of few validation
-images fewer may be seen. 0.04 to 0.11 was measured on test images, docs/decisions/0071."""
+images fewer may be seen. 0.04 to 0.12 was measured on test images, docs/decisions/0071."""
 
 _INTERVAL_DEVIATIONS = 2 * NormalDist().inv_cdf(0.975)  # standard errors in the width of an interval of 95 %
 
