@@ -117,6 +117,16 @@ class AutoMLVisionConfig(BaseModel):
         description="when AutoMode replaces the default recipe: `probable`, where another trial is probably better, or "
         "`strict`, only where a paired test proves it",
     )
+    max_latency_ms: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="most milliseconds that the kept network may take for an image, one image at a time in one thread "
+        "of this machine; what would take longer is not trained",
+    )
+    max_size_mb: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="most megabytes (10^6 bytes) of the kept network's `model.onnx`"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     max_bad_share: float = Field(
         MAX_BAD_SHARE, ge=0, le=1, description="maximum fraction of images, and of objects, that may be unusable"

@@ -158,11 +158,16 @@ class Run:
     def verdict(self, *, max_latency_ms: float | None = None, max_size_mb: float | None = None) -> Verdict | None:
         """Which trials cannot be told from the best one by paired tests, and which of these is the fastest or smallest.
 
-        None before a trial has a result, and where none keeps the limits, which are those of `leaderboard`.
+        None before a trial has a result, and where none keeps the limits, which are those of `leaderboard`. Without
+        limits those of the run count, if any trial keeps them.
         """
         from automl_vision.runs.verdict import judge
 
-        return judge(self.folder, self.leaderboard(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb))
+        outline, board = self.folder.outline(), self.leaderboard(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
+        if max_latency_ms is None and max_size_mb is None:
+            own = self.leaderboard(max_latency_ms=outline.max_latency_ms, max_size_mb=outline.max_size_mb)
+            board = own if len(own) else board
+        return judge(self.folder, board)
 
     def measure(self, *, again: bool = False) -> Leaderboard:
         """Measure latency and size of the finished trials' networks that are not measured yet, on this machine.

@@ -69,10 +69,7 @@ class FinishedTrial:
         Raises:
             PackagingError: the network has an operation that the format does not know.
         """
-        deployment = self.task.deployment
-        size = deployment.preprocessing(self.model.normalization).input_size
-        name = self.model.description.algorithm
-        return exporter.export(Exported(name, self.model.network, size, deployment.output_names, exact), folder)
+        return exporter.export(to_export(self.task, self.model, exact=exact), folder)
 
     def describe(self, provenance: dict[str, Any]) -> ModelDescription:
         """The contents of `model.json`, without what is measured of the export."""
@@ -167,6 +164,19 @@ class FinishedTrial:
         """
         rows = np.flatnonzero(self.dataset.splits == "val")
         return _unchanged_files(self.dataset, _varied(self.dataset, rows, count))
+
+
+def to_export(task: Task[Any], model: Model, *, exact: bool = False) -> Exported:
+    """A network of a task with the size of its input and the names of its outputs.
+
+    Args:
+        task: that the network solves.
+        model: with the network.
+        exact: whether to avoid operators that the runtime only approximates.
+    """
+    deployment = task.deployment
+    size = deployment.preprocessing(model.normalization).input_size
+    return Exported(model.description.algorithm, model.network, size, deployment.output_names, exact)
 
 
 def read_finished_trial(folder: str | Path) -> FinishedTrial:

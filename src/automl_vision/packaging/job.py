@@ -22,3 +22,13 @@ def run_measure(trial: str, scratch: str) -> None:
 
     load_plugins()
     measure_trial(trial, Path(scratch))
+
+
+def run_measure_planned(spec: dict[str, Any], scratch: str) -> None:
+    """Measure latency and size of the network that a trial would train."""
+    from automl_vision.core.plugins import load_plugins
+    from automl_vision.packaging.measuring import measure_planned
+    from automl_vision.recipes.trial_spec import TrialSpec
+
+    load_plugins()
+    measure_planned(TrialSpec.model_validate(spec), Path(scratch))

@@ -1,16 +1,25 @@
-"""Latency and size of a trial's exported network, of a trial that is not packaged."""
+"""Latency and size of a trial's exported network: of a finished trial that is not packaged, and before any training."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from automl_vision.core.records import BatchLatency, Speed
+from automl_vision.data.dataset import Dataset
+from automl_vision.models.registry import create_model
 from automl_vision.packaging.exporters import EXPORTERS
-from automl_vision.packaging.finished_trial import read_finished_trial
+from automl_vision.packaging.finished_trial import read_finished_trial, to_export
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.device import processor_name, usable_cores
+from automl_vision.serving.model_folder import ModelDescription
+from automl_vision.serving.predictor import ImageSource
 from automl_vision.serving.speed import BATCHES, measure_latency
+from automl_vision.tasks.task import create_task
 
 _IMAGES = max(BATCHES)
 _THREADS = 1
@@ -32,26 +41,78 @@ def measure_trial(trial: str | Path, scratch: Path) -> Speed:
     """
     finished = read_finished_trial(trial)
     images = list(finished.validation_files(_IMAGES).values())
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with _emptied(scratch):
         runtime, exporter = next(iter(EXPORTERS.items()))
         file = finished.export(exporter, scratch)
         finished.describe({}).save(scratch)
         speed = measure_exported(scratch, file, images, runtime=runtime)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     speed.save(finished.folder)
     return speed
 
 
-def measure_exported(folder: Path, file: Path, images: Sequence[bytes], *, runtime: str) -> Speed:
+def measure_planned(spec: TrialSpec, scratch: Path) -> Speed:
+    """Export the network that a trial would train, measure it, and delete the export.
+
+    Its weights are random and its image is grey, for neither changes how long it takes: docs/decisions/0035.
+
+    Args:
+        spec: of the trial, whose folder gets `speed.json`.
+        scratch: folder for the export; what an interrupted measurement left in it is deleted.
+
+    Raises:
+        PackagingError: the network cannot be exported.
+        UnknownModelError: the package that has the algorithm is not installed.
+    """
+    dataset = Dataset.load(spec.manifest)
+    untrained = spec.hyperparameters.model_copy(update={"pretrained": False, "weights": None})
+    model = create_model(
+        spec.model_name,
+        task=spec.task,
+        classes=len(dataset.classes),
+        hyperparameters=untrained,
+        geometry=spec.geometry,
+    )
+    model.network.eval()
+    task = create_task(spec.task, dataset, spec.hyperparameters, spec.geometry)
+    preprocessing = task.deployment.preprocessing(model.normalization)
+    description = ModelDescription(
+        task=spec.task,
+        classes=dataset.classes,
+        preprocessing=preprocessing,
+        temperature=1.0,
+        thresholds=(),
+        model_name=spec.model_name,
+        architecture=model.description.architecture,
+        objects=task.deployment.object_settings,
+    )
+    grey = np.full((*preprocessing.input_size, 3), 114, np.uint8)
+    with _emptied(scratch):
+        runtime, exporter = next(iter(EXPORTERS.items()))
+        file = exporter.export(to_export(task, model), scratch)
+        description.save(scratch)
+        speed = measure_exported(scratch, file, [grey], runtime=runtime)
+    speed.save(Path(spec.folder))
+    return speed
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """Empty a folder before, and delete it afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_exported(folder: Path, file: Path, images: Sequence[ImageSource], *, runtime: str) -> Speed:
     """Measure an exported network with one thread: the figure that load and core count of a machine change least.
 
     Args:
         folder: of the model.
         file: the exported network.
-        images: files of images; the first 8 are used.
+        images: the first 8 are used.
         runtime: that loads the file.
     """
     times = measure_latency(folder, images[:_IMAGES], threads=_THREADS, runtime=runtime)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,16 +21,20 @@ from automl_vision.runs.averaging import (
     needed_seconds,
     planned_average,
 )
+from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, time_is_up_text
+from automl_vision.runs.costs import Costs
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.limits import within
+from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT
 from automl_vision.runs.past_trials import data_facts
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.timing import known_timing
 from automl_vision.runs.trial_loop import TrialLoop
-from automl_vision.runs.trial_sources import FixedTrials, TrialSource
+from automl_vision.runs.trial_sources import FixedTrials, TrialSource, TrialState
 from automl_vision.search.experience import experience
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import NoTerminationPolicy, Policy
@@ -56,13 +60,6 @@ class RunTrials(Protocol):
         """
 
 
-class TakeSlots(Protocol):
-    """Divides the machine."""
-
-    def __call__(self, wanted: int) -> list[Slot]:
-        """At most so many slots."""
-
-
 @dataclass
 class AutoModeSearch:
     """The stages of a search without a search space; `run` calls them in order, also after an interruption.
@@ -75,7 +72,8 @@ class AutoModeSearch:
         budget: of the run; time for the last stages is reserved in it.
         tracking: gets the probes.
         run_trials: runs the trials of a stage.
-        slots: divides the machine.
+        slots: divides the machine into at most so many shares.
+        costs: what networks take, where that is limited and known.
     """
 
     spec: RunSpec
@@ -85,15 +83,17 @@ class AutoModeSearch:
     budget: Budget
     tracking: Tracking
     run_trials: RunTrials
-    slots: TakeSlots
+    slots: Callable[[int], list[Slot]]
+    costs: Costs | None = None
 
     def run(self) -> None:
         """Train what there is time for, and record which trial is kept."""
-        opinions, timing = second_opinion_trials(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
+        default, timing = default_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
+        opinions = [each for each in second_opinion_trials(self.spec) if self._may_fit(default, each.planned)]
         if timing is not None:
             seconds = DefaultSeconds.of(timing)
             self.budget.ensemble = seconds.kept(opinions, self.budget.seconds_for_all_trials)
-        loop = self._stage([default_trial(self.spec)], self.slots(1))
+        loop = self._stage([default], self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):
             loop = self._second_opinions(loop, opinions, None if timing is None else DefaultSeconds.of(timing, result))
@@ -102,10 +102,24 @@ class AutoModeSearch:
             if loop.time_is_up:
                 self.folder.message(time_is_up_text(loop.trials))
             loop = self._average(loop) if self.spec.ensemble else loop
-        decision = decide(self.folder, loop.trials, self.spec.ranking, self.spec.gate)
+        decision = decide(self.folder, self._allowed(loop.trials), self.spec.ranking, self.spec.gate)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
+
+    def _may_fit(self, *planned: PlannedTrial) -> bool:
+        """Whether one network of those of some trials may keep the limits of the run."""
+        return self.costs is None or self.costs.may_fit(*planned)
+
+    def _allowed(self, trials: Sequence[TrialState]) -> Sequence[TrialState]:
+        """The finished trials that keep the limits, each measured; all where there are none, or none keeps them."""
+        limits = self.spec.limits
+        if not limits.are_set:
+            return trials
+        measure_trials(self.folder, self.jobs.finish, seconds=self.budget.seconds_for_measuring)
+        board = within(read_leaderboard(self.folder), limits)
+        self.folder.message(board.note)
+        return [trial for trial in trials if trial.number in {row.trial for row in board}] or trials
 
     def _second_opinions(
         self, loop: TrialLoop, opinions: Sequence[Opinion], seconds: DefaultSeconds | None
@@ -133,7 +147,7 @@ class AutoModeSearch:
             loop: of the stage before.
         """
         self.budget.ensemble = 0.0
-        planned = planned_average(self.folder, self.spec, self.jobs.dataset, loop.trials)
+        planned = planned_average(self.folder, self.spec, self.jobs.dataset, loop.trials, self._may_fit)
         if planned is None:
             return loop
         if isinstance(planned, str):
@@ -153,12 +167,16 @@ class AutoModeSearch:
         """
         default = self.spec.trials[0].hyperparameters
         seconds = probing_seconds(self.budget.seconds_for_trials, result.seconds)
-        probes = probe_candidates(self.jobs, self.slots(1)[0], seconds)
+        probes = probe_candidates(self.jobs, self.slots(1)[0], seconds, self._may_fit)
         self.folder.update(probes=probes)
         self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
         enlarged = enlarged_side(self.jobs.dataset, default)
         known = experience(self.workspace.history.usable(), data_facts(self.jobs.dataset), self.spec.task)
-        planned = candidate_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
+        candidates = candidate_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
+        planned = [trial for trial in candidates if self._may_fit(trial)]
+        if self.costs is not None and len(planned) < len(candidates):
+            too_much = "; ".join(self.costs.text(trial) for trial in candidates if trial not in planned)
+            self.folder.message(f"not trained, for {self.spec.limits.text} is wanted: {too_much}")
         learnt = known.sentence([trial.role for trial in planned])
         if learnt is not None:
             self.folder.message(learnt)

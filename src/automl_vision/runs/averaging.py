@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,7 @@ class DefaultSeconds:
     def of_average(self, opinions: Sequence[Opinion]) -> float:
         """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none."""
         operations = 1 + sum(opinion.cost for opinion in opinions)
-        more = _PACKAGING_SECONDS * len(opinions)
-        return _START_SECONDS + more + _LATE * operations * self.predictions if opinions else 0.0
+        return _average_seconds(1 + len(opinions), operations * self.predictions) if opinions else 0.0
 
     def needed(self, opinions: Sequence[Opinion]) -> float:
         """Seconds for the heads of networks and their average with the default recipe's; 0 if there are none."""
@@ -109,12 +109,25 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
         planned: as `planned_average` made it.
     """
     results = [folder.trial(number).result() for number in planned.members]
-    predicting = sum(result.final_seconds for result in results if result is not None)
-    return _START_SECONDS + _LATE * predicting + _PACKAGING_SECONDS * (len(results) - 1)
+    return _average_seconds(len(results), sum(result.final_seconds for result in results if result is not None))
+
+
+def _average_seconds(members: int, predictions: float) -> float:
+    """Seconds for an average and for packaging it.
+
+    Args:
+        members: number of networks.
+        predictions: seconds that their own last predictions took together.
+    """
+    return _START_SECONDS + _LATE * predictions + _PACKAGING_SECONDS * (members - 1)
 
 
 def planned_average(
-    folder: RunFolder, spec: RunSpec, dataset: Dataset, trials: Sequence[TrialState]
+    folder: RunFolder,
+    spec: RunSpec,
+    dataset: Dataset,
+    trials: Sequence[TrialState],
+    may_fit: Callable[..., bool] = lambda *_: True,
 ) -> PlannedTrial | str | None:
     """The trial that averages those that go together best; or why a trial alone is better; None if there are not two.
 
@@ -125,6 +138,7 @@ def planned_average(
         spec: of the run; only classifiers are averaged.
         dataset: of the run.
         trials: all so far.
+        may_fit: whether one network of those of some planned trials keeps the limits of the run.
     """
     if has_objects(spec.task):
         return None
@@ -132,10 +146,13 @@ def planned_average(
     predicted = {number: found for number in done if (found := _predicted(folder, number)) is not None}
     if len(predicted) < 2:
         return None
+    if not any(may_fit(done[one], done[other]) for one, other in combinations(predicted, 2)):
+        return f"two networks together would take more than {spec.limits.text}"
     scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
     outputs = {number: found.logits / found.calibration.temperature for number, found in predicted.items()}
     prior = {number: 1.0 if done[number].head_only else FINE_TUNED for number in outputs}
-    shares = chosen_shares(outputs, prior, scoring, next(iter(predicted.values())).rows)
+    rows = next(iter(predicted.values())).rows
+    shares = chosen_shares(outputs, prior, scoring, rows, lambda members: may_fit(*(done[each] for each in members)))
     numbers = sorted(shares, key=lambda number: (done[number].head_only, number))
     if len(numbers) < 2:
         return f"trial {numbers[0]} alone is clearly better"
@@ -153,7 +170,11 @@ def planned_average(
 
 
 def chosen_shares(
-    outputs: Mapping[int, NDArray[Any]], prior: Mapping[int, float], scoring: Scoring[Any], rows: NDArray[np.intp]
+    outputs: Mapping[int, NDArray[Any]],
+    prior: Mapping[int, float],
+    scoring: Scoring[Any],
+    rows: NDArray[np.intp],
+    fits: Callable[[Sequence[int]], bool] = lambda _: True,
 ) -> dict[int, float]:
     """The shares of the trials that are averaged, by number; they add up to 1.
 
@@ -167,6 +188,7 @@ def chosen_shares(
         prior: how much a trial counts before any image is looked at, by number.
         scoring: of the task.
         rows: of the images.
+        fits: whether some trials, by number, may be averaged together.
     """
     losses = {number: -scoring.judged(logits, rows)[0] for number, logits in outputs.items()}
     least = min(losses.values())
@@ -181,8 +203,11 @@ def chosen_shares(
         return Judged(*scoring.judged(mean, rows))
 
     members: list[int] = []
-    while len(members) < min(_MOST_MEMBERS, len(outputs)):
-        found = {number: judge([*members, number]).quality for number in outputs if number not in members}
+    while len(members) < _MOST_MEMBERS:
+        others = [number for number in outputs if number not in members and fits([*members, number])]
+        found = {number: judge([*members, number]).quality for number in others}
+        if not found:
+            break
         members.append(max(found, key=lambda each: found[each]))
     kept = shares(in_doubt_the_first([tuple(members[:count]) for count in range(len(members), 0, -1)], judge))
     return shares([number for number, share in kept.items() if share >= _LEAST_SHARE])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from dataclasses import replace
 
 from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
@@ -30,7 +31,9 @@ from automl_vision.runs.budget import (
     plan_text,
     time_is_up_text,
 )
+from automl_vision.runs.costs import Costs, limited
 from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.limits import within
 from automl_vision.runs.measuring import measure_trials
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
 from automl_vision.runs.past_trials import past_trials
@@ -137,7 +140,9 @@ class _Controller:
         dataset = self._prepare()
         jobs = Jobs(self.spec, self.folder, self.compute, dataset, self.workspace.cache_path)
         self._set_status(RunStatus.RUNNING)
-        self._run_trials(jobs)
+        self.spec, costs = (self.spec, None) if self.spec.sampling is not None else limited(jobs)
+        jobs = replace(jobs, spec=self.spec)
+        self._run_trials(jobs, costs)
         self._set_status(RunStatus.FINALIZING)
         self._package_best(jobs)
         measure_trials(self.folder, jobs.finish, seconds=self.budget.seconds_for_measuring)
@@ -187,14 +192,14 @@ class _Controller:
             dataset = dataset.with_validation(hyperparameters.split_ratio, seed=self.spec.seed)
         return dataset
 
-    def _run_trials(self, jobs: Jobs) -> None:
+    def _run_trials(self, jobs: Jobs, costs: Costs | None) -> None:
         """Run every trial to its end; a failed trial does not stop the others."""
         slots = self._slots(1 if self.spec.automode else self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.trials(planned=True):
             self._show_plan(jobs, slots)
         if self.spec.automode:
             AutoModeSearch(
-                self.spec, self.folder, self.workspace, jobs, self.budget, self.tracking, self._loop, self._slots
+                self.spec, self.folder, self.workspace, jobs, self.budget, self.tracking, self._loop, self._slots, costs
             ).run()
             return
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
@@ -263,7 +268,12 @@ class _Controller:
         done = [row for row in read_leaderboard(self.folder) if row.status.has_result]
         if not done:
             raise RunFailedError(_without_result(self.folder))
-        decision = self.folder.record().decision
+        decision, limits = self.folder.record().decision, self.spec.limits
+        if decision is None and limits.are_set and self.spec.is_sweep:
+            measure_trials(self.folder, jobs.finish, seconds=self.budget.seconds_for_measuring)
+            board = within(read_leaderboard(self.folder), limits)
+            self.folder.message(board.note)
+            done = list(board) or done
         best = self.folder.trial(done[0].trial if decision is None else decision.trial)
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
         arguments = {

@@ -35,7 +35,7 @@ def decide(
 
     Args:
         folder: of the run.
-        trials: all of them.
+        trials: those that may be kept.
         ranking: how they are ranked.
         gate: "strict" replaces the default recipe only where the paired test proves a gain.
     """
@@ -47,7 +47,7 @@ def decide(
         return _decision(0, "the default recipe is kept: no other one was trained")
     if len(others) == len(done):
         number = others[0].number
-        return _decision(number, f"trial {number} is kept: the default recipe gave no result to compare with")
+        return _decision(number, f"trial {number} is kept: the default recipe cannot be taken")
     return _judged(folder, trials[0], others, ranking, gate)
 
 

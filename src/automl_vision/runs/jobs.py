@@ -52,6 +52,12 @@ class Jobs:
         """Score a trial's pretrained features by a linear probe."""
         return self._job("probe_trial", folder, planned, slot, max(1.0, seconds))
 
+    def measure_network(self, folder: Path, planned: PlannedTrial) -> Job:
+        """Measure latency and size of the network that a trial would train; leaves `speed.json` in a folder."""
+        spec = self._spec(folder, planned, Slot(0), 1.0)
+        arguments = {"spec": spec.model_dump(), "scratch": str(folder / "model")}
+        return Job("automl_vision.packaging.job:run_measure_planned", arguments, folder)
+
     def finish(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> str | None:
         """Run a job to its end, or cancel it after some seconds; returns the reason if it failed.
 
@@ -75,7 +81,11 @@ class Jobs:
         return None if failure is None else failure.reason
 
     def _job(self, function: str, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
-        spec = TrialSpec(
+        spec = self._spec(folder, planned, slot, seconds)
+        return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)
+
+    def _spec(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> TrialSpec:
+        return TrialSpec(
             task=self.spec.task,
             primary_metric=self.spec.primary_metric,
             manifest=str(self.folder.manifest),
@@ -95,4 +105,3 @@ class Jobs:
             members=tuple(str(self.folder.trial(number).path) for number in planned.members),
             shares=planned.shares,
         )
-        return Job(f"automl_vision.training.job:{function}", {"spec": spec.model_dump()}, folder)

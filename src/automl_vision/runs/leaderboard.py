@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import MetricInterval, Ranking, Record, Report, Speed, TrialStatus
+from automl_vision.core.records import MetricInterval, Ranking, Record, Report, Speed, TrialStatus, cost_text
 from automl_vision.runs.front import on_front
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -60,9 +60,7 @@ class Row(Record):
     @property
     def cost_text(self) -> str:
         """Latency and size, such as "7.1 ms per image, 4.3 MB"; empty where they are not measured."""
-        if self.latency_ms is None or self.size_mb is None:
-            return ""
-        return f"{self.latency_ms:.3g} ms per image, {self.size_mb:.3g} MB"
+        return cost_text(self.latency_ms, self.size_mb)
 
 
 class Leaderboard(Sequence[Row]):

@@ -40,9 +40,14 @@ class Limits:
         parts = [(self.max_latency_ms, "ms per image"), (self.max_size_mb, "MB")]
         return "at most " + " and ".join(f"{limit:g} {unit}" for limit, unit in parts if limit is not None)
 
-    def allow(self, row: Row) -> bool:
-        """Whether a trial was measured and keeps the limits."""
-        pairs = ((self.max_latency_ms, row.latency_ms), (self.max_size_mb, row.size_mb))
+    def allow(self, latency_ms: float | None, size_mb: float | None) -> bool:
+        """Whether a network keeps the limits; what is not known keeps none.
+
+        Args:
+            latency_ms: milliseconds per image, one image per batch.
+            size_mb: of the exported file in units of 10^6 bytes.
+        """
+        pairs = ((self.max_latency_ms, latency_ms), (self.max_size_mb, size_mb))
         return all(limit is None or (value is not None and value <= limit) for limit, value in pairs)
 
 
@@ -52,7 +57,7 @@ def within(board: Leaderboard, limits: Limits) -> Leaderboard:
     A trial on the front of these is on the front of all, for whatever beats it keeps the limits too.
     """
     done = [row for row in board if row.status.has_result]
-    kept = [row for row in done if limits.allow(row)]
+    kept = [row for row in done if limits.allow(row.latency_ms, row.size_mb)]
     note = f"{_outcome(kept, done, limits)}{_not_judged(done)}"
     return Leaderboard(board.metric, kept, board.shown, note)
 

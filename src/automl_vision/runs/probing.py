@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from automl_vision.compute.compute import Slot
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.numbers import finite
 from automl_vision.recipes.catalog import has_bundled_weights
 from automl_vision.runs.jobs import Jobs
+from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.portfolio import planned_candidate, probed_candidates
 
 PROBES_FILE = "probes.json"
@@ -28,13 +30,16 @@ def probing_seconds(left: float, default_seconds: float) -> float:
     return min(_SHARE * left, max(_MIN_SECONDS, default_seconds))
 
 
-def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]:
+def probe_candidates(
+    jobs: Jobs, slot: Slot, seconds: float, may_fit: Callable[[PlannedTrial], bool] = lambda _: True
+) -> dict[str, float]:
     """Return the primary metric by candidate, for as many as fit into the time; none is computed twice after a crash.
 
     Args:
         jobs: of the run.
         slot: where they run.
         seconds: for all of them.
+        may_fit: whether the network of a candidate keeps the limits of the run.
     """
     spec, end = jobs.spec, time.monotonic() + seconds
     file = jobs.folder.path / PROBES_FILE
@@ -47,7 +52,7 @@ def probe_candidates(jobs: Jobs, slot: Slot, seconds: float) -> dict[str, float]
         planned = planned_candidate(candidate, spec.trials[0], spec.task, spec.arguments)
         left = end - time.monotonic()
         reachable = hub or has_bundled_weights(candidate.model_name)
-        if planned is None or candidate.key in scores or left <= 0 or not reachable:
+        if planned is None or candidate.key in scores or left <= 0 or not reachable or not may_fit(planned):
             continue
         jobs.folder.progress(f"probing {candidate.key}", number, len(candidates))
         folder = jobs.folder.path / "probes" / str(number)

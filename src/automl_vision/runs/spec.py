@@ -10,6 +10,7 @@ from automl_vision.core.errors import ConfigError, Problem
 from automl_vision.core.records import Gate, Ranking
 from automl_vision.core.version import VERSION
 from automl_vision.recipes.checking import with_family
+from automl_vision.runs.limits import Limits
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.policies import POLICIES, NoTerminationPolicy, Policy
 from automl_vision.search.samplers import SAMPLINGS, Sampling
@@ -60,6 +61,8 @@ class RunSpec(BaseModel):
     start_reason: str = Field(default="", description="why the algorithm is the default on this machine, if it is")
     gate: Gate = Field(default="probable", description="when AutoMode replaces the default recipe")
     ensemble: bool = Field(default=True, description="whether AutoMode may average networks")
+    max_latency_ms: float | None = Field(default=None, description="most milliseconds per image of the kept network")
+    max_size_mb: float | None = Field(default=None, description="most megabytes of the kept network's exported file")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")
 
     @property
@@ -83,6 +86,11 @@ class RunSpec(BaseModel):
     def ranking(self) -> Ranking:
         """How the trials are ranked."""
         return Ranking(self.primary_metric, self.lower_is_better)
+
+    @property
+    def limits(self) -> Limits:
+        """What the kept network may take."""
+        return Limits(self.max_latency_ms, self.max_size_mb)
 
     @property
     def is_sweep(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from automl_vision.core.tasks import has_objects
 from automl_vision.recipes.catalog import automode_models, has_bundled_weights
 from automl_vision.recipes.checking import check_hyperparameters
+from automl_vision.recipes.network_costs import relative_latency
 from automl_vision.search.experience import Experience
 from automl_vision.search.planned_trial import PlannedTrial
 
@@ -18,7 +19,7 @@ RATES = (2.5, 0.4)
 
 _LARGER = 288 / 224  # the next resolution for which EfficientNets were published
 _SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
-_LARGEST_COST = 2.2  # operations of EfficientNet-Lite2 in units of those of Lite0, at the same size
+_UNKNOWN_COST = 4.0  # of a network that was never measured, as of most on the hub
 _BEST_PROBES = 4  # backbones with resolutions that are trained, of those that were probed
 
 
@@ -46,10 +47,10 @@ class Candidate:
         return self.model_name if size is None else f"{self.model_name} at {size} px"
 
     def cost(self, base: PlannedTrial) -> float:
-        """Operations for an image, roughly, in units of those of the default recipe's network."""
-        own, side = dict(self.changes).get("validation_crop_size"), getattr(base.hyperparameters, _SIZES[-1], None)
-        larger = (own / side) ** 2 if own and side else 1.0
-        return larger * (1.0 if self.model_name == base.model_name else _LARGEST_COST)
+        """Time of a classifier for an image, roughly, in units of that of the default recipe's network."""
+        side = base.hyperparameters.model_dump()[_SIZES[-1]]
+        own = dict(self.changes).get(_SIZES[-1], side)
+        return relative_latency(self.model_name, own**2, base.model_name, side**2) or _UNKNOWN_COST
 
     @property
     def role(self) -> str:
@@ -138,6 +139,29 @@ def _is_free(base: PlannedTrial, fixed: Mapping[str, Any]) -> bool:
     return not ({"model_name", "weights"} & fixed.keys()) and not base.start_from
 
 
+def with_input(base: PlannedTrial, task: str, fixed: Mapping[str, Any], side: int) -> PlannedTrial | None:
+    """The default recipe with an input of another size; None where the user fixed it.
+
+    Args:
+        base: the default recipe.
+        task: the product's name of the task.
+        fixed: hyperparameters that the user fixed.
+        side: in pixels, of a classifier's square input; the shorter one of a detector's, or the longer one where its
+            hyperparameter is `image_size`.
+    """
+    values = base.hyperparameters.model_dump()
+    sizes = [name for name in (*_SIZES, "min_size", "image_size") if name in values]
+    if any(name in fixed for name in (*sizes, "crop_size", "resize_size", "tile_grid_size")):
+        return None
+    changes = dict.fromkeys(sizes, side)
+    checked, _ = check_hyperparameters(task, {**_settings(fixed), **changes}, base.model_name)
+    return None if checked is None else base.model_copy(update={"hyperparameters": checked, "sampled": changes})
+
+
+def _settings(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fixed.items() if name != "model_name"}
+
+
 def planned_candidate(
     candidate: Candidate, base: PlannedTrial, task: str, fixed: Mapping[str, Any], *, learning_rate: float = 1.0
 ) -> PlannedTrial | None:
@@ -153,8 +177,7 @@ def planned_candidate(
     sampled = dict(candidate.changes)
     if candidate.rate != 1.0:
         sampled["learning_rate"] = float(f"{candidate.rate * learning_rate:.3g}")
-    settings = {name: value for name, value in {**fixed, **sampled}.items() if name != "model_name"}
-    checked, _ = check_hyperparameters(task, settings, candidate.model_name)
+    checked, _ = check_hyperparameters(task, {**_settings(fixed), **base.sampled, **sampled}, candidate.model_name)
     if checked is None:
         return None
     return PlannedTrial(

@@ -23,7 +23,7 @@ from automl_vision.core.records.runs import (
     TrialPlan,
     TrialRecord,
 )
-from automl_vision.core.records.speed import SPEED_FILE, BatchLatency, Speed
+from automl_vision.core.records.speed import SPEED_FILE, BatchLatency, Speed, cost_text
 from automl_vision.core.records.status import RunStatus, TrialStatus
 
 __all__ = [
@@ -56,5 +56,6 @@ __all__ = [
     "TrialRecord",
     "TrialResult",
     "TrialStatus",
+    "cost_text",
     "read_record",
 ]

@@ -82,6 +82,8 @@ class RunOutline(Record):
     primary_metric: str = ""
     lower_is_better: bool = Field(default=False, description="direction of the primary metric")
     budget_seconds: float = 0.0
+    max_latency_ms: float | None = Field(default=None, description="most milliseconds per image of the kept network")
+    max_size_mb: float | None = Field(default=None, description="most megabytes of the kept network's exported file")
 
     @property
     def ranking(self) -> Ranking:

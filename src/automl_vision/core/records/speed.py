@@ -51,9 +51,21 @@ class Speed(Record):
         return None if self.bytes is None else self.bytes / MEGABYTE
 
     @property
+    def text(self) -> str:
+        """Latency and size in a few words; empty where they were not measured."""
+        return cost_text(self.image_ms(1), self.megabytes)
+
+    @property
     def conditions(self) -> str | None:
         """Runtime, threads and machine in a few words; None if nothing was measured."""
         if not self.batches:
             return None
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else "all threads"
         return f"{self.runtime}, {threads}, {self.cpu} ({self.cores} core{'s' if self.cores > 1 else ''})"
+
+
+def cost_text(latency_ms: float | None, size_mb: float | None) -> str:
+    """Latency and size, such as "7.1 ms per image, 4.3 MB"; empty where one of them is not known."""
+    if latency_ms is None or size_mb is None:
+        return ""
+    return f"{latency_ms:.3g} ms per image, {size_mb:.3g} MB"

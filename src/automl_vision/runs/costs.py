@@ -1,0 +1,165 @@
+"""What the networks of a run would take on this machine, where their latency or size is limited.
+
+The network of the default recipe is measured before anything is trained; those of others follow from it by the table in
+`recipes.network_costs`. After training each finished one is measured itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import SPEED_FILE, Speed, read_record
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.detector_input import decide_geometry
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+from automl_vision.recipes.network_costs import network_costs, relative_latency
+from automl_vision.runs.jobs import Jobs
+from automl_vision.runs.limits import Limits
+from automl_vision.runs.spec import RunSpec
+from automl_vision.search.planned_trial import PlannedTrial, planned_trial
+from automl_vision.search.portfolio import with_input
+
+_STEP = 32  # pixels; networks halve their input five times
+_LEAST_SIDES = (96, 160)  # of a classifier's input and of a detector's; below them hardly anything is recognised
+_AIM = 0.92  # of the limit, since time does not quite follow the pixels
+_TRIES = 3  # sizes that are measured
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Estimates of latency and size.
+
+    Attributes:
+        limits: of the run.
+        base: the trial whose network was measured.
+        speed: of that.
+        dataset: of the run, by which a detector's input is decided.
+    """
+
+    limits: Limits
+    base: PlannedTrial
+    speed: Speed
+    dataset: Dataset
+
+    def latency(self, *planned: PlannedTrial) -> float | None:
+        """Milliseconds that the networks of some trials take together for an image; None if it cannot be told."""
+        base, measured = self.base, self.speed.image_ms(1)
+        shares = [
+            relative_latency(each.model_name, self._pixels(each), base.model_name, self._pixels(base))
+            for each in planned
+        ]
+        known = [share for share in shares if share is not None]
+        return None if measured is None or len(known) < len(shares) else measured * sum(known)
+
+    def size(self, *planned: PlannedTrial) -> float | None:
+        """Megabytes of the networks of some trials together; None if it cannot be told."""
+        base, measured, table = self.base, self.speed.megabytes, network_costs()
+        names = [each.model_name for each in planned]
+        if measured is None or any(name not in table and name != base.model_name for name in names):
+            return None
+        return sum(measured if name == base.model_name else table[name].megabytes for name in names)
+
+    def may_fit(self, *planned: PlannedTrial) -> bool:
+        """Whether one network of those of some trials may keep the limits; what cannot be told may."""
+        return self.limits.allow(
+            0.0 if (latency := self.latency(*planned)) is None else latency,
+            0.0 if (size := self.size(*planned)) is None else size,
+        )
+
+    def text(self, planned: PlannedTrial) -> str:
+        """A trial with its estimates."""
+        parts = [(self.latency(planned), "ms"), (self.size(planned), "MB")]
+        known = ", ".join(f"about {value:.3g} {unit}" for value, unit in parts if value is not None)
+        return f"{planned.role or planned.model_name} ({known})"
+
+    def _pixels(self, planned: PlannedTrial) -> int:
+        settings = planned.hyperparameters
+        if isinstance(settings, ClassificationHyperparameters):
+            return settings.validation_crop_size**2
+        geometry = decide_geometry(self.dataset, settings)
+        assert geometry is not None
+        return math.prod(geometry.size)
+
+
+def limited(jobs: Jobs) -> tuple[RunSpec, Costs | None]:
+    """A run whose default recipe keeps the limits, by a smaller input if need be; and what networks would take.
+
+    What was decided is kept in the run's folder for a run that is resumed.
+
+    Args:
+        jobs: of the run.
+
+    Raises:
+        CanceledError: the user asked to end the run.
+    """
+    spec, folder = jobs.spec, jobs.folder
+    if not spec.limits.are_set:
+        return spec, None
+    place = folder.path / "costs"
+    file = place / "default.json"
+    if not file.exists():
+        number, planned = _chosen(jobs, place)
+        write_json(file, {"number": number, "trial": planned.model_dump(by_alias=True)})
+    values = read_json(file)
+    base, speed = planned_trial(spec.task, values["trial"]), _speed(place / str(values["number"]))
+    spec = spec.model_copy(update={"trials": [base]})
+    return spec, None if speed is None else Costs(spec.limits, base, speed, jobs.dataset)
+
+
+def _chosen(jobs: Jobs, place: Path) -> tuple[int, PlannedTrial]:
+    """The default recipe at the largest input that keeps the limits, and the number of its measurement."""
+    spec, say = jobs.spec, jobs.folder.message
+    planned = spec.trials[0]
+    for number in range(_TRIES):
+        jobs.folder.progress("measuring the network", number, _TRIES)
+        reason = jobs.finish(jobs.measure_network(place / str(number), planned))
+        speed = _speed(place / str(number))
+        if speed is None:
+            say(f"{planned.model_name} could not be measured before training: {reason}")
+            return number, planned
+        took = f"{planned.model_name} at {_side(jobs, planned)} px takes {speed.text} here"
+        if spec.limits.allow(speed.image_ms(1), speed.megabytes):
+            say(f"{took}; {spec.limits.text} is wanted")
+            return number, planned
+        smaller = _smaller(jobs, planned, speed) if number < _TRIES - 1 else None
+        if smaller is None:
+            say(f"{took}, and {spec.limits.text} is wanted, which no smaller input reaches; it is trained all the same")
+            return number, planned
+        say(f"{took}, and {spec.limits.text} is wanted; its input becomes {_side(jobs, smaller)} px")
+        planned = smaller
+    raise AssertionError("the last try returns")
+
+
+def _smaller(jobs: Jobs, planned: PlannedTrial, speed: Speed) -> PlannedTrial | None:
+    """The same recipe with an input that should keep the limit of latency; None where there is no such input."""
+    spec, limit, measured = jobs.spec, jobs.spec.limits.max_latency_ms, speed.image_ms(1)
+    if limit is None or measured is None or measured <= limit:
+        return None
+    side, least = _side(jobs, planned), _LEAST_SIDES[_is_detector(planned)]
+    wanted = max(least, _STEP * math.floor(side * math.sqrt(_AIM * limit / measured) / _STEP))
+    wanted = min(wanted, side - _STEP)
+    return None if wanted < least else with_input(spec.trials[0], spec.task, spec.arguments, wanted)
+
+
+def _side(jobs: Jobs, planned: PlannedTrial) -> int:
+    """Pixels of the side that `with_input` changes."""
+    settings = planned.hyperparameters
+    if isinstance(settings, ClassificationHyperparameters):
+        return settings.validation_crop_size
+    geometry = decide_geometry(jobs.dataset, settings)
+    assert geometry is not None
+    choose: Callable[[tuple[int, int]], int] = max if hasattr(settings, "image_size") else min
+    return choose(geometry.size)
+
+
+def _is_detector(planned: PlannedTrial) -> bool:
+    return not isinstance(planned.hyperparameters, ClassificationHyperparameters)
+
+
+def _speed(folder: Path) -> Speed | None:
+    speed = read_record(folder / SPEED_FILE, Speed)
+    return speed if speed is not None and speed.batches else None
