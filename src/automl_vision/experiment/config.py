@@ -112,6 +112,11 @@ class AutoMLVisionConfig(BaseModel):
     enable_voting_ensemble: bool = Field(
         True, description="whether AutoMode may end with an average of networks, which takes as long as all of them"
     )
+    refit_full: bool = Field(
+        False,
+        description="whether the kept network is trained on the validation images too, at the end; their figures are "
+        "those from before, and the test images alone judge the model",
+    )
     automode_gate: Gate = Field(
         "probable",
         description="when AutoMode replaces the default recipe: `probable`, where another trial is probably better, or "

@@ -194,6 +194,7 @@ def run_spec(
         start_reason=start.reason,
         gate=config.automode_gate,
         ensemble=config.enable_voting_ensemble,
+        refit_full=config.refit_full,
         max_latency_ms=config.max_latency_ms,
         max_size_mb=config.max_size_mb,
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import ImageError, PackagingError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import SomeRecord, TrialMetrics, TrialResult, read_record
+from automl_vision.core.records import RESULT_FILE, SomeRecord, TrialMetrics, TrialResult, read_record
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import digest_of, is_content_digest
@@ -24,7 +24,7 @@ from automl_vision.evaluation.conformal import ERROR_RATES, PredictionSets, pred
 from automl_vision.evaluation.goals import Precision
 from automl_vision.evaluation.labeling_cost import labeling_cost
 from automl_vision.evaluation.operating import choose_operating_points
-from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, REFIT, Predictions
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.packaging.exporters import Exported, Exporter
@@ -95,6 +95,7 @@ class FinishedTrial:
                 **provenance,
                 "best_epoch": self.result.best_epoch,
                 "fine_tuned_share": self.result.fine_tuned_share,
+                **({} if self.result.refit_epochs is None else {"refit_epochs": self.result.refit_epochs}),
                 "parameters": self.result.parameters,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "versions": {name: version(name) for name in ("automl-vision", "torch", "timm", "onnxruntime")},
@@ -146,11 +147,16 @@ class FinishedTrial:
         """What the trial recorded of its validation and test images."""
         return Predictions.load(self.folder / PREDICTIONS_FILE)
 
+    @property
+    def own_predictions(self) -> Predictions:
+        """What the network itself answers for the validation images, which it may have been trained on in the end."""
+        return self.predictions.of_split(REFIT if REFIT in self.predictions.splits else "val")
+
     @cached_property
     def cases(self) -> dict[str, Any]:
         """The predictions of the trial beside their truth, by split."""
         scoring = self.task.scoring
-        parts = {split: self.predictions.of_split(split) for split in self.predictions.splits}
+        parts = {split: self.predictions.of_split(split) for split in self.predictions.splits if split != REFIT}
         return {
             split: scoring.cases(scoring.from_predictions(part), part.rows, self.metrics.calibration)
             for split, part in parts.items()
@@ -188,7 +194,7 @@ def read_finished_trial(folder: str | Path) -> FinishedTrial:
     """
     folder = Path(folder)
     spec, metrics = _read(folder, "spec.json"), _record(folder, "metrics.json", TrialMetrics)
-    result = _record(folder, "result.json", TrialResult)
+    result = _record(folder, RESULT_FILE, TrialResult)
     dataset = Dataset.load(spec["manifest"])
     hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
     model = load_model(folder)

@@ -62,7 +62,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     destination = Path(destination)
     finished = read_finished_trial(trial)
     task, calibration = finished.task, finished.metrics.calibration
-    recorded = finished.predictions.of_split("val")
+    recorded = finished.own_predictions
     files = finished.validation_files(_PARITY_IMAGES)
     trained = _Trained(finished.model, finished.dataset, files)
     outputs = trained.predict(task)

@@ -27,12 +27,16 @@ _LEAST_IMAGES = 50  # however long they take
 def write_reference(folder: Path, finished: FinishedTrial, *, seconds: float = _SECONDS) -> None:
     """Observe validation images with the exported network, and write what is kept of them into the model folder.
 
+    A model that was trained on them too is surer of them than of new ones; then test images are observed, if there are
+    any.
+
     Args:
         folder: of the model.
         finished: the trial that it is made of.
         seconds: after which no further image is observed, once there are 50.
     """
-    cases, rows = finished.cases["val"], finished.predictions.of_split("val").rows
+    split = "test" if finished.result.refit_epochs is not None and "test" in finished.cases else "val"
+    cases, rows = finished.cases[split], finished.predictions.of_split(split).rows
     shown, count = cases.candidates.shown(cases.score_thresholds), len(rows)
     judged = {
         "answers": np.bincount(shown.image, minlength=count),

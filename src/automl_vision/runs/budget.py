@@ -16,6 +16,7 @@ _PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
 _PACKAGING_FILE = "packaging.json"
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
 _MEASURING_SHARE, _LEAST_MEASURING = 0.1, 30.0  # of the work so far; 30 s are three exports
+_REFIT_SHARE = 0.25  # a third of the epochs, each with a quarter more images, where trials take the rest
 _HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
 _GRACE = 10.0  # seconds that trials may be late before they are stopped
 _MIN_SECONDS = 5.0  # no trial can produce anything in less
@@ -32,6 +33,7 @@ class Budget:
         packaging: seconds to reserve for packaging the best trial.
         measuring: seconds to reserve for measuring the other trials' networks.
         ensemble: seconds to reserve for a second network and for averaging.
+        refit: seconds to reserve for training the best one on the validation images too.
     """
 
     total: float
@@ -39,6 +41,7 @@ class Budget:
     packaging: float = PACKAGING_SECONDS
     measuring: float = 0.0
     ensemble: float = 0.0
+    refit: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
     @property
@@ -54,12 +57,17 @@ class Budget:
     @property
     def seconds_for_trials(self) -> float:
         """Seconds until trials must have ended, so that the best one can be packaged and the others measured."""
-        return self.left - self.packaging - self.measuring - self.ensemble
+        return self.left - self.packaging - self.measuring - self.refit - self.ensemble
 
     @property
     def seconds_for_all_trials(self) -> float:
         """Seconds that all trials may take, from the start of the run; the same after an interruption."""
-        return self.total - self.packaging - self.measuring
+        return self.total - self.packaging - self.measuring - self.refit
+
+    @property
+    def seconds_for_refit(self) -> float:
+        """Seconds that training on the validation images too may take now."""
+        return self.left - self.packaging
 
     @property
     def seconds_for_measuring(self) -> float:
@@ -71,6 +79,11 @@ class Budget:
         if any(trial.status.has_result for trial in trials):
             return self.seconds_for_trials < -_GRACE / 2
         return self.left < -max(_HARD_GRACE, self.total)
+
+
+def refit_seconds(total: float) -> float:
+    """Seconds of a run's time to reserve for training the best network on the validation images too."""
+    return _REFIT_SHARE * total
 
 
 def measuring_seconds(total: float) -> float:

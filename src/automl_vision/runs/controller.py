@@ -7,15 +7,17 @@ it. Everything it needs to continue after a crash is in the run's folder.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import traceback
 from dataclasses import replace
+from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import RunStatus
+from automl_vision.core.records import RESULT_FILE, RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
@@ -24,11 +26,13 @@ from automl_vision.runs.automode import default_trial
 from automl_vision.runs.automode_search import AutoModeSearch
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import (
+    PACKAGING_SECONDS,
     Budget,
     measuring_seconds,
     note_packaging,
     packaging_seconds,
     plan_text,
+    refit_seconds,
     time_is_up_text,
 )
 from automl_vision.runs.costs import Costs, limited
@@ -46,6 +50,7 @@ from automl_vision.runs.waiting import BY_USER
 from automl_vision.search.policies import NoTerminationPolicy, Policy
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.workspace.run_folder import RunFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 from automl_vision.workspace.workspace import Workspace
 
 PRELOAD = (
@@ -100,6 +105,7 @@ class _Controller:
             folder.record().seconds,
             packaging_seconds(self.workspace.cache_path, spec.task),
             measuring_seconds(spec.budget_seconds) if spec.is_sweep else 0.0,
+            refit=refit_seconds(spec.budget_seconds) if spec.refit_full else 0.0,
         )
 
     def work(self) -> None:
@@ -276,10 +282,9 @@ class _Controller:
             done = list(board) or done
         best = self.folder.trial(done[0].trial if decision is None else decision.trial)
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
-        arguments = {
-            "trial": str(best.path), "destination": str(self.folder.model), "provenance": provenance,
-        }  # fmt: skip
         if self._packaged_trial() != best.number:
+            trial = self._refit(jobs, best) if self.spec.refit_full else best.path
+            arguments = {"trial": str(trial), "destination": str(self.folder.model), "provenance": provenance}
             self.folder.progress("packaging", 0, 1)
             start = time.monotonic()
             reason = jobs.finish(
@@ -291,6 +296,23 @@ class _Controller:
         self.folder.update(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
+
+    def _refit(self, jobs: Jobs, best: TrialFolder) -> Path:
+        """Train the best network on the validation images too; returns the folder of the trial to package."""
+        folder, images = jobs.refit_folder(best), int((jobs.dataset.splits == "val").sum())
+        if not (folder / RESULT_FILE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            self.folder.progress("training on validation images too", 0, 1)
+            seconds = self.budget.seconds_for_refit
+            reason = jobs.finish(jobs.refit(best, seconds), seconds=seconds + PACKAGING_SECONDS)
+            if reason is not None:
+                self.folder.message(f"trial {best.number} stays as it is, without the validation images: {reason}")
+                return best.path
+        self.folder.message(
+            f"the model is trial {best.number}, trained on the {images} validation images too; figures of these images "
+            "are from before"
+        )
+        return folder
 
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Job, Slot
+from automl_vision.core.files import read_json, write_json
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -15,7 +16,7 @@ from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_loop import CanceledError
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import TrialFolder
+from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
 
 _POLL = 0.1  # seconds
 
@@ -51,6 +52,19 @@ class Jobs:
     def probe(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         """Score a trial's pretrained features by a linear probe."""
         return self._job("probe_trial", folder, planned, slot, max(1.0, seconds))
+
+    def refit(self, trial: TrialFolder, seconds: float) -> Job:
+        """Train the network of a finished trial on the validation images too; it becomes a trial in `refit_folder`."""
+        folder = self.refit_folder(trial)
+        earlier = TrialSpec.model_validate(read_json(trial.path / SPEC_FILE))
+        changes = {"folder": str(folder), "refit_of": str(trial.path), "budget_seconds": max(1.0, seconds)}
+        spec = earlier.model_copy(update=changes).model_dump()
+        write_json(folder / SPEC_FILE, spec)
+        return Job("automl_vision.training.job:refit_trial", {"spec": spec}, folder)
+
+    def refit_folder(self, trial: TrialFolder) -> Path:
+        """Where the network of a trial is trained on the validation images too."""
+        return self.folder.path / "refit" / str(trial.number)
 
     def measure_network(self, folder: Path, planned: PlannedTrial) -> Job:
         """Measure latency and size of the network that a trial would train; leaves `speed.json` in a folder."""

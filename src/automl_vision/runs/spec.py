@@ -61,6 +61,7 @@ class RunSpec(BaseModel):
     start_reason: str = Field(default="", description="why the algorithm is the default on this machine, if it is")
     gate: Gate = Field(default="probable", description="when AutoMode replaces the default recipe")
     ensemble: bool = Field(default=True, description="whether AutoMode may average networks")
+    refit_full: bool = Field(default=False, description="whether the best network is trained on validation images too")
     max_latency_ms: float | None = Field(default=None, description="most milliseconds per image of the kept network")
     max_size_mb: float | None = Field(default=None, description="most megabytes of the kept network's exported file")
     automode: bool = Field(default=False, description="search without a space, and keep the default unless beaten")

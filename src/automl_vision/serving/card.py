@@ -26,6 +26,7 @@ def card_text(description: ModelDescription) -> str:
         "Intervals are of 95 %, over images (Wilson for accuracy, bootstrap otherwise). The validation images chose "
         "the epoch and what was fitted after it, so their figures are a little too good; test images, where there are "
         "any, saw neither.",
+        *_refit(description),
         *_operating_point(description.operating_point),
         *_prediction_sets(description),
         "## What it needs",
@@ -53,6 +54,16 @@ def card_text(description: ModelDescription) -> str:
         *_formats(description),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _refit(description: ModelDescription) -> list[str]:
+    """Says that the figures of validation images are of another model; nothing where they are of this one."""
+    if "refit_epochs" not in description.provenance:
+        return []
+    return [
+        "This model was trained on the validation images too. Their figures, its temperature and its thresholds are of "
+        "the model before that; the test images, where there are any, judge this one."
+    ]
 
 
 def _formats(description: ModelDescription) -> list[str]:

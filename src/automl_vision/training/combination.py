@@ -61,7 +61,7 @@ def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> Trial
         joint.description.save(folder)
         save_weights(folder / BEST_WEIGHTS, network.state_dict())
     return finish(
-        loop, task, dataset.splits, folder, reporter, watch, joint.weights, best_epoch=0, fine_tuned_share=1.0, epochs=0
+        loop, task, dataset.splits, spec, reporter, watch, joint.weights, best_epoch=0, fine_tuned_share=1.0, epochs=0
     )
 
 

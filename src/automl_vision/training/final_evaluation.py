@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.core.records import TrialMetrics, TrialResult
+from automl_vision.core.records import RESULT_FILE, TrialMetrics, TrialResult
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
-from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, REFIT, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
 from automl_vision.recipes.network import WeightsOrigin
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task
 from automl_vision.training.loop import Loop, Stopwatch
 from automl_vision.training.precision import Precision
@@ -90,7 +91,7 @@ def finish(
     loop: Loop,
     task: Task[Any],
     splits: NDArray[Any],
-    folder: Path,
+    spec: TrialSpec,
     reporter: Reporter,
     watch: Stopwatch,
     origin: WeightsOrigin,
@@ -102,17 +103,19 @@ def finish(
         loop: whose averaged model has the weights.
         task: of the trial.
         splits: (images,), the split of each image.
-        folder: of the trial.
+        spec: of the trial; where it refits an earlier one, the validation images are reported as that one saw them.
         reporter: receives progress.
         watch: of the trial.
         origin: of the weights that training started from.
         training: the fields of the result that tell how the weights came about.
-    """  # fmt: skip
+    """
+    folder = Path(spec.folder)
+    earlier = None if spec.refit_of is None else Predictions.load(Path(spec.refit_of) / PREDICTIONS_FILE)
     rows = {split: np.flatnonzero(splits == split) for split in ("val", "test")}
     rows = {split: own for split, own in rows.items() if len(own)}
     reporter.progress("final predictions", 0, sum(map(len, rows.values())))
     before, primary = watch.seconds, task.scoring.primary.name
-    metrics = write_reports(loop, task, rows, folder)
+    metrics = write_reports(loop, task, rows, folder, None if earlier is None else earlier.of_split("val"))
     result = TrialResult(
         **training,
         primary_metric=primary,
@@ -126,11 +129,13 @@ def finish(
         processes=loop.processes.count,
     )
     if loop.processes.is_main:
-        write_json(folder / "result.json", result.model_dump())
+        write_json(folder / RESULT_FILE, result.model_dump())
     return result
 
 
-def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path) -> dict[str, float]:
+def write_reports(
+    loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path, judged: Predictions | None = None
+) -> dict[str, float]:
     """Calibrate the averaged model, predict in fp32 as it will be deployed, and write outputs and reports.
 
     Args:
@@ -138,12 +143,16 @@ def write_reports(loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]]
         task: of the trial.
         rows: by split, with "val".
         folder: gets `metrics.json`, `predictions.arrow` and `comparison.npz`.
+        judged: of the validation images, by a model that was not trained on them; by default the model itself.
 
     Returns:
         The metrics on the validation images.
     """
     precision = Precision("fp32", loop.plan.channels_last)
-    outputs = {split: loop.outputs(split_rows.tolist(), precision=precision) for split, split_rows in rows.items()}
+    outputs = {split: loop.outputs(own.tolist(), precision=precision) for split, own in rows.items()}
+    if judged is not None:
+        outputs |= {REFIT: outputs["val"], "val": task.scoring.from_predictions(judged)}
+        rows = {**rows, REFIT: rows["val"], "val": judged.rows}
     return loop.processes.from_main(
         partial(write_evaluation, task.scoring, outputs, rows, folder, as_jpeg=loop.pixels.as_jpeg)
     )
@@ -156,7 +165,7 @@ def write_evaluation(
 
     Args:
         scoring: of the task.
-        outputs, rows: of a network and of their images, by split, with "val".
+        outputs, rows: of a network and of their images, by split, with "val"; those of `REFIT` are kept and not judged.
         folder: gets `metrics.json`, `predictions.arrow` and `comparison.npz`.
         as_jpeg: whether the images came from a cache that keeps JPEGs.
 
@@ -164,9 +173,10 @@ def write_evaluation(
         The metrics on the validation images.
     """
     calibration = scoring.calibrate(outputs["val"], rows["val"])
-    cases = {split: scoring.cases(outputs[split], rows[split], calibration) for split in rows}
+    judged = [split for split in rows if split != REFIT]
+    cases = {split: scoring.cases(outputs[split], rows[split], calibration) for split in judged}
     comparison = scoring.comparison(cases["val"])
-    reports = {split: scoring.report(cases[split], comparison if split == "val" else None) for split in rows}
+    reports = {split: scoring.report(cases[split], comparison if split == "val" else None) for split in judged}
     write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
     parts = [scoring.predictions(split, outputs[split], rows[split], calibration) for split in rows]
     predictions = replace(Predictions.join(parts), as_jpeg=as_jpeg)

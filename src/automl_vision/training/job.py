@@ -1,4 +1,4 @@
-"""The functions that a fork server calls to train, time or probe a trial."""
+"""The functions that a fork server calls to train, refit, time or probe a trial."""
 
 from __future__ import annotations
 
@@ -37,6 +37,14 @@ def run_trial(spec: TrialSpec, reporter: FileReporter) -> None:
     from automl_vision.training.trial import train
 
     (combine if spec.members else train)(spec, reporter)
+
+
+@in_all_processes
+def refit_trial(spec: TrialSpec, reporter: FileReporter) -> None:
+    """Train the network of a finished trial on the validation images too."""
+    from automl_vision.training.refit import refit
+
+    refit(spec, reporter)
 
 
 @in_all_processes

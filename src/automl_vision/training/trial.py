@@ -52,6 +52,7 @@ from automl_vision.training.time_budget import Pace
 _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a fraction of the planned epochs
 _ENOUGH_EPOCHS = 5  # after which the last weights are kept in doubt; docs/decisions/0070 has them after 15
 _COMPARED = 3  # the start, the best epoch and the last one, beside what lies between two of them
+_MOST_LOST = 0.05  # of the metric of images that are trained on from now on, or an image where few validate
 _FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
 
 
@@ -211,6 +212,62 @@ class _Trial:
         outputs = self.loop.outputs(self.rows["val"].tolist())
         metrics = self.processes.from_main(lambda: self._metrics(outputs, self.rows["val"]))
         return metrics[self.task.scoring.primary.name]
+
+    def refit(self, epochs: float, before: float) -> TrialResult:
+        """Train on training and validation images together, without looking at any: the last weights are kept.
+
+        Args:
+            epochs: wanted, of which as many are trained as fit into the time; 0 fits the head alone.
+            before: the primary metric of the earlier trial on the validation images.
+
+        Returns:
+            The result, with the validation images as the earlier trial saw them.
+
+        Raises:
+            TrialError: there is no time, or the network is worse than before on images that it was trained on.
+        """
+        self.rows["train"] = np.sort(np.concatenate([self.rows["train"], self.rows["val"]]))
+        self.pace.training_images, rare = len(self.rows["train"]), max(1, round(epochs))
+        if epochs:
+            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, rare)[0])
+            for epoch in range(1, self.plan.last_epoch + 1):
+                on_step = self._on_step(epoch, time.monotonic())
+                self.loop.train_epoch(epoch, self.rows["train"], self.optimizer, on_step)
+            if not self.plan.epochs:
+                raise TrialError("no time is left for it")
+        elif self._probes:
+            self.plan.epochs = 0
+            self._start_head()
+        else:
+            raise TrialError("its best weights are those that it started from, and its head does not come from a probe")
+        self._require_learnt(before)
+        if self.processes.is_main:
+            save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
+        return finish(
+            self.loop,
+            self.task,
+            self.dataset.splits,
+            self.spec,
+            self.reporter,
+            self.watch,
+            self.source.weights,
+            best_epoch=self.plan.last_epoch,
+            fine_tuned_share=1.0,
+            epochs=self.plan.last_epoch,
+            refit_epochs=self.plan.epochs,
+            batch_size=self.plan.batch_size,
+            learning_rate=self.plan.learning_rate,
+        )
+
+    def _require_learnt(self, before: float) -> None:
+        """See that the images that were added are not recognised clearly worse than before."""
+        metric, rows = self.task.scoring.primary, self.rows["val"]
+        outputs = self.loop.outputs(rows.tolist())
+        after = self.processes.from_main(lambda: self._metrics(outputs, rows))[metric.name]
+        if metric.score(after) < metric.score(before) - max(_MOST_LOST, 1.5 / len(rows)):
+            raise TrialError(
+                f"{metric.name} of the images that were added was {before:.4f} before and {after:.4f} afterwards"
+            )
 
     @property
     def _probes(self) -> bool:
@@ -394,7 +451,7 @@ class _Trial:
             self.loop,
             self.task,
             self.dataset.splits,
-            self.folder,
+            self.spec,
             self.reporter,
             self.watch,
             self.source.weights,

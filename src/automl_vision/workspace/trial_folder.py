@@ -8,6 +8,7 @@ from typing import Any
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import atomic_path, write_json
 from automl_vision.core.records import (
+    RESULT_FILE,
     SPEED_FILE,
     EvaluationEvent,
     Published,
@@ -84,7 +85,7 @@ class TrialFolder:
 
     def result(self) -> TrialResult | None:
         """The trial's result, once it has one."""
-        return read_record(self.path / "result.json", TrialResult)
+        return read_record(self.path / RESULT_FILE, TrialResult)
 
     def metrics(self) -> TrialMetrics | None:
         """The trial's final evaluation, once there is one."""

@@ -4,6 +4,7 @@ from automl_vision.core.records.events import EvaluationEvent, Event, Message, P
 from automl_vision.core.records.history import DataFacts, PastTrial
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.core.records.results import (
+    RESULT_FILE,
     Calibration,
     Evaluation,
     MetricInterval,
@@ -27,6 +28,7 @@ from automl_vision.core.records.speed import SPEED_FILE, BatchLatency, Speed, co
 from automl_vision.core.records.status import RunStatus, TrialStatus
 
 __all__ = [
+    "RESULT_FILE",
     "SPEED_FILE",
     "BatchLatency",
     "Calibration",

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from automl_vision.core.records.record import Record
 
+RESULT_FILE = "result.json"
+
 
 class Evaluation(Record):
     """What a trial reports each time it validates; epoch 0 is the linear probe."""
@@ -40,6 +42,10 @@ class TrialResult(Record):
     batch_size: int = 0
     processes: int = 1
     learning_rate: float = Field(default=0.0, description="highest of the schedule")
+    refit_epochs: float | None = Field(
+        default=None,
+        description="further epochs on training and validation images together, 0 for a head alone; null: none",
+    )
 
 
 def _is_unknown(value: object) -> bool:

@@ -1,0 +1,66 @@
+"""The network of a finished trial trained on the validation images too; what is reported of these stays from before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl_vision.core.errors import TrialError
+from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import RESULT_FILE, TrialResult, read_record
+from automl_vision.recipes.trial_spec import TrialSpec
+from automl_vision.serving.model_folder import WEIGHTS_FILE
+from automl_vision.training.combination import combine
+from automl_vision.training.reporter import Reporter
+from automl_vision.training.trial import open_trial
+
+REFIT_SHARE = 1 / 3
+"""Of the epochs that the kept weights took, in which a network learns what the validation images add."""
+
+
+def refit(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+    """Go on from the kept weights of a trial, with its validation images among those that it is trained on.
+
+    A network that was fine-tuned is trained for a third of the epochs more, with a schedule of their own. Of one whose
+    head alone was trained, the head is fitted again. An average is made again of members that were each treated so. No
+    image is left to judge the result: its figures of validation images, its temperature and its thresholds are those of
+    the earlier trial, and those of test images are its own.
+
+    Args:
+        spec: of the earlier trial, with a folder of its own and `refit_of`.
+        reporter: receives messages and progress.
+
+    Returns:
+        The result; network, weights, outputs and metrics are in the spec's folder.
+
+    Raises:
+        DataError: the dataset changed, or too few images can be decoded.
+        TrialError: the trial is not finished, has nothing to train further, there is no time, or the network is worse
+            than before on images that it was trained on.
+    """
+    if not spec.members:
+        return _refit(spec, reporter)
+    members = []
+    for number, member in enumerate(spec.members):
+        folder = Path(spec.folder) / "members" / str(number)
+        own = TrialSpec.model_validate(read_json(Path(member) / "spec.json"))
+        changes = {"folder": str(folder), "refit_of": member, "budget_seconds": spec.budget_seconds}
+        own = own.model_copy(update=changes)
+        _refit(own, reporter)
+        write_json(folder / "spec.json", own.model_dump())
+        members.append(str(folder))
+    return combine(spec.model_copy(update={"members": tuple(members)}), reporter)
+
+
+def _refit(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+    before = Path(spec.refit_of or "")
+    earlier = read_record(before / RESULT_FILE, TrialResult)
+    if earlier is None:
+        raise TrialError(f"{before} is not a finished trial, so its network cannot be trained further")
+    is_head = spec.head_only or not earlier.best_epoch
+    if is_head and spec.start_from is not None:
+        raise TrialError("the weights that it started from are still its best, so there is nothing to train further")
+    start = None if is_head else str(before / WEIGHTS_FILE)
+    epochs = 0.0 if is_head else max(1.0, REFIT_SHARE * earlier.best_epoch)
+    Path(spec.folder).mkdir(parents=True, exist_ok=True)
+    with open_trial(spec.model_copy(update={"start_from": start, "head_only": is_head}), reporter) as trial:
+        return trial.refit(epochs, earlier.score)
