@@ -7246,6 +7246,11 @@ export interface components {
              * @default 0
              */
             learning_rate: number;
+            /**
+             * Refit Epochs
+             * @description further epochs on training and validation images together, 0 for a head alone; null: none
+             */
+            refit_epochs?: number | null;
         };
         /**
          * TrialSetting

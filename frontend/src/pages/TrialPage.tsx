@@ -48,6 +48,7 @@ export default function TrialPage() {
         trial && (
           <p className="line muted">
             <code>{trial.model_name}</code> <Status status={trial.status} /> {trial.task}
+            {trial.role !== "" && `, ${trial.role}`}
           </p>
         )
       }

@@ -35,7 +35,7 @@ export function Facts({ trial }: { trial: TrialDetails }) {
           {row?.size_mb ? `${figure(row.size_mb, 1)} MB` : "–"}
         </Fact>
         <Fact name="epochs" note={result ? (result.stopped ?? undefined) : undefined}>
-          {result ? `${result.best_epoch} of ${result.epochs}` : "–"}
+          {result ? epochsOf(result) : "–"}
         </Fact>
         <Fact name="training time">{result ? duration(result.seconds) : "–"}</Fact>
         <Fact name="licence" note={result ? `of the weights: ${result.weights_source}` : undefined}>
@@ -54,6 +54,11 @@ export function Facts({ trial }: { trial: TrialDetails }) {
       {trial.measured_on !== "" && <p className="muted small">{trial.measured_on}</p>}
     </section>
   );
+}
+
+/** The epoch whose weights were kept, of those trained; heads alone and averages have none. */
+function epochsOf({ best_epoch: best, epochs }: NonNullable<TrialDetails["result"]>): string {
+  return epochs === 0 ? "none" : `${best} of ${epochs}`;
 }
 
 /** A value, and smaller its interval: together what `interval` writes. */
