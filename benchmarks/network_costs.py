@@ -16,26 +16,31 @@ from pathlib import Path
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.packaging.measuring import measure_planned
-from automl_vision.recipes.catalog import automode_models
+from automl_vision.recipes.catalog import algorithms
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.start_models import start_models
 from one_trial import prepared
 
 
 def networks(task: str) -> list[str]:
-    """The default of the task first, then what it may start from elsewhere, and what AutoMode tries."""
+    """The default of the task first, then what it may start from elsewhere, and what AutoMode tries where it can."""
     *others, default = [row.model for row in start_models(task)]
-    return list(dict.fromkeys([default, *others, *automode_models(task)]))
+    tried = [name for algorithm in algorithms(task) for name in algorithm.automode]
+    return list(dict.fromkeys([default, *others, *tried]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", required=True, help="sets, one of each task")
+    parser.add_argument("--networks", nargs="+", help="only these, and the default of the task")
+    options = parser.parse_args()
     root = Path(os.environ.get("AUTOML_VISION_TEST_DATA", "../shared/data"))
-    for name in parser.parse_args().data:
+    for name in options.data:
         dataset = Dataset.open(root / name).with_validation(0.2)
         base = None
         for model in networks(dataset.task):
+            if base is not None and options.networks and model not in options.networks:
+                continue
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
                 try:

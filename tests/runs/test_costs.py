@@ -133,7 +133,7 @@ def test_a_limit_that_nothing_keeps_is_said_and_the_run_ends_with_the_smallest(t
     said = "\n".join(message.text for message in run.folder.events.messages())
     assert "its input becomes 96 px" in said
     assert "it is trained all the same" in said
-    assert "not trained, for at most 0.01 ms per image is wanted: efficientnet_lite" in said
+    assert "not trained, for at most 0.01 ms per image are wanted: efficientnet_lite" in said
     assert "no measured trial has at most 0.01 ms per image" in said
     assert run.get_status() == "Completed"
     assert {row.sampled["validation_crop_size"] for row in run.leaderboard()} == {96}

@@ -176,7 +176,7 @@ class AutoModeSearch:
         planned = [trial for trial in candidates if self._may_fit(trial)]
         if self.costs is not None and len(planned) < len(candidates):
             too_much = "; ".join(self.costs.text(trial) for trial in candidates if trial not in planned)
-            self.folder.message(f"not trained, for {self.spec.limits.text} is wanted: {too_much}")
+            self.folder.message(f"not trained, for {self.spec.limits.text} are wanted: {too_much}")
         learnt = known.sentence([trial.role for trial in planned])
         if learnt is not None:
             self.folder.message(learnt)

@@ -121,15 +121,16 @@ def _chosen(jobs: Jobs, place: Path) -> tuple[int, PlannedTrial]:
         if speed is None:
             say(f"{planned.model_name} could not be measured before training: {reason}")
             return number, planned
-        took = f"{planned.model_name} at {_side(jobs, planned)} px takes {speed.text} here"
+        network = f"{planned.model_name} at {_side(jobs, planned)} px"
+        took = f"{network}: {speed.text} on this machine; wanted: {spec.limits.text}"
         if spec.limits.allow(speed.image_ms(1), speed.megabytes):
-            say(f"{took}; {spec.limits.text} is wanted")
+            say(took)
             return number, planned
         smaller = _smaller(jobs, planned, speed) if number < _TRIES - 1 else None
         if smaller is None:
-            say(f"{took}, and {spec.limits.text} is wanted, which no smaller input reaches; it is trained all the same")
+            say(f"{took}, which no smaller input reaches; it is trained all the same")
             return number, planned
-        say(f"{took}, and {spec.limits.text} is wanted; its input becomes {_side(jobs, smaller)} px")
+        say(f"{took}, so its input becomes {_side(jobs, smaller)} px")
         planned = smaller
     raise AssertionError("the last try returns")
 
