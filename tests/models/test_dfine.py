@@ -27,8 +27,8 @@ from automl_vision.core.files import read_json
 from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.models.detectors.boxes import overlaps
-from automl_vision.models.detectors.dfine import hide_crowds, hub_labels, on_canvas
 from automl_vision.models.detectors.dfine_source import DFINE_REPOSITORIES, published_config
+from automl_vision.models.detectors.queries import hide_crowds, hub_labels, on_canvas
 from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.models.model import Model
 from automl_vision.models.networks import build_network

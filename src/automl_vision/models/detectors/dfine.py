@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
-from torchvision.ops import box_convert
-from transformers import DFineModel
+from torch.export import ExportedProgram
+from transformers import DFineConfig, DFineModel
 from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
-from automl_vision.models.detectors.boxes import overlaps
 from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses, means_of
-from automl_vision.models.detectors.dfine_source import DFineSource, described_source, find_source, load_dfine
-from automl_vision.models.detectors.one_stage import in_crowd
+from automl_vision.models.detectors.dfine_source import DFINE, find_dfine, load_dfine
+from automl_vision.models.detectors.library_source import LibrarySource, described_source
+from automl_vision.models.detectors.queries import Size, hide_crowds, hub_labels, on_canvas, traced_from_code
 from automl_vision.models.detectors.settings import detector_settings
 from automl_vision.models.model import Model, NetworkRequest, describe_network
 from automl_vision.recipes.geometry import Geometry
@@ -25,12 +21,7 @@ from automl_vision.recipes.hyperparameters import DFineHyperparameters
 from automl_vision.recipes.network import NetworkDescription
 from automl_vision.tasks.object_targets import ObjectTargets
 
-_ALONE = 0.1  # overlap with every object, up to which a box in a crowd is nobody's
-_HIDDEN = -20.0  # logit of such a box: no loss as background, and no match for an object
-_NO_SHAPE_CHECKS = "TRANSFORMERS_DISABLE_TORCH_CHECK"  # the library's own switch
 _TERMS = {"vfl": "classification", "bbox": "box", "giou": "overlap", "fgl": "sides", "ddf": "distillation"}
-
-Size = tuple[int, int]
 
 
 class _Extracted(NamedTuple):
@@ -80,8 +71,7 @@ class DFine(Detector):
 
     def traced(self, network: nn.Module, example: Tensor) -> ExportedProgram:
         """The program, read from its code: when it is run, the library's code fixes the number of images."""
-        with _without_shape_checks():
-            return torch.export.export(network, (example,), dynamic_shapes=({0: Dim("batch")},), strict=True)
+        return traced_from_code(network, example)
 
     def detect(self, extracted: _Extracted) -> DetectionTensors:
         """The last layer's queries."""
@@ -127,59 +117,10 @@ class _Stages(nn.Module):
         return {"stem": r"^network\.embedder", "stages": r"^network\.encoder\.stages\.(\d+)"}
 
 
-def hub_labels(targets: ObjectTargets, size: Size) -> list[dict[str, Tensor]]:
-    """The objects of each image, crowds left out, as the library wants them: centre and size in shares."""
-    height, width = size
-    scale = targets.boxes.new_tensor([width, height, width, height])
-    boxes = box_convert(targets.boxes / scale, "xyxy", "cxcywh")
-    return [
-        {"class_labels": labels[valid], "boxes": box[valid]}
-        for labels, box, valid in zip(targets.labels, boxes, targets.valid, strict=True)
-    ]
-
-
-def on_canvas(boxes: Tensor, size: Size) -> Tensor:
-    """Corners (..., 4) in pixels from centre and size in shares."""
-    height, width = size
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([centre - half, centre + half], dim=-1) * boxes.new_tensor([width, height, width, height])
-
-
-def hide_crowds(logits: Tensor, boxes: Tensor, targets: ObjectTargets, size: Size) -> Tensor:
-    """Logits by which boxes that lie in a crowd, and on no object, are not learned as background.
-
-    Args:
-        logits: (n, layers, queries, classes).
-        boxes: (n, layers, queries, 4), centre and size in shares.
-        targets: with crowds.
-        size: height and width of the images.
-    """
-    if not bool(targets.crowd.any()):
-        return logits
-    corners = on_canvas(boxes.detach(), size).flatten(1, 2)
-    alone = (overlaps(corners, targets.boxes) * targets.valid.unsqueeze(1)).amax(dim=2) < _ALONE
-    hidden = (in_crowd(corners, targets) & alone).view(logits.shape[:3])
-    return torch.where(hidden.unsqueeze(3), logits.new_full((), _HIDDEN), logits)
-
-
 def _sum_of(terms: dict[str, Tensor], name: str) -> Tensor:
     """The sum of the losses of a kind, over layers and denoising queries."""
     found = [value for key, value in terms.items() if key.split("_")[1] == name]
     return torch.stack(found).sum() if found else next(iter(terms.values())).new_zeros(())
-
-
-@contextmanager
-def _without_shape_checks() -> Iterator[None]:
-    """The library's checks of shapes are off, for ONNX has no operator for them."""
-    before = os.environ.get(_NO_SHAPE_CHECKS)
-    os.environ[_NO_SHAPE_CHECKS] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_NO_SHAPE_CHECKS]
-        else:
-            os.environ[_NO_SHAPE_CHECKS] = before
 
 
 def create_dfine(request: NetworkRequest) -> Model:
@@ -189,7 +130,7 @@ def create_dfine(request: NetworkRequest) -> Model:
         WeightsUnavailableError: they were asked for and no source has them.
     """
     hyperparameters = cast(DFineHyperparameters, request.hyperparameters)
-    source = find_source(hyperparameters)
+    source = find_dfine(hyperparameters)
     description = describe_network(
         request,
         request.algorithm.architecture or request.name,
@@ -204,10 +145,10 @@ def create_dfine(request: NetworkRequest) -> Model:
 
 def rebuild_dfine(description: NetworkDescription) -> DFine:
     """Build a described D-FINE with random weights."""
-    return _from_source(described_source(description), description)
+    return _from_source(described_source(DFINE, description), description)
 
 
-def _from_source(source: DFineSource, description: NetworkDescription) -> DFine:
+def _from_source(source: LibrarySource[DFineConfig], description: NetworkDescription) -> DFine:
     """The described D-FINE with the weights of a source."""
     geometry, settings = description.canvas, description.settings
     network = load_dfine(source, geometry, classes=description.classes, multi_scale=settings.multi_scale)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import RemoteEntryNotFoundError
 from torch import Tensor
 from transformers import DFineConfig, DFineForObjectDetection, DFineModel
-from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.core.tasks import OBJECT_DETECTION
-from automl_vision.models.weights import read_state_dict
-from automl_vision.recipes.catalog import find_algorithm
+from automl_vision.models.detectors.library_source import (
+    CONFIG,
+    LibraryNetwork,
+    LibrarySource,
+    find_source,
+    quiet,
+    read_tensors,
+)
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
-from automl_vision.recipes.network import NetworkDescription, WeightsOrigin
 from automl_vision.recipes.normalization import Normalization
-from automl_vision.storage.hub import hub_answers
 
 DFINE_REPOSITORIES = {
     "nano": "ustc-community/dfine-nano-coco",
@@ -36,9 +33,17 @@ DFINE_REPOSITORIES = {
 }
 """Where the hub keeps D-FINE's weights, by `model_size`, of Objects365 and COCO; those of the smallest are of COCO."""
 
-_CONFIG, _WEIGHTS, _PIXELS = "config.json", "model.safetensors", "preprocessor_config.json"
+DFINE = LibraryNetwork(
+    name="dfine",
+    task=OBJECT_DETECTION,
+    config=DFineConfig,
+    backbone="hgnet_v2",
+    pixels=Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),  # from 0 to 1
+    installed=("yolov5", "fasterrcnn_efficientnet_lite0_fpn"),
+)
+"""D-FINE as the library has it."""
+
 _PRIOR = 0.01  # score of everything at the start, as published; the library's own is 1 / (classes + 1)
-_PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # D-FINE sees pixels from 0 to 1
 
 
 class _Size(NamedTuple):
@@ -83,55 +88,14 @@ _SIZES = {
 }
 
 
-@dataclass(frozen=True)
-class DFineSource:
-    """A D-FINE before it is built.
-
-    Attributes:
-        config: its architecture, with the classes of its weights.
-        normalization: of its input.
-        origin: of its weights.
-        folder: with its weights; None for random ones.
-    """
-
-    config: DFineConfig
-    normalization: Normalization
-    origin: WeightsOrigin
-    folder: Path | None
-
-    @property
-    def config_values(self) -> dict[str, Any]:
-        """The configuration as JSON values, as a network's description keeps it."""
-        values: dict[str, Any] = json.loads(self.config.to_json_string(use_diff=False))
-        return values
-
-
-def described_source(description: NetworkDescription) -> DFineSource:
-    """A D-FINE of random weights from its description."""
-    config = DFineConfig.from_dict(copy.deepcopy(description.config or {}))
-    return DFineSource(config, description.normalization, WeightsOrigin(), None)
-
-
-def find_source(hyperparameters: DFineHyperparameters) -> DFineSource:
+def find_dfine(hyperparameters: DFineHyperparameters) -> LibrarySource[DFineConfig]:
     """The D-FINE that hyperparameters ask for.
-
-    A folder decides the architecture; without one it is that of `model_size`, with the hub's weights if pretrained.
 
     Raises:
         WeightsUnavailableError: the folder holds no D-FINE, or no hub answers and no cache has it.
     """
-    size, pretrained = hyperparameters.model_size, hyperparameters.pretrained
-    if hyperparameters.weights is not None:
-        folder = Path(hyperparameters.weights)
-        folder = folder if folder.is_dir() else folder.parent
-        origin = WeightsOrigin("file", folder.name, None)
-    elif pretrained:
-        folder = _hub_folder(DFINE_REPOSITORIES[size])
-        origin = WeightsOrigin("hub", DFINE_REPOSITORIES[size], find_algorithm("dfine", OBJECT_DETECTION).licence)
-    else:
-        return DFineSource(published_config(size), _PLAIN, WeightsOrigin(), None)
-    source = DFineSource(_read_config(folder), _read_normalization(folder), origin, folder)
-    return source if pretrained else DFineSource(source.config, source.normalization, WeightsOrigin(), None)
+    size = hyperparameters.model_size
+    return find_source(DFINE, hyperparameters, DFINE_REPOSITORIES[size], lambda: published_config(size))
 
 
 def published_config(size: str) -> DFineConfig:
@@ -161,7 +125,9 @@ def published_config(size: str) -> DFineConfig:
     )
 
 
-def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_scale: bool) -> DFineModel:
+def load_dfine(
+    source: LibrarySource[DFineConfig], geometry: Geometry, *, classes: int, multi_scale: bool
+) -> DFineModel:
     """The network with its decoder's heads; heads of another number of classes than the weights' are initialised anew.
 
     Args:
@@ -177,7 +143,7 @@ def load_dfine(source: DFineSource, geometry: Geometry, *, classes: int, multi_s
     if source.folder is None:
         return DFineForObjectDetection(config).model
     state = _read_weights(source.folder, classes)
-    with _quiet():
+    with quiet():
         try:
             network, report = DFineForObjectDetection.from_pretrained(
                 None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
@@ -199,14 +165,10 @@ def _read_weights(folder: Path, classes: int) -> dict[str, Tensor]:
     Raises:
         WeightsUnavailableError: there are none, or a file cannot be read.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise WeightsUnavailableError(f"{folder} has no {_WEIGHTS}; save_pretrained writes it")
     state: dict[str, Tensor] = {}
-    for file in files:
-        for name, value in read_state_dict(file).items():
-            is_head = name.startswith(("class_embed.", "bbox_embed."))
-            state[f"model.decoder.{name}" if is_head else name] = value
+    for name, value in read_tensors(folder).items():
+        is_head = name.startswith(("class_embed.", "bbox_embed."))
+        state[f"model.decoder.{name}" if is_head else name] = value
     count = state["model.enc_score_head.bias"].numel() if "model.enc_score_head.bias" in state else classes
     return {name: value for name, value in state.items() if count == classes or not _counts_classes(name)}
 
@@ -237,83 +199,6 @@ def _check_loaded(report: dict[str, Any], folder: Path) -> None:
     missing = [name for name in missing if not _counts_classes(name)]
     if missing:
         raise WeightsUnavailableError(
-            f"the weights in {folder} do not fit the D-FINE that its {_CONFIG} describes: {len(missing)} tensors are "
+            f"the weights in {folder} do not fit the D-FINE that its {CONFIG} describes: {len(missing)} tensors are "
             f"missing, such as {min(missing)}"
         )
-
-
-def _read_config(folder: Path) -> DFineConfig:
-    """The architecture of a folder as `save_pretrained` writes it.
-
-    Raises:
-        WeightsUnavailableError: there is none, or it is another network's.
-    """
-    file = folder / _CONFIG
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        kinds = (values["model_type"], values["backbone_config"]["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsUnavailableError(
-            f"weights of dfine are a folder with {_CONFIG} and {_WEIGHTS}, as save_pretrained writes it; "
-            f"{file} cannot be read ({error!r})"
-        ) from error
-    if kinds != ("d_fine", "hgnet_v2"):
-        raise WeightsUnavailableError(f"{file} describes {kinds[0]} on {kinds[1]}, and dfine is d_fine on hgnet_v2")
-    with _quiet():
-        return DFineConfig.from_dict(values)
-
-
-def _read_normalization(folder: Path) -> Normalization:
-    """What the folder's preprocessing does after scaling pixels to [0, 1]: nothing, unless it says so."""
-    file = folder / _PIXELS
-    if not file.exists():
-        return _PLAIN
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if not values.get("do_normalize"):
-            return _PLAIN
-        return Normalization(tuple(map(float, values["image_mean"])), tuple(map(float, values["image_std"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsUnavailableError(f"{file} does not tell how pixels are normalised ({error!r})") from error
-
-
-def _hub_folder(repository: str) -> Path:
-    """The local copy of a hub's repository; fetched unless it is in the cache.
-
-    Raises:
-        WeightsUnavailableError: no hub answers, or it does not have them.
-    """
-    cached = [try_to_load_from_cache(repository, name) for name in (_CONFIG, _WEIGHTS)]
-    if all(isinstance(file, str) for file in cached):
-        return Path(str(cached[0])).parent
-    if not hub_answers():
-        raise WeightsUnavailableError(f"no hub answers, so {_not_fetched(repository)}")
-    try:
-        with suppress(RemoteEntryNotFoundError):  # then pixels are plain
-            hf_hub_download(repository, _PIXELS)
-        hf_hub_download(repository, _WEIGHTS)
-        return Path(hf_hub_download(repository, _CONFIG)).parent
-    except Exception as error:  # the client raises its own kinds and those of the library below it
-        raise WeightsUnavailableError(f"the hub does not answer as it should, so {_not_fetched(repository)}") from error
-
-
-def _not_fetched(repository: str) -> str:
-    return (
-        f"the COCO weights of dfine ({repository}) cannot be fetched; give a folder that holds them as save_pretrained "
-        "writes it (weights=FOLDER), choose a detector whose first weights are installed (yolov5, "
-        "fasterrcnn_efficientnet_lite0_fpn), or train from random weights (pretrained=0)"
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library neither logs what it loads nor shows its progress."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
