@@ -14,9 +14,7 @@ from automl_vision.models.weights import load_pretrained
 from automl_vision.recipes.catalog import architecture_of
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.network import NetworkDescription, NetworkSettings, WeightsOrigin
-from automl_vision.recipes.normalization import Normalization
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, for architectures that name none
+from automl_vision.recipes.normalization import IMAGENET_NORMALIZATION, Normalization
 
 
 def create_classifier(request: NetworkRequest) -> Model:
@@ -55,6 +53,6 @@ def _timm_network(architecture: str, classes: int, settings: NetworkSettings) ->
 
 
 def normalization_of(network: nn.Module) -> Normalization:
-    """Return how a network of timm wants its pixels."""
-    data = resolve_model_data_config(network)
-    return Normalization(tuple(data.get("mean", _MEAN)), tuple(data.get("std", _STD)))
+    """Return how a network of timm wants its pixels; where it does not say, as those trained on ImageNet."""
+    data, usual = resolve_model_data_config(network), IMAGENET_NORMALIZATION
+    return Normalization(tuple(data.get("mean", usual.mean)), tuple(data.get("std", usual.std)))

@@ -11,3 +11,7 @@ class Normalization:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+IMAGENET_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Of ImageNet's pixels, which most networks were trained with."""
