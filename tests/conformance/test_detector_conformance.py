@@ -11,14 +11,18 @@ import pytest
 from automl_vision.core.errors import UnknownModelError
 from automl_vision.core.tasks import TASKS
 from automl_vision.recipes.catalog import ANY, Algorithm, algorithms, usable_algorithm
+from automl_vision.recipes.geometry import Geometry
 from automl_vision.testing import DetectorConformance
 from conftest import SMALL_MODEL
 
-LARGE = {"dfine"}
-"""Ten million weights; `tests/models/test_dfine.py` has a small one in the default suite."""
+LARGE = {"dfine", "rfdetr", "rfdetr_seg"}
+"""Millions of weights; `tests/models/test_dfine.py` and `test_rfdetr.py` have small ones in the default suite."""
 
-SMALLEST: Mapping[str, dict[str, Any]] = {"dfine": {"model_size": "nano"}}
+SMALLEST: Mapping[str, dict[str, Any]] = {name: {"model_size": "nano"} for name in LARGE}
 """Hyperparameters of algorithms without a backbone to choose."""
+
+SQUARES = dict.fromkeys(("rfdetr", "rfdetr_seg"), Geometry(96, 96, lowest=3, highest=5, detections=20))
+"""Inputs of algorithms that take no others."""
 
 
 class ExportedSlowly(DetectorConformance):
@@ -32,6 +36,7 @@ def conforms(algorithm: Algorithm, task: str) -> type[DetectorConformance]:
         "model_name": algorithm.name.replace(ANY, SMALL_MODEL),
         "task": task,
         "hyperparameters": SMALLEST.get(algorithm.name, {}),
+        "geometry": SQUARES.get(algorithm.name, DetectorConformance.geometry),
         "__module__": __name__,
     }
     made = type(f"Test_{algorithm.name.replace(ANY, SMALL_MODEL)}", (ExportedSlowly,), members)

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from automl_vision import Predictor
-from automl_vision.core.tasks import CLASSIFICATION, OBJECT_DETECTION
+from automl_vision.core.tasks import CLASSIFICATION, INSTANCE_SEGMENTATION, OBJECT_DETECTION
 from automl_vision.recipes.start_models import StartModel, start_models
 from conftest import write_objects, write_shape_folders
 from loopback_hub import hub
@@ -86,3 +86,31 @@ def test_dfine_starts_from_the_hub_and_is_packaged(tmp_path: Path):
     assert run["result"]["weights_source"] == f"hub: {row.name}"
     assert run["result"]["weights_licence"] == row.licence
     assert Predictor(run["model"]).description.parity
+
+
+@pytest.mark.parametrize(("name", "task"), [("rfdetr", OBJECT_DETECTION), ("rfdetr_seg", INSTANCE_SEGMENTATION)])
+def test_rfdetr_starts_from_the_hub_and_is_packaged(tmp_path: Path, name: str, task: str):
+    """Files and tensors have the names of the published ones."""
+    pytest.importorskip("transformers")
+    from transformers import RfDetrForInstanceSegmentation, RfDetrForObjectDetection
+
+    from automl_vision.models.detectors.rfdetr_source import RFDETR_REPOSITORIES, published_config
+
+    kind = RfDetrForInstanceSegmentation if name == "rfdetr_seg" else RfDetrForObjectDetection
+    repository = RFDETR_REPOSITORIES[name]["nano"]
+    torch.manual_seed(0)
+    kind(published_config(name, "nano")).save_pretrained(tmp_path / "hub" / repository)
+    pixels = {"do_normalize": True, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    (tmp_path / "hub" / repository / "preprocessor_config.json").write_text(json.dumps(pixels))
+    data = write_objects(tmp_path / "data", images=12, masks=name == "rfdetr_seg")
+    run = submitted(
+        tmp_path, task=task, training_data=str(data), compute_target="cpu", model_name=name,
+        arguments={"model_size": "nano", "image_size": 96, "number_of_epochs": 1},
+    )  # fmt: skip
+    assert run["result"]["weights_source"] == f"hub: {repository}"
+    assert run["result"]["weights_licence"] == "apache-2.0"
+    predictor = Predictor(run["model"])
+    assert predictor.description.parity["objects"] > 0
+    assert predictor.description.parity["equal_share"] >= 0.99
+    (found,) = predictor([next((tmp_path / "data").glob("*.png"))])
+    assert (found.objects.masks is not None) == (name == "rfdetr_seg")

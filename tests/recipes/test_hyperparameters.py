@@ -18,6 +18,8 @@ from automl_vision.recipes.hyperparameters import (
     DetectionHyperparameters,
     DFineHyperparameters,
     OneStageHyperparameters,
+    RFDetrHyperparameters,
+    RFDetrSegHyperparameters,
     SegmentationHyperparameters,
 )
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -32,7 +34,9 @@ FAMILY = [
     (OBJECT_DETECTION, "retinanet_resnet50_fpn", DetectionHyperparameters),
     (OBJECT_DETECTION, "yolov5", OneStageHyperparameters),
     (OBJECT_DETECTION, "dfine", DFineHyperparameters),
+    (OBJECT_DETECTION, "rfdetr", RFDetrHyperparameters),
     (INSTANCE_SEGMENTATION, "maskrcnn_resnet18_fpn", SegmentationHyperparameters),
+    (INSTANCE_SEGMENTATION, "rfdetr_seg", RFDetrSegHyperparameters),
 ]
 
 

@@ -36,7 +36,7 @@ _EXTRAS = {
     "train": "training, sweeps, data checks, the studio",
     "serve": "endpoints over HTTP",
     "openvino": "the fastest runtime on Intel and AMD processors",
-    "detr": "D-FINE, a detector of the DETR kind",
+    "detr": "D-FINE and RF-DETR, detectors of the DETR kind",
     "ray": "trials on a cluster",
     "s3": "data and models in S3",
     "svg": "charts as SVG, PNG and PDF files",

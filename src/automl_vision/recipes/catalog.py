@@ -22,6 +22,8 @@ from automl_vision.recipes.hyperparameters import (
     DetectorHyperparameters,
     DFineHyperparameters,
     OneStageHyperparameters,
+    RFDetrHyperparameters,
+    RFDetrSegHyperparameters,
     SegmentationHyperparameters,
     TrainingHyperparameters,
 )
@@ -267,10 +269,34 @@ register_algorithm(
         parameters=19_563_368,  # of the medium size with COCO's 80 classes, so that a listing need not build it
     )
 )
+
+
+def _register_rfdetr(name: str, task: str, family: type[TrainingHyperparameters], parameters: int) -> None:
+    """Register RF-DETR for a task; `parameters` of the medium size with COCO's 91 outputs."""
+    register_algorithm(
+        Algorithm(
+            name=name,
+            tasks=(task,),
+            family=family,
+            sgd_rate=0.01,
+            adaptive_rate=1e-4,  # as published
+            rate_batch=16,
+            builder="automl_vision.models.detectors.rfdetr:create_rfdetr",
+            rebuilder="automl_vision.models.detectors.rfdetr:rebuild_rfdetr",
+            architecture="rf_detr",
+            extra=Extra("transformers", "detr"),
+            licence="apache-2.0",
+            parameters=parameters,
+        )
+    )
+
+
+_register_rfdetr("rfdetr", OBJECT_DETECTION, RFDetrHyperparameters, 33_687_458)
 _register_pyramid(
     "maskrcnn_*_fpn", "rcnn:MaskRCNN", SegmentationHyperparameters,
     task=INSTANCE_SEGMENTATION, automode=_REGION_BACKBONES, rank=5,
 )  # fmt: skip
+_register_rfdetr("rfdetr_seg", INSTANCE_SEGMENTATION, RFDetrSegHyperparameters, 35_694_259)
 
 
 def own_models(task: str) -> list[str]:
@@ -339,7 +365,9 @@ def find_algorithm(name: str, task: str) -> Algorithm:
 
 
 def architecture_of(name: str, task: str) -> str:
-    """Return timm's architecture behind an algorithm's name, of a detector that of its backbone; D-FINE has its own.
+    """Return timm's architecture behind an algorithm's name, of a detector that of its backbone.
+
+    D-FINE and RF-DETR have their own.
 
     Raises:
         UnknownModelError: the task has no such algorithm.

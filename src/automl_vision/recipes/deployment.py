@@ -22,7 +22,7 @@ from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectorHyperparameters,
     Hyperparameters,
-    SegmentationHyperparameters,
+    MaskHyperparameters,
 )
 from automl_vision.recipes.normalization import Normalization
 from automl_vision.recipes.parity import (
@@ -224,7 +224,7 @@ class SegmentationDeployment(DetectionDeployment):
 
     def __init__(self, hyperparameters: Hyperparameters, geometry: Geometry | None) -> None:
         super().__init__(hyperparameters, geometry)
-        assert isinstance(hyperparameters, SegmentationHyperparameters)
+        assert isinstance(hyperparameters, MaskHyperparameters)
         self.mask_threshold = hyperparameters.mask_threshold
 
 

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.images import PixelSize
-from automl_vision.recipes.geometry import CANVAS_STEP, Geometry, fit_canvas, fit_geometry
+from automl_vision.recipes.geometry import CANVAS_STEP, Geometry, fit_canvas, fit_geometry, rounded_side
 from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectionHyperparameters,
     DetectorHyperparameters,
     Hyperparameters,
     OneStageHyperparameters,
+    RFDetrHyperparameters,
 )
 from automl_vision.serving.objects import TileGrid
 
@@ -87,6 +88,9 @@ def detector_geometry(dataset: Dataset, hyperparameters: DetectorHyperparameters
 def _canvas(
     dataset: Dataset, hyperparameters: DetectorHyperparameters, sizes: NDArray[np.float64], training: NDArray[np.bool_]
 ) -> tuple[int, int]:
+    if isinstance(hyperparameters, RFDetrHyperparameters):  # its windows of patches mix rows and columns elsewhere
+        side = rounded_side(hyperparameters.side, hyperparameters.side_step)
+        return side, side
     sizes_trained = sizes[training]
     if isinstance(hyperparameters, OneStageHyperparameters):
         if hyperparameters.image_size is not None:

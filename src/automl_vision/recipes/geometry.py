@@ -107,6 +107,6 @@ def _spread(aspects: NDArray[np.float64]) -> Sequence[float]:
     return min(low, middle / 1.25), middle, max(high, middle * 1.25)
 
 
-def rounded_side(side: float) -> int:
-    """The nearest multiple of 32, at least 32."""
-    return max(CANVAS_STEP, CANVAS_STEP * round(side / CANVAS_STEP))
+def rounded_side(side: float, step: int = CANVAS_STEP) -> int:
+    """The nearest multiple of a step in pixels, at least one of it."""
+    return max(step, step * round(side / step))

@@ -70,13 +70,13 @@ class TrainingHyperparameters(BaseModel):
         gt=0,
         le=1,
         description="factor on the learning rate for each block further from the head; none: 0.75 for a detector's "
-        "pretrained backbone and for vision transformers, 0.8 for ConvNeXt and Swin, otherwise 1",
+        "pretrained backbone and for vision transformers, 0.8 for rfdetr, ConvNeXt and Swin, otherwise 1",
     )
     beta1: float = Field(0.9, ge=0, lt=1, description=f"{users_of('beta1')}: decay rate of the first moment")
     beta2: float = Field(0.999, ge=0, lt=1, description=f"{users_of('beta2')}: decay rate of the second moment")
     amsgrad: bool = Field(False, description=f"{users_of('amsgrad')}: use the AMSGrad variant")
     gradient_clipping: float | None = Field(
-        None, gt=0, description="maximum gradient norm of a step; none: 0.1 for dfine, otherwise unlimited"
+        None, gt=0, description="maximum gradient norm of a step; none: 0.1 for dfine and rfdetr, otherwise unlimited"
     )
     evaluation_frequency: int = Field(
         1, gt=0, description="epochs between validations; increased when the time budget is too short for all epochs"
@@ -257,15 +257,20 @@ class DetectionHyperparameters(DetectorHyperparameters):
     max_size: int = Field(1333, gt=0, description="maximum longer side of the model's input in pixels")
 
 
+def _mask_threshold_field() -> Any:
+    return Field(0.5, gt=0, lt=1, description="minimum probability at which a pixel belongs to an object")
+
+
+def _copy_paste_field() -> Any:
+    description = "fraction of training images onto which objects of another image are pasted"
+    return Field(0.0, ge=0, le=1, description=description)
+
+
 class SegmentationHyperparameters(DetectionHyperparameters):
     """Hyperparameters of Mask R-CNN."""
 
-    mask_threshold: float = Field(
-        0.5, gt=0, lt=1, description="minimum probability at which a pixel belongs to an object"
-    )
-    copy_paste: float = Field(
-        0.0, ge=0, le=1, description="fraction of training images onto which objects of another image are pasted"
-    )
+    mask_threshold: float = _mask_threshold_field()
+    copy_paste: float = _copy_paste_field()
 
 
 ONE_STAGE_BACKBONES = {
@@ -279,6 +284,9 @@ ONE_STAGE_BACKBONES = {
 
 class OneStageHyperparameters(DetectorHyperparameters):
     """Hyperparameters of the one-stage detector of this package."""
+
+    side_step: ClassVar[int] = 32
+    """Pixels of which the input's sides are multiples: the coarsest stride of the backbones."""
 
     number_of_epochs: int = Field(
         30,
@@ -300,20 +308,27 @@ class OneStageHyperparameters(DetectorHyperparameters):
         return ONE_STAGE_BACKBONES[self.model_size]
 
 
-class DFineHyperparameters(OneStageHyperparameters):
-    """Hyperparameters of D-FINE, a DETR-like detector with COCO weights on the hub."""
-
-    nms_iou_threshold: float = _nms_field(
+def _no_nms_field() -> Any:
+    return _nms_field(
         "box_iou_threshold",
         default=1.0,
         description="1: no NMS, since the detector learns to find each object once; below 1: as for other detectors",
     )
+
+
+def _weights_folder_field() -> Any:
+    description = "folder with config.json and model.safetensors to start from instead of a hub"
+    return Field(None, description=description)
+
+
+class DFineHyperparameters(OneStageHyperparameters):
+    """Hyperparameters of D-FINE, a DETR-like detector with COCO weights on the hub."""
+
+    nms_iou_threshold: float = _no_nms_field()
     model_size: Literal["nano", "small", "medium", "large", "extra_large"] = Field(  # type: ignore[assignment]
         "medium", description="size of the published model; ignored when a folder of weights is given"
     )
-    weights: str | None = Field(
-        None, description="folder with config.json and model.safetensors to start from instead of a hub"
-    )
+    weights: str | None = _weights_folder_field()
     layers_to_freeze: int | None = Field(
         None,
         ge=0,
@@ -330,5 +345,87 @@ class DFineHyperparameters(OneStageHyperparameters):
         """As published (Peng et al. 2024): queries that switch objects produce steep gradients."""
         return 0.1 if self.gradient_clipping is None else self.gradient_clipping
 
+
+RFDETR_SIDES = {"nano": 384, "small": 512, "medium": 576, "large": 704}
+RFDETR_SEG_SIDES = {"nano": 312, "small": 384, "medium": 432}
+"""Pixels of the side of the input with which RF-DETR was published, for boxes and for masks, by `model_size`."""
+
+
+class RFDetrHyperparameters(OneStageHyperparameters):
+    """Hyperparameters of RF-DETR, a DETR-like detector on a vision transformer with COCO weights on the hub."""
+
+    side_step = 32  # two windows of patches of 16 pixels
+
+    nms_iou_threshold: float = _no_nms_field()
+    image_size: int | None = Field(
+        None,
+        gt=0,
+        description="side of the model's square input in pixels, rounded to a multiple of 32; none: as published, 384, "
+        "512, 576 or 704 by model_size",
+    )
+    model_size: Literal["nano", "small", "medium", "large"] = Field(  # type: ignore[assignment]
+        "medium", description="size of the published model; of a folder of weights only the input's side follows it"
+    )
+    weights: str | None = _weights_folder_field()
+    layers_to_freeze: int | None = Field(
+        None,
+        ge=0,
+        description="number of backbone stages to freeze, counted from the input: patches, then blocks; none: 0",
+    )
+    ema_decay: float = Field(0.993, ge=0, lt=1, description="decay of the moving average of the weights (EMA); 0: off")
+
+    @property
+    def frozen_stages(self) -> int:
+        """Number of frozen stages."""
+        return self.layers_to_freeze or 0
+
+    @property
+    def backbone(self) -> str | None:
+        """None: the published model decides."""
+        return None
+
+    @property
+    def side(self) -> int:
+        """Pixels of the input's side."""
+        return self.image_size or RFDETR_SIDES[self.model_size]
+
+    @property
+    def effective_layer_decay(self) -> float:
+        """As published (Robinson et al. 2025) for the pretrained blocks of the vision transformer."""
+        if self.layer_decay is None:
+            return 0.8 if self.pretrained else 1.0
+        return self.layer_decay
+
+    @property
+    def max_gradient_norm(self) -> float:
+        """As published."""
+        return 0.1 if self.gradient_clipping is None else self.gradient_clipping
+
+
+class RFDetrSegHyperparameters(RFDetrHyperparameters):
+    """Hyperparameters of RF-DETR-Seg, which also predicts masks."""
+
+    side_step = 24  # two windows of patches of 12 pixels
+
+    image_size: int | None = Field(
+        None,
+        gt=0,
+        description="side of the model's square input in pixels, rounded to a multiple of 24; none: as published, 312, "
+        "384 or 432 by model_size",
+    )
+    model_size: Literal["nano", "small", "medium"] = Field(
+        "medium", description="size of the published model; of a folder of weights only the input's side follows it"
+    )
+    mask_threshold: float = _mask_threshold_field()
+    copy_paste: float = _copy_paste_field()
+
+    @property
+    def side(self) -> int:
+        """Pixels of the input's side."""
+        return self.image_size or RFDETR_SEG_SIDES[self.model_size]
+
+
+MaskHyperparameters = SegmentationHyperparameters | RFDetrSegHyperparameters
+"""Hyperparameters of algorithms that predict masks."""
 
 Hyperparameters = TrainingHyperparameters

@@ -64,7 +64,7 @@ class DetectionTask(Task[DetectionOutputs]):
         if not (isinstance(settings, OneStageHyperparameters) and settings.multi_scale):
             return height, width
         factor = np.random.default_rng([*seed, 1]).uniform(*MULTI_SCALE)
-        return rounded_side(height * factor), rounded_side(width * factor)
+        return rounded_side(height * factor, settings.side_step), rounded_side(width * factor, settings.side_step)
 
     def _training_image(
         self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator

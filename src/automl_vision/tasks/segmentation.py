@@ -13,7 +13,7 @@ from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.masks import MaskCode
 from automl_vision.data.objects import Objects
 from automl_vision.data.pixel_cache import Pixels
-from automl_vision.recipes.hyperparameters import SegmentationHyperparameters
+from automl_vision.recipes.hyperparameters import MaskHyperparameters
 from automl_vision.tasks.detection import DetectionTask
 from automl_vision.tasks.object_targets import ImageObjects
 from automl_vision.tasks.object_transforms import ObjectTransform, copy_paste
@@ -23,7 +23,7 @@ class SegmentationTask(DetectionTask):
     """Masks with classes."""
 
     name = INSTANCE_SEGMENTATION
-    hyperparameters: SegmentationHyperparameters
+    hyperparameters: MaskHyperparameters
 
     def _training_image(
         self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator

@@ -86,15 +86,19 @@ class Detector(nn.Module):
 
     def best(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> DetectionTensors:
         """Detections from boxes (n, a, 4) and scores (n, a, classes)."""
+        return self.best_rows(boxes, scores, size)[0]
+
+    def best_rows(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> tuple[DetectionTensors, Tensor]:
+        """As `best`, with the row (n, d) of the boxes that each detection comes from."""
         flat = scores.flatten(1)
         values, index = flat.topk(min(_CANDIDATES, flat.shape[1]), dim=1)
-        labels = index % self.classes
-        candidates = clip(gather(boxes, torch.div(index, self.classes, rounding_mode="floor")), *size)
+        labels, rows = index % self.classes, torch.div(index, self.classes, rounding_mode="floor")
+        candidates = clip(gather(boxes, rows), *size)
         if self.nms_threshold < 1:
             kept = nms_keep(candidates, labels, self.nms_threshold)
             values = torch.where(kept, values, torch.zeros_like(values))
         values, order = values.topk(min(self.geometry.detections, values.shape[1]), dim=1)
-        return gather(candidates, order), values, labels.gather(1, order)
+        return (gather(candidates, order), values, labels.gather(1, order)), rows.gather(1, order)
 
 
 class PyramidDetector(Detector):
