@@ -136,6 +136,7 @@ def test_a_limit_that_nothing_keeps_is_said_and_the_run_ends_with_the_smallest(t
     assert "not trained, for at most 0.01 ms per image are wanted: efficientnet_lite" in said
     assert "no measured trial has at most 0.01 ms per image" in said
     assert run.get_status() == "Completed"
+    assert run.folder.record().model_notes[0].startswith("no measured trial has at most 0.01 ms per image")
     assert {row.sampled["validation_crop_size"] for row in run.leaderboard()} == {96}
     assert run.verdict() is not None
     assert len(run.leaderboard(max_latency_ms=0.01)) == 0

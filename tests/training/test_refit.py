@@ -132,6 +132,7 @@ def test_a_run_ends_with_it_once(dataset: Dataset, tmp_path: Path):
     said = "\n".join(message.text for message in run.folder.events.messages())
     assert "trained on the 7 validation images too" in said
     assert run.get_status() == "Completed"
+    assert "trained on the 7 validation images too" in run.folder.record().model_notes[0]
     model = Predictor(run.folder.model)
     assert model.description.provenance["refit_epochs"] >= 1
     assert model.description.provenance["trial"] == 0

@@ -6497,6 +6497,11 @@ export interface components {
              */
             model_trial: number | null;
             /**
+             * Model Notes
+             * @description what else is to be known of the model, in sentences
+             */
+            model_notes: string[];
+            /**
              * Measured On
              * @description how latency was measured
              */

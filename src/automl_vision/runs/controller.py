@@ -283,7 +283,10 @@ class _Controller:
         best = self.folder.trial(done[0].trial if decision is None else decision.trial)
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
         if self._packaged_trial() != best.number:
-            trial = self._refit(jobs, best) if self.spec.refit_full else best.path
+            trial, notes = self._refit(jobs, best) if self.spec.refit_full else (best.path, [])
+            if limits.are_set:
+                notes.insert(0, within(read_leaderboard(self.folder), limits).note)
+            self.folder.update(model_notes=notes)
             arguments = {"trial": str(trial), "destination": str(self.folder.model), "provenance": provenance}
             self.folder.progress("packaging", 0, 1)
             start = time.monotonic()
@@ -297,22 +300,27 @@ class _Controller:
         self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
 
-    def _refit(self, jobs: Jobs, best: TrialFolder) -> Path:
-        """Train the best network on the validation images too; returns the folder of the trial to package."""
+    def _refit(self, jobs: Jobs, best: TrialFolder) -> tuple[Path, list[str]]:
+        """Train the best network on the validation images too.
+
+        Returns:
+            The folder of the trial to package, and what came of it in a sentence.
+        """
         folder, images = jobs.refit_folder(best), int((jobs.dataset.splits == "val").sum())
+        reason = None
         if not (folder / RESULT_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
             self.folder.progress("training on validation images too", 0, 1)
             seconds = self.budget.seconds_for_refit
             reason = jobs.finish(jobs.refit(best, seconds), seconds=seconds + PACKAGING_SECONDS)
-            if reason is not None:
-                self.folder.message(f"trial {best.number} stays as it is, without the validation images: {reason}")
-                return best.path
-        self.folder.message(
-            f"the model is trial {best.number}, trained on the {images} validation images too; figures of these images "
-            "are from before"
+        note = (
+            f"the model is trial {best.number}, trained on the {images} validation images too; the board has its "
+            "figures from before"
         )
-        return folder
+        if reason is not None:
+            note = f"trial {best.number} was not trained on the validation images too: {reason}"
+        self.folder.message(note)
+        return best.path if reason is not None else folder, [note]
 
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""

@@ -27,6 +27,9 @@ export function Verdict({ run }: { run: RunDetails }) {
       <div className={styles.why}>
         <LongText text={sentenceOf(run)} />
         {run.decision !== null && <p>AutoMode: {run.decision.replace(/\.$/, "")}.</p>}
+        {run.model_notes.map((note) => (
+          <p key={note}>{asSentence(note)}</p>
+        ))}
         {run.note !== "" && <p>{asSentence(run.note)}</p>}
         {isAtRest(run.status) && run.has_predictions && <MistakesLine runId={run.id} trial={row.trial} />}
         {run.model_trial !== null && run.model_trial !== row.trial && (

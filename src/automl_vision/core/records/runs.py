@@ -110,6 +110,9 @@ class RunRecord(Record):
     probes: dict[str, float] = Field(default_factory=dict, description="score of each candidate that was probed")
     decision: Decision | None = None
     best_trial: int | None = Field(default=None, description="the trial that became the model")
+    model_notes: list[str] = Field(
+        default_factory=list, description="what else is to be known of the model, in sentences"
+    )
 
 
 class TrialRecord(Record):

@@ -74,6 +74,7 @@ class RunDetails(RunSummary):
     verdict: RunVerdict | None = Field(description="null before a trial has a result, or where none keeps the limits")
     decision: str | None = Field(description="what AutoMode kept, and why")
     model_trial: int | None = Field(description="the trial that became the model of the run")
+    model_notes: list[str] = Field(description="what else is to be known of the model, in sentences")
     measured_on: str = Field(description="how latency was measured")
     has_model: bool = Field(description="whether a model was packaged")
     has_predictions: bool = Field(description="whether the mistakes of the recommended trial can be looked at")
@@ -139,6 +140,7 @@ def get_run(
         verdict=_verdict(verdict),
         decision=None if record.decision is None else record.decision.reason,
         model_trial=record.best_trial,
+        model_notes=record.model_notes,
         measured_on=board.measured_on,
         has_model=folder.model.exists(),
         has_predictions=verdict is not None and _has_predictions(folder, verdict.recommended),
