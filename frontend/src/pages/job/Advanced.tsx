@@ -16,7 +16,7 @@ const MODES: { id: Mode; title: string }[] = [
   { id: "one", title: "One algorithm" },
   { id: "sweep", title: "Search space" },
 ];
-const PLAIN = ["experiment", "max_latency_ms", "max_size_mb", "enable_voting_ensemble", "automode_gate", "iterations", "max_concurrent_iterations", "compute_target", "seed", "validation_data", "validation_data_size", "max_bad_share", "exif", "value_range", "threads", "processes_per_trial"];
+const PLAIN = ["experiment", "max_latency_ms", "max_size_mb", "enable_voting_ensemble", "automode_gate", "refit_full", "iterations", "max_concurrent_iterations", "compute_target", "seed", "validation_data", "validation_data_size", "max_bad_share", "exif", "value_range", "threads", "processes_per_trial"];
 
 export function Advanced({ form, values, faults, ranges, tasks, onChange, onTask }: {
   form: JobForm;
