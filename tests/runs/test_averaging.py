@@ -83,8 +83,9 @@ def test_what_the_default_recipe_needed_counts_once_it_is_known():
     timing = Timing(setup=20.0, epoch=10.0, finish=24.0)
     values = {"best_epoch": 1, "fine_tuned_share": 1.0, "epochs": 1, "primary_metric": "accuracy", "score": 0.5}
     result = TrialResult(**values, seconds=60.0, weights_source="package: a", final_seconds=14.0)
-    known, guessed = DefaultSeconds.of(timing, result), DefaultSeconds.of(timing)
-    assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * 10)
+    guessed = DefaultSeconds.of(timing)
+    known = guessed.corrected(result, probed=guessed.features + 5.0 + 7.0)
+    assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * (10 + 7))
     assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 3 * 10)
 
 

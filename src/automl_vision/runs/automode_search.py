@@ -90,13 +90,14 @@ class AutoModeSearch:
         """Train what there is time for, and record which trial is kept."""
         default, timing = default_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
         opinions = [each for each in second_opinion_trials(self.spec) if self._may_fit(default, each.planned)]
-        if timing is not None:
-            seconds = DefaultSeconds.of(timing)
+        seconds = None if timing is None else DefaultSeconds.of(timing)
+        if seconds is not None:
             self.budget.ensemble = seconds.kept(opinions, self.budget.seconds_for_all_trials)
         loop = self._stage([default], self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not _is_averaged(loop):
-            loop = self._second_opinions(loop, opinions, None if timing is None else DefaultSeconds.of(timing, result))
+            probed = self.folder.trial(0).evaluations()[0].seconds
+            loop = self._second_opinions(loop, opinions, None if seconds is None else seconds.corrected(result, probed))
             if not loop.time_is_up:
                 loop = self._portfolio(loop, result)
             if loop.time_is_up:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -35,7 +35,7 @@ _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the w
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
-_FEATURES = 0.3  # of the seconds before the first epoch, for the features of a frozen network with as many operations
+_FEATURES = 0.6  # of the seconds before the first epoch, for the features of a frozen network with as many operations
 _PREDICTIONS = 1 / 6  # of what a trial keeps for its end: it compares weights too
 _MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
 _FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
@@ -47,25 +47,36 @@ class DefaultSeconds:
 
     Attributes:
         setup: before the first epoch, the probe included.
+        features: of that, for the features of all images.
         epoch: an epoch with its validation.
         end: after the last epoch.
         predictions: the last predictions of validation and test images, which are a part of that.
     """
 
     setup: float
+    features: float
     epoch: float
     end: float
     predictions: float
 
     @staticmethod
-    def of(timing: Timing, result: TrialResult | None = None) -> DefaultSeconds:
-        """From the first steps of the default recipe, and from its result once there is one."""
-        predictions = _PREDICTIONS * timing.finish if result is None else result.final_seconds
-        return DefaultSeconds(timing.setup, timing.epoch, timing.finish, predictions)
+    def of(timing: Timing) -> DefaultSeconds:
+        """From the first steps of the default recipe."""
+        predictions = _PREDICTIONS * timing.finish
+        return DefaultSeconds(timing.setup, _FEATURES * timing.setup, timing.epoch, timing.finish, predictions)
+
+    def corrected(self, result: TrialResult, probed: float) -> DefaultSeconds:
+        """The same with what the default recipe took in the end.
+
+        Args:
+            result: of the default recipe.
+            probed: seconds from its start until its probe was validated.
+        """
+        return replace(self, features=max(0.0, probed - _START_SECONDS), predictions=result.final_seconds)
 
     def of_opinion(self, opinion: Opinion) -> float:
         """Seconds for the head of another network."""
-        return _START_SECONDS + opinion.cost * (_FEATURES * self.setup + self.predictions)
+        return _START_SECONDS + opinion.cost * (self.features + self.predictions)
 
     def of_average(self, opinions: Sequence[Opinion]) -> float:
         """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none."""
