@@ -347,7 +347,7 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert without.trial == 1
     diverged = decide(folder, [TrialState(0, base_trial(), TrialStatus.COMPLETED), other], ACCURACY)
     assert diverged is not None
-    assert (diverged.trial, "gave no result to compare with" in diverged.reason) == (1, True)
+    assert (diverged.trial, "the default recipe cannot be taken" in diverged.reason) == (1, True)
     unknown = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.9)], ACCURACY)
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
