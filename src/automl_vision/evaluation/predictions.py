@@ -39,6 +39,7 @@ PREDICTIONS_FILE = "predictions.arrow"
 
 REFIT = "refit"
 """Instead of a split: the validation images as a network sees them that was trained on them too."""
+
 _UNKNOWN = 30.0  # logits below the lowest one; e^-30 is no probability that anyone would see
 _ABOUT = ("task", "classes", "calibration", "as_jpeg")
 

@@ -163,11 +163,12 @@ class Run:
         """
         from automl_vision.runs.verdict import judge
 
-        outline, board = self.folder.outline(), self.leaderboard(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb)
         if max_latency_ms is None and max_size_mb is None:
+            outline = self.folder.outline()
             own = self.leaderboard(max_latency_ms=outline.max_latency_ms, max_size_mb=outline.max_size_mb)
-            board = own if len(own) else board
-        return judge(self.folder, board)
+            if len(own):
+                return judge(self.folder, own)
+        return judge(self.folder, self.leaderboard(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb))
 
     def measure(self, *, again: bool = False) -> Leaderboard:
         """Measure latency and size of the finished trials' networks that are not measured yet, on this machine.

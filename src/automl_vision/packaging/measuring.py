@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from automl_vision.core.records import BatchLatency, Speed
 from automl_vision.data.dataset import Dataset
 from automl_vision.models.registry import create_model
-from automl_vision.packaging.exporters import EXPORTERS
+from automl_vision.packaging.exporters import EXPORTERS, Exported
 from automl_vision.packaging.finished_trial import read_finished_trial, to_export
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.device import processor_name, usable_cores
@@ -41,13 +40,8 @@ def measure_trial(trial: str | Path, scratch: Path) -> Speed:
     """
     finished = read_finished_trial(trial)
     images = list(finished.validation_files(_IMAGES).values())
-    with _emptied(scratch):
-        runtime, exporter = next(iter(EXPORTERS.items()))
-        file = finished.export(exporter, scratch)
-        finished.describe({}).save(scratch)
-        speed = measure_exported(scratch, file, images, runtime=runtime)
-    speed.save(finished.folder)
-    return speed
+    exported = to_export(finished.task, finished.model)
+    return _measured(exported, finished.describe({}), images, scratch, finished.folder)
 
 
 def measure_planned(spec: TrialSpec, scratch: Path) -> Speed:
@@ -86,24 +80,24 @@ def measure_planned(spec: TrialSpec, scratch: Path) -> Speed:
         objects=task.deployment.object_settings,
     )
     grey = np.full((*preprocessing.input_size, 3), 114, np.uint8)
-    with _emptied(scratch):
-        runtime, exporter = next(iter(EXPORTERS.items()))
-        file = exporter.export(to_export(task, model), scratch)
-        description.save(scratch)
-        speed = measure_exported(scratch, file, [grey], runtime=runtime)
-    speed.save(Path(spec.folder))
-    return speed
+    return _measured(to_export(task, model), description, [grey], scratch, Path(spec.folder))
 
 
-@contextmanager
-def _emptied(folder: Path) -> Iterator[None]:
-    """Empty a folder before, and delete it afterwards."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _measured(
+    exported: Exported, description: ModelDescription, images: Sequence[ImageSource], scratch: Path, folder: Path
+) -> Speed:
+    """Export a network into a scratch folder, measure it, and write `speed.json` into a folder."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     try:
-        yield
+        runtime, exporter = next(iter(EXPORTERS.items()))
+        file = exporter.export(exported, scratch)
+        description.save(scratch)
+        speed = measure_exported(scratch, file, images, runtime=runtime)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+    speed.save(folder)
+    return speed
 
 
 def measure_exported(folder: Path, file: Path, images: Sequence[ImageSource], *, runtime: str) -> Speed:

@@ -21,13 +21,11 @@ from automl_vision.runs.averaging import (
     needed_seconds,
     planned_average,
 )
-from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import Budget, time_is_up_text
 from automl_vision.runs.costs import Costs
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
-from automl_vision.runs.limits import within
-from automl_vision.runs.measuring import measure_trials
+from automl_vision.runs.measuring import measured_within
 from automl_vision.runs.mlflow_observer import PARENT
 from automl_vision.runs.past_trials import data_facts
 from automl_vision.runs.probing import PROBES_FILE, probe_candidates, probing_seconds
@@ -117,10 +115,9 @@ class AutoModeSearch:
         limits = self.spec.limits
         if not limits.are_set:
             return trials
-        measure_trials(self.folder, self.jobs.finish, seconds=self.budget.seconds_for_measuring)
-        board = within(read_leaderboard(self.folder), limits)
-        self.folder.message(board.note)
-        return [trial for trial in trials if trial.number in {row.trial for row in board}] or trials
+        board = measured_within(self.folder, limits, self.jobs.finish, seconds=self.budget.seconds_for_measuring)
+        kept = {row.trial for row in board}
+        return [trial for trial in trials if trial.number in kept] or trials
 
     def _second_opinions(
         self, loop: TrialLoop, opinions: Sequence[Opinion], seconds: DefaultSeconds | None

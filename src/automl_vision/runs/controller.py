@@ -38,7 +38,7 @@ from automl_vision.runs.budget import (
 from automl_vision.runs.costs import Costs, limited
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.limits import within
-from automl_vision.runs.measuring import measure_trials
+from automl_vision.runs.measuring import measure_trials, measured_within
 from automl_vision.runs.mlflow_observer import PARENT, Publisher, final_metrics, published
 from automl_vision.runs.past_trials import past_trials
 from automl_vision.runs.plan import wanted_trials
@@ -276,10 +276,8 @@ class _Controller:
             raise RunFailedError(_without_result(self.folder))
         decision, limits = self.folder.record().decision, self.spec.limits
         if decision is None and limits.are_set and self.spec.is_sweep:
-            measure_trials(self.folder, jobs.finish, seconds=self.budget.seconds_for_measuring)
-            board = within(read_leaderboard(self.folder), limits)
-            self.folder.message(board.note)
-            done = list(board) or done
+            seconds = self.budget.seconds_for_measuring
+            done = list(measured_within(self.folder, limits, jobs.finish, seconds=seconds)) or done
         best = self.folder.trial(done[0].trial if decision is None else decision.trial)
         provenance = {"experiment": self.spec.experiment, "run": self.folder.id, "trial": best.number}
         if self._packaged_trial() != best.number:
@@ -306,21 +304,20 @@ class _Controller:
         Returns:
             The folder of the trial to package, and what came of it in a sentence.
         """
-        folder, images = jobs.refit_folder(best), int((jobs.dataset.splits == "val").sum())
-        reason = None
+        folder, place, reason = jobs.refit_folder(best), best.path, None
         if not (folder / RESULT_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
             self.folder.progress("training on validation images too", 0, 1)
             seconds = self.budget.seconds_for_refit
             reason = jobs.finish(jobs.refit(best, seconds), seconds=seconds + PACKAGING_SECONDS)
-        note = (
-            f"the model is trial {best.number}, trained on the {images} validation images too; the board has its "
-            "figures from before"
-        )
-        if reason is not None:
+        if reason is None:
+            place, images = folder, int((jobs.dataset.splits == "val").sum())
+            trained = f"the model is trial {best.number}, trained on the {images} validation images too"
+            note = f"{trained}; the board has its figures from before"
+        else:
             note = f"trial {best.number} was not trained on the validation images too: {reason}"
         self.folder.message(note)
-        return best.path if reason is not None else folder, [note]
+        return place, [note]
 
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""

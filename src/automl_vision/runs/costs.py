@@ -7,15 +7,15 @@ The network of the default recipe is measured before anything is trained; those 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import SPEED_FILE, Speed, read_record
+from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import decide_geometry
-from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, OneStageHyperparameters
 from automl_vision.recipes.network_costs import network_costs, relative_latency
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.limits import Limits
@@ -48,10 +48,8 @@ class Costs:
     def latency(self, *planned: PlannedTrial) -> float | None:
         """Milliseconds that the networks of some trials take together for an image; None if it cannot be told."""
         base, measured = self.base, self.speed.image_ms(1)
-        shares = [
-            relative_latency(each.model_name, self._pixels(each), base.model_name, self._pixels(base))
-            for each in planned
-        ]
+        pixels = self._pixels(base)
+        shares = [relative_latency(each.model_name, self._pixels(each), base.model_name, pixels) for each in planned]
         known = [share for share in shares if share is not None]
         return None if measured is None or len(known) < len(shares) else measured * sum(known)
 
@@ -77,12 +75,7 @@ class Costs:
         return f"{planned.role or planned.model_name} ({known})"
 
     def _pixels(self, planned: PlannedTrial) -> int:
-        settings = planned.hyperparameters
-        if isinstance(settings, ClassificationHyperparameters):
-            return settings.validation_crop_size**2
-        geometry = decide_geometry(self.dataset, settings)
-        assert geometry is not None
-        return math.prod(geometry.size)
+        return math.prod(_input_size(self.dataset, planned))
 
 
 def limited(jobs: Jobs) -> tuple[RunSpec, Costs | None]:
@@ -140,7 +133,7 @@ def _smaller(jobs: Jobs, planned: PlannedTrial, speed: Speed) -> PlannedTrial | 
     spec, limit, measured = jobs.spec, jobs.spec.limits.max_latency_ms, speed.image_ms(1)
     if limit is None or measured is None or measured <= limit:
         return None
-    side, least = _side(jobs, planned), _LEAST_SIDES[_is_detector(planned)]
+    side, least = _side(jobs, planned), _LEAST_SIDES[has_objects(spec.task)]
     wanted = max(least, _STEP * math.floor(side * math.sqrt(_AIM * limit / measured) / _STEP))
     wanted = min(wanted, side - _STEP)
     return None if wanted < least else with_input(spec.trials[0], spec.task, spec.arguments, wanted)
@@ -148,17 +141,18 @@ def _smaller(jobs: Jobs, planned: PlannedTrial, speed: Speed) -> PlannedTrial | 
 
 def _side(jobs: Jobs, planned: PlannedTrial) -> int:
     """Pixels of the side that `with_input` changes."""
+    size = _input_size(jobs.dataset, planned)
+    return max(size) if isinstance(planned.hyperparameters, OneStageHyperparameters) else min(size)
+
+
+def _input_size(dataset: Dataset, planned: PlannedTrial) -> tuple[int, int]:
+    """Height and width in pixels of what a trial's network sees."""
     settings = planned.hyperparameters
     if isinstance(settings, ClassificationHyperparameters):
-        return settings.validation_crop_size
-    geometry = decide_geometry(jobs.dataset, settings)
+        return settings.validation_crop_size, settings.validation_crop_size
+    geometry = decide_geometry(dataset, settings)
     assert geometry is not None
-    choose: Callable[[tuple[int, int]], int] = max if hasattr(settings, "image_size") else min
-    return choose(geometry.size)
-
-
-def _is_detector(planned: PlannedTrial) -> bool:
-    return not isinstance(planned.hyperparameters, ClassificationHyperparameters)
+    return geometry.size
 
 
 def _speed(folder: Path) -> Speed | None:

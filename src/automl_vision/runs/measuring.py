@@ -22,6 +22,8 @@ from automl_vision.recipes.catalog import family_of
 from automl_vision.recipes.deployment import create_deployment
 from automl_vision.recipes.network import read_network
 from automl_vision.runs.board_reader import read_leaderboard
+from automl_vision.runs.leaderboard import Leaderboard
+from automl_vision.runs.limits import Limits, within
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
 
@@ -66,6 +68,21 @@ def measure_trials(folder: RunFolder, finish: Finish, *, seconds: float = math.i
             _remember(trial, known)
     if waiting:
         folder.message(_summary(folder.id, waiting))
+
+
+def measured_within(folder: RunFolder, limits: Limits, finish: Finish, *, seconds: float) -> Leaderboard:
+    """Measure the finished trials of a run, and return those that keep the limits, with a message on what was found.
+
+    Args:
+        folder: of the run.
+        limits: of the run.
+        finish: runs a job.
+        seconds: after which the measuring ends.
+    """
+    measure_trials(folder, finish, seconds=seconds)
+    board = within(read_leaderboard(folder), limits)
+    folder.message(board.note)
+    return board
 
 
 def measure_now(folder: RunFolder, *, again: bool = False) -> None:

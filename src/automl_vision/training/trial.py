@@ -230,34 +230,19 @@ class _Trial:
         self.pace.training_images, rare = len(self.rows["train"]), max(1, round(epochs))
         if epochs:
             self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, rare)[0])
+            if not self.plan.epochs:
+                raise TrialError("no time is left for it")
             for epoch in range(1, self.plan.last_epoch + 1):
                 on_step = self._on_step(epoch, time.monotonic())
                 self.loop.train_epoch(epoch, self.rows["train"], self.optimizer, on_step)
-            if not self.plan.epochs:
-                raise TrialError("no time is left for it")
         elif self._probes:
             self.plan.epochs = 0
             self._start_head()
         else:
             raise TrialError("its best weights are those that it started from, and its head does not come from a probe")
         self._require_learnt(before)
-        if self.processes.is_main:
-            save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
-        return finish(
-            self.loop,
-            self.task,
-            self.dataset.splits,
-            self.spec,
-            self.reporter,
-            self.watch,
-            self.source.weights,
-            best_epoch=self.plan.last_epoch,
-            fine_tuned_share=1.0,
-            epochs=self.plan.last_epoch,
-            refit_epochs=self.plan.epochs,
-            batch_size=self.plan.batch_size,
-            learning_rate=self.plan.learning_rate,
-        )
+        last = self.plan.last_epoch
+        return self._written(best_epoch=last, fine_tuned_share=1.0, epochs=last, refit_epochs=self.plan.epochs)
 
     def _require_learnt(self, before: float) -> None:
         """See that the images that were added are not recognised clearly worse than before."""
@@ -444,7 +429,13 @@ class _Trial:
 
     def _finish(self) -> TrialResult:
         """Choose the final weights, and write them with their reports."""
-        kept = self._choose_weights()
+        kept, record = self._choose_weights(), self.record
+        return self._written(
+            best_epoch=kept.epoch, fine_tuned_share=kept.share, epochs=record.epoch, stopped=record.reason
+        )
+
+    def _written(self, **training: Any) -> TrialResult:
+        """Write the weights of the averaged model with their reports and the result, whose fields tell of training."""
         if self.processes.is_main:
             save_weights(self.folder / BEST_WEIGHTS, self.loop.averaged.network.state_dict())
         return finish(
@@ -455,12 +446,9 @@ class _Trial:
             self.reporter,
             self.watch,
             self.source.weights,
-            best_epoch=kept.epoch,
-            fine_tuned_share=kept.share,
-            epochs=self.record.epoch,
-            stopped=self.record.reason,
             batch_size=self.plan.batch_size,
             learning_rate=self.plan.learning_rate,
+            **training,
         )
 
     def _choose_weights(self) -> Choice:
