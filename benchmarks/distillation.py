@@ -202,15 +202,11 @@ def _loss(task: ImageLabelTask, way: Way, teacher: Teacher, pixels: Any) -> Call
         return torch.stack([answers[row] for row in rows])
 
     def loss(network: nn.Module, batch: Batch) -> Tensor:
+        smoothing = task.hyperparameters.label_smoothing
+        batch.targets = (1 - smoothing) * batch.targets + smoothing / task.outcomes
         if way.taught and not way.live:
-            smoothing = task.hyperparameters.label_smoothing
-            labels = (1 - smoothing) * batch.targets + smoothing / task.outcomes
-            batch.targets = (1 - way.taught) * labels + way.taught * kept(batch.rows)
-            images, targets = task.mixed(batch)
-        else:
-            images, targets = task.mixed(batch)
-            smoothing = task.hyperparameters.label_smoothing
-            targets = (1 - smoothing) * targets + smoothing / task.outcomes
+            batch.targets = (1 - way.taught) * batch.targets + way.taught * kept(batch.rows)
+        images, targets = task.mixed(batch)
         if way.live:
             targets = (1 - way.taught) * targets + way.taught * teacher(images)
             images = _resized(images, _SIDE).contiguous(memory_format=torch.channels_last)
