@@ -20,11 +20,8 @@ from transformers import DFineConfig, DFineForObjectDetection
 from transformers.utils import logging
 
 from automl_vision import AutoMLVisionConfig, Predictor
-from automl_vision.compute.compute import Job
-from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import ConfigError, UnknownModelError, WeightsUnavailableError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.models.detectors.boxes import overlaps
 from automl_vision.models.detectors.dfine_source import DFINE_REPOSITORIES, published_config
@@ -44,6 +41,7 @@ from automl_vision.training.optimizers import create_optimizer, default_learning
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, scene, small_detector
 from loopback_hub import hub
+from trial_checks import check_resumed_equals_undisturbed, check_two_processes_train_it
 
 DETECTION = "image-object-detection"
 GEOMETRY = Geometry(96, 128, detections=20)
@@ -467,33 +465,13 @@ def test_weights_come_from_a_hub_unless_none_answers(tiny: Path, tmp_path: Path,
     assert len([path for method, path in asked if method == "GET"]) == 2  # once each, by both models
 
 
-class _Copying(RecordingReporter):
-    """Copies a trial's folder when an epoch has been validated and is not saved yet, as an interruption leaves it."""
-
-    def __init__(self, folder: Path, copy: Path) -> None:
-        super().__init__()
-        self._folder, self._copy = folder, copy
-
-    def evaluation(self, evaluation: Evaluation) -> None:
-        super().evaluation(evaluation)
-        if evaluation.epoch == 2:
-            shutil.copytree(self._folder, self._copy)
-
-
 def test_interrupted_and_resumed_equals_undisturbed(
     tiny: Path, boxes: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
 ):
     """The denoising queries are drawn again as they were."""
     settings = hyperparameters(tiny, pretrained=True, number_of_epochs=2, augmentation="standard", mosaic=0.3)
     undisturbed = make_spec(boxes, model_name="dfine", hyperparameters=settings)
-    train(undisturbed, _Copying(Path(undisturbed.folder), tmp_path / "interrupted"))
-    resumed = RecordingReporter()
-    train(undisturbed.model_copy(update={"folder": str(tmp_path / "interrupted")}), resumed)
-    assert [evaluation.epoch for evaluation in resumed.evaluations] == [2]
-    first, second = (
-        load_file(folder / "weights.safetensors") for folder in (Path(undisturbed.folder), tmp_path / "interrupted")
-    )
-    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    check_resumed_equals_undisturbed(undisturbed, tmp_path / "interrupted")
 
 
 @pytest.mark.slow
@@ -501,13 +479,7 @@ def test_two_processes_train_it_together(tiny: Path, boxes: Dataset, make_spec: 
     """Also where an image of one of them has no object, and so nothing to denoise."""
     settings = hyperparameters(tiny, pretrained=True, number_of_epochs=1, training_batch_size=2)
     spec = make_spec(boxes, model_name="dfine", hyperparameters=settings, processes=2, device="cpu")
-    compute = LocalCompute(["automl_vision.training.trial"])
-    arguments = {"spec": spec.model_dump()}
-    job = compute.submit(Job("automl_vision.training.job:run_trial", arguments, Path(spec.folder)))
-    while job.is_running():
-        compute.wait([job], 60)
-    assert job.failure() is None
-    assert read_json(Path(spec.folder) / "result.json")["processes"] == 2
+    check_two_processes_train_it(spec)
 
 
 @pytest.mark.timeout(900)  # an export, which takes long on a busy machine

@@ -19,11 +19,7 @@ from transformers.loss.loss_rf_detr import RfDetrHungarianMatcher
 from transformers.utils import logging
 
 from automl_vision import Predictor
-from automl_vision.compute.compute import Job
-from automl_vision.compute.local import LocalCompute
 from automl_vision.core.errors import ConfigError, WeightsUnavailableError
-from automl_vision.core.files import read_json
-from automl_vision.core.records import Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.models.detectors.queries import hub_labels
 from automl_vision.models.detectors.rfdetr import masks_in_boxes
@@ -44,6 +40,7 @@ from automl_vision.tasks.object_targets import ObjectTargets
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
 from automl_vision.training.trial import train
 from conftest import RecordingReporter, scene, small_detector
+from trial_checks import check_resumed_equals_undisturbed, check_two_processes_train_it
 
 TASKS = {"rfdetr": "image-object-detection", "rfdetr_seg": "image-instance-segmentation"}
 CLASSES = {"rfdetr": RfDetrForObjectDetection, "rfdetr_seg": RfDetrForInstanceSegmentation}
@@ -423,19 +420,6 @@ def test_it_is_listed(name: str):
     assert description.parameters == PARAMETERS[name]["medium"]
 
 
-class _Copying(RecordingReporter):
-    """Copies a trial's folder when an epoch has been validated and is not saved yet, as an interruption leaves it."""
-
-    def __init__(self, folder: Path, copy: Path) -> None:
-        super().__init__()
-        self._folder, self._copy = folder, copy
-
-    def evaluation(self, evaluation: Evaluation) -> None:
-        super().evaluation(evaluation)
-        if evaluation.epoch == 2:
-            shutil.copytree(self._folder, self._copy)
-
-
 def test_interrupted_and_resumed_equals_undisturbed(
     tiny: dict[str, Path], masks: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
 ):
@@ -443,14 +427,7 @@ def test_interrupted_and_resumed_equals_undisturbed(
     changes = {"number_of_epochs": 2, "augmentation": "standard", "multi_scale": True, "copy_paste": 0.3}
     settings = hyperparameters("rfdetr_seg", tiny["rfdetr_seg"], pretrained=True, **changes)
     undisturbed = make_spec(masks, model_name="rfdetr_seg", hyperparameters=settings)
-    train(undisturbed, _Copying(Path(undisturbed.folder), tmp_path / "interrupted"))
-    resumed = RecordingReporter()
-    train(undisturbed.model_copy(update={"folder": str(tmp_path / "interrupted")}), resumed)
-    assert [evaluation.epoch for evaluation in resumed.evaluations] == [2]
-    first, second = (
-        load_file(folder / "weights.safetensors") for folder in (Path(undisturbed.folder), tmp_path / "interrupted")
-    )
-    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    check_resumed_equals_undisturbed(undisturbed, tmp_path / "interrupted")
 
 
 @pytest.mark.slow
@@ -460,13 +437,7 @@ def test_two_processes_train_it_together(tiny: dict[str, Path], masks: Dataset, 
         "rfdetr_seg", tiny["rfdetr_seg"], pretrained=True, number_of_epochs=1, training_batch_size=2
     )
     spec = make_spec(masks, model_name="rfdetr_seg", hyperparameters=settings, processes=2, device="cpu")
-    compute = LocalCompute(["automl_vision.training.trial"])
-    arguments = {"spec": spec.model_dump()}
-    job = compute.submit(Job("automl_vision.training.job:run_trial", arguments, Path(spec.folder)))
-    while job.is_running():
-        compute.wait([job], 60)
-    assert job.failure() is None
-    assert read_json(Path(spec.folder) / "result.json")["processes"] == 2
+    check_two_processes_train_it(spec)
 
 
 @pytest.mark.slow  # an export each

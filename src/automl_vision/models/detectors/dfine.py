@@ -12,10 +12,9 @@ from transformers.loss.loss_d_fine import DFineForObjectDetectionLoss
 
 from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses, means_of
 from automl_vision.models.detectors.dfine_source import DFINE, find_dfine, load_dfine
-from automl_vision.models.detectors.library_source import LibrarySource, described_source
+from automl_vision.models.detectors.library_source import LibrarySource, described_source, description_of
 from automl_vision.models.detectors.queries import Size, hide_crowds, hub_labels, on_canvas, traced_from_code
-from automl_vision.models.detectors.settings import detector_settings
-from automl_vision.models.model import Model, NetworkRequest, describe_network
+from automl_vision.models.model import Model, NetworkRequest
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import DFineHyperparameters
 from automl_vision.recipes.network import NetworkDescription
@@ -131,15 +130,7 @@ def create_dfine(request: NetworkRequest) -> Model:
     """
     hyperparameters = cast(DFineHyperparameters, request.hyperparameters)
     source = find_dfine(hyperparameters)
-    description = describe_network(
-        request,
-        request.algorithm.architecture or request.name,
-        detector_settings(hyperparameters),
-        normalization=source.normalization,
-        weights=source.origin,
-        libraries=("torchvision", "transformers"),
-        config=source.config_values,
-    )
+    description = description_of(request, hyperparameters, source)
     return Model(_from_source(source, description), description)
 
 

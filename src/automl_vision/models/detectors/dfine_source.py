@@ -6,18 +6,15 @@ import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from transformers import DFineConfig, DFineForObjectDetection, DFineModel
 
-from automl_vision.core.errors import WeightsUnavailableError
 from automl_vision.core.tasks import OBJECT_DETECTION
 from automl_vision.models.detectors.library_source import (
-    CONFIG,
     LibraryNetwork,
     LibrarySource,
     find_source,
-    quiet,
+    loaded,
     read_tensors,
 )
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
@@ -143,14 +140,7 @@ def load_dfine(
     if source.folder is None:
         return DFineForObjectDetection(config).model
     state = _read_weights(source.folder, classes)
-    with quiet():
-        try:
-            network, report = DFineForObjectDetection.from_pretrained(
-                None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
-            )
-        except Exception as error:  # the library raises its own kinds for tensors that do not fit
-            raise WeightsUnavailableError(f"no D-FINE can be read from {source.folder} ({error})") from error
-    _check_loaded(report, source.folder)
+    network = loaded(DFineForObjectDetection, "D-FINE", config, state, source.folder, _may_be_new)
     for constant in (network.model.decoder.up, network.model.decoder.reg_scale):
         constant.requires_grad_(False)  # as the library defines them; its loading lets them train
     return network.model.train()  # as every new module is; the library returns it in evaluation mode
@@ -189,16 +179,6 @@ def _fitted(config: DFineConfig, geometry: Geometry, classes: int, least_scale: 
     return config
 
 
-def _check_loaded(report: dict[str, Any], folder: Path) -> None:
-    """Everything but the counters of batch norms and what counts classes must come from the weights.
-
-    Raises:
-        WeightsUnavailableError: something else is missing.
-    """
-    missing = [name for name in report["missing_keys"] if not name.endswith("num_batches_tracked")]
-    missing = [name for name in missing if not _counts_classes(name)]
-    if missing:
-        raise WeightsUnavailableError(
-            f"the weights in {folder} do not fit the D-FINE that its {CONFIG} describes: {len(missing)} tensors are "
-            f"missing, such as {min(missing)}"
-        )
+def _may_be_new(name: str) -> bool:
+    """The counters of batch norms, and what counts classes."""
+    return name.endswith("num_batches_tracked") or _counts_classes(name)

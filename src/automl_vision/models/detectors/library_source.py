@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from torch import Tensor
@@ -17,9 +18,11 @@ from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.models.detectors.settings import detector_settings
+from automl_vision.models.model import NetworkRequest, describe_network
 from automl_vision.models.weights import read_state_dict
 from automl_vision.recipes.catalog import find_algorithm
-from automl_vision.recipes.hyperparameters import TrainingHyperparameters
+from automl_vision.recipes.hyperparameters import DetectorHyperparameters, TrainingHyperparameters
 from automl_vision.recipes.network import NetworkDescription, WeightsOrigin
 from automl_vision.recipes.normalization import Normalization
 from automl_vision.storage.hub import hub_answers
@@ -77,6 +80,53 @@ def described_source(network: LibraryNetwork[C], description: NetworkDescription
     """A network of random weights from its description."""
     config = network.config.from_dict(copy.deepcopy(description.config or {}))
     return LibrarySource(cast(C, config), description.normalization, WeightsOrigin(), None)
+
+
+def description_of(
+    request: NetworkRequest, hyperparameters: DetectorHyperparameters, source: LibrarySource[C]
+) -> NetworkDescription:
+    """The description of a network that is to be built from a source."""
+    return describe_network(
+        request,
+        request.algorithm.architecture or request.name,
+        detector_settings(hyperparameters),
+        normalization=source.normalization,
+        weights=source.origin,
+        libraries=("torchvision", "transformers"),
+        config=source.config_values,
+    )
+
+
+def loaded(
+    kind: Any, name: str, config: C, state: Mapping[str, Tensor], folder: Path, may_be_new: Callable[[str], bool]
+) -> Any:
+    """A network of the library with weights, in evaluation mode.
+
+    Args:
+        kind: its class.
+        name: of the detector, as it is written.
+        config: its architecture.
+        state: tensors by name.
+        folder: that they come from.
+        may_be_new: whether a tensor, by its name, may be missing.
+
+    Raises:
+        WeightsUnavailableError: tensors do not fit, or are missing.
+    """
+    with quiet():
+        try:
+            network, report = kind.from_pretrained(
+                None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
+            )
+        except Exception as error:  # the library raises its own kinds for tensors that do not fit
+            raise WeightsUnavailableError(f"no {name} can be read from {folder} ({error})") from error
+    missing = [tensor for tensor in report["missing_keys"] if not may_be_new(tensor)]
+    if missing:
+        raise WeightsUnavailableError(
+            f"the weights in {folder} do not fit the {name} that its {CONFIG} describes: {len(missing)} tensors are "
+            f"missing, such as {min(missing)}"
+        )
+    return network
 
 
 def find_source(

@@ -13,12 +13,11 @@ from torchvision.ops import roi_align
 from transformers import RfDetrConfig
 
 from automl_vision.models.detectors.detector import DetectionTensors, Detector, Losses, means_of
-from automl_vision.models.detectors.library_source import LibrarySource, described_source
+from automl_vision.models.detectors.library_source import LibrarySource, described_source, description_of
 from automl_vision.models.detectors.queries import Size, hide_crowds, hub_labels, on_canvas, traced_from_code
 from automl_vision.models.detectors.rfdetr_losses import matched_losses
 from automl_vision.models.detectors.rfdetr_source import RFDETR, find_rfdetr, load_rfdetr
-from automl_vision.models.detectors.settings import detector_settings
-from automl_vision.models.model import Model, NetworkRequest, describe_network
+from automl_vision.models.model import Model, NetworkRequest
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.hyperparameters import RFDetrHyperparameters
 from automl_vision.recipes.network import NetworkDescription
@@ -215,15 +214,7 @@ def create_rfdetr(request: NetworkRequest) -> Model:
     """
     hyperparameters = cast(RFDetrHyperparameters, request.hyperparameters)
     source = find_rfdetr(request.name, hyperparameters)
-    description = describe_network(
-        request,
-        request.algorithm.architecture or request.name,
-        detector_settings(hyperparameters),
-        normalization=source.normalization,
-        weights=source.origin,
-        libraries=("torchvision", "transformers"),
-        config=source.config_values,
-    )
+    description = description_of(request, hyperparameters, source)
     return Model(_from_source(source, description), description)
 
 

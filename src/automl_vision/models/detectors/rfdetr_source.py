@@ -6,18 +6,16 @@ import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from transformers import RfDetrConfig, RfDetrForInstanceSegmentation, RfDetrForObjectDetection
 
-from automl_vision.core.errors import ConfigError, WeightsUnavailableError
+from automl_vision.core.errors import ConfigError
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION, OBJECT_DETECTION
 from automl_vision.models.detectors.library_source import (
-    CONFIG,
     LibraryNetwork,
     LibrarySource,
     find_source,
-    quiet,
+    loaded,
     read_tensors,
 )
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
@@ -149,14 +147,7 @@ def load_rfdetr(
         network = kind(config)
     else:
         state = _read_weights(source.folder, config)
-        with quiet():
-            try:
-                network, report = kind.from_pretrained(
-                    None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
-                )
-            except Exception as error:  # the library raises its own kinds for tensors that do not fit
-                raise WeightsUnavailableError(f"no RF-DETR can be read from {source.folder} ({error})") from error
-        _check_loaded(report, source.folder)
+        network = loaded(kind, "RF-DETR", config, state, source.folder, _counts_classes)
     for parameter_name, parameter in network.named_parameters():
         if parameter_name.endswith("mask_token"):  # which stands for hidden patches in DINOv2's own training
             parameter.requires_grad_(False)
@@ -205,17 +196,3 @@ def _read_weights(folder: Path, config: RfDetrConfig) -> dict[str, Tensor]:
 
 def _counts_classes(name: str) -> bool:
     return "class_embed" in name
-
-
-def _check_loaded(report: dict[str, Any], folder: Path) -> None:
-    """Everything but what counts classes must come from the weights.
-
-    Raises:
-        WeightsUnavailableError: something else is missing.
-    """
-    missing = [name for name in report["missing_keys"] if not _counts_classes(name)]
-    if missing:
-        raise WeightsUnavailableError(
-            f"the weights in {folder} do not fit the RF-DETR that its {CONFIG} describes: {len(missing)} tensors are "
-            f"missing, such as {min(missing)}"
-        )
