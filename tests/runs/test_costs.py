@@ -26,7 +26,7 @@ from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.search.portfolio import with_input
 from automl_vision.workspace.run_folder import RunFolder
 from conftest import SMALL_MODEL, write_objects
-from runs_here import work_here
+from runs_here import small_config, work_here
 
 LITE0, LITE2 = "efficientnet_lite0", "efficientnet_lite2"
 
@@ -119,6 +119,12 @@ def test_the_input_becomes_smaller_until_the_network_keeps_the_limit(
     assert f"its input becomes {side} px" in " ".join(message.text for message in folder.events.messages())
     assert limited(jobs(max_latency_ms=measured / 3))[0] == smaller  # a resumed run measures nothing
     assert not list(folder.path.glob("costs/*/model"))
+
+
+def test_a_single_trial_is_measured_against_its_limit(tmp_path: Path, shapes_folder: Path):
+    config = small_config(shapes_folder, epochs=1).model_copy(update={"max_size_mb": 1000.0})
+    run = work_here(Experiment(Workspace(tmp_path / "workspace"), "one"), config)
+    assert run.folder.record().model_notes[0].startswith("best with at most 1000 MB: trial 0 (")
 
 
 def test_a_limit_that_nothing_keeps_is_said_and_the_run_ends_with_the_smallest(tmp_path: Path, shapes_folder: Path):

@@ -275,7 +275,7 @@ class _Controller:
         if not done:
             raise RunFailedError(_without_result(self.folder))
         decision, limits = self.folder.record().decision, self.spec.limits
-        if decision is None and limits.are_set and self.spec.is_sweep:
+        if decision is None and limits.are_set:
             seconds = self.budget.seconds_for_measuring
             done = list(measured_within(self.folder, limits, jobs.finish, seconds=seconds)) or done
         best = self.folder.trial(done[0].trial if decision is None else decision.trial)
