@@ -140,13 +140,20 @@ def _network(classes: int) -> Any:
     return ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)
 
 
+def autocast() -> Any:
+    """bf16 where the processor computes it; where it does not, bf16 takes several times as long as fp32."""
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
+
+
 def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Pooled features of the images at a size, (images, features)."""
     import torch
     from torch.nn import functional as F
 
     parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast():
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(images[start : start + _BATCH]).permute(0, 3, 1, 2)
             batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True, align_corners=False)
@@ -193,7 +200,7 @@ def plain_lpft(job: Job, side: int = 224) -> Outcome:
         for step in range(steps):
             chosen = order[step * _BATCH : (step + 1) * _BATCH]
             batch = torch.stack([augment(torch.from_numpy(images[row]).permute(2, 0, 1)) for row in chosen])
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 logits = network(batch.contiguous(memory_format=torch.channels_last)).float()
             if single:
                 loss = F.cross_entropy(logits, targets[chosen].argmax(1), label_smoothing=0.1)

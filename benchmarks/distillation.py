@@ -41,6 +41,7 @@ from automl_vision.tasks.image_labels import ImageLabelTask
 from automl_vision.tasks.task import Batch
 from automl_vision.training.checkpoint import load_weights, weights_file
 from automl_vision.training.trial import open_trial
+from bench_contenders import autocast
 from bench_sets import BenchSet, add_set_options
 from epochs import print_table, temperature_of
 from one_trial import Kept, prepared
@@ -95,7 +96,7 @@ class Teacher:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Probabilities (n, classes) for images (n, 3, height, width) from 0 to 255."""
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast():
             parts = [factor * network(_resized(images, side)).float() for network, side, factor in self.members]
         return torch.stack(parts).sum(0).softmax(1)
 
