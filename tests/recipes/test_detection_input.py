@@ -16,7 +16,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.data.masks import MaskCode, encode_mask
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.models.detectors.rcnn import _mask_targets, as_rois
-from automl_vision.recipes.advisor import advise
+from automl_vision.recipes.advisor import advise, suggestions
 from automl_vision.recipes.detector_input import (
     decide_geometry,
     detector_geometry,
@@ -29,6 +29,7 @@ from automl_vision.recipes.hyperparameters import (
     ClassificationHyperparameters,
     DetectionHyperparameters,
     OneStageHyperparameters,
+    SegmentationHyperparameters,
 )
 from automl_vision.serving.objects import (
     FILL,
@@ -259,6 +260,18 @@ def test_training_images_depend_on_seed_and_row_alone(masks: Dataset, tmp_path: 
     assert torch.equal(together.targets.boxes[2, :count], alone.targets.boxes[0, :count])
 
 
+def test_the_last_epochs_see_no_mosaics(boxes: Dataset, tmp_path: Path):
+    def images(share: float, **settings: object) -> torch.Tensor:
+        hyperparameters = small_detector(DETECTION, FRCNN, augmentation="none", **settings)
+        task = create_task(DETECTION, boxes, hyperparameters, decide_geometry(boxes, hyperparameters))
+        task.epoch_begins(share)
+        return task.train_batch(open_pixels(boxes, task.pixel_size, tmp_path), [1, 2], seed=(0, 1)).images
+
+    plain = images(0.0)
+    assert torch.equal(images(0.9, mosaic=1.0), plain)
+    assert not torch.equal(images(0.5, mosaic=1.0), plain)
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
     from pycocotools import mask as coco
@@ -277,8 +290,8 @@ def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
         assert encode_mask(expected).to_text() == truth.masks[i]
 
 
-def _with_boxes(sides: float, image: int) -> Dataset:
-    """A hundred boxes of one size in images of one size."""
+def _with_boxes(sides: float, image: int, rare: int = 0) -> Dataset:
+    """A hundred boxes of one size in images of one size; on some images one box has a class of its own."""
     from automl_vision.data.annotations import Annotations, Record
     from automl_vision.data.manifest import build_manifest
     from automl_vision.data.object import Object
@@ -287,7 +300,13 @@ def _with_boxes(sides: float, image: int) -> Dataset:
     annotations = Annotations("boxes")
     for i in range(20):
         places = [(50.0 * k + 3, 20.0, 50.0 * k + 3 + sides, 20.0 + sides) for k in range(5)]
-        annotations.add(Record(f"{i}.png", f"{i}", objects=[Object("a", place) for place in places]))
+        annotations.add(
+            Record(
+                f"{i}.png",
+                f"{i}",
+                objects=[Object("b" if i < rare and k == 0 else "a", place) for k, place in enumerate(places)],
+            )
+        )
     facts = [ImageFacts(f"{i}.png", image, image, f"{i}") for i in range(20)]
     table, classes = build_manifest(annotations, facts, DETECTION)
     return Dataset(table, "/nowhere", DETECTION, classes, "test")
@@ -309,6 +328,26 @@ def test_small_objects_are_advised_a_larger_canvas_or_tiles(sides: float, image:
     assert advice.sides[2] == pytest.approx(sides)
     assert (advice.cost > 1) == bool(settings)
     assert all(str(value) in advice.sentences[-1] for value in settings.values())
+
+
+def test_objects_suggest_what_automode_tries(boxes: Dataset, masks: Dataset):
+    def names(dataset: Dataset, **settings: object) -> list[list[str]]:
+        family = SegmentationHyperparameters if dataset.task == SEGMENTATION else DetectionHyperparameters
+        return [list(changes) for changes in suggestions(dataset, family(**settings))]
+
+    few = [["mosaic"]]
+    assert names(_with_boxes(100.0, 1000)) == few
+    assert names(_with_boxes(20.0, 1200)) == [["min_size"], ["min_size", "tile_grid_size", "tile_overlap_ratio"], *few]
+    assert names(_with_boxes(20.0, 1200), min_size=300) == names(_with_boxes(20.0, 1200))[1:]
+    assert ["copy_paste"] in names(masks) and ["copy_paste"] not in names(boxes)
+    assert names(boxes.with_splits(np.full(len(boxes), "test"))) == []
+
+
+def test_a_class_on_few_images_is_suggested_to_be_drawn_more_often():
+    rare = {"repeat_factor_threshold": 0.2}
+    assert rare not in suggestions(_with_boxes(100.0, 1000), DetectionHyperparameters())
+    assert rare in suggestions(_with_boxes(100.0, 1000, rare=1), DetectionHyperparameters())
+    assert rare not in suggestions(_with_boxes(100.0, 1000, rare=2), DetectionHyperparameters())
 
 
 def test_advice_without_objects_is_an_error(shapes: Dataset):

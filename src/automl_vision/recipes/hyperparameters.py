@@ -220,7 +220,12 @@ class DetectorHyperparameters(TrainingHyperparameters):
     iou_crop: float = Field(
         0.0, ge=0, le=1, description="fraction of training images that are first cropped to a region with objects"
     )
-    mosaic: float = Field(0.0, ge=0, le=1, description="fraction of training images that are mosaics of four images")
+    mosaic: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="fraction of training images that are mosaics of four images, until the last fifth of the epochs",
+    )
 
     layers_to_freeze: int | None = Field(
         None, ge=0, description="number of backbone stages to freeze, counted from the input; none: 4 if pretrained"

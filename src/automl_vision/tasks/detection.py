@@ -22,6 +22,8 @@ from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
 from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
 
+_MOSAICS_UNTIL = 0.8  # of the epochs
+
 
 class DetectionTask(Task[DetectionOutputs]):
     """Boxes with classes; the losses are the detector's own."""
@@ -40,6 +42,7 @@ class DetectionTask(Task[DetectionOutputs]):
         self.objects = dataset.objects
         self.sizes = image_sizes(dataset)
         self._training_rows = np.flatnonzero(dataset.splits == "train")
+        self._mosaic = self.hyperparameters.mosaic
         self.traits = TaskTraits(compared_from=COMPARED_FROM)
 
     @property
@@ -48,6 +51,10 @@ class DetectionTask(Task[DetectionOutputs]):
         deployment = super().deployment
         assert isinstance(deployment, DetectionDeployment)
         return deployment
+
+    def epoch_begins(self, share: float) -> None:
+        """Make no mosaics towards the end, for real images do not look like them (YOLOX, Ge et al. 2021)."""
+        self._mosaic = self.hyperparameters.mosaic if share < _MOSAICS_UNTIL else 0.0
 
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Augmented training images; for a tiled image, one of its views."""
@@ -69,7 +76,7 @@ class DetectionTask(Task[DetectionOutputs]):
     def _training_image(
         self, pixels: Pixels, row: int, transform: ObjectTransform, random: np.random.Generator
     ) -> tuple[Tensor, ImageObjects]:
-        if random.random() >= self.hyperparameters.mosaic:
+        if random.random() >= self._mosaic:
             return self._transformed(pixels, row, transform, random)
         others = random.choice(self._training_rows, 3).tolist()
         return mosaic([self._transformed(pixels, each, transform, random) for each in (row, *others)], random)

@@ -125,6 +125,13 @@ class Task(ABC, Generic[Outputs]):
         """Initialise the head from features of training images; returns a sentence on what was done."""
         raise NotImplementedError(f"{self.name} does not start from a probe")
 
+    def epoch_begins(self, share: float) -> None:
+        """Change the augmentation as training goes on; called before each epoch. By default it stays.
+
+        Args:
+            share: of the planned epochs that are done, from 0 to below 1.
+        """
+
     @abstractmethod
     def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
         """Augmented training images, one per row.

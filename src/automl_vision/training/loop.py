@@ -185,6 +185,7 @@ class Loop:
         Raises:
             TrialError: training diverged.
         """
+        self.task.epoch_begins((epoch - 1) / self.plan.epochs)
         single = self.plan.micro_batch == 1  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.freezes_batch_norm)
         self._moving = moving_batch_norms(self.model)
