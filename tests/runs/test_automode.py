@@ -147,10 +147,19 @@ def test_detectors_are_tried_without_probes():
     assert {0.0125, 0.002} <= rates
 
 
-def test_an_enlarged_input_is_tried_first_and_no_network_under_two_names():
-    found = keys(portfolio(base_trial(DETECTION), DETECTION, {}, {}, enlarged=480))
-    assert found[0] == "fasterrcnn_efficientnet_lite0_fpn at 480 px"
+def test_what_the_data_suggest_is_tried_before_other_detectors_and_no_network_under_two_names():
+    suggested = [{"min_size": 480}, {"min_size": 320, "tile_grid_size": "3x2"}, {"mosaic": 0.5}]
+    found = keys(portfolio(base_trial(DETECTION), DETECTION, {}, {}, suggested=suggested))
+    name = "fasterrcnn_efficientnet_lite0_fpn"
+    wanted = [f"{name} at 480 px", f"{name} x2.5", f"{name} in 3x2 tiles", f"{name} x0.4", f"{name} with mosaics"]
+    assert found[:5] == wanted
     assert ("tood" in found, "yolov5" in found) == (True, False)
+
+
+def test_a_suggestion_does_not_change_what_the_user_fixed():
+    suggested = [{"min_size": 480}, {"mosaic": 0.5}]
+    found = keys(portfolio(base_trial(DETECTION), DETECTION, {"min_size": 400}, {}, suggested=suggested))
+    assert found[0].endswith("with mosaics")
 
 
 def test_random_weights_have_no_features_to_probe():

@@ -62,6 +62,13 @@ def test_costs_follow_from_one_network_that_was_measured(shapes: Dataset):
     assert f"about {4 * network_costs()[LITE2].latency:.3g} ms" in costs.text(trial(LITE2))
 
 
+def test_an_image_that_is_cut_into_tiles_costs_all_its_views(boxes: Dataset):
+    base = PlannedTrial(model_name="fasterrcnn_efficientnet_lite0_fpn", hyperparameters=DetectionHyperparameters())
+    tiles = base.model_copy(update={"hyperparameters": DetectionHyperparameters(tile_grid_size="3x2")})
+    costs = Costs(Limits(9.0), base, speed(4.0), boxes)
+    assert costs.latency(tiles) == pytest.approx(7 * 4.0)
+
+
 def test_detectors_are_compared_by_the_input_that_follows_their_boxes(tmp_path: Path):
     dataset = Dataset.open(write_objects(tmp_path), task=OBJECT_DETECTION).with_validation(0.25)
     small, large = (

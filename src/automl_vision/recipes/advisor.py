@@ -1,4 +1,4 @@
-"""Advice for small objects: which input size and which tiles, and what they cost; NumPy only."""
+"""Advice on detectors by the objects of a dataset: input size, tiles and augmentation; NumPy only."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.errors import DataError
+from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, image_sizes, wanted_side
+from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, enlarged_side, image_sizes, wanted_side
 from automl_vision.recipes.geometry import fit_canvas
+from automl_vision.recipes.hyperparameters import Hyperparameters
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_TILES = 6  # across or down
 _WORTHWHILE = 1.2  # times the default input; less shows hardly more
 _OVERLAP = 0.25
+_RARE = 0.1  # of the training images; a class on fewer may be drawn more often
+_OFTEN = 0.2  # of the images, up to which classes are then drawn more often
+_SEVERAL, _MANY = 2.0, 10.0  # objects on an image: enough to paste some, and so many that four images are too many
+_COMPOSED = 0.5  # of the images that are then put together from several
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,43 @@ def advise(dataset: Dataset) -> Advice:
         sentences.append("the default input suits; no tiles are needed")
     quantiles = tuple(float(value) for value in np.quantile(sides, _QUANTILES))
     return Advice(quantiles, shorter, settings, cost, tuple(sentences))
+
+
+def suggestions(dataset: Dataset, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
+    """Changes of a detector's settings that its objects suggest, each of which only a trial can judge.
+
+    Small boxes suggest a larger input, and tiles where the images have more pixels than the input; masks of several
+    objects an image that objects are pasted into other images; few objects that four images become one; a class on
+    few images that those are drawn more often.
+
+    Args:
+        dataset: with objects and splits.
+        hyperparameters: of the detector.
+
+    Returns:
+        Hyperparameters by name, the most promising change first.
+    """
+    objects, training = dataset.objects, np.isin(dataset.splits, ("train", ""))
+    mine = training[objects.image]
+    if not mine.any():
+        return []
+    found: list[dict[str, Any]] = []
+    side = enlarged_side(dataset, hyperparameters)
+    if side is not None:
+        found.append({"min_size": side})
+    tiles = advise(dataset).settings
+    if tiles:
+        found.append(tiles)
+    images = int(training.sum())
+    each = mine.sum() / images
+    if dataset.task == INSTANCE_SEGMENTATION and each >= _SEVERAL:
+        found.append({"copy_paste": _COMPOSED})
+    if each < _MANY:
+        found.append({"mosaic": _COMPOSED})
+    pairs = np.unique(np.stack([objects.image[mine], objects.label[mine]]), axis=1)
+    if np.bincount(pairs[1], minlength=1).min() < _RARE * images:
+        found.append({"repeat_factor_threshold": _OFTEN})
+    return found
 
 
 def _tiles(small: float, side: int, shorter: float, sizes: NDArray[np.float64]) -> tuple[dict[str, Any], float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from automl_vision.runs.spec import RunSpec
 from automl_vision.search.experience import DEFAULT_ROLE, Experience
@@ -62,7 +63,7 @@ def candidate_trials(
     probes: Mapping[str, float],
     learning_rate: float,
     *,
-    enlarged: int | None = None,
+    suggested: Sequence[Mapping[str, Any]] = (),
     known: Experience | None = None,
 ) -> list[PlannedTrial]:
     """The portfolio, once the default recipe has a result.
@@ -71,13 +72,13 @@ def candidate_trials(
         spec: of the run.
         probes: primary metric of the linear probe by candidate, where features were probed.
         learning_rate: that the default recipe used.
-        enlarged: as for `portfolio`.
+        suggested: as for `portfolio`.
         known: as for `portfolio`.
     """
     base, task, fixed = spec.trials[0], spec.task, spec.arguments
     scores = {key: spec.ranking.score(value) for key, value in probes.items()}
     tried = [
         planned_candidate(candidate, base, task, fixed, learning_rate=learning_rate)
-        for candidate in portfolio(base, task, fixed, scores, enlarged=enlarged, known=known)
+        for candidate in portfolio(base, task, fixed, scores, suggested=suggested, known=known)
     ]
     return [trial for trial in tried if trial is not None]

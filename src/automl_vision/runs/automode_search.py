@@ -8,7 +8,8 @@ from typing import Protocol
 
 from automl_vision.compute.compute import Slot
 from automl_vision.core.records import TrialResult
-from automl_vision.recipes.detector_input import enlarged_side
+from automl_vision.core.tasks import has_objects
+from automl_vision.recipes.advisor import suggestions
 from automl_vision.runs.automode import (
     Opinion,
     automode_policy,
@@ -168,9 +169,10 @@ class AutoModeSearch:
         probes = probe_candidates(self.jobs, self.slots(1)[0], seconds, self._may_fit)
         self.folder.update(probes=probes)
         self.tracking.artifacts(PARENT, self.folder.path / PROBES_FILE)
-        enlarged = enlarged_side(self.jobs.dataset, default)
-        known = experience(self.workspace.history.usable(), data_facts(self.jobs.dataset), self.spec.task)
-        candidates = candidate_trials(self.spec, probes, result.learning_rate, enlarged=enlarged, known=known)
+        dataset = self.jobs.dataset
+        suggested = suggestions(dataset, default) if has_objects(self.spec.task) else []
+        known = experience(self.workspace.history.usable(), data_facts(dataset), self.spec.task)
+        candidates = candidate_trials(self.spec, probes, result.learning_rate, suggested=suggested, known=known)
         planned = [trial for trial in candidates if self._may_fit(trial)]
         if self.costs is not None and len(planned) < len(candidates):
             too_much = "; ".join(self.costs.text(trial) for trial in candidates if trial not in planned)

@@ -14,8 +14,12 @@ from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import SPEED_FILE, Speed, read_record
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.detector_input import decide_geometry
-from automl_vision.recipes.hyperparameters import ClassificationHyperparameters, OneStageHyperparameters
+from automl_vision.recipes.detector_input import decide_geometry, tile_grid
+from automl_vision.recipes.hyperparameters import (
+    ClassificationHyperparameters,
+    DetectorHyperparameters,
+    OneStageHyperparameters,
+)
 from automl_vision.recipes.network_costs import network_costs, relative_latency
 from automl_vision.runs.jobs import Jobs
 from automl_vision.runs.limits import Limits
@@ -75,7 +79,11 @@ class Costs:
         return f"{planned.role or planned.model_name} ({known})"
 
     def _pixels(self, planned: PlannedTrial) -> int:
-        return math.prod(_input_size(self.dataset, planned))
+        """Pixels that a trial's network sees of an image, those of its tiles included."""
+        settings = planned.hyperparameters
+        grid = tile_grid(settings) if isinstance(settings, DetectorHyperparameters) else None
+        views = 1 if grid is None else 1 + grid.across * grid.down
+        return views * math.prod(_input_size(self.dataset, planned))
 
 
 def limited(jobs: Jobs) -> tuple[RunSpec, Costs | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -20,6 +20,12 @@ RATES = (2.5, 0.4)
 _LARGER = 288 / 224  # the next resolution for which EfficientNets were published
 _SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
 _UNKNOWN_COST = 4.0  # of a network that was never measured, as of most on the hub
+_CHANGES = {
+    "tile_grid_size": "in {} tiles",
+    "copy_paste": "with pasted objects",
+    "mosaic": "with mosaics",
+    "repeat_factor_threshold": "with rare classes more often",
+}  # in words
 _BEST_PROBES = 4  # backbones with resolutions that are trained, of those that were probed
 
 
@@ -41,10 +47,11 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """Names algorithm and resolution, for the probe's score."""
+        """Names the algorithm and what is changed; the probe's score is kept by it."""
         changes = dict(self.changes)
-        size = changes.get("validation_crop_size", changes.get("min_size"))
-        return self.model_name if size is None else f"{self.model_name} at {size} px"
+        words = [text.format(changes[name]) for name, text in _CHANGES.items() if name in changes]
+        size = None if words else changes.get("validation_crop_size", changes.get("min_size"))
+        return " ".join([self.model_name, *([] if size is None else [f"at {size} px"]), *words])
 
     def cost(self, base: PlannedTrial) -> float:
         """Time of a classifier for an image, roughly, in units of that of the default recipe's network."""
@@ -104,28 +111,28 @@ def portfolio(
     fixed: Mapping[str, Any],
     probes: Mapping[str, float],
     *,
-    enlarged: int | None = None,
+    suggested: Sequence[Mapping[str, Any]] = (),
     known: Experience | None = None,
 ) -> list[Candidate]:
     """The candidates in the order in which they are tried.
 
-    An enlarged input and the best probes come first, and between them other rates for the default; then other rates for
-    the best of them. What they gained on earlier sets changes this order.
+    What the data suggest and the best probes come first, and between them other rates for the default; then other rates
+    for the best of them. What they gained on earlier sets changes this order.
 
     Args:
         base: the default recipe.
         task: the product's name of the task.
         fixed: hyperparameters that the user fixed.
         probes: score of the probe by candidate's key; what is not in it could not be probed.
-        enlarged: shorter side in pixels of an input that may suit small boxes better, if there is one.
+        suggested: changes of the default recipe that the data suggest, hyperparameters by name.
         known: what earlier runs say of the candidates.
     """
     probed = probed_candidates(base, task, fixed)
     found = sorted((c for c in probed if c.key in probes), key=lambda c: -probes[c.key])[:_BEST_PROBES]
     if _is_free(base, fixed) and has_objects(task):
         found = [Candidate(name) for name in automode_models(task) if name != base.model_name]
-    if enlarged is not None:
-        found.insert(0, Candidate(base.model_name, (("min_size", enlarged),)))
+    free = [changes for changes in suggested if not changes.keys() & fixed.keys()]
+    found = [Candidate(base.model_name, tuple(changes.items())) for changes in free] + found
     rates = [] if "learning_rate" in fixed else [Candidate(base.model_name, rate=rate) for rate in RATES]
     best = found[:1] if "learning_rate" not in fixed else []
     alternating = [candidate for pair in zip_longest(found, rates) for candidate in pair if candidate is not None]
