@@ -259,6 +259,17 @@ def test_training_images_depend_on_seed_and_row_alone(masks: Dataset, tmp_path: 
     assert torch.equal(together.targets.boxes[2, :count], alone.targets.boxes[0, :count])
 
 
+def test_an_image_that_is_drawn_again_is_augmented_differently(boxes: Dataset, tmp_path: Path):
+    hyperparameters = small_detector(DETECTION, FRCNN, augmentation="standard")
+    task = create_task(DETECTION, boxes, hyperparameters, decide_geometry(boxes, hyperparameters))
+    pixels = open_pixels(boxes, task.pixel_size, tmp_path)
+    alone = task.train_batch(pixels, [4], seed=(0, 1)).images
+    again = task.train_batch(pixels, [4, 4, 4], seed=(0, 1), repeats=[0, 1, 2]).images
+    assert torch.equal(again[0], alone[0])
+    assert not torch.equal(again[0], again[1])
+    assert not torch.equal(again[1], again[2])
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
     from pycocotools import mask as coco

@@ -20,7 +20,7 @@ from automl_vision.recipes.parity import COMPARED_FROM
 from automl_vision.serving.objects import MIN_SCORE, Box, postprocess, view_pixels, views
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
+from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, augmentation_streams, stack
 
 
 class DetectionTask(Task[DetectionOutputs]):
@@ -49,11 +49,14 @@ class DetectionTask(Task[DetectionOutputs]):
         assert isinstance(deployment, DetectionDeployment)
         return deployment
 
-    def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
+    def train_batch(
+        self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...], repeats: Sequence[int] = ()
+    ) -> Batch:
         """Augmented training images; for a tiled image, one of its views."""
         settings, canvas = self.hyperparameters, self._training_canvas((*seed, rows[0]))
         transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip, settings.iou_crop)
-        made = [self._training_image(pixels, row, transform, np.random.default_rng([*seed, row])) for row in rows]
+        streams = zip(rows, augmentation_streams(seed, rows, repeats), strict=True)
+        made = [self._training_image(pixels, row, transform, random) for row, random in streams]
         images, objects = zip(*made, strict=True)
         return Batch(stack(list(images)), pad_objects(objects), (*seed, rows[0]), tuple(rows))
 
