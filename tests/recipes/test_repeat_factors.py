@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from automl_vision.data.dataset import Dataset
+from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.repeat_factors import MOST_REPEATS, draw_images, repeat_factors
+from automl_vision.tasks.task import create_task
+from conftest import SMALL_DETECTORS, small_detector
 
 MIXED = np.array([1.0, 1.0, 4.0, 1.5, 1.0, 2.0, 1.0, 1.25, 3.0, 1.0])
 
@@ -84,3 +90,18 @@ def test_a_draw_depends_on_its_generator_alone():
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
+
+
+@pytest.mark.parametrize("name", ["boxes", "masks"])
+def test_factors_follow_the_training_images_and_what_is_learned_of_them(name: str, request: pytest.FixtureRequest):
+    dataset: Dataset = request.getfixturevalue(name)
+    hyperparameters = small_detector(dataset.task, SMALL_DETECTORS[dataset.task], repeat_factor_threshold=1.0)
+    task = create_task(dataset.task, dataset, hyperparameters, decide_geometry(dataset, hyperparameters))
+    rows = np.arange(len(dataset))[3:]
+    classes = [{dataset.objects.label[i] for i in dataset.objects.rows_of(row)} for row in rows.tolist()]
+    shares = [sum(label in each for each in classes) / len(rows) for label in (0, 1)]
+    expected = [max([shares[label] ** -0.5 for label in each], default=1.0) for each in classes]
+    np.testing.assert_allclose(task.repeat_factors(rows), expected)
+    assert len(set(expected)) == 3
+    task.objects = replace(task.objects, iscrowd=np.ones(len(task.objects), bool))
+    assert (task.repeat_factors(rows) == 1).all()
