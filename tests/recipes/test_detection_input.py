@@ -272,6 +272,17 @@ def test_the_last_epochs_see_no_mosaics(boxes: Dataset, tmp_path: Path):
     assert not torch.equal(images(0.5, mosaic=1.0), plain)
 
 
+def test_an_image_that_is_drawn_again_is_augmented_differently(boxes: Dataset, tmp_path: Path):
+    hyperparameters = small_detector(DETECTION, FRCNN, augmentation="standard")
+    task = create_task(DETECTION, boxes, hyperparameters, decide_geometry(boxes, hyperparameters))
+    pixels = open_pixels(boxes, task.pixel_size, tmp_path)
+    alone = task.train_batch(pixels, [4], seed=(0, 1)).images
+    again = task.train_batch(pixels, [4, 4, 4], seed=(0, 1), repeats=[0, 1, 2]).images
+    assert torch.equal(again[0], alone[0])
+    assert not torch.equal(again[0], again[1])
+    assert not torch.equal(again[1], again[2])
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
     from pycocotools import mask as coco

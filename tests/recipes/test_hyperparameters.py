@@ -81,6 +81,24 @@ def test_current_and_old_names_set_a_hyperparameter(
         (OBJECT_DETECTION, "yolov5", {"min_size": 400}, 'no hyperparameter is named "min_size"'),
         (OBJECT_DETECTION, None, {"tile_grid_size": "3"}, "tile_grid_size: string should match pattern"),
         (INSTANCE_SEGMENTATION, None, {"mask_threshold": 1.0}, "mask_threshold: input should be less than 1"),
+        (
+            OBJECT_DETECTION,
+            "rfdetr",
+            {"repeat_factor_threshold": 1.5},
+            "repeat_factor_threshold: input should be less than or equal to 1",
+        ),
+        (
+            INSTANCE_SEGMENTATION,
+            None,
+            {"repeat_factor_threshold": -0.1},
+            "repeat_factor_threshold: input should be greater than or equal to 0",
+        ),
+        (
+            CLASSIFICATION,
+            None,
+            {"repeat_factor_threshold": 0.1},
+            'no hyperparameter is named "repeat_factor_threshold"',
+        ),
         (CLASSIFICATION, None, {"nms_iou_threshold": 0.5}, 'no hyperparameter is named "nms_iou_threshold"'),
     ],
 )

@@ -22,11 +22,12 @@ from automl_vision.core.files import read_json
 from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
-from automl_vision.data.pixel_cache import open_pixels
+from automl_vision.data.pixel_cache import Pixels, open_pixels
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.packaging.package import package
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.parity import object_parity
+from automl_vision.recipes.repeat_factors import draw_images
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.command import predict_files
 from automl_vision.serving.observations import Reference
@@ -35,6 +36,7 @@ from automl_vision.training.distributed import Processes
 from automl_vision.training.trial import _Trial, train
 from conftest import SMALL_DETECTORS, RecordingReporter, small_detector, write_objects
 from processes import kill_trial
+from trial_checks import check_resumed_equals_undisturbed
 
 DETECTION = "image-object-detection"
 SEGMENTATION = "image-instance-segmentation"
@@ -162,6 +164,27 @@ def test_killed_and_resumed_equals_undisturbed(compute: LocalCompute, boxes: Dat
     train(killed, RecordingReporter())
     first, second = (load_file(Path(s.folder) / "weights.safetensors") for s in (undisturbed, killed))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_repeated_images_are_trained_on_and_resumed(boxes: Dataset, detector_spec: MakeDetectorSpec, tmp_path: Path):
+    settings = {"augmentation": "standard", "repeat_factor_threshold": 1.0, "model_name": "tood"}
+    check_resumed_equals_undisturbed(detector_spec(boxes, "undisturbed", **settings), tmp_path / "interrupted")
+
+    class Counting:
+        def __init__(self, pixels: Pixels) -> None:
+            self.pixels, self.rows = pixels, []
+
+        def __getitem__(self, row: int) -> np.ndarray:
+            self.rows.append(row)
+            return self.pixels[row]
+
+    trial = _Trial(detector_spec(boxes, "watched", **settings), RecordingReporter(), Processes(torch.device("cpu")))
+    rows = trial.rows["train"]
+    seen = trial.loop.pixels = Counting(trial.pixels)
+    trial.loop.train_epoch(1, rows, trial.optimizer, lambda *_: True)
+    drawn, _ = draw_images(trial.task.repeat_factors(rows), np.random.default_rng([trial.spec.seed, 1]))
+    assert seen.rows == rows[drawn].tolist()
+    assert len(set(seen.rows)) < len(seen.rows) == len(rows)
 
 
 def test_a_trial_that_is_asked_to_stop_keeps_its_best(boxes: Dataset, detector_spec: MakeDetectorSpec):

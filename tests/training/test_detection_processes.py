@@ -93,7 +93,7 @@ def test_two_processes_of_an_image_each_are_one_that_adds_up_two(
     """
     settings = {
         "model_name": f"{kind}_test_efficientnet_gn_fpn", "augmentation": "standard", "validation_batch_size": 4,
-        "log_validation_loss": True,
+        "log_validation_loss": True, "repeat_factor_threshold": 1.0,
     }  # fmt: skip
     one = detector_spec(few_boxes, "one", training_batch_size=1, grad_accumulation_step=2, **settings)
     two = detector_spec(few_boxes, "two", training_batch_size=2, processes=2, **settings)

@@ -226,6 +226,13 @@ class DetectorHyperparameters(TrainingHyperparameters):
         le=1,
         description="fraction of training images that are mosaics of four images, until the last fifth of the epochs",
     )
+    repeat_factor_threshold: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="draw images more often, up to 4 times, if they have a class that is in less than this fraction of "
+        "the training images (repeat-factor sampling); 0: every image once per epoch",
+    )
 
     layers_to_freeze: int | None = Field(
         None, ge=0, description="number of backbone stages to freeze, counted from the input; none: 4 if pretrained"

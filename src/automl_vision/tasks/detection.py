@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from automl_vision.core.tasks import OBJECT_DETECTION
@@ -17,10 +18,11 @@ from automl_vision.recipes.detector_input import tile_grid
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DetectorHyperparameters, OneStageHyperparameters
 from automl_vision.recipes.parity import COMPARED_FROM
+from automl_vision.recipes.repeat_factors import repeat_factors
 from automl_vision.serving.objects import MIN_SCORE, Box, postprocess, view_pixels, views
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
-from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
+from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, augmentation_streams, stack
 
 _MOSAICS_UNTIL = 0.8  # of the epochs
 
@@ -56,11 +58,23 @@ class DetectionTask(Task[DetectionOutputs]):
         """Make no mosaics towards the end, for real images do not look like them (YOLOX, Ge et al. 2021)."""
         self._mosaic = self.hyperparameters.mosaic if share < _MOSAICS_UNTIL else 0.0
 
-    def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
+    def repeat_factors(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """By the rarest class of each image; crowds do not count, as they are not learned."""
+        place = np.full(len(self.sizes), -1)
+        place[rows] = np.arange(len(rows))
+        image = place[self.objects.image]
+        learned = (image >= 0) & ~self.objects.iscrowd
+        threshold = self.hyperparameters.repeat_factor_threshold
+        return repeat_factors(image[learned], self.objects.label[learned], threshold, images=len(rows))
+
+    def train_batch(
+        self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...], repeats: Sequence[int] = ()
+    ) -> Batch:
         """Augmented training images; for a tiled image, one of its views."""
         settings, canvas = self.hyperparameters, self._training_canvas((*seed, rows[0]))
         transform = ObjectTransform(canvas, settings.augmentation, settings.vertical_flip, settings.iou_crop)
-        made = [self._training_image(pixels, row, transform, np.random.default_rng([*seed, row])) for row in rows]
+        streams = zip(rows, augmentation_streams(seed, rows, repeats), strict=True)
+        made = [self._training_image(pixels, row, transform, random) for row, random in streams]
         images, objects = zip(*made, strict=True)
         return Batch(stack(list(images)), pad_objects(objects), (*seed, rows[0]), tuple(rows))
 

@@ -14,7 +14,7 @@ from automl_vision.data.images import center_crop
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.tasks.probe import fit_probe
-from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, stack
+from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, augmentation_streams, stack
 from automl_vision.tasks.transforms import TrainingTransform, mix
 
 
@@ -46,12 +46,13 @@ class ImageLabelTask(Task[NDArray[np.float32]]):
     def losses(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Losses (images,) of logits (images, classes) with soft targets; each class counts by its weight."""
 
-    def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
+    def train_batch(
+        self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...], repeats: Sequence[int] = ()
+    ) -> Batch:
         """Augmented training images."""
         images = []
         with torch.random.fork_rng(devices=[]):
-            for row in rows:
-                random = np.random.default_rng([*seed, row])
+            for row, random in zip(rows, augmentation_streams(seed, rows, repeats), strict=True):
                 torch.default_generator.manual_seed(int(random.integers(2**62)))  # TrivialAugment draws from it
                 images.append(self._transform(pixels[row], random))
         return Batch(stack(images), self._targets(rows), (*seed, rows[0]), tuple(rows))

@@ -132,11 +132,28 @@ class Task(ABC, Generic[Outputs]):
             share: of the planned epochs that are done, from 0 to below 1.
         """
 
+    def repeat_factors(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """How often each training image is drawn, relative to the others, (rows,); by default all equally often.
+
+        Args:
+            rows: of all training images.
+        """
+        return np.ones(len(rows))
+
     @abstractmethod
-    def train_batch(self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...]) -> Batch:
+    def train_batch(
+        self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...], repeats: Sequence[int] = ()
+    ) -> Batch:
         """Augmented training images, one per row.
 
-        An image's augmentation depends only on the seed and its row, so it is the same in any process and batch.
+        An image's augmentation depends only on the seed, its row and its repeat, so it is the same in any process and
+        batch; `augmentation_streams` has its random numbers.
+
+        Args:
+            pixels: images by row.
+            rows: of the manifest.
+            seed: of the epoch.
+            repeats: how often each row was drawn before in the epoch; none: not at all.
         """
 
     @abstractmethod
@@ -160,6 +177,21 @@ class Task(ABC, Generic[Outputs]):
     @abstractmethod
     def join(self, parts: Sequence[Outputs]) -> Outputs:
         """The outputs of several batches, one after another."""
+
+
+def augmentation_streams(
+    seed: tuple[int, ...], rows: Sequence[int], repeats: Sequence[int] = ()
+) -> list[np.random.Generator]:
+    """The random numbers of each training image of a batch; an image that is drawn again is augmented differently.
+
+    Args:
+        seed: of the epoch.
+        rows: of the manifest.
+        repeats: how often each row was drawn before in the epoch; none: not at all.
+    """
+    keys = [(repeat,) if repeat else () for repeat in repeats or [0] * len(rows)]
+    seeds = [np.random.SeedSequence([*seed, row], spawn_key=key) for row, key in zip(rows, keys, strict=True)]
+    return [np.random.default_rng(each) for each in seeds]
 
 
 def stack(images: list[Tensor]) -> Tensor:

@@ -205,13 +205,23 @@ class TaskConformance:
             assert not part.__abstractmethods__
         assert load(self.info().training).name == self.task
 
-    def test_training_images_depend_on_seed_and_row_alone(self, made: Task[Any], pixels: Pixels) -> None:
+    def test_training_images_depend_on_seed_row_and_repeat_alone(self, made: Task[Any], pixels: Pixels) -> None:
         """So that a trial has the same images in any number of processes, and after an interruption."""
         together = made.train_batch(pixels, [1, 2, 3], seed=(5, 0))
         again = made.train_batch(pixels, [1, 2, 3], seed=(5, 0))
         alone = made.train_batch(pixels, [3], seed=(5, 0))
+        repeated = made.train_batch(pixels, [3, 3], seed=(5, 0), repeats=[0, 1])
         assert torch.equal(together.images, again.images)
         assert torch.equal(together.images[2:], alone.images)
+        assert torch.equal(repeated.images[:1], alone.images)
+
+    def test_every_training_image_has_a_factor(self, made: Task[Any], dataset: Dataset) -> None:
+        """By which it is drawn more often than others, above 0."""
+        rows = np.flatnonzero(dataset.splits == "train")
+        factors = made.repeat_factors(rows)
+        assert factors.shape == rows.shape
+        assert np.isfinite(factors).all()
+        assert (factors > 0).all()
 
     def test_batches_have_the_form_that_training_takes(self, made: Task[Any], pixels: Pixels) -> None:
         """Images (n, 3, height, width), uint8, with targets that have a length, slices and `to`."""

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from automl_vision.core.errors import TrialError
 from automl_vision.data.pixel_cache import Pixels
 from automl_vision.models.image_model import ImageModel, pretrained_norms
+from automl_vision.recipes.repeat_factors import draw_images
 from automl_vision.tasks.task import Batch, Task
 from automl_vision.training.batch_size import is_out_of_memory
 from automl_vision.training.distributed import Processes, shard
@@ -171,11 +172,11 @@ class Loop:
     def train_epoch(
         self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
     ) -> tuple[float, bool]:
-        """Train for one epoch, or its planned part, in an order that depends on seed and epoch only.
+        """Train for one epoch, or its planned part, on images whose draw and order depend on seed and epoch only.
 
         Args:
             epoch: counted from 1.
-            rows: of the training images.
+            rows: of the training images; an epoch has as many, some of them repeatedly if the task wants that.
             optimizer: of the model's parameters.
             on_step: called after each step; the epoch ends when it returns False.
 
@@ -191,16 +192,17 @@ class Loop:
         self._moving = moving_batch_norms(self.model)
         # for dropout; a resumed epoch draws the same, another process of the trial draws its own
         torch.manual_seed(1_000_003 * (self._seed + 1) + epoch + 7_368_787 * self.processes.index)
-        order = np.random.default_rng([self._seed, epoch]).permutation(rows).tolist()
-        steps = training_steps(order, self.plan.batch_size)
+        drawn, repeats = draw_images(self.task.repeat_factors(rows), np.random.default_rng([self._seed, epoch]))
+        steps = training_steps(range(len(drawn)), self.plan.batch_size)
         whole = len(steps)
         steps = steps[: max(1, round(self.plan.share(epoch) * whole))]
         micro_batches = [training_steps(step, self.plan.micro_batch) for step in steps]
-        batches = load_batches(self._training_batch(epoch), list(chain(*micro_batches)), self._device)
+        make = self._training_batch(epoch, rows[drawn], repeats)
+        batches = load_batches(make, list(chain(*micro_batches)), self._device)
         done, total_loss = 0, 0.0
         for number, step in enumerate(steps):
             self._set_rate(optimizer, epoch - 1 + (number + 1) / whole)
-            loss = self._step([len(rows) for rows in micro_batches[number]], batches, optimizer)
+            loss = self._step([len(part) for part in micro_batches[number]], batches, optimizer)
             if not math.isfinite(loss):
                 raise TrialError(
                     f"the loss is no longer finite in epoch {epoch}: training diverged; "
@@ -270,14 +272,22 @@ class Loop:
                 raise _out_of_memory()
             self.plan.validation_batch //= 2
 
-    def _training_batch(self, epoch: int) -> Callable[[list[int]], Batch]:
-        """Make this process's batch from the rows of all; its random changes are those of training in one process."""
-        share, least = self._shard, self._least
+    def _training_batch(
+        self, epoch: int, rows: NDArray[np.intp], repeats: NDArray[np.int64]
+    ) -> Callable[[list[int]], Batch]:
+        """Make this process's batch from the places of all; its random changes are those of training in one process.
 
-        def make(rows: list[int]) -> Batch:
-            own = share(rows) or rows[:least]  # without a share, a few whose loss is multiplied by 0
-            batch = self.task.train_batch(self.pixels, own, seed=(self._seed, epoch))
-            return replace(batch, seed=(self._seed, epoch, rows[0]))
+        Args:
+            epoch: counted from 1.
+            rows: of the images that were drawn for the epoch, by place.
+            repeats: how often each was drawn before.
+        """
+        share, least, seed = self._shard, self._least, (self._seed, epoch)
+
+        def make(places: list[int]) -> Batch:
+            own = share(places) or places[:least]  # without a share, a few whose loss is multiplied by 0
+            batch = self.task.train_batch(self.pixels, rows[own].tolist(), seed=seed, repeats=repeats[own].tolist())
+            return replace(batch, seed=(*seed, int(rows[places[0]])))
 
         return make
 
