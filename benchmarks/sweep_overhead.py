@@ -67,7 +67,6 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
     from automl_vision.runs.trial_sources import SampledTrials
     from automl_vision.search.distributions import uniform
     from automl_vision.search.planned_trial import PlannedTrial
-    from automl_vision.search.policies import NoTerminationPolicy
     from automl_vision.search.samplers import RandomParameterSampling
     from automl_vision.workspace.run_folder import RunFolder
     from automl_vision.workspace.trial_folder import TrialFolder
@@ -96,15 +95,13 @@ def ours(trials: int, seconds: float, at_once: int, memory: list[tuple[int, floa
             task="image-classification",
             folder=folder,
             compute=compute,
-            slots=[Slot(i) for i in range(at_once)],
-            source=SampledTrials(sampling, base, {}, "image-classification", trials),
-            policy=NoTerminationPolicy(),
             ranking=Ranking("accuracy"),
             make_job=make_job,
             budget=Budget(1e6),
             observer=Silent(),
         )
-        loop.run()
+        source = SampledTrials(sampling, base, {}, "image-classification", trials)
+        loop.run(source, [Slot(i) for i in range(at_once)])
         assert sum(state.status.has_result for state in loop.trials) == trials
         return max(state.score or -1.0 for state in loop.trials)
 

@@ -43,11 +43,11 @@ from automl_vision.runs.repeated_failures import repeated_failure
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialState
 from automl_vision.search.planned_trial import PlannedTrial
-from automl_vision.search.policies import NoTerminationPolicy, Policy
+from automl_vision.search.policies import Policy
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
-from processes import PRELOADED, wait_for
+from processes import PRELOADED, is_alive, wait_for
 from reporting import report_trial
 from runs_here import resume_here, start_here, work_here
 
@@ -101,7 +101,7 @@ def folder(tmp_path: Path) -> RunFolder:
 PLANNED = PlannedTrial(model_name=SMALL_MODEL, hyperparameters=small_hyperparameters())
 
 
-def make_loop(
+def run_loop(
     folder: RunFolder,
     trials: list[dict[str, Any]],
     *,
@@ -109,24 +109,25 @@ def make_loop(
     policy: Policy | None = None,
     budget: Budget | None = None,
     metric: str = "accuracy",
+    observer: Recorder | None = None,
+    planned: list[PlannedTrial] | None = None,
 ) -> TrialLoop:
-    """A loop over trials that are given by the arguments of `report_trial`."""
+    """Run trials that are given by the arguments of `report_trial`."""
 
     def make_job(trial: TrialFolder, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         return Job("reporting:report_trial", {"folder": str(trial.path), **trials[trial.number]}, trial.path)
 
-    return TrialLoop(
+    loop = TrialLoop(
         task=CLASSIFICATION,
         folder=folder,
         compute=LocalCompute(PRELOADED),
-        slots=[Slot(i) for i in range(slots)],
-        source=FixedTrials([PLANNED] * len(trials)),
-        policy=policy or NoTerminationPolicy(),
         ranking=Ranking(metric, lower_is_better=metric == "log_loss"),
         make_job=make_job,
         budget=budget or Budget(600),
-        observer=Recorder(),
+        observer=observer or Recorder(),
     )
+    loop.run(FixedTrials(planned or [PLANNED] * len(trials)), [Slot(i) for i in range(slots)], policy=policy)
+    return loop
 
 
 def statuses(folder: RunFolder) -> list[str]:
@@ -135,8 +136,7 @@ def statuses(folder: RunFolder) -> list[str]:
 
 def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
     trials = [{"scores": [0.1 * i], "pause": 0.1, "then": "raise" if i == 2 else ""} for i in range(6)]
-    loop = make_loop(folder, trials, slots=3)
-    loop.run()
+    loop = run_loop(folder, trials, slots=3)
     assert statuses(folder) == ["Completed", "Completed", "Failed", "Completed", "Completed", "Completed"]
     assert folder.trial(2).record().reason == "ValueError: a bad value"
     assert isinstance(loop.observer, Recorder)
@@ -145,8 +145,7 @@ def test_slots_are_filled_and_a_failure_stops_nothing(folder: RunFolder):
 
 
 def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
-    loop = make_loop(folder, [{"scores": [math.nan]}, {"scores": [math.nan, 0.5]}], slots=1)
-    loop.run()
+    loop = run_loop(folder, [{"scores": [math.nan]}, {"scores": [math.nan, 0.5]}], slots=1)
     assert statuses(folder) == ["Completed", "Completed"]
     assert [(state.score, state.best) for state in loop.trials] == [(None, None), (None, 0.5)]
 
@@ -154,18 +153,16 @@ def test_a_score_that_is_no_number_is_no_score(folder: RunFolder):
 def test_where_lower_is_better_a_policy_ends_the_higher_trial(folder: RunFolder):
     trials = [{"scores": [0.4] * 3}, {"scores": [0.9] * 40, "pause": 0.2}, {"scores": [0.3] * 3}]
     policy = BanditPolicy(slack_amount=0.2, delay_evaluation=2)
-    loop = make_loop(
+    loop = run_loop(
         folder, [trial | {"metric": "log_loss"} for trial in trials], slots=1, policy=policy, metric="log_loss"
     )
-    loop.run()
     assert statuses(folder) == ["Completed", "Terminated", "Completed"]
     assert [state.score for state in loop.trials] == [-0.4, -0.9, -0.3]
 
 
 def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
     trials = [{"scores": [0.9] * 3}, {"scores": [0.5] * 40, "pause": 0.2}]
-    loop = make_loop(folder, trials, slots=1, policy=BanditPolicy(slack_factor=0.1, delay_evaluation=2))
-    loop.run()
+    run_loop(folder, trials, slots=1, policy=BanditPolicy(slack_factor=0.1, delay_evaluation=2))
     assert statuses(folder) == ["Completed", "Terminated"]
     record = folder.trial(1).record()
     assert record.reason == "below 0.8182, the best 0.9 less 10 % slack, at evaluation 2"
@@ -175,7 +172,6 @@ def test_a_policy_ends_a_trial_which_keeps_its_result(folder: RunFolder):
 
 def test_what_ended_is_not_run_again_and_what_did_not_goes_on(folder: RunFolder):
     trials = [{"scores": [0.1]}, {"scores": [0.1, 0.2, 0.3], "then": "hang"}, {"scores": [0.3]}, {"scores": [0.4]}]
-    loop = make_loop(folder, trials, slots=1)
 
     def cancel_in_the_second() -> None:
         wait_for(lambda: len(folder.trial(1).evaluations()) == 3)
@@ -183,11 +179,11 @@ def test_what_ended_is_not_run_again_and_what_did_not_goes_on(folder: RunFolder)
 
     threading.Thread(target=cancel_in_the_second, daemon=True).start()
     with pytest.raises(CanceledError):
-        loop.run()
+        run_loop(folder, trials, slots=1)
     folder.cancel_request.clear()
     folder.trial(1).update(status="NotStarted")
     trials[1]["then"] = ""
-    make_loop(folder, trials, slots=2).run()
+    run_loop(folder, trials, slots=2)
     assert statuses(folder) == ["Completed"] * 4
     starts = [(folder.trial(i).path / "starts.jsonl").read_text().count("\n") for i in range(4)]
     assert starts == [1, 2, 1, 1]
@@ -200,8 +196,7 @@ def test_a_trial_that_ended_while_nobody_looked_is_taken_up(folder: RunFolder):
     trial.write_spec({})
     trial.update(status="Running")
     report_trial(str(trial.path), [0.7])
-    loop = make_loop(folder, [{"scores": [0.7]}, {"scores": [0.8]}])
-    loop.run()
+    loop = run_loop(folder, [{"scores": [0.7]}, {"scores": [0.8]}])
     assert statuses(folder) == ["Completed", "Completed"]
     assert (trial.path / "starts.jsonl").read_text().count("\n") == 1
     assert ("Completed", 0) in loop.observer.heard  # type: ignore[attr-defined]
@@ -209,24 +204,21 @@ def test_a_trial_that_ended_while_nobody_looked_is_taken_up(folder: RunFolder):
 
 def test_a_proposal_is_recorded_before_it_runs(folder: RunFolder):
     folder.trial(0).write_plan(PLANNED.model_dump())  # killed right after the proposal
-    loop = make_loop(folder, [{"scores": [0.7]}])
-    loop.run()
+    loop = run_loop(folder, [{"scores": [0.7]}])
     assert len(loop.trials) == 1
     assert loop.trials[0].planned == PLANNED
 
 
 def test_the_time_is_kept_by_ending_what_does_not_end(folder: RunFolder):
     trials = [{"scores": [0.5]}, {"scores": [0.6], "then": "hang"}, {"scores": [0.7]}]
-    loop = make_loop(folder, trials, budget=Budget(7.0, packaging=9.0))
-    loop.run()
+    loop = run_loop(folder, trials, budget=Budget(7.0, packaging=9.0))
     assert statuses(folder) == ["Completed", "Canceled"]
     assert folder.trial(1).record().reason == "the run's time was used up"
     assert loop.time_is_up
 
 
 def test_a_trial_is_asked_to_end_when_its_time_is_over_and_keeps_its_result(folder: RunFolder):
-    loop = make_loop(folder, [{"scores": [0.5] * 400, "pause": 0.1}], budget=Budget(10.0, packaging=9.5))
-    loop.run()
+    loop = run_loop(folder, [{"scores": [0.5] * 400, "pause": 0.1}], budget=Budget(10.0, packaging=9.5))
     assert statuses(folder) == ["Completed"]
     assert loop.trials[0].score == 0.5
     assert len(folder.trial(0).evaluations()) < 400
@@ -234,11 +226,10 @@ def test_a_trial_is_asked_to_end_when_its_time_is_over_and_keeps_its_result(fold
 
 def test_a_run_whose_trials_all_fail_alike_is_given_up(folder: RunFolder):
     trials: list[dict[str, Any]] = [{"scores": [], "then": "raise"}] * 10 + [{"scores": [], "then": "hang"}] * 4
-    loop = make_loop(folder, trials, slots=2)
     with pytest.raises(
         RunFailedError, match=r"10 trials failed for the same reason(.|\n)*ValueError: a bad value\. Repair"
     ):
-        loop.run()
+        run_loop(folder, trials, slots=2)
     assert statuses(folder).count("Failed") == 10
     assert set(statuses(folder)) <= {"Failed", "Canceled"}
 
@@ -255,34 +246,49 @@ def test_a_run_goes_on_until_ten_trials_failed_alike_and_none_has_a_result():
 
 
 def test_a_run_whose_folder_is_deleted_ends(folder: RunFolder):
-    loop = make_loop(folder, [{"scores": [0.5], "then": "hang"}])
-
     def delete() -> None:
         wait_for(lambda: folder.trial(0).evaluations())
         shutil.rmtree(folder.path)
 
     threading.Thread(target=delete, daemon=True).start()
     with pytest.raises(RunNotFoundError, match="was deleted"):
-        loop.run()
+        run_loop(folder, [{"scores": [0.5], "then": "hang"}])
     assert not (folder.path / "status.json").exists()
 
 
 def test_a_full_disk_stops_the_sweep_and_it_can_go_on(folder: RunFolder):
     trials = [{"scores": [0.5]}, {"scores": [0.6], "then": "full"}, {"scores": [0.7]}]
     with pytest.raises(StorageError, match="no space"):
-        make_loop(folder, trials, slots=1).run()
+        run_loop(folder, trials, slots=1)
     assert statuses(folder) == ["Completed", "NotStarted"]
     trials[1]["then"] = ""
-    make_loop(folder, trials, slots=1).run()
+    run_loop(folder, trials, slots=1)
     assert statuses(folder) == ["Completed"] * 3
 
 
 def test_what_the_observer_cannot_bear_stops_the_sweep(folder: RunFolder):
-    loop = make_loop(folder, [{"scores": [0.5], "then": "hang"}])
-    loop.observer.problem = ConfigError(["out of order"])  # type: ignore[attr-defined]
+    observer = Recorder()
+    observer.problem = ConfigError(["out of order"])
     with pytest.raises(ConfigError, match="out of order"):
-        loop.run()
-    assert not any(running.job.is_running() for running in loop._running)
+        run_loop(folder, [{"scores": [0.5], "then": "hang"}], observer=observer)
+    starts = folder.trial(0).path / "starts.jsonl"
+    assert not any(is_alive(int(pid)) for pid in (starts.read_text().split() if starts.exists() else ()))
+
+
+def test_an_interrupted_trial_waits_for_its_stage(folder: RunFolder):
+    other = PLANNED.model_copy(update={"role": "average"})
+    for number, planned in enumerate((PLANNED, other)):
+        folder.trial(number).write_plan(planned.model_dump())
+    run_loop(folder, [{"scores": [0.7]}])
+    assert statuses(folder) == ["Completed"]
+    run_loop(folder, [{"scores": [0.7]}, {"scores": [0.8]}], planned=[other])
+    assert statuses(folder) == ["Completed", "Completed"]
+
+
+def test_trials_that_are_all_done_are_not_cut_short(folder: RunFolder):
+    loop = run_loop(folder, [{"scores": [0.5], "pause": 1.0}], budget=Budget(11.0, packaging=9.5))
+    assert statuses(folder) == ["Completed"]
+    assert not loop.time_is_up
 
 
 def test_a_sampled_source_goes_on_after_an_interruption():
@@ -321,6 +327,17 @@ def test_a_sampled_source_goes_on_after_an_interruption():
 def test_whether_another_trial_fits(trials: list[tuple[str, float]], seconds: float, expected: bool):
     states = [TrialState(i, PLANNED, TrialStatus(status), seconds=used) for i, (status, used) in enumerate(trials)]
     assert fits_another(states, seconds) is expected
+
+
+def test_heads_and_averages_do_not_tell_how_long_a_training_takes():
+    others: list[dict[str, Any]] = [{}, {"head_only": True}, {"members": (0, 1)}]
+    seconds = (60, 5, 5)
+    states = [
+        TrialState(i, PLANNED.model_copy(update=change), TrialStatus.COMPLETED, seconds=seconds[i])
+        for i, change in enumerate(others)
+    ]
+    assert not fits_another(states, 29.0)
+    assert fits_another(states, 31.0)
 
 
 @pytest.mark.parametrize(

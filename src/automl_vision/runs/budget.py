@@ -106,11 +106,17 @@ def note_packaging(cache: Path, task: str, seconds: float) -> None:
 
 
 def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
-    """Whether another trial can produce a result in the seconds that are left; one is always tried."""
+    """Whether another trial can be trained in the seconds that are left, by those that were; one is always tried.
+
+    Args:
+        trials: of the run; heads alone and averages take a fraction of the time of a training.
+        seconds: that are left.
+    """
     if not any(trial.status.is_final for trial in trials):
         return True
-    whole = [trial.seconds for trial in trials if trial.status is TrialStatus.COMPLETED]
-    done = whole or [trial.seconds for trial in trials if trial.status.has_result]
+    trained = [trial for trial in trials if not (trial.planned.head_only or trial.planned.members)]
+    whole = [trial.seconds for trial in trained if trial.status is TrialStatus.COMPLETED]
+    done = whole or [trial.seconds for trial in trained if trial.status.has_result]
     return seconds >= max(_MIN_SECONDS, _USEFUL_SHARE * min(done, default=0.0))
 
 

@@ -47,7 +47,7 @@ from automl_vision.runs.timing import time_first_steps, timing_seconds
 from automl_vision.runs.trial_loop import CanceledError, TrialLoop
 from automl_vision.runs.trial_sources import FixedTrials, SampledTrials, TrialSource
 from automl_vision.runs.waiting import BY_USER
-from automl_vision.search.policies import NoTerminationPolicy, Policy
+from automl_vision.search.policies import NoTerminationPolicy
 from automl_vision.search.samplers import BayesianParameterSampling
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
@@ -203,40 +203,29 @@ class _Controller:
         slots = self._slots(1 if self.spec.automode else self.spec.concurrent)
         if self.spec.is_sweep and not self.folder.trials(planned=True):
             self._show_plan(jobs, slots)
+        loop = TrialLoop(
+            task=self.spec.task,
+            folder=self.folder,
+            compute=self.compute,
+            ranking=self.spec.ranking,
+            make_job=jobs.train,
+            budget=self.budget,
+            observer=self.publisher,
+        )
         if self.spec.automode:
             AutoModeSearch(
-                self.spec, self.folder, self.workspace, jobs, self.budget, self.tracking, self._loop, self._slots, costs
+                jobs=jobs, loop=loop, workspace=self.workspace, tracking=self.tracking, slots=self._slots, costs=costs
             ).run()
             return
         ends_early = not isinstance(self.spec.termination, NoTerminationPolicy)
         if ends_early and isinstance(self.spec.search, BayesianParameterSampling):
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
-        self._loop(jobs, self._source(), self.spec.termination, slots)
+        loop.run(self._source(), slots, policy=self.spec.termination)
+        if self.spec.sampling is not None and loop.time_is_up:
+            self.folder.message(time_is_up_text(loop.trials))
 
     def _slots(self, wanted: int) -> list[Slot]:
         return self.compute.slots(wanted, threads=self.spec.threads, processes=self.spec.processes)
-
-    def _loop(
-        self, jobs: Jobs, source: TrialSource, policy: Policy, slots: list[Slot], least_seconds: float | None = None
-    ) -> TrialLoop:
-        """Run the trials of a source to their ends."""
-        loop = TrialLoop(
-            task=self.spec.task,
-            folder=self.folder,
-            compute=self.compute,
-            slots=slots,
-            source=source,
-            policy=policy,
-            ranking=self.spec.ranking,
-            make_job=jobs.train,
-            budget=self.budget,
-            observer=self.publisher,
-            least_seconds=least_seconds,
-        )
-        loop.run()
-        if self.spec.sampling is not None and loop.time_is_up:
-            self.folder.message(time_is_up_text(loop.trials))
-        return loop
 
     def _source(self) -> TrialSource:
         if self.spec.automode:

@@ -19,7 +19,7 @@ from automl_vision.runs.repeated_failures import MAX_REPEATED, repeated_failure
 from automl_vision.runs.trial_records import Observer, TrialRecords
 from automl_vision.runs.trial_sources import TrialSource, TrialState
 from automl_vision.search.planned_trial import PlannedTrial, planned_trial
-from automl_vision.search.policies import Policy, reason_to_end
+from automl_vision.search.policies import NoTerminationPolicy, Policy, reason_to_end
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
@@ -59,46 +59,51 @@ class _Running:
 
 @dataclass
 class TrialLoop:
-    """Runs the trials of a run until there are no more; trials that ended before an interruption are not repeated.
+    """Runs the trials of a run, stage by stage; trials that ended before an interruption are not repeated.
 
     Attributes:
         task: the product's name of the task.
         folder: of the run; everything that happens is recorded there.
         compute: where trials run.
-        slots: shares of the compute, one per concurrent trial.
-        source: proposes trials.
-        policy: stops poor trials.
         ranking: how trials are ranked.
         make_job: makes the job of a trial.
         budget: the deadline.
         observer: notified of what happens.
-        least_seconds: that a trial of the source needs; None judges by the trials so far.
-        trials: the state of every trial, in order.
-        time_is_up: whether no further trial fits.
+        trials: the state of every trial, in order; those of an earlier process are there from the start.
+        time_is_up: whether the last stage ended because no further trial of it fits.
     """
 
     task: str
     folder: RunFolder
     compute: Compute
-    slots: Sequence[Slot]
-    source: TrialSource
-    policy: Policy
     ranking: Ranking
     make_job: MakeJob
     budget: Budget
     observer: Observer
-    least_seconds: float | None = None
     trials: list[TrialState] = field(default_factory=list)
     time_is_up: bool = False
 
     def __post_init__(self) -> None:
         self._running: list[_Running] = []
-        self._waiting: list[TrialState] = []
         self._records = TrialRecords(self.observer)
         self._saved = 0.0
+        self._recover()
 
-    def run(self) -> None:
-        """Work until every trial has ended or the time is used up.
+    def run(
+        self,
+        source: TrialSource,
+        slots: Sequence[Slot],
+        *,
+        policy: Policy | None = None,
+        least_seconds: float | None = None,
+    ) -> None:
+        """Run a stage: work until every trial of a source has ended or the time is used up.
+
+        Args:
+            source: proposes trials; those of it that were interrupted go on first.
+            slots: shares of the compute, one per concurrent trial.
+            policy: stops poor trials; None stops none.
+            least_seconds: that a trial of the source needs; None judges by the trials so far.
 
         Raises:
             CanceledError: the user asked to end the run.
@@ -106,10 +111,10 @@ class TrialLoop:
             RunFailedError: every trial fails for the same reason.
             RunNotFoundError: the run's folder was deleted.
         """
-        self._recover()
+        self._policy, self.time_is_up = policy or NoTerminationPolicy(), False
         try:
             while True:
-                self._fill_slots()
+                self._fill_slots(source, slots, least_seconds)
                 self._save()
                 if not self._running:
                     return
@@ -136,33 +141,30 @@ class TrialLoop:
                 folder.update(status=state.status, ended=time.time(), reason=reason)
             if state.status.has_result and result is not None:
                 state.score, state.seconds = finite(self.ranking.score(result.score)), result.seconds
-            if not state.status.is_final:
-                self._waiting.append(state)
-            elif not folder.published().ended:
+            if state.status.is_final and not folder.published().ended:
                 self._records.ended_before(folder, state.planned, state.status)
             self.trials.append(state)
 
-    def _fill_slots(self) -> None:
+    def _fill_slots(self, source: TrialSource, slots: Sequence[Slot], least_seconds: float | None) -> None:
         """Start trials while there are slots, trials and time."""
-        free = [slot for slot in self.slots if all(running.slot != slot for running in self._running)]
-        for slot in free:
-            self.time_is_up = self.time_is_up or not self._fits_another()
-            if self.time_is_up:
+        active = [running.state.number for running in self._running]
+        waiting = [each for each in self.trials if not each.status.is_final and each.number not in active]
+        waiting = [each for each in waiting if source.has(each.planned)]
+        for slot in slots:
+            if self.time_is_up or any(running.slot == slot for running in self._running):
+                continue
+            planned = waiting[0].planned if waiting else source.next(self.trials)
+            if planned is None:
                 return
-            state = self._waiting.pop(0) if self._waiting else self._propose()
-            if state is None:
+            seconds = self.budget.seconds_for_trials
+            fits = fits_another(self.trials, seconds) if least_seconds is None else seconds >= least_seconds
+            if not fits:
+                self.time_is_up = True
                 return
-            self._start(state, slot)
+            self._start(waiting.pop(0) if waiting else self._recorded(planned), slot)
 
-    def _fits_another(self) -> bool:
-        seconds = self.budget.seconds_for_trials
-        return fits_another(self.trials, seconds) if self.least_seconds is None else seconds >= self.least_seconds
-
-    def _propose(self) -> TrialState | None:
-        """Ask for the next trial and record it before anything of it runs."""
-        planned = self.source.next(self.trials)
-        if planned is None:
-            return None
+    def _recorded(self, planned: PlannedTrial) -> TrialState:
+        """A new trial, which is recorded before anything of it runs."""
         state = TrialState(len(self.trials), planned)
         self.folder.trial(state.number).write_plan(planned.model_dump())
         self.trials.append(state)
@@ -206,7 +208,7 @@ class TrialLoop:
         curves = {state.number: state.curve for state in self.trials}
         number = running.state.number
         new = range(judged + 1, len(running.state.curve.values) + 1)
-        reasons = (reason_to_end(self.policy, curves, number, interval=n) for n in new)
+        reasons = (reason_to_end(self._policy, curves, number, interval=n) for n in new)
         reason = next((reason for reason in reasons if reason is not None), None)
         if reason is not None:
             running.request_stop(reason)
@@ -222,8 +224,8 @@ class TrialLoop:
             self._records.ended(folder, state.status, reason=reason)
         elif failure is not None and failure.lost and state.lost < _MAX_LOST:
             state.lost += 1
+            state.status = TrialStatus.NOT_STARTED
             self.folder.message(f"trial {state.number} is started again: {failure.reason}")
-            self._waiting.append(state)
         else:
             self._fail(state, folder, failure or Failure("it left no result", ""))
 

@@ -71,6 +71,9 @@ class TrialSource(Protocol):
             trials: all so far, in order.
         """
 
+    def has(self, planned: PlannedTrial) -> bool:
+        """Whether a trial of the run, which was interrupted, is one of these."""
+
 
 @dataclass(frozen=True)
 class FixedTrials:
@@ -80,13 +83,15 @@ class FixedTrials:
 
     def next(self, trials: Sequence[TrialState]) -> PlannedTrial | None:
         """Return the first trial that was not proposed yet; one that is planned twice is proposed twice."""
-        if len(trials) >= len(self.planned):
-            return None
         left = list(self.planned)
         for trial in trials:
             if trial.planned in left:
                 left.remove(trial.planned)
-        return left[0]
+        return left[0] if left else None
+
+    def has(self, planned: PlannedTrial) -> bool:
+        """Whether a trial is on the list."""
+        return planned in self.planned
 
 
 class SampledTrials:
@@ -123,6 +128,10 @@ class SampledTrials:
             return None
         self._known += 1
         return planned.model_copy(update={"sampled": proposal.values, "point": proposal.point})
+
+    def has(self, planned: PlannedTrial) -> bool:  # noqa: ARG002 - one sampler proposes all trials of its run
+        """Every trial of the run is one of these."""
+        return True
 
     def _checked(self, sampled: Mapping[str, Any]) -> PlannedTrial | None:
         """The trial with sampled hyperparameters, or None if they are not allowed."""
