@@ -18,13 +18,14 @@ from torch.nn import functional as F
 from automl_vision.core.errors import DataError, TrialError
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Message
+from automl_vision.core.records import Evaluation, Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.scoring.scoring import ScoringSettings, create_scoring
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.recipes.hyperparameters import DetectionHyperparameters
@@ -463,6 +464,32 @@ def test_a_trial_ranked_by_a_metric_of_which_lower_is_better_keeps_its_lowest(sh
     assert result.best_epoch == min(values, key=lambda epoch: values[epoch])
     report = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]
     assert result.score == report["metrics"]["log_loss"] == report["intervals"]["log_loss"]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([math.nan, math.nan], 1),
+        ([math.nan, 0.5, 0.4], 1),
+        ([0.5, math.nan], 0),
+        ([math.nan, -math.inf], 1),
+        ([-math.inf], 0),
+    ],
+)
+def test_the_last_epoch_is_the_best_until_a_score_is_a_number(scores: list[float], best: int):
+    record = Record(EarlyStopping(patience=5, delay=0))
+    for epoch, score in enumerate(scores):
+        record.add(Evaluation(epoch=epoch, metrics={}), score, 1.0)
+    assert record.best.epoch == best
+    assert record.kept_epochs(None) == {0, best}
+
+
+def test_a_metric_that_overflowing_logits_leave_undefined_may_become_defined(shapes: Dataset):
+    scoring = create_scoring(shapes.task, shapes, ScoringSettings("log_loss"))
+    logits = np.zeros((4, 3), np.float32)
+    assert scoring.are_finite(logits)
+    logits[1, 1] = np.inf
+    assert not scoring.are_finite(logits)
 
 
 def test_a_multi_label_trial(tmp_path: Path, make_spec: MakeSpec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -396,7 +397,13 @@ class _Trial:
             return evaluation, loss
 
         evaluation, loss = self.processes.from_main(evaluate)
-        self.record.add(evaluation, self._score(evaluation), loss)
+        score = self._score(evaluation)
+        if math.isnan(score) and self.task.scoring.are_finite(outputs):
+            raise TrialError(
+                f"{self.task.scoring.primary.name} is undefined on these validation images; "
+                "choose another primary_metric or other validation images"
+            )
+        self.record.add(evaluation, score, loss)
         if self.processes.is_main and epoch in self._kept_epochs():
             save_weights(weights_file(self.folder, epoch), self.loop.averaged.network.state_dict())
         self.reporter.evaluation(evaluation)
