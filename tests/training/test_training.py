@@ -44,7 +44,7 @@ from automl_vision.training.optimizers import create_optimizer, default_learning
 from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.schedules import cooled_epochs, learning_rate_factor
 from automl_vision.training.time_budget import Pace
-from automl_vision.training.trial import train
+from automl_vision.training.trial import open_trial, train
 from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, write_multi_label_csv
 
 MakeSpec = Callable[..., TrialSpec]
@@ -594,6 +594,19 @@ def test_a_stop_request_ends_the_trial_with_what_it_has(shapes: Dataset, make_sp
     result = train(make_spec(shapes, number_of_epochs=50), reporter)
     assert result.stopped == "asked to"
     assert result.epochs == 1
+    assert reporter.evaluations[-1].passes == 16 / 18  # two steps of 8 images
+
+
+def test_passes_are_counted_in_parts_of_an_epoch(shapes: Dataset, make_spec: MakeSpec):
+    reporter = RecordingReporter()
+    spec = make_spec(shapes, training_batch_size=3, number_of_epochs=2)
+    with open_trial(spec, reporter) as trial:
+        trial._start_head()
+        trial._evaluate(0)
+        trial._train_until_evaluation(1)
+        trial.plan.epochs = 1.5
+        trial._train_until_evaluation(2)
+    assert [evaluation.passes for evaluation in reporter.evaluations] == [0.0, 1.0, 1.5]
 
 
 def test_a_budget_limits_the_epochs(shapes: Dataset, make_spec: MakeSpec):

@@ -46,7 +46,8 @@ class Jobs:
         return self._job("run_trial", trial.path, planned, slot, seconds)
 
     def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
-        """Time the first steps of a trial."""
+        """Time the first steps of a trial; its spec is kept beside the times."""
+        write_json(folder / SPEC_FILE, self._spec(folder, planned, slot, 1.0).model_dump())
         return self._job("time_trial", folder, planned, slot, 1.0)
 
     def probe(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:

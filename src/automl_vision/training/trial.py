@@ -300,24 +300,25 @@ class _Trial:
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
         last = min(self.plan.last_epoch, first + self.plan.evaluation_frequency - 1)
-        epoch = first
+        epoch, passes = first, self.record.evaluations[-1].passes
         while epoch <= last and self.record.stopped is None:
             start = time.monotonic()
             try:
-                loss, finished = self.loop.train_epoch(
+                loss, done, finished = self.loop.train_epoch(
                     epoch, self.rows["train"], self.optimizer, self._on_step(epoch, start)
                 )
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.micro_batch == 1:
                     raise
                 self._halve_batch()
-                epoch = first
+                epoch, passes = first, self.record.evaluations[-1].passes
                 continue
             if not finished:
                 self.record.stopped = self.processes.from_main(self._stop_reason) or "stopped"
-            rate = self.plan.share(epoch) * len(self.rows["train"]) / (time.monotonic() - start)
+            rate = done / (time.monotonic() - start)
+            passes += done / len(self.rows["train"])
             epoch += 1
-        self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
+        self._evaluate(epoch - 1, passes=passes, train_loss=loss, images_per_second=rate)
         self._check_improvement()
         if self.record.stopped is None and epoch <= self.plan.last_epoch:
             self._fit_into_budget()

@@ -15,6 +15,7 @@ class Evaluation(Record):
     """What a trial reports each time it validates; epoch 0 is the linear probe."""
 
     epoch: int
+    passes: float = Field(default=0.0, description="over the training images so far, partial ones counted in part")
     metrics: dict[str, float] = Field(description="on the validation images")
     validation_loss: float | None = None
     train_loss: float | None = None
