@@ -362,6 +362,51 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("scores", "allowed", "kept", "reason"),
+    [
+        ({0: 0.5}, {0}, 0, "the default recipe is kept: no other one was trained"),
+        (
+            {0: 0.5, 1: 0.6},
+            {0},
+            0,
+            "the default recipe is kept: no other one can be taken; not known to keep the limits: 1",
+        ),
+        (
+            {0: 0.5, 1: None, 2: 0.9},
+            {0, 1},
+            0,
+            "the default recipe is kept: no other one can be taken; not known to keep the limits: 2; "
+            "with a score that is not a number: 1",
+        ),
+        (
+            {0: 0.5, 1: 0.4},
+            {1},
+            1,
+            "trial 1 is kept: the default recipe cannot be taken; not known to keep the limits: 0",
+        ),
+    ],
+)
+def test_a_decision_names_the_trials_that_could_not_be_kept(
+    tmp_path: Path, scores: dict[int, float | None], allowed: set[int], kept: int, reason: str
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    trained = [TrialState(n, base_trial(), TrialStatus.COMPLETED, score=score) for n, score in scores.items()]
+    decision = decide(folder, [trial for trial in trained if trial.number in allowed], ACCURACY, trained=trained)
+    assert decision is not None
+    assert (decision.trial, decision.reason) == (kept, reason)
+
+
+def test_a_trial_that_failed_is_not_called_untrained(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    done = TrialState(0, base_trial(), TrialStatus.COMPLETED, score=0.5)
+    decision = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.FAILED)], ACCURACY)
+    assert decision is not None
+    assert decision.reason == "the default recipe is kept: no other one has a result"
+
+
 def test_automode_searches_tests_and_says_so(tmp_path: Path):
     """With the pretrained weights that are installed, on drawn shapes."""
     arguments = {

@@ -102,7 +102,9 @@ class AutoModeSearch:
             if loop.time_is_up:
                 self.folder.message(time_is_up_text(loop.trials))
             loop = self._average(loop) if self.spec.ensemble else loop
-        decision = decide(self.folder, self._allowed(loop.trials), self.spec.ranking, self.spec.gate)
+        decision = decide(
+            self.folder, self._allowed(loop.trials), self.spec.ranking, self.spec.gate, trained=loop.trials
+        )
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)

@@ -66,11 +66,9 @@ class Costs:
         return sum(measured if name == base.model_name else table[name].megabytes for name in names)
 
     def may_fit(self, *planned: PlannedTrial) -> bool:
-        """Whether one network of those of some trials may keep the limits; what cannot be told may."""
-        return self.limits.allow(
-            0.0 if (latency := self.latency(*planned)) is None else latency,
-            0.0 if (size := self.size(*planned)) is None else size,
-        )
+        """Whether one network of those of some trials may keep the limits: what is known of its parts does."""
+        latency, size = (sum(of(each) or 0.0 for each in planned) for of in (self.latency, self.size))
+        return self.limits.allow(latency, size)
 
     def text(self, planned: PlannedTrial) -> str:
         """A trial with its estimates."""
