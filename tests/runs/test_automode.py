@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.compute.compute import Slot
+from automl_vision.compute.compute import Failure, Job, Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import Message, Ranking, TrialStatus
@@ -128,6 +130,65 @@ def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
         folder.trial(number).write_plan(base_trial().model_copy(update={"head_only": head_only}).model_dump())
     jobs = Jobs(spec(), folder, compute, shapes, tmp_path)
     assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
+
+
+@dataclass
+class _Probe:
+    """Has ended with a failure, with a score, or, for None, never ends."""
+
+    job: Job
+    end: Failure | float | None
+
+    def is_running(self) -> bool:
+        return self.end is None
+
+    def failure(self) -> Failure | None:
+        return self.end if isinstance(self.end, Failure) else None
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+
+class _Probing(LocalCompute):
+    """Ends the probe of ResNet-50 as told, those of others with a score."""
+
+    def __init__(self, end: Failure | None) -> None:
+        super().__init__([])
+        self._end = end
+
+    def submit(self, job: Job, slot: Slot | None = None) -> _Probe:
+        if job.arguments["spec"]["model_name"] == "resnet50":
+            return _Probe(job, self._end)
+        write_json(job.folder / "probe.json", {"score": 0.5})
+        return _Probe(job, 0.5)
+
+    def wait(self, jobs: object, timeout: float) -> None:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("end", "missing"),
+    [
+        (Failure("no weights can be read from /github/weights", "", "WeightsUnavailableError"), set()),
+        (Failure("no hub answers", "", "HubUnreachableError"), {"vits16r224", "seresnext"}),
+    ],
+)
+def test_without_a_hub_no_other_weights_are_asked_for(tmp_path: Path, shapes: Dataset, end: Failure, missing: set[str]):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    probe_candidates(Jobs(spec(), folder, _Probing(end), shapes, tmp_path), Slot(0), 60.0)
+    stored = read_json(folder.path / "probes.json")
+    candidates = {candidate.key for candidate in probed_candidates(base_trial(), CLASSIFICATION, {})}
+    assert stored == {key: None if key == "resnet50" else 0.5 for key in candidates - missing}
+
+
+def test_a_probe_that_the_clock_ends_is_not_remembered(tmp_path: Path, shapes: Dataset):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    known = {"efficientnet_lite1": 0.5, "efficientnet_lite2": 0.5}
+    write_json(folder.path / "probes.json", known)
+    assert probe_candidates(Jobs(spec(), folder, _Probing(None), shapes, tmp_path), Slot(0), 0.2) == known
+    assert read_json(folder.path / "probes.json") == known
 
 
 def test_what_is_spent_before_a_short_search_is_bounded():
