@@ -9,6 +9,7 @@ from pathlib import Path
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import TrialStatus
+from automl_vision.core.text import rough_duration
 from automl_vision.runs.trial_sources import TrialState
 
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
@@ -148,21 +149,14 @@ def plan_text(timings: dict[str, Timing], *, epochs: int, wanted: int, at_once: 
         at_once: number of concurrent trials.
         seconds: for all trials.
     """
-    each = ", ".join(f"{name} {_duration(timing.trial(epochs))}" for name, timing in timings.items())
+    each = ", ".join(f"{name} {rough_duration(timing.trial(epochs))}" for name, timing in timings.items())
     mean = sum(timing.trial(epochs) for timing in timings.values()) / len(timings)
     fitting = int(at_once * seconds / mean)
-    plan = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {_duration(seconds)} for trials"
+    plan = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {rough_duration(seconds)} for trials"
     if fitting >= wanted:
-        return f"plan: {plan}; all {wanted} trials fit, in about {_duration(wanted * mean / at_once)}"
+        return f"plan: {plan}; all {wanted} trials fit, in about {rough_duration(wanted * mean / at_once)}"
     if fitting >= 1:
         return f"plan: {plan}; about {fitting} of {wanted} trials fit in full, or more where some are ended early"
     quickest = min(timings.values(), key=lambda timing: timing.trial(epochs))
     short = max(0, int((seconds - quickest.setup - quickest.finish) / quickest.epoch))
     return f"plan: {plan}; no trial fits in full: the first one gets about {short} of {epochs} epochs"
-
-
-def _duration(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
