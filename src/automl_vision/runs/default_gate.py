@@ -149,10 +149,7 @@ def is_promoted(gain: Posterior, usual: float) -> bool:
 
 def _gain(compared: Comparison, ranking: Ranking) -> Interval:
     """The difference as a gain, of which higher is better."""
-    difference = compared.difference
-    if not ranking.lower_is_better:
-        return difference
-    return Interval(-difference.value, -difference.high, -difference.low)
+    return compared.difference.negated if ranking.lower_is_better else compared.difference
 
 
 def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:
