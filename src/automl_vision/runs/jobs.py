@@ -9,6 +9,7 @@ from pathlib import Path
 
 from automl_vision.compute.compute import Compute, Failure, Job, Slot
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import SPEC_FILE
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -16,7 +17,7 @@ from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_loop import CanceledError
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _POLL = 0.1  # seconds
 

@@ -14,7 +14,7 @@ import numpy as np
 from automl_vision.compute.local import visible_gpus
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import DataFacts, EvaluationEvent, PastTrial, TrialStatus
+from automl_vision.core.records import SPEC_FILE, DataFacts, EvaluationEvent, PastTrial, TrialStatus
 from automl_vision.core.system import core_count
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
@@ -22,7 +22,7 @@ from automl_vision.recipes.detector_input import image_sizes, small_share
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.spec import RunSpec
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _SIZES = ("validation_crop_size", "min_size", "image_size", "tile_grid_size", "model_size")
 

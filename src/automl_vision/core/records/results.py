@@ -8,7 +8,9 @@ from pydantic import Field
 
 from automl_vision.core.records.record import Record
 
-RESULT_FILE = "result.json"
+SPEC_FILE, RESULT_FILE, METRICS_FILE = "spec.json", "result.json", "metrics.json"
+COMPARISON_FILE = "comparison.npz"  # the arrays by which trials are compared
+STOP_FILE = "stop"  # asks the trial to stop
 
 
 class Evaluation(Record):
