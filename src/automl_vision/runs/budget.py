@@ -18,8 +18,8 @@ _PACKAGING_FILE = "packaging.json"
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
 _MEASURING_SHARE, _LEAST_MEASURING = 0.1, 30.0  # of the work so far; 30 s are three exports
 _REFIT_SHARE = 0.25  # a third of the epochs, each with a quarter more images, where trials take the rest
-_HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
-_GRACE = 10.0  # seconds that trials may be late before they are stopped
+_GRACE = 5.0  # seconds that trials may overrun once another has a result
+_HARD_GRACE = 300.0  # the same while none has a result; such a trial ends itself unless it never got to work
 _MIN_SECONDS = 5.0  # no trial can produce anything in less
 _USEFUL_SHARE = 0.5  # of the fastest trial's time; a trial with less would only be cut short
 
@@ -78,7 +78,7 @@ class Budget:
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
         """Whether running trials must be stopped now: because another has a result to package, or none will finish."""
         if any(trial.status.has_result for trial in trials):
-            return self.seconds_for_trials < -_GRACE / 2
+            return self.seconds_for_trials < -_GRACE
         return self.left < -max(_HARD_GRACE, self.total)
 
 

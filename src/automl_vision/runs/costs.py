@@ -28,7 +28,7 @@ from automl_vision.search.planned_trial import PlannedTrial, planned_trial
 from automl_vision.search.portfolio import with_input
 
 _STEP = 32  # pixels; networks halve their input five times
-_LEAST_SIDES = (96, 160)  # of a classifier's input and of a detector's; below them hardly anything is recognised
+_LEAST_SIDE, _LEAST_DETECTOR_SIDE = 96, 160  # of the input, in pixels; below them hardly anything is recognised
 _AIM = 0.92  # of the limit, since time does not quite follow the pixels
 _TRIES = 3  # sizes that are measured
 
@@ -139,7 +139,8 @@ def _smaller(jobs: Jobs, planned: PlannedTrial, speed: Speed) -> PlannedTrial | 
     spec, limit, measured = jobs.spec, jobs.spec.limits.max_latency_ms, speed.image_ms(1)
     if limit is None or measured is None or measured <= limit:
         return None
-    side, least = _side(jobs, planned), _LEAST_SIDES[has_objects(spec.task)]
+    side = _side(jobs, planned)
+    least = _LEAST_DETECTOR_SIDE if has_objects(spec.task) else _LEAST_SIDE
     wanted = max(least, _STEP * math.floor(side * math.sqrt(_AIM * limit / measured) / _STEP))
     wanted = min(wanted, side - _STEP)
     return None if wanted < least else with_input(spec.trials[0], spec.task, spec.arguments, wanted)

@@ -111,7 +111,8 @@ def _judged(
     is_proven = compared.p_value < level and _gain(compared, ranking).value > 0
     shown = f"shown at {level:.2g}" if is_proven else "not proven"
     odds = f"{best.known}better with a probability of {best.gain.above(0.0):.0%}; {shown}, {proof}"
-    if is_proven if gate == "strict" else is_promoted(best.gain, usual):
+    is_enough = is_proven if gate == "strict" else is_promoted(best.gain, usual)
+    if is_enough:
         return _decision(best.trial, f"trial {best.trial} replaces the default recipe: {scored}; {odds}", compared)
     return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) is {odds}", compared)
 

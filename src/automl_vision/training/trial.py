@@ -54,7 +54,7 @@ _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a frac
 _ENOUGH_EPOCHS = 5  # after which the last weights are kept in doubt; docs/decisions/0070 has them after 15
 _COMPARED = 3  # the start, the best epoch and the last one, beside what lies between two of them
 _MOST_LOST = 0.05  # of the metric of images that are trained on from now on, or an image where few validate
-_FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
+_FP32_AGAIN, _FP32_INSTEAD = 1.2, 3.0  # time of a prediction in fp32, where validation is in fp32 too and where not
 
 
 def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
@@ -184,7 +184,7 @@ class _Trial:
             validation_images=len(self.rows["val"]),
             final_images=len(self.rows["val"]) + len(self.rows["test"]),
             validations_at_end=len(SHARES) + _COMPARED if self.task.traits.interpolates else 0,
-            final_slowness=_FP32_SHARE[plan.precision == "fp32"],
+            final_slowness=_FP32_AGAIN if plan.precision == "fp32" else _FP32_INSTEAD,
             step_seconds=step_seconds,
         )
 
@@ -228,9 +228,9 @@ class _Trial:
             TrialError: there is no time, or the network is worse than before on images that it was trained on.
         """
         self.rows["train"] = np.sort(np.concatenate([self.rows["train"], self.rows["val"]]))
-        self.pace.training_images, rare = len(self.rows["train"]), max(1, round(epochs))
+        self.pace.training_images, frequency = len(self.rows["train"]), max(1, round(epochs))
         if epochs:
-            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, rare)[0])
+            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, frequency)[0])
             if not self.plan.epochs:
                 raise TrialError("no time is left for it")
             for epoch in range(1, self.plan.last_epoch + 1):
