@@ -61,7 +61,7 @@ def kill_trial(compute: LocalCompute, spec: TrialSpec, *, after: int) -> None:
 
     job = start_trial(compute, spec)
     try:
-        wait_for(lambda: (state := load_checkpoint(Path(spec.folder))) and state.epoch >= after)
+        wait_for(lambda: (state := load_checkpoint(Path(spec.folder))) and len(state.record["evaluations"]) > after)
     finally:
         os.kill(job._process.pid or 0, signal.SIGKILL)
     failure = finish(compute, job)

@@ -15,7 +15,7 @@ from automl_vision.core.errors import AutoMLVisionError, ConfigError, MissingPac
 from automl_vision.core.files import append_json_line, atomic_path, read_json, read_lines, write_json
 from automl_vision.core.late import optional_package
 from automl_vision.core.tasks import CLASSIFICATION, MULTI_LABEL, normalize_task
-from automl_vision.core.text import did_you_mean
+from automl_vision.core.text import did_you_mean, rough_duration
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,10 @@ def test_a_missing_package_is_named_with_what_brings_it(texts: dict[str, str], e
     with pytest.raises(MissingPackageError) as caught:
         optional_package("no_such_one", **texts)
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-3.0, "0 s"), (99.4, "99 s"), (100.0, "2 min"), (5999.0, "100 min"), (9000.0, "2.5 h")]
+)
+def test_a_rough_duration_has_one_unit(seconds: float, words: str):
+    assert rough_duration(seconds) == words

@@ -241,6 +241,10 @@ def test_a_resample_without_the_only_positive_has_no_ranking() -> None:
 # Intervals
 
 
+def test_a_negated_interval_keeps_its_ends_in_order():
+    assert Interval(0.2, 0.1, 0.5).negated == Interval(-0.2, -0.5, -0.1)
+
+
 @pytest.mark.parametrize(
     ("successes", "images", "low", "high"),
     [  # Newcombe 1998, table I, method 3

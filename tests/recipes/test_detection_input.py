@@ -301,8 +301,15 @@ def test_true_masks_are_those_of_pycocotools(masks: Dataset, tmp_path: Path):
         assert encode_mask(expected).to_text() == truth.masks[i]
 
 
-def _with_boxes(sides: float, image: int, rare: int = 0) -> Dataset:
-    """A hundred boxes of one size in images of one size; on some images one box has a class of its own."""
+def _with_boxes(sides: float, image: int, rare: int = 0, last: float | None = None) -> Dataset:
+    """A hundred boxes of one size in images of one size; on some images one box has a class of its own.
+
+    Args:
+        sides: of the boxes.
+        image: sides of the images.
+        rare: images with a box of another class.
+        last: sides of the boxes of the last ten images, if they differ.
+    """
     from automl_vision.data.annotations import Annotations, Record
     from automl_vision.data.manifest import build_manifest
     from automl_vision.data.object import Object
@@ -310,7 +317,8 @@ def _with_boxes(sides: float, image: int, rare: int = 0) -> Dataset:
 
     annotations = Annotations("boxes")
     for i in range(20):
-        places = [(50.0 * k + 3, 20.0, 50.0 * k + 3 + sides, 20.0 + sides) for k in range(5)]
+        side = sides if last is None or i < 10 else last
+        places = [(50.0 * k + 3, 20.0, 50.0 * k + 3 + side, 20.0 + side) for k in range(5)]
         annotations.add(
             Record(
                 f"{i}.png",
@@ -361,6 +369,13 @@ def test_a_class_on_few_images_is_suggested_to_be_drawn_more_often():
     assert rare not in suggestions(_with_boxes(100.0, 1000), DetectionHyperparameters())
     assert rare in suggestions(_with_boxes(100.0, 1000, rare=1), DetectionHyperparameters())
     assert rare not in suggestions(_with_boxes(100.0, 1000, rare=2), DetectionHyperparameters())
+
+
+def test_advice_follows_the_training_boxes_alone():
+    dataset = _with_boxes(100.0, 2000, last=8.0)
+    assert "tile_grid_size" in advise(dataset).settings
+    advice = advise(dataset.with_splits(np.repeat(["train", "test"], 10)))
+    assert (advice.settings, advice.sides) == ({}, (100.0,) * 5)
 
 
 def test_advice_without_objects_is_an_error(shapes: Dataset):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.compute.compute import Slot
+from automl_vision.compute.compute import Failure, Job, Slot
 from automl_vision.compute.local import LocalCompute
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import Message, Ranking, TrialStatus
@@ -128,6 +130,65 @@ def test_recorded_probes_stay_once_a_candidate_was_chosen_by_them(
         folder.trial(number).write_plan(base_trial().model_copy(update={"head_only": head_only}).model_dump())
     jobs = Jobs(spec(), folder, compute, shapes, tmp_path)
     assert probe_candidates(jobs, Slot(0), 60.0) == {"efficientnet_lite1": 0.5}
+
+
+@dataclass
+class _Probe:
+    """Has ended with a failure, with a score, or, for None, never ends."""
+
+    job: Job
+    end: Failure | float | None
+
+    def is_running(self) -> bool:
+        return self.end is None
+
+    def failure(self) -> Failure | None:
+        return self.end if isinstance(self.end, Failure) else None
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+
+class _Probing(LocalCompute):
+    """Ends the probe of ResNet-50 as told, those of others with a score."""
+
+    def __init__(self, end: Failure | None) -> None:
+        super().__init__([])
+        self._end = end
+
+    def submit(self, job: Job, slot: Slot | None = None) -> _Probe:
+        if job.arguments["spec"]["model_name"] == "resnet50":
+            return _Probe(job, self._end)
+        write_json(job.folder / "probe.json", {"score": 0.5})
+        return _Probe(job, 0.5)
+
+    def wait(self, jobs: object, timeout: float) -> None:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("end", "missing"),
+    [
+        (Failure("no weights can be read from /github/weights", "", "WeightsUnavailableError"), set()),
+        (Failure("no hub answers", "", "HubUnreachableError"), {"vits16r224", "seresnext"}),
+    ],
+)
+def test_without_a_hub_no_other_weights_are_asked_for(tmp_path: Path, shapes: Dataset, end: Failure, missing: set[str]):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    probe_candidates(Jobs(spec(), folder, _Probing(end), shapes, tmp_path), Slot(0), 60.0)
+    stored = read_json(folder.path / "probes.json")
+    candidates = {candidate.key for candidate in probed_candidates(base_trial(), CLASSIFICATION, {})}
+    assert stored == {key: None if key == "resnet50" else 0.5 for key in candidates - missing}
+
+
+def test_a_probe_that_the_clock_ends_is_not_remembered(tmp_path: Path, shapes: Dataset):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    known = {"efficientnet_lite1": 0.5, "efficientnet_lite2": 0.5}
+    write_json(folder.path / "probes.json", known)
+    assert probe_candidates(Jobs(spec(), folder, _Probing(None), shapes, tmp_path), Slot(0), 0.2) == known
+    assert read_json(folder.path / "probes.json") == known
 
 
 def test_what_is_spent_before_a_short_search_is_bounded():
@@ -360,6 +421,51 @@ def test_without_a_rival_or_a_default_there_is_nothing_to_compare(tmp_path: Path
     unknown = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.COMPLETED, score=0.9)], ACCURACY)
     assert unknown is not None
     assert (unknown.trial, "cannot be compared" in unknown.reason) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("scores", "allowed", "kept", "reason"),
+    [
+        ({0: 0.5}, {0}, 0, "the default recipe is kept: no other one was trained"),
+        (
+            {0: 0.5, 1: 0.6},
+            {0},
+            0,
+            "the default recipe is kept: no other one can be taken; not known to keep the limits: 1",
+        ),
+        (
+            {0: 0.5, 1: None, 2: 0.9},
+            {0, 1},
+            0,
+            "the default recipe is kept: no other one can be taken; not known to keep the limits: 2; "
+            "with a score that is not a number: 1",
+        ),
+        (
+            {0: 0.5, 1: 0.4},
+            {1},
+            1,
+            "trial 1 is kept: the default recipe cannot be taken; not known to keep the limits: 0",
+        ),
+    ],
+)
+def test_a_decision_names_the_trials_that_could_not_be_kept(
+    tmp_path: Path, scores: dict[int, float | None], allowed: set[int], kept: int, reason: str
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    trained = [TrialState(n, base_trial(), TrialStatus.COMPLETED, score=score) for n, score in scores.items()]
+    decision = decide(folder, [trial for trial in trained if trial.number in allowed], ACCURACY, trained=trained)
+    assert decision is not None
+    assert (decision.trial, decision.reason) == (kept, reason)
+
+
+def test_a_trial_that_failed_is_not_called_untrained(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    done = TrialState(0, base_trial(), TrialStatus.COMPLETED, score=0.5)
+    decision = decide(folder, [done, TrialState(1, base_trial(), TrialStatus.FAILED)], ACCURACY)
+    assert decision is not None
+    assert decision.reason == "the default recipe is kept: no other one has a result"
 
 
 def test_automode_searches_tests_and_says_so(tmp_path: Path):

@@ -59,6 +59,7 @@ def test_costs_follow_from_one_network_that_was_measured(shapes: Dataset):
     assert not costs.may_fit(trial(), trial(side=112), trial(side=96), trial(side=96))  # too large together
     assert costs.latency(trial("resnet18")) is None
     assert costs.may_fit(trial("resnet18"))  # once it is trained it is measured
+    assert not costs.may_fit(trial("resnet18"), trial(LITE2, 288))  # the second one takes too long by itself
     assert f"about {4 * network_costs()[LITE2].latency:.3g} ms" in costs.text(trial(LITE2))
 
 

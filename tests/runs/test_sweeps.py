@@ -519,6 +519,7 @@ def test_a_sweep_runs_every_combination_and_packages_the_best(undisturbed: Run):
     assert undisturbed.model_path.exists()
     events, _ = undisturbed.folder.events.read()
     assert any(isinstance(e, Message) and "all 4 trials fit" in e.text for e in events)
+    assert {"spec.json", "timing.json"} <= {file.name for file in undisturbed.folder.path.glob("timing/*/*.json")}
     assert "learning_rate 0.05" in repr(board)
 
 

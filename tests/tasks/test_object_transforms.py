@@ -21,9 +21,9 @@ from automl_vision.tasks.object_transforms import (
     ObjectTransform,
     _iou_cropped,
     copy_paste,
+    filter_visible,
     mosaic,
     scaled_onto,
-    sound,
 )
 
 GREY, FIRST_SHADE, SHADE_STEP = 60, 130, 40
@@ -200,7 +200,7 @@ def test_lines_inverted_and_hidden_boxes_are_dropped(rows: list[tuple[float, ...
     shares = torch.tensor([row[4] for row in rows], dtype=torch.float32)
     masks = torch.tensor([[[int(row[5])]] for row in rows], dtype=torch.uint8).reshape(-1, 1, 1) if with_masks else None
     labels = torch.arange(len(rows))
-    kept = sound(ImageObjects(boxes, labels, torch.zeros(len(rows), dtype=torch.bool), masks), shares)
+    kept = filter_visible(ImageObjects(boxes, labels, torch.zeros(len(rows), dtype=torch.bool), masks), shares)
     good = [
         min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE and share >= LEAST_VISIBLE and (not with_masks or row[5])
         for box, share, row in zip(boxes, shares, rows, strict=True)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from automl_vision import Predictor
 from automl_vision.compute.local import LocalCompute
-from automl_vision.core.errors import DataError, WeightsUnavailableError
+from automl_vision.core.errors import DataError, TrialError, WeightsUnavailableError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import Calibration, Evaluation
 from automl_vision.data.dataset import Dataset
@@ -224,6 +224,16 @@ def test_no_object_in_validation_is_no_failure(boxes: Dataset, detector_spec: Ma
     assert result.score == 0.0
     report = read_json(Path(spec.folder) / "metrics.json")["splits"]["val"]
     assert all(row["average_precision"] is None for row in report["per_class"])
+
+
+def test_a_metric_that_no_prediction_can_define_is_refused_before_training(
+    boxes: Dataset, detector_spec: MakeDetectorSpec
+):
+    """No drawn object is large by COCO's rule."""
+    reporter = RecordingReporter()
+    with pytest.raises(TrialError, match="coco_map_large is undefined on these validation images; choose another"):
+        train(detector_spec(boxes, primary_metric="coco_map_large", number_of_epochs=1), reporter)
+    assert reporter.steps == 0
 
 
 def test_broken_images_and_bad_boxes_are_left_out(tmp_path: Path, detector_spec: MakeDetectorSpec):

@@ -18,13 +18,14 @@ from torch.nn import functional as F
 from automl_vision.core.errors import DataError, TrialError
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json
-from automl_vision.core.records import Message
+from automl_vision.core.records import Evaluation, Message
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.paired import SCORES
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.scoring.scoring import ScoringSettings, create_scoring
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.recipes.hyperparameters import DetectionHyperparameters
@@ -43,7 +44,7 @@ from automl_vision.training.optimizers import create_optimizer, default_learning
 from automl_vision.training.precision import Precision, fastest_precision
 from automl_vision.training.schedules import cooled_epochs, learning_rate_factor
 from automl_vision.training.time_budget import Pace
-from automl_vision.training.trial import train
+from automl_vision.training.trial import open_trial, train
 from conftest import SMALL_MODEL, RecordingReporter, small_hyperparameters, write_multi_label_csv
 
 MakeSpec = Callable[..., TrialSpec]
@@ -465,6 +466,32 @@ def test_a_trial_ranked_by_a_metric_of_which_lower_is_better_keeps_its_lowest(sh
     assert result.score == report["metrics"]["log_loss"] == report["intervals"]["log_loss"]["value"] > 0
 
 
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([math.nan, math.nan], 1),
+        ([math.nan, 0.5, 0.4], 1),
+        ([0.5, math.nan], 0),
+        ([math.nan, -math.inf], 1),
+        ([-math.inf], 0),
+    ],
+)
+def test_the_last_epoch_is_the_best_until_a_score_is_a_number(scores: list[float], best: int):
+    record = Record(EarlyStopping(patience=5, delay=0))
+    for epoch, score in enumerate(scores):
+        record.add(Evaluation(epoch=epoch, metrics={}), score, 1.0)
+    assert record.best.epoch == best
+    assert record.kept_epochs(None) == {0, best}
+
+
+def test_a_metric_that_overflowing_logits_leave_undefined_may_become_defined(shapes: Dataset):
+    scoring = create_scoring(shapes.task, shapes, ScoringSettings("log_loss"))
+    logits = np.zeros((4, 3), np.float32)
+    assert scoring.are_finite(logits)
+    logits[1, 1] = np.inf
+    assert not scoring.are_finite(logits)
+
+
 def test_a_multi_label_trial(tmp_path: Path, make_spec: MakeSpec):
     dataset = Dataset.open(write_multi_label_csv(tmp_path / "data")).with_validation(0.25)
     reporter = RecordingReporter()
@@ -567,6 +594,19 @@ def test_a_stop_request_ends_the_trial_with_what_it_has(shapes: Dataset, make_sp
     result = train(make_spec(shapes, number_of_epochs=50), reporter)
     assert result.stopped == "asked to"
     assert result.epochs == 1
+    assert reporter.evaluations[-1].passes == 16 / 18  # two steps of 8 images
+
+
+def test_passes_are_counted_in_parts_of_an_epoch(shapes: Dataset, make_spec: MakeSpec):
+    reporter = RecordingReporter()
+    spec = make_spec(shapes, training_batch_size=3, number_of_epochs=2)
+    with open_trial(spec, reporter) as trial:
+        trial._start_head()
+        trial._evaluate(0)
+        trial._train_until_evaluation(1)
+        trial.plan.epochs = 1.5
+        trial._train_until_evaluation(2)
+    assert [evaluation.passes for evaluation in reporter.evaluations] == [0.0, 1.0, 1.5]
 
 
 def test_a_budget_limits_the_epochs(shapes: Dataset, make_spec: MakeSpec):

@@ -10,10 +10,13 @@ import pytest
 
 from automl_vision import Experiment, Workspace
 from automl_vision.core.errors import DataError
-from automl_vision.core.records import DataFacts, PastTrial
+from automl_vision.core.files import write_json
+from automl_vision.core.records import DataFacts, EvaluationEvent, PastTrial
+from automl_vision.data.dataset import Dataset
+from automl_vision.runs.past_trials import _epoch_seconds, _timed, input_sizes
 from automl_vision.workspace.trial_history import TrialHistory
 from command_line import run_command
-from conftest import SMALL_MODEL, write_shape_folders
+from conftest import SMALL_MODEL, small_hyperparameters, small_trial, write_shape_folders
 from runs_here import small_config, work_here
 
 FACTS = DataFacts(images=100, classes=3, largest_share=0.5, side=200.0)
@@ -68,6 +71,7 @@ def test_a_run_leaves_what_others_learn_from_and_no_names(tmp_path: Path):
     assert result is not None
     assert (kept.model_name, kept.epochs, kept.score) == (SMALL_MODEL, 2, result.score)
     assert set(kept.scores) == {0, 1, 2} and kept.epoch_seconds
+    assert [report.passes for report in run.folder.trial(0).evaluations()] == [0.0, 1.0, 2.0]
     assert (kept.facts.images, kept.facts.classes, kept.facts.side) == (24, 3, 40.0)
     text = (workspace.history.folder / "trials.jsonl").read_text()
     dataset_words = ["hidden-name", "secret-folder", run.id, str(tmp_path), "circle", "square"]
@@ -78,6 +82,23 @@ def test_a_run_leaves_what_others_learn_from_and_no_names(tmp_path: Path):
     work_here(Experiment(workspace, "hidden-name"), config)
     assert len(workspace.history.trials()) == 2 and workspace.history.usable() == []
     assert again.id != run.id
+
+
+def test_a_quarter_of_an_epoch_takes_a_quarter_of_the_time():
+    reports = [
+        EvaluationEvent(epoch=0, metrics={}, seconds=2.0),
+        EvaluationEvent(epoch=1, passes=0.25, metrics={}, seconds=5.0),
+    ]
+    assert _epoch_seconds(reports) == 12.0
+
+
+def test_the_first_steps_tell_of_trials_with_images_of_the_same_size(tmp_path: Path, shapes: Dataset):
+    spec = small_trial(tmp_path, shapes)
+    write_json(tmp_path / "spec.json", spec.model_dump())
+    assert _timed(tmp_path, input_sizes(spec.hyperparameters.model_dump(mode="json"))) is None
+    write_json(tmp_path / "timing.json", {"setup": 1.0, "epoch": 7.0, "finish": 1.0})
+    for side, seconds in ((32, 7.0), (24, None)):
+        assert _timed(tmp_path, input_sizes(small_hyperparameters(validation_crop_size=side).model_dump())) == seconds
 
 
 def test_the_commands(tmp_path: Path):

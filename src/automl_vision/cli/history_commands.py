@@ -53,7 +53,7 @@ def _row(trial: PastTrial) -> tuple[str, ...]:
         trial.model_name,
         trial.role,
         score,
-        str(trial.epochs),
+        f"{trial.epochs:.3g}",
         f"{trial.seconds:.0f} s",
     )
 

@@ -76,6 +76,10 @@ class WeightsUnavailableError(AutoMLVisionError):
     """Pretrained weights were asked for and no source has them."""
 
 
+class HubUnreachableError(WeightsUnavailableError):
+    """Pretrained weights would have to be fetched, and no hub answers."""
+
+
 class DataError(AutoMLVisionError):
     """A dataset as a whole cannot be used."""
 

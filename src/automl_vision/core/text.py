@@ -27,6 +27,14 @@ def as_sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def rough_duration(seconds: float) -> str:
+    """Seconds in words, such as "90 s", "12 min" or "2.5 h"; negative ones count as none."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def composed(text: str) -> str:
     """A text with each letter and its accents as one character, as most write it; a Macintosh's names have several."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -29,6 +29,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def negated(self) -> Interval:
+        """The interval of minus the value, such as of a gain where lower is better."""
+        return Interval(-self.value, -self.high, -self.low)
+
     def text(self, digits: int) -> str:
         """The value with its ends, such as `0.91 [0.88, 0.93]`."""
         return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"

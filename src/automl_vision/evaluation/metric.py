@@ -29,7 +29,8 @@ class Metric:
         meaning: in a sentence.
         source: the library or paper that defines it.
         compute: takes the cases of a split, such as `ClassificationCases`, and weights (resamples, images) that say
-            how often each image counts. Returns values (resamples,), NaN where the metric is undefined.
+            how often each image counts. Returns values (resamples,), NaN where the labels of the images leave it
+            undefined, whatever finite numbers are predicted: a trial then ends at once.
         low, high: its range.
         higher_is_better: its direction.
         of_image: takes the cases and returns one value an image, (images,), where the metric is their mean.

@@ -16,7 +16,7 @@ from PIL import Image
 
 from automl_vision.core.errors import DataError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import Calibration
+from automl_vision.core.records import SPEC_FILE, Calibration
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.drawing import class_colours, draw_grid
@@ -46,7 +46,7 @@ from automl_vision.evaluation.weighted import resample_weights
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
     from automl_vision.experiment.figures import Figures

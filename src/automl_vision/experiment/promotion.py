@@ -387,9 +387,7 @@ def _against_current(rule: PromotionRule, comparison: ModelComparison) -> Verdic
 
 def _as_score(difference: Interval, metric: Metric) -> Interval:
     """A difference of which more is better."""
-    if metric.higher_is_better:
-        return difference
-    return Interval(-difference.value, -difference.high, -difference.low)
+    return difference if metric.higher_is_better else difference.negated
 
 
 def _enough(least: int, images: int) -> Verdict:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.core.errors import HubUnreachableError, WeightsUnavailableError
 from automl_vision.recipes.catalog import BUNDLED_WEIGHTS, WeightsPackage
 from automl_vision.recipes.network import WeightsOrigin
 from automl_vision.storage.hub import hub_answers
@@ -144,7 +144,7 @@ def _load_from_hub(model: nn.Module, architecture: str, crop_size: int | None) -
 
 def _require_hub(architecture: str) -> None:
     if not hub_answers():
-        raise WeightsUnavailableError(
+        raise HubUnreachableError(
             f"no hub answers, so the pretrained weights of {architecture} cannot be fetched; {_ways_out(architecture)}"
         )
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import ImageError, PackagingError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import RESULT_FILE, SomeRecord, TrialMetrics, TrialResult, read_record
+from automl_vision.core.records import (
+    METRICS_FILE,
+    RESULT_FILE,
+    SPEC_FILE,
+    SomeRecord,
+    TrialMetrics,
+    TrialResult,
+    read_record,
+)
 from automl_vision.core.tasks import TASKS
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.scan import digest_of, is_content_digest
@@ -28,7 +36,7 @@ from automl_vision.evaluation.predictions import PREDICTIONS_FILE, REFIT, Predic
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.packaging.exporters import Exported, Exporter
-from automl_vision.recipes.catalog import family_of
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.model_folder import LabelingThreshold, ModelDescription, PrecisionThreshold, SetThreshold
 from automl_vision.storage.access import read_image_bytes
 from automl_vision.tasks.task import Task, create_task
@@ -42,7 +50,7 @@ class FinishedTrial:
 
     Attributes:
         folder: of the trial.
-        spec: the trial's specification as JSON values.
+        spec: everything that it depended on.
         dataset: as it was prepared for the run.
         task: with the trial's hyperparameters.
         model: the trained network, built from `network.json`.
@@ -51,7 +59,7 @@ class FinishedTrial:
     """
 
     folder: Path
-    spec: dict[str, Any]
+    spec: TrialSpec
     dataset: Dataset
     task: Task[Any]
     model: Model
@@ -86,7 +94,7 @@ class FinishedTrial:
             architecture=self.model.description.architecture,
             metrics=self.metrics.model_dump()["splits"],
             data={
-                "fingerprint": self.spec["fingerprint"],
+                "fingerprint": self.spec.fingerprint,
                 "format": self.dataset.format,
                 "images": self.dataset.summary()["images"],
             },
@@ -193,12 +201,10 @@ def read_finished_trial(folder: str | Path) -> FinishedTrial:
         ModelFolderError: the trial does not describe its network, or its weights belong to another one.
     """
     folder = Path(folder)
-    spec, metrics = _read(folder, "spec.json"), _record(folder, "metrics.json", TrialMetrics)
-    result = _record(folder, RESULT_FILE, TrialResult)
-    dataset = Dataset.load(spec["manifest"])
-    hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
-    model = load_model(folder)
-    task = create_task(spec["task"], dataset, hyperparameters, model.description.geometry, spec.get("primary_metric"))
+    spec = TrialSpec.model_validate(_read(folder, SPEC_FILE))
+    metrics, result = _record(folder, METRICS_FILE, TrialMetrics), _record(folder, RESULT_FILE, TrialResult)
+    dataset, model = Dataset.load(spec.manifest), load_model(folder)
+    task = create_task(spec.task, dataset, spec.hyperparameters, model.description.geometry, spec.primary_metric)
     return FinishedTrial(folder, spec, dataset, task, model, metrics, result)
 
 

@@ -59,8 +59,7 @@ class Rescored:
         found = compare(comparable(self.metric, other.cases), comparable(self.metric, self.cases))
         if found is None:
             return Interval(float("nan"), float("nan"), float("nan"))
-        gain = found.difference
-        return gain if self.metric.higher_is_better else Interval(-gain.value, -gain.high, -gain.low)
+        return found.difference if self.metric.higher_is_better else found.difference.negated
 
     def expected_loss(self, other: Rescored) -> Interval | None:
         """How much accuracy the answers cost that differ from another format's, by that format's own probabilities.

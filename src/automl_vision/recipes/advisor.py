@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from automl_vision.core.errors import DataError
 from automl_vision.core.tasks import INSTANCE_SEGMENTATION
 from automl_vision.data.dataset import Dataset
-from automl_vision.recipes.detector_input import SHORT_SIDES, SMALL_SIDE, enlarged_side, image_sizes, wanted_side
+from automl_vision.recipes.detector_input import (
+    SHORT_SIDES,
+    SMALL_SIDE,
+    enlarged_side,
+    image_sizes,
+    small_share,
+    wanted_side,
+)
 from automl_vision.recipes.geometry import fit_canvas
 from automl_vision.recipes.hyperparameters import Hyperparameters
 
@@ -27,18 +34,16 @@ _COMPOSED = 0.5  # of the images that are then put together from several
 
 @dataclass(frozen=True)
 class Advice:
-    """What suits the boxes of a dataset.
+    """What suits the training boxes of a dataset.
 
     Attributes:
         sides: quantiles (5, 25, 50, 75 and 95 %) of the root of the boxes' areas, in pixels of the images.
-        shorter_side: median of the images' shorter side in pixels.
         settings: hyperparameters to give; empty when the defaults suit.
         cost: pixels that the network sees of an image, relative to the default settings.
         sentences: the same for people.
     """
 
     sides: tuple[float, ...]
-    shorter_side: float
     settings: dict[str, Any]
     cost: float
     sentences: tuple[str, ...]
@@ -55,18 +60,16 @@ def advise(dataset: Dataset) -> Advice:
         dataset: with objects.
 
     Raises:
-        DataError: it has none.
+        DataError: it has none among its training images, crowds apart.
     """
-    objects = dataset.objects
-    if not len(objects):
-        raise DataError("advice on small objects needs labelled objects; this dataset has none")
-    training = np.isin(dataset.splits, ("train", ""))
-    sizes = image_sizes(dataset)
-    sides = np.sqrt(np.maximum((objects.bbox[:, 2:] - objects.bbox[:, :2]).prod(axis=1), 1.0))
+    objects, sizes, training = dataset.objects, image_sizes(dataset), np.isin(dataset.splits, ("train", ""))
+    small = small_share(dataset, sizes, training)
+    if small is None:
+        raise DataError("advice on small objects needs labelled objects; the training images have none")
+    boxes = objects.bbox[training[objects.image] & ~objects.iscrowd]
+    sides = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1.0))
     shorter = float(np.median(sizes[training].min(axis=1)))
     side = wanted_side(dataset, sizes, training)
-    shares = sides / sizes[objects.image].min(axis=1)
-    small = float(np.quantile(shares, 0.1))
     sentences = [
         f"boxes: a twentieth has sides below {np.quantile(sides, 0.05):.0f} px, half below {np.median(sides):.0f} px, "
         f"in images of {shorter:.0f} px on the shorter side",
@@ -80,7 +83,7 @@ def advise(dataset: Dataset) -> Advice:
     else:
         sentences.append("the default input suits; no tiles are needed")
     quantiles = tuple(float(value) for value in np.quantile(sides, _QUANTILES))
-    return Advice(quantiles, shorter, settings, cost, tuple(sentences))
+    return Advice(quantiles, settings, cost, tuple(sentences))
 
 
 def suggestions(dataset: Dataset, hyperparameters: Hyperparameters) -> list[dict[str, Any]]:
@@ -99,7 +102,7 @@ def suggestions(dataset: Dataset, hyperparameters: Hyperparameters) -> list[dict
     """
     objects, training = dataset.objects, np.isin(dataset.splits, ("train", ""))
     mine = training[objects.image]
-    if not mine.any():
+    if not (mine & ~objects.iscrowd).any():
         return []
     found: list[dict[str, Any]] = []
     side = enlarged_side(dataset, hyperparameters)

@@ -76,7 +76,8 @@ class AutoModeSearch:
             self._portfolio(result)
             if self.spec.ensemble:
                 self._average()
-        decision = decide(self.folder, self._allowed(self.loop.trials), self.spec.ranking, self.spec.gate)
+        trials = self.loop.trials
+        decision = decide(self.folder, self._allowed(trials), self.spec.ranking, self.spec.gate, trained=trials)
         if decision is not None:
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)

@@ -7,11 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from automl_vision.core.records import Ranking
+from automl_vision.core.records import SPEC_FILE, Ranking
 from automl_vision.core.text import did_you_mean
 from automl_vision.runs.leaderboard import Leaderboard, Row, ranked, read_row
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE
 
 _SETTLED = 1_000_000_000  # nanoseconds; a file may change twice within one tick of its file system's clock
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import TrialStatus
+from automl_vision.core.text import rough_duration
 from automl_vision.runs.trial_sources import TrialState
 
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
@@ -17,8 +18,8 @@ _PACKAGING_FILE = "packaging.json"
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
 _MEASURING_SHARE, _LEAST_MEASURING = 0.1, 30.0  # of the work so far; 30 s are three exports
 _REFIT_SHARE = 0.25  # a third of the epochs, each with a quarter more images, where trials take the rest
-_HARD_GRACE = 300.0  # and when none has a result yet; such a trial ends itself unless it never got to work
-_GRACE = 10.0  # seconds that trials may be late before they are stopped
+_GRACE = 5.0  # seconds that trials may overrun once another has a result
+_HARD_GRACE = 300.0  # the same while none has a result; such a trial ends itself unless it never got to work
 _MIN_SECONDS = 5.0  # no trial can produce anything in less
 _USEFUL_SHARE = 0.5  # of the fastest trial's time; a trial with less would only be cut short
 
@@ -77,7 +78,7 @@ class Budget:
     def is_over_without(self, trials: Sequence[TrialState]) -> bool:
         """Whether running trials must be stopped now: because another has a result to package, or none will finish."""
         if any(trial.status.has_result for trial in trials):
-            return self.seconds_for_trials < -_GRACE / 2
+            return self.seconds_for_trials < -_GRACE
         return self.left < -max(_HARD_GRACE, self.total)
 
 
@@ -154,21 +155,14 @@ def plan_text(timings: dict[str, Timing], *, epochs: int, wanted: int, at_once: 
         at_once: number of concurrent trials.
         seconds: for all trials.
     """
-    each = ", ".join(f"{name} {_duration(timing.trial(epochs))}" for name, timing in timings.items())
+    each = ", ".join(f"{name} {rough_duration(timing.trial(epochs))}" for name, timing in timings.items())
     mean = sum(timing.trial(epochs) for timing in timings.values()) / len(timings)
     fitting = int(at_once * seconds / mean)
-    plan = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {_duration(seconds)} for trials"
+    plan = f"a trial of {epochs} epochs takes about: {each}; {at_once} at once; {rough_duration(seconds)} for trials"
     if fitting >= wanted:
-        return f"plan: {plan}; all {wanted} trials fit, in about {_duration(wanted * mean / at_once)}"
+        return f"plan: {plan}; all {wanted} trials fit, in about {rough_duration(wanted * mean / at_once)}"
     if fitting >= 1:
         return f"plan: {plan}; about {fitting} of {wanted} trials fit in full, or more where some are ended early"
     quickest = min(timings.values(), key=lambda timing: timing.trial(epochs))
     short = max(0, int((seconds - quickest.setup - quickest.finish) / quickest.epoch))
     return f"plan: {plan}; no trial fits in full: the first one gets about {short} of {epochs} epochs"
-
-
-def _duration(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

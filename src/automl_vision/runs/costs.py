@@ -28,7 +28,7 @@ from automl_vision.search.planned_trial import PlannedTrial, planned_trial
 from automl_vision.search.portfolio import with_input
 
 _STEP = 32  # pixels; networks halve their input five times
-_LEAST_SIDES = (96, 160)  # of a classifier's input and of a detector's; below them hardly anything is recognised
+_LEAST_SIDE, _LEAST_DETECTOR_SIDE = 96, 160  # of the input, in pixels; below them hardly anything is recognised
 _AIM = 0.92  # of the limit, since time does not quite follow the pixels
 _TRIES = 3  # sizes that are measured
 
@@ -66,11 +66,9 @@ class Costs:
         return sum(measured if name == base.model_name else table[name].megabytes for name in names)
 
     def may_fit(self, *planned: PlannedTrial) -> bool:
-        """Whether one network of those of some trials may keep the limits; what cannot be told may."""
-        return self.limits.allow(
-            0.0 if (latency := self.latency(*planned)) is None else latency,
-            0.0 if (size := self.size(*planned)) is None else size,
-        )
+        """Whether one network of those of some trials may keep the limits: what is known of its parts does."""
+        latency, size = (sum(of(each) or 0.0 for each in planned) for of in (self.latency, self.size))
+        return self.limits.allow(latency, size)
 
     def text(self, planned: PlannedTrial) -> str:
         """A trial with its estimates."""
@@ -141,7 +139,8 @@ def _smaller(jobs: Jobs, planned: PlannedTrial, speed: Speed) -> PlannedTrial | 
     spec, limit, measured = jobs.spec, jobs.spec.limits.max_latency_ms, speed.image_ms(1)
     if limit is None or measured is None or measured <= limit:
         return None
-    side, least = _side(jobs, planned), _LEAST_SIDES[has_objects(spec.task)]
+    side = _side(jobs, planned)
+    least = _LEAST_DETECTOR_SIDE if has_objects(spec.task) else _LEAST_SIDE
     wanted = max(least, _STEP * math.floor(side * math.sqrt(_AIM * limit / measured) / _STEP))
     wanted = min(wanted, side - _STEP)
     return None if wanted < least else with_input(spec.trials[0], spec.task, spec.arguments, wanted)

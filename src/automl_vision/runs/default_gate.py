@@ -27,7 +27,12 @@ _PROBABLY, _HARDLY = 0.8, 0.1
 
 
 def decide(
-    folder: RunFolder, trials: Sequence[TrialState], ranking: Ranking, gate: Gate = "probable"
+    folder: RunFolder,
+    trials: Sequence[TrialState],
+    ranking: Ranking,
+    gate: Gate = "probable",
+    *,
+    trained: Sequence[TrialState] | None = None,
 ) -> Decision | None:
     """Choose between the default recipe, trial 0, and the best of the others; None if none has a result.
 
@@ -38,17 +43,33 @@ def decide(
         trials: those that may be kept.
         ranking: how they are ranked.
         gate: "strict" replaces the default recipe only where the paired test proves a gain.
+        trained: all of the run; by default those that may be kept.
     """
     done = [trial for trial in trials if trial.status.has_result and trial.score is not None]
     if not done:
         return None
+    trained = trials if trained is None else trained
+    left_out = _left_out(trials, trained)
     others = sorted((t for t in done if t.number != 0), key=lambda t: -(t.score or 0.0))
     if not others:
-        return _decision(0, "the default recipe is kept: no other one was trained")
-    if len(others) == len(done):
+        lack = "can be taken" if left_out else "has a result" if len(trained) > 1 else "was trained"
+        decision = _decision(0, f"the default recipe is kept: no other one {lack}")
+    elif len(others) == len(done):
         number = others[0].number
-        return _decision(number, f"trial {number} is kept: the default recipe cannot be taken")
-    return _judged(folder, trials[0], others, ranking, gate)
+        decision = _decision(number, f"trial {number} is kept: the default recipe cannot be taken")
+    else:
+        decision = _judged(folder, trials[0], others, ranking, gate)
+    return decision.model_copy(update={"reason": "; ".join([decision.reason, *left_out])})
+
+
+def _left_out(allowed: Sequence[TrialState], trained: Sequence[TrialState]) -> list[str]:
+    """Which trials have a result and cannot be kept, and why, in words."""
+    numbers = {trial.number for trial in allowed}
+    done = [trial for trial in trained if trial.status.has_result]
+    beyond = [str(trial.number) for trial in done if trial.number not in numbers]
+    unscored = [str(trial.number) for trial in done if trial.number in numbers and trial.score is None]
+    parts = (("not known to keep the limits", beyond), ("with a score that is not a number", unscored))
+    return [f"{what}: {', '.join(each)}" for what, each in parts if each]
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,8 @@ def _judged(
     is_proven = compared.p_value < level and _gain(compared, ranking).value > 0
     shown = f"shown at {level:.2g}" if is_proven else "not proven"
     odds = f"{best.known}better with a probability of {best.gain.above(0.0):.0%}; {shown}, {proof}"
-    if is_proven if gate == "strict" else is_promoted(best.gain, usual):
+    is_enough = is_proven if gate == "strict" else is_promoted(best.gain, usual)
+    if is_enough:
         return _decision(best.trial, f"trial {best.trial} replaces the default recipe: {scored}; {odds}", compared)
     return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) is {odds}", compared)
 
@@ -128,10 +150,7 @@ def is_promoted(gain: Posterior, usual: float) -> bool:
 
 def _gain(compared: Comparison, ranking: Ranking) -> Interval:
     """The difference as a gain, of which higher is better."""
-    difference = compared.difference
-    if not ranking.lower_is_better:
-        return difference
-    return Interval(-difference.value, -difference.high, -difference.low)
+    return compared.difference.negated if ranking.lower_is_better else compared.difference
 
 
 def _decision(trial: int, reason: str, compared: Comparison | None = None) -> Decision:

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_vision.compute.compute import Compute, Job, Slot
+from automl_vision.compute.compute import Compute, Failure, Job, Slot
 from automl_vision.core.files import read_json, write_json
+from automl_vision.core.records import SPEC_FILE
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import decide_geometry
 from automl_vision.recipes.trial_spec import TrialSpec
@@ -16,7 +17,7 @@ from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_loop import CanceledError
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _POLL = 0.1  # seconds
 
@@ -46,7 +47,8 @@ class Jobs:
         return self._job("run_trial", trial.path, planned, slot, seconds)
 
     def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
-        """Time the first steps of a trial."""
+        """Time the first steps of a trial; its spec is kept beside the times."""
+        write_json(folder / SPEC_FILE, self._spec(folder, planned, slot, 1.0).model_dump())
         return self._job("time_trial", folder, planned, slot, 1.0)
 
     def probe(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
@@ -79,11 +81,21 @@ class Jobs:
             CanceledError: the user asked to end the run.
             RunNotFoundError: the run's folder was deleted.
         """
+        failure = self.failure_of(job, slot, seconds=seconds)
+        return None if failure is None else failure.reason
+
+    def failure_of(self, job: Job, slot: Slot | None = None, *, seconds: float = math.inf) -> Failure | None:
+        """Run a job to its end, or cancel it after some seconds, which is a `TimeoutError`; returns why it failed.
+
+        Raises:
+            CanceledError: the user asked to end the run.
+            RunNotFoundError: the run's folder was deleted.
+        """
         running, end = self.compute.submit(job, slot), time.monotonic() + seconds
         try:
             while running.is_running():
                 if time.monotonic() > end:
-                    return f"it took more than {seconds:.0f} s"
+                    return Failure(f"it took more than {seconds:.0f} s", "", TimeoutError.__name__)
                 self.folder.require()
                 if self.folder.cancel_request.is_set():
                     raise CanceledError
@@ -91,8 +103,7 @@ class Jobs:
         finally:
             if running.is_running():
                 running.cancel()
-        failure = running.failure()
-        return None if failure is None else failure.reason
+        return running.failure()
 
     def _job(self, function: str, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         spec = self._spec(folder, planned, slot, seconds)

@@ -17,15 +17,15 @@ from automl_vision.compute.compute import Job
 from automl_vision.compute.subprocess_job import run_fresh
 from automl_vision.core.errors import AutoMLVisionError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import SPEED_FILE, Speed
-from automl_vision.recipes.catalog import family_of
+from automl_vision.core.records import SPEC_FILE, SPEED_FILE, Speed
 from automl_vision.recipes.deployment import create_deployment
 from automl_vision.recipes.network import read_network
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.leaderboard import Leaderboard
 from automl_vision.runs.limits import Limits, within
 from automl_vision.workspace.run_folder import RunFolder
-from automl_vision.workspace.trial_folder import SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import TrialFolder
 
 MEASURE_COMMAND = "automl-vision leaderboard {run} --measure"
 
@@ -145,10 +145,8 @@ def _network_key(trial: TrialFolder) -> str:
     A trial that does not say what its network is has a key of its own.
     """
     try:
-        spec: dict[str, Any] = read_json(trial.path / SPEC_FILE)
-        network = read_network(trial.path)
-        hyperparameters = family_of(spec["task"], spec["model_name"]).model_validate(spec["hyperparameters"])
-        deployment = create_deployment(network.task, hyperparameters, network.geometry)
+        spec, network = TrialSpec.model_validate(read_json(trial.path / SPEC_FILE)), read_network(trial.path)
+        deployment = create_deployment(network.task, spec.hyperparameters, network.geometry)
         objects = deployment.object_settings
         known = {
             **network.model_dump(mode="json", exclude=_NOT_THE_WORK),

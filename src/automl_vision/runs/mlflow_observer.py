@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from automl_vision.core.errors import TrackingError
-from automl_vision.core.records import RESULT_FILE, EvaluationEvent, Event, TrialStatus
+from automl_vision.core.records import METRICS_FILE, RESULT_FILE, EvaluationEvent, Event, TrialStatus
 from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
@@ -71,7 +71,7 @@ class Publisher:
         key = _key(trial)
         if status.has_result:
             self.tracking.metrics(key, final_metrics(trial), step=0, when=time.time())
-        for name in ("metrics.json", RESULT_FILE, "log.txt"):
+        for name in (METRICS_FILE, RESULT_FILE, "log.txt"):
             self.tracking.artifacts(key, trial.path / name)
         self.tracking.end(key, _MLFLOW_STATUS.get(status, "KILLED"))
         self.tracking.confirm(partial(trial.update_published, ended=status in _MLFLOW_STATUS))

@@ -14,11 +14,12 @@ import numpy as np
 from automl_vision.compute.local import visible_gpus
 from automl_vision.core.files import read_json
 from automl_vision.core.numbers import finite
-from automl_vision.core.records import DataFacts, EvaluationEvent, PastTrial, TrialStatus
+from automl_vision.core.records import SPEC_FILE, DataFacts, EvaluationEvent, PastTrial, TrialStatus
 from automl_vision.core.system import core_count
 from automl_vision.core.tasks import has_objects
 from automl_vision.data.dataset import Dataset
 from automl_vision.recipes.detector_input import image_sizes, small_share
+from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.spec import RunSpec
 from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
@@ -71,7 +72,7 @@ def _past_trial(folder: RunFolder, trial: TrialFolder, spec: RunSpec, facts: Dat
     plan, result, record = trial.plan(), trial.result(), trial.record()
     if result is None or not record.status.has_result or plan.members:
         return None
-    reports = trial.evaluations()
+    reports, sizes = trial.evaluations(), input_sizes(plan.hyperparameters)
     return PastTrial(
         run=_digest(folder.id),
         trial=trial.number,
@@ -82,15 +83,15 @@ def _past_trial(folder: RunFolder, trial: TrialFolder, spec: RunSpec, facts: Dat
         model_name=plan.model_name,
         role=plan.role,
         sampled={name: value for name, value in plan.sampled.items() if isinstance(value, int | float)},
-        sizes=input_sizes(plan.hyperparameters),
+        sizes=sizes,
         metric=spec.primary_metric,
         lower_is_better=spec.lower_is_better,
         scores=_scores(reports, spec.primary_metric),
         score=finite(result.score),
         ended_early=record.status is TrialStatus.TERMINATED,
-        epochs=result.epochs,
+        epochs=reports[-1].passes if reports else 0.0,
         seconds=result.seconds,
-        epoch_seconds=_epoch_seconds(reports) or _timed(folder.path / "timing" / plan.model_name / "timing.json"),
+        epoch_seconds=_epoch_seconds(reports) or _timed(folder.path / "timing" / plan.model_name, sizes),
         cores=core_count(),
         gpus=len(visible_gpus()),
     )
@@ -102,17 +103,22 @@ def _scores(reports: list[EvaluationEvent], metric: str) -> dict[int, float]:
 
 
 def _epoch_seconds(reports: list[EvaluationEvent]) -> float | None:
-    """Median seconds between two validations, divided by the epochs between them."""
+    """Median seconds between two validations, divided by the passes over the training images between them."""
     steps = [
-        (after.seconds - before.seconds) / (after.epoch - before.epoch)
+        (after.seconds - before.seconds) / (after.passes - before.passes)
         for before, after in itertools.pairwise(reports)
-        if after.seconds > before.seconds
+        if after.seconds > before.seconds and after.passes > before.passes
     ]
     return statistics.median(steps) if steps else None
 
 
-def _timed(file: Path) -> float | None:
-    return float(read_json(file)["epoch"]) if file.exists() else None
+def _timed(place: Path, sizes: dict[str, Any]) -> float | None:
+    """Seconds of an epoch of the trial whose first steps were timed, if its images have the same sizes."""
+    timing, spec = place / "timing.json", place / SPEC_FILE
+    if not (timing.exists() and spec.exists()):
+        return None
+    timed = TrialSpec.model_validate(read_json(spec)).hyperparameters.model_dump(mode="json")
+    return float(read_json(timing)["epoch"]) if input_sizes(timed) == sizes else None
 
 
 def _digest(text: str) -> str:

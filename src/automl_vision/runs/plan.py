@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from automl_vision.core.records import Record
+from automl_vision.core.text import rough_duration
 from automl_vision.runs.automode import second_opinion_trials
 from automl_vision.runs.budget import PACKAGING_SECONDS, measuring_seconds
 from automl_vision.runs.pace import Pace
@@ -52,7 +53,7 @@ class Plan(Record):
         mode = self.mode[0].upper() + self.mode[1:]
         if self.trial_seconds is None or self.trials is None:
             return f"{mode}: how long a trial takes is not known before it has begun"
-        each = _about(self.trial_seconds.likely)
+        each = rough_duration(self.trial_seconds.likely)
         if self.first_epochs is not None:
             if not self.first_epochs:
                 return f"{mode}: the time ends within the first epoch"
@@ -156,12 +157,6 @@ def wanted_trials(spec: RunSpec) -> int:
     probes = {candidate.key: 0.0 for candidate in probed_candidates(base, spec.task, spec.arguments)}
     others = len(second_opinion_trials(spec)) + len(portfolio(base, spec.task, spec.arguments, probes))
     return min(spec.iterations, 1 + others)
-
-
-def _about(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _day(moment: float) -> str:

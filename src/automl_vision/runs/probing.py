@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from automl_vision.compute.compute import Slot
+from automl_vision.core.errors import HubUnreachableError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.numbers import finite
 from automl_vision.recipes.catalog import has_bundled_weights
@@ -56,10 +57,13 @@ def probe_candidates(
             continue
         jobs.folder.progress(f"probing {candidate.key}", number, len(candidates))
         folder = jobs.folder.path / "probes" / str(number)
-        reason = jobs.finish(jobs.probe(folder, planned, slot, left), slot, seconds=left)
-        scores[candidate.key] = finite(read_json(folder / "probe.json")["score"]) if reason is None else None
+        failure = jobs.failure_of(jobs.probe(folder, planned, slot, left), slot, seconds=left)
+        error = "" if failure is None else failure.error
+        if error == TimeoutError.__name__:
+            continue
+        scores[candidate.key] = finite(read_json(folder / "probe.json")["score"]) if failure is None else None
         write_json(file, scores)
-        hub = hub and "hub" not in (reason or "")
+        hub = hub and error != HubUnreachableError.__name__
         if scores[candidate.key] is not None:
             jobs.folder.message(f"probe of {candidate.key}: {spec.primary_metric} {scores[candidate.key]:.4f}")
     return {key: score for key, score in scores.items() if score is not None}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from automl_vision.core.records import COMPARISON_FILE
 from automl_vision.evaluation.paired import Comparison, compare_many, holm
 from automl_vision.runs.leaderboard import Row
 from automl_vision.workspace.run_folder import RunFolder
@@ -16,8 +17,6 @@ from automl_vision.workspace.trial_folder import TrialFolder
 LEVEL = 0.05
 LATENCY_NOISE = 1.1
 """Ratio of two latencies up to which they count as equal; see `benchmarks/candidate_latency.py`."""
-
-COMPARISON_FILE = "comparison.npz"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from automl_vision.recipes.parity import COMPARED_FROM
 from automl_vision.recipes.repeat_factors import repeat_factors
 from automl_vision.serving.objects import MIN_SCORE, Box, postprocess, view_pixels, views
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
-from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, mosaic, sound
+from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, filter_visible, mosaic
 from automl_vision.tasks.task import Batch, Task, TaskSetup, TaskTraits, augmentation_streams, stack
 
 _MOSAICS_UNTIL = 0.8  # of the epochs
@@ -156,7 +156,7 @@ class DetectionTask(Task[DetectionOutputs]):
                 masks = masks[:, _nearest(height, masks.shape[1])][:, :, _nearest(width, masks.shape[2])]
             canvas[:, :height, :width] = masks
             masks = canvas
-        return sound(ImageObjects(boxes, objects.labels, objects.crowd, masks))
+        return filter_visible(ImageObjects(boxes, objects.labels, objects.crowd, masks))
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The sum of the detector's losses."""

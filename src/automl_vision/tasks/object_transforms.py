@@ -92,7 +92,7 @@ def scaled_onto(
     padding = [pad_left, pad_top, canvas[1] - cut[1] - pad_left, canvas[0] - cut[0] - pad_top]
     if any(padding):
         image, objects = _mapped(F.pad, image, objects, padding=padding, fill=FILL)
-    return image, sound(objects, shares)
+    return image, filter_visible(objects, shares)
 
 
 def _iou_cropped(image: Tensor, objects: ImageObjects, random: np.random.Generator) -> tuple[Tensor, ImageObjects]:
@@ -105,10 +105,10 @@ def _iou_cropped(image: Tensor, objects: ImageObjects, random: np.random.Generat
     moved = cut.as_subclass(Tensor)
     shares = _areas(moved) / _areas(objects.boxes).clamp(min=1e-6)
     kept = ImageObjects(moved, objects.labels, objects.crowd, None if masks is None else masks.as_subclass(Tensor))
-    return part.as_subclass(Tensor), sound(kept, shares)
+    return part.as_subclass(Tensor), filter_visible(kept, shares)
 
 
-def sound(objects: ImageObjects, shares: Tensor | None = None) -> ImageObjects:
+def filter_visible(objects: ImageObjects, shares: Tensor | None = None) -> ImageObjects:
     """The objects whose boxes are not too thin and which are visible enough."""
     sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).amin(dim=1) if len(objects) else torch.zeros(0)
     good = sides >= LEAST_SIDE
@@ -137,7 +137,7 @@ def mosaic(parts: list[tuple[Tensor, ImageObjects]], random: np.random.Generator
         whole[:, top:bottom, left:right] = part
         padding = [left, top, width - right, height - bottom]
         _, placed = _mapped(F.pad, part, cut, padding=padding, fill=FILL)
-        pieces.append(sound(placed, _areas(cut.boxes) / areas.clamp(min=1e-6)))
+        pieces.append(filter_visible(placed, _areas(cut.boxes) / areas.clamp(min=1e-6)))
     return whole, join_objects(pieces)
 
 
@@ -170,7 +170,7 @@ def copy_paste(
     boxes[behind] = torch.cat(
         [boxes[behind, :2].maximum(around[:, :2]), boxes[behind, 2:].minimum(around[:, 2:])], dim=1
     )
-    visible = sound(ImageObjects(boxes, objects.labels, objects.crowd, masks), seen / areas.clamp(min=1))
+    visible = filter_visible(ImageObjects(boxes, objects.labels, objects.crowd, masks), seen / areas.clamp(min=1))
     return image, join_objects([visible, pasted])
 
 

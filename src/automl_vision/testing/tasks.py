@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.late import load
-from automl_vision.core.records import Calibration, Report, TrialResult
+from automl_vision.core.records import METRICS_FILE, SPEC_FILE, Calibration, Report, TrialResult
 from automl_vision.core.tasks import TASKS, Kind, TaskInfo, normalize_task
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.detections import Detections
@@ -174,7 +174,7 @@ class TaskConformance:
             threads=1,
             start_from=None,
         )
-        write_json(folder / "spec.json", spec.model_dump())
+        write_json(folder / SPEC_FILE, spec.model_dump())
         return FinishedTrial(folder, train(spec, Reporter()))
 
     def test_the_record_is_complete(self) -> None:
@@ -360,7 +360,7 @@ class TaskConformance:
         """It ends with the primary metric and a report of the validation images."""
         assert trial.result.primary_metric == self.info().primary_metric
         assert math.isfinite(trial.result.score)
-        report = Report.model_validate(read_json(trial.folder / "metrics.json")["splits"]["val"])
+        report = Report.model_validate(read_json(trial.folder / METRICS_FILE)["splits"]["val"])
         assert report.metrics[trial.result.primary_metric] == pytest.approx(trial.result.score)
 
     def test_a_small_trial_is_packaged_and_predicts(

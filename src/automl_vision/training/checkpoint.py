@@ -50,11 +50,6 @@ class Checkpoint:
     validation_seconds: float
     seconds: float
 
-    @property
-    def epoch(self) -> int:
-        """The last one that was validated."""
-        return Record.from_json(self.record).epoch
-
 
 def capture(
     network: NetworkDescription, loop: Loop, optimizer: optim.Optimizer, record: Record, pace: Pace

@@ -7,7 +7,7 @@ from typing import Any
 
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import read_json
-from automl_vision.core.records import TrialMetrics, TrialResult, read_record
+from automl_vision.core.records import METRICS_FILE, SPEC_FILE, TrialMetrics, TrialResult, read_record
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.joint import Trained, joined
 from automl_vision.models.model import Model
@@ -73,10 +73,10 @@ def _joined(spec: TrialSpec) -> Model:
     """
     trained, sizes = [], []
     for folder, share in zip(map(Path, spec.members), spec.shares, strict=True):
-        metrics = read_record(folder / "metrics.json", TrialMetrics)
+        metrics = read_record(folder / METRICS_FILE, TrialMetrics)
         if metrics is None:
             raise TrialError(f"{folder} is not a finished trial, so its network cannot be averaged with others")
-        settings = TrialSpec.model_validate(read_json(folder / "spec.json")).hyperparameters
+        settings = TrialSpec.model_validate(read_json(folder / SPEC_FILE)).hyperparameters
         resize, crop = label_sizes(settings)
         sizes.append((resize, crop))
         trained.append(Trained(load_model(folder), crop, metrics.calibration.temperature, share))

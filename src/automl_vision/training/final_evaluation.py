@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_vision.core.files import atomic_path, persistently, write_json
-from automl_vision.core.records import RESULT_FILE, TrialMetrics, TrialResult
+from automl_vision.core.records import COMPARISON_FILE, METRICS_FILE, RESULT_FILE, TrialMetrics, TrialResult
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, REFIT, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring
@@ -177,11 +177,11 @@ def write_evaluation(
     cases = {split: scoring.cases(outputs[split], rows[split], calibration) for split in judged}
     comparison = scoring.comparison(cases["val"])
     reports = {split: scoring.report(cases[split], comparison if split == "val" else None) for split in judged}
-    write_json(folder / "metrics.json", TrialMetrics(calibration=calibration, splits=reports).model_dump())
+    write_json(folder / METRICS_FILE, TrialMetrics(calibration=calibration, splits=reports).model_dump())
     parts = [scoring.predictions(split, outputs[split], rows[split], calibration) for split in rows]
     predictions = replace(Predictions.join(parts), as_jpeg=as_jpeg)
     persistently(lambda: predictions.save(folder / PREDICTIONS_FILE))
-    _save_arrays(folder / "comparison.npz", comparison)
+    _save_arrays(folder / COMPARISON_FILE, comparison)
     return reports["val"].metrics
 
 

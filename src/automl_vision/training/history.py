@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +17,12 @@ class Best:
     """The validation whose weights are kept.
 
     Attributes:
-        epoch: after which it was made; -1 before the first.
-        score: primary metric, higher is better.
+        epoch: after which it was made.
+        score: primary metric, higher is better; -inf while none was a number.
         loss: of the validation images, which decides among equal scores.
     """
 
-    epoch: int = -1
+    epoch: int = 0
     score: float = float("-inf")
     loss: float = float("inf")
 
@@ -55,8 +56,17 @@ class Record:
         return self.early_stopping.reason if self.stopped is None and self.last is not None else self.stopped
 
     def add(self, evaluation: Evaluation, score: float, loss: float) -> bool:
-        """Add the next validation, and return whether it is the best so far."""
+        """Add the next validation, and return whether it is the best so far, as the last is while no score is a number.
+
+        Args:
+            evaluation: of the averaged model.
+            score: its primary metric, higher is better.
+            loss: of the validation images.
+        """
         self.evaluations.append(evaluation)
+        if math.isnan(score) and self.best.score == -math.inf:
+            self.best = Best(evaluation.epoch)
+            return True
         better = (score, -loss) > (self.best.score, -self.best.loss)
         if better:
             self.best = Best(evaluation.epoch, score, loss)

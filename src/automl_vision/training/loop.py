@@ -171,7 +171,7 @@ class Loop:
 
     def train_epoch(
         self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
-    ) -> tuple[float, bool]:
+    ) -> tuple[float, int, bool]:
         """Train for one epoch, or its planned part, on images whose draw and order depend on seed and epoch only.
 
         Args:
@@ -181,7 +181,7 @@ class Loop:
             on_step: called after each step; the epoch ends when it returns False.
 
         Returns:
-            Mean loss, and whether the epoch was finished.
+            Mean loss, the images that were trained on, and whether that was all that was planned.
 
         Raises:
             TrialError: training diverged.
@@ -214,8 +214,8 @@ class Loop:
             total_loss += loss * len(step)
             mean = total_loss / done
             if not self.processes.decides(partial(on_step, done, mean)):
-                return mean, False
-        return total_loss / done, True
+                return mean, done, False
+        return total_loss / done, done, True
 
     def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
         """Predict evaluation images with the averaged model; the form of the outputs is the task's own.

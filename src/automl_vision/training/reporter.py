@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 from automl_vision.core.event_log import EventLog
-from automl_vision.core.records import Evaluation, EvaluationEvent, Message, Progress
+from automl_vision.core.records import STOP_FILE, Evaluation, EvaluationEvent, Message, Progress
 
-STOP_FILE = "stop"
 _PROGRESS_INTERVAL = 0.5  # seconds
 
 

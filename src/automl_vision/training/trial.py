@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ _REPORTED_CHANGE = 0.1  # minimum change of the plan that is reported, as a frac
 _ENOUGH_EPOCHS = 5  # after which the last weights are kept in doubt; docs/decisions/0070 has them after 15
 _COMPARED = 3  # the start, the best epoch and the last one, beside what lies between two of them
 _MOST_LOST = 0.05  # of the metric of images that are trained on from now on, or an image where few validate
-_FP32_SHARE = {True: 1.2, False: 3.0}  # time of a prediction in fp32, by whether validation is in fp32 too
+_FP32_AGAIN, _FP32_INSTEAD = 1.2, 3.0  # time of a prediction in fp32, where validation is in fp32 too and where not
 
 
 def train(spec: TrialSpec, reporter: Reporter) -> TrialResult:
@@ -183,7 +184,7 @@ class _Trial:
             validation_images=len(self.rows["val"]),
             final_images=len(self.rows["val"]) + len(self.rows["test"]),
             validations_at_end=len(SHARES) + _COMPARED if self.task.traits.interpolates else 0,
-            final_slowness=_FP32_SHARE[plan.precision == "fp32"],
+            final_slowness=_FP32_AGAIN if plan.precision == "fp32" else _FP32_INSTEAD,
             step_seconds=step_seconds,
         )
 
@@ -227,9 +228,9 @@ class _Trial:
             TrialError: there is no time, or the network is worse than before on images that it was trained on.
         """
         self.rows["train"] = np.sort(np.concatenate([self.rows["train"], self.rows["val"]]))
-        self.pace.training_images, rare = len(self.rows["train"]), max(1, round(epochs))
+        self.pace.training_images, frequency = len(self.rows["train"]), max(1, round(epochs))
         if epochs:
-            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, rare)[0])
+            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, frequency)[0])
             if not self.plan.epochs:
                 raise TrialError("no time is left for it")
             for epoch in range(1, self.plan.last_epoch + 1):
@@ -299,24 +300,25 @@ class _Trial:
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
         last = min(self.plan.last_epoch, first + self.plan.evaluation_frequency - 1)
-        epoch = first
+        epoch, passes = first, self.record.evaluations[-1].passes
         while epoch <= last and self.record.stopped is None:
             start = time.monotonic()
             try:
-                loss, finished = self.loop.train_epoch(
+                loss, done, finished = self.loop.train_epoch(
                     epoch, self.rows["train"], self.optimizer, self._on_step(epoch, start)
                 )
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.micro_batch == 1:
                     raise
                 self._halve_batch()
-                epoch = first
+                epoch, passes = first, self.record.evaluations[-1].passes
                 continue
             if not finished:
                 self.record.stopped = self.processes.from_main(self._stop_reason) or "stopped"
-            rate = self.plan.share(epoch) * len(self.rows["train"]) / (time.monotonic() - start)
+            rate = done / (time.monotonic() - start)
+            passes += done / len(self.rows["train"])
             epoch += 1
-        self._evaluate(epoch - 1, train_loss=loss, images_per_second=rate)
+        self._evaluate(epoch - 1, passes=passes, train_loss=loss, images_per_second=rate)
         self._check_improvement()
         if self.record.stopped is None and epoch <= self.plan.last_epoch:
             self._fit_into_budget()
@@ -396,7 +398,13 @@ class _Trial:
             return evaluation, loss
 
         evaluation, loss = self.processes.from_main(evaluate)
-        self.record.add(evaluation, self._score(evaluation), loss)
+        score = self._score(evaluation)
+        if math.isnan(score) and self.task.scoring.are_finite(outputs):
+            raise TrialError(
+                f"{self.task.scoring.primary.name} is undefined on these validation images; "
+                "choose another primary_metric or other validation images"
+            )
+        self.record.add(evaluation, score, loss)
         if self.processes.is_main and epoch in self._kept_epochs():
             save_weights(weights_file(self.folder, epoch), self.loop.averaged.network.state_dict())
         self.reporter.evaluation(evaluation)

@@ -10,9 +10,9 @@ from typing import Any
 from automl_vision.core.errors import RunNotFoundError
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import Message, Progress, RunOutline, RunRecord, RunStatus
+from automl_vision.core.records import SPEC_FILE, Message, Progress, RunOutline, RunRecord, RunStatus
 from automl_vision.workspace.run_lock import RunLock
-from automl_vision.workspace.trial_folder import PLAN_FILE, SPEC_FILE, TrialFolder
+from automl_vision.workspace.trial_folder import PLAN_FILE, TrialFolder
 
 _STATUS, _CANCEL = "status.json", "cancel"
 

@@ -8,8 +8,11 @@ from typing import Any
 from automl_vision.core.event_log import EventLog
 from automl_vision.core.files import atomic_path, write_json
 from automl_vision.core.records import (
+    METRICS_FILE,
     RESULT_FILE,
+    SPEC_FILE,
     SPEED_FILE,
+    STOP_FILE,
     EvaluationEvent,
     Published,
     Speed,
@@ -20,8 +23,8 @@ from automl_vision.core.records import (
     read_record,
 )
 
-SPEC_FILE, PLAN_FILE = "spec.json", "planned.json"
-_STATUS, _PUBLISHED, _STOP = "status.json", "published.json", "stop"
+PLAN_FILE = "planned.json"
+_STATUS, _PUBLISHED = "status.json", "published.json"
 
 
 class TrialFolder:
@@ -75,12 +78,12 @@ class TrialFolder:
 
     def request_stop(self, reason: str) -> None:
         """Ask the trial to end early with the weights it has, and tell it why."""
-        with atomic_path(self.path / _STOP) as temporary:
+        with atomic_path(self.path / STOP_FILE) as temporary:
             temporary.write_text(reason, encoding="utf-8")
 
     def stop_reason(self) -> str | None:
         """Why the trial was asked to end early, or None."""
-        file = self.path / _STOP
+        file = self.path / STOP_FILE
         return file.read_text(encoding="utf-8").strip() if file.exists() else None
 
     def result(self) -> TrialResult | None:
@@ -89,7 +92,7 @@ class TrialFolder:
 
     def metrics(self) -> TrialMetrics | None:
         """The trial's final evaluation, once there is one."""
-        return read_record(self.path / "metrics.json", TrialMetrics)
+        return read_record(self.path / METRICS_FILE, TrialMetrics)
 
     def speed(self) -> Speed | None:
         """What was measured of the trial's exported network; None if nothing was tried yet."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl_vision.core.errors import RunNotFoundError, WorkspaceError
 from automl_vision.core.files import patience
+from automl_vision.core.records import SPEC_FILE
 from automl_vision.core.text import did_you_mean
 from automl_vision.workspace.datasets import DatasetRegistry
 from automl_vision.workspace.label_queue import LabelQueue
@@ -124,7 +125,7 @@ class Workspace:
         made = []
         for file in self.runs_path.glob("*/status.json"):
             with suppress(FileNotFoundError):  # it is being deleted
-                made.append(((file.parent / "spec.json").stat().st_mtime, file.parent.name))
+                made.append(((file.parent / SPEC_FILE).stat().st_mtime, file.parent.name))
         return [name for _, name in sorted(made)]
 
     def tracking(

@@ -4,7 +4,11 @@ from automl_vision.core.records.events import EvaluationEvent, Event, Message, P
 from automl_vision.core.records.history import DataFacts, PastTrial
 from automl_vision.core.records.record import Record, SomeRecord, read_record
 from automl_vision.core.records.results import (
+    COMPARISON_FILE,
+    METRICS_FILE,
     RESULT_FILE,
+    SPEC_FILE,
+    STOP_FILE,
     Calibration,
     Evaluation,
     MetricInterval,
@@ -28,8 +32,12 @@ from automl_vision.core.records.speed import SPEED_FILE, BatchLatency, Speed, co
 from automl_vision.core.records.status import RunStatus, TrialStatus
 
 __all__ = [
+    "COMPARISON_FILE",
+    "METRICS_FILE",
     "RESULT_FILE",
+    "SPEC_FILE",
     "SPEED_FILE",
+    "STOP_FILE",
     "BatchLatency",
     "Calibration",
     "DataFacts",

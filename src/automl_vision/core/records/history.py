@@ -43,7 +43,7 @@ class PastTrial(Record):
     )
     score: float | None = Field(description="the metric of the weights that were kept")
     ended_early: bool = Field(default=False, description="by a policy, before its last planned epoch")
-    epochs: int = Field(description="epochs trained")
+    epochs: float = Field(description="passes over the training images")
     seconds: float
     epoch_seconds: float | None = Field(default=None, description="of an epoch with its validation; null: not known")
     cores: int

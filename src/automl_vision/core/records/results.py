@@ -8,13 +8,16 @@ from pydantic import Field
 
 from automl_vision.core.records.record import Record
 
-RESULT_FILE = "result.json"
+SPEC_FILE, RESULT_FILE, METRICS_FILE = "spec.json", "result.json", "metrics.json"
+COMPARISON_FILE = "comparison.npz"  # the arrays by which trials are compared
+STOP_FILE = "stop"  # asks the trial to stop
 
 
 class Evaluation(Record):
     """What a trial reports each time it validates; epoch 0 is the linear probe."""
 
     epoch: int
+    passes: float = Field(default=0.0, description="over the training images so far, partial ones counted in part")
     metrics: dict[str, float] = Field(description="on the validation images")
     validation_loss: float | None = None
     train_loss: float | None = None

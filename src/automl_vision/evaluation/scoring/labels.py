@@ -37,6 +37,10 @@ class LabelScoring(Scoring[Logits]):
         """The logits."""
         return predictions.logits
 
+    def are_finite(self, outputs: Logits) -> bool:
+        """Whether no logit overflowed, as those of random weights may before training."""
+        return bool(np.isfinite(outputs).all())
+
     def probabilities(self, outputs: Logits, calibration: Calibration) -> NDArray[np.float64]:
         """Calibrated probabilities (images, classes)."""
         return self.activation(outputs.astype(np.float64) / calibration.temperature)

@@ -92,6 +92,10 @@ class Scoring(ABC, Generic[Outputs]):
     def validation_loss(self, outputs: Outputs, rows: Rows) -> float:
         """Mean loss without smoothing or weights; NaN when it was not computed."""
 
+    def are_finite(self, outputs: Outputs) -> bool:  # noqa: ARG002
+        """Whether the outputs are finite numbers; a metric that they leave undefined is so for any others as well."""
+        return True
+
     @abstractmethod
     def calibrate(self, outputs: Outputs, rows: Rows) -> Calibration:
         """Fit what turns outputs into probabilities and decisions."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 from transformers.utils import logging
 
-from automl_vision.core.errors import WeightsUnavailableError
+from automl_vision.core.errors import HubUnreachableError, WeightsUnavailableError
 from automl_vision.models.detectors.settings import detector_settings
 from automl_vision.models.model import NetworkRequest, describe_network
 from automl_vision.models.weights import read_state_dict
@@ -219,7 +219,7 @@ def _hub_folder(network: LibraryNetwork[C], repository: str) -> Path:
     if all(isinstance(file, str) for file in cached):
         return Path(str(cached[0])).parent
     if not hub_answers():
-        raise WeightsUnavailableError(f"no hub answers, so {_not_fetched(network, repository)}")
+        raise HubUnreachableError(f"no hub answers, so {_not_fetched(network, repository)}")
     try:
         with suppress(RemoteEntryNotFoundError):  # then pixels are the network's own
             hf_hub_download(repository, PIXELS)
