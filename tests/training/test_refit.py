@@ -18,7 +18,8 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.combination import combine
 from automl_vision.training.loop import Loop
 from automl_vision.training.refit import refit
-from automl_vision.training.trial import train
+from automl_vision.training.reporter import Reporter
+from automl_vision.training.trial import open_trial, train
 from conftest import RecordingReporter, write_shape_folders
 from runs_here import resume_here, small_config, work_here
 
@@ -105,6 +106,67 @@ def test_a_head_is_fitted_again_and_an_average_of_both_is_made_again(
     assert result.score == read_json(Path(average.folder) / "result.json")["score"]
     np.testing.assert_array_equal(logits(again(average), "val"), logits(average, "val"))
     assert not np.array_equal(logits(again(average), "test"), logits(average, "test"))
+
+
+class Short(RecordingReporter):
+    """Says that memory does not suffice after the first step."""
+
+    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
+        super().progress(phase, done, total, **figures)
+        if phase.startswith("epoch") and self.steps == 1:
+            raise RuntimeError("out of memory")
+
+
+def test_where_memory_is_short_it_begins_again_with_smaller_batches(
+    dataset: Dataset, make_spec: Callable[..., TrialSpec]
+):
+    spec, reporter = finished(make_spec(dataset, number_of_epochs=3)), Short()
+    result = refit(again(spec), reporter)
+    assert any("out of memory: batches of 4 from now on" in text for text in reporter.messages)
+    assert (result.refit_epochs, result.batch_size, result.stopped) == (1.0, 8, None)
+    assert not (Path(again(spec).folder) / "checkpoint.pt").exists()
+
+
+def test_it_ends_in_time_and_says_how_much_was_trained(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
+    spec, reporter = finished(make_spec(dataset, number_of_epochs=6)), RecordingReporter(stop_after=1)
+    result = read_json(Path(spec.folder) / "result.json")
+    write_json(Path(spec.folder) / "result.json", {**result, "best_epoch": 9, "score": 0.0})
+    result = refit(again(spec), reporter)
+    images = int((dataset.splits != "test").sum())
+    assert (reporter.steps, result.refit_epochs, result.epochs) == (1, pytest.approx(8 / images), 1)
+    assert result.stopped == "asked to"
+
+
+def test_time_is_kept_for_a_validation_and_the_last_predictions(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
+    with open_trial(again(finished(make_spec(dataset, number_of_epochs=1)), budget_seconds=600), Reporter()) as trial:
+        trial.refit(1.0, 0.0)
+    pace = trial.pace
+    assert pace.validation_seconds > 0
+    predictions = 1 + pace.final_slowness * pace.final_images / pace.validation_images
+    assert pace.final_seconds == pytest.approx(3.0 + predictions * pace.validation_seconds)
+
+
+def test_the_members_of_an_average_share_the_time(
+    dataset: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
+):
+    members = []
+    for name, seconds in (("slow", 50.0), ("quick", 5.0)):
+        member = finished(make_spec(dataset, number_of_epochs=1, folder=str(tmp_path / name)))
+        result = Path(member.folder) / "result.json"
+        write_json(result, {**read_json(result), "best_epoch": 1, "score": 0.0, "seconds": seconds})
+        members.append(member.folder)
+    average = make_spec(dataset, folder=str(tmp_path / "average"), members=tuple(members), shares=(0.5, 0.5))
+    combine(average, RecordingReporter())
+    result = Path(average.folder) / "result.json"
+    write_json(result, {**read_json(result), "final_seconds": 200.0})
+    refit(again(average, budget_seconds=600.0), RecordingReporter())
+    folders = [Path(again(average).folder) / "members" / name for name in ("0", "1")]
+    slow, quick = (read_json(folder / "spec.json")["budget_seconds"] for folder in folders)
+    used = read_json(folders[1] / "result.json")["seconds"]
+    assert 190 < quick <= 200
+    assert 300 < slow <= 400 - used
+    with pytest.raises(TrialError, match="no time is left"):
+        refit(again(average, budget_seconds=150.0), RecordingReporter())
 
 
 def test_what_cannot_be_trained_further_is_refused(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
