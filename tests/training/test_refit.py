@@ -104,6 +104,7 @@ def test_a_head_is_fitted_again_and_an_average_of_both_is_made_again(
     write_json(Path(average.folder) / "spec.json", average.model_dump())
     result = refit(again(average), RecordingReporter())
     assert result.score == read_json(Path(average.folder) / "result.json")["score"]
+    assert result.refit_epochs == 1.0
     np.testing.assert_array_equal(logits(again(average), "val"), logits(average, "val"))
     assert not np.array_equal(logits(again(average), "test"), logits(average, "test"))
 
@@ -159,7 +160,7 @@ def test_the_members_of_an_average_share_the_time(
     combine(average, RecordingReporter())
     result = Path(average.folder) / "result.json"
     write_json(result, {**read_json(result), "final_seconds": 200.0})
-    refit(again(average, budget_seconds=600.0), RecordingReporter())
+    assert refit(again(average, budget_seconds=600.0), RecordingReporter()).refit_epochs == 1.0
     folders = [Path(again(average).folder) / "members" / name for name in ("0", "1")]
     slow, quick = (read_json(folder / "spec.json")["budget_seconds"] for folder in folders)
     used = read_json(folders[1] / "result.json")["seconds"]

@@ -50,14 +50,16 @@ def _refit_average(spec: TrialSpec, reporter: Reporter) -> TrialResult:
     watch, averaging = Stopwatch(), _result_of(spec.refit_of).final_seconds
     folders = [str(Path(spec.folder) / "members" / str(number)) for number in range(len(spec.members))]
     pairs = sorted(zip(spec.members, folders, strict=True), key=lambda pair: _result_of(pair[0]).seconds)
+    trained = []
     for done, (member, folder) in enumerate(pairs):
         own = TrialSpec.model_validate(read_json(Path(member) / "spec.json"))
         budget = spec.budget_seconds
         seconds = None if budget is None else (budget - watch.seconds - averaging) / (len(pairs) - done)
         own = own.model_copy(update={"folder": folder, "refit_of": member, "budget_seconds": seconds})
-        _refit_network(own, reporter)
+        trained.append(_refit_network(own, reporter).refit_epochs or 0.0)
         write_json(Path(folder) / "spec.json", own.model_dump())
-    return combine(spec.model_copy(update={"members": tuple(folders)}), reporter)
+    average = spec.model_copy(update={"members": tuple(folders)})
+    return combine(average, reporter, refit_epochs=max(trained))
 
 
 def _refit_network(spec: TrialSpec, reporter: Reporter) -> TrialResult:
