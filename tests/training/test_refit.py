@@ -208,6 +208,16 @@ def test_a_run_ends_with_it_once(dataset: Dataset, tmp_path: Path):
     assert (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns == made
 
 
+def test_a_run_without_time_for_it_says_so(dataset: Dataset, tmp_path: Path):
+    dataset.save(tmp_path / "split.parquet")
+    changes = {"refit_full": True, "experiment_timeout_hours": 10 / 3600}  # packaging alone keeps 15 s
+    config = small_config(tmp_path / "split.parquet", epochs=1).model_copy(update=changes)
+    run = work_here(Experiment(Workspace(tmp_path / "workspace"), "refit"), config)
+    said = "trial 0 was not trained on the validation images too: no time is left for it"
+    assert run.folder.record().model_notes == [said]
+    assert not (run.folder.path / "refit").exists()
+
+
 def test_a_detector_is_trained_on_them_too(detector_spec: Callable[..., TrialSpec], boxes: Dataset):
     spec = finished(detector_spec(boxes))
     result = Path(spec.folder) / "result.json"

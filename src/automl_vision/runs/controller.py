@@ -26,13 +26,10 @@ from automl_vision.runs.automode import default_trial
 from automl_vision.runs.automode_search import AutoModeSearch
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import (
-    PACKAGING_SECONDS,
     Budget,
-    measuring_seconds,
     note_packaging,
     packaging_seconds,
     plan_text,
-    refit_seconds,
     time_is_up_text,
 )
 from automl_vision.runs.costs import Costs, limited
@@ -68,6 +65,7 @@ PRELOAD = (
 """What the processes of a run's jobs have loaded before they start."""
 
 _SHOWN_REASONS = 5  # of failed trials
+_REFIT_GRACE = 15.0  # seconds that a refit, which ends itself, may be late: for its start, and an average's last step
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -100,12 +98,10 @@ class _Controller:
         self.folder, self.spec, self.compute, self.publisher = folder, spec, compute, publisher
         self.tracking = publisher.tracking
         self.workspace = Workspace(spec.workspace)
-        self.budget = Budget(
-            spec.budget_seconds,
-            folder.record().seconds,
-            packaging_seconds(self.workspace.cache_path, spec.task),
-            measuring_seconds(spec.budget_seconds) if spec.is_sweep else 0.0,
-            refit=refit_seconds(spec.budget_seconds) if spec.refit_full else 0.0,
+        self.budget = Budget.of(
+            spec,
+            packaging=packaging_seconds(self.workspace.cache_path, spec.task),
+            spent_before=folder.record().seconds,
         )
 
     def work(self) -> None:
@@ -307,9 +303,7 @@ class _Controller:
         folder, place, reason = jobs.refit_folder(best), best.path, None
         if not (folder / RESULT_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            self.folder.progress("training on validation images too", 0, 1)
-            seconds = self.budget.seconds_for_refit
-            reason = jobs.finish(jobs.refit(best, seconds), seconds=seconds + PACKAGING_SECONDS)
+            reason = self._train_further(jobs, best)
         if reason is None:
             place, images = folder, int((jobs.dataset.splits == "val").sum())
             trained = f"the model is trial {best.number}, trained on the {images} validation images too"
@@ -318,6 +312,14 @@ class _Controller:
             note = f"trial {best.number} was not trained on the validation images too: {reason}"
         self.folder.message(note)
         return place, [note]
+
+    def _train_further(self, jobs: Jobs, best: TrialFolder) -> str | None:
+        """Returns the reason if the network could not be trained on the validation images too."""
+        seconds = self.budget.seconds_for_refit
+        if seconds <= 0:
+            return "no time is left for it"
+        self.folder.progress("training on validation images too", 0, 1)
+        return jobs.finish(jobs.refit(best, seconds), seconds=seconds + _REFIT_GRACE)
 
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""
