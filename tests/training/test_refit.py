@@ -203,6 +203,9 @@ def test_a_run_ends_with_it_once(dataset: Dataset, tmp_path: Path):
     first = run.get_children()[0].folder
     assert model.description.metrics["val"] == read_json(first.path / "metrics.json")["splits"]["val"]
     assert model.description.metrics["test"] != read_json(first.path / "metrics.json")["splits"]["test"]
+    speed = first.speed()
+    assert speed is not None and speed.batches[1].median_ms == model.description.latency["1 thread"]["median_ms"]
+    assert "latency and size: measured" not in said  # the packaged network is the only one
     made = (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns
     resume_here(run)
     assert (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns == made
