@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_vision import Dataset, Experiment, Predictor, Workspace
+from automl_vision import Dataset, Experiment, Predictor, Run, Workspace
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
@@ -203,12 +203,27 @@ def test_a_run_ends_with_it_once(dataset: Dataset, tmp_path: Path):
     first = run.get_children()[0].folder
     assert model.description.metrics["val"] == read_json(first.path / "metrics.json")["splits"]["val"]
     assert model.description.metrics["test"] != read_json(first.path / "metrics.json")["splits"]["test"]
-    speed = first.speed()
+    own, speed = model.description.metrics["test"]["metrics"], first.speed()
+    assert mlflow_metrics(run, "run", "final_test_") == pytest.approx(own)
+    assert mlflow_metrics(run, "trial 0", "final_test_") == pytest.approx(run.get_metrics()["test"])
+    assert own != pytest.approx(run.get_metrics()["test"])
     assert speed is not None and speed.batches[1].median_ms == model.description.latency["1 thread"]["median_ms"]
     assert "latency and size: measured" not in said  # the packaged network is the only one
     made = (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns
     resume_here(run)
     assert (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns == made
+    assert mlflow_metrics(run, "run", "final_test_") == pytest.approx(own)
+
+
+def mlflow_metrics(run: Run, key: str, start: str) -> dict[str, float]:
+    """Metrics of a run or a trial in MLflow whose names have a start, without it and without ends of intervals."""
+    from mlflow.tracking import MlflowClient
+
+    found = MlflowClient(run.workspace.tracking_uri).get_run(run.get_details()["mlflow"][key]).data.metrics
+    ends = ("_low", "_high")
+    return {
+        name.removeprefix(start): found[name] for name in found if name.startswith(start) and not name.endswith(ends)
+    }
 
 
 def test_a_run_without_time_for_it_says_so(dataset: Dataset, tmp_path: Path):

@@ -17,7 +17,7 @@ from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import RESULT_FILE, RunStatus
+from automl_vision.core.records import RESULT_FILE, Report, RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
@@ -291,7 +291,7 @@ class _Controller:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
             note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
         self.folder.update(best_trial=best.number)
-        self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
+        self.tracking.metrics(PARENT, final_metrics(self._model_reports()), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
 
     def _refit(self, jobs: Jobs, best: TrialFolder) -> tuple[Path, list[str]]:
@@ -306,8 +306,10 @@ class _Controller:
             reason = self._train_further(jobs, best)
         if reason is None:
             place, images = folder, int((jobs.dataset.splits == "val").sum())
+            has_test = bool((jobs.dataset.splits == "test").any())
             trained = f"the model is trial {best.number}, trained on the {images} validation images too"
-            note = f"{trained}; the board has its figures from before"
+            its_own = ", the model card its own of the test images" if has_test else ""
+            note = f"{trained}; the board has its figures from before{its_own}"
         else:
             note = f"trial {best.number} was not trained on the validation images too: {reason}"
         self.folder.message(note)
@@ -325,6 +327,11 @@ class _Controller:
         """The trial that the run's model folder holds."""
         file = self.folder.model / "model.json"
         return read_json(file).get("provenance", {}).get("trial") if file.exists() else None
+
+    def _model_reports(self) -> dict[str, Report]:
+        """What the model folder says of its model, by split; a refitted one has its own figures of test images."""
+        reports = read_json(self.folder.model / "model.json")["metrics"]
+        return {split: Report.model_validate(report) for split, report in reports.items()}
 
     def _set_status(self, status: RunStatus) -> None:
         self.folder.update(status=status, seconds=self.budget.spent)
