@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_vision import Dataset, Experiment, Predictor, Workspace
+from automl_vision import Dataset, Experiment, Predictor, Run, Workspace
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import read_json, write_json
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
@@ -18,7 +18,8 @@ from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.combination import combine
 from automl_vision.training.loop import Loop
 from automl_vision.training.refit import refit
-from automl_vision.training.trial import train
+from automl_vision.training.reporter import Reporter
+from automl_vision.training.trial import open_trial, train
 from conftest import RecordingReporter, write_shape_folders
 from runs_here import resume_here, small_config, work_here
 
@@ -103,8 +104,70 @@ def test_a_head_is_fitted_again_and_an_average_of_both_is_made_again(
     write_json(Path(average.folder) / "spec.json", average.model_dump())
     result = refit(again(average), RecordingReporter())
     assert result.score == read_json(Path(average.folder) / "result.json")["score"]
+    assert result.refit_epochs == 1.0
     np.testing.assert_array_equal(logits(again(average), "val"), logits(average, "val"))
     assert not np.array_equal(logits(again(average), "test"), logits(average, "test"))
+
+
+class Short(RecordingReporter):
+    """Says that memory does not suffice after the first step."""
+
+    def progress(self, phase: str, done: int, total: int, **figures: float) -> None:
+        super().progress(phase, done, total, **figures)
+        if phase.startswith("epoch") and self.steps == 1:
+            raise RuntimeError("out of memory")
+
+
+def test_where_memory_is_short_it_begins_again_with_smaller_batches(
+    dataset: Dataset, make_spec: Callable[..., TrialSpec]
+):
+    spec, reporter = finished(make_spec(dataset, number_of_epochs=3)), Short()
+    result = refit(again(spec), reporter)
+    assert any("out of memory: batches of 4 from now on" in text for text in reporter.messages)
+    assert (result.refit_epochs, result.batch_size, result.stopped) == (1.0, 8, None)
+    assert not (Path(again(spec).folder) / "checkpoint.pt").exists()
+
+
+def test_it_ends_in_time_and_says_how_much_was_trained(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
+    spec, reporter = finished(make_spec(dataset, number_of_epochs=6)), RecordingReporter(stop_after=1)
+    result = read_json(Path(spec.folder) / "result.json")
+    write_json(Path(spec.folder) / "result.json", {**result, "best_epoch": 9, "score": 0.0})
+    result = refit(again(spec), reporter)
+    images = int((dataset.splits != "test").sum())
+    assert (reporter.steps, result.refit_epochs, result.epochs) == (1, pytest.approx(8 / images), 1)
+    assert result.stopped == "asked to"
+
+
+def test_time_is_kept_for_a_validation_and_the_last_predictions(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
+    with open_trial(again(finished(make_spec(dataset, number_of_epochs=1)), budget_seconds=600), Reporter()) as trial:
+        trial.refit(1.0, 0.0)
+    pace = trial.pace
+    assert pace.validation_seconds > 0
+    predictions = 1 + pace.final_slowness * pace.final_images / pace.validation_images
+    assert pace.final_seconds == pytest.approx(3.0 + predictions * pace.validation_seconds)
+
+
+def test_the_members_of_an_average_share_the_time(
+    dataset: Dataset, make_spec: Callable[..., TrialSpec], tmp_path: Path
+):
+    members = []
+    for name, seconds in (("slow", 50.0), ("quick", 5.0)):
+        member = finished(make_spec(dataset, number_of_epochs=1, folder=str(tmp_path / name)))
+        result = Path(member.folder) / "result.json"
+        write_json(result, {**read_json(result), "best_epoch": 1, "score": 0.0, "seconds": seconds})
+        members.append(member.folder)
+    average = make_spec(dataset, folder=str(tmp_path / "average"), members=tuple(members), shares=(0.5, 0.5))
+    combine(average, RecordingReporter())
+    result = Path(average.folder) / "result.json"
+    write_json(result, {**read_json(result), "final_seconds": 200.0})
+    assert refit(again(average, budget_seconds=600.0), RecordingReporter()).refit_epochs == 1.0
+    folders = [Path(again(average).folder) / "members" / name for name in ("0", "1")]
+    slow, quick = (read_json(folder / "spec.json")["budget_seconds"] for folder in folders)
+    used = read_json(folders[1] / "result.json")["seconds"]
+    assert 190 < quick <= 200
+    assert 300 < slow <= 400 - used
+    with pytest.raises(TrialError, match="no time is left"):
+        refit(again(average, budget_seconds=150.0), RecordingReporter())
 
 
 def test_what_cannot_be_trained_further_is_refused(dataset: Dataset, make_spec: Callable[..., TrialSpec]):
@@ -140,9 +203,37 @@ def test_a_run_ends_with_it_once(dataset: Dataset, tmp_path: Path):
     first = run.get_children()[0].folder
     assert model.description.metrics["val"] == read_json(first.path / "metrics.json")["splits"]["val"]
     assert model.description.metrics["test"] != read_json(first.path / "metrics.json")["splits"]["test"]
+    own, speed = model.description.metrics["test"]["metrics"], first.speed()
+    assert mlflow_metrics(run, "run", "final_test_") == pytest.approx(own)
+    assert mlflow_metrics(run, "trial 0", "final_test_") == pytest.approx(run.get_metrics()["test"])
+    assert own != pytest.approx(run.get_metrics()["test"])
+    assert speed is not None and speed.batches[1].median_ms == model.description.latency["1 thread"]["median_ms"]
+    assert "latency and size: measured" not in said  # the packaged network is the only one
     made = (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns
     resume_here(run)
     assert (run.folder.path / "refit" / "0" / "result.json").stat().st_mtime_ns == made
+    assert mlflow_metrics(run, "run", "final_test_") == pytest.approx(own)
+
+
+def mlflow_metrics(run: Run, key: str, start: str) -> dict[str, float]:
+    """Metrics of a run or a trial in MLflow whose names have a start, without it and without ends of intervals."""
+    from mlflow.tracking import MlflowClient
+
+    found = MlflowClient(run.workspace.tracking_uri).get_run(run.get_details()["mlflow"][key]).data.metrics
+    ends = ("_low", "_high")
+    return {
+        name.removeprefix(start): found[name] for name in found if name.startswith(start) and not name.endswith(ends)
+    }
+
+
+def test_a_run_without_time_for_it_says_so(dataset: Dataset, tmp_path: Path):
+    dataset.save(tmp_path / "split.parquet")
+    changes = {"refit_full": True, "experiment_timeout_hours": 10 / 3600}  # packaging alone keeps 15 s
+    config = small_config(tmp_path / "split.parquet", epochs=1).model_copy(update=changes)
+    run = work_here(Experiment(Workspace(tmp_path / "workspace"), "refit"), config)
+    said = "trial 0 was not trained on the validation images too: no time is left for it"
+    assert run.folder.record().model_notes == [said]
+    assert not (run.folder.path / "refit").exists()
 
 
 def test_a_detector_is_trained_on_them_too(detector_spec: Callable[..., TrialSpec], boxes: Dataset):

@@ -156,6 +156,11 @@ class FinishedTrial:
         return Predictions.load(self.folder / PREDICTIONS_FILE)
 
     @property
+    def listed(self) -> Path:
+        """Folder of the trial on the leaderboard: of a refit, the trial before it, whose network does the same work."""
+        return Path(self.spec.get("refit_of") or self.folder)
+
+    @property
     def own_predictions(self) -> Predictions:
         """What the network itself answers for the validation images, which it may have been trained on in the end."""
         return self.predictions.of_split(REFIT if REFIT in self.predictions.splits else "val")

@@ -44,7 +44,8 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
     Builds the network again from the trial's `network.json` and checks that it reproduces the outputs that the trial
     recorded. Then exports it to ONNX, predicts real validation images with the exported model through the predictor,
     starting from their files, and writes no folder if predictions differ by more than the task allows. Latency and size
-    of the exported network are recorded in the model's description and in the trial's `speed.json`.
+    of the exported network are recorded in the model's description and in the `speed.json` of the trial, or of the one
+    that it refits, which is on the leaderboard.
 
     Args:
         trial: folder of the trial, with its spec, weights and metrics.
@@ -94,7 +95,7 @@ def package(trial: str | Path, destination: str | Path, *, provenance: dict[str,
         write_mlmodel(description, staging)
         shutil.rmtree(destination, ignore_errors=True)
         staging.replace(destination)
-    speed.save(finished.folder)
+    speed.save(finished.listed)
     return destination
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import TrialStatus
 from automl_vision.core.text import rough_duration
+from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 
 PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
@@ -45,6 +46,24 @@ class Budget:
     refit: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
+    @staticmethod
+    def of(spec: RunSpec, *, packaging: float, spent_before: float = 0.0) -> Budget:
+        """The budget of a run, with what is reserved for the steps after its trials.
+
+        Args:
+            spec: of the run.
+            packaging: seconds to reserve for packaging.
+            spent_before: seconds of work before an interruption.
+        """
+        total = spec.budget_seconds
+        return Budget(
+            total,
+            spent_before,
+            packaging,
+            measuring=measuring_seconds(total) if spec.is_sweep else 0.0,
+            refit=_REFIT_SHARE * total if spec.refit_full else 0.0,
+        )
+
     @property
     def spent(self) -> float:
         """Seconds of work on this run."""
@@ -56,19 +75,24 @@ class Budget:
         return self.total - self.spent
 
     @property
+    def reserved(self) -> float:
+        """Seconds for the steps after the trials."""
+        return self.packaging + self.measuring + self.refit
+
+    @property
     def seconds_for_trials(self) -> float:
         """Seconds until trials must have ended, so that the best one can be packaged and the others measured."""
-        return self.left - self.packaging - self.measuring - self.refit - self.ensemble
+        return self.left - self.reserved - self.ensemble
 
     @property
     def seconds_for_all_trials(self) -> float:
         """Seconds that all trials may take, from the start of the run; the same after an interruption."""
-        return self.total - self.packaging - self.measuring - self.refit
+        return self.total - self.reserved
 
     @property
     def seconds_for_refit(self) -> float:
-        """Seconds that training on the validation images too may take now."""
-        return self.left - self.packaging
+        """Seconds that training on the validation images too may take now; at or below 0 there are none."""
+        return self.left - self.packaging - self.measuring
 
     @property
     def seconds_for_measuring(self) -> float:
@@ -80,11 +104,6 @@ class Budget:
         if any(trial.status.has_result for trial in trials):
             return self.seconds_for_trials < -_GRACE
         return self.left < -max(_HARD_GRACE, self.total)
-
-
-def refit_seconds(total: float) -> float:
-    """Seconds of a run's time to reserve for training the best network on the validation images too."""
-    return _REFIT_SHARE * total
 
 
 def measuring_seconds(total: float) -> float:

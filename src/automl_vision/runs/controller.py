@@ -17,7 +17,7 @@ from automl_vision.compute.compute import Compute, Job, Slot
 from automl_vision.compute.targets import create_compute
 from automl_vision.core.errors import AutoMLVisionError, DataError, RunFailedError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import RESULT_FILE, RunStatus
+from automl_vision.core.records import RESULT_FILE, Report, RunStatus
 from automl_vision.data.dataset import Dataset
 from automl_vision.data.pixel_cache import open_pixels
 from automl_vision.data.usability import require_usable
@@ -26,13 +26,10 @@ from automl_vision.runs.automode import default_trial
 from automl_vision.runs.automode_search import AutoModeSearch
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import (
-    PACKAGING_SECONDS,
     Budget,
-    measuring_seconds,
     note_packaging,
     packaging_seconds,
     plan_text,
-    refit_seconds,
     time_is_up_text,
 )
 from automl_vision.runs.costs import Costs, limited
@@ -68,6 +65,7 @@ PRELOAD = (
 """What the processes of a run's jobs have loaded before they start."""
 
 _SHOWN_REASONS = 5  # of failed trials
+_REFIT_GRACE = 15.0  # seconds that a refit, which ends itself, may be late: for its start, and an average's last step
 _TIMED_MODELS = 3  # algorithms whose first steps are timed before a sweep
 
 
@@ -100,12 +98,10 @@ class _Controller:
         self.folder, self.spec, self.compute, self.publisher = folder, spec, compute, publisher
         self.tracking = publisher.tracking
         self.workspace = Workspace(spec.workspace)
-        self.budget = Budget(
-            spec.budget_seconds,
-            folder.record().seconds,
-            packaging_seconds(self.workspace.cache_path, spec.task),
-            measuring_seconds(spec.budget_seconds) if spec.is_sweep else 0.0,
-            refit=refit_seconds(spec.budget_seconds) if spec.refit_full else 0.0,
+        self.budget = Budget.of(
+            spec,
+            packaging=packaging_seconds(self.workspace.cache_path, spec.task),
+            spent_before=folder.record().seconds,
         )
 
     def work(self) -> None:
@@ -284,7 +280,7 @@ class _Controller:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
             note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
         self.folder.update(best_trial=best.number)
-        self.tracking.metrics(PARENT, final_metrics(best), step=0, when=time.time())
+        self.tracking.metrics(PARENT, final_metrics(self._model_reports()), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")
 
     def _refit(self, jobs: Jobs, best: TrialFolder) -> tuple[Path, list[str]]:
@@ -296,22 +292,35 @@ class _Controller:
         folder, place, reason = jobs.refit_folder(best), best.path, None
         if not (folder / RESULT_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            self.folder.progress("training on validation images too", 0, 1)
-            seconds = self.budget.seconds_for_refit
-            reason = jobs.finish(jobs.refit(best, seconds), seconds=seconds + PACKAGING_SECONDS)
+            reason = self._train_further(jobs, best)
         if reason is None:
             place, images = folder, int((jobs.dataset.splits == "val").sum())
+            has_test = bool((jobs.dataset.splits == "test").any())
             trained = f"the model is trial {best.number}, trained on the {images} validation images too"
-            note = f"{trained}; the board has its figures from before"
+            its_own = ", the model card its own of the test images" if has_test else ""
+            note = f"{trained}; the board has its figures from before{its_own}"
         else:
             note = f"trial {best.number} was not trained on the validation images too: {reason}"
         self.folder.message(note)
         return place, [note]
 
+    def _train_further(self, jobs: Jobs, best: TrialFolder) -> str | None:
+        """Returns the reason if the network could not be trained on the validation images too."""
+        seconds = self.budget.seconds_for_refit
+        if seconds <= 0:
+            return "no time is left for it"
+        self.folder.progress("training on validation images too", 0, 1)
+        return jobs.finish(jobs.refit(best, seconds), seconds=seconds + _REFIT_GRACE)
+
     def _packaged_trial(self) -> int | None:
         """The trial that the run's model folder holds."""
         file = self.folder.model / "model.json"
         return read_json(file).get("provenance", {}).get("trial") if file.exists() else None
+
+    def _model_reports(self) -> dict[str, Report]:
+        """What the model folder says of its model, by split; a refitted one has its own figures of test images."""
+        reports = read_json(self.folder.model / "model.json")["metrics"]
+        return {split: Report.model_validate(report) for split, report in reports.items()}
 
     def _set_status(self, status: RunStatus) -> None:
         self.folder.update(status=status, seconds=self.budget.spent)

@@ -59,7 +59,7 @@ class Jobs:
         """Train the network of a finished trial on the validation images too; it becomes a trial in `refit_folder`."""
         folder = self.refit_folder(trial)
         earlier = TrialSpec.model_validate(read_json(trial.path / SPEC_FILE))
-        changes = {"folder": str(folder), "refit_of": str(trial.path), "budget_seconds": max(1.0, seconds)}
+        changes = {"folder": str(folder), "refit_of": str(trial.path), "budget_seconds": seconds}
         spec = earlier.model_copy(update=changes).model_dump()
         write_json(folder / SPEC_FILE, spec)
         return Job("automl_vision.training.job:refit_trial", {"spec": spec}, folder)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from automl_vision.core.errors import TrackingError
-from automl_vision.core.records import METRICS_FILE, RESULT_FILE, EvaluationEvent, Event, TrialStatus
+from automl_vision.core.records import METRICS_FILE, RESULT_FILE, EvaluationEvent, Event, Report, TrialStatus
 from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.workspace.run_folder import RunFolder
@@ -70,7 +70,8 @@ class Publisher:
         """A trial ended."""
         key = _key(trial)
         if status.has_result:
-            self.tracking.metrics(key, final_metrics(trial), step=0, when=time.time())
+            metrics = trial.metrics()
+            self.tracking.metrics(key, final_metrics(metrics.splits if metrics else {}), step=0, when=time.time())
         for name in (METRICS_FILE, RESULT_FILE, "log.txt"):
             self.tracking.artifacts(key, trial.path / name)
         self.tracking.end(key, _MLFLOW_STATUS.get(status, "KILLED"))
@@ -113,10 +114,10 @@ def published(folder: RunFolder, spec: RunSpec) -> Iterator[Publisher]:
         tracking.close()
 
 
-def final_metrics(trial: TrialFolder) -> dict[str, float]:
+def final_metrics(splits: Mapping[str, Report]) -> dict[str, float]:
     """Metrics by split and the ends of their intervals, named for MLflow."""
-    metrics, values = trial.metrics(), dict[str, float]()
-    for split, report in (metrics.splits if metrics else {}).items():
+    values: dict[str, float] = {}
+    for split, report in splits.items():
         values |= {f"final_{split}_{name}": value for name, value in report.metrics.items()}
         for name, interval in report.intervals.items():
             ends = {"low": interval.low, "high": interval.high}

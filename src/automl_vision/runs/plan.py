@@ -10,7 +10,7 @@ from pydantic import Field
 from automl_vision.core.records import Record
 from automl_vision.core.text import rough_duration
 from automl_vision.runs.automode import second_opinion_trials
-from automl_vision.runs.budget import PACKAGING_SECONDS, measuring_seconds
+from automl_vision.runs.budget import PACKAGING_SECONDS, Budget
 from automl_vision.runs.pace import Pace
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.timing import timing_seconds
@@ -22,6 +22,7 @@ _EARLY = 0.6  # of the epochs, after which early stopping may end a trial
 # a trial of AutoMode's portfolio against the default recipe: EfficientNet-Lite1 and 2 take 1.5 and 2.2 times the
 # operations, the larger resolution 1.7 times, and successive halving ends two thirds of them early
 _LIGHTEST, _TYPICAL, _HEAVIEST = 0.5, 1.2, 2.5
+_REFIT_PART = 0.5  # of a trial: a third of its epochs, each with a quarter more images, its start and its end
 _LONG = 48 * 3600.0  # seconds; a longer time is not a plan but a limit
 
 
@@ -75,7 +76,9 @@ class Plan(Record):
         return f"ready at about {_day(start + self.seconds.likely)}, between {_day(early)} and {_day(late)}"
 
 
-def plan_run(spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, packaging: float = 0.0) -> Plan:
+def plan_run(
+    spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, packaging: float = PACKAGING_SECONDS
+) -> Plan:
     """Estimate what a run will do with its time.
 
     Args:
@@ -83,7 +86,7 @@ def plan_run(spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, p
         pace: of its first algorithm; None if it is not known.
         images: of the dataset.
         lanes: trials that run at once without slowing one another, such as one for each GPU.
-        packaging: seconds that packaging took in this workspace before, with a margin.
+        packaging: seconds to reserve for packaging.
     """
     mode: Literal["one trial", "sweep", "AutoMode"] = (
         "AutoMode" if spec.automode else "sweep" if spec.is_sweep else "one trial"
@@ -94,8 +97,8 @@ def plan_run(spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, p
             mode=mode, wanted=wanted, epochs=epochs, budget_seconds=spec.budget_seconds, trial_seconds=None,
             trials=None, first_epochs=None, seconds=None, basis="", reasons=[_UNKNOWN],
         )  # fmt: skip
-    after = max(PACKAGING_SECONDS, packaging) + (measuring_seconds(spec.budget_seconds) if spec.is_sweep else 0.0)
-    left = max(0.0, spec.budget_seconds - after - _START)
+    budget = Budget.of(spec, packaging=packaging)
+    left = max(0.0, budget.seconds_for_all_trials - _START)
     left -= timing_seconds(left) if spec.is_sweep else 0.0
     each = _trial_span(spec, pace, images, epochs)
     fits = Span(low=lanes * left / each.high, likely=lanes * left / each.likely, high=lanes * left / each.low)
@@ -110,7 +113,7 @@ def plan_run(spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, p
         trial_seconds=each,
         trials=trials,
         first_epochs=first,
-        seconds=_total(spec.budget_seconds, after + _START, each, wanted / lanes),
+        seconds=_total(budget, each, wanted / lanes),
         basis=pace.basis,
         reasons=_reasons(spec, pace),
     )
@@ -131,9 +134,15 @@ def _trial_span(spec: RunSpec, pace: Pace, images: int, epochs: int) -> Span:
     )
 
 
-def _total(budget: float, overhead: float, each: Span, rounds: float) -> Span:
-    """Seconds from the start to the model: all wanted trials, or the whole time."""
-    return Span(**{name: min(budget, overhead + max(1.0, rounds) * value) for name, value in each})
+def _total(budget: Budget, each: Span, rounds: float) -> Span:
+    """Seconds from the start to the model: all wanted trials and what follows them, or the whole time."""
+    fixed = _START + budget.packaging + budget.measuring
+    return Span(
+        **{
+            name: min(budget.total, fixed + max(1.0, rounds) * value + min(budget.refit, _REFIT_PART * value))
+            for name, value in each
+        }
+    )
 
 
 def _reasons(spec: RunSpec, pace: Pace) -> list[str]:

@@ -121,6 +121,11 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     return Checkpoint(**values)
 
 
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint of a trial that is not resumed."""
+    (folder / _STATE_FILE).unlink(missing_ok=True)
+
+
 def weights_file(folder: Path, epoch: int) -> Path:
     """File of the weights that an epoch left."""
     return folder / f"weights-epoch-{epoch}.safetensors"

@@ -26,12 +26,13 @@ from automl_vision.training.reporter import Reporter
 _BATCH = 32  # images; halved where memory does not suffice
 
 
-def combine(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+def combine(spec: TrialSpec, reporter: Reporter, *, refit_epochs: float | None = None) -> TrialResult:
     """Average the calibrated logits of finished trials in one network, and evaluate it like any other trial.
 
     Args:
         spec: with the folders of its members; its sizes are those of `joint_input`.
         reporter: receives messages and progress.
+        refit_epochs: that the members were trained on the validation images too; None: they were not.
 
     Returns:
         The result; network, weights, outputs and metrics are in the spec's folder.
@@ -41,10 +42,10 @@ def combine(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         TrialError: a member is not finished.
     """
     with open_processes(spec.processes, spec.device, spec.threads) as processes:
-        return _combine(spec, reporter if processes.is_main else Reporter(), processes)
+        return _combine(spec, reporter if processes.is_main else Reporter(), processes, refit_epochs=refit_epochs)
 
 
-def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> TrialResult:
+def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes, *, refit_epochs: float | None) -> TrialResult:
     watch, folder = Stopwatch(), Path(spec.folder)
     joint = _joined(spec)
     dataset, pixels, _ = open_data(spec, reporter, resumed=False)
@@ -61,8 +62,9 @@ def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes) -> Trial
         joint.description.save(folder)
         save_weights(folder / BEST_WEIGHTS, network.state_dict())
     return finish(
-        loop, task, dataset.splits, spec, reporter, watch, joint.weights, best_epoch=0, fine_tuned_share=1.0, epochs=0
-    )
+        loop, task, dataset.splits, spec, reporter, watch, joint.weights,
+        best_epoch=0, fine_tuned_share=1.0, epochs=0, refit_epochs=refit_epochs,
+    )  # fmt: skip
 
 
 def _joined(spec: TrialSpec) -> Model:

@@ -68,6 +68,28 @@ class Plan:
         return min(1.0, self.epochs - epoch + 1)
 
 
+@dataclass(frozen=True)
+class TrainedEpoch:
+    """What was trained of an epoch.
+
+    Attributes:
+        loss: mean over the images.
+        images: trained on, those that were drawn repeatedly counted each time.
+        seconds: that it took.
+        finished: whether its planned part was trained to the end.
+    """
+
+    loss: float
+    images: int
+    seconds: float
+    finished: bool
+
+    @property
+    def images_per_second(self) -> float:
+        """The speed of training."""
+        return self.images / self.seconds
+
+
 class _LazyBatches(TorchDataset[Batch]):
     """Batches made when a loader asks for them."""
 
@@ -171,7 +193,7 @@ class Loop:
 
     def train_epoch(
         self, epoch: int, rows: NDArray[np.intp], optimizer: optim.Optimizer, on_step: OnStep
-    ) -> tuple[float, int, bool]:
+    ) -> TrainedEpoch:
         """Train for one epoch, or its planned part, on images whose draw and order depend on seed and epoch only.
 
         Args:
@@ -180,12 +202,10 @@ class Loop:
             optimizer: of the model's parameters.
             on_step: called after each step; the epoch ends when it returns False.
 
-        Returns:
-            Mean loss, the images that were trained on, and whether that was all that was planned.
-
         Raises:
             TrialError: training diverged.
         """
+        start = time.monotonic()
         self.task.epoch_begins((epoch - 1) / self.plan.epochs)
         single = self.plan.micro_batch == 1  # one image has no statistics of a batch
         set_training_mode(self.model, freeze_batch_norm=single or self.task.hyperparameters.freezes_batch_norm)
@@ -199,7 +219,7 @@ class Loop:
         micro_batches = [training_steps(step, self.plan.micro_batch) for step in steps]
         make = self._training_batch(epoch, rows[drawn], repeats)
         batches = load_batches(make, list(chain(*micro_batches)), self._device)
-        done, total_loss = 0, 0.0
+        done, total_loss, goes_on = 0, 0.0, True
         for number, step in enumerate(steps):
             self._set_rate(optimizer, epoch - 1 + (number + 1) / whole)
             loss = self._step([len(part) for part in micro_batches[number]], batches, optimizer)
@@ -212,10 +232,10 @@ class Loop:
                 self.ema.update(self.model, step=(epoch - 1) * whole + number + 1)
             done += len(step)
             total_loss += loss * len(step)
-            mean = total_loss / done
-            if not self.processes.decides(partial(on_step, done, mean)):
-                return mean, done, False
-        return total_loss / done, done, True
+            goes_on = self.processes.decides(partial(on_step, done, total_loss / done))
+            if not goes_on:
+                break
+        return TrainedEpoch(total_loss / done, done, time.monotonic() - start, finished=goes_on)
 
     def outputs(self, rows: Sequence[int], *, precision: Precision | None = None) -> Any:
         """Predict evaluation images with the averaged model; the form of the outputs is the task's own.

@@ -10,6 +10,7 @@ from automl_vision.core.records import RESULT_FILE, TrialResult, read_record
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.training.combination import combine
+from automl_vision.training.loop import Stopwatch
 from automl_vision.training.reporter import Reporter
 from automl_vision.training.trial import open_trial
 
@@ -37,30 +38,49 @@ def refit(spec: TrialSpec, reporter: Reporter) -> TrialResult:
         TrialError: the trial is not finished, has nothing to train further, there is no time, or the network is worse
             than before on images that it was trained on.
     """
-    if not spec.members:
-        return _refit(spec, reporter)
-    members = []
-    for number, member in enumerate(spec.members):
-        folder = Path(spec.folder) / "members" / str(number)
+    return _refit_average(spec, reporter) if spec.members else _refit_network(spec, reporter)
+
+
+def _refit_average(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+    """Refit each member, then average them again, which takes as long as the last predictions did before.
+
+    The quickest member comes first, and each may take an equal part of the time that is left: what the quick ones do
+    not need is the slow ones'.
+    """
+    watch, averaging = Stopwatch(), _result_of(spec.refit_of).final_seconds
+    folders = [str(Path(spec.folder) / "members" / str(number)) for number in range(len(spec.members))]
+    pairs = sorted(zip(spec.members, folders, strict=True), key=lambda pair: _result_of(pair[0]).seconds)
+    trained = []
+    for done, (member, folder) in enumerate(pairs):
         own = TrialSpec.model_validate(read_json(Path(member) / "spec.json"))
-        changes = {"folder": str(folder), "refit_of": member, "budget_seconds": spec.budget_seconds}
-        own = own.model_copy(update=changes)
-        _refit(own, reporter)
-        write_json(folder / "spec.json", own.model_dump())
-        members.append(str(folder))
-    return combine(spec.model_copy(update={"members": tuple(members)}), reporter)
+        budget = spec.budget_seconds
+        seconds = None if budget is None else (budget - watch.seconds - averaging) / (len(pairs) - done)
+        own = own.model_copy(update={"folder": folder, "refit_of": member, "budget_seconds": seconds})
+        trained.append(_refit_network(own, reporter).refit_epochs or 0.0)
+        write_json(Path(folder) / "spec.json", own.model_dump())
+    average = spec.model_copy(update={"members": tuple(folders)})
+    return combine(average, reporter, refit_epochs=max(trained))
 
 
-def _refit(spec: TrialSpec, reporter: Reporter) -> TrialResult:
-    before = Path(spec.refit_of or "")
-    earlier = read_record(before / RESULT_FILE, TrialResult)
-    if earlier is None:
-        raise TrialError(f"{before} is not a finished trial, so its network cannot be trained further")
+def _refit_network(spec: TrialSpec, reporter: Reporter) -> TrialResult:
+    earlier = _result_of(spec.refit_of)
     is_head = spec.head_only or not earlier.best_epoch
     if is_head and spec.start_from is not None:
         raise TrialError("the weights that it started from are still its best, so there is nothing to train further")
-    start = None if is_head else str(before / WEIGHTS_FILE)
+    start = None if is_head else str(Path(spec.refit_of or "") / WEIGHTS_FILE)
     epochs = 0.0 if is_head else max(1.0, REFIT_SHARE * earlier.best_epoch)
     Path(spec.folder).mkdir(parents=True, exist_ok=True)
     with open_trial(spec.model_copy(update={"start_from": start, "head_only": is_head}), reporter) as trial:
         return trial.refit(epochs, earlier.score)
+
+
+def _result_of(folder: str | None) -> TrialResult:
+    """The result of an earlier trial.
+
+    Raises:
+        TrialError: it is not finished.
+    """
+    result = read_record(Path(folder or "") / RESULT_FILE, TrialResult)
+    if result is None:
+        raise TrialError(f"{folder} is not a finished trial, so its network cannot be trained further")
+    return result

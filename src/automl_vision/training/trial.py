@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from automl_vision.training.checkpoint import (
     keep_weights,
     load_checkpoint,
     load_weights,
+    remove_checkpoint,
     restore,
     save_checkpoint,
     save_weights,
@@ -40,7 +41,7 @@ from automl_vision.training.distributed import Processes, open_processes
 from automl_vision.training.early_stopping import EarlyStopping
 from automl_vision.training.final_evaluation import SHARES, Choice, choose_weights, finish
 from automl_vision.training.history import Record
-from automl_vision.training.loop import Loop, Plan, Stopwatch
+from automl_vision.training.loop import Loop, OnStep, Plan, Stopwatch, TrainedEpoch
 from automl_vision.training.opening import open_data
 from automl_vision.training.optimizers import create_optimizer
 from automl_vision.training.plan import make_plan
@@ -101,7 +102,7 @@ class _Trial:
         self.hyperparameters = spec.hyperparameters
         self.device = processes.device
         torch.manual_seed(spec.seed)
-        checkpoint = load_checkpoint(self.folder)
+        checkpoint = None if spec.refit_of else load_checkpoint(self.folder)  # a refit always begins anew
         self.watch = Stopwatch(checkpoint.seconds if checkpoint else 0.0)
         dataset, self.pixels, geometry = open_data(spec, reporter, resumed=checkpoint is not None)
         self.dataset = dataset
@@ -193,19 +194,23 @@ class _Trial:
 
         Measured on one training step and one batch of validation images.
         """
-        setup = self.watch.seconds
-        rows, batch = self.rows["val"], self.plan.validation_batch
-        start = time.monotonic()
-        self.loop.outputs(rows[:batch].tolist())
-        per_image = (time.monotonic() - start) / len(rows[:batch])
-        pace = self.pace
-        pace.validation_seconds = per_image * len(rows)
+        setup, pace = self.watch.seconds, self.pace
+        per_image = self._time_validation()
         views = 2 if self._probes else 0  # of each image go into its features: the image and its mirror image
         return {
             "setup": setup + views * per_image * pace.training_images,
             "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
             "finish": pace.final_seconds,
         }
+
+    def _time_validation(self) -> float:
+        """Estimate the seconds of a validation by one batch of it, and return those of an image."""
+        rows = self.rows["val"][: self.plan.validation_batch].tolist()
+        start = time.monotonic()
+        self.loop.outputs(rows)
+        per_image = (time.monotonic() - start) / len(rows)
+        self.pace.validation_seconds = per_image * len(self.rows["val"])
+        return per_image
 
     def probe(self) -> float:
         """The primary metric of a linear probe on the pretrained features, on the validation images."""
@@ -228,22 +233,32 @@ class _Trial:
             TrialError: there is no time, or the network is worse than before on images that it was trained on.
         """
         self.rows["train"] = np.sort(np.concatenate([self.rows["train"], self.rows["val"]]))
-        self.pace.training_images, frequency = len(self.rows["train"]), max(1, round(epochs))
-        if epochs:
-            self.plan.epochs = self.processes.from_main(lambda: self.pace.fit(0, epochs, frequency)[0])
-            if not self.plan.epochs:
-                raise TrialError("no time is left for it")
-            for epoch in range(1, self.plan.last_epoch + 1):
-                on_step = self._on_step(epoch, time.monotonic())
-                self.loop.train_epoch(epoch, self.rows["train"], self.optimizer, on_step)
-        elif self._probes:
-            self.plan.epochs = 0
-            self._start_head()
-        else:
+        if not (epochs or self._probes):
             raise TrialError("its best weights are those that it started from, and its head does not come from a probe")
+        self.pace.training_images, self.pace.validations_at_end = len(self.rows["train"]), 1
+        self._time_validation()
+        trained = self._train_further(epochs)
         self._require_learnt(before)
-        last = self.plan.last_epoch
-        return self._written(best_epoch=last, fine_tuned_share=1.0, epochs=last, refit_epochs=self.plan.epochs)
+        last = math.ceil(trained)
+        return self._written(
+            best_epoch=last, fine_tuned_share=1.0, epochs=last, stopped=self.record.stopped, refit_epochs=trained
+        )
+
+    def _train_further(self, epochs: float) -> float:
+        """Train the wanted epochs, or as many as fit into the time, or the head alone; returns how many it were."""
+        plan, frequency = self.plan, max(1, round(epochs))
+        in_time = self.processes.decides(lambda: self.pace.left > 0)
+        plan.epochs, plan.evaluation_frequency = self.processes.from_main(lambda: self.pace.fit(0, epochs, frequency))
+        if not in_time or (epochs and not plan.epochs):
+            raise TrialError("no time is left for it")
+        if not epochs:
+            self._start_head()
+            return 0.0
+        self._save()  # to begin again from where memory does not suffice
+        trained = self._train_epochs(1, plan.last_epoch)
+        if self.processes.is_main:
+            remove_checkpoint(self.folder)
+        return self._passes(trained)
 
     def _require_learnt(self, before: float) -> None:
         """See that the images that were added are not recognised clearly worse than before."""
@@ -300,29 +315,36 @@ class _Trial:
     def _train_until_evaluation(self, first: int) -> None:
         """Train up to the next epoch that is validated, validate it and save the state."""
         last = min(self.plan.last_epoch, first + self.plan.evaluation_frequency - 1)
-        epoch, passes = first, self.record.evaluations[-1].passes
-        while epoch <= last and self.record.stopped is None:
-            start = time.monotonic()
+        trained = self._train_epochs(first, last)
+        epoch = first + len(trained) - 1
+        passes = self.record.evaluations[-1].passes + self._passes(trained)
+        rate = trained[-1].images_per_second
+        self._evaluate(epoch, passes=passes, train_loss=trained[-1].loss, images_per_second=rate)
+        self._check_improvement()
+        if self.record.stopped is None and epoch < self.plan.last_epoch:
+            self._fit_into_budget()
+        self._save()
+
+    def _train_epochs(self, first: int, last: int) -> list[TrainedEpoch]:
+        """Train epochs until the trial is to stop; out of memory, all of them again from the state saved last."""
+        trained: list[TrainedEpoch] = []
+        while first + len(trained) <= last and self.record.stopped is None:
+            epoch = first + len(trained)
             try:
-                loss, done, finished = self.loop.train_epoch(
-                    epoch, self.rows["train"], self.optimizer, self._on_step(epoch, start)
-                )
+                trained.append(self.loop.train_epoch(epoch, self.rows["train"], self.optimizer, self._on_step(epoch)))
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.plan.micro_batch == 1:
                     raise
                 self._halve_batch()
-                epoch, passes = first, self.record.evaluations[-1].passes
+                trained.clear()
                 continue
-            if not finished:
+            if not trained[-1].finished:
                 self.record.stopped = self.processes.from_main(self._stop_reason) or "stopped"
-            rate = done / (time.monotonic() - start)
-            passes += done / len(self.rows["train"])
-            epoch += 1
-        self._evaluate(epoch - 1, passes=passes, train_loss=loss, images_per_second=rate)
-        self._check_improvement()
-        if self.record.stopped is None and epoch <= self.plan.last_epoch:
-            self._fit_into_budget()
-        self._save()
+        return trained
+
+    def _passes(self, trained: Sequence[TrainedEpoch]) -> float:
+        """How many times epochs went through the training images; one that was stopped counts as a part."""
+        return sum(epoch.images for epoch in trained) / len(self.rows["train"])
 
     def _check_improvement(self) -> None:
         """Once validation stops improving, stop the trial, or shorten a schedule whose learning rate is still high."""
@@ -339,8 +361,8 @@ class _Trial:
         plan.epochs = record.last
         self.reporter.message(f"{record.early_stopping.reason}: the learning rate ends with epoch {plan.last_epoch}")
 
-    def _on_step(self, epoch: int, start: float) -> Any:
-        images = len(self.rows["train"])
+    def _on_step(self, epoch: int) -> OnStep:
+        start, images = time.monotonic(), len(self.rows["train"])
         total = round(self.plan.share(epoch) * images)
 
         def on_step(done: int, loss: float) -> bool:
