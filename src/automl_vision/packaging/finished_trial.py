@@ -158,7 +158,7 @@ class FinishedTrial:
     @property
     def listed(self) -> Path:
         """Folder of the trial on the leaderboard: of a refit, the trial before it, whose network does the same work."""
-        return Path(self.spec.get("refit_of") or self.folder)
+        return Path(self.spec.refit_of or self.folder)
 
     @property
     def own_predictions(self) -> Predictions:
