@@ -19,7 +19,7 @@ from automl_vision.packaging.package import package
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.averaging import DefaultSeconds, chosen_shares
+from automl_vision.runs.averaging import DefaultTiming, chosen_shares
 from automl_vision.runs.budget import Timing
 from automl_vision.search.planned_trial import PlannedTrial
 from automl_vision.training.combination import combine
@@ -63,8 +63,7 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     own, largest = opinions = [
         Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)
     ]
-    seconds = DefaultSeconds.of(Timing(setup=20.0, epoch=10.0, finish=24.0))
-    assert seconds.predictions == 4.0
+    seconds = DefaultTiming.of(Timing(setup=20.0, epoch=10.0, finish=24.0, features=12.0, predictions=4.0))
     needed = {count: seconds.needed(some) for count, some in ((1, [own]), (2, [largest]), (3, opinions))}
     assert 6 * seconds.predictions < needed[1] < needed[2] < needed[3]
     assert seconds.affordable(opinions, needed[3]) == opinions
@@ -80,11 +79,11 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():
     opinion = Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), 2.0)
-    timing = Timing(setup=20.0, epoch=10.0, finish=24.0)
+    timing = Timing(setup=20.0, epoch=10.0, finish=24.0, features=12.0, predictions=4.0)
     values = {"best_epoch": 1, "fine_tuned_share": 1.0, "epochs": 1, "primary_metric": "accuracy", "score": 0.5}
     result = TrialResult(**values, seconds=60.0, weights_source="package: a", final_seconds=14.0)
-    guessed = DefaultSeconds.of(timing)
-    known = guessed.corrected(result, probed=guessed.features + 5.0 + 7.0)
+    guessed = DefaultTiming.of(timing)
+    known = guessed.corrected(result, probed=guessed.features + 7.0)
     assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * (10 + 7))
     assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 3 * 10)
 

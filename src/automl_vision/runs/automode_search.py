@@ -17,7 +17,7 @@ from automl_vision.runs.automode import (
     second_opinion_trials,
 )
 from automl_vision.runs.averaging import (
-    DefaultSeconds,
+    DefaultTiming,
     needed_seconds,
     planned_average,
 )
@@ -63,16 +63,16 @@ class AutoModeSearch:
 
     def run(self) -> None:
         """Train what there is time for, and record which trial is kept."""
-        default, timing = default_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
+        default, timed = default_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
         opinions = [each for each in second_opinion_trials(self.spec) if self._may_fit(default, each.planned)]
-        seconds = None if timing is None else DefaultSeconds.of(timing)
-        if seconds is not None:
-            self.budget.ensemble = seconds.kept(opinions, self.budget.seconds_for_all_trials)
+        timing = None if timed is None else DefaultTiming.of(timed)
+        if timing is not None:
+            self.budget.ensemble = timing.kept(opinions, self.budget.seconds_for_all_trials)
         self.loop.run(FixedTrials([default]), self.slots(1))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not self._is_averaged:
             probed = self.folder.trial(0).evaluations()[0].seconds
-            self._second_opinions(opinions, None if seconds is None else seconds.corrected(result, probed))
+            self._second_opinions(opinions, None if timing is None else timing.corrected(result, probed))
             self._portfolio(result)
             if self.spec.ensemble:
                 self._average()
@@ -95,19 +95,19 @@ class AutoModeSearch:
         kept = {row.trial for row in board}
         return [trial for trial in trials if trial.number in kept] or trials
 
-    def _second_opinions(self, opinions: Sequence[Opinion], seconds: DefaultSeconds | None) -> None:
+    def _second_opinions(self, opinions: Sequence[Opinion], timing: DefaultTiming | None) -> None:
         """Train the heads of other networks, as many as there is time for.
 
         Args:
             opinions: the quickest first.
-            seconds: of the default recipe, where they are known.
+            timing: of the default recipe, where it is known.
         """
         self.budget.ensemble = 0.0
-        if seconds is not None:
-            opinions = seconds.affordable(opinions, self.budget.seconds_for_trials)
-            self.budget.ensemble = seconds.of_average(opinions)
+        if timing is not None:
+            opinions = timing.affordable(opinions, self.budget.seconds_for_trials)
+            self.budget.ensemble = timing.of_average(opinions)
         for opinion in opinions:
-            least = 0.0 if seconds is None else seconds.of_opinion(opinion)
+            least = 0.0 if timing is None else timing.of_opinion(opinion)
             self.loop.run(FixedTrials([opinion.planned]), self.slots(1), least_seconds=least)
 
     def _portfolio(self, result: TrialResult) -> None:

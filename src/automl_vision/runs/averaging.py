@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -35,44 +35,27 @@ _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the w
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that the members needed for their own last predictions
-_FEATURES = 0.6  # of the seconds before the first epoch, for the features of a frozen network with as many operations
-_PREDICTIONS = 1 / 6  # of what a trial keeps for its end: it compares weights too
 _MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
 _FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
 
 
 @dataclass(frozen=True)
-class DefaultSeconds:
-    """What parts of the default recipe take, in seconds, by which those of other networks are estimated.
-
-    Attributes:
-        setup: before the first epoch, the probe included.
-        features: of that, for the features of all images.
-        epoch: an epoch with its validation.
-        end: after the last epoch.
-        predictions: the last predictions of validation and test images, which are a part of that.
-    """
-
-    setup: float
-    features: float
-    epoch: float
-    end: float
-    predictions: float
+class DefaultTiming(Timing):
+    """How long the parts of the default recipe take, by which those of other networks are estimated."""
 
     @staticmethod
-    def of(timing: Timing) -> DefaultSeconds:
+    def of(timing: Timing) -> DefaultTiming:
         """From the first steps of the default recipe."""
-        predictions = _PREDICTIONS * timing.finish
-        return DefaultSeconds(timing.setup, _FEATURES * timing.setup, timing.epoch, timing.finish, predictions)
+        return DefaultTiming(**asdict(timing))
 
-    def corrected(self, result: TrialResult, probed: float) -> DefaultSeconds:
+    def corrected(self, result: TrialResult, probed: float) -> DefaultTiming:
         """The same with what the default recipe took in the end.
 
         Args:
             result: of the default recipe.
-            probed: seconds from its start until its probe was validated.
+            probed: seconds from its start until its probe was validated, all of which another head takes too.
         """
-        return replace(self, features=max(0.0, probed - _START_SECONDS), predictions=result.final_seconds)
+        return replace(self, features=probed, predictions=result.final_seconds)
 
     def of_opinion(self, opinion: Opinion) -> float:
         """Seconds for the head of another network."""
@@ -107,7 +90,7 @@ class DefaultSeconds:
             opinions: the quickest first.
             seconds: for all trials.
         """
-        training = seconds - self.setup - self.end
+        training = seconds - self.setup - self.finish
         allowed = training if training < _FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
         return self.needed(self.affordable(opinions, allowed))
 

@@ -152,12 +152,16 @@ class Timing:
     Attributes:
         setup: seconds before the first epoch, the probe included.
         epoch: seconds of an epoch with its validation.
-        finish: seconds for the last predictions.
+        finish: seconds after the last epoch.
+        features: seconds of the setup for the features of all training images.
+        predictions: seconds of the finish for the last predictions.
     """
 
     setup: float
     epoch: float
     finish: float
+    features: float = 0.0
+    predictions: float = 0.0
 
     def trial(self, epochs: int) -> float:
         """Seconds of a trial."""

@@ -49,8 +49,12 @@ class Pace:
     @property
     def final_seconds(self) -> float:
         """Seconds to reserve for the end: choosing weights, and predictions in fp32 on validation and test images."""
-        final = self.final_slowness * self.final_images / max(1, self.validation_images)
-        return _FINAL_RESERVE + self.validation_seconds * (self.validations_at_end + final)
+        return _FINAL_RESERVE + self.validation_seconds * self.validations_at_end + self.prediction_seconds
+
+    @property
+    def prediction_seconds(self) -> float:
+        """Seconds of that for the last predictions."""
+        return self.validation_seconds * self.final_slowness * self.final_images / max(1, self.validation_images)
 
     @property
     def training_seconds(self) -> float:

@@ -190,17 +190,22 @@ class _Trial:
         )
 
     def measure(self) -> dict[str, float]:
-        """Estimate the seconds for `setup` (before the first epoch), `epoch` (with its validation) and `finish`.
+        """Estimate the seconds of the parts of a trial by one training step and one batch of validation images.
 
-        Measured on one training step and one batch of validation images.
+        Returns:
+            `setup`: before the first epoch, of that `features`: for those of all training images; `epoch`: with its
+            validation; `finish`: after the last epoch, of that `predictions`: for the last ones.
         """
         setup, pace = self.watch.seconds, self.pace
         per_image = self._time_validation()
         views = 2 if self._probes else 0  # of each image go into its features: the image and its mirror image
+        features = views * per_image * pace.training_images
         return {
-            "setup": setup + views * per_image * pace.training_images,
+            "setup": setup + features,
+            "features": features,
             "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
             "finish": pace.final_seconds,
+            "predictions": pace.prediction_seconds,
         }
 
     def _time_validation(self) -> float:
