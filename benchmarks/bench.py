@@ -84,14 +84,14 @@ def run(cell: Cell, options: argparse.Namespace) -> None:
         if path.name not in _KEPT:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(folder / "result.json", {**facts, **outcome.facts})
-    values = _of_images(dataset.task, outcome.probabilities["test"], truth["test_truth"])
+    values = scores_of_images(dataset.task, outcome.probabilities["test"], truth["test_truth"])
     print(
         f"{folder.name}: {values[0].mean():.4f}, log loss {values[1].mean():.4f}, {outcome.facts['seconds']:.0f} s",
         flush=True,
     )
 
 
-def _of_images(
+def scores_of_images(
     task: str, probabilities: NDArray[np.float64], truth: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score and log loss of each image."""
@@ -125,7 +125,7 @@ def read_scores(out: Path, sets: list[str], contenders: list[str]) -> Scores:
         if contenders and facts["contender"] not in contenders:
             continue
         with np.load(outputs) as arrays:
-            values = _of_images(facts["task"], arrays["test"], arrays["test_truth"])
+            values = scores_of_images(facts["task"], arrays["test"], arrays["test_truth"])
         found[named][facts["set_name"]][facts["seed"]] = np.stack(values)
     return found
 

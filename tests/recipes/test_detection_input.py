@@ -357,6 +357,8 @@ def test_objects_suggest_what_automode_tries(boxes: Dataset, masks: Dataset):
     few = [["mosaic"]]
     assert names(_with_boxes(100.0, 1000)) == few
     assert names(_with_boxes(20.0, 1200)) == [["min_size"], ["min_size", "tile_grid_size", "tile_overlap_ratio"], *few]
+    one_stage = suggestions(_with_boxes(20.0, 1200), OneStageHyperparameters())
+    assert [list(changes) for changes in one_stage] == [["tile_grid_size", "tile_overlap_ratio"], *few]
     assert names(_with_boxes(20.0, 1200), min_size=300) == names(_with_boxes(20.0, 1200))[1:]
     several = [dataset[np.bincount(dataset.objects.image, minlength=len(dataset)) > 1] for dataset in (masks, boxes)]
     assert [names(dataset) for dataset in several] == [[["copy_paste"], *few], few]

@@ -108,7 +108,8 @@ def suggestions(dataset: Dataset, hyperparameters: Hyperparameters) -> list[dict
     side = enlarged_side(dataset, hyperparameters)
     if side is not None:
         found.append({"min_size": side})
-    tiles = advise(dataset).settings
+    known = type(hyperparameters).model_fields
+    tiles = {name: value for name, value in advise(dataset).settings.items() if name in known}
     if tiles:
         found.append(tiles)
     images = int(training.sum())
