@@ -133,6 +133,7 @@ def test_a_single_trial_is_measured_against_its_limit(tmp_path: Path, shapes_fol
     config = small_config(shapes_folder, epochs=1).model_copy(update={"max_size_mb": 1000.0})
     run = work_here(Experiment(Workspace(tmp_path / "workspace"), "one"), config)
     assert run.folder.record().model_notes[0].startswith("best with at most 1000 MB: trial 0 (")
+    assert not (run.folder.path / "measuring").exists()  # it was measured before training, and is when it is packaged
 
 
 def test_a_limit_that_nothing_keeps_is_said_and_the_run_ends_with_the_smallest(tmp_path: Path, shapes_folder: Path):

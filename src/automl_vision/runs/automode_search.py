@@ -69,6 +69,8 @@ class AutoModeSearch:
         if timing is not None:
             self.budget.ensemble = timing.kept(opinions, self.budget.seconds_for_all_trials)
         self.loop.run(FixedTrials([default]), self.slots(1))
+        if self.costs is not None:
+            self.costs.note(self.folder.trial(0))
         result = self.folder.trial(0).result()
         if result is not None and self.spec.iterations > 1 and not self._is_averaged:
             probed = self.folder.trial(0).evaluations()[0].seconds

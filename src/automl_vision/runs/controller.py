@@ -217,6 +217,8 @@ class _Controller:
         if ends_early and isinstance(self.spec.search, BayesianParameterSampling):
             self.folder.message("note: Bayesian sampling takes the score of a trial that is ended early for its best")
         loop.run(self._source(), slots, policy=self.spec.termination)
+        if costs is not None:
+            costs.note(self.folder.trial(0))
         if self.spec.sampling is not None and loop.time_is_up:
             self.folder.message(time_is_up_text(loop.trials))
 

@@ -26,6 +26,7 @@ from automl_vision.runs.limits import Limits
 from automl_vision.runs.spec import RunSpec
 from automl_vision.search.planned_trial import PlannedTrial, planned_trial
 from automl_vision.search.portfolio import with_input
+from automl_vision.workspace.trial_folder import TrialFolder
 
 _STEP = 32  # pixels; networks halve their input five times
 _LEAST_SIDE, _LEAST_DETECTOR_SIDE = 96, 160  # of the input, in pixels; below them hardly anything is recognised
@@ -69,6 +70,15 @@ class Costs:
         """Whether one network of those of some trials may keep the limits: what is known of its parts does."""
         latency, size = (sum(of(each) or 0.0 for each in planned) for of in (self.latency, self.size))
         return self.limits.allow(latency, size)
+
+    def note(self, trial: TrialFolder) -> None:
+        """Give the default recipe's trial the speed that its network had before training, for weights do not change it.
+
+        Args:
+            trial: of the network that was measured; one without a result, or with a speed of its own, stays as it is.
+        """
+        if trial.result() is not None and trial.speed() is None:
+            self.speed.save(trial.path)
 
     def text(self, planned: PlannedTrial) -> str:
         """A trial with its estimates."""

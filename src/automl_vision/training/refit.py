@@ -6,7 +6,7 @@ from pathlib import Path
 
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import RESULT_FILE, TrialResult, read_record
+from automl_vision.core.records import RESULT_FILE, SPEC_FILE, TrialResult, read_record
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.serving.model_folder import WEIGHTS_FILE
 from automl_vision.training.combination import combine
@@ -52,12 +52,12 @@ def _refit_average(spec: TrialSpec, reporter: Reporter) -> TrialResult:
     pairs = sorted(zip(spec.members, folders, strict=True), key=lambda pair: _result_of(pair[0]).seconds)
     trained = []
     for done, (member, folder) in enumerate(pairs):
-        own = TrialSpec.model_validate(read_json(Path(member) / "spec.json"))
+        own = TrialSpec.model_validate(read_json(Path(member) / SPEC_FILE))
         budget = spec.budget_seconds
         seconds = None if budget is None else (budget - watch.seconds - averaging) / (len(pairs) - done)
         own = own.model_copy(update={"folder": folder, "refit_of": member, "budget_seconds": seconds})
         trained.append(_refit_network(own, reporter).refit_epochs or 0.0)
-        write_json(Path(folder) / "spec.json", own.model_dump())
+        write_json(Path(folder) / SPEC_FILE, own.model_dump())
     average = spec.model_copy(update={"members": tuple(folders)})
     return combine(average, reporter, refit_epochs=max(trained))
 
