@@ -11,7 +11,7 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Predictor, Workspace
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.records import TrialResult
+from automl_vision.core.records import RESULT_FILE, RunStatus, TrialResult, TrialStatus
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import create_scoring
@@ -141,7 +141,11 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     assert average.model_name == "efficientnet_lite0 + efficientnet_lite1"
     assert average.get_status() == "Completed"
     assert "average of trials 0 and 1" in repr(run.leaderboard())
-    run.folder.update(decision=None)
+    (average.folder.path / RESULT_FILE).unlink()  # as if it had been killed before its end
+    average.folder.update(status=TrialStatus.RUNNING)
+    run.folder.update(decision=None, status=RunStatus.RUNNING)
     resume_here(run)
     assert len(run.get_children()) == 3
+    assert average.get_status() == "Completed"
+    assert (average.folder.path / RESULT_FILE).exists()
     assert run.get_details()["decision"]["trial"] in (0, 1, 2)

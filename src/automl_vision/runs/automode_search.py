@@ -72,12 +72,15 @@ class AutoModeSearch:
         if self.costs is not None:
             self.costs.note(self.folder.trial(0))
         result = self.folder.trial(0).result()
-        if result is not None and self.spec.iterations > 1 and not self._is_averaged:
-            probed = self.folder.trial(0).evaluations()[0].seconds
-            self._second_opinions(opinions, None if timing is None else timing.corrected(result, probed))
-            self._portfolio(result)
-            if self.spec.ensemble:
-                self._average()
+        if result is not None and self.spec.iterations > 1:
+            average = next((trial.planned for trial in self.loop.trials if trial.planned.members), None)
+            if average is None:
+                probed = self.folder.trial(0).evaluations()[0].seconds
+                self._second_opinions(opinions, None if timing is None else timing.corrected(result, probed))
+                self._portfolio(result)
+                average = self._planned_average()
+            if average is not None:
+                self._average(average)
         trials = self.loop.trials
         decision = decide(self.folder, self._allowed(trials), self.spec.ranking, self.spec.gate, trained=trials)
         if decision is not None:
@@ -122,14 +125,13 @@ class AutoModeSearch:
         more = max(0, self.spec.iterations - len(loop.trials))
         if not more and all(trial.status.is_final for trial in begun):
             return
-        if fits_another(loop.trials, self.budget.seconds_for_trials):
+        fits = fits_another(loop.trials, self.budget.seconds_for_trials)
+        if fits:
             planned = [trial.planned for trial in begun]
             planned += [each for each in self._candidates(result) if each not in planned][:more]
             policy = automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
             loop.run(FixedTrials(planned), self.slots(self.spec.concurrent), policy=policy)
-        else:
-            loop.time_is_up = True
-        if loop.time_is_up:
+        if loop.time_is_up or not fits:
             self.folder.message(time_is_up_text(loop.trials))
 
     def _candidates(self, result: TrialResult) -> list[PlannedTrial]:
@@ -155,21 +157,24 @@ class AutoModeSearch:
             self.folder.message(learnt)
         return planned
 
-    def _average(self) -> None:
-        """Average networks, if there are several, none of them is clearly better alone, and there is time."""
-        self.budget.ensemble = 0.0
+    def _planned_average(self) -> PlannedTrial | None:
+        """The average of the best networks; None if none is wanted, or one network is clearly better alone."""
+        if not self.spec.ensemble:
+            return None
         planned = planned_average(self.folder, self.spec, self.jobs.dataset, self.loop.trials, self._may_fit)
-        if planned is None:
-            return
         if isinstance(planned, str):
             self.folder.message(f"no networks are averaged: {planned}")
-            return
+            return None
+        return planned
+
+    def _average(self, planned: PlannedTrial) -> None:
+        """Average networks, if there is time.
+
+        Args:
+            planned: what is averaged.
+        """
+        self.budget.ensemble = 0.0
         least = needed_seconds(self.folder, planned)
         self.loop.run(FixedTrials([planned]), self.slots(1), least_seconds=least)
-        if not self._is_averaged:
+        if self.loop.time_is_up:
             self.folder.message(f"no time was left for the {planned.role}")
-
-    @property
-    def _is_averaged(self) -> bool:
-        """Whether the last stage was reached."""
-        return any(trial.planned.members for trial in self.loop.trials)
