@@ -91,16 +91,14 @@ def run(cell: Cell, options: argparse.Namespace) -> None:
     )
 
 
-def scores_of_images(
-    task: str, probabilities: NDArray[np.float64], truth: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score and log loss of each image."""
+def scores_of_images(task: str, probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Score and log loss of each image, (2, images)."""
     likely = np.clip(probabilities, 1e-6, 1 - 1e-6)
     if task == CLASSIFICATION:
         right = probabilities.argmax(1) == truth.argmax(1)
-        return right.astype(float), -np.log(likely[truth])
+        return np.stack([right.astype(float), -np.log(likely[truth])])
     loss = -(np.log(likely) * truth + np.log(1 - likely) * ~truth).mean(1)
-    return label_set_iou(probabilities >= 0.5, truth), loss
+    return np.stack([label_set_iou(probabilities >= 0.5, truth), loss])
 
 
 Scores = dict[str, dict[str, dict[int, NDArray[np.float64]]]]
@@ -126,7 +124,7 @@ def read_scores(out: Path, sets: list[str], contenders: list[str]) -> Scores:
             continue
         with np.load(outputs) as arrays:
             values = scores_of_images(facts["task"], arrays["test"], arrays["test_truth"])
-        found[named][facts["set_name"]][facts["seed"]] = np.stack(values)
+        found[named][facts["set_name"]][facts["seed"]] = values
     return found
 
 
