@@ -21,6 +21,7 @@ from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.classification import softmax
 from automl_vision.evaluation.multi_label import sigmoid
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.serving.device import computes_bfloat16
 from automl_vision.training.trial import train
 from one_trial import Kept, prepared, settings_of
 from quality import calibrated, regressed
@@ -144,7 +145,7 @@ def autocast() -> Any:
     """bf16 where the processor computes it; where it does not, bf16 takes several times as long as fp32."""
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16())
 
 
 def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from automl_vision.training.history import Record
 from automl_vision.training.job import run_trial
 from automl_vision.training.loop import Loop, Plan, Stopwatch, set_training_mode, training_steps
 from automl_vision.training.optimizers import create_optimizer, default_learning_rate
-from automl_vision.training.precision import Precision, fastest_precision
+from automl_vision.training.precision import Precision, candidates, fastest_precision
 from automl_vision.training.schedules import cooled_epochs, learning_rate_factor
 from automl_vision.training.time_budget import Pace
 from automl_vision.training.trial import open_trial, train
@@ -194,6 +195,14 @@ def pace(*, budget: float | None, validation_seconds: float) -> Pace:
         step_seconds=0.1,
         validation_seconds=validation_seconds,
     )
+
+
+def test_a_head_alone_has_most_of_the_time_for_its_features():
+    known = replace(pace(budget=110.0, validation_seconds=1.0), training_images=10_000)
+    assert known.probed(known.forward_seconds) == pytest.approx(0.4 * 100 / (2 * 0.1 / 3), abs=1)
+    head = replace(known, head_only=True)
+    assert head.forward_seconds == 0.1  # no backward pass was measured
+    assert head.probed(head.forward_seconds) == pytest.approx(0.8 * 100 / (2 * 0.1), abs=1)
 
 
 @pytest.mark.parametrize(
@@ -797,6 +806,7 @@ def test_the_number_format_is_compared_again_when_its_speed_has_changed(
 ):
     clock = Clock()
     monkeypatch.setattr("automl_vision.training.precision.time", clock)
+    monkeypatch.setattr("automl_vision.training.precision.computes_bfloat16", lambda: True)
     assert clock.choose(tmp_path, bf16=1, fp32=2) == "bf16"
     assert set(clock.calls) == {"bf16", "fp32"}
     assert clock.choose(tmp_path, bf16=1.2, fp32=1) == "bf16"
@@ -804,3 +814,13 @@ def test_the_number_format_is_compared_again_when_its_speed_has_changed(
     assert clock.choose(tmp_path, bf16=3, fp32=2) == "fp32"
     assert clock.choose(tmp_path, bf16=1, fp32=2) == "fp32"
     assert set(clock.calls) == {"fp32"}  # the new comparison is what is kept
+
+
+def test_a_processor_without_bf16_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch):
+    def names(wanted: str, *, has: bool) -> set[str]:
+        monkeypatch.setattr("automl_vision.training.precision.computes_bfloat16", lambda: has)
+        return {precision.name for precision in candidates(wanted, torch.device("cpu"))}
+
+    assert names("auto", has=True) == {"bf16", "fp32"}
+    assert names("auto", has=False) == {"fp32"}
+    assert names("bf16", has=False) == {"bf16"}  # who wants it has it

@@ -23,6 +23,7 @@ from automl_vision.data.value_range import ValueRange
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
+from automl_vision.serving.device import computes_bfloat16
 from automl_vision.storage.access import read_image_bytes
 
 MODEL = "efficientnet_lite0"  # its weights are installed with the product
@@ -92,7 +93,9 @@ def _forward(model: ImageModel, images: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _faster(model: ImageModel, batch: list[NDArray[np.uint8] | None]) -> torch.dtype:
-    """The number format in which a batch takes less time; they take turns."""
+    """The number format in which a batch takes less time; they take turns, where the processor has both."""
+    if not computes_bfloat16():
+        return torch.float32
     seconds = {torch.bfloat16: float("inf"), torch.float32: float("inf")}
     for round_ in range(_TRIALS + 1):
         for dtype, least in seconds.items():

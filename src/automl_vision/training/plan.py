@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from automl_vision.data.pixel_cache import Pixels
@@ -72,7 +73,10 @@ def make_plan(
 def _fastest(
     spec: TrialSpec, model: ImageModel, task: Task[Any], batch: Batch, reporter: Reporter
 ) -> tuple[Precision, float]:
-    """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images."""
+    """The fastest precision and its seconds per image, on a copy of the model; out of memory, with fewer images.
+
+    Where nothing but a head is trained, the network computes features, and a step is a forward pass.
+    """
     hyperparameters, images = spec.hyperparameters, len(batch.images)
     trained = copy.deepcopy(model)
     set_training_mode(trained, freeze_batch_norm=images == 1 or hyperparameters.freezes_batch_norm)
@@ -82,18 +86,20 @@ def _fastest(
         trained.to(memory_format=precision.memory_format)
         trained.zero_grad()
         batch.images = batch.images.contiguous(memory_format=precision.memory_format)
-        with precision.autocast(device):
+        with precision.autocast(device), torch.set_grad_enabled(not spec.head_only):
             loss = task.loss(trained, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if not spec.head_only:
+            loss.backward()  # type: ignore[no-untyped-call]
 
-    size, frozen = "x".join(map(str, batch.images.shape[2:])), hyperparameters.frozen_stages
+    size = "x".join(map(str, batch.images.shape[2:]))
+    part = "forward" if spec.head_only else f"{hyperparameters.frozen_stages} stages frozen"
     try:
         chosen, seconds = fastest_precision(
             step,
             hyperparameters.precision,
             device,
             cache=Path(spec.cache),
-            key=f"{spec.model_name} {size} pixels {images} images, {frozen} stages frozen",
+            key=f"{spec.model_name} {size} pixels {images} images, {part}",
         )
     except RuntimeError as error:
         if not is_out_of_memory(error) or images == 1:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from automl_vision.core.files import read_json, write_json
+from automl_vision.serving.device import computes_bfloat16
 
 _ROUNDS = 3
 _CHANGED = 1.3  # times slower or faster than when it was chosen: the load has changed, so they are compared again
@@ -44,9 +45,14 @@ class Precision:
 
 
 def candidates(wanted: str, device: torch.device) -> list[Precision]:
-    """What can be chosen from; fp32 on a CUDA device is TF32 where the device has it."""
+    """What can be chosen from; fp32 on a CUDA device is TF32 where the device has it.
+
+    A processor without instructions for bf16 may take ten times as long in it, too long even to be tried.
+    """
     names = ["bf16", "fp32"] if wanted == "auto" else [wanted]
     if "bf16" in names and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        names = ["fp32"]
+    if wanted == "auto" and device.type == "cpu" and not computes_bfloat16():
         names = ["fp32"]
     return [Precision(name, channels_last) for name in names for channels_last in (True, False)]
 

@@ -11,6 +11,7 @@ _FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as fo
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 _SLOWER = 1.1  # than measured, for a machine that slows down
 _PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
+_HEAD_SHARE = 0.8  # the same where nothing but the head is trained
 _LEAST_PROBED = 200  # images
 _VALIDATION_SHARE = 0.1  # of an epoch's training, where not all epochs fit
 _PARTS = 4  # of an epoch, in which they are counted: where few fit, whole ones would leave much time unused
@@ -27,7 +28,8 @@ class Pace:
         training_images, validation_images, final_images: of an epoch, of a validation, of the final predictions.
         validations_at_end: predictions of the validation images at the end, besides the final ones.
         final_slowness: time of a final prediction, which is in fp32, over that of one in a validation.
-        step_seconds: of training, per image.
+        step_seconds: of training, per image; of a forward pass where nothing but the head is trained.
+        head_only: whether nothing but the head is trained.
         validation_seconds: of the last validation.
     """
 
@@ -39,6 +41,7 @@ class Pace:
     validations_at_end: int
     final_slowness: float
     step_seconds: float
+    head_only: bool = False
     validation_seconds: float = 0.0
 
     @property
@@ -92,7 +95,7 @@ class Pace:
     @property
     def forward_seconds(self) -> float:
         """Time of a forward pass, per image."""
-        return _FORWARD_SHARE * self.step_seconds
+        return self.step_seconds if self.head_only else _FORWARD_SHARE * self.step_seconds
 
     def probed(self, forward_seconds: float) -> int | None:
         """The number of training images whose features the probe has time for; None: all of them.
@@ -103,5 +106,6 @@ class Pace:
         if self.budget is None:
             return None
         left = self.budget - self.watch.seconds
-        fitting = max(_LEAST_PROBED, int(_PROBE_SHARE * left / (2 * forward_seconds)))
+        share = _HEAD_SHARE if self.head_only else _PROBE_SHARE
+        fitting = max(_LEAST_PROBED, int(share * left / (2 * forward_seconds)))
         return None if fitting >= self.training_images else fitting
