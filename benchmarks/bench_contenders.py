@@ -237,6 +237,11 @@ def _set_head(head: Any, models: list[Any]) -> None:
     head.bias.data.copy_(torch.from_numpy(bias))
 
 
+def settings_in(name: str) -> dict[str, Any]:
+    """The settings of a contender that is named `KIND:NAME=VALUE,...`."""
+    return settings_of([pair for pair in name.partition(":")[2].split(",") if pair])
+
+
 def find_contender(name: str) -> Contender:
     """The contender of a name.
 
@@ -250,13 +255,13 @@ def find_contender(name: str) -> Contender:
     plain, _, side = name.partition("@")
     if plain in sized:
         return partial(sized[plain], side=int(side or 224))
-    kind, _, text = name.partition(":")
+    kind = name.partition(":")[0]
     if kind not in ("trial", "automode"):
         raise SystemExit(
             f"no contender is named {name}; there are {', '.join([*known, *sized])}, automode, and trial: or automode: "
             "followed by NAME=VALUE,..."
         )
-    settings = settings_of([pair for pair in text.split(",") if pair])
+    settings = settings_in(name)
     return (lambda job: _run(job, **settings)) if kind == "automode" else (lambda job: _trial(job, settings))
 
 

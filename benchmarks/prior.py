@@ -32,9 +32,8 @@ from automl_vision.runs.past_trials import data_facts, input_sizes
 from automl_vision.search.experience import DEFAULT_ROLE, experience
 from automl_vision.search.portfolio import Candidate
 from bench import finished_cells, scores_of_images
-from bench_contenders import BACKBONE
+from bench_contenders import BACKBONE, settings_in
 from bench_sets import BenchSet, add_set_options
-from one_trial import settings_of
 
 _SIZE = "validation_crop_size"
 _POINT = 0.01
@@ -42,7 +41,7 @@ _POINT = 0.01
 
 def role_of(contender: str) -> str:
     """What AutoMode calls the trial of a contender."""
-    settings = settings_of([pair for pair in contender.partition(":")[2].split(",") if pair])
+    settings = settings_in(contender)
     name = str(settings.get("model_name", BACKBONE))
     changes = ((_SIZE, settings[_SIZE]),) if _SIZE in settings else ()
     return Candidate(name, changes).role if name != BACKBONE or changes else DEFAULT_ROLE
@@ -80,7 +79,7 @@ def tried(out: Path, data: Path, sets: Sequence[str]) -> dict[str, list[Tried]]:
 
 
 def _tried(number: int, facts: Mapping[str, Any], outputs: Path, of_data: DataFacts) -> Tried:
-    settings = settings_of([pair for pair in facts["contender"].partition(":")[2].split(",") if pair])
+    settings = settings_in(facts["contender"])
     name, result = str(settings.pop("model_name", BACKBONE)), facts["result"]
     with np.load(outputs) as arrays:
         probabilities, truth = arrays["test"], arrays["test_truth"]
