@@ -90,8 +90,7 @@ class Costs:
         """Pixels that a trial's network sees of an image, those of its tiles included."""
         settings = planned.hyperparameters
         grid = tile_grid(settings) if isinstance(settings, DetectorHyperparameters) else None
-        views = 1 if grid is None else 1 + grid.across * grid.down
-        return views * math.prod(_input_size(self.dataset, planned))
+        return (1 if grid is None else grid.views) * math.prod(_input_size(self.dataset, planned))
 
 
 def limited(jobs: Jobs) -> tuple[RunSpec, Costs | None]:

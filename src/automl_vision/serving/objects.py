@@ -45,6 +45,11 @@ class TileGrid:
         across, down = (int(part) for part in text.split("x"))
         return TileGrid(across, down, overlap)
 
+    @property
+    def views(self) -> int:
+        """Parts of an image that the network sees: the whole one and its tiles."""
+        return 1 + self.across * self.down
+
     def boxes(self, height: int, width: int) -> list[Box]:
         """Left, top, right and bottom of the tiles of an image, row by row."""
         rows, columns = _spans(height, self.down, self.overlap), _spans(width, self.across, self.overlap)

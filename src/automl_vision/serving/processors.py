@@ -205,7 +205,7 @@ class ObjectProcessor(Processor):
     def views_per_image(self) -> int:
         """The whole image, and its tiles."""
         grid = self._settings.grid
-        return 1 if grid is None else 1 + grid.across * grid.down
+        return 1 if grid is None else grid.views
 
     def preprocess(self, data: Source) -> Inputs:
         """The image on its canvas, and its tiles."""
