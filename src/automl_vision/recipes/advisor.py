@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from automl_vision.recipes.detector_input import (
 )
 from automl_vision.recipes.geometry import fit_canvas
 from automl_vision.recipes.hyperparameters import Hyperparameters
+from automl_vision.recipes.repeat_factors import factors_of
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_TILES = 6  # across or down
@@ -112,14 +114,13 @@ def suggestions(dataset: Dataset, hyperparameters: Hyperparameters) -> list[dict
     tiles = {name: value for name, value in advise(dataset).settings.items() if name in known}
     if tiles:
         found.append(tiles)
-    images = int(training.sum())
-    each = mine.sum() / images
+    each = mine.sum() / training.sum()
     if dataset.task == INSTANCE_SEGMENTATION and each >= _SEVERAL:
         found.append({"copy_paste": _COMPOSED})
     if each < _MANY:
         found.append({"mosaic": _COMPOSED})
-    pairs = np.unique(np.stack([objects.image[mine], objects.label[mine]]), axis=1)
-    if np.bincount(pairs[1], minlength=1).min() < _RARE * images:
+    factors = factors_of(objects, np.flatnonzero(training), _OFTEN)
+    if factors.max() > math.sqrt(_OFTEN / _RARE):
         found.append({"repeat_factor_threshold": _OFTEN})
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_vision.data.objects import Objects
 from automl_vision.data.ragged import ranges
 
 MOST_REPEATS = 4.0
@@ -34,6 +35,24 @@ def repeat_factors(
     factors = np.ones(images)
     np.maximum.at(factors, image_of, np.clip(np.sqrt(threshold / shares), 1.0, MOST_REPEATS))
     return factors
+
+
+def factors_of(objects: Objects, rows: NDArray[np.intp], threshold: float) -> NDArray[np.float64]:
+    """The repeat factors of a dataset's training images; crowds do not count, as they are not learned.
+
+    Args:
+        objects: of the dataset.
+        rows: of the training images.
+        threshold: as for `repeat_factors`.
+
+    Returns:
+        (rows,), from 1 to `MOST_REPEATS`.
+    """
+    place = np.full(max(int(rows.max(initial=-1)), int(objects.image.max(initial=-1))) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    image = place[objects.image]
+    learned = (image >= 0) & ~objects.iscrowd
+    return repeat_factors(image[learned], objects.label[learned], threshold, images=len(rows))
 
 
 def draw_images(

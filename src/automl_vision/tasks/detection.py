@@ -18,7 +18,7 @@ from automl_vision.recipes.detector_input import tile_grid
 from automl_vision.recipes.geometry import MULTI_SCALE, Geometry, rounded_side
 from automl_vision.recipes.hyperparameters import DetectorHyperparameters, OneStageHyperparameters
 from automl_vision.recipes.parity import COMPARED_FROM
-from automl_vision.recipes.repeat_factors import repeat_factors
+from automl_vision.recipes.repeat_factors import factors_of
 from automl_vision.serving.objects import MIN_SCORE, Box, postprocess, view_pixels, views
 from automl_vision.tasks.object_targets import ImageObjects, pad_objects
 from automl_vision.tasks.object_transforms import LEAST_VISIBLE, ObjectTransform, filter_visible, mosaic
@@ -59,13 +59,8 @@ class DetectionTask(Task[DetectionOutputs]):
         self._mosaic = self.hyperparameters.mosaic if share < _MOSAICS_UNTIL else 0.0
 
     def repeat_factors(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """By the rarest class of each image; crowds do not count, as they are not learned."""
-        place = np.full(len(self.sizes), -1)
-        place[rows] = np.arange(len(rows))
-        image = place[self.objects.image]
-        learned = (image >= 0) & ~self.objects.iscrowd
-        threshold = self.hyperparameters.repeat_factor_threshold
-        return repeat_factors(image[learned], self.objects.label[learned], threshold, images=len(rows))
+        """By the rarest class of each image."""
+        return factors_of(self.objects, rows, self.hyperparameters.repeat_factor_threshold)
 
     def train_batch(
         self, pixels: Pixels, rows: Sequence[int], *, seed: tuple[int, ...], repeats: Sequence[int] = ()
