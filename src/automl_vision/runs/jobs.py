@@ -48,8 +48,9 @@ class Jobs:
 
     def measure(self, folder: Path, planned: PlannedTrial, slot: Slot) -> Job:
         """Time the first steps of a trial; its spec is kept beside the times."""
-        write_json(folder / SPEC_FILE, self._spec(folder, planned, slot, 1.0).model_dump())
-        return self._job("time_trial", folder, planned, slot, 1.0)
+        job = self._job("time_trial", folder, planned, slot, 1.0)
+        write_json(folder / SPEC_FILE, job.arguments["spec"])
+        return job
 
     def probe(self, folder: Path, planned: PlannedTrial, slot: Slot, seconds: float) -> Job:
         """Score a trial's pretrained features by a linear probe."""

@@ -86,6 +86,7 @@ class TrialLoop:
     def __post_init__(self) -> None:
         self._running: list[_Running] = []
         self._records = TrialRecords(self.observer)
+        self._policy: Policy = NoTerminationPolicy()
         self._saved = 0.0
         self._recover()
 
