@@ -6,8 +6,9 @@
 
 `run` works through sets x contenders x minutes x seeds; a cell that has its result and no error is skipped, so a
 bench that was interrupted goes on. `--minutes 0` sets no limit. `trial:` is one trial of our default recipe, and
-`trial:learning_rate=3e-4,mixup_alpha=0` one with other hyperparameters. Each cell leaves `result.json` (seconds,
-messages, metrics of each epoch) and `outputs.npz` (probabilities and labels of validation and test images).
+`trial:learning_rate=3e-4,mixup_alpha=0` one with other hyperparameters; `fastai` is another tool, if it is installed.
+Each cell leaves `result.json` (seconds, messages, metrics of each epoch) and `outputs.npz` (probabilities and labels
+of validation and test images).
 
 `table` prints the test metric (accuracy; intersection over union of several labels) and log loss of each contender on
 each set, then its mean difference to one contender over all sets, paired by image, with an interval at 95 % from

@@ -21,6 +21,7 @@ from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.classification import softmax
 from automl_vision.evaluation.multi_label import sigmoid
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.models.model import Model
 from automl_vision.serving.device import computes_bfloat16
 from automl_vision.training.trial import train
 from one_trial import Kept, prepared, settings_of
@@ -118,7 +119,7 @@ def random_search(job: Job) -> Outcome:
 # --- contenders that use nothing of ours but the pixels and the weights
 
 
-def _pixels(job: Job, side: int) -> NDArray[np.uint8]:
+def pixels_of(job: Job, side: int) -> NDArray[np.uint8]:
     """All images, the shorter side 256 px for an input of 224, cut to a square, (images, 256, 256, 3)."""
     from automl_vision.data.images import center_crop
     from automl_vision.data.pixel_cache import open_pixels
@@ -128,16 +129,22 @@ def _pixels(job: Job, side: int) -> NDArray[np.uint8]:
     return np.stack([center_crop(pixels[row], larger) for row in range(len(job.dataset))])
 
 
-def _network(classes: int) -> Any:
-    """timm's network with the weights that the product bundles; it takes bytes and has its colours' scale inside."""
-    import torch
-
-    from automl_vision.models.image_model import ImageModel
+def start_model(classes: int) -> Model:
+    """timm's network with the weights that the product bundles, and the statistics that its input is normalised by."""
     from automl_vision.models.registry import create_model
     from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 
     settings = ClassificationHyperparameters()
-    model = create_model(BACKBONE, task=CLASSIFICATION, classes=classes, hyperparameters=settings)
+    return create_model(BACKBONE, task=CLASSIFICATION, classes=classes, hyperparameters=settings)
+
+
+def _network(classes: int) -> Any:
+    """The same network; it takes bytes and has its colours' scale inside."""
+    import torch
+
+    from automl_vision.models.image_model import ImageModel
+
+    model = start_model(classes)
     return ImageModel(model.network, model.normalization).to(memory_format=torch.channels_last)
 
 
@@ -164,7 +171,7 @@ def _features(network: Any, images: NDArray[np.uint8], side: int) -> NDArray[np.
 
 def probe(job: Job, side: int = 224) -> Outcome:
     """scikit-learn's logistic regression on frozen features, its strength by cross-validation."""
-    features = _features(_network(2).eval(), _pixels(job, side), side)
+    features = _features(_network(2).eval(), pixels_of(job, side), side)
     return Outcome(regressed(job.dataset, features)[0])
 
 
@@ -177,7 +184,7 @@ def plain_lpft(job: Job, side: int = 224) -> Outcome:
     from torchvision.transforms import v2
 
     torch.manual_seed(job.seed)
-    images, dataset, epochs = _pixels(job, side), job.dataset, 8
+    images, dataset, epochs = pixels_of(job, side), job.dataset, 8
     network = _network(len(dataset.classes))
     _, models = regressed(dataset, _features(network.eval(), images, side))
     _set_head(network.head, models)
@@ -237,6 +244,12 @@ def _set_head(head: Any, models: list[Any]) -> None:
     head.bias.data.copy_(torch.from_numpy(bias))
 
 
+def _fastai(job: Job) -> Outcome:
+    from bench_rivals import fastai_fine_tune
+
+    return fastai_fine_tune(job)
+
+
 def settings_in(name: str) -> dict[str, Any]:
     """The settings of a contender that is named `KIND:NAME=VALUE,...`."""
     return settings_of([pair for pair in name.partition(":")[2].split(",") if pair])
@@ -248,7 +261,7 @@ def find_contender(name: str) -> Contender:
     `automode` is ours with nothing but a budget, and `automode:NAME=VALUE,...` with settings of a job.
     `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images.
     """
-    known: dict[str, Contender] = {"random": random_search}
+    known: dict[str, Contender] = {"random": random_search, "fastai": _fastai}
     sized = {"probe": probe, "lpft": plain_lpft}
     if name in known:
         return known[name]
