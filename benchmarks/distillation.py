@@ -3,11 +3,12 @@
     python benchmarks/distillation.py run --out bench --sets clothing@30 bccd:crops@30 --epochs 12 6
     python benchmarks/distillation.py table --out bench
 
-`run` trains the default recipe on each set, the heads alone of EfficientNet-Lite0 and Lite2 at 288 px, and averages the
-three as AutoMode does. Then it goes on from the first network for some more epochs, each time in another way, and
-records the logits of validation and test images after each epoch. `table` prints test accuracy after the last epoch,
-the difference to the first network in the mean over the sets and on the worst one, and the ratio of the log losses. The
-temperature is that of validation images; networks that were trained on these have the one of training with labels.
+`run` trains the default recipe on each set, the heads alone of EfficientNet-Lite0 and Lite2 at a larger input, and
+averages the three as AutoMode does. Then it goes on from the first network for some more epochs, each time in another
+way, and records the logits of validation and test images after each epoch. `table` prints test accuracy after the last
+epoch, the difference to the first network in the mean over the sets and on the worst one, and the ratio of the log
+losses. The temperature is that of validation images; networks that were trained on these have the one of training with
+labels. A smaller `--side` makes all inputs smaller, and each set cheaper.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ from bench_sets import BenchSet, add_set_options
 from epochs import print_table, temperature_of
 from one_trial import Kept, prepared
 
-_NETWORK, _SIDE, _LARGER = "efficientnet_lite0", 224, 288
-_HEADS = ((_NETWORK, _LARGER), ("efficientnet_lite2", _LARGER))
+_NETWORK = "efficientnet_lite0"
+_HEADS = (_NETWORK, "efficientnet_lite2")
+_LARGER = 288 / 224  # the heads' input, in units of the first network's
 _SIZES = ("validation_resize_size", "validation_crop_size")
 
 
@@ -123,6 +125,20 @@ class Bench:
     options: argparse.Namespace
     seed: int
 
+    @property
+    def side(self) -> int:
+        """Pixels of the first network's input."""
+        return int(self.options.side)
+
+    @property
+    def larger(self) -> int:
+        """Pixels of the heads' input."""
+        return 32 * round(_LARGER * self.side / 32)
+
+    def sizes(self, side: int) -> dict[str, int]:
+        """Hyperparameters for an input of a size."""
+        return dict.fromkeys(("training_crop_size", *_SIZES), side)
+
     def spec(self, name: str, settings: dict[str, Any], place: str, seed: int) -> TrialSpec:
         """A trial without early stopping that keeps the weights of all epochs."""
         settings = {"early_stopping": False, "checkpoint_frequency": 1, **settings}
@@ -133,9 +149,10 @@ class Bench:
 def teacher_of(bench: Bench) -> tuple[Teacher, dict[str, Any]]:
     """Train the first network and the heads, and average them; returns the average's logits too."""
     dataset, seed = bench.dataset, bench.seed
-    specs = [bench.spec(_NETWORK, {"number_of_epochs": bench.options.epochs[0]}, "first", seed)]
-    for name, side in _HEADS:
-        spec = bench.spec(name, dict.fromkeys(("training_crop_size", *_SIZES), side), f"{name}@{side}", seed)
+    settings = {"number_of_epochs": bench.options.epochs[0], **bench.sizes(bench.side)}
+    specs = [bench.spec(_NETWORK, settings, "first", seed)]
+    for name in _HEADS:
+        spec = bench.spec(name, bench.sizes(bench.larger), f"{name}@{bench.larger}", seed)
         specs.append(spec.model_copy(update={"head_only": True}))
     outputs: dict[str, list[Any]] = {"val": [], "test": []}
     temperatures = []
@@ -164,8 +181,9 @@ def go_on(bench: Bench, way: Way, teacher: Teacher) -> dict[str, Any]:
     Where training goes on, images are kept at the larger size, so that the teacher sees what it was trained for.
     """
     folder, (first, more) = bench.folder, bench.options.epochs
-    kept = _SIDE if way.anew else _LARGER
-    settings = {"training_crop_size": _LARGER if way.live else _SIDE, **dict.fromkeys(_SIZES, kept)}
+    side, larger = bench.side, bench.larger
+    kept = side if way.anew else larger
+    settings = {"training_crop_size": larger if way.live else side, **dict.fromkeys(_SIZES, kept)}
     settings |= {"number_of_epochs": first + more if way.anew else more}
     spec = bench.spec(_NETWORK, settings, "more", bench.seed + 1)
     if not way.anew:
@@ -174,8 +192,8 @@ def go_on(bench: Bench, way: Way, teacher: Teacher) -> dict[str, Any]:
     with open_trial(spec, Kept()) as trial:
         trial.plan.learning_rate *= way.rate
         task, predict = trial.task, trial.task.predict
-        task.loss = _loss(task, way, teacher, trial.pixels)  # type: ignore[method-assign]
-        task.predict = lambda network, batch: predict(network, _smaller(batch))  # type: ignore[method-assign]
+        task.loss = _loss(task, way, teacher, trial.pixels, side)  # type: ignore[method-assign]
+        task.predict = lambda network, batch: predict(network, _smaller(batch, side))  # type: ignore[method-assign]
         if way.refits:
             trial.rows["train"] = np.sort(np.concatenate([trial.rows["train"], trial.rows["val"]]))
         trial.run()
@@ -188,11 +206,13 @@ def go_on(bench: Bench, way: Way, teacher: Teacher) -> dict[str, Any]:
     return {split: np.stack(logits) for split, logits in outputs.items()}
 
 
-def _smaller(batch: Batch) -> Batch:
-    return replace(batch, images=_resized(batch.images, _SIDE))
+def _smaller(batch: Batch, side: int) -> Batch:
+    return replace(batch, images=_resized(batch.images, side))
 
 
-def _loss(task: ImageLabelTask, way: Way, teacher: Teacher, pixels: Any) -> Callable[[nn.Module, Batch], Tensor]:
+def _loss(
+    task: ImageLabelTask, way: Way, teacher: Teacher, pixels: Any, side: int
+) -> Callable[[nn.Module, Batch], Tensor]:
     answers: dict[int, Tensor] = {}
 
     def kept(rows: Sequence[int]) -> Tensor:
@@ -210,7 +230,7 @@ def _loss(task: ImageLabelTask, way: Way, teacher: Teacher, pixels: Any) -> Call
         images, targets = task.mixed(batch)
         if way.live:
             targets = (1 - way.taught) * targets + way.taught * teacher(images)
-            images = _resized(images, _SIDE).contiguous(memory_format=torch.channels_last)
+            images = _resized(images, side).contiguous(memory_format=torch.channels_last)
         weights = torch.from_numpy(task.class_weights)
         return task.losses(network(images).float(), targets, weights).mean()
 
@@ -219,7 +239,7 @@ def _loss(task: ImageLabelTask, way: Way, teacher: Teacher, pixels: Any) -> Call
 
 def run(name: str, options: argparse.Namespace, seed: int) -> None:
     """Work through the ways on one set, and record each that is not yet."""
-    stem = f"{name.replace(':', '.')}__{'+'.join(map(str, options.epochs))}__{seed}"
+    stem = f"{name.replace(':', '.')}__{options.side}px__{'+'.join(map(str, options.epochs))}__{seed}"
     files = {way: options.out / "distillation" / f"{stem}__{way}.npz" for way in options.ways}
     if all(file.exists() for file in files.values()):
         return
@@ -275,6 +295,7 @@ def main() -> None:
     add_set_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, nargs=2, default=[12, 6], help="of the first network, and more")
+    parser.add_argument("--side", type=int, default=224, help="pixels of the first network's input")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS)[:6])
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
