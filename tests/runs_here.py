@@ -7,6 +7,7 @@ of what a run does, not of how it is started and what it survives.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from automl_vision.experiment.experiment import prepared_run
 from automl_vision.experiment.run import reopened_run
 from automl_vision.runs.controller import work_on_run
 from conftest import SMALL_MODEL
+from processes import wait_for
 
 
 def small_config(data: Path, *, epochs: int) -> AutoMLVisionConfig:
@@ -45,3 +47,17 @@ def resume_here(run: Run) -> None:
     """Go on with a run to its end, as the process would that `resume` starts."""
     with reopened_run(run.folder) as lock:
         work_on_run(run.folder, os.dup(lock))
+
+
+def kill_controller(run: Run) -> bool:
+    """kill -9 the process that works on a run, and wait until the kernel has released it; False when there is none."""
+    pid = run.folder.record().pid
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+    if run.id not in command:
+        return False
+    os.kill(int(pid), signal.SIGKILL)
+    wait_for(lambda: not run.folder.is_active())
+    return True

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -49,7 +47,7 @@ from automl_vision.workspace.trial_folder import TrialFolder
 from conftest import SMALL_MODEL, small_hyperparameters
 from processes import PRELOADED, is_alive, wait_for
 from reporting import report_trial
-from runs_here import resume_here, start_here, work_here
+from runs_here import kill_controller, resume_here, start_here, work_here
 
 SMALL = {
     "pretrained": False,
@@ -533,20 +531,6 @@ def test_mlflow_shows_every_trial_once(undisturbed: Run, workspace: Workspace):
     assert len(children) == 4
     assert {child.info.status for child in children} == {"FINISHED"}
     assert len({(c.data.params["learning_rate"], c.data.params["optimizer"]) for c in children}) == 4
-
-
-def kill_controller(run: Run) -> bool:
-    """kill -9 the process that works on a run, and wait until the kernel has released it; False when there is none."""
-    pid = run.folder.record().pid
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return False
-    if run.id not in command:
-        return False
-    os.kill(int(pid), signal.SIGKILL)
-    wait_for(lambda: not run.folder.is_active())
-    return True
 
 
 def disturbed_sweep(workspace: Workspace, data: Path, kills: int, seed: int) -> tuple[Run, int]:
