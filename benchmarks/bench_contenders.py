@@ -22,6 +22,7 @@ from automl_vision.evaluation.classification import softmax
 from automl_vision.evaluation.multi_label import sigmoid
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.models.model import Model
+from automl_vision.runs.leaderboard import Row
 from automl_vision.serving.device import computes_bfloat16
 from automl_vision.training.trial import train
 from one_trial import Kept, prepared, settings_of
@@ -100,8 +101,16 @@ def _run(job: Job, **settings: Any) -> Outcome:
         "messages": [message.text for message in run.folder.events.messages()],
         "trial": best.number,
         "result": best.folder.result().model_dump(),
+        "trials": [_shown(row) for row in run.leaderboard()],
     }
     return Outcome(calibrated(best.get_predictions()), facts)
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """What a later question may ask of a trial that was not kept."""
+    scores = {"validation": row.score, "test": row.test_score}
+    known = {split: found.value for split, found in scores.items() if found is not None}
+    return {"trial": row.trial, "role": row.role, "seconds": row.seconds, "epochs": row.epochs, **known}
 
 
 def random_search(job: Job) -> Outcome:
