@@ -83,7 +83,7 @@ class AutoModeSearch:
                 self._average(average)
         trials = self.loop.trials
         decision = decide(self.folder, self._allowed(trials), self.spec.ranking, self.spec.gate, trained=trials)
-        if decision is not None:
+        if decision is not None and decision != self.folder.record().decision:  # a resumed run has said it
             self.folder.message(decision.reason)
             self.folder.update(decision=decision)
 
