@@ -367,6 +367,17 @@ def test_an_average_is_known_to_be_better_unless_the_images_say_no(tmp_path: Pat
             assert strict is not None and strict.trial == 0
 
 
+def test_nothing_replaces_a_default_recipe_without_mistakes(tmp_path: Path):
+    """An average is better on other sets, but takes longer, and here it has nothing to gain."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    states = recorded_states(folder, [np.ones(6), np.ones(6), np.ones(6)])
+    states[2].planned = states[2].planned.model_copy(update={"members": (0, 1)})
+    decision = decide(folder, states, ACCURACY)
+    assert decision is not None and decision.trial == 0
+    assert "none of 2 others scored better" in decision.reason
+
+
 def answers_of_two(gains: int, losses: int) -> tuple[np.ndarray, np.ndarray]:
     """Which of 200 images the default has right, and another trial, which gains some and loses some of them."""
     default = np.arange(200) < 160

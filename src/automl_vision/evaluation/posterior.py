@@ -72,3 +72,14 @@ def usual_gain(default_score: float, ranking: Ranking) -> float:
         ranking: how the trials are ranked; where less is better, the metric has no scale of its own.
     """
     return 10 * USUAL_GAIN * abs(default_score) if ranking.lower_is_better else USUAL_GAIN
+
+
+def likely_gain(default_score: float, ranking: Ranking) -> float:
+    """The same as `usual_gain`, but not more than what the default recipe lacks of the best value.
+
+    Args:
+        default_score: of the default recipe.
+        ranking: how the trials are ranked.
+    """
+    usual = usual_gain(default_score, ranking)
+    return usual if ranking.lower_is_better else min(usual, max(0.0, 1 - default_score))

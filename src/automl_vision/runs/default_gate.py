@@ -15,6 +15,7 @@ from automl_vision.evaluation.posterior import (
     AVERAGE_GAIN,
     USUAL_GAIN,
     Posterior,
+    likely_gain,
     true_gain,
     usual_gain,
 )
@@ -126,15 +127,15 @@ def _compared(
     compared = compare(arrays, comparison_of(folder.trial(other.number)))
     if compared is None:
         return _Judged(other.number, scored, None, Posterior(score - default_score, 0.0))
-    usual, measured = usual_gain(default_score, ranking), _gain(compared, ranking)
-    scale = usual / USUAL_GAIN  # of the metric
+    usual, likely = usual_gain(default_score, ranking), likely_gain(default_score, ranking)
+    scale, measured = usual / USUAL_GAIN, _gain(compared, ranking)  # the scale is that of the metric
     if not other.planned.members:
-        gain = true_gain(measured, spread=usual, least_error=scale / compared.images)
+        gain = true_gain(measured, spread=likely, least_error=scale / compared.images)
         return _Judged(other.number, scored, compared, gain)
-    mean, spread = AVERAGE_GAIN[0] * usual, AVERAGE_GAIN[1] * usual
+    mean, spread = AVERAGE_GAIN[0] * likely, AVERAGE_GAIN[1] * likely
     error = scale * math.sqrt(AVERAGE_CHANGES / compared.images)
     gain = true_gain(measured, spread=spread, mean=mean, least_error=error)
-    known = f"an {other.planned.role}; on other sets averages gained {mean:.2g} in the mean; "
+    known = f"an {other.planned.role}; on other sets averages gained {AVERAGE_GAIN[0] * usual:.2g} in the mean; "
     return _Judged(other.number, scored, compared, gain, known)
 
 
