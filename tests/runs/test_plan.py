@@ -51,17 +51,17 @@ def test_the_time_of_a_refit_is_not_for_trials(tmp_path: Path):
     hours = spec(tmp_path, experiment_timeout_hours=10, model_name="resnet18", refit_full=True)
     plan = plan_run(hours, KNOWN, images=1000)
     assert plan.seconds is not None and plan.trial_seconds is not None
-    assert plan.seconds.likely == pytest.approx(15 + 6 + 1.5 * plan.trial_seconds.likely)
+    assert plan.seconds.likely == pytest.approx(12 + 6 + 1.5 * plan.trial_seconds.likely)
 
 
 @pytest.mark.parametrize(("sweep", "measuring"), [(False, 0.0), (True, 50.0)])
 def test_packaging_measuring_and_refit_keep_their_time(tmp_path: Path, sweep: bool, measuring: float):
     search = {"hyperparameter_sampling": SPACE, "iterations": 2} if sweep else {"model_name": "resnet18"}
     run = spec(tmp_path, experiment_timeout_hours=1000 / 3600, refit_full=True, **search)
-    budget = Budget.of(run, packaging=20.0, spent_before=100.0)
-    assert budget.seconds_for_all_trials == pytest.approx(1000 - 20 - measuring - 250)
-    assert budget.seconds_for_trials == pytest.approx(900 - 20 - measuring - 250, abs=1.0)
-    assert budget.seconds_for_refit == pytest.approx(900 - 20 - measuring, abs=1.0)
+    budget = Budget.of(run, spent_before=100.0)
+    assert budget.seconds_for_all_trials == pytest.approx(1000 - 12 - measuring - 250)
+    assert budget.seconds_for_trials == pytest.approx(900 - 12 - measuring - 250, abs=1.0)
+    assert budget.seconds_for_refit == pytest.approx(900 - 12 - measuring, abs=1.0)
 
 
 def test_a_time_decides_the_number_of_epochs_unless_it_is_given(tmp_path: Path):

@@ -198,6 +198,14 @@ def pace(*, budget: float | None, validation_seconds: float) -> Pace:
     )
 
 
+def test_time_is_left_to_predict_what_packaging_proves_and_measures():
+    alone = pace(budget=400.0, validation_seconds=5.0)
+    packaged = replace(alone, final_slowness=3.0, packaged_images=100)
+    assert packaged.final_seconds == 3.0 + 100 * 0.3
+    assert packaged.left == pytest.approx(alone.left - 100 * (0.3 - 0.1) - 100 * 0.3, abs=0.1)
+    assert packaged.fit(0, 40, 1)[0] < alone.fit(0, 40, 1)[0] < 40
+
+
 def test_a_head_alone_has_most_of_the_time_for_its_features():
     known = replace(pace(budget=110.0, validation_seconds=1.0), training_images=10_000)
     assert known.probed(known.forward_seconds) == pytest.approx(0.4 * 100 / (2 * 0.1 / 3), abs=1)

@@ -22,7 +22,6 @@ from automl_vision.experiment.config import AutoMLVisionConfig
 from automl_vision.experiment.run import Run
 from automl_vision.experiment.start import start_of
 from automl_vision.recipes.hyperparameters import Hyperparameters
-from automl_vision.runs.budget import packaging_seconds
 from automl_vision.runs.pace import find_pace
 from automl_vision.runs.plan import Plan, plan_run
 from automl_vision.runs.spec import RunSpec
@@ -99,7 +98,6 @@ class Experiment:
             pace,
             images=images,
             lanes=max(1, min(gpus, config.max_concurrent_iterations)),
-            packaging=packaging_seconds(self.workspace.cache_path, spec.task),
         )
 
     def runs(self) -> list[Run]:

@@ -26,6 +26,9 @@ class TrialSpec(BaseModel):
     cache: str = Field(description="folder of pixel caches and device measurements, shared by trials")
     seed: int = Field(0, description="of every random choice")
     budget_seconds: float | None = Field(None, gt=0, description="time for the whole trial; none: no limit")
+    packaged_images: int = Field(
+        default=0, ge=0, description="that are predicted to package the network, for which time is left in the budget"
+    )
     device: str = Field("auto", description='"auto", "cpu" or "cuda"')
     geometry: Geometry | None = Field(
         default=None, description="of a detector's input; none: the trial decides it from its manifest"

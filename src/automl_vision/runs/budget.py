@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from automl_vision.core.files import read_json, write_json
 from automl_vision.core.records import TrialStatus
+from automl_vision.core.tasks import has_objects
 from automl_vision.core.text import rough_duration
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 
-PACKAGING_SECONDS = 15.0  # measured for efficientnet_lite0 on two cores: 10 s
-_PACKAGING_MARGIN = 1.5  # on what packaging took in this workspace before
-_PACKAGING_FILE = "packaging.json"
+_LABELS_EXPORTED, _OBJECTS_EXPORTED = 12.0, 25.0  # seconds; 10 and 19 were measured on one core
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
 _MEASURING_SHARE, _LEAST_MEASURING = 0.1, 30.0  # of the work so far; 30 s are three exports
 _REFIT_SHARE = 0.25  # a third of the epochs, each with a quarter more images, where trials take the rest
@@ -32,7 +29,7 @@ class Budget:
     Attributes:
         total: seconds for everything.
         spent_before: seconds of work before an interruption.
-        packaging: seconds to reserve for packaging the best trial.
+        packaging: seconds to reserve for exporting the best trial; trials themselves keep time for its predictions.
         measuring: seconds to reserve for measuring the other trials' networks.
         ensemble: seconds to reserve for a second network and for averaging.
         refit: seconds to reserve for training the best one on the validation images too.
@@ -40,26 +37,25 @@ class Budget:
 
     total: float
     spent_before: float = 0.0
-    packaging: float = PACKAGING_SECONDS
+    packaging: float = _LABELS_EXPORTED
     measuring: float = 0.0
     ensemble: float = 0.0
     refit: float = 0.0
     _start: float = field(default_factory=time.monotonic)
 
     @staticmethod
-    def of(spec: RunSpec, *, packaging: float, spent_before: float = 0.0) -> Budget:
+    def of(spec: RunSpec, *, spent_before: float = 0.0) -> Budget:
         """The budget of a run, with what is reserved for the steps after its trials.
 
         Args:
             spec: of the run.
-            packaging: seconds to reserve for packaging.
             spent_before: seconds of work before an interruption.
         """
         total = spec.budget_seconds
         return Budget(
             total,
             spent_before,
-            packaging,
+            packaging=_OBJECTS_EXPORTED if has_objects(spec.task) else _LABELS_EXPORTED,
             measuring=measuring_seconds(total) if spec.is_sweep else 0.0,
             refit=_REFIT_SHARE * total if spec.refit_full else 0.0,
         )
@@ -109,20 +105,6 @@ class Budget:
 def measuring_seconds(total: float) -> float:
     """Seconds of a sweep's time to reserve for measuring its trials."""
     return min(_MOST_RESERVED, _RESERVED_SHARE * total)
-
-
-def packaging_seconds(cache: Path, task: str) -> float:
-    """Seconds to reserve for packaging a model of a task, from what it took in this workspace before."""
-    file = cache / _PACKAGING_FILE
-    known = read_json(file) if file.exists() else {}
-    return max(PACKAGING_SECONDS, _PACKAGING_MARGIN * float(known.get(task, 0.0)))
-
-
-def note_packaging(cache: Path, task: str, seconds: float) -> None:
-    """Record how long packaging took."""
-    file = cache / _PACKAGING_FILE
-    known = read_json(file) if file.exists() else {}
-    write_json(file, {**known, task: round(seconds, 2)})
 
 
 def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:

@@ -27,8 +27,6 @@ from automl_vision.runs.automode_search import AutoModeSearch
 from automl_vision.runs.board_reader import read_leaderboard
 from automl_vision.runs.budget import (
     Budget,
-    note_packaging,
-    packaging_seconds,
     plan_text,
     time_is_up_text,
 )
@@ -98,11 +96,7 @@ class _Controller:
         self.folder, self.spec, self.compute, self.publisher = folder, spec, compute, publisher
         self.tracking = publisher.tracking
         self.workspace = Workspace(spec.workspace)
-        self.budget = Budget.of(
-            spec,
-            packaging=packaging_seconds(self.workspace.cache_path, spec.task),
-            spent_before=folder.record().seconds,
-        )
+        self.budget = Budget.of(spec, spent_before=folder.record().seconds)
 
     def work(self) -> None:
         """Prepare, train, package, measure; record how it ended.
@@ -274,13 +268,11 @@ class _Controller:
             self.folder.update(model_notes=notes)
             arguments = {"trial": str(trial), "destination": str(self.folder.model), "provenance": provenance}
             self.folder.progress("packaging", 0, 1)
-            start = time.monotonic()
             reason = jobs.finish(
                 Job("automl_vision.packaging.job:run_package", arguments, self.folder.path / "packaging")
             )
             if reason is not None:
                 raise RunFailedError(f"the best trial could not be packaged: {reason}")
-            note_packaging(self.workspace.cache_path, self.spec.task, time.monotonic() - start)
         self.folder.update(best_trial=best.number)
         self.tracking.metrics(PARENT, final_metrics(self._model_reports()), step=0, when=time.time())
         self.tracking.artifacts(PARENT, self.folder.model, under="model")

@@ -20,6 +20,7 @@ from automl_vision.workspace.run_folder import RunFolder
 from automl_vision.workspace.trial_folder import TrialFolder
 
 _POLL = 0.1  # seconds
+_PACKAGED_IMAGES = 120  # that packaging predicts: to prove the export, to measure it, and for the reference
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Jobs:
             cache=str(self.cache),
             seed=self.spec.seed,
             budget_seconds=seconds,
+            packaged_images=_PACKAGED_IMAGES,
             device=self.compute.device,
             threads=slot.threads,
             processes=self.spec.processes,

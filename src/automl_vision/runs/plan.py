@@ -10,7 +10,7 @@ from pydantic import Field
 from automl_vision.core.records import Record
 from automl_vision.core.text import rough_duration
 from automl_vision.runs.automode import second_opinion_trials
-from automl_vision.runs.budget import PACKAGING_SECONDS, Budget
+from automl_vision.runs.budget import Budget
 from automl_vision.runs.pace import Pace
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.timing import timing_seconds
@@ -76,9 +76,7 @@ class Plan(Record):
         return f"ready at about {_day(start + self.seconds.likely)}, between {_day(early)} and {_day(late)}"
 
 
-def plan_run(
-    spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1, packaging: float = PACKAGING_SECONDS
-) -> Plan:
+def plan_run(spec: RunSpec, pace: Pace | None, *, images: int, lanes: int = 1) -> Plan:
     """Estimate what a run will do with its time.
 
     Args:
@@ -86,7 +84,6 @@ def plan_run(
         pace: of its first algorithm; None if it is not known.
         images: of the dataset.
         lanes: trials that run at once without slowing one another, such as one for each GPU.
-        packaging: seconds to reserve for packaging.
     """
     mode: Literal["one trial", "sweep", "AutoMode"] = (
         "AutoMode" if spec.automode else "sweep" if spec.is_sweep else "one trial"
@@ -97,7 +94,7 @@ def plan_run(
             mode=mode, wanted=wanted, epochs=epochs, budget_seconds=spec.budget_seconds, trial_seconds=None,
             trials=None, first_epochs=None, seconds=None, basis="", reasons=[_UNKNOWN],
         )  # fmt: skip
-    budget = Budget.of(spec, packaging=packaging)
+    budget = Budget.of(spec)
     left = max(0.0, budget.seconds_for_all_trials - _START)
     left -= timing_seconds(left) if spec.is_sweep else 0.0
     each = _trial_span(spec, pace, images, epochs)

@@ -28,6 +28,7 @@ class Pace:
         training_images, validation_images, final_images: of an epoch, of a validation, of the final predictions.
         validations_at_end: predictions of the validation images at the end, besides the final ones.
         final_slowness: time of a final prediction, which is in fp32, over that of one in a validation.
+        packaged_images: predictions of an image in packaging, which comes after the trial and within its budget.
         step_seconds: of training, per image; of a forward pass where nothing but the head is trained.
         head_only: whether nothing but the head is trained.
         validation_seconds: of the last validation.
@@ -41,13 +42,17 @@ class Pace:
     validations_at_end: int
     final_slowness: float
     step_seconds: float
+    packaged_images: int = 0
     head_only: bool = False
     validation_seconds: float = 0.0
 
     @property
     def left(self) -> float:
-        """Seconds of the budget that are neither used nor reserved for the end."""
-        return math.inf if self.budget is None else self.budget - self.watch.seconds - self.final_seconds
+        """Seconds of the budget that are neither used nor reserved for the end and for packaging."""
+        if self.budget is None:
+            return math.inf
+        packaging = self.packaged_images * self._predicted_seconds
+        return self.budget - self.watch.seconds - self.final_seconds - packaging
 
     @property
     def final_seconds(self) -> float:
@@ -57,7 +62,12 @@ class Pace:
     @property
     def prediction_seconds(self) -> float:
         """Seconds of that for the last predictions."""
-        return self.validation_seconds * self.final_slowness * self.final_images / max(1, self.validation_images)
+        return self.final_images * self._predicted_seconds
+
+    @property
+    def _predicted_seconds(self) -> float:
+        """Time of a prediction in fp32, per image."""
+        return self.final_slowness * self.validation_seconds / max(1, self.validation_images)
 
     @property
     def training_seconds(self) -> float:

@@ -187,6 +187,7 @@ class _Trial:
             validations_at_end=len(SHARES) + _COMPARED if self.task.traits.interpolates else 0,
             final_slowness=_FP32_AGAIN if plan.precision == "fp32" else _FP32_INSTEAD,
             step_seconds=step_seconds,
+            packaged_images=self.spec.packaged_images,
             head_only=self.spec.head_only,
         )
 
