@@ -262,10 +262,11 @@ class _Trial:
             self._start_head()
             return 0.0
         self._save()  # to begin again from where memory does not suffice
-        trained = self._train_epochs(1, plan.last_epoch)
-        if self.processes.is_main:
-            remove_checkpoint(self.folder)
-        return self._passes(trained)
+        try:
+            return self._passes(self._train_epochs(1, plan.last_epoch))
+        finally:
+            if self.processes.is_main:
+                remove_checkpoint(self.folder)
 
     def _require_learnt(self, before: float) -> None:
         """See that the images that were added are not recognised clearly worse than before."""
