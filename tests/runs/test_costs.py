@@ -52,8 +52,7 @@ def test_costs_follow_from_one_network_that_was_measured(shapes: Dataset):
     assert costs.latency(trial()) == 4.0
     assert costs.latency(trial(side=112)) == pytest.approx(1.0)
     assert costs.latency(trial(LITE2)) == pytest.approx(4.0 * relative_latency(LITE2, 1, LITE0, 1))
-    assert costs.latency(trial(), trial(side=112)) == pytest.approx(5.0)
-    assert costs.size(trial(), trial(LITE2)) == pytest.approx(13.0 + network_costs()[LITE2].megabytes)
+    assert (costs.size(trial()), costs.size(trial(LITE2))) == (13.0, network_costs()[LITE2].megabytes)
     assert costs.may_fit(trial(), trial())
     assert not costs.may_fit(trial(LITE2, 288))  # it takes too long
     assert not costs.may_fit(trial(), trial(side=112), trial(side=96), trial(side=96))  # too large together

@@ -50,21 +50,18 @@ class Costs:
     speed: Speed
     dataset: Dataset
 
-    def latency(self, *planned: PlannedTrial) -> float | None:
-        """Milliseconds that the networks of some trials take together for an image; None if it cannot be told."""
+    def latency(self, planned: PlannedTrial) -> float | None:
+        """Milliseconds that the network of a trial takes for an image; None if it cannot be told."""
         base, measured = self.base, self.speed.image_ms(1)
-        pixels = self._pixels(base)
-        shares = [relative_latency(each.model_name, self._pixels(each), base.model_name, pixels) for each in planned]
-        known = [share for share in shares if share is not None]
-        return None if measured is None or len(known) < len(shares) else measured * sum(known)
+        share = relative_latency(planned.model_name, self._pixels(planned), base.model_name, self._pixels(base))
+        return None if measured is None or share is None else measured * share
 
-    def size(self, *planned: PlannedTrial) -> float | None:
-        """Megabytes of the networks of some trials together; None if it cannot be told."""
-        base, measured, table = self.base, self.speed.megabytes, network_costs()
-        names = [each.model_name for each in planned]
-        if measured is None or any(name not in table and name != base.model_name for name in names):
-            return None
-        return sum(measured if name == base.model_name else table[name].megabytes for name in names)
+    def size(self, planned: PlannedTrial) -> float | None:
+        """Megabytes of the network of a trial; None if it cannot be told."""
+        if planned.model_name == self.base.model_name:
+            return self.speed.megabytes
+        known = network_costs().get(planned.model_name)
+        return None if known is None else known.megabytes
 
     def may_fit(self, *planned: PlannedTrial) -> bool:
         """Whether one network of those of some trials may keep the limits: what is known of its parts does."""
