@@ -253,10 +253,10 @@ def _set_head(head: Any, models: list[Any]) -> None:
     head.bias.data.copy_(torch.from_numpy(bias))
 
 
-def _fastai(job: Job) -> Outcome:
-    from bench_rivals import fastai_fine_tune
+def _fastai(job: Job, **settings: int) -> Outcome:
+    from bench_rivals import fastai_fine_tune  # only where it is asked for, since it may not be installed
 
-    return fastai_fine_tune(job)
+    return fastai_fine_tune(job, **settings)
 
 
 def settings_in(name: str) -> dict[str, Any]:
@@ -268,19 +268,20 @@ def find_contender(name: str) -> Contender:
     """The contender of a name.
 
     `automode` is ours with nothing but a budget, and `automode:NAME=VALUE,...` with settings of a job.
-    `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images.
+    `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images, and
+    `fastai@16` trains with batches of 16.
     """
-    known: dict[str, Contender] = {"random": random_search, "fastai": _fastai}
-    sized = {"probe": probe, "lpft": plain_lpft}
-    if name in known:
-        return known[name]
-    plain, _, side = name.partition("@")
-    if plain in sized:
-        return partial(sized[plain], side=int(side or 224))
+    numbered = {"probe": (probe, "side"), "lpft": (plain_lpft, "side"), "fastai": (_fastai, "batch")}
+    plain, _, number = name.partition("@")
+    if name == "random":
+        return random_search
+    if plain in numbered:
+        contender, what = numbered[plain]
+        return partial(contender, **({what: int(number)} if number else {}))
     kind = name.partition(":")[0]
     if kind not in ("trial", "automode"):
         raise SystemExit(
-            f"no contender is named {name}; there are {', '.join([*known, *sized])}, automode, and trial: or automode: "
+            f"no contender is named {name}; there are random, {', '.join(numbered)}, automode, and trial: or automode: "
             "followed by NAME=VALUE,..."
         )
     settings = settings_in(name)

@@ -16,28 +16,33 @@ from bench_contenders import Job, Outcome, pixels_of, start_model
 
 _SIDE = 224
 _BATCH = 64  # fastai's own default
+_PREDICTED = 64  # validation images by which predictions are timed
 _TIMED = 4  # training steps by which the epochs are planned; the first one does not count
 _UNPLANNED = 300.0  # seconds where the job has no limit
 
 
-def fastai_fine_tune(job: Job) -> Outcome:
+def fastai_fine_tune(job: Job, batch: int = _BATCH) -> Outcome:
     """fastai's `fine_tune` with its defaults: the head alone for an epoch, then all layers in one cycle.
 
-    Head, augmentation (`aug_transforms`), batch size, rates and schedule are fastai's. Epochs are as many as fit, at
-    least one, and the last weights count, as in fastai.
+    Head, augmentation (`aug_transforms`), rates and schedule are fastai's. Epochs are as many as fit, at least one, and
+    the last weights count, as in fastai.
+
+    Args:
+        job: what to train on.
+        batch: images of a step.
     """
     from fastai.vision.all import set_seed
 
     begun = time.monotonic()
     set_seed(job.seed, reproducible=True)
     images = pixels_of(job, _SIDE)
-    training, predicting = _measured(_learner(job, images))
+    training, predicting = _measured(_learner(job, images, batch))
     rows = {split: np.flatnonzero(job.dataset.splits == split) for split in ("train", "val", "test")}
     epoch = training * len(rows["train"]) + predicting * len(rows["val"])
     final = predicting * (len(rows["val"]) + len(rows["test"]))
     left = begun + (job.seconds or _UNPLANNED) - time.monotonic() - final
     epochs = max(1, int(left / epoch) - 1)  # one more trains the head
-    learner = _learner(job, images)
+    learner = _learner(job, images, batch)
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(epochs)
         tests = {split: learner.dls.test_dl([int(row) for row in rows[split]]) for split in ("val", "test")}
@@ -45,7 +50,7 @@ def fastai_fine_tune(job: Job) -> Outcome:
     return Outcome(found, {"epochs": epochs, "used_seconds": time.monotonic() - begun})
 
 
-def _learner(job: Job, images: np.ndarray) -> Any:
+def _learner(job: Job, images: np.ndarray, batch: int) -> Any:
     """A learner on the training and validation images, as `vision_learner` builds it, from the product's weights."""
     from fastai.vision import all as fastai
 
@@ -68,7 +73,7 @@ def _learner(job: Job, images: np.ndarray) -> Any:
         batch_tfms=[*fastai.aug_transforms(size=_SIDE), normalize],
     )
     loaders = blocks.dataloaders(
-        [int(row) for row in used], bs=min(_BATCH, int((dataset.splits == "train").sum())), num_workers=0
+        [int(row) for row in used], bs=min(batch, int((dataset.splits == "train").sum())), num_workers=0
     )
     body: Any = start.network
     body.reset_classifier(0)
@@ -90,7 +95,7 @@ def _measured(learner: Any) -> tuple[float, float]:
         learner.opt.step()
         learner.opt.zero_grad()
         seconds.append(time.monotonic() - start)
-    rows = list(loaders.valid_ds.items[:_BATCH])
+    rows = list(loaders.valid_ds.items[:_PREDICTED])
     start = time.monotonic()
     with learner.no_bar(), learner.no_logging():
         learner.get_preds(dl=loaders.test_dl(rows))
