@@ -29,6 +29,8 @@ from runs_here import resume_here, work_here
 
 Logits = np.ndarray
 
+SIZES = ("training_crop_size", "validation_resize_size", "validation_crop_size")
+
 
 @pytest.fixture
 def scored(tmp_path: Path) -> tuple[Dataset, Logits]:
@@ -85,21 +87,25 @@ def test_what_the_default_recipe_needed_counts_once_it_is_known():
     guessed = DefaultTiming.of(timing)
     known = guessed.corrected(result, probed=guessed.features + 7.0)
     assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * (10 + 7))
-    assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 3 * 10)
+    assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 10)
 
 
-def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, make_spec: Callable[..., TrialSpec]):
+@pytest.mark.parametrize("side", [32, 64])
+def test_a_trial_of_trials_answers_their_mean_and_is_packaged(
+    tmp_path: Path, make_spec: Callable[..., TrialSpec], side: int
+):
+    """Packaging proves that the one network answers what is reported, part of which its members had predicted."""
     dataset = Dataset.open(write_shape_folders(tmp_path / "data", per_class=12)).with_validation(0.3)
     members = []
     for number in (0, 1):
-        spec = make_spec(dataset, number_of_epochs=1, folder=str(tmp_path / str(number)), seed=number)
+        sizes = dict.fromkeys(SIZES, side if number else 32)
+        spec = make_spec(dataset, number_of_epochs=1, folder=str(tmp_path / str(number)), seed=number, **sizes)
         train(spec, RecordingReporter())
         write_json(Path(spec.folder) / "spec.json", spec.model_dump())
         members.append(spec)
     folder = tmp_path / "average"
-    spec = members[0].model_copy(
-        update={"folder": str(folder), "members": tuple(each.folder for each in members), "shares": (0.75, 0.25)}
-    )
+    of_all = {"folder": str(folder), "members": tuple(each.folder for each in members), "shares": (0.75, 0.25)}
+    spec = members[1].model_copy(update=of_all)
     result = combine(spec, RecordingReporter())
     write_json(folder / "spec.json", spec.model_dump())
 
@@ -108,7 +114,10 @@ def test_a_trial_of_trials_answers_their_mean_and_is_packaged(tmp_path: Path, ma
         return found.logits / found.calibration.temperature
 
     mean = sum(share * calibrated(each.folder) for share, each in zip((0.75, 0.25), members, strict=True))
-    np.testing.assert_allclose(Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits, mean, atol=1e-4)
+    found = Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits
+    is_resized = side != 32  # for one of them
+    assert (np.abs(found - mean).max() > 1e-4) == is_resized
+    assert np.abs(found - mean).max() < 0.3
     alone = read_json(Path(members[0].folder) / "result.json")
     assert result.parameters > 1.9 * alone["parameters"]
     assert result.final_seconds > 0
@@ -120,7 +129,7 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With the pretrained weights that are installed, on small drawn shapes, whatever their loss."""
-    sizes = dict.fromkeys(("training_crop_size", "validation_resize_size", "validation_crop_size"), 64)
+    sizes = dict.fromkeys(SIZES, 64)
     settings = ClassificationHyperparameters.model_validate({**sizes, "precision": "fp32"})
     head = PlannedTrial(model_name="efficientnet_lite1", hyperparameters=settings, head_only=True, role="head only")
     monkeypatch.setattr("automl_vision.runs.automode_search.second_opinion_trials", lambda _: [Opinion(head, 1.5)])

@@ -174,7 +174,7 @@ class AutoModeSearch:
             planned: what is averaged.
         """
         self.budget.ensemble = 0.0
-        least = needed_seconds(self.folder, planned)
+        least = needed_seconds(self.folder, planned, self.loop.trials)
         self.loop.run(FixedTrials([planned]), self.slots(1), least_seconds=least)
         if self.loop.time_is_up:
             self.folder.message(f"no time was left for the {planned.role}")

@@ -34,7 +34,7 @@ _LEAST_SHARE = 0.05  # of an average; a network with less changes no answer, but
 _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the weight of all they say
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
-_LATE = 1.5  # times the seconds that the members needed for their own last predictions
+_LATE = 1.5  # times the seconds that members needed for their own last predictions
 _MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
 _FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
 
@@ -62,9 +62,12 @@ class DefaultTiming(Timing):
         return _START_SECONDS + opinion.cost * (self.features + self.predictions)
 
     def of_average(self, opinions: Sequence[Opinion]) -> float:
-        """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none."""
-        operations = 1 + sum(opinion.cost for opinion in opinions)
-        return _average_seconds(1 + len(opinions), operations * self.predictions) if opinions else 0.0
+        """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none.
+
+        The heads have the largest input, so that what they predicted counts, and the default recipe's network predicts
+        again at another size.
+        """
+        return _average_seconds(1 + len(opinions), self.predictions) if opinions else 0.0
 
     def needed(self, opinions: Sequence[Opinion]) -> float:
         """Seconds for the heads of networks and their average with the default recipe's; 0 if there are none."""
@@ -95,15 +98,19 @@ class DefaultTiming(Timing):
         return self.needed(self.affordable(opinions, allowed))
 
 
-def needed_seconds(folder: RunFolder, planned: PlannedTrial) -> float:
+def needed_seconds(folder: RunFolder, planned: PlannedTrial, trials: Sequence[TrialState]) -> float:
     """Seconds that the average of some trials takes.
 
     Args:
         folder: of the run.
         planned: as `planned_average` made it.
+        trials: all so far.
     """
-    results = [folder.trial(number).result() for number in planned.members]
-    return _average_seconds(len(results), sum(result.final_seconds for result in results if result is not None))
+    sizes = {trial.number: label_sizes(trial.planned.hyperparameters) for trial in trials}
+    again = [number for number in planned.members if sizes[number] != label_sizes(planned.hyperparameters)]
+    results = [folder.trial(number).result() for number in again]
+    predictions = sum(result.final_seconds for result in results if result is not None)
+    return _average_seconds(len(planned.members), predictions)
 
 
 def _average_seconds(members: int, predictions: float) -> float:
@@ -111,7 +118,7 @@ def _average_seconds(members: int, predictions: float) -> float:
 
     Args:
         members: number of networks.
-        predictions: seconds that their own last predictions took together.
+        predictions: seconds that the last predictions of those took that predict again.
     """
     return _START_SECONDS + _LATE * predictions + _PACKAGING_SECONDS * (members - 1)
 

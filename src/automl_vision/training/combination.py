@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from automl_vision.core.errors import TrialError
 from automl_vision.core.files import read_json
 from automl_vision.core.records import METRICS_FILE, SPEC_FILE, TrialMetrics, TrialResult, read_record
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, REFIT, Predictions
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.joint import Trained, joined
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
-from automl_vision.recipes.joint_input import joint_input, label_sizes
+from automl_vision.recipes.joint_input import JointInput, joint_input, label_sizes
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.checkpoint import BEST_WEIGHTS, save_weights
 from automl_vision.training.distributed import Processes, open_processes
-from automl_vision.training.final_evaluation import finish
+from automl_vision.training.final_evaluation import Predict, finish
 from automl_vision.training.loop import Loop, Plan, Stopwatch
 from automl_vision.training.opening import open_data
 from automl_vision.training.precision import Precision
 from automl_vision.training.reporter import Reporter
 
 _BATCH = 32  # images; halved where memory does not suffice
+_PLAN = Plan(
+    epochs=0, batch_size=_BATCH, micro_batch=_BATCH, validation_batch=_BATCH, learning_rate=0.0,
+    precision="fp32", channels_last=True,
+)  # fmt: skip
 
 
 def combine(spec: TrialSpec, reporter: Reporter, *, refit_epochs: float | None = None) -> TrialResult:
@@ -47,39 +57,85 @@ def combine(spec: TrialSpec, reporter: Reporter, *, refit_epochs: float | None =
 
 def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes, *, refit_epochs: float | None) -> TrialResult:
     watch, folder = Stopwatch(), Path(spec.folder)
-    joint = _joined(spec)
+    members = [_Member.of(Path(each), share) for each, share in zip(spec.members, spec.shares, strict=True)]
+    shown = joint_input([member.sizes for member in members])
+    joint = joined([member.trained() for member in members], shown, spec.task)
     dataset, pixels, _ = open_data(spec, reporter, resumed=False)
     task: Task[Any] = create_task(spec.task, dataset, spec.hyperparameters, None, spec.primary_metric)
-    network = joint.network
-    model = ImageModel(network, joint.normalization).to(processes.device)
-    model.to(memory_format=Precision("fp32", channels_last=True).memory_format)
-    plan = Plan(
-        epochs=0, batch_size=_BATCH, micro_batch=_BATCH, validation_batch=_BATCH, learning_rate=0.0,
-        precision="fp32", channels_last=True,
-    )  # fmt: skip
-    loop = Loop(model, task, pixels, plan, seed=spec.seed, processes=processes)
+
+    def loop_of(model: Model) -> Loop:
+        shown = ImageModel(model.network, model.normalization).to(processes.device)
+        shown.to(memory_format=Precision("fp32", channels_last=True).memory_format)
+        return Loop(shown, task, pixels, replace(_PLAN), seed=spec.seed, processes=processes)
+
     if processes.is_main:
         joint.description.save(folder)
-        save_weights(folder / BEST_WEIGHTS, network.state_dict())
+        save_weights(folder / BEST_WEIGHTS, joint.network.state_dict())
     return finish(
-        loop, task, dataset.splits, spec, reporter, watch, joint.weights,
+        loop_of(joint), task, dataset.splits, spec, reporter, watch, joint.weights,
+        predict=_summed(members, shown, spec.task, loop_of),
         best_epoch=0, fine_tuned_share=1.0, epochs=0, refit_epochs=refit_epochs,
     )  # fmt: skip
 
 
-def _joined(spec: TrialSpec) -> Model:
-    """The networks of finished trials in one.
+@dataclass(frozen=True)
+class _Member:
+    """A finished trial whose network is averaged with others.
 
-    Raises:
-        TrialError: a trial is not finished.
+    Attributes:
+        folder: of the trial.
+        sizes: shorter side to which its images are resized, and side of the square that it sees, in pixels.
+        temperature: of its logits.
+        share: of its calibrated logits in the mean.
     """
-    trained, sizes = [], []
-    for folder, share in zip(map(Path, spec.members), spec.shares, strict=True):
+
+    folder: Path
+    sizes: tuple[int, int]
+    temperature: float
+    share: float
+
+    @staticmethod
+    def of(folder: Path, share: float) -> _Member:
+        """Read it.
+
+        Raises:
+            TrialError: the trial is not finished.
+        """
         metrics = read_record(folder / METRICS_FILE, TrialMetrics)
         if metrics is None:
             raise TrialError(f"{folder} is not a finished trial, so its network cannot be averaged with others")
         settings = TrialSpec.model_validate(read_json(folder / SPEC_FILE)).hyperparameters
-        resize, crop = label_sizes(settings)
-        sizes.append((resize, crop))
-        trained.append(Trained(load_model(folder), crop, metrics.calibration.temperature, share))
-    return joined(trained, joint_input(sizes), spec.task)
+        return _Member(folder, label_sizes(settings), metrics.calibration.temperature, share)
+
+    def trained(self) -> Trained:
+        """Its network, built anew, since what it becomes a part of changes it."""
+        return Trained(load_model(self.folder), self.sizes[1], self.temperature, self.share)
+
+    def recorded(self) -> dict[int, NDArray[np.float32]]:
+        """What it adds to the mean of the logits of each image that it has predicted, by row."""
+        found = Predictions.load(self.folder / PREDICTIONS_FILE)
+        foreign = {"val"} if REFIT in found.splits else set()  # what the network before the refit predicted
+        parts = [found.of_split(split) for split in found.splits if split not in foreign]
+        factor = np.float32(self.share / self.temperature)
+        return {int(row): factor * own for part in parts for row, own in zip(part.rows, part.logits, strict=True)}
+
+
+def _summed(members: Sequence[_Member], shown: JointInput, task: str, loop_of: Callable[[Model], Loop]) -> Predict:
+    """The outputs of the joint network, from what its members recorded.
+
+    A member that sees the images as before answers as before. What sees them at another size is predicted again, by a
+    joint network of those members alone.
+    """
+    pairs = list(zip(members, shown.crops, strict=True))
+    others = [(member, crop) for member, crop in pairs if member.sizes != (shown.resize, shown.crop)]
+    known = [member.recorded() for member in members if member.sizes == (shown.resize, shown.crop)]
+    part = replace(shown, crops=tuple(crop for _, crop in others))
+    loop = loop_of(joined([member.trained() for member, _ in others], part, task)) if others else None
+
+    def predict(rows: NDArray[np.intp]) -> Any:
+        found = [np.stack([recorded[int(row)] for row in rows]) for recorded in known]
+        if loop is not None:
+            found.append(loop.outputs(rows.tolist(), precision=loop.precision))
+        return np.sum(found, axis=0)
+
+    return predict

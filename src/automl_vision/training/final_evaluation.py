@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,9 @@ SHARES = (0.25, 0.5, 0.75)
 """Of fine-tuning, in the weights between a trial's start and its last epoch that are tried beside both."""
 
 Weights = dict[str, Tensor]
+
+Predict = Callable[[NDArray[np.intp]], Any]
+"""From rows of the manifest to the outputs of a network for their images."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ def finish(
     reporter: Reporter,
     watch: Stopwatch,
     origin: WeightsOrigin,
+    *,
+    predict: Predict | None = None,
     **training: Any,
 ) -> TrialResult:
     """Evaluate the kept weights and write the result of a trial; weights and description are in its folder already.
@@ -107,6 +112,7 @@ def finish(
         reporter: receives progress.
         watch: of the trial.
         origin: of the weights that training started from.
+        predict: gives the outputs; by default the loop predicts them in fp32, as the network will be deployed.
         training: the fields of the result that tell how the weights came about.
     """
     folder = Path(spec.folder)
@@ -115,7 +121,15 @@ def finish(
     rows = {split: own for split, own in rows.items() if len(own)}
     reporter.progress("final predictions", 0, sum(map(len, rows.values())))
     before, primary = watch.seconds, task.scoring.primary.name
-    metrics = write_reports(loop, task, rows, folder, None if earlier is None else earlier.of_split("val"))
+    predict = predict or partial(_in_fp32, loop)
+    outputs = {split: predict(own) for split, own in rows.items()}
+    if earlier is not None:
+        judged = earlier.of_split("val")
+        outputs |= {REFIT: outputs["val"], "val": task.scoring.from_predictions(judged)}
+        rows |= {REFIT: rows["val"], "val": judged.rows}
+    metrics = loop.processes.from_main(
+        partial(write_evaluation, task.scoring, outputs, rows, folder, as_jpeg=loop.pixels.as_jpeg)
+    )
     result = TrialResult(
         **training,
         primary_metric=primary,
@@ -133,29 +147,8 @@ def finish(
     return result
 
 
-def write_reports(
-    loop: Loop, task: Task[Any], rows: dict[str, NDArray[np.intp]], folder: Path, judged: Predictions | None = None
-) -> dict[str, float]:
-    """Calibrate the averaged model, predict in fp32 as it will be deployed, and write outputs and reports.
-
-    Args:
-        loop: with the weights to report.
-        task: of the trial.
-        rows: by split, with "val".
-        folder: gets `metrics.json`, `predictions.arrow` and `comparison.npz`.
-        judged: of the validation images, by a model that was not trained on them; by default the model itself.
-
-    Returns:
-        The metrics on the validation images.
-    """
-    precision = Precision("fp32", loop.plan.channels_last)
-    outputs = {split: loop.outputs(own.tolist(), precision=precision) for split, own in rows.items()}
-    if judged is not None:
-        outputs |= {REFIT: outputs["val"], "val": task.scoring.from_predictions(judged)}
-        rows = {**rows, REFIT: rows["val"], "val": judged.rows}
-    return loop.processes.from_main(
-        partial(write_evaluation, task.scoring, outputs, rows, folder, as_jpeg=loop.pixels.as_jpeg)
-    )
+def _in_fp32(loop: Loop, rows: NDArray[np.intp]) -> Any:
+    return loop.outputs(rows.tolist(), precision=Precision("fp32", loop.plan.channels_last))
 
 
 def write_evaluation(
