@@ -13,9 +13,9 @@ USUAL_GAIN = 0.02
 """Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
 as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
-AVERAGE_GAIN = (1.0, 0.75)
-"""Mean and standard deviation of the true gains of an average of networks over the default recipe, in units of
-`usual_gain`. `benchmarks/averages.py`, docs/decisions/0071."""
+AVERAGE_GAIN = (0.12, 0.06)
+"""Mean and standard deviation of the true gains of an average of networks over the default recipe, as shares of what
+that one lacks of the best value: of its errors, or of its loss. `benchmarks/averages.py`, docs/decisions/0078."""
 
 AVERAGE_CHANGES = 0.05
 """Share of images that an average answers otherwise than the default recipe, one right and one wrong; of few validation
@@ -74,12 +74,11 @@ def usual_gain(default_score: float, ranking: Ranking) -> float:
     return 10 * USUAL_GAIN * abs(default_score) if ranking.lower_is_better else USUAL_GAIN
 
 
-def likely_gain(default_score: float, ranking: Ranking) -> float:
-    """The same as `usual_gain`, but not more than what the default recipe lacks of the best value.
+def lack(default_score: float, ranking: Ranking) -> float:
+    """What the default recipe lacks of the best value: 1, or 0 where lower is better.
 
     Args:
         default_score: of the default recipe.
         ranking: how the trials are ranked.
     """
-    usual = usual_gain(default_score, ranking)
-    return usual if ranking.lower_is_better else min(usual, max(0.0, 1 - default_score))
+    return abs(default_score) if ranking.lower_is_better else max(0.0, 1 - default_score)

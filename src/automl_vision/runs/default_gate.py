@@ -15,7 +15,7 @@ from automl_vision.evaluation.posterior import (
     AVERAGE_GAIN,
     USUAL_GAIN,
     Posterior,
-    likely_gain,
+    lack,
     true_gain,
     usual_gain,
 )
@@ -25,6 +25,9 @@ from automl_vision.workspace.run_folder import RunFolder
 
 _PROBABLY, _HARDLY = 0.8, 0.1
 """The least probability of a gain, and the greatest one of a loss of more than half the usual gain, for a change."""
+
+_WORTH = 0.25
+"""Of the usual gain: half a point of the accuracy, for which an average may take several times as long."""
 
 
 def decide(
@@ -83,6 +86,7 @@ class _Judged:
         compared: the paired test; None where they cannot be compared.
         gain: the distribution of its true gain.
         known: what is known of such a trial before any image is looked at, in words; empty if nothing is.
+        least: gain for which it is taken.
     """
 
     trial: int
@@ -90,6 +94,7 @@ class _Judged:
     compared: Comparison | None
     gain: Posterior
     known: str = ""
+    least: float = 0.0
 
 
 def _judged(
@@ -111,8 +116,9 @@ def _judged(
     level = LEVEL / len(others)
     is_proven = compared.p_value < level and _gain(compared, ranking).value > 0
     shown = f"shown at {level:.2g}" if is_proven else "not proven"
-    odds = f"{best.known}better with a probability of {best.gain.above(0.0):.0%}; {shown}, {proof}"
-    is_enough = is_proven if gate == "strict" else is_promoted(best.gain, usual)
+    by = f" by more than {best.least:.2g}" if best.least else ""
+    odds = f"{best.known}better{by} with a probability of {best.gain.above(best.least):.0%}; {shown}, {proof}"
+    is_enough = is_proven if gate == "strict" else is_promoted(best.gain, usual, best.least)
     if is_enough:
         return _decision(best.trial, f"trial {best.trial} replaces the default recipe: {scored}; {odds}", compared)
     return _decision(0, f"the default recipe is kept: trial {best.trial} ({scored}) is {odds}", compared)
@@ -127,26 +133,28 @@ def _compared(
     compared = compare(arrays, comparison_of(folder.trial(other.number)))
     if compared is None:
         return _Judged(other.number, scored, None, Posterior(score - default_score, 0.0))
-    usual, likely = usual_gain(default_score, ranking), likely_gain(default_score, ranking)
-    scale, measured = usual / USUAL_GAIN, _gain(compared, ranking)  # the scale is that of the metric
+    usual, lacking = usual_gain(default_score, ranking), lack(default_score, ranking)
+    scale, measured = usual / USUAL_GAIN, _gain(compared, ranking)  # the scale is the metric's
     if not other.planned.members:
-        gain = true_gain(measured, spread=likely, least_error=scale / compared.images)
+        gain = true_gain(measured, spread=min(usual, lacking), least_error=scale / compared.images)
         return _Judged(other.number, scored, compared, gain)
-    mean, spread = AVERAGE_GAIN[0] * likely, AVERAGE_GAIN[1] * likely
+    mean, spread = (share * lacking for share in AVERAGE_GAIN)
     error = scale * math.sqrt(AVERAGE_CHANGES / compared.images)
     gain = true_gain(measured, spread=spread, mean=mean, least_error=error)
-    known = f"an {other.planned.role}; on other sets averages gained {AVERAGE_GAIN[0] * usual:.2g} in the mean; "
-    return _Judged(other.number, scored, compared, gain, known)
+    fewer = "less loss" if ranking.lower_is_better else "fewer errors"
+    known = f"an {other.planned.role}; on other sets averages had {AVERAGE_GAIN[0]:.0%} {fewer}; "
+    return _Judged(other.number, scored, compared, gain, known, least=_WORTH * usual)
 
 
-def is_promoted(gain: Posterior, usual: float) -> bool:
+def is_promoted(gain: Posterior, usual: float, least: float = 0.0) -> bool:
     """Whether a candidate replaces the default: a gain is probable, a loss of half the usual gain hardly.
 
     Args:
         gain: of the candidate.
         usual: standard deviation of true gains, in the unit of the metric.
+        least: gain that has to be probable, of a candidate that takes longer.
     """
-    return gain.above(0.0) >= _PROBABLY and 1 - gain.above(-usual / 2) <= _HARDLY
+    return gain.above(least) >= _PROBABLY and 1 - gain.above(-usual / 2) <= _HARDLY
 
 
 def _gain(compared: Comparison, ranking: Ranking) -> Interval:
