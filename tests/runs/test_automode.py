@@ -348,24 +348,29 @@ def test_a_strict_gate_wants_a_proof(tmp_path: Path, gains: int, losses: int, pr
         assert decision.trial == kept
 
 
-def test_an_average_is_known_to_be_better_unless_the_images_say_no(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("images", "right", "fewer", "kept"),  # answers of the default recipe that are right, and what the average lacks
+    [(60, 48, 0, 2), (60, 48, 1, 2), (60, 48, 12, 0), (54, 37, 1, 2), (54, 37, 4, 0), (100, 98, 0, 0)],
+)
+def test_an_average_is_known_to_be_better_unless_there_is_little_to_gain_or_the_images_say_no(
+    tmp_path: Path, images: int, right: int, fewer: int, kept: int
+):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    default = np.arange(60) < 48
-    for fewer, kept in ((0, 2), (1, 2), (12, 0)):  # right answers that the average lacks
-        average = default.copy()
-        average[:fewer] = False
-        states = recorded_states(folder, [default, np.roll(default, 30), average])
-        average_of_both = {"members": (0, 1), "role": "average of trials 0 and 1"}
-        states[2].planned = states[2].planned.model_copy(update=average_of_both)
-        decision = decide(folder, states, ACCURACY)
-        assert decision is not None
-        assert decision.trial == kept
-        if kept:
-            assert "an average of trials 0 and 1; on other sets averages had 12% fewer errors" in decision.reason
-            assert "better by more than 0.005" in decision.reason
-            strict = decide(folder, states, ACCURACY, "strict")
-            assert strict is not None and strict.trial == 0
+    default = np.arange(images) < right
+    average = default.copy()
+    average[:fewer] = False
+    states = recorded_states(folder, [default, np.roll(default, images // 2), average])
+    average_of_both = {"members": (0, 1), "role": "average of trials 0 and 1"}
+    states[2].planned = states[2].planned.model_copy(update=average_of_both)
+    decision = decide(folder, states, ACCURACY)
+    assert decision is not None
+    assert decision.trial == kept
+    if kept:
+        assert "an average of trials 0 and 1; on other sets averages had 12% fewer errors" in decision.reason
+        assert "better by more than 0.005" in decision.reason
+        strict = decide(folder, states, ACCURACY, "strict")
+        assert strict is not None and strict.trial == 0
 
 
 def test_nothing_replaces_a_default_recipe_without_mistakes(tmp_path: Path):

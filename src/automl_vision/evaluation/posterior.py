@@ -15,7 +15,7 @@ as the log loss, ten times that share of the default's value. `benchmarks/promot
 
 AVERAGE_GAIN = (0.12, 0.06)
 """Mean and standard deviation of the true gains of an average of networks over the default recipe, as shares of what
-that one lacks of the best value: of its errors, or of its loss. `benchmarks/averages.py`, docs/decisions/0078."""
+that one lacks of the best value: of its errors, or of its loss. `benchmarks/averages.py`, docs/decisions/0079."""
 
 AVERAGE_CHANGES = 0.05
 """Share of images that an average answers otherwise than the default recipe, one right and one wrong; of few validation
@@ -58,7 +58,7 @@ def true_gain(measured: Interval, *, spread: float, mean: float = 0.0, least_err
             differ on others, which an interval of no width does not show.
     """
     error = max(least_error, (measured.high - measured.low) / _INTERVAL_DEVIATIONS)
-    if not math.isfinite(error + measured.value):
+    if not spread or not math.isfinite(error + measured.value):
         return Posterior(mean, spread)
     weight = spread**2 / (spread**2 + error**2)
     return Posterior(mean + weight * (measured.value - mean), math.sqrt(weight) * error)
