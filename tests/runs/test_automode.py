@@ -350,7 +350,7 @@ def test_a_strict_gate_wants_a_proof(tmp_path: Path, gains: int, losses: int, pr
 
 @pytest.mark.parametrize(
     ("images", "right", "fewer", "kept"),  # answers of the default recipe that are right, and what the average lacks
-    [(60, 48, 0, 2), (60, 48, 1, 2), (60, 48, 12, 0), (54, 37, 0, 2), (54, 37, 4, 0), (100, 98, 0, 0)],
+    [(60, 48, 0, 2), (60, 48, 12, 0), (54, 37, 0, 2), (54, 37, 3, 0), (100, 98, 0, 0)],
 )
 def test_an_average_is_known_to_be_better_unless_there_is_little_to_gain_or_the_images_say_no(
     tmp_path: Path, images: int, right: int, fewer: int, kept: int
@@ -367,8 +367,8 @@ def test_an_average_is_known_to_be_better_unless_there_is_little_to_gain_or_the_
     assert decision is not None
     assert decision.trial == kept
     if kept:
-        assert "an average of trials 0 and 1; on other sets averages had 12% fewer errors" in decision.reason
-        assert "better by more than 0.005" in decision.reason
+        assert "an average of trials 0 and 1; on other sets averages had 8% fewer errors" in decision.reason
+        assert "better by more than 0.0025" in decision.reason
         strict = decide(folder, states, ACCURACY, "strict")
         assert strict is not None and strict.trial == 0
 

@@ -13,7 +13,7 @@ USUAL_GAIN = 0.02
 """Standard deviation of the true gains of AutoMode's candidates, in units of a metric from 0 to 1; of another one, such
 as the log loss, ten times that share of the default's value. `benchmarks/promotion.py`, docs/decisions/0065."""
 
-AVERAGE_GAIN = (0.12, 0.07)
+AVERAGE_GAIN = (0.08, 0.06)
 """Mean and standard deviation of the true gains of an average of networks over the default recipe, as shares of what
 that one lacks of the best value: of its errors, or of its loss. `benchmarks/averages.py`, docs/decisions/0079."""
 
