@@ -174,7 +174,7 @@ def test_a_batch_larger_than_the_images_repeats_them(packaged: tuple[Path, Speed
     ],
 )
 def test_measuring_keeps_to_a_share_of_the_time(total: float, spent: float, reserved: float, seconds: float):
-    budget = Budget(total, spent, measuring=measuring_seconds(total))
+    budget = Budget(total, spent, packaging=12.0, measuring=measuring_seconds(total))
     assert math.isclose(budget.measuring, reserved)
     assert budget.seconds_for_measuring == pytest.approx(seconds, abs=0.1)
-    assert budget.seconds_for_trials == pytest.approx(total - spent - 15.0 - reserved, abs=0.1)
+    assert budget.seconds_for_trials == pytest.approx(total - spent - 12.0 - reserved, abs=0.1)
