@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from automl_vision import AutoMLVisionConfig, Experiment, Run, Workspace
 from automl_vision.core.files import read_json
+from automl_vision.core.records import Evaluation
 from automl_vision.experiment.experiment import run_spec
-from automl_vision.runs.budget import Budget
+from automl_vision.runs.budget import Budget, few_epochs_seconds
 from automl_vision.runs.pace import Pace, find_pace
 from automl_vision.runs.plan import Plan, plan_run
 from automl_vision.runs.spec import RunSpec
@@ -121,3 +123,10 @@ def test_the_pace_is_that_of_earlier_runs(tmp_path: Path):
     told = run_command("train", "--plan", *options, *sized).stdout
     assert "One trial of about" in told and "ready at about" in told
     assert len(workspace.run_ids()) == 1
+
+
+def test_a_few_epochs_take_what_those_of_another_trial_took():
+    start, last = (Evaluation(epoch=n, metrics={}, seconds=20.0 + 30.0 * n, passes=1.5 * n) for n in (0, 2))
+    assert few_epochs_seconds([start, last], 4.0, 40) == 20 + 5 * 20 + 4
+    assert few_epochs_seconds([start, last], 4.0, 1) == 20 + 20 + 4
+    assert few_epochs_seconds([start], 4.0, 40) == math.inf  # it had no time for any

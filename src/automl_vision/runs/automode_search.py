@@ -21,7 +21,7 @@ from automl_vision.runs.averaging import (
     needed_seconds,
     planned_average,
 )
-from automl_vision.runs.budget import fits_another, time_is_up_text
+from automl_vision.runs.budget import few_epochs_seconds, fits_another, time_is_up_text
 from automl_vision.runs.costs import Costs
 from automl_vision.runs.default_gate import decide
 from automl_vision.runs.jobs import Jobs
@@ -125,7 +125,10 @@ class AutoModeSearch:
         more = max(0, self.spec.iterations - len(loop.trials))
         if not more and all(trial.status.is_final for trial in begun):
             return
-        fits = fits_another(loop.trials, self.budget.seconds_for_trials)
+        seconds = self.budget.seconds_for_trials
+        evaluations, wanted = self.folder.trial(0).evaluations(), self.spec.trials[0].hyperparameters.number_of_epochs
+        fits = fits_another(loop.trials, seconds)
+        fits = fits and seconds >= few_epochs_seconds(evaluations, result.final_seconds, wanted)
         if fits:
             planned = [trial.planned for trial in begun]
             planned += [each for each in self._candidates(result) if each not in planned][:more]

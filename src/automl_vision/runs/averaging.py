@@ -20,7 +20,7 @@ from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.budget import Timing
+from automl_vision.runs.budget import FEW_EPOCHS, Timing
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
@@ -36,7 +36,6 @@ _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that members needed for their own last predictions
 _MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
-_FEW_EPOCHS = 5  # with which fine-tuning is hardly better than its probe: docs/decisions/0070
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class DefaultTiming(Timing):
             seconds: for all trials.
         """
         training = seconds - self.setup - self.finish
-        allowed = training if training < _FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
+        allowed = training if training < FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
         return self.needed(self.affordable(opinions, allowed))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from automl_vision.core.records import TrialStatus
+from automl_vision.core.records import Evaluation, TrialStatus
 from automl_vision.core.tasks import has_objects
 from automl_vision.core.text import rough_duration
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
+
+FEW_EPOCHS = 5
+"""With fewer, fine-tuning is hardly better than its probe: docs/decisions/0070."""
 
 _LABELS_EXPORTED, _OBJECTS_EXPORTED = 12.0, 25.0  # seconds; 10 and 19 were measured on one core
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
@@ -120,6 +124,23 @@ def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
     whole = [trial.seconds for trial in trained if trial.status is TrialStatus.COMPLETED]
     done = whole or [trial.seconds for trial in trained if trial.status.has_result]
     return seconds >= max(_MIN_SECONDS, _USEFUL_SHARE * min(done, default=0.0))
+
+
+def few_epochs_seconds(evaluations: Sequence[Evaluation], final_seconds: float, wanted: int) -> float:
+    """Seconds of a trial with `FEW_EPOCHS` epochs, or as many as are wanted, by what another trial took.
+
+    Args:
+        evaluations: of that trial, beginning with its start.
+        final_seconds: of its last predictions.
+        wanted: epochs of a full trial.
+
+    Returns:
+        The seconds; infinite if it was not trained.
+    """
+    start, passes = evaluations[0].seconds, evaluations[-1].passes
+    if not passes:
+        return math.inf
+    return start + min(FEW_EPOCHS, wanted) * (evaluations[-1].seconds - start) / passes + final_seconds
 
 
 def time_is_up_text(trials: Sequence[TrialState]) -> str:
