@@ -21,8 +21,10 @@ def stage_of(run: Run) -> str:
     if folder.record().status is RunStatus.FINALIZING:
         return "measuring" if (folder.model / "model.json").exists() else "packaging"
     trained = [trial.plan().role for trial in folder.trials() if trial.record().status is TrialStatus.RUNNING]
-    steps = [event.phase for event in folder.events.read()[0] if isinstance(event, Progress)]
-    return trained[-1] if trained else " ".join(steps[-1:]).partition(" ")[0]
+    if trained:
+        return trained[-1]
+    phases = [event.phase for event in folder.events.read()[0] if isinstance(event, Progress)]
+    return phases[-1].split()[0] if phases else ""
 
 
 def killed_in_each_stage(run: Run) -> list[str]:

@@ -81,6 +81,14 @@ class Predictions:
         chosen = pc.equal(self.table["split"], split)
         return Predictions(self.table.filter(chosen), self.task, self.classes, self.calibration, self.as_jpeg)
 
+    def own(self, split: str) -> Predictions:
+        """What the network itself answers for a split; of validation images, those that it may have been trained on.
+
+        Raises:
+            KeyError: there are none of it.
+        """
+        return self.of_split(REFIT if split == "val" and REFIT in self.splits else split)
+
     def in_classes(self, classes: Sequence[str]) -> Predictions:
         """The same predictions among other classes, in their order; of those that the model does not know it says no.
 

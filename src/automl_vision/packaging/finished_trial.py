@@ -163,7 +163,7 @@ class FinishedTrial:
     @property
     def own_predictions(self) -> Predictions:
         """What the network itself answers for the validation images, which it may have been trained on in the end."""
-        return self.predictions.of_split(REFIT if REFIT in self.predictions.splits else "val")
+        return self.predictions.own("val")
 
     @cached_property
     def cases(self) -> dict[str, Any]:

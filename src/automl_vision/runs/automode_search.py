@@ -127,12 +127,12 @@ class AutoModeSearch:
             return
         seconds = self.budget.seconds_for_trials
         evaluations, wanted = self.folder.trial(0).evaluations(), self.spec.trials[0].hyperparameters.number_of_epochs
-        fits = fits_another(loop.trials, seconds)
-        fits = fits and seconds >= few_epochs_seconds(evaluations, result.final_seconds, wanted)
+        least = few_epochs_seconds(evaluations, result.final_seconds, wanted)
+        fits = seconds >= least and fits_another(loop.trials, seconds)
         if fits:
             planned = [trial.planned for trial in begun]
             planned += [each for each in self._candidates(result) if each not in planned][:more]
-            policy = automode_policy(self.spec, len(self.folder.trial(0).evaluations()) - 1)
+            policy = automode_policy(self.spec, len(evaluations) - 1)
             loop.run(FixedTrials(planned), self.slots(self.spec.concurrent), policy=policy)
         if loop.time_is_up or not fits:
             self.folder.message(time_is_up_text(loop.trials))

@@ -114,8 +114,7 @@ class _Member:
     def recorded(self) -> dict[int, NDArray[np.float32]]:
         """What it adds to the mean of the logits of each image that it has predicted, by row."""
         found = Predictions.load(self.folder / PREDICTIONS_FILE)
-        foreign = {"val"} if REFIT in found.splits else set()  # what the network before the refit predicted
-        parts = [found.of_split(split) for split in found.splits if split not in foreign]
+        parts = [found.own(split) for split in found.splits if split != REFIT]
         factor = np.float32(self.share / self.temperature)
         return {int(row): factor * own for part in parts for row, own in zip(part.rows, part.logits, strict=True)}
 
