@@ -83,7 +83,7 @@ def test_local_weights_are_loaded(tmp_path: Path, kind: str):
 def test_a_vision_transformer_takes_weights_of_another_size(tmp_path: Path, size: int, weights_size: int | None):
     """Its position embedding is resampled, whether its weights are of the published size or of a third one."""
     source = timm.create_model("test_vit", num_classes=7, **({"img_size": weights_size} if weights_size else {}))
-    torch.nn.init.normal_(source.pos_embed, std=0.02)
+    torch.nn.init.normal_(source.pos_embed, std=0.02, generator=torch.Generator().manual_seed(0))
     save_file(source.state_dict(), tmp_path / "model.safetensors")
     hyperparameters = small_hyperparameters(
         pretrained=True, weights=str(tmp_path), validation_crop_size=size, validation_resize_size=size

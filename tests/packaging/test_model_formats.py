@@ -110,14 +110,14 @@ def test_a_format_that_fails_is_refused(model: Path, dataset: Dataset, monkeypat
 
 
 class _Broken(Int8):
-    """The weights of one layer are scaled wrongly, in every attempt."""
+    """The weights of every layer are scaled wrongly, in every attempt."""
 
     def attempts(self, source: Source, target: Path) -> Iterator[dict[str, Any]]:
         for facts in super().attempts(source, target):
             network = onnx.load(target)
-            scales = [t for t in network.graph.initializer if t.name.endswith("weight_scale")]
-            last = scales[-1]
-            last.CopyFrom(numpy_helper.from_array(-40 * numpy_helper.to_array(last), last.name))
+            for tensor in network.graph.initializer:
+                if tensor.name.endswith("weight_scale"):
+                    tensor.CopyFrom(numpy_helper.from_array(-40 * numpy_helper.to_array(tensor), tensor.name))
             onnx.save(network, target)
             yield facts
 
