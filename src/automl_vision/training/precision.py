@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 
 from automl_vision.core.files import read_json, write_json
 from automl_vision.serving.device import computes_bfloat16
+from automl_vision.training.depthwise import FastDepthwiseGradients
 
 _ROUNDS = 3
 _CHANGED = 1.3  # times slower or faster than when it was chosen: the load has changed, so they are compared again
@@ -36,9 +37,11 @@ class Precision:
         """Torch's name of the layout."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+    @contextmanager
+    def autocast(self, device: torch.device) -> Iterator[None]:
         """The context in which the model runs."""
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.name == "bf16")
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.name == "bf16"), FastDepthwiseGradients():
+            yield
 
     def __str__(self) -> str:
         return f"{self.name}{' channels_last' if self.channels_last else ''}"
