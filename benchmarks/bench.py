@@ -7,12 +7,14 @@
 `run` works through sets x contenders x minutes x seeds; a cell that has its result and no error is skipped, so a
 bench that was interrupted goes on. `--minutes 0` sets no limit. `trial:` is one trial of our default recipe, and
 `trial:learning_rate=3e-4,mixup_alpha=0` one with other hyperparameters; `fastai` is another tool, if it is installed.
-Each cell leaves `result.json` (seconds, messages, metrics of each epoch) and `outputs.npz` (probabilities and labels
-of validation and test images).
+Each cell leaves `result.json` (seconds, messages, metrics of each epoch) and its answers for the validation and test
+images: `outputs.npz` (probabilities and labels), or `predictions.arrow` (objects).
 
-`table` prints the test metric (accuracy; intersection over union of several labels) and log loss of each contender on
-each set, then its mean difference to one contender over all sets, paired by image, with an interval at 95 % from
-resampled images, and the worst set. The same sets may be named in `--sets` as in `run`, to look at a part.
+`table` prints the test metric of each contender on each set, and a second figure: accuracy and log loss; intersection
+over union of several labels and log loss; mAP50 and COCO's mAP of objects. Then it prints the mean difference to one
+contender over all sets, paired by image, with an interval at 95 % from resampled images, and the worst set. The same
+sets may be named in `--sets` as in `run`, to look at a part; sets with labels and sets with objects have tables of
+their own.
 """
 
 from __future__ import annotations
@@ -33,13 +35,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.files import read_json, write_json
-from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION, has_objects
 from automl_vision.evaluation.multi_label import label_set_iou
+from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
+from automl_vision.evaluation.scoring.scoring import create_scoring
+from automl_vision.evaluation.weighted import resample_weights
 from bench_contenders import Job, find_contender, timed
 from bench_sets import BenchSet, add_set_options
 
-_RESAMPLES = 2000
-_KEPT = ("result.json", "outputs.npz")
+_OUTPUTS = "outputs.npz"
+_KEPT = ("result.json", _OUTPUTS, PREDICTIONS_FILE)
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,17 @@ def run(cell: Cell, options: argparse.Namespace) -> None:
         write_json(folder / "result.json", {**facts, "error": traceback.format_exc()})
         print(traceback.format_exc(), flush=True)
         return
-    truth = {f"{split}_truth": dataset.targets[dataset.splits == split] for split in ("val", "test")}
-    np.savez_compressed(folder / "outputs.npz", **truth, **outcome.probabilities)
+    if isinstance(outcome.answers, Predictions):
+        outcome.answers.save(folder / PREDICTIONS_FILE)
+    else:
+        truth = {f"{split}_truth": dataset.targets[dataset.splits == split] for split in ("val", "test")}
+        np.savez_compressed(folder / _OUTPUTS, **truth, **outcome.answers)
     for path in folder.iterdir():
         if path.name not in _KEPT:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(folder / "result.json", {**facts, **outcome.facts})
-    values = scores_of_images(dataset.task, outcome.probabilities["test"], truth["test_truth"])
-    print(
-        f"{folder.name}: {values[0].mean():.4f}, log loss {values[1].mean():.4f}, {outcome.facts['seconds']:.0f} s",
-        flush=True,
-    )
+    scored = _scored(facts, folder, options)
+    print(f"{folder.name}: {scored.score[0]:.4f} ({scored.second:.4f}), {outcome.facts['seconds']:.0f} s", flush=True)
 
 
 def scores_of_images(task: str, probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -102,73 +107,119 @@ def scores_of_images(task: str, probabilities: NDArray[np.float64], truth: NDArr
     return np.stack([label_set_iou(probabilities >= 0.5, truth), loss])
 
 
-Scores = dict[str, dict[str, dict[int, NDArray[np.float64]]]]
-"""By contender with its minutes, set and seed: (2, images), score and log loss."""
-
-
 def finished_cells(out: Path) -> Iterator[tuple[dict[str, Any], Path]]:
-    """What `run` has left of each cell without an error, and the file with its outputs."""
+    """What `run` has left of each cell without an error, and its folder."""
     for file in sorted(out.glob("cells/*/result.json")):
         facts = read_json(file)
         if "error" not in facts:
-            yield facts, file.parent / "outputs.npz"
+            yield facts, file.parent
 
 
-def read_scores(out: Path, sets: list[str], contenders: list[str]) -> Scores:
-    """What all finished cells say of the test images."""
+def outputs_of(folder: Path) -> dict[str, NDArray[Any]]:
+    """Probabilities and labels of a cell: "val", "test", "val_truth", "test_truth", (images, classes) each."""
+    with np.load(folder / _OUTPUTS) as arrays:
+        return dict(arrays)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The test figures of one cell.
+
+    Attributes:
+        score: on all test images, then on resamples of them, (1 + resamples,).
+        second: log loss of labels; COCO's mAP of objects.
+    """
+
+    score: NDArray[np.float64]
+    second: float
+
+
+Scores = dict[str, dict[str, dict[int, Scored]]]
+"""By contender with its minutes, set and seed."""
+
+
+def _scored(facts: dict[str, Any], folder: Path, options: argparse.Namespace) -> Scored:
+    if has_objects(facts["task"]):
+        dataset = BenchSet.parse(facts["set_name"], options.data).open(options.out, seed=facts["seed"])
+        predictions = Predictions.load(folder / PREDICTIONS_FILE)
+        scoring, test = create_scoring(predictions.task, dataset), predictions.of_split("test")
+        cases = scoring.cases(scoring.from_predictions(test), test.rows, predictions.calibration)
+        return Scored(scoring.primary.resampled(cases), scoring.METRICS["coco_map"].value(cases))
+    arrays = outputs_of(folder)
+    score, loss = scores_of_images(facts["task"], arrays["test"], arrays["test_truth"])
+    return Scored(resample_weights(len(score)) @ score / len(score), float(loss.mean()))
+
+
+def read_scores(options: argparse.Namespace) -> Scores:
+    """What all finished cells say of the test images, of the sets and contenders that are named, or of all."""
     found: Scores = defaultdict(lambda: defaultdict(dict))
-    for facts, outputs in finished_cells(out):
+    for facts, folder in finished_cells(options.out):
         named = f"{facts['contender']} {facts['minutes']:g} min" if facts["minutes"] else facts["contender"]
-        if sets and facts["set_name"] not in sets:
+        if options.sets and facts["set_name"] not in options.sets:
             continue
-        if contenders and facts["contender"] not in contenders:
+        if options.contenders and facts["contender"] not in options.contenders:
             continue
-        with np.load(outputs) as arrays:
-            values = scores_of_images(facts["task"], arrays["test"], arrays["test_truth"])
-        found[named][facts["set_name"]][facts["seed"]] = values
+        found[named][facts["set_name"]][facts["seed"]] = _scored(facts, folder, options)
     return found
 
 
-def print_table(scores: Scores, against: str) -> None:
+def print_table(scores: Scores, against: str, *, objects: bool) -> None:
     """Scores by set, then the differences to one contender."""
     sets = sorted({name for of_sets in scores.values() for name in of_sets})
     print(f"| contender | {' | '.join(sets)} |\n{'| --- ' * (len(sets) + 1)}|")
     for contender, of_sets in sorted(scores.items()):
         cells = []
         for name in sets:
-            means = np.mean([values.mean(1) for values in of_sets[name].values()], axis=0) if of_sets[name] else None
-            cells.append("" if means is None else f"{means[0]:.3f} ({means[1]:.3f})")
+            figures = [(scored.score[0], scored.second) for scored in of_sets[name].values()]
+            score, second = np.mean(figures, axis=0) if figures else (np.nan, np.nan)
+            cells.append(f"{score:.3f} ({second:.3f})" if figures else "")
         print(f"| {contender} | {' | '.join(cells)} |")
-    print(f"\nDifferences to {against}: score in points, log loss as a ratio")
-    print("| contender | sets | cells | mean | interval | worst set | log loss | worst set |\n" + "| --- " * 8 + "|")
+    second = "COCO's mAP in points" if objects else "log loss as a ratio"
+    print(f"\nDifferences to {against}: score in points, {second}")
+    names = ["contender", "sets", "cells", "mean", "interval", "worst set", second.partition(" in ")[0], "worst set"]
+    print(f"| {' | '.join(names)} |\n{'| --- ' * len(names)}|")
     for contender, of_sets in sorted(scores.items()):
         if contender != against:
-            print(_difference_row(contender, of_sets, scores[against]))
+            print(_difference_row(contender, of_sets, scores[against], objects=objects))
 
 
-def _difference_row(contender: str, own: Any, base: Any) -> str:
-    random = np.random.default_rng(0)
-    resampled, points, ratios, cells = [], {}, {}, 0
+def _difference_row(
+    contender: str, own: dict[str, dict[int, Scored]], base: dict[str, dict[int, Scored]], *, objects: bool
+) -> str:
+    changes, seconds, cells = {}, {}, 0
     for name in sorted(own.keys() & base.keys()):
-        seeds = sorted(own[name].keys() & base[name].keys())
-        if not seeds:
-            continue
-        cells += len(seeds)
-        change = np.stack([own[name][seed][0] - base[name][seed][0] for seed in seeds])  # (seeds, images)
-        losses = [own[name][seed][1].mean() / base[name][seed][1].mean() for seed in seeds]
-        points[name], ratios[name] = change.mean(), float(np.exp(np.mean(np.log(losses))))
-        of_images = change.mean(0)
-        drawn = random.integers(len(of_images), size=(_RESAMPLES, len(of_images)))
-        resampled.append(of_images[drawn].mean(1))
-    if not points:
+        pairs = [(own[name][seed], base[name][seed]) for seed in sorted(own[name].keys() & base[name].keys())]
+        if pairs:
+            cells += len(pairs)
+            changes[name] = 100 * np.mean([mine.score - theirs.score for mine, theirs in pairs], axis=0)
+            figures = np.array([(mine.second, theirs.second) for mine, theirs in pairs]).T
+            mine, theirs = 100 * figures if objects else np.log(figures)
+            seconds[name] = float((mine - theirs).mean())
+    if not changes:
         return f"| {contender} | 0 | 0 | | | | | |"
-    low, high = 100 * np.quantile(np.mean(resampled, axis=0), [0.025, 0.975])
-    worst, loudest = min(points, key=points.__getitem__), max(ratios, key=ratios.__getitem__)
-    mean, ratio = 100 * np.mean(list(points.values())), np.exp(np.mean(np.log(list(ratios.values()))))
+    low, high = np.nanquantile(np.mean([change[1:] for change in changes.values()], axis=0), [0.025, 0.975])
+    mean = np.mean([change[0] for change in changes.values()])
+    worst = min(changes, key=lambda name: changes[name][0])
+    last, of_all = (min if objects else max)(seconds, key=seconds.__getitem__), np.mean(list(seconds.values()))
+    shown = (lambda value: f"{value:+.2f}") if objects else (lambda value: f"{np.exp(value):.3f}")
     return (
-        f"| {contender} | {len(points)} | {cells} | {mean:+.2f} | [{low:+.2f}, {high:+.2f}] "
-        f"| {100 * points[worst]:+.2f} {worst} | {ratio:.3f} | {ratios[loudest]:.3f} {loudest} |"
+        f"| {contender} | {len(changes)} | {cells} | {mean:+.2f} | [{low:+.2f}, {high:+.2f}] "
+        f"| {changes[worst][0]:+.2f} {worst} | {shown(of_all)} | {shown(seconds[last])} {last} |"
     )
+
+
+def print_tables(options: argparse.Namespace) -> None:
+    """The table of labels and that of objects, as far as there are cells of them."""
+    of_task = {facts["set_name"]: has_objects(facts["task"]) for facts, _ in finished_cells(options.out)}
+    scores = read_scores(options)
+    for objects in (False, True):
+        chosen: Scores = defaultdict(lambda: defaultdict(dict))
+        for contender, of_sets in scores.items():
+            for name, seeds in of_sets.items():
+                if of_task[name] == objects:
+                    chosen[contender][name] = seeds
+        if chosen:
+            print_table(chosen, options.against, objects=objects)
 
 
 def main() -> None:
@@ -182,7 +233,7 @@ def main() -> None:
     parser.add_argument("--against", default="probe", help="of the table's differences, as the table names it")
     options = parser.parse_args()
     if options.what == "table":
-        print_table(read_scores(options.out, options.sets, options.contenders), options.against)
+        print_tables(options)
         return
     for minutes in options.minutes:
         for seed in options.seeds:

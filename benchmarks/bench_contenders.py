@@ -1,7 +1,7 @@
 """What the bench compares: each contender trains on one set within a time and returns its probabilities.
 
-All of them start from the same weights, those of EfficientNet-Lite0 on ImageNet, and see the same training, validation
-and test images. Not one of them sees a test label.
+All of them start from the same weights, those of EfficientNet-Lite0 on ImageNet unless a model is named, and see the
+same training, validation and test images. Not one of them sees a test label.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision import AutoMLVisionConfig, Dataset, Experiment, Workspace
-from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION, TASKS, has_objects
 from automl_vision.evaluation.classification import softmax
 from automl_vision.evaluation.multi_label import sigmoid
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
@@ -58,11 +58,12 @@ class Outcome:
     """What a contender made.
 
     Attributes:
-        probabilities: (images, classes) by split, "val" and "test", in the order of the rows.
+        answers: of labels, probabilities (images, classes) by split, "val" and "test", in the order of the rows; of
+            objects, what was found in the images of these splits.
         facts: figures that later questions may need, as JSON values.
     """
 
-    probabilities: dict[str, NDArray[np.float64]]
+    answers: dict[str, NDArray[np.float64]] | Predictions
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,7 +73,7 @@ Contender = Callable[[Job], Outcome]
 def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
     """One trial of ours, with some hyperparameters."""
     values, trial = dict(settings), job.folder / "trial"
-    name = values.pop("model_name", BACKBONE)
+    name = values.pop("model_name", TASKS[job.dataset.task].default_model)
     spec = prepared(
         job.dataset, name, values, trial, cache=job.cache, seed=job.seed, seconds=job.seconds, threads=job.threads
     )
@@ -80,7 +81,11 @@ def _trial(job: Job, settings: dict[str, Any]) -> Outcome:
     result = train(spec, reporter)
     facts = {"result": result.model_dump(), "messages": reporter.messages, "evaluations": reporter.evaluations}
     predictions = Predictions.load(trial / PREDICTIONS_FILE)
-    return Outcome(calibrated(predictions), {**facts, "temperature": predictions.calibration.temperature})
+    return Outcome(_answers(predictions), {**facts, "temperature": predictions.calibration.temperature})
+
+
+def _answers(predictions: Predictions) -> dict[str, NDArray[np.float64]] | Predictions:
+    return predictions if has_objects(predictions.task) else calibrated(predictions)
 
 
 def _run(job: Job, **settings: Any) -> Outcome:
@@ -103,7 +108,7 @@ def _run(job: Job, **settings: Any) -> Outcome:
         "result": best.folder.result().model_dump(),
         "trials": [_shown(row) for row in run.leaderboard()],
     }
-    return Outcome(calibrated(best.get_predictions()), facts)
+    return Outcome(_answers(best.get_predictions()), facts)
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -259,6 +264,12 @@ def _fastai(job: Job, **settings: int) -> Outcome:
     return fastai_fine_tune(job, **settings)
 
 
+def _torchvision(job: Job, **settings: int) -> Outcome:
+    from bench_torchvision import reference_detector  # torch takes seconds to load
+
+    return reference_detector(job, **settings)
+
+
 def settings_in(name: str) -> dict[str, Any]:
     """The settings of a contender that is named `KIND:NAME=VALUE,...`."""
     return settings_of([pair for pair in name.partition(":")[2].split(",") if pair])
@@ -268,10 +279,15 @@ def find_contender(name: str) -> Contender:
     """The contender of a name.
 
     `automode` is ours with nothing but a budget, and `automode:NAME=VALUE,...` with settings of a job.
-    `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160` and `lpft@160` see smaller images, and
-    `fastai@16` trains with batches of 16.
+    `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160`, `lpft@160` and `torchvision@320` see
+    smaller images, and `fastai@16` trains with batches of 16. `torchvision` is for boxes, the others for labels.
     """
-    numbered = {"probe": (probe, "side"), "lpft": (plain_lpft, "side"), "fastai": (_fastai, "batch")}
+    numbered = {
+        "probe": (probe, "side"),
+        "lpft": (plain_lpft, "side"),
+        "fastai": (_fastai, "batch"),
+        "torchvision": (_torchvision, "side"),
+    }
     plain, _, number = name.partition("@")
     if name == "random":
         return random_search

@@ -25,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_vision.core.records import DataFacts, PastTrial
-from automl_vision.core.tasks import CLASSIFICATION
+from automl_vision.core.tasks import CLASSIFICATION, has_objects
 from automl_vision.evaluation.classification import softmax
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.runs.past_trials import data_facts, input_sizes
 from automl_vision.search.experience import DEFAULT_ROLE, experience
 from automl_vision.search.portfolio import Candidate
-from bench import finished_cells, scores_of_images
+from bench import finished_cells, outputs_of, scores_of_images
 from bench_contenders import BACKBONE, settings_in
 from bench_sets import BenchSet, add_set_options
 
@@ -66,23 +66,23 @@ def tried(out: Path, data: Path, sets: Sequence[str]) -> dict[str, list[Tried]]:
     """The bench's trials by source of their images."""
     found: dict[str, list[Tried]] = defaultdict(list)
     facts_of: dict[str, DataFacts] = {}
-    for facts, outputs in finished_cells(out):
+    for facts, folder in finished_cells(out):
         name, contender = facts["set_name"], facts["contender"]
-        if (sets and name not in sets) or not contender.startswith("trial:"):
+        if (sets and name not in sets) or not contender.startswith("trial:") or has_objects(facts["task"]):
             continue
         if name not in facts_of:
             dataset = BenchSet.parse(name, data).open(out, seed=facts["seed"])
             facts_of[name] = data_facts(dataset[np.flatnonzero(dataset.splits != "left_out")])
         of_source = found[name.partition("@")[0].partition(":")[0]]
-        of_source.append(_tried(len(of_source), facts, outputs, facts_of[name]))
+        of_source.append(_tried(len(of_source), facts, folder, facts_of[name]))
     return found
 
 
-def _tried(number: int, facts: Mapping[str, Any], outputs: Path, of_data: DataFacts) -> Tried:
+def _tried(number: int, facts: Mapping[str, Any], folder: Path, of_data: DataFacts) -> Tried:
     settings = settings_in(facts["contender"])
     name, result = str(settings.pop("model_name", BACKBONE)), facts["result"]
-    with np.load(outputs) as arrays:
-        probabilities, truth = arrays["test"], arrays["test_truth"]
+    arrays = outputs_of(folder)
+    probabilities, truth = arrays["test"], arrays["test_truth"]
     hyperparameters = ClassificationHyperparameters.model_validate(settings)
     past = PastTrial(
         run=_digest(f"{facts['set_name']} {facts['seed']}"),

@@ -12,17 +12,19 @@ average: a true loss that is promoted counts against it.
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
 
+from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.intervals import Interval
 from automl_vision.evaluation.paired import mcnemar
 from automl_vision.evaluation.posterior import USUAL_GAIN, true_gain
 from automl_vision.runs.default_gate import is_promoted
 from automl_vision.runs.verdict import LEVEL
-from bench import read_scores
+from bench import finished_cells, outputs_of, scores_of_images
 
 COUNTS = (50, 100, 225, 500)
 BINS = (-0.1, -0.03, -0.015, -0.005, 0.005, 0.015, 0.03, 0.1)
@@ -39,24 +41,34 @@ def promoted(first: np.ndarray, second: np.ndarray) -> tuple[bool, bool]:
     return strict, bool(change.mean() > 0 and is_promoted(gain, USUAL_GAIN))
 
 
+def right_of_images(out: Path) -> dict[tuple[str, float], dict[tuple[str, int], np.ndarray]]:
+    """Whether each test image of one label was answered rightly, by contender with its minutes, then set and seed."""
+    found: dict[tuple[str, float], dict[tuple[str, int], np.ndarray]] = defaultdict(dict)
+    for facts, folder in finished_cells(out):
+        if facts["task"] == CLASSIFICATION:
+            arrays = outputs_of(folder)
+            scores = scores_of_images(CLASSIFICATION, arrays["test"], arrays["test_truth"])[0]
+            found[facts["contender"], facts["minutes"]][facts["set_name"], facts["seed"]] = scores
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     random = np.random.default_rng(0)
-    scores = read_scores(options.out, [], [])
+    right = right_of_images(options.out)
     rows = []  # count, true gain, strict, posterior
-    for one, other in permutations(scores, 2):
-        for name in scores[one].keys() & scores[other].keys():
-            for seed in scores[one][name].keys() & scores[other][name].keys():
-                first, second = scores[one][name][seed][0], scores[other][name][seed][0]
-                gain = float((second - first).mean())
-                if not (np.isin(first, (0, 1)).all() and BINS[0] <= gain < BINS[-1]):
-                    continue
-                for count in COUNTS:
-                    for _ in range(_DRAWS):
-                        drawn = random.integers(len(first), size=count)
-                        rows.append((count, gain, *promoted(first[drawn], second[drawn])))
+    for one, other in permutations(right, 2):
+        for job in right[one].keys() & right[other].keys():
+            first, second = right[one][job], right[other][job]
+            gain = float((second - first).mean())
+            if not BINS[0] <= gain < BINS[-1]:
+                continue
+            for count in COUNTS:
+                for _ in range(_DRAWS):
+                    drawn = random.integers(len(first), size=count)
+                    rows.append((count, gain, *promoted(first[drawn], second[drawn])))
     table = np.array(rows)
     print(f"{len(table) // (_DRAWS * len(COUNTS))} pairs; level {LEVEL / CANDIDATES:g} of the strict test")
     print(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from automl_vision.core.tasks import CLASSIFICATION
 from automl_vision.evaluation.calibration import fit_temperature
 from automl_vision.evaluation.classification import log_loss, softmax
-from bench import finished_cells
+from bench import finished_cells, outputs_of
 
 WIDTHS = (0.2, 0.35, 0.5, 0.7, 1.0, float("inf"))
 COUNTS = (10, 20, 40, 80)
@@ -43,17 +43,14 @@ def main() -> None:
     options = parser.parse_args()
     random = np.random.default_rng(0)
     ratios: dict[tuple[str, float], list[float]] = {}
-    for facts, outputs in finished_cells(options.out):
+    for facts, folder in finished_cells(options.out):
         if "temperature" not in facts or facts["task"] != CLASSIFICATION:
             continue
-        with np.load(outputs) as arrays:
-            parts = {
-                split: (
-                    np.log(np.maximum(arrays[split], 1e-30)) * facts["temperature"],
-                    arrays[f"{split}_truth"].argmax(1),
-                )
-                for split in ("val", "test")
-            }
+        arrays = outputs_of(folder)
+        parts = {
+            split: (np.log(np.maximum(arrays[split], 1e-30)) * facts["temperature"], arrays[f"{split}_truth"].argmax(1))
+            for split in ("val", "test")
+        }
         logits, truth = parts["test"]
         for width in WIDTHS:
             name = "validation"

@@ -36,6 +36,7 @@ def _tensors(*shapes: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
     [
         ((3, 3), 2, 1),
         ((3, 3), 2, 0),
+        ((1, 1), 2, 0),
         ((2, 2), 2, 0),
         ((5, 5), 1, 2),
         ((5, 5), 2, 2),

@@ -1,7 +1,7 @@
-"""Gradients of depthwise convolutions on a processor, several times as fast as torch's own.
+"""Gradients of depthwise convolutions in bf16 on a processor, several times as fast as torch's own.
 
-oneDNN, which torch 2.14 calls, has fast kernels for depthwise convolutions forward, and for the gradients of 3 x 3 ones
-of stride 1. For the weights of larger kernels, and in bf16 for the images of larger strides, it falls back to loops
+oneDNN, which torch 2.14 calls, has fast kernels in bf16 for depthwise convolutions forward, and for the gradients of
+3 x 3 ones of stride 1. For the weights of larger kernels, and for the images of larger strides, it falls back to loops
 that take 10 to 100 times as long; they were half of a training step of EfficientNet-Lite0. Both gradients can be put
 together from convolutions that it is fast at: the same products are summed, in another order.
 """
@@ -51,7 +51,7 @@ def _convolution(
 ) -> Tensor:
     """`F.conv2d`, with its arguments."""
     is_depthwise = 1 < groups == weight.shape[0] == input.shape[1] and input.ndim == 4 and max(_pair(dilation)) == 1
-    is_slow = input.device.type == "cpu" and (max(_pair(stride)) > 1 or max(weight.shape[2:]) > _KERNEL)
+    is_slow = max(_pair(stride)) > 1 or max(weight.shape[2:]) > _KERNEL
     if isinstance(padding, str) or not (is_depthwise and is_slow):
         return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
     if torch.is_autocast_enabled("cpu"):
@@ -93,18 +93,21 @@ def _image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Si
     With a stride, the pixels whose distance is a multiple of it see the same part of the kernel: their gradients are a
     convolution of stride 1, forward, with that part turned round.
     """
-    if gradient.dtype != torch.bfloat16 or max(stride) == 1:
+    if max(stride) == 1:
         return _torch_gradients(gradient, images, weight, stride, padding, (True, False))[0]
-    result = torch.zeros_like(images)
+    result = torch.empty_like(images)
     for phase in product(*map(range, stride)):
-        part = weight[:, :, phase[0] :: stride[0], phase[1] :: stride[1]].flip(2, 3)
-        around = [size - 1 for size in part.shape[2:]]
-        found = F.conv2d(gradient, part, None, 1, around, 1, len(weight))
-        skipped = [max(0, -((p - q) // s)) for p, q, s in zip(phase, padding, stride, strict=True)]
-        first = [s * n + p - q for p, q, s, n in zip(phase, padding, stride, skipped, strict=True)]
-        found = found[:, :, skipped[0] :, skipped[1] :]
+        outside = [max(0, -((p - q) // s)) for p, q, s in zip(phase, padding, stride, strict=True)]
+        first = [s * n + p - q for p, q, s, n in zip(phase, padding, stride, outside, strict=True)]
         pixels = result[:, :, first[0] :: stride[0], first[1] :: stride[1]]
+        part = weight[:, :, phase[0] :: stride[0], phase[1] :: stride[1]].flip(2, 3)
+        found = gradient[:, :, :0]
+        if part.numel():
+            found = F.conv2d(gradient, part, None, 1, [size - 1 for size in part.shape[2:]], 1, len(weight))
+            found = found[:, :, outside[0] :, outside[1] :]
         height, width = (min(sizes) for sizes in zip(found.shape[2:], pixels.shape[2:], strict=True))
+        if (height, width) != pixels.shape[2:]:  # there are pixels that no part of the kernel reaches
+            pixels.zero_()
         pixels[:, :, :height, :width] = found[:, :, :height, :width]
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,9 @@ class Precision:
     @contextmanager
     def autocast(self, device: torch.device) -> Iterator[None]:
         """The context in which the model runs."""
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.name == "bf16"), FastDepthwiseGradients():
+        is_bf16 = self.name == "bf16"
+        gradients = FastDepthwiseGradients() if is_bf16 and device.type == "cpu" else nullcontext()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bf16), gradients:
             yield
 
     def __str__(self) -> str:
