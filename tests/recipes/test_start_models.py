@@ -54,7 +54,7 @@ def test_the_last_row_needs_nothing_but_the_product(task: str):
     last = start_models(task)[-1]
     assert (last.model, last.source, last.device, last.minutes) == (TASKS[task].default_model, "package", "any", 0)
     assert weights_in_reach(last)
-    assert choose_start(task, has_gpu=False, minutes=60, in_reach=packages_only).model == last.model
+    assert choose_start(task, has_gpu=False, minutes=60, in_reach=lambda row: row == last).model == last.model
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,11 @@ def test_the_last_row_needs_nothing_but_the_product(task: str):
         (CLASSIFICATION, False, 60, "hgnetv2_b1.ssld_stage2_ft_in1k"),
         (CLASSIFICATION, True, 60, "convnext_tiny.in12k_ft_in1k"),
         (CLASSIFICATION, False, 1, "efficientnet_lite0"),
-        (OBJECT_DETECTION, False, 60, "fasterrcnn_efficientnet_lite0_fpn"),
+        (OBJECT_DETECTION, False, 1, "fasterrcnn_tf_mobilenetv2_100_fpn"),
         (OBJECT_DETECTION, True, 60, "dfine"),
-        (OBJECT_DETECTION, True, 5, "fasterrcnn_efficientnet_lite0_fpn"),
+        (OBJECT_DETECTION, True, 5, "fasterrcnn_tf_mobilenetv2_100_fpn"),
         (INSTANCE_SEGMENTATION, True, 60, "maskrcnn_resnet50_fpn"),
+        (INSTANCE_SEGMENTATION, False, 60, "maskrcnn_tf_mobilenetv2_100_fpn"),
     ],
 )
 def test_device_time_and_reach_decide(task: str, has_gpu: bool, minutes: float, model: str):
@@ -86,9 +87,12 @@ def test_the_reason_says_what_was_passed_over():
 
 def test_a_row_whose_package_is_missing_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
-    start = choose_start(OBJECT_DETECTION, has_gpu=True, minutes=60, in_reach=everything)
+    start = choose_start(OBJECT_DETECTION, has_gpu=True, minutes=60, in_reach=lambda row: "lite0" in row.model)
     assert start.model == "fasterrcnn_efficientnet_lite0_fpn"
     assert "dfine needs the package transformers" in start.reason
+    assert (
+        "fasterrcnn_tf_mobilenetv2_100_fpn needs the package automl-vision-coco-weights (make weights" in start.reason
+    )
 
 
 _CHOOSING = """

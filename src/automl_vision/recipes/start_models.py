@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Literal
 
-from automl_vision.recipes.catalog import missing_extra
+from automl_vision.recipes.catalog import BUNDLED_WEIGHTS, architecture_of, missing_extra
 from automl_vision.storage.hub import fetched_repositories, hub_answers, torch_file, url_answers
 
 Source = Literal["package", "hub", "torchvision"]
@@ -87,16 +87,15 @@ def choose_start(
         in_reach: whether the weights of a row can be had; by default it is looked for here and asked on the network.
     """
     *wanted, last = start_models(task)
-    device, passed_over = "gpu" if has_gpu else "cpu", []
+    device, passed_over = "gpu" if has_gpu else "cpu", ""
     for row in wanted:
         if row.device not in (device, "any"):
             continue
         missing = _obstacle(row, task, minutes, accepts) or _unreachable(row, in_reach or weights_in_reach)
         if missing is None:
-            return Start(row.model, f"{_on(has_gpu)}; its weights come from {row.name} ({row.licence})")
-        passed_over.append(f"{row.model} {missing}")
-    instead = f"; {'; '.join(passed_over)}" if passed_over else ""
-    return Start(last.model, f"{_on(has_gpu)}; its weights are installed ({last.licence}){instead}")
+            return Start(row.model, f"{_on(has_gpu)}; its weights come from {row.name} ({row.licence}){passed_over}")
+        passed_over += f"; {row.model} {missing}"
+    return Start(last.model, f"{_on(has_gpu)}; its weights are installed ({last.licence}){passed_over}")
 
 
 def _on(has_gpu: bool) -> str:
@@ -114,7 +113,11 @@ def _obstacle(row: StartModel, task: str, minutes: float, accepts: Callable[[str
 
 
 def _unreachable(row: StartModel, in_reach: Callable[[StartModel], bool]) -> str | None:
-    return None if in_reach(row) else f"has its weights at {row.name}, which is out of reach"
+    if in_reach(row):
+        return None
+    if row.source == "package":
+        return f"needs the package {row.name} ({BUNDLED_WEIGHTS[architecture_of(row.model, row.tasks[0])].install})"
+    return f"has its weights at {row.name}, which is out of reach"
 
 
 def weights_in_reach(row: StartModel) -> bool:

@@ -10,6 +10,7 @@ from automl_vision.compute.local import visible_gpus
 from automl_vision.core.records import PastTrial
 from automl_vision.core.system import core_count
 from automl_vision.core.tasks import TASKS, Kind
+from automl_vision.recipes.start_models import start_models
 from automl_vision.runs.past_trials import input_sizes
 from automl_vision.workspace.workspace import Workspace
 
@@ -77,8 +78,9 @@ def _pace_of(trial: PastTrial) -> tuple[float, float] | None:
 
 
 def _reference(task: str, model_name: str) -> Pace | None:
-    """The figures of the benchmarks, which are of the default algorithms on other cores; none on a GPU."""
-    if model_name != TASKS[task].default_model or visible_gpus():
+    """The figures of the benchmarks, which are of the light algorithms that runs start from; none on a GPU."""
+    light = {row.model for row in start_models(task) if row.source == "package"}
+    if model_name not in light or visible_gpus():
         return None
     cores = min(_MOST_CORES, core_count())
     epoch = _CORE_SECONDS[TASKS[task].kind] / cores
