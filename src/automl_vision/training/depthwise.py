@@ -82,19 +82,19 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         images, weight = ctx.saved_tensors
         stride, padding = ctx.stride, ctx.padding
-        of_images = _image_gradient(gradient, images, weight, stride, padding) if ctx.needs_input_grad[0] else None
-        of_weight = _weight_gradient(gradient, images, weight, stride, padding) if ctx.needs_input_grad[1] else None
+        of_images = image_gradient(gradient, images, weight, stride, padding) if ctx.needs_input_grad[0] else None
+        of_weight = weight_gradient(gradient, images, weight, stride, padding) if ctx.needs_input_grad[1] else None
         return of_images, of_weight, None, None
 
 
-def _image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Sizes, padding: Sizes) -> Tensor:
+def image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Sizes, padding: Sizes) -> Tensor:
     """The gradient of the images, (n, channels, height, width).
 
     With a stride, the pixels whose distance is a multiple of it see the same part of the kernel: their gradients are a
     convolution of stride 1, forward, with that part turned round.
     """
     if max(stride) == 1:
-        return _torch_gradients(gradient, images, weight, stride, padding, (True, False))[0]
+        return torch_gradients(gradient, images, weight, stride, padding, (True, False))[0]
     result = torch.empty_like(images)
     for phase in product(*map(range, stride)):
         outside = [max(0, -((p - q) // s)) for p, q, s in zip(phase, padding, stride, strict=True)]
@@ -112,11 +112,11 @@ def _image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Si
     return result
 
 
-def _weight_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Sizes, padding: Sizes) -> Tensor:
+def weight_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: Sizes, padding: Sizes) -> Tensor:
     """The gradient of the weights, (channels, 1, height, width), in parts of at most 3 x 3."""
     kernel, outputs = weight.shape[2:], gradient.shape[2:]
     if max(kernel) <= _KERNEL:
-        return _torch_gradients(gradient, images, weight, stride, padding, (False, True))[1]
+        return torch_gradients(gradient, images, weight, stride, padding, (False, True))[1]
     wide = F.pad(images, (padding[1], padding[1], padding[0], padding[0]))
     result = torch.empty_like(weight)
     for top, left in product(*map(_starts, kernel)):
@@ -124,7 +124,7 @@ def _weight_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: S
         part = weight[:, :, rows, columns]
         height, width = ((n - 1) * s + k for n, s, k in zip(outputs, stride, part.shape[2:], strict=True))
         seen = wide[:, :, top : top + height, left : left + width].contiguous(memory_format=torch.channels_last)
-        found = _torch_gradients(gradient, seen, part.contiguous(), stride, (0, 0), (False, True))[1]
+        found = torch_gradients(gradient, seen, part.contiguous(), stride, (0, 0), (False, True))[1]
         result[:, :, rows, columns] = found
     return result
 
@@ -134,7 +134,7 @@ def _starts(size: int) -> list[int]:
     return sorted({max(0, min(start, size - _KERNEL)) for start in range(0, size, _KERNEL)})
 
 
-def _torch_gradients(
+def torch_gradients(
     gradient: Tensor, images: Tensor, weight: Tensor, stride: Sizes, padding: Sizes, wanted: tuple[bool, bool]
 ) -> tuple[Tensor, Tensor]:
     """torch's gradients of images and weights, as far as they are wanted."""
