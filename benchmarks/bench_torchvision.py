@@ -149,4 +149,7 @@ def _predicted(network: nn.Module, dataset: Dataset, rows: np.ndarray, split: st
             found.append(Detections.from_unsorted(1, nowhere, one["labels"] - 1, boxes, scores))
     images = dataset.table["image"].take(rows).combine_chunks()
     table = prediction_table(split, rows, images, object_columns(Detections.join(found)))
-    return Predictions(table, dataset.task, dataset.classes, Calibration())
+    calibration = Calibration(
+        thresholds=(0.5,) * len(dataset.classes)
+    )  # of what is shown, which no figure here depends on
+    return Predictions(table, dataset.task, dataset.classes, calibration)
