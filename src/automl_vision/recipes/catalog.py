@@ -246,7 +246,7 @@ def _register_pyramid(
 
 
 _REGION_BACKBONES = ("tf_mobilenetv2_100", "efficientnet_lite0", "efficientnet_lite1")
-_register_pyramid("fasterrcnn_*_fpn", "rcnn:FasterRCNN", automode=_REGION_BACKBONES, rank=5)
+_register_pyramid("fasterrcnn_*_fpn", "rcnn:FasterRCNN", automode=_REGION_BACKBONES, rank=2)
 _register_pyramid("retinanet_*_fpn", "one_stage:RetinaNet", automode=("efficientnet_lite0",), rank=3)
 _register_pyramid("fcos_*_fpn", "one_stage:FCOS", automode=("efficientnet_lite0",), rank=4)
 _ONE_STAGE: dict[str, Any] = {"backbones": ("efficientnet_lite1",), "sgd_rate": 0.01}
