@@ -2,7 +2,7 @@
 
 Detector, losses, optimizer, rates and schedule are those of torchvision's `references/detection`: SGD with momentum, a
 rate of 0.02 for 16 images, a linear start, two steps down at 16 and 22 of 26 epochs, horizontal flips, and frozen
-stem and first stage. As many epochs are made as fit into the time, and the last weights count.
+stem and first stage. As many epochs are made as fit into the time, at least one, and the last weights count.
 """
 
 from __future__ import annotations
