@@ -20,11 +20,12 @@ their own.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,30 @@ class Scored:
     second: float
 
 
+@dataclass(frozen=True)
+class SecondFigure:
+    """What the table shows beside the score.
+
+    Attributes:
+        title: with its unit.
+        change: of one figure against another; changes are averaged.
+        worst: picks the worst of several changes, by key.
+        shown: a change in the table.
+    """
+
+    title: str
+    change: Callable[[float, float], float]
+    worst: Callable[..., str]
+    shown: Callable[[float], str]
+
+
+LOG_LOSS = SecondFigure(
+    "log loss as a ratio", lambda mine, theirs: math.log(mine / theirs), max, lambda change: f"{math.exp(change):.3f}"
+)
+COCO_MAP = SecondFigure(
+    "COCO's mAP in points", lambda mine, theirs: 100 * (mine - theirs), min, lambda change: f"{change:+.2f}"
+)
+
 Scores = dict[str, dict[str, dict[int, Scored]]]
 """By contender with its minutes, set and seed."""
 
@@ -163,7 +188,7 @@ def read_scores(options: argparse.Namespace) -> Scores:
     return found
 
 
-def print_table(scores: Scores, against: str, *, objects: bool) -> None:
+def print_table(scores: Scores, against: str, second: SecondFigure) -> None:
     """Scores by set, then the differences to one contender."""
     sets = sorted({name for of_sets in scores.values() for name in of_sets})
     print(f"| contender | {' | '.join(sets)} |\n{'| --- ' * (len(sets) + 1)}|")
@@ -171,20 +196,18 @@ def print_table(scores: Scores, against: str, *, objects: bool) -> None:
         cells = []
         for name in sets:
             figures = [(scored.score[0], scored.second) for scored in of_sets[name].values()]
-            score, second = np.mean(figures, axis=0) if figures else (np.nan, np.nan)
-            cells.append(f"{score:.3f} ({second:.3f})" if figures else "")
+            cells.append("{:.3f} ({:.3f})".format(*np.mean(figures, axis=0)) if figures else "")
         print(f"| {contender} | {' | '.join(cells)} |")
-    second = "COCO's mAP in points" if objects else "log loss as a ratio"
-    print(f"\nDifferences to {against}: score in points, {second}")
-    names = ["contender", "sets", "cells", "mean", "interval", "worst set", second.partition(" in ")[0], "worst set"]
+    print(f"\nDifferences to {against}: score in points, {second.title}")
+    names = ["contender", "sets", "cells", "mean", "interval", "worst set", second.title, "worst set"]
     print(f"| {' | '.join(names)} |\n{'| --- ' * len(names)}|")
     for contender, of_sets in sorted(scores.items()):
         if contender != against:
-            print(_difference_row(contender, of_sets, scores[against], objects=objects))
+            print(_difference_row(contender, of_sets, scores[against], second))
 
 
 def _difference_row(
-    contender: str, own: dict[str, dict[int, Scored]], base: dict[str, dict[int, Scored]], *, objects: bool
+    contender: str, own: dict[str, dict[int, Scored]], base: dict[str, dict[int, Scored]], second: SecondFigure
 ) -> str:
     changes, seconds, cells = {}, {}, 0
     for name in sorted(own.keys() & base.keys()):
@@ -192,19 +215,16 @@ def _difference_row(
         if pairs:
             cells += len(pairs)
             changes[name] = 100 * np.mean([mine.score - theirs.score for mine, theirs in pairs], axis=0)
-            figures = np.array([(mine.second, theirs.second) for mine, theirs in pairs]).T
-            mine, theirs = 100 * figures if objects else np.log(figures)
-            seconds[name] = float((mine - theirs).mean())
+            seconds[name] = float(np.mean([second.change(mine.second, theirs.second) for mine, theirs in pairs]))
     if not changes:
         return f"| {contender} | 0 | 0 | | | | | |"
     low, high = np.nanquantile(np.mean([change[1:] for change in changes.values()], axis=0), [0.025, 0.975])
     mean = np.mean([change[0] for change in changes.values()])
     worst = min(changes, key=lambda name: changes[name][0])
-    last, of_all = (min if objects else max)(seconds, key=seconds.__getitem__), np.mean(list(seconds.values()))
-    shown = (lambda value: f"{value:+.2f}") if objects else (lambda value: f"{np.exp(value):.3f}")
+    last, of_all = second.worst(seconds, key=seconds.__getitem__), float(np.mean(list(seconds.values())))
     return (
         f"| {contender} | {len(changes)} | {cells} | {mean:+.2f} | [{low:+.2f}, {high:+.2f}] "
-        f"| {changes[worst][0]:+.2f} {worst} | {shown(of_all)} | {shown(seconds[last])} {last} |"
+        f"| {changes[worst][0]:+.2f} {worst} | {second.shown(of_all)} | {second.shown(seconds[last])} {last} |"
     )
 
 
@@ -212,14 +232,14 @@ def print_tables(options: argparse.Namespace) -> None:
     """The table of labels and that of objects, as far as there are cells of them."""
     of_task = {facts["set_name"]: has_objects(facts["task"]) for facts, _ in finished_cells(options.out)}
     scores = read_scores(options)
-    for objects in (False, True):
+    for second in (LOG_LOSS, COCO_MAP):
         chosen: Scores = defaultdict(lambda: defaultdict(dict))
         for contender, of_sets in scores.items():
             for name, seeds in of_sets.items():
-                if of_task[name] == objects:
+                if of_task[name] == (second is COCO_MAP):
                     chosen[contender][name] = seeds
         if chosen:
-            print_table(chosen, options.against, objects=objects)
+            print_table(chosen, options.against, second)
 
 
 def main() -> None:
