@@ -264,6 +264,12 @@ def _fastai(job: Job, **settings: int) -> Outcome:
     return fastai_fine_tune(job, **settings)
 
 
+def _autogluon(job: Job, **settings: str) -> Outcome:
+    from bench_autogluon import autogluon
+
+    return autogluon(job, **settings)
+
+
 def _torchvision(job: Job, **settings: int) -> Outcome:
     from bench_torchvision import reference_detector  # torch takes seconds to load
 
@@ -280,7 +286,8 @@ def find_contender(name: str) -> Contender:
 
     `automode` is ours with nothing but a budget, and `automode:NAME=VALUE,...` with settings of a job.
     `trial:NAME=VALUE,...` is one trial of ours with hyperparameters; `probe@160`, `lpft@160` and `torchvision@320` see
-    smaller images, and `fastai@16` trains with batches of 16. `torchvision` is for boxes, the others for labels.
+    smaller images, and `fastai@16` trains with batches of 16. `autogluon` has the presets of medium quality, and
+    `autogluon:high` those of high quality. `torchvision` is for boxes, the others for labels.
     """
     numbered = {
         "probe": (probe, "side"),
@@ -294,11 +301,13 @@ def find_contender(name: str) -> Contender:
     if plain in numbered:
         contender, what = numbered[plain]
         return partial(contender, **({what: int(number)} if number else {}))
-    kind = name.partition(":")[0]
+    kind, _, quality = name.partition(":")
+    if kind == "autogluon":
+        return partial(_autogluon, presets=f"{quality or 'medium'}_quality")
     if kind not in ("trial", "automode"):
         raise SystemExit(
-            f"no contender is named {name}; there are random, {', '.join(numbered)}, automode, and trial: or automode: "
-            "followed by NAME=VALUE,..."
+            f"no contender is named {name}; there are random, {', '.join(numbered)}, autogluon, automode, and trial: "
+            "or automode: followed by NAME=VALUE,..."
         )
     settings = settings_in(name)
     return (lambda job: _run(job, **settings)) if kind == "automode" else (lambda job: _trial(job, settings))
