@@ -4,9 +4,10 @@
     python benchmarks/epochs.py table --out bench
 
 `run` trains the default recipe on each set without early stopping, keeps all weights, and records the logits of
-validation and test images after each epoch; a network is named with the side of its input and its epochs, of which 0
-trains the head alone. `table` prints what each rule, which sees validation images alone, gives on test images: its
-difference to the rule of the best metric, the mean over the sets and the worst one. `averages.py` reads the same files.
+validation and test images after each epoch, and after the last one those of the mirrored images too; a network is named
+with the side of its input and its epochs, of which 0 trains the head alone. `table` prints what each rule, which sees
+validation images alone, gives on test images: its difference to the rule of the best metric, the mean over the sets and
+the worst one. `averages.py` and `mirror.py` read the same files.
 """
 
 from __future__ import annotations
@@ -72,8 +73,10 @@ def run(name: str, network: Network, options: argparse.Namespace, seed: int) -> 
             averaged.load_state_dict(load_weights(weights_file(folder, epoch)))
             for split, logits in kept.items():
                 logits.append(trial.loop.outputs(trial.rows[split].tolist()))
+        trial.loop.averaged.register_forward_pre_hook(lambda _, images: (images[0].flip(3),))
+        mirrored = {f"{split}_mirrored": trial.loop.outputs(trial.rows[split].tolist()) for split in kept}
         truth = {f"{split}_truth": dataset.targets[trial.rows[split]].argmax(1) for split in kept}
-    np.savez_compressed(file, **{split: np.stack(logits) for split, logits in kept.items()}, **truth)
+    np.savez_compressed(file, **{split: np.stack(logits) for split, logits in kept.items()}, **mirrored, **truth)
     shutil.rmtree(folder)
     print(name, network, seed, flush=True)
 
