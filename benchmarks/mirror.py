@@ -6,7 +6,7 @@
 
 Reads the logits that `epochs.py` recorded after the last epoch of each network. Printed are test accuracy and the ratio
 of the log losses, both to the first network with plain images: each network alone, and the average that AutoMode
-chooses by validation images, with plain images, with the mirror images of heads alone, and with those of all.
+chooses by validation images: with plain images, and with mirror images too for heads alone, trained ones alone, or all.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def scores(files: list[Path], name: str, options: argparse.Namespace, seed: int)
             own = by_view[mirrored][i]
             found[f"{network}{words}"] = figures(own.logits["val"], own.logits["test"], own)
     for words, views in (
-        ("", [False] * len(files)), (", heads mirrored too", is_head), (", all mirrored too", [True] * len(files)),
+        ("", [False] * len(files)), (", heads mirrored too", is_head),
+        (", trained ones mirrored too", [not head for head in is_head]), (", all mirrored too", [True] * len(files)),
     ):  # fmt: skip
         members = [by_view[view][i] for i, view in enumerate(views)]
         shares = chosen_shares({i: each.logits["val"] for i, each in enumerate(members)}, prior, scoring, rows)

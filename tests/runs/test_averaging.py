@@ -76,7 +76,13 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.kept(opinions, 3 * needed[1]) == 0.0  # too much to keep from the default recipe
     assert seconds.kept([], 1000.0) == 0.0
     slow = replace(seconds, epoch=100.0)
-    assert slow.kept(opinions, needed[3] + 45) == needed[3]  # which would get no five epochs of it
+    start_and_end = slow.setup + slow.finish
+    assert slow.kept(opinions, start_and_end + 1.9 * slow.epoch) == needed[3]  # it would hardly be trained
+    assert slow.kept(opinions, start_and_end + 2.0 * slow.epoch) == 0.0
+    enough = start_and_end + 8 * slow.epoch
+    assert slow.kept(opinions, enough) == 0.0
+    assert slow.kept(opinions, enough + needed[1]) == needed[1]
+    assert slow.kept(opinions, enough + needed[3]) == needed[3]
 
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():

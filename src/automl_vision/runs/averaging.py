@@ -20,7 +20,7 @@ from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.budget import FEW_EPOCHS, Timing
+from automl_vision.runs.budget import Timing
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 from automl_vision.search.planned_trial import PlannedTrial
@@ -35,7 +35,9 @@ _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the w
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further network of an average
 _LATE = 1.5  # times the seconds that members needed for their own last predictions
-_MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
+_MOST_KEPT = 0.2  # of the time for trials
+_ENOUGH_EPOCHS = 8  # of the default recipe, before time is kept for anything else; docs/decisions/0083
+_HARDLY_TRAINED = 2  # epochs; where fewer fit, heads alone are the better use of all the time
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,17 @@ class DefaultTiming(Timing):
     def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
         """Seconds to keep for second opinions and their average while the default recipe is trained.
 
-        They may take a fifth of the time. Where there is hardly time for fine-tuning, they are the better use of all of
-        it.
+        They may take a fifth of the time, as far as the default recipe has enough epochs in the rest. Where there is
+        hardly time for fine-tuning, they are the better use of all of it.
 
         Args:
             opinions: the quickest first.
             seconds: for all trials.
         """
         training = seconds - self.setup - self.finish
-        allowed = training if training < FEW_EPOCHS * self.epoch else _MOST_KEPT * seconds
+        allowed = min(_MOST_KEPT * seconds, training - _ENOUGH_EPOCHS * self.epoch)
+        if training < _HARDLY_TRAINED * self.epoch:
+            allowed = training
         return self.needed(self.affordable(opinions, allowed))
 
 

@@ -13,8 +13,7 @@ from automl_vision.core.text import rough_duration
 from automl_vision.runs.spec import RunSpec
 from automl_vision.runs.trial_sources import TrialState
 
-FEW_EPOCHS = 5
-"""With fewer, fine-tuning is hardly better than its probe: docs/decisions/0070."""
+_FEW_EPOCHS = 5  # that another trial needs to be compared with the default recipe
 
 _LABELS_EXPORTED, _OBJECTS_EXPORTED = 12.0, 25.0  # seconds; 10 and 19 were measured on one core
 _RESERVED_SHARE, _MOST_RESERVED = 0.05, 120.0  # of a sweep's time for measuring; 2 min are a dozen exports
@@ -127,7 +126,7 @@ def fits_another(trials: Sequence[TrialState], seconds: float) -> bool:
 
 
 def few_epochs_seconds(evaluations: Sequence[Evaluation], final_seconds: float, wanted: int) -> float:
-    """Seconds of a trial with `FEW_EPOCHS` epochs, or as many as are wanted, by what another trial took.
+    """Seconds of a trial with a few epochs, or as many as are wanted, by what another trial took.
 
     Args:
         evaluations: of that trial, beginning with its start.
@@ -140,7 +139,7 @@ def few_epochs_seconds(evaluations: Sequence[Evaluation], final_seconds: float, 
     start, passes = evaluations[0].seconds, evaluations[-1].passes
     if not passes:
         return math.inf
-    return start + min(FEW_EPOCHS, wanted) * (evaluations[-1].seconds - start) / passes + final_seconds
+    return start + min(_FEW_EPOCHS, wanted) * (evaluations[-1].seconds - start) / passes + final_seconds
 
 
 def time_is_up_text(trials: Sequence[TrialState]) -> str:
