@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,17 @@ def test_each_member_sees_the_same_part_of_an_image_at_its_own_size():
     )
 
 
+def test_a_member_sees_the_mirror_image_too_where_that_is_wanted():
+    first, second = trained(0, 64, 1.5, share=0.7), trained(1, 64, 1.0, share=0.3)
+    shown = images(64)
+    plain, mirrored, other = logits(first, shown), logits(first, shown.flip(3)), logits(second, shown)
+    joint = joined([replace(first, views="both"), second], joint_input([(64, 64)] * 2), CLASSIFICATION)
+    mean = 0.7 * (plain + mirrored) / 2 + 0.3 * other
+    torch.testing.assert_close(answered(joint, shown), mean, rtol=1e-4, atol=1e-4)
+    alone = joined([replace(trained(0, 64, 1.5), views="mirror image")], joint_input([(64, 64)]), CLASSIFICATION)
+    torch.testing.assert_close(answered(alone, shown), 0.5 * mirrored, rtol=1e-4, atol=1e-4)
+
+
 def test_each_member_gets_its_own_normalisation():
     first, second = trained(0, 64, 1.0), trained(1, 64, 1.0)
     other = Normalization((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
@@ -107,7 +119,8 @@ def test_it_is_built_again_from_its_description_and_exported(tmp_path: Path):
     import onnxruntime as ort
 
     shown = joint_input([(64, 56), (96, 96)])
-    joint = joined([trained(0, 56, 1.5), trained(1, 96, 1.0, name="resnet18")], shown, CLASSIFICATION)
+    mirrored = replace(trained(0, 56, 1.5), views="both")
+    joint = joined([mirrored, trained(1, 96, 1.0, name="resnet18")], shown, CLASSIFICATION)
     joint.description.save(tmp_path)
     save_file(joint.network.state_dict(), tmp_path / "weights.safetensors")
     assert read_network(tmp_path) == joint.description

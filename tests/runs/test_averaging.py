@@ -73,14 +73,19 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.affordable(opinions, needed[2] - 1) == [own]
     assert seconds.affordable(opinions, needed[1] - 1) == []
     assert seconds.kept(opinions, 6 * needed[3]) == needed[3]
-    assert seconds.kept(opinions, 3 * needed[1]) == 0.0  # too much to keep from the default recipe
-    assert seconds.kept([], 1000.0) == 0.0
+    mirrored = seconds.of_average([])
+    assert seconds.predictions < mirrored < needed[1]
+    assert (
+        seconds.kept(opinions, 4.9 * needed[1]) == mirrored
+    )  # a head would be too much to keep from the default recipe
+    assert seconds.kept([], 10 * mirrored) == mirrored
+    assert seconds.kept([], 9 * mirrored) == 0.0
     slow = replace(seconds, epoch=100.0)
     start_and_end = slow.setup + slow.finish
     assert slow.kept(opinions, start_and_end + 1.9 * slow.epoch) == needed[3]  # it would hardly be trained
-    assert slow.kept(opinions, start_and_end + 2.0 * slow.epoch) == 0.0
+    assert slow.kept(opinions, start_and_end + 2.0 * slow.epoch) == mirrored
     enough = start_and_end + 8 * slow.epoch
-    assert slow.kept(opinions, enough) == 0.0
+    assert slow.kept(opinions, enough) == mirrored
     assert slow.kept(opinions, enough + needed[1]) == needed[1]
     assert slow.kept(opinions, enough + needed[3]) == needed[3]
 
@@ -93,7 +98,7 @@ def test_what_the_default_recipe_needed_counts_once_it_is_known():
     guessed = DefaultTiming.of(timing)
     known = guessed.corrected(result, probed=guessed.features + 7.0)
     assert known.of_opinion(opinion) == pytest.approx(guessed.of_opinion(opinion) + 2 * (10 + 7))
-    assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 10)
+    assert known.of_average([opinion]) == pytest.approx(guessed.of_average([opinion]) + 1.5 * 2 * 10)
 
 
 @pytest.mark.parametrize("side", [32, 64])
@@ -109,26 +114,33 @@ def test_a_trial_of_trials_answers_their_mean_and_is_packaged(
         train(spec, RecordingReporter())
         write_json(Path(spec.folder) / "spec.json", spec.model_dump())
         members.append(spec)
-    folder = tmp_path / "average"
-    of_all = {"folder": str(folder), "members": tuple(each.folder for each in members), "shares": (0.75, 0.25)}
-    spec = members[1].model_copy(update=of_all)
-    result = combine(spec, RecordingReporter())
-    write_json(folder / "spec.json", spec.model_dump())
 
     def calibrated(place: str) -> Logits:
         found = Predictions.load(Path(place) / PREDICTIONS_FILE).of_split("val")
         return found.logits / found.calibration.temperature
 
     mean = sum(share * calibrated(each.folder) for share, each in zip((0.75, 0.25), members, strict=True))
-    found = Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits
-    is_resized = side != 32  # for one of them
-    assert (np.abs(found - mean).max() > 1e-4) == is_resized
-    assert np.abs(found - mean).max() < 0.3
     alone = read_json(Path(members[0].folder) / "result.json")
-    assert result.parameters > 1.9 * alone["parameters"]
-    assert result.final_seconds > 0
-    model = package(folder, tmp_path / "model")
-    assert Predictor(model).description.parity["largest_difference"] < 1e-4
+    for mirrored in ((), (True, False)):
+        folder = tmp_path / f"average {any(mirrored)}"
+        spec = members[1].model_copy(
+            update={
+                "folder": str(folder),
+                "members": tuple(each.folder for each in members),
+                "shares": (0.75, 0.25),
+                "mirrored": mirrored,
+            }
+        )
+        result = combine(spec, RecordingReporter())
+        write_json(folder / "spec.json", spec.model_dump())
+        found = Predictions.load(folder / PREDICTIONS_FILE).of_split("val").logits
+        is_asked_again = bool(mirrored) or side != 32  # of one of them
+        assert (np.abs(found - mean).max() > 1e-4) == is_asked_again
+        assert np.abs(found - mean).max() < 0.3
+        assert result.parameters > 1.9 * alone["parameters"]
+        assert result.final_seconds > 0
+        model = package(folder, tmp_path / f"model {any(mirrored)}")
+        assert Predictor(model).description.parity["largest_difference"] < 1e-4
 
 
 def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
@@ -152,7 +164,7 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     _, second, average = run.get_children()
     assert second.get_details()["role"] == "head only"
     assert second.get_details()["result"]["epochs"] == 0
-    assert average.get_details()["role"] == "average of trials 0 and 1"
+    assert average.get_details()["role"] == "average of trials 0 and 1 with mirror images"
     assert average.model_name == "efficientnet_lite0 + efficientnet_lite1"
     assert average.get_status() == "Completed"
     assert "average of trials 0 and 1" in repr(run.leaderboard())

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from automl_vision.models.image_model import linear_head, pooled_features
 from automl_vision.models.model import Model
 from automl_vision.recipes.joint_input import BETWEEN, JointInput
-from automl_vision.recipes.network import Member, NetworkDescription, WeightsOrigin, library_versions
+from automl_vision.recipes.network import Member, NetworkDescription, Views, WeightsOrigin, library_versions
 from automl_vision.recipes.normalization import Normalization
 
 
@@ -47,9 +47,10 @@ class JointNetwork(nn.Module):
         return logits
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """The pooled features of all members, (n, features)."""
+        """The pooled features of all members, (n, features); the mean of two for those that see two views."""
         pairs = zip(self.members, self.views, strict=True)
-        return torch.cat([pooled_features(member, view(images)) for member, view in pairs], dim=1)
+        parts = [[pooled_features(member, seen) for seen in view(images)] for member, view in pairs]
+        return torch.cat([part[0] if len(part) == 1 else (part[0] + part[1]) / 2 for part in parts], dim=1)
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits of pooled features, or with `pre_logits` these."""
@@ -61,7 +62,7 @@ class JointNetwork(nn.Module):
 
 
 class View(nn.Module):
-    """What one member sees of normalised images: their middle, at its size and with its normalisation.
+    """What one member sees of normalised images: their middle, at its size and with its normalisation, or mirrored.
 
     Args:
         part: says how.
@@ -73,7 +74,7 @@ class View(nn.Module):
 
     def __init__(self, part: Member, normalization: Normalization) -> None:
         super().__init__()
-        self._crop, self._side = part.crop, part.side
+        self._crop, self._side, self._views = part.crop, part.side, part.views
         own = part.network.normalization
         (mean, std), (its_mean, its_std) = (
             (torch.tensor(each.mean).view(1, 3, 1, 1), torch.tensor(each.std).view(1, 3, 1, 1))
@@ -83,14 +84,19 @@ class View(nn.Module):
         self.register_buffer("scale", std / its_std, persistent=False)
         self.register_buffer("shift", (mean - its_mean) / its_std, persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (n, 3, height, width) as the member takes them, (n, 3, side, side)."""
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Images (n, 3, height, width) as the member takes them, (n, 3, side, side) of each view."""
         cut = (images.shape[2] - self._crop) // 2
         if cut:
             images = images[:, :, cut : cut + self._crop, cut : cut + self._crop]
         if self._crop != self._side:
             images = F.interpolate(images, size=(self._side, self._side), mode="bilinear", align_corners=False)
-        return images if self._is_normalized else images * self.scale + self.shift
+        if not self._is_normalized:
+            images = images * self.scale + self.shift
+        if self._views == "image":
+            return [images]
+        mirrored = images.flip(3)
+        return [images, mirrored] if self._views == "both" else [mirrored]
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,14 @@ class Trained:
         side: pixels of its input's side.
         temperature: by which its logits are divided to be calibrated.
         share: of its calibrated logits in the mean.
+        views: which of an image and its mirror image it sees.
     """
 
     model: Model
     side: int
     temperature: float
     share: float
+    views: Views = "image"
 
 
 def joined(trained: Sequence[Trained], shown: JointInput, task: str) -> Model:
@@ -120,7 +128,7 @@ def joined(trained: Sequence[Trained], shown: JointInput, task: str) -> Model:
         task: the product's name of the task.
     """
     parts = tuple(
-        Member(network=each.model.description, crop=crop, side=each.side, share=each.share)
+        Member(network=each.model.description, crop=crop, side=each.side, share=each.share, views=each.views)
         for each, crop in zip(trained, shown.crops, strict=True)
     )
     first = trained[0].model

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -52,6 +52,10 @@ class NetworkSettings(BaseModel):
     multi_scale: bool = Field(default=False, description="whether training batches differ in size from the canvas")
 
 
+Views = Literal["image", "mirror image", "both"]
+"""Which of an image and its mirror image a network sees."""
+
+
 class Member(BaseModel):
     """A network that is a part of another one, and what it sees of that one's input."""
 
@@ -61,6 +65,7 @@ class Member(BaseModel):
     crop: int = Field(gt=0, description="pixels of the square in the middle of the input that it sees")
     side: int = Field(gt=0, description="pixels of the square to which this is resized")
     share: float = Field(gt=0, le=1, description="of its calibrated logits in the mean; the shares of all add up to 1")
+    views: Views = Field(default="image", description="what it answers; with both, its logits are the mean of the two")
 
 
 class NetworkDescription(BaseModel):

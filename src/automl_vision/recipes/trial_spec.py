@@ -43,6 +43,9 @@ class TrialSpec(BaseModel):
         default=(), description="folders of trials whose networks become one that averages theirs; none: one is trained"
     )
     shares: tuple[float, ...] = Field(default=(), description="of each member in the average; they add up to 1")
+    mirrored: tuple[bool, ...] = Field(
+        default=(), description="whether each member sees mirror images too; none: none does"
+    )
     refit_of: str | None = Field(
         default=None, description="folder of a finished trial whose network is trained on the validation images too"
     )

@@ -60,13 +60,14 @@ class AutoModeSearch:
 
     def __post_init__(self) -> None:
         self.spec, self.folder, self.budget = self.jobs.spec, self.jobs.folder, self.loop.budget
+        self._averages = self.spec.ensemble and not has_objects(self.spec.task) and self.spec.iterations > 1
 
     def run(self) -> None:
         """Train what there is time for, and record which trial is kept."""
         default, timed = default_trial(self.spec), known_timing(self.folder, self.spec.trials[0].model_name)
         opinions = [each for each in second_opinion_trials(self.spec) if self._may_fit(default, each.planned)]
         timing = None if timed is None else DefaultTiming.of(timed)
-        if timing is not None:
+        if timing is not None and self._averages:
             self.budget.ensemble = timing.kept(opinions, self.budget.seconds_for_all_trials)
         self.loop.run(FixedTrials([default]), self.slots(1))
         if self.costs is not None:
@@ -108,7 +109,7 @@ class AutoModeSearch:
             timing: of the default recipe, where it is known.
         """
         self.budget.ensemble = 0.0
-        if timing is not None:
+        if timing is not None and self._averages:
             opinions = timing.affordable(opinions, self.budget.seconds_for_trials)
             self.budget.ensemble = timing.of_average(opinions)
         for opinion in opinions:
@@ -162,7 +163,7 @@ class AutoModeSearch:
 
     def _planned_average(self) -> PlannedTrial | None:
         """The average of the best networks; None if none is wanted, or one network is clearly better alone."""
-        if not self.spec.ensemble:
+        if not self._averages:
             return None
         planned = planned_average(self.folder, self.spec, self.jobs.dataset, self.loop.trials, self._may_fit)
         if isinstance(planned, str):

@@ -1,11 +1,10 @@
-"""The last trial of AutoMode: the mean of the best networks' calibrated logits, chosen on the validation images."""
+"""The last trial of AutoMode: the mean of the best networks' calibrated logits, over an image and its mirror image."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from automl_vision.data.dataset import Dataset
 from automl_vision.evaluation.doubt import Judged, in_doubt_the_first
 from automl_vision.evaluation.predictions import PREDICTIONS_FILE, Predictions
 from automl_vision.evaluation.scoring.scoring import Scoring, create_scoring
+from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.joint_input import BETWEEN, joint_input, label_sizes
 from automl_vision.recipes.scoring_settings import scoring_settings
 from automl_vision.runs.automode import Opinion
@@ -33,11 +33,12 @@ _MOST_MEMBERS = 3  # a further one slows predictions down and hardly adds anythi
 _LEAST_SHARE = 0.05  # of an average; a network with less changes no answer, but takes its time
 _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the weight of all they say
 _START_SECONDS = 5.0  # of a process
-_PACKAGING_SECONDS = 8.0  # more for each further network of an average
+_PACKAGING_SECONDS = 8.0  # more for each further pass of a network in an average
 _LATE = 1.5  # times the seconds that members needed for their own last predictions
 _MOST_KEPT = 0.2  # of the time for trials
 _ENOUGH_EPOCHS = 8  # of the default recipe, before time is kept for anything else; docs/decisions/0083
 _HARDLY_TRAINED = 2  # epochs; where fewer fit, heads alone are the better use of all the time
+_MIRROR_KEPT = 0.1  # of the time for trials, at most, for mirror images alone
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,16 @@ class DefaultTiming(Timing):
         return _START_SECONDS + opinion.cost * (self.features + self.predictions)
 
     def of_average(self, opinions: Sequence[Opinion]) -> float:
-        """Seconds for averaging networks with the default recipe's, and for packaging that; 0 if there are none.
+        """Seconds for averaging networks with the default recipe's, which sees mirror images too, and for packaging.
 
         The heads have the largest input, so that what they predicted counts, and the default recipe's network predicts
-        again at another size.
+        again at another size; alone it predicts the mirror images.
         """
-        return _average_seconds(1 + len(opinions), self.predictions) if opinions else 0.0
+        again = 2 if opinions else 1
+        return _average_seconds(2 + len(opinions), again * self.predictions)
 
     def needed(self, opinions: Sequence[Opinion]) -> float:
-        """Seconds for the heads of networks and their average with the default recipe's; 0 if there are none."""
+        """Seconds for the heads of networks and their average with the default recipe's."""
         return sum(map(self.of_opinion, opinions)) + self.of_average(opinions)
 
     def affordable(self, opinions: Sequence[Opinion], seconds: float) -> list[Opinion]:
@@ -85,10 +87,11 @@ class DefaultTiming(Timing):
         return list(next((some for some in options if self.needed(some) <= seconds), []))
 
     def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
-        """Seconds to keep for second opinions and their average while the default recipe is trained.
+        """Seconds to keep for second opinions and the average while the default recipe is trained.
 
         They may take a fifth of the time, as far as the default recipe has enough epochs in the rest. Where there is
-        hardly time for fine-tuning, they are the better use of all of it.
+        hardly time for fine-tuning, they are the better use of all of it. Without them there is time for mirror images,
+        unless so many images are predicted that these would take too much.
 
         Args:
             opinions: the quickest first.
@@ -98,7 +101,9 @@ class DefaultTiming(Timing):
         allowed = min(_MOST_KEPT * seconds, training - _ENOUGH_EPOCHS * self.epoch)
         if training < _HARDLY_TRAINED * self.epoch:
             allowed = training
-        return self.needed(self.affordable(opinions, allowed))
+        some = self.affordable(opinions, allowed)
+        kept = self.needed(some)
+        return kept if some or kept <= _MIRROR_KEPT * seconds else 0.0
 
 
 def needed_seconds(folder: RunFolder, planned: PlannedTrial, trials: Sequence[TrialState]) -> float:
@@ -110,20 +115,23 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial, trials: Sequence[Tr
         trials: all so far.
     """
     sizes = {trial.number: label_sizes(trial.planned.hyperparameters) for trial in trials}
-    again = [number for number in planned.members if sizes[number] != label_sizes(planned.hyperparameters)]
-    results = [folder.trial(number).result() for number in again]
-    predictions = sum(result.final_seconds for result in results if result is not None)
-    return _average_seconds(len(planned.members), predictions)
+    predictions = 0.0
+    for number, mirrored in zip(planned.members, planned.mirrored, strict=True):
+        passes = mirrored + (sizes[number] != label_sizes(planned.hyperparameters))
+        result = folder.trial(number).result()
+        if result is not None:
+            predictions += passes * result.final_seconds
+    return _average_seconds(len(planned.members) + sum(planned.mirrored), predictions)
 
 
-def _average_seconds(members: int, predictions: float) -> float:
+def _average_seconds(passes: int, predictions: float) -> float:
     """Seconds for an average and for packaging it.
 
     Args:
-        members: number of networks.
-        predictions: seconds that the last predictions of those took that predict again.
+        passes: of its networks, for an image.
+        predictions: seconds that what is predicted again took before, each pass counted.
     """
-    return _START_SECONDS + _LATE * predictions + _PACKAGING_SECONDS * (members - 1)
+    return _START_SECONDS + _LATE * predictions + _PACKAGING_SECONDS * (passes - 1)
 
 
 def planned_average(
@@ -133,9 +141,11 @@ def planned_average(
     trials: Sequence[TrialState],
     may_fit: Callable[..., bool] = lambda *_: True,
 ) -> PlannedTrial | str | None:
-    """The trial that averages those that go together best; or why a trial alone is better; None if there are not two.
+    """The trial that averages those that go together best; or why one alone is kept; None if none can be averaged.
 
-    Fine-tuned members come first, for a retraining goes on with the first.
+    Networks that were trained on mirror images see an image and its mirror image, also where one stays alone. Heads see
+    the image, for they gain less and belong to larger networks. Fine-tuned members come first, since a retraining goes
+    on with the first.
 
     Args:
         folder: of the run.
@@ -148,29 +158,53 @@ def planned_average(
         return None
     done = {trial.number: trial.planned for trial in trials if trial.status is TrialStatus.COMPLETED}
     predicted = {number: found for number in done if (found := _predicted(folder, number)) is not None}
-    if len(predicted) < 2:
+    if not predicted:
         return None
-    if not any(may_fit(done[one], done[other]) for one, other in combinations(predicted, 2)):
-        return f"two networks together would take more than {spec.limits.text}"
     scoring = create_scoring(spec.task, dataset, scoring_settings(spec.trials[0].hyperparameters, spec.primary_metric))
     outputs = {number: found.logits / found.calibration.temperature for number, found in predicted.items()}
     prior = {number: 1.0 if done[number].head_only else FINE_TUNED for number in outputs}
     rows = next(iter(predicted.values())).rows
-    shares = chosen_shares(outputs, prior, scoring, rows, lambda members: may_fit(*(done[each] for each in members)))
+
+    def fits(members: Sequence[int]) -> bool:
+        return len(members) < 2 or may_fit(*(done[each] for each in members))
+
+    shares = chosen_shares(outputs, prior, scoring, rows, fits)
     numbers = sorted(shares, key=lambda number: (done[number].head_only, number))
-    if len(numbers) < 2:
-        return f"trial {numbers[0]} alone is clearly better"
     members = [done[number] for number in numbers]
+    mirrored = [is_mirrored(each) for each in members]
+    if not may_fit(*members, *(each for each, twice in zip(members, mirrored, strict=True) if twice)):
+        mirrored = [False] * len(members)
+    if len(numbers) < 2 and not any(mirrored):
+        others = [each for number, each in done.items() if number in predicted and number != numbers[0]]
+        if others and not any(may_fit(members[0], each) for each in others):
+            return f"two networks together would take more than {spec.limits.text}"
+        return f"trial {numbers[0]} alone is kept"
     shown = joint_input([label_sizes(each.hyperparameters) for each in members])
     sizes = {"validation_resize_size": shown.resize, "validation_crop_size": shown.crop}
-    *first, last = map(str, numbers)
     return PlannedTrial(
         model_name=BETWEEN.join(each.model_name for each in members),
         hyperparameters=members[0].hyperparameters.model_copy(update=sizes),
         members=tuple(numbers),
         shares=tuple(shares[number] for number in numbers),
-        role=f"average of trials {', '.join(first)} and {last}",
+        mirrored=tuple(mirrored),
+        role=_role(numbers, mirrored=any(mirrored)),
     )
+
+
+def is_mirrored(planned: PlannedTrial) -> bool:
+    """Whether a network in an average sees mirror images too: all of it was trained, and on them."""
+    settings = planned.hyperparameters
+    return (
+        isinstance(settings, ClassificationHyperparameters)
+        and settings.augmentation != "none"
+        and not planned.head_only
+    )
+
+
+def _role(numbers: Sequence[int], *, mirrored: bool) -> str:
+    *first, last = map(str, numbers)
+    average = f"average of trials {', '.join(first)} and {last}" if first else f"trial {last}"
+    return f"{average} with mirror images" if mirrored else average
 
 
 def chosen_shares(

@@ -64,8 +64,13 @@ class Costs:
         return None if known is None else known.megabytes
 
     def may_fit(self, *planned: PlannedTrial) -> bool:
-        """Whether one network of those of some trials may keep the limits: what is known of its parts does."""
-        latency, size = (sum(of(each) or 0.0 for each in planned) for of in (self.latency, self.size))
+        """Whether one network of those of some trials may keep the limits: what is known of its parts does.
+
+        A trial that is named twice sees an image and its mirror image.
+        """
+        networks = {id(each): each for each in planned}.values()
+        latency = sum(self.latency(each) or 0.0 for each in planned)
+        size = sum(self.size(each) or 0.0 for each in networks)
         return self.limits.allow(latency, size)
 
     def note(self, trial: TrialFolder) -> None:

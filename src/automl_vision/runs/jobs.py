@@ -132,4 +132,5 @@ class Jobs:
             head_only=planned.head_only,
             members=tuple(str(self.folder.trial(number).path) for number in planned.members),
             shares=planned.shares,
+            mirrored=planned.mirrored,
         )

@@ -23,6 +23,9 @@ class PlannedTrial(BaseModel):
         default=(), description="numbers of trials whose networks become one that averages theirs; none: one is trained"
     )
     shares: tuple[float, ...] = Field(default=(), description="of each member in the average; they add up to 1")
+    mirrored: tuple[bool, ...] = Field(
+        default=(), description="whether each member sees mirror images too; none: none does"
+    )
     role: str = Field(default="", description='what it is for, such as "the default recipe"')
     sampled: dict[str, Any] = Field(
         default_factory=dict,

@@ -19,6 +19,7 @@ from automl_vision.models.joint import Trained, joined
 from automl_vision.models.model import Model
 from automl_vision.models.networks import load_model
 from automl_vision.recipes.joint_input import JointInput, joint_input, label_sizes
+from automl_vision.recipes.network import Views
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.checkpoint import BEST_WEIGHTS, save_weights
@@ -57,7 +58,9 @@ def combine(spec: TrialSpec, reporter: Reporter, *, refit_epochs: float | None =
 
 def _combine(spec: TrialSpec, reporter: Reporter, processes: Processes, *, refit_epochs: float | None) -> TrialResult:
     watch, folder = Stopwatch(), Path(spec.folder)
-    members = [_Member.of(Path(each), share) for each, share in zip(spec.members, spec.shares, strict=True)]
+    mirrored = spec.mirrored or (False,) * len(spec.members)
+    described = zip(spec.members, spec.shares, mirrored, strict=True)
+    members = [_Member.of(Path(each), share, mirrored=twice) for each, share, twice in described]
     shown = joint_input([member.sizes for member in members])
     joint = joined([member.trained() for member in members], shown, spec.task)
     dataset, pixels, _ = open_data(spec, reporter, resumed=False)
@@ -87,15 +90,17 @@ class _Member:
         sizes: shorter side to which its images are resized, and side of the square that it sees, in pixels.
         temperature: of its logits.
         share: of its calibrated logits in the mean.
+        views: which of an image and its mirror image it sees.
     """
 
     folder: Path
     sizes: tuple[int, int]
     temperature: float
     share: float
+    views: Views
 
     @staticmethod
-    def of(folder: Path, share: float) -> _Member:
+    def of(folder: Path, share: float, *, mirrored: bool) -> _Member:
         """Read it.
 
         Raises:
@@ -105,11 +110,12 @@ class _Member:
         if metrics is None:
             raise TrialError(f"{folder} is not a finished trial, so its network cannot be averaged with others")
         settings = TrialSpec.model_validate(read_json(folder / SPEC_FILE)).hyperparameters
-        return _Member(folder, label_sizes(settings), metrics.calibration.temperature, share)
+        views: Views = "both" if mirrored else "image"
+        return _Member(folder, label_sizes(settings), metrics.calibration.temperature, share, views)
 
     def trained(self) -> Trained:
         """Its network, built anew, since what it becomes a part of changes it."""
-        return Trained(load_model(self.folder), self.sizes[1], self.temperature, self.share)
+        return Trained(load_model(self.folder), self.sizes[1], self.temperature, self.share, self.views)
 
     def recorded(self) -> dict[int, NDArray[np.float32]]:
         """What it adds to the mean of the logits of each image that it has predicted, by row."""
@@ -122,12 +128,19 @@ class _Member:
 def _summed(members: Sequence[_Member], shown: JointInput, task: str, loop_of: Callable[[Model], Loop]) -> Predict:
     """The outputs of the joint network, from what its members recorded.
 
-    A member that sees the images as before answers as before. What sees them at another size is predicted again, by a
-    joint network of those members alone.
+    A member that sees the images as before answers as before. Mirror images, and images at another size, are predicted
+    by a joint network of those members alone.
     """
-    pairs = list(zip(members, shown.crops, strict=True))
-    others = [(member, crop) for member, crop in pairs if member.sizes != (shown.resize, shown.crop)]
-    known = [member.recorded() for member in members if member.sizes == (shown.resize, shown.crop)]
+    known, others = [], []
+    for member, crop in zip(members, shown.crops, strict=True):
+        if member.sizes != (shown.resize, shown.crop):
+            others.append((member, crop))
+        elif member.views == "both":
+            half = replace(member, share=member.share / 2)
+            known.append(half.recorded())
+            others.append((replace(half, views="mirror image"), crop))
+        else:
+            known.append(member.recorded())
     part = replace(shown, crops=tuple(crop for _, crop in others))
     loop = loop_of(joined([member.trained() for member, _ in others], part, task)) if others else None
 
