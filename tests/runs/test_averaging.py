@@ -65,7 +65,8 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     own, largest = opinions = [
         Opinion(PlannedTrial(model_name="a", hyperparameters=small_hyperparameters()), cost) for cost in (1, 3)
     ]
-    seconds = DefaultTiming.of(Timing(setup=20.0, epoch=10.0, finish=24.0, features=12.0, predictions=4.0))
+    timing = Timing(setup=20.0, epoch=10.0, finish=24.0, features=12.0, predictions=4.0, steps=10)
+    seconds = DefaultTiming.of(timing)
     needed = {count: seconds.needed(some) for count, some in ((1, [own]), (2, [largest]), (3, opinions))}
     assert 6 * seconds.predictions < needed[1] < needed[2] < needed[3]
     assert seconds.affordable(opinions, needed[3]) == opinions
@@ -81,13 +82,9 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.kept([], 10 * mirrored) == mirrored
     assert seconds.kept([], 9 * mirrored) == 0.0
     slow = replace(seconds, epoch=100.0)
-    start_and_end = slow.setup + slow.finish
-    assert slow.kept(opinions, start_and_end + 1.9 * slow.epoch) == needed[3]  # it would hardly be trained
-    assert slow.kept(opinions, start_and_end + 2.0 * slow.epoch) == mirrored
-    enough = start_and_end + 8 * slow.epoch
-    assert slow.kept(opinions, enough) == mirrored
-    assert slow.kept(opinions, enough + needed[1]) == needed[1]
-    assert slow.kept(opinions, enough + needed[3]) == needed[3]
+    in_three_epochs = slow.setup + slow.finish + 3 * slow.epoch
+    assert replace(slow, steps=33).kept(opinions, in_three_epochs) == needed[3]  # it would hardly be trained
+    assert replace(slow, steps=34).kept(opinions, in_three_epochs) == mirrored
 
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():

@@ -35,9 +35,8 @@ _TEMPERED = 2.0  # weight of a unit of loss; the number of images would be the w
 _START_SECONDS = 5.0  # of a process
 _PACKAGING_SECONDS = 8.0  # more for each further pass of a network in an average
 _LATE = 1.5  # times the seconds that members needed for their own last predictions
-_MOST_KEPT = 0.2  # of the time for trials
-_ENOUGH_EPOCHS = 8  # of the default recipe, before time is kept for anything else; docs/decisions/0083
-_HARDLY_TRAINED = 2  # epochs; where fewer fit, heads alone are the better use of all the time
+_MOST_KEPT = 0.2  # of the time for trials; in less time the default recipe needs it more
+_HARDLY_TRAINED = 100  # steps of the optimizer; docs/decisions/0083
 _MIRROR_KEPT = 0.1  # of the time for trials, at most, for mirror images alone
 
 
@@ -89,19 +88,17 @@ class DefaultTiming(Timing):
     def kept(self, opinions: Sequence[Opinion], seconds: float) -> float:
         """Seconds to keep for second opinions and the average while the default recipe is trained.
 
-        They may take a fifth of the time, as far as the default recipe has enough epochs in the rest. Where there is
-        hardly time for fine-tuning, they are the better use of all of it. Without them there is time for mirror images,
-        unless so many images are predicted that these would take too much.
+        They may take a fifth of the time. Where there is hardly time for fine-tuning, they are the better use of all of
+        it. Without them there is time for mirror images, unless so many images are predicted that these would take too
+        much.
 
         Args:
             opinions: the quickest first.
             seconds: for all trials.
         """
         training = seconds - self.setup - self.finish
-        allowed = min(_MOST_KEPT * seconds, training - _ENOUGH_EPOCHS * self.epoch)
-        if training < _HARDLY_TRAINED * self.epoch:
-            allowed = training
-        some = self.affordable(opinions, allowed)
+        steps = self.steps * training / self.epoch
+        some = self.affordable(opinions, training if steps < _HARDLY_TRAINED else _MOST_KEPT * seconds)
         kept = self.needed(some)
         return kept if some or kept <= _MIRROR_KEPT * seconds else 0.0
 

@@ -157,6 +157,7 @@ class Timing:
         finish: seconds after the last epoch.
         features: seconds of the setup for the features of all training images.
         predictions: seconds of the finish for the last predictions.
+        steps: of the optimizer, in an epoch.
     """
 
     setup: float
@@ -164,6 +165,7 @@ class Timing:
     finish: float
     features: float = 0.0
     predictions: float = 0.0
+    steps: int = 1
 
     def trial(self, epochs: int) -> float:
         """Seconds of a trial."""

@@ -196,7 +196,8 @@ class _Trial:
 
         Returns:
             `setup`: before the first epoch, of that `features`: for those of all training images; `epoch`: with its
-            validation; `finish`: after the last epoch, of that `predictions`: for the last ones.
+            validation; `finish`: after the last epoch, of that `predictions`: for the last ones. And `steps`: of the
+            optimizer, in an epoch.
         """
         setup, pace = self.watch.seconds, self.pace
         per_image = self._time_validation()
@@ -208,6 +209,7 @@ class _Trial:
             "epoch": pace.epoch_seconds(self.hyperparameters.evaluation_frequency),
             "finish": pace.final_seconds,
             "predictions": pace.prediction_seconds,
+            "steps": math.ceil(pace.training_images / self.plan.batch_size),
         }
 
     def _time_validation(self) -> float:
