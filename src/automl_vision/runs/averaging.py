@@ -113,7 +113,8 @@ def needed_seconds(folder: RunFolder, planned: PlannedTrial, trials: Sequence[Tr
     """
     sizes = {trial.number: label_sizes(trial.planned.hyperparameters) for trial in trials}
     predictions = 0.0
-    for number, mirrored in zip(planned.members, planned.mirrored, strict=True):
+    of_members = planned.mirrored or (False,) * len(planned.members)
+    for number, mirrored in zip(planned.members, of_members, strict=True):
         passes = mirrored + (sizes[number] != label_sizes(planned.hyperparameters))
         result = folder.trial(number).result()
         if result is not None:
