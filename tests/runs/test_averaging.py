@@ -19,11 +19,14 @@ from automl_vision.packaging.package import package
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.runs.automode import Opinion
-from automl_vision.runs.averaging import DefaultTiming, chosen_shares
+from automl_vision.runs.averaging import DefaultTiming, chosen_shares, is_mirrored, planned_average
 from automl_vision.runs.budget import Timing
-from automl_vision.search.planned_trial import PlannedTrial
+from automl_vision.runs.spec import read_run_spec
+from automl_vision.runs.trial_sources import TrialState
+from automl_vision.search.planned_trial import PlannedTrial, planned_trial
 from automl_vision.training.combination import combine
 from automl_vision.training.trial import train
+from automl_vision.workspace.trial_folder import PLAN_FILE
 from conftest import RecordingReporter, small_hyperparameters, write_shape_folders
 from runs_here import resume_here, work_here
 
@@ -173,3 +176,24 @@ def test_automode_averages_what_it_trained_and_an_interrupted_run_does_it_once(
     assert average.get_status() == "Completed"
     assert (average.folder.path / RESULT_FILE).exists()
     assert run.get_details()["decision"]["trial"] in (0, 1, 2)
+
+    spec, dataset = read_run_spec(run.folder.id, run.folder.spec()), Dataset.load(run.folder.manifest)
+
+    def planned(*numbers: int, may_fit: Callable[..., bool] = lambda *_: True) -> PlannedTrial | str | None:
+        plans = {number: read_json(run.folder.trial(number).path / PLAN_FILE) for number in numbers}
+        states = [
+            TrialState(number, planned_trial(CLASSIFICATION, plan), TrialStatus.COMPLETED)
+            for number, plan in plans.items()
+        ]
+        return planned_average(run.folder, spec, dataset, states, may_fit)
+
+    alone = planned(0)
+    assert isinstance(alone, PlannedTrial)
+    assert (alone.members, alone.shares, alone.mirrored) == ((0,), (1.0,), (True,))
+    assert alone.role == "average of trial 0 with mirror images"
+    assert planned(1) == "trial 1 alone is kept"  # of which the head was trained
+    both = planned(0, 1, may_fit=lambda *trials: len(trials) < 3)
+    assert isinstance(both, PlannedTrial)
+    assert both.mirrored == (False, False)  # which would take too long
+    unflipped = settings.model_copy(update={"augmentation": "none"})
+    assert not is_mirrored(PlannedTrial(model_name="a", hyperparameters=unflipped))

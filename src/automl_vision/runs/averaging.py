@@ -201,8 +201,8 @@ def is_mirrored(planned: PlannedTrial) -> bool:
 
 def _role(numbers: Sequence[int], *, mirrored: bool) -> str:
     *first, last = map(str, numbers)
-    average = f"average of trials {', '.join(first)} and {last}" if first else f"trial {last}"
-    return f"{average} with mirror images" if mirrored else average
+    trials = f"trials {', '.join(first)} and {last}" if first else f"trial {last}"
+    return f"average of {trials} with mirror images" if mirrored else f"average of {trials}"
 
 
 def chosen_shares(
