@@ -87,7 +87,7 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     slow = replace(seconds, epoch=100.0)
     in_three_epochs = slow.setup + slow.finish + 3 * slow.epoch
     assert replace(slow, steps=33).kept(opinions, in_three_epochs) == needed[3]  # it would hardly be trained
-    assert replace(slow, steps=34).kept(opinions, in_three_epochs) == mirrored
+    assert replace(slow, steps=34).kept(opinions, in_three_epochs) == needed[1]  # what a fifth of the time suffices for
 
 
 def test_what_the_default_recipe_needed_counts_once_it_is_known():
