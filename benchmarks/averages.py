@@ -21,25 +21,24 @@ from pathlib import Path
 import numpy as np
 
 from automl_vision.core.tasks import CLASSIFICATION
-from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.runs.averaging import FINE_TUNED, chosen_shares
-from bench_sets import BenchSet, add_set_options
-from epochs import Floats, calibrated_loss, print_table, recorded, temperature_of
+from bench_sets import BenchSet
+from epochs import Floats, Found, calibrated_loss, compare, figures, recorded, temperature_of
 
 _GRID = [{0: i / 10, 1: j / 10, 2: (10 - i - j) / 10} for i in range(11) for j in range(11 - i)]
 
 
-def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: int) -> dict[str, tuple[float, float]]:
+def scores(files: Sequence[Path], bench_set: BenchSet, options: argparse.Namespace, seed: int) -> Found:
     """Accuracy and log loss on test images of one set by what is averaged; the first file counts as the base."""
-    networks = [file.stem.split("__")[1] for file in files]
+    networks = options.networks
     val, test = [], []
     for file in files:
         (own_val, val_truth), (own_test, test_truth) = recorded(file)
         scale = temperature_of(own_val[-1], val_truth)
         val.append(own_val[-1] / scale)
         test.append(own_test[-1] / scale)
-    dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
+    dataset = bench_set.open(options.out, seed=seed)
     rows = np.flatnonzero(dataset.splits == "val")
     prior = {i: 1.0 if networks[i].endswith("x0") else FINE_TUNED for i in range(3)}
     chosen = chosen_shares(dict(enumerate(val[:3])), prior, create_scoring(CLASSIFICATION, dataset), rows)
@@ -47,11 +46,9 @@ def scores(files: Sequence[Path], name: str, options: argparse.Namespace, seed: 
     averaged += [(0, *others) for count in (1, 2) for others in combinations(range(1, len(files)), count)]
 
     def score(shares: Mapping[int, float]) -> tuple[float, float]:
-        scale = temperature_of(_mean(val, shares), val_truth)
-        logits = _mean(test, shares)
-        return float((logits.argmax(1) == test_truth).mean()), log_loss(softmax(logits / scale), test_truth)
+        return figures((_mean(val, shares), val_truth), (_mean(test, shares), test_truth))
 
-    print(f"{name} {seed}: " + ", ".join(f"{share:.2f} of {networks[i]}" for i, share in chosen.items()))
+    print("  " + ", ".join(f"{share:.2f} of {networks[i]}" for i, share in chosen.items()))
     for split, logits, truth in (("val", val, val_truth), ("test", test, test_truth)):
         first, mean = logits[0].argmax(1), _mean(logits, chosen).argmax(1)
         gain = (mean == truth).mean() - (first == truth).mean()
@@ -70,22 +67,5 @@ def _mean(logits: Sequence[Floats], shares: Mapping[int, float]) -> Floats:
     return mean
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_set_options(parser)
-    parser.add_argument("--networks", nargs="+", required=True)
-    options = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {}
-    runs = 0
-    for first in sorted((options.out / "epochs").glob(f"*__{options.networks[0]}__*.npz")):
-        name, _, seed = first.stem.split("__")
-        files = [first.with_name(f"{name}__{network}__{seed}.npz") for network in options.networks]
-        if all(file.exists() for file in files):
-            runs += 1
-            for what, values in scores(files, name.replace(".crops", ":crops"), options, int(seed)).items():
-                found.setdefault(what, []).append(values)
-    print_table(found, f"of {runs} runs")
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, scores)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from bench_sets import BenchSet, add_set_options
 from one_trial import Kept, prepared
 
 Floats = NDArray[np.float64]
+Recorded = tuple[Floats, NDArray[np.intp]]
+"""Logits and the truth."""
+Found = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,48 @@ RULES: dict[str, Callable[[Floats, NDArray[np.intp]], int]] = {
 }
 
 
-def recorded(file: Path) -> tuple[tuple[Floats, NDArray[np.intp]], ...]:
+def recorded(file: Path) -> tuple[Recorded, ...]:
     """Logits by epoch and the truth, of validation and of test images."""
     with np.load(file) as arrays:
         return tuple((arrays[split].astype(np.float64), arrays[f"{split}_truth"]) for split in ("val", "test"))
+
+
+def figures(val: Recorded, test: Recorded) -> tuple[float, float]:
+    """Accuracy and log loss on test images, with the temperature of the validation images.
+
+    Args:
+        val, test: logits (images, classes) and the truth.
+    """
+    logits, truth = test
+    loss = log_loss(softmax(logits / temperature_of(*val)), truth)
+    return float((logits.argmax(1) == truth).mean()), loss
+
+
+def compare(
+    description: str | None, scores: Callable[[Sequence[Path], BenchSet, argparse.Namespace, int], Found]
+) -> None:
+    """Read `--networks` of all sets that have them recorded, and print the table of what is computed from them.
+
+    Args:
+        description: of the script.
+        scores: accuracy and log loss by what is looked at, from the files of the networks, the set, options and seed.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_set_options(parser)
+    parser.add_argument("--networks", nargs="+", required=True, help="the first one may have a * for several")
+    options = parser.parse_args()
+    found: dict[str, list[tuple[float, float]]] = {}
+    runs = 0
+    for first in sorted((options.out / "epochs").glob(f"*__{options.networks[0]}__*.npz")):
+        name, network, seed = first.stem.split("__")
+        files = [first, *(first.with_name(f"{name}__{other}__{seed}.npz") for other in options.networks[1:])]
+        if all(file.exists() for file in files):
+            runs += 1
+            print(f"{name} {network} {seed}:")
+            bench_set = BenchSet.parse(name.replace(".crops", ":crops"), options.data)
+            for what, values in scores(files, bench_set, options, int(seed)).items():
+                found.setdefault(what, []).append(values)
+    print_table(found, f"of {runs} runs")
 
 
 def table(out: Path) -> None:

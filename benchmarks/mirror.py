@@ -12,80 +12,60 @@ chooses by validation images: with plain images, and with mirror images too for 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from automl_vision.core.tasks import CLASSIFICATION
-from automl_vision.evaluation.classification import log_loss, softmax
 from automl_vision.evaluation.scoring.scoring import create_scoring
 from automl_vision.runs.averaging import FINE_TUNED, chosen_shares
-from bench_sets import BenchSet, add_set_options
-from epochs import Floats, print_table, temperature_of
-
-_SPLITS = ("val", "test")
+from bench_sets import BenchSet
+from epochs import Found, Recorded, compare, figures, recorded, temperature_of
 
 
-class Answers:
-    """Calibrated logits of the validation and test images of one network, (images, classes)."""
+def answers(file: Path, *, mirrored: bool) -> list[Recorded]:
+    """Calibrated logits of one network and the truth, of validation and of test images.
 
-    def __init__(self, file: Path, *, mirrored: bool) -> None:
+    Args:
+        file: as `epochs.py` wrote it.
+        mirrored: whether the logits are the mean over an image and its mirror image.
+    """
+    found = [(logits[-1], truth) for logits, truth in recorded(file)]
+    if mirrored:
         with np.load(file) as arrays:
-            self.truth = {split: arrays[f"{split}_truth"] for split in _SPLITS}
-            plain = {split: arrays[split][-1].astype(np.float64) for split in _SPLITS}
-            mirror = {split: arrays[f"{split}_mirrored"].astype(np.float64) for split in _SPLITS}
-        logits = {split: (plain[split] + mirror[split]) / 2 if mirrored else plain[split] for split in _SPLITS}
-        scale = temperature_of(logits["val"], self.truth["val"])
-        self.logits: dict[str, Floats] = {split: values / scale for split, values in logits.items()}
+            mirror = [arrays[f"{split}_mirrored"] for split in ("val", "test")]
+        found = [((logits + other) / 2, truth) for (logits, truth), other in zip(found, mirror, strict=True)]
+    scale = temperature_of(*found[0])
+    return [(logits / scale, truth) for logits, truth in found]
 
 
-def figures(val: Floats, test: Floats, answers: Answers) -> tuple[float, float]:
-    """Accuracy and log loss on test images, with the temperature of the validation images."""
-    truth = answers.truth
-    loss = log_loss(softmax(test / temperature_of(val, truth["val"])), truth["test"])
-    return float((test.argmax(1) == truth["test"]).mean()), loss
-
-
-def scores(files: list[Path], name: str, options: argparse.Namespace, seed: int) -> dict[str, tuple[float, float]]:
+def scores(files: Sequence[Path], bench_set: BenchSet, options: argparse.Namespace, seed: int) -> Found:
     """Test figures of one set by what is looked at."""
-    networks = [file.stem.split("__")[1] for file in files]
-    is_head = [network.endswith("x0") for network in networks]
-    by_view = {mirrored: [Answers(file, mirrored=mirrored) for file in files] for mirrored in (False, True)}
-    dataset = BenchSet.parse(name, options.data).open(options.out, seed=seed)
+    is_head = [network.endswith("x0") for network in options.networks]
+    by_view = {mirrored: [answers(file, mirrored=mirrored) for file in files] for mirrored in (False, True)}
+    dataset = bench_set.open(options.out, seed=seed)
     rows, scoring = np.flatnonzero(dataset.splits == "val"), create_scoring(CLASSIFICATION, dataset)
     prior = {i: 1.0 if head else FINE_TUNED for i, head in enumerate(is_head)}
     found = {}
-    for i, network in enumerate(networks):
-        for mirrored, words in ((False, ""), (True, ", mirrored too")):
-            own = by_view[mirrored][i]
-            found[f"{network}{words}"] = figures(own.logits["val"], own.logits["test"], own)
+    for i, network in enumerate(options.networks):
+        found[network] = figures(*by_view[False][i])
+        found[f"{network}, mirrored too"] = figures(*by_view[True][i])
     for words, views in (
         ("", [False] * len(files)), (", heads mirrored too", is_head),
         (", trained ones mirrored too", [not head for head in is_head]), (", all mirrored too", [True] * len(files)),
     ):  # fmt: skip
         members = [by_view[view][i] for i, view in enumerate(views)]
-        shares = chosen_shares({i: each.logits["val"] for i, each in enumerate(members)}, prior, scoring, rows)
-        val, test = (np.sum([share * members[i].logits[split] for i, share in shares.items()], 0) for split in _SPLITS)
-        found[f"average{words}"] = figures(val, test, members[0])
+        shares = chosen_shares({i: val[0] for i, (val, _) in enumerate(members)}, prior, scoring, rows)
+
+        def mean(split: int, members: list[list[Recorded]] = members, shares: dict[int, float] = shares) -> Recorded:
+            return np.sum([share * members[i][split][0] for i, share in shares.items()], axis=0), members[0][split][1]
+
+        found[f"average{words}"] = figures(mean(0), mean(1))
+    for what, (accuracy, loss) in found.items():
+        print(f"  {what}: {accuracy:.3f}, {loss:.3f}")
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_set_options(parser)
-    parser.add_argument("--networks", nargs="+", required=True)
-    options = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {}
-    for first in sorted((options.out / "epochs").glob(f"*__{options.networks[0]}__*.npz")):
-        name, _, seed = first.stem.split("__")
-        files = [first.with_name(f"{name}__{network}__{seed}.npz") for network in options.networks]
-        if all(file.exists() for file in files):
-            print(name, seed)
-            for what, values in scores(files, name.replace(".crops", ":crops"), options, int(seed)).items():
-                print(f"  {what}: {values[0]:.3f}, {values[1]:.3f}")
-                found.setdefault(what, []).append(values)
-    print_table(found, "what")
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, scores)
