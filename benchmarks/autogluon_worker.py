@@ -3,7 +3,7 @@
     PYTHON autogluon_worker.py FOLDER
 
 The folder has train.csv, val.csv and test.csv (image, label), start/ with the weights to start from, and job.json.
-Probabilities go to FOLDER/answers.npz, and how many steps were made to FOLDER/facts.json.
+Probabilities go to FOLDER/answers.npz, and what AutoGluon says of its training to FOLDER/facts.json.
 """
 
 from __future__ import annotations

@@ -232,11 +232,11 @@ def print_tables(options: argparse.Namespace) -> None:
     """The table of labels and that of objects, as far as there are cells of them."""
     of_task = {facts["set_name"]: has_objects(facts["task"]) for facts, _ in finished_cells(options.out)}
     scores = read_scores(options)
-    for second in (LOG_LOSS, COCO_MAP):
+    for objects, second in ((False, LOG_LOSS), (True, COCO_MAP)):
         chosen: Scores = defaultdict(lambda: defaultdict(dict))
         for contender, of_sets in scores.items():
             for name, seeds in of_sets.items():
-                if of_task[name] == (second is COCO_MAP):
+                if of_task[name] == objects:
                     chosen[contender][name] = seeds
         if chosen:
             print_table(chosen, options.against, second)
