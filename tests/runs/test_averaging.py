@@ -79,9 +79,7 @@ def test_time_is_kept_for_it_while_the_default_recipe_is_trained():
     assert seconds.kept(opinions, 6 * needed[3]) == needed[3]
     mirrored = seconds.of_average([])
     assert seconds.predictions < mirrored < needed[1]
-    assert (
-        seconds.kept(opinions, 4.9 * needed[1]) == mirrored
-    )  # a head would be too much to keep from the default recipe
+    assert seconds.kept(opinions, 4.9 * needed[1]) == mirrored  # a head would take more than a fifth
     assert seconds.kept([], 10 * mirrored) == mirrored
     assert seconds.kept([], 9 * mirrored) == 0.0
     slow = replace(seconds, epoch=100.0)
