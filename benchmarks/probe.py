@@ -49,7 +49,7 @@ def forward(
     As in a trial, they come from the fastest runtime that gives PyTorch's features.
     """
     from automl_vision.data.pixel_cache import open_pixels
-    from automl_vision.models.frozen import frozen_file, open_frozen
+    from automl_vision.models.frozen import Features, frozen_file, open_frozen
     from automl_vision.models.image_model import ImageModel
     from automl_vision.models.registry import create_model
     from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
@@ -63,7 +63,7 @@ def forward(
     pixels = open_pixels(dataset, size, cache / "pixels")
     file = frozen_file(model.description.architecture, model.weights, (size, size))
     first = task.evaluation_batch(pixels, list(range(2))).images
-    extract = (file and open_frozen(image_model, file, first, precision="fp32")) or image_model.features
+    extract = (file and open_frozen(Features(image_model), file, first, precision="fp32")) or image_model.features
     parts: tuple[list[Any], list[Any]] = ([], [])
     with torch.inference_mode():
         for start in range(0, len(dataset), BATCH):

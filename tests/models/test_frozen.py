@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from automl_vision.core.tasks import CLASSIFICATION
-from automl_vision.models.frozen import TOLERANCE, frozen_file, open_frozen
+from automl_vision.models.frozen import TOLERANCE, Features, frozen_file, open_frozen
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.registry import create_model
 from automl_vision.recipes.hyperparameters import ClassificationHyperparameters
@@ -40,7 +40,7 @@ def photos(count: int) -> torch.Tensor:
 def test_features_are_those_of_pytorch_for_any_number_of_images(model: ImageModel, precision: str) -> None:
     file = frozen_file("test_efficientnet", ORIGIN, SIZE)
     assert file is not None
-    extract = open_frozen(model, file, photos(4), precision=precision)
+    extract = open_frozen(Features(model), file, photos(4), precision=precision)
     assert extract is not None
     for count in (1, 3, 8):
         images = photos(count)
@@ -55,14 +55,16 @@ def test_features_are_those_of_pytorch_for_any_number_of_images(model: ImageMode
 def test_a_network_is_converted_once_and_compared_each_time(model: ImageModel) -> None:
     file = frozen_file("test_efficientnet", ORIGIN, SIZE)
     assert file is not None
-    assert open_frozen(model, file, photos(2), precision="fp32") is not None
+    assert open_frozen(Features(model), file, photos(2), precision="fp32") is not None
     written = file.stat().st_mtime_ns
-    assert open_frozen(model, file, photos(2), precision="fp32") is not None
+    assert open_frozen(Features(model), file, photos(2), precision="fp32") is not None
     assert file.stat().st_mtime_ns == written
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)
-    assert open_frozen(model, file, photos(2), precision="fp32") is None  # another network under the same name
+    assert (
+        open_frozen(Features(model), file, photos(2), precision="fp32") is None
+    )  # another network under the same name
 
 
 def test_files_differ_by_what_the_features_depend_on() -> None:
@@ -71,6 +73,7 @@ def test_files_differ_by_what_the_features_depend_on() -> None:
         frozen_file("resnet34", ORIGIN, SIZE),
         frozen_file("resnet18", WeightsOrigin("hub", "small weights", None), SIZE),
         frozen_file("resnet18", ORIGIN, (64, 96)),
+        frozen_file("resnet18", ORIGIN, SIZE, part="conv1 bn1"),
     }
-    assert len(files) == 4
+    assert len(files) == 5
     assert frozen_file("resnet18", WeightsOrigin("file", "x", None), SIZE) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_vision.models.frozen import Extract, frozen_file, open_frozen
+from automl_vision.models.frozen import Extract, Features, frozen_file, open_frozen
 from automl_vision.models.model import Model
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.training.features import features_file, keep_features
@@ -69,7 +69,7 @@ class PretrainedFeatures:
             return None, seconds
         batch = self.loop.task.evaluation_batch(self.loop.pixels, rows[: self.loop.plan.validation_batch].tolist())
         precision = "fp32" if self.spec.hyperparameters.precision == "fp32" else "bf16"  # whatever training takes
-        extract = open_frozen(self.loop.model, file, batch.images, precision=precision)
+        extract = open_frozen(Features(self.loop.model), file, batch.images, precision=precision)
         if extract is None:
             return None, seconds
         start = time.monotonic()
