@@ -166,7 +166,7 @@ def main() -> None:
     set_training_mode(model, freeze_batch_norm=True)
     rows = np.flatnonzero(dataset.splits == "train")[: options.batch].tolist()
     batch = task.train_batch(pixels, rows, seed=(0, 0))
-    masks = foreground_of(model.network, model._normalized(batch.images), batch) if kind == "maskrcnn" else 0
+    masks = foreground_of(model.network, model.normalized(batch.images), batch) if kind == "maskrcnn" else 0
     cpu = torch.device("cpu")
 
     def whole(batch: Batch) -> Tensor:
@@ -175,7 +175,7 @@ def main() -> None:
 
     def bare() -> Tensor:
         with precision.autocast(cpu):
-            return bare_outputs(model.network, model._normalized(batch.images), masks)
+            return bare_outputs(model.network, model.normalized(batch.images), masks)
 
     steps: dict[str, Callable[[], Tensor]] = {
         "ours": lambda: whole(task.train_batch(pixels, rows, seed=(0, 0))),

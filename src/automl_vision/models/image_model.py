@@ -34,11 +34,14 @@ class ImageModel(nn.Module):
 
         Logits (n, classes) of a classifier. A detector also takes targets and then returns its losses.
         """
-        return self.network(self._normalized(images), *targets)
+        return self.network(self.normalized(images), *targets)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the head sees, (n, features)."""
-        return pooled_features(self.network, self._normalized(images))
+        """What the head sees, (n, features); of a detector what its heads see, averaged over each image."""
+        network, images = self.network, self.normalized(images)
+        if isinstance(network, Detector):
+            return network.features(network.extract(images, None))
+        return pooled_features(network, images)
 
     @property
     def head(self) -> nn.Linear | None:
@@ -50,7 +53,8 @@ class ImageModel(nn.Module):
         """The network in stages: the whole network, or a detector's backbone."""
         return self.network.body if isinstance(self.network, Detector) else self.network
 
-    def _normalized(self, images: Tensor) -> Tensor:
+    def normalized(self, images: Tensor) -> Tensor:
+        """What the network sees of images (n, 3, height, width) with values from 0 to 255."""
         # a product of uint8 and float in one step is twice as slow as a conversion and a product in place
         return images.to(self.scale.dtype, copy=True).mul_(self.scale).add_(self.shift)
 

@@ -51,6 +51,8 @@ def freeze_stages(network: nn.Module, stages: int) -> list[str]:
     Returns:
         The names of the frozen modules' parameters.
     """
+    if not stages:  # what cannot be divided needs not be
+        return []
     from timm.models import group_parameters
 
     body = network.body if isinstance(network, Detector) else network

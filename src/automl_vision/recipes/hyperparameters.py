@@ -86,7 +86,12 @@ class TrainingHyperparameters(BaseModel):
     )
     checkpoint_run_id: str | None = Field(None, description="run whose best trial provides the starting weights")
     checkpoint_filename: str | None = Field(None, description="weights file in that run's trial")
-    layers_to_freeze: int | None = Field(None, gt=0, description="number of stages to freeze, counted from the input")
+    layers_to_freeze: int | None = Field(
+        None,
+        ge=0,
+        description="number of stages to freeze, counted from the input; none: 4 of a pretrained EfficientNet, "
+        "MobileNetV2 or V3, otherwise 0",
+    )
     split_ratio: float = Field(
         SPLIT_RATIO,
         gt=0,
@@ -105,7 +110,7 @@ class TrainingHyperparameters(BaseModel):
 
     @property
     def frozen_stages(self) -> int:
-        """Number of frozen stages."""
+        """Number of frozen stages, whatever the network; more by its family (`frozen_stages` of `network_families`)."""
         return self.layers_to_freeze or 0
 
     @property

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from automl_vision.recipes.hyperparameters import Hyperparameters
+
 
 @dataclass(frozen=True)
 class NetworkFamily:
@@ -18,11 +20,13 @@ class NetworkFamily:
         patterns: of timm's names.
         rate: highest learning rate of Adam and AdamW at 32 images per step, as a share of the algorithm's own.
         layer_decay: factor on the rate for each block further from the head.
+        frozen_stages: stages of pretrained networks that do not train, counted from the input.
     """
 
     patterns: tuple[str, ...]
     rate: float
     layer_decay: float
+    frozen_stages: int = 0
 
 
 FAMILIES = (
@@ -37,6 +41,12 @@ FAMILIES = (
     NetworkFamily(  # Liu et al. 2022, table 6: layer decay 0.7 to 0.9
         ("convnext*", "test_convnext*"), rate=0.4, layer_decay=0.8
     ),
+    NetworkFamily(  # measured with EfficientNet-Lite0, docs/decisions/0084: the stem and the blocks up to a stride of 8
+        ("efficientnet*", "tf_efficientnet*", "mobilenetv2*", "tf_mobilenetv2*", "mobilenetv3*", "tf_mobilenetv3*"),
+        rate=1.0,
+        layer_decay=1.0,
+        frozen_stages=4,
+    ),
     NetworkFamily(("*",), rate=1.0, layer_decay=1.0),  # convolutional networks with batch norms
 )
 """The first one that fits is taken."""
@@ -45,3 +55,16 @@ FAMILIES = (
 def family_of_network(architecture: str) -> NetworkFamily:
     """The family of a network by timm's name of it."""
     return next(family for family in FAMILIES if any(fnmatchcase(architecture, each) for each in family.patterns))
+
+
+def frozen_stages(hyperparameters: Hyperparameters, architecture: str) -> int:
+    """The number of stages that do not train, counted from the input.
+
+    Args:
+        hyperparameters: of the trial, which decide if they say it.
+        architecture: timm's name of the network or of a detector's backbone.
+    """
+    own = hyperparameters.frozen_stages
+    if hyperparameters.layers_to_freeze is not None or not hyperparameters.pretrained:
+        return own
+    return max(own, family_of_network(architecture).frozen_stages)

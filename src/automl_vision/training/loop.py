@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -20,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from automl_vision.core.errors import TrialError
 from automl_vision.data.pixel_cache import Pixels
+from automl_vision.models.frozen_stages import FrozenStages
 from automl_vision.models.image_model import ImageModel, pretrained_norms
 from automl_vision.recipes.repeat_factors import draw_images
 from automl_vision.tasks.task import Batch, Task
@@ -47,6 +49,7 @@ class Plan:
         precision: name of the number format.
         channels_last: the memory layout.
         evaluation_frequency: epochs between validations.
+        converted_stages: whether frozen stages are computed by OpenVINO.
     """
 
     epochs: float
@@ -57,6 +60,7 @@ class Plan:
     precision: str
     channels_last: bool
     evaluation_frequency: int = 1
+    converted_stages: bool = False
 
     @property
     def last_epoch(self) -> int:
@@ -161,6 +165,9 @@ class Loop:
         plan: batch sizes, rate and precision.
         seed: of every random choice.
         processes: that train together; by default this one alone.
+
+    Attributes:
+        frozen_stages: compute the first part of the model, in training and in predictions of the same precision.
     """
 
     def __init__(
@@ -182,6 +189,7 @@ class Loop:
         self.processes = processes or Processes(self._device)
         self._parallel = self.processes.parallel(model)
         self._moving: list[nn.Module] = []
+        self.frozen_stages: FrozenStages | None = None
 
     @property
     def averaged(self) -> ImageModel:
@@ -278,7 +286,7 @@ class Loop:
             own = range(self.processes.index, len(groups), self.processes.count)
             lacking = False  # the error itself would keep its frames, and with them the memory
             try:
-                with torch.inference_mode(), precision.autocast(self._device):
+                with torch.inference_mode(), self._computing(self.averaged, precision):
                     make = partial(self.task.evaluation_batch, self.pixels)
                     batches = load_batches(make, [groups[i] for i in own], self._device)
                     results = {i: function(batch) for i, batch in zip(own, batches, strict=True)}
@@ -291,6 +299,13 @@ class Loop:
             if self.plan.validation_batch == 1:
                 raise _out_of_memory()
             self.plan.validation_batch //= 2
+
+    @contextmanager
+    def _computing(self, model: ImageModel, precision: Precision) -> Iterator[None]:
+        """The context of a pass through the model in a precision."""
+        stages = self.frozen_stages if precision == self.precision else None
+        with precision.autocast(self._device), nullcontext() if stages is None else stages.within(model):
+            yield
 
     def _training_batch(
         self, epoch: int, rows: NDArray[np.intp], repeats: NDArray[np.int64]
@@ -333,7 +348,7 @@ class Loop:
         """The loss of a batch; if one process is out of memory, all raise."""
         lacking = False  # the error itself would keep its frames, and with them the memory
         try:
-            with self.precision.autocast(self._device):
+            with self._computing(self.model, self.precision):
                 loss = self.task.loss(self._parallel, batch)
         except RuntimeError as failure:
             if not is_out_of_memory(failure):

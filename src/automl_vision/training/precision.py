@@ -89,10 +89,10 @@ def fastest_precision(
     seconds: dict[str, float] = known.get(entry, {})
     if set(seconds) == {str(option) for option in options}:
         best = _fastest(options, seconds)
-        now = _measure(step, [best], device, rounds=1)[str(best)]  # epochs are planned by it
+        now = measure(step, [best], device, rounds=1)[str(best)]  # epochs are planned by it
         if wanted != "auto" or 1 / _CHANGED < now / seconds[str(best)] < _CHANGED:
             return best, {**seconds, str(best): now}
-    seconds = _measure(step, options, device, rounds=_ROUNDS)
+    seconds = measure(step, options, device, rounds=_ROUNDS)
     write_json(file, {**known, entry: seconds})
     return _fastest(options, seconds), seconds
 
@@ -101,10 +101,17 @@ def _fastest(options: list[Precision], seconds: dict[str, float]) -> Precision:
     return min(options, key=lambda option: seconds[str(option)])
 
 
-def _measure(
+def measure(
     step: Callable[[Precision], None], options: list[Precision], device: torch.device, *, rounds: int
 ) -> dict[str, float]:
-    """Least seconds of a step by option; the options take turns, so that a slow moment of the machine hits them all."""
+    """Least seconds of a step by option; the options take turns, so that a slow moment of the machine hits them all.
+
+    Args:
+        step: as for `fastest_precision`.
+        options: what is timed.
+        device: that the steps run on.
+        rounds: of which the least counts, after one that warms up.
+    """
     seconds = {str(option): float("inf") for option in options}
     for round_ in range(rounds + 1):
         for option in options:

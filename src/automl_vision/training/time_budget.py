@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from automl_vision.training.loop import Stopwatch
 
 _FORWARD_SHARE = 1 / 3  # of a training step; backward takes twice as long as forward
+_FORWARD_SHARE_FROZEN = 0.6  # the same with frozen stages, which have no backward pass; 0.53 to 0.62 were measured
 _FINAL_RESERVE = 3.0  # seconds for writing results, on top of the last predictions
 _SLOWER = 1.1  # than measured, for a machine that slows down
 _PROBE_SHARE = 0.4  # of the time that is left, at most, for features of images and of their mirror images
@@ -29,6 +30,7 @@ class Pace:
         validations_at_end: predictions of the validation images at the end, besides the final ones.
         final_slowness: time of a final prediction, which is in fp32, over that of one in a validation.
         packaged_images: predictions of an image in packaging, which comes after the trial and within its budget.
+        is_partly_frozen: whether stages of the network do not train.
         step_seconds: of training, per image; of a forward pass where nothing but the head is trained.
         head_only: whether nothing but the head is trained.
         validation_seconds: of the last validation.
@@ -43,6 +45,7 @@ class Pace:
     final_slowness: float
     step_seconds: float
     packaged_images: int = 0
+    is_partly_frozen: bool = False
     head_only: bool = False
     validation_seconds: float = 0.0
 
@@ -105,7 +108,9 @@ class Pace:
     @property
     def forward_seconds(self) -> float:
         """Time of a forward pass, per image."""
-        return self.step_seconds if self.head_only else _FORWARD_SHARE * self.step_seconds
+        if self.head_only:
+            return self.step_seconds
+        return (_FORWARD_SHARE_FROZEN if self.is_partly_frozen else _FORWARD_SHARE) * self.step_seconds
 
     def probed(self, forward_seconds: float) -> int | None:
         """The number of training images whose features the probe has time for; None: all of them.

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import TrialError
 from automl_vision.core.records import Evaluation, TrialResult
+from automl_vision.models.frozen_stages import open_frozen_stages
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import build_network, start_from
 from automl_vision.models.registry import create_model, freeze_stages
 from automl_vision.recipes.geometry import Geometry
 from automl_vision.recipes.network import read_network
+from automl_vision.recipes.network_families import frozen_stages
 from automl_vision.recipes.trial_spec import TrialSpec
 from automl_vision.tasks.task import Task, create_task
 from automl_vision.training.batch_size import is_out_of_memory
@@ -110,8 +112,8 @@ class _Trial:
         self.task: Task[Any] = create_task(spec.task, dataset, self.hyperparameters, geometry, spec.primary_metric)
         self.source = self._network(geometry, resumed=checkpoint is not None)
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
-        if self.hyperparameters.frozen_stages:
-            freeze_stages(self.model.network, self.hyperparameters.frozen_stages)
+        stages = frozen_stages(self.hyperparameters, self.source.description.architecture)
+        self.frozen = freeze_stages(self.model.network, stages)
         if checkpoint:
             plan, step_seconds = Plan(**checkpoint.plan), checkpoint.step_seconds
         else:
@@ -132,6 +134,14 @@ class _Trial:
         self.pace = self._pace(plan, step_seconds)
         if checkpoint:
             self._restore(checkpoint)
+        if plan.converted_stages:
+            self._convert_stages()
+
+    def _convert_stages(self) -> None:
+        """Let OpenVINO compute the frozen stages; without it, or for another start, PyTorch goes on."""
+        batch = self.task.evaluation_batch(self.pixels, self.rows["train"][:2].tolist())
+        precision = self.plan.precision
+        self.loop.frozen_stages = open_frozen_stages(self.source, self.model, batch.images, precision=precision)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint; plan and clock stay as they are."""
@@ -171,7 +181,7 @@ class _Trial:
     def _make_plan(self) -> tuple[Plan, float]:
         """The plan, and the seconds of training per image with the processes that were started."""
         rows = self.rows["train"]
-        plan, seconds = make_plan(self.spec, self.model, self.task, self.pixels, rows, self.reporter)
+        plan, seconds = make_plan(self.spec, self.source, self.model, self.task, self.pixels, rows, self.reporter)
         count = self.processes.count
         if count < self.spec.processes:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
@@ -188,6 +198,7 @@ class _Trial:
             final_slowness=_FP32_AGAIN if plan.precision == "fp32" else _FP32_INSTEAD,
             step_seconds=step_seconds,
             packaged_images=self.spec.packaged_images,
+            is_partly_frozen=bool(self.frozen),
             head_only=self.spec.head_only,
         )
 
