@@ -147,7 +147,7 @@ def test_the_image_node_of_a_pipeline_is_run(tmp_path: Path) -> None:
     assert (experiment, config.training_data) == ("pipeline-with-images", str(tmp_path / "data/training"))
     assert isinstance(config.hyperparameter_sampling, GridParameterSampling)
     space = config.hyperparameter_sampling.search_space.to_json()
-    assert space["layers_to_freeze"]["values"] == [None, 2]  # 0 stages are none
+    assert space["layers_to_freeze"]["values"] == [0, 2]
     assert "jobs: vision_node is run; not run: register_model_node" in notes
 
 
@@ -196,7 +196,8 @@ def test_settings_have_our_names(name: str, ours: str, value: Any) -> None:
 def test_schedulers_and_optimizers_may_be_in_capitals() -> None:
     given = {"learning_rate_scheduler": "WARMUP_COSINE", "optimizer": "SGD", "random_seed": 7, "layers_to_freeze": 0}
     config = AutoMLVisionConfig(**translate(labels(training_parameters=given)).values)
-    assert (config.arguments, config.seed) == ({"lr_scheduler": "warmup_cosine", "optimizer": "sgd"}, 7)
+    ours = {"lr_scheduler": "warmup_cosine", "optimizer": "sgd", "layers_to_freeze": 0}
+    assert (config.arguments, config.seed) == (ours, 7)
 
 
 @pytest.mark.parametrize(

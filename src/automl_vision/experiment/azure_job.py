@@ -36,7 +36,6 @@ _SETTINGS = {
     "learning_rate_scheduler": "lr_scheduler",
     "ams_gradient": "amsgrad",
 }
-_ZERO_IS_NONE = {"layers_to_freeze"}
 _WITHOUT_MEANING = {
     "advanced_settings": "it is for experiments of Azure's own",
     "augmentations": "say augmentation, random_crop_scale, mixup_alpha and others",
@@ -257,7 +256,7 @@ def _space(node: Mapping[str, Any], found: Translated, arguments: Mapping[str, A
             problems.append(Problem(path, f"search_space: alternative {number} is a mapping of names"))
             continue
         entries = {
-            _SETTINGS.get(str(name), str(name)): _without_zeros(str(name), _entry(value, (*path, str(name)), problems))
+            _SETTINGS.get(str(name), str(name)): _entry(value, (*path, str(name)), problems)
             for name, value in alternative.items()
             if _has_meaning(str(name), found)
         }
@@ -298,15 +297,6 @@ def _as_choice(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, "type": str(kind).lower()} if kind is not None else dict(value)
 
 
-def _without_zeros(name: str, value: Any) -> Any:
-    """A value or choice with none instead of 0, for settings of which 0 means that."""
-    if name not in _ZERO_IS_NONE:
-        return value
-    if isinstance(value, Mapping) and isinstance(value.get("values"), list):
-        return {**value, "values": [None if each == 0 else each for each in value["values"]]}
-    return None if value == 0 else value
-
-
 def _arguments(value: Any, path: tuple[str, ...], found: Translated, problems: list[Problem]) -> dict[str, Any]:
     if value is None:
         return {}
@@ -316,7 +306,7 @@ def _arguments(value: Any, path: tuple[str, ...], found: Translated, problems: l
     return {
         _SETTINGS.get(str(name), str(name)): _lower(each)
         for name, each in value.items()
-        if _without_zeros(str(name), each) is not None and _has_meaning(str(name), found)
+        if each is not None and _has_meaning(str(name), found)
     }
 
 
