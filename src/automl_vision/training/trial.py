@@ -114,6 +114,8 @@ class _Trial:
         self.model = ImageModel(self.source.network, self.source.normalization).to(self.device)
         stages = frozen_stages(self.hyperparameters, self.source.description.architecture)
         self.frozen = freeze_stages(self.model.network, stages)
+        if self.frozen and checkpoint is None and not spec.head_only:
+            reporter.message(f"the first {stages} stages are frozen; layers_to_freeze=0 trains all")
         if checkpoint:
             plan, step_seconds = Plan(**checkpoint.plan), checkpoint.step_seconds
         else:
