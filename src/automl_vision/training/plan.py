@@ -41,7 +41,7 @@ def make_plan(
     pixels: Pixels,
     rows: NDArray[np.intp],
     reporter: Reporter,
-) -> tuple[Plan, float]:
+) -> tuple[Plan, float, FrozenStages | None]:
     """Decide what is kept over all epochs and over a resume.
 
     Args:
@@ -54,7 +54,7 @@ def make_plan(
         reporter: receives the timings.
 
     Returns:
-        The plan, and the seconds of training per image.
+        The plan, the seconds of training per image, and what computes the frozen stages if PyTorch does not.
     """
     hyperparameters = spec.hyperparameters
     device = model.scale.device
@@ -91,8 +91,8 @@ def make_plan(
         if step_seconds < _GAINED * seconds:
             share = step_seconds / seconds
             reporter.message(f"OpenVINO computes the frozen stages: a step takes {share:.0%} of the time")
-            return replace(plan, converted_stages=True), step_seconds
-    return plan, seconds
+            return replace(plan, converted_stages=True), step_seconds, stages
+    return plan, seconds, None
 
 
 def _with_stages(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from automl_vision.core.errors import TrialError
 from automl_vision.core.records import Evaluation, TrialResult
-from automl_vision.models.frozen_stages import open_frozen_stages
+from automl_vision.models.frozen_stages import FrozenStages, open_frozen_stages
 from automl_vision.models.image_model import ImageModel
 from automl_vision.models.model import Model
 from automl_vision.models.networks import build_network, start_from
@@ -116,6 +116,7 @@ class _Trial:
         self.frozen = freeze_stages(self.model.network, stages)
         if self.frozen and checkpoint is None and not spec.head_only:
             reporter.message(f"the first {stages} stages are frozen; layers_to_freeze=0 trains all")
+        self._stages: FrozenStages | None = None  # opened while this process planned
         if checkpoint:
             plan, step_seconds = Plan(**checkpoint.plan), checkpoint.step_seconds
         else:
@@ -137,13 +138,12 @@ class _Trial:
         if checkpoint:
             self._restore(checkpoint)
         if plan.converted_stages:
-            self._convert_stages()
+            self.loop.frozen_stages = self._stages or self._open_stages()
 
-    def _convert_stages(self) -> None:
-        """Let OpenVINO compute the frozen stages; without it, or for another start, PyTorch goes on."""
-        batch = self.task.evaluation_batch(self.pixels, self.rows["train"][:2].tolist())
-        precision = self.plan.precision
-        self.loop.frozen_stages = open_frozen_stages(self.source, self.model, batch.images, precision=precision)
+    def _open_stages(self) -> FrozenStages | None:
+        """What computes the frozen stages as planned; without OpenVINO, or for another start, PyTorch does."""
+        images = self.task.evaluation_batch(self.pixels, self.rows["train"][:2].tolist()).images
+        return open_frozen_stages(self.source, self.model, images, precision=self.plan.precision)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint; plan and clock stay as they are."""
@@ -183,7 +183,9 @@ class _Trial:
     def _make_plan(self) -> tuple[Plan, float]:
         """The plan, and the seconds of training per image with the processes that were started."""
         rows = self.rows["train"]
-        plan, seconds = make_plan(self.spec, self.source, self.model, self.task, self.pixels, rows, self.reporter)
+        plan, seconds, self._stages = make_plan(
+            self.spec, self.source, self.model, self.task, self.pixels, rows, self.reporter
+        )
         count = self.processes.count
         if count < self.spec.processes:
             self.reporter.message(f"{count} process trains what was planned for {self.spec.processes}")
