@@ -91,9 +91,8 @@ def compare(name: str, layers: int, *, converted: bool, dataset: Dataset, cache:
     # as after loading weights: the norms keep their statistics
     hyperparameters = hyperparameters.model_copy(update={"pretrained": True})
     precision = "bf16" if computes_bfloat16() else "fp32"
-    models = [ImageModel(network, made.normalization).to(memory_format=torch.channels_last) for network in
-              (made.network, copy.deepcopy(made.network))]  # fmt: skip
-    image_model, whole = models
+    image_model = ImageModel(made.network, made.normalization).to(memory_format=torch.channels_last)
+    whole = copy.deepcopy(image_model)
     freeze_stages(image_model.network, layers)
     task = create_task(dataset.task, dataset, hyperparameters)
     plan = Plan(100, BATCH, BATCH, BATCH, 1e-6, precision, True)

@@ -62,9 +62,8 @@ def test_a_network_is_converted_once_and_compared_each_time(model: ImageModel) -
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)
-    assert (
-        open_frozen(Features(model), file, photos(2), precision="fp32") is None
-    )  # another network under the same name
+    # another network under the same name
+    assert open_frozen(Features(model), file, photos(2), precision="fp32") is None
 
 
 def test_files_differ_by_what_the_features_depend_on() -> None:
